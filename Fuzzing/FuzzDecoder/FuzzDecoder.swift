@@ -1,0 +1,75 @@
+import CurlewCore
+import LibFuzzer
+import NIOCore
+
+/// Any bytes into the decoder: each version, from a client and from a server. Nothing may trap; what is decoded and can be
+/// encoded is the same when it is decoded again (before 5.0: encodes to the same bytes again, as what old peers may say is
+/// more than we say to them); and it makes no difference in which pieces the bytes come.
+@main
+enum FuzzDecoder {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        _ = LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
+    }
+
+    /// The first byte of an input chooses version and sender.
+    static func run(_ input: UnsafeRawBufferPointer) {
+        guard let choice = input.first else { return }
+        let version = ProtocolVersion.allCases[Int(choice >> 1) % 3]
+        let sender: PacketDecoder.Sender = choice & 1 == 0 ? .client : .server
+        let bytes = ByteBuffer(bytes: input.dropFirst())
+
+        let whole = self.decode(bytes, version, sender, pieces: .max)
+        let dripped = self.decode(bytes, version, sender, pieces: 7)
+        precondition(whole.packets == dripped.packets, "the pieces make a difference")
+        precondition(whole.error == dripped.error, "the pieces make a difference to the error")
+        for packet in whole.packets { self.roundTrip(packet, whole.version, sender) }
+    }
+
+    private static func decode(
+        _ bytes: ByteBuffer, _ version: ProtocolVersion, _ sender: PacketDecoder.Sender, pieces: Int
+    ) -> (packets: [Packet], error: DecodingError?, version: ProtocolVersion) {
+        var decoder = PacketDecoder(from: sender, version: version, maximumPacketSize: 1 << 16)
+        var (rest, input, packets) = (bytes, ByteBuffer(), [Packet]())
+        repeat {
+            if let piece = rest.readSlice(length: min(pieces, rest.readableBytes)) { input.writeImmutableBuffer(piece) }
+            do throws(DecodingError) {
+                while let packet = try decoder.decode(from: &input) { packets.append(packet) }
+            } catch {
+                return (packets, error, decoder.version)
+            }
+        } while rest.readableBytes > 0
+        return (packets, nil, decoder.version)
+    }
+
+    private static func roundTrip(_ packet: Packet, _ version: ProtocolVersion, _ sender: PacketDecoder.Sender) {
+        let version = if case .connect(let connect) = packet { connect.version } else { version }
+        var encoded = ByteBuffer()
+        do {
+            try packet.encode(into: &encoded, version: version)
+            let size = try packet.encodedSize(version: version)
+            precondition(encoded.readableBytes == size, "the size is wrong")
+        } catch {
+            return  // what a peer may say and we would not: for instance flags that only old peers set
+        }
+        var decoder = PacketDecoder(from: sender, version: version, maximumPacketSize: 1 << 28)
+        let bytes = encoded
+        do {
+            guard let again = try decoder.decode(from: &encoded) else { preconditionFailure("a packet without an end") }
+            precondition(again == packet || version < .v5_0, "\(packet) became \(again)")
+            var twice = ByteBuffer()
+            try again.encode(into: &twice, version: version)
+            precondition(twice == bytes, "\(packet) is not encoded alike twice")
+        } catch {
+            preconditionFailure("what was encoded cannot be decoded: \(error)")
+        }
+    }
+}
+
+/// libFuzzer's own main, linked in but not used, looks for this name.
+@_cdecl("LLVMFuzzerTestOneInput")
+func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    FuzzDecoder.run(UnsafeRawBufferPointer(start: start, count: count))
+    return 0
+}

@@ -1,0 +1,125 @@
+import CurlewCore
+import LibFuzzer
+import NIOCore
+
+/// Any bytes into a connected client session, with publishes under way and subscribers that pass their messages late. Nothing
+/// may trap; each request completes at most once, and all have completed when the session has ended; what the server can make
+/// us remember stays within its bounds.
+@main
+enum FuzzSession {
+    static func main() {
+        var count = CommandLine.argc
+        var arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>? = CommandLine.unsafeArgv
+        _ = LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
+    }
+
+    /// The first byte of an input chooses the version, the second how the session was set up.
+    static func run(_ input: UnsafeRawBufferPointer) {
+        guard input.count > 2 else { return }
+        var fuzz = SessionUnderTest(version: ProtocolVersion.allCases[Int(input[0]) % 3], setting: input[1])
+        fuzz.receive(ByteBuffer(bytes: input.dropFirst(2)))
+        fuzz.end()
+    }
+}
+
+private struct SessionUnderTest {
+    private var session: ClientSession
+    private let connect: Connect
+    private var out = ByteBuffer()
+    private var now = Timestamp.start
+    private var accepted: Set<RequestID> = []
+    private var next: UInt64 = 1
+    private var held: [DeliveryToken] = []
+    private let setting: UInt8
+
+    init(version: ProtocolVersion, setting: UInt8) {
+        var settings = ClientSession.Settings()
+        settings.receiveMaximum = 10
+        settings.topicAliasMaximum = 4
+        settings.outgoingTopicAliasMaximum = 8
+        settings.maximumInFlight = setting & 1 == 0 ? 2 : 100
+        self.session = ClientSession(settings)
+        self.setting = setting
+        self.connect = Connect(version: version, cleanStart: false, clientIdentifier: "fuzz")
+        self.reconnect(sessionPresent: false)
+        for filter in ["a/#", "a/+", "$share/g/b", "#"] { self.subscribe(filter) }
+        for index in 0..<12 { self.publish(QoS.allCases[index % 3]) }
+    }
+
+    private mutating func makeRequest() -> RequestID {
+        defer { self.next += 1 }
+        return RequestID(self.next)
+    }
+
+    private mutating func publish(_ qos: QoS) {
+        guard let topic = try? TopicName("a/b") else { return }
+        let message = OutgoingMessage(topic: topic, payload: ByteBuffer(string: "hello"), qos: qos)
+        let request = self.makeRequest()
+        let submitted = try? self.session.publish(
+            message, request: request, isAwaited: true, now: self.now, into: &self.out)
+        if submitted == .accepted { self.accepted.insert(request) }
+    }
+
+    private mutating func subscribe(_ filter: String) {
+        guard let filter = try? TopicFilter(filter) else { return }
+        let request = self.makeRequest()
+        let options = SubscriptionOptions()
+        if (try? self.session.subscribe(
+            filter, options, subscriber: SubscriberID(self.next), request: request, into: &self.out)) != nil
+        {
+            self.accepted.insert(request)
+        }
+    }
+
+    private mutating func reconnect(sessionPresent: Bool) {
+        self.session.connectionLost()
+        let connack = ConnAck(sessionPresent: sessionPresent)
+        precondition(
+            self.session.connected(connack, to: self.connect, now: self.now, into: &self.out) != .protocolError)
+        self.settle()
+    }
+
+    mutating func receive(_ bytes: ByteBuffer) {
+        var input = bytes
+        var decoder = PacketDecoder(from: .server, version: self.connect.version, maximumPacketSize: 1 << 16)
+        while let packet = try? decoder.decode(from: &input) {
+            self.out.clear()
+            self.now = self.now + .milliseconds(100)
+            switch self.session.received(packet, now: self.now, into: &self.out) {
+            case .deliver(_, let receivers, let token?): self.held += receivers.map { _ in token }
+            case .deliver(_, _, nil), .nothing, .pong: break
+            case .authenticate, .disconnected, .violation: return
+            }
+            self.settle()
+            if self.setting & 2 == 0 || self.held.count > 6, !self.held.isEmpty {
+                self.session.passed(self.held.remove(at: Int(self.setting) % self.held.count), into: &self.out)
+            }
+            if case .pingresp = packet {
+                // A PINGRESP of the input stands for the loss of the connection.
+                self.reconnect(sessionPresent: self.setting & 4 == 0)
+            }
+        }
+    }
+
+    private mutating func settle() {
+        for completion in self.session.takeCompletions() {
+            precondition(self.accepted.remove(completion.request) != nil, "\(completion) was not waited for")
+        }
+        _ = self.session.takeLostSubscribers()
+        precondition(self.session.unacknowledgedCount <= 65_535)
+        precondition(self.session.inFlightCount <= 65_535)
+    }
+
+    mutating func end() {
+        self.session.end()
+        self.settle()
+        precondition(self.accepted.isEmpty, "\(self.accepted) never completed")
+    }
+}
+
+/// libFuzzer's own main, linked in but not used, looks for this name.
+@_cdecl("LLVMFuzzerTestOneInput")
+func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    FuzzSession.run(UnsafeRawBufferPointer(start: start, count: count))
+    return 0
+}

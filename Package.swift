@@ -1,0 +1,180 @@
+// swift-tools-version:6.2
+import PackageDescription
+
+/// The settings of every target: STYLE's language mode and the upcoming features that keep imports and existentials honest.
+var settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+// Only scripts/test sets this: a consumer's build never fails over a warning of ours.
+if Context.environment["CURLEW_STRICT"] != nil {
+    settings.append(.treatAllWarnings(as: .error))
+}
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+
+let package = Package(
+    name: "curlew",
+    platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
+    products: [
+        .library(name: "Curlew", targets: ["Curlew"]),
+        .library(name: "CurlewTesting", targets: ["CurlewTesting"]),
+        .executable(name: "curlew", targets: ["CurlewCommand"]),
+    ],
+    traits: [
+        .trait(name: "Tools", description: "The command `curlew`, with what it needs beyond the client."),
+        .default(enabledTraits: ["Tools"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+    ],
+    targets: [
+        .target(
+            name: "CurlewCore",
+            dependencies: [
+                nioCore,
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "OrderedCollections", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "CurlewTransport",
+            dependencies: [
+                nioCore,
+                "CurlewCore",
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOTLS", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "Curlew",
+            dependencies: [
+                nioCore,
+                "CurlewCore",
+                "CurlewTransport",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "CoreMetrics", package: "swift-metrics"),
+                .product(name: "Tracing", package: "swift-distributed-tracing"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
+            name: "CurlewTesting",
+            dependencies: [nioCore, "CurlewCore", "CurlewTransport", "Curlew"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "CurlewCommand",
+            dependencies: [
+                nioCore, "CurlewCore", "CurlewTransport", "Curlew",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
+            ],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Fleet",
+            dependencies: [
+                "Curlew",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Examples/Fleet",
+            exclude: ["Weather"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CurlewCoreTests",
+            dependencies: [
+                nioCore, "CurlewCore",
+                .product(name: "NIOTestUtils", package: "swift-nio"),
+                .product(name: "DequeModule", package: "swift-collections"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CurlewTransportTests",
+            dependencies: [
+                nioCore, "CurlewTransport",
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+            ],
+            exclude: ["Fixtures"],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CurlewTests",
+            dependencies: [
+                nioCore, "Curlew", "CurlewCore", "CurlewTransport", "CurlewTesting",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CurlewCommandTests",
+            dependencies: [
+                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewCommand",
+                .product(
+                    name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "InteropTests",
+            dependencies: [
+                nioCore, "Curlew", "CurlewTransport",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+    ]
+)
+
+// Benchmarks and fuzz targets look inside, which only targets of the package may; they are no part of ordinary builds, so
+// that a consumer never sees them.
+if Context.environment["CURLEW_BENCHMARKS"] != nil {
+    package.targets += [
+        .target(name: "MallocCount", path: "Benchmarks/MallocCount"),
+        .executableTarget(
+            name: "Micro",
+            dependencies: [nioCore, "Curlew", "CurlewCore", "CurlewTransport", "MallocCount"],
+            path: "Benchmarks/Micro",
+            swiftSettings: settings
+        ),
+    ]
+}
+if Context.environment["CURLEW_FUZZING"] != nil {
+    package.targets.append(.target(name: "LibFuzzer", path: "Fuzzing/LibFuzzer"))
+    package.targets += ["FuzzDecoder", "FuzzSession"].map { name in
+        .executableTarget(
+            name: name,
+            dependencies: [nioCore, "CurlewCore", "LibFuzzer"],
+            path: "Fuzzing/\(name)",
+            swiftSettings: settings
+        )
+    }
+}

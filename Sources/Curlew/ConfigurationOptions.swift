@@ -1,0 +1,217 @@
+import CurlewCore
+import CurlewTransport
+
+/// What a URL or the environment says beyond server, user and password, while it is being put together.
+struct ConfigurationDraft {
+    var configuration: MQTTConfiguration
+    private var certificate: TLSSettings.Material?
+    private var privateKey: TLSSettings.Material?
+    private var passphrase: String?
+    /// What last spoke about TLS, in words.
+    private(set) var tlsOrigin: String?
+    /// What has been said since the last `beginSource`, and by what.
+    private var origins: [ConfigurationOption.Subject: String] = [:]
+
+    init(_ configuration: MQTTConfiguration) { self.configuration = configuration }
+
+    /// What comes from now on may contradict what came before, and wins.
+    mutating func beginSource() { self.origins = [:] }
+
+    mutating func apply(_ option: ConfigurationOption, _ value: OptionValue) throws(MQTTError) {
+        if let other = self.origins.updateValue(value.origin, forKey: option.subject) {
+            throw value.error(other == value.origin ? "is given twice" : "says the same as \(other); leave one out")
+        }
+        if option.isAboutTLS { self.tlsOrigin = value.origin }
+        try option.apply(&self, value)
+    }
+
+    /// What needs more than one value.
+    mutating func finish(code: MQTTError.Code) throws(MQTTError) -> MQTTConfiguration {
+        switch (self.certificate, self.privateKey) {
+        case (let certificate?, let key?):
+            self.configuration.tls.clientCertificate = .init(chain: certificate, key: key, passphrase: self.passphrase)
+        case (_?, nil):
+            throw MQTTError(code, "There is a client certificate without its private key; give the key, too.")
+        case (nil, _?):
+            throw MQTTError(code, "There is a private key without its certificate; give the certificate, too.")
+        case (nil, nil):
+            if self.passphrase != nil {
+                throw MQTTError(code, "There is a passphrase without a private key; give the key and its certificate.")
+            }
+        }
+        // A person who names an authority must not find out later that nothing was encrypted.
+        if let origin = self.tlsOrigin, !self.configuration.servers.contains(where: \.scheme.isSecure) {
+            throw MQTTError(code, "\(origin) is about TLS, but the server is not spoken to over TLS; use mqtts://.")
+        }
+        return self.configuration
+    }
+}
+
+/// A value as it was written, with its origin for the sentence that refuses it.
+struct OptionValue {
+    let text: String
+    /// As the beginning of a sentence: `The item 'keep-alive' of the URL`.
+    let origin: String
+    let code: MQTTError.Code
+    /// A secret is not quoted.
+    var isSecret = false
+
+    func error(_ predicate: String) -> MQTTError { MQTTError(self.code, "\(self.origin) \(predicate).") }
+
+    func error(mustBe what: String) -> MQTTError {
+        self.error(self.isSecret ? "must be \(what)" : "is '\(self.text)'; it must be \(what)")
+    }
+
+    func boolean() throws(MQTTError) -> Bool {
+        switch self.text.lowercased() {
+        case "true", "yes", "on", "1": return true
+        case "false", "no", "off", "0": return false
+        default: throw self.error(mustBe: "true or false")
+        }
+    }
+
+    func integer() throws(MQTTError) -> Int {
+        guard self.text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let value = Int(self.text) else {
+            throw self.error(mustBe: "a whole number")
+        }
+        return value
+    }
+
+    /// A number with the unit ms, s, m, h or d; seconds without one.
+    func duration() throws(MQTTError) -> Duration {
+        let digits = self.text.utf8.prefix { (0x30...0x39).contains($0) }
+        let unit = self.text.utf8[digits.endIndex...]
+        let units: [String: Int64] = ["ms": 1, "": 1000, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000]
+        guard let number = Int64(Substring(digits)), let factor = units[String(Substring(unit))] else {
+            throw self.error(
+                mustBe: "a number of seconds, or a number with one of the units ms, s, m, h or d, as in 90s")
+        }
+        let (milliseconds, overflow) = number.multipliedReportingOverflow(by: factor)
+        if overflow { throw self.error(mustBe: "a shorter time") }
+        return .milliseconds(milliseconds)
+    }
+
+    func choice<Value>(_ choices: KeyValuePairs<String, Value>) throws(MQTTError) -> Value {
+        let text = self.text.lowercased()
+        if let match = choices.first(where: { $0.key == text }) { return match.value }
+        throw self.error(mustBe: "one of " + choices.map(\.key).joined(separator: ", "))
+    }
+
+    /// PEM as it is; all else is base64 of PEM or DER.
+    func material() -> TLSSettings.Material {
+        // Some places that hold environment variables keep no line breaks; `\n` is how people write them there.
+        let text = self.text.split(separator: "\\n", omittingEmptySubsequences: false).joined(separator: "\n")
+        return text.contains("-----BEGIN ") ? .pem(text) : .base64(self.text)
+    }
+}
+
+// MARK: - The one table
+
+/// One thing that a URL or the environment can say.
+struct ConfigurationOption: Sendable {
+    /// What it is about; the same thing can be said only once.
+    enum Subject: Hashable, Sendable {
+        case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum
+        case maximumPacketSize, reconnect
+        case trustRoots, certificate, privateKey, passphrase, serverName, applicationProtocols, minimumTLS, verification
+    }
+
+    let subject: Subject
+    /// The name of the query item; `nil` for what does not belong into a URL.
+    let item: String?
+    let variable: String
+    var isAboutTLS: Bool = false
+    var isSecret: Bool = false
+    let apply: @Sendable (inout ConfigurationDraft, OptionValue) throws(MQTTError) -> Void
+
+    static let all: [Self] = Self.general + ConfigurationDraft.tlsOptions
+
+    private static let general: [Self] = [
+        Self(subject: .version, item: "version", variable: "MQTT_VERSION") { draft, value throws(MQTTError) in
+            draft.configuration.connection.version = try value.choice([
+                "automatic": .automatic, "5": .exactly(.v5_0), "5.0": .exactly(.v5_0), "3.1.1": .exactly(.v3_1_1),
+                "3.1": .exactly(.v3_1),
+            ])
+        },
+        Self(subject: .clientIdentifier, item: "client-id", variable: "MQTT_CLIENT_ID") { draft, value in
+            draft.configuration.clientIdentifier = .given(value.text)
+        },
+        Self(subject: .clientIdentifier, item: "client-id-prefix", variable: "MQTT_CLIENT_ID_PREFIX") { draft, value in
+            draft.configuration.clientIdentifier = .generated(prefix: value.text)
+        },
+        Self(subject: .keepAlive, item: "keep-alive", variable: "MQTT_KEEP_ALIVE") { draft, value throws(MQTTError) in
+            draft.configuration.connection.keepAlive = try value.duration()
+        },
+        Self(subject: .connectTimeout, item: "connect-timeout", variable: "MQTT_CONNECT_TIMEOUT") {
+            draft, value throws(MQTTError) in
+            draft.configuration.connection.connectTimeout = try value.duration()
+        },
+        Self(subject: .cleanStart, item: "clean-start", variable: "MQTT_CLEAN_START") {
+            draft, value throws(MQTTError) in
+            draft.configuration.session.cleanStart = try value.boolean()
+        },
+        Self(subject: .sessionExpiry, item: "session-expiry", variable: "MQTT_SESSION_EXPIRY") {
+            draft, value throws(MQTTError) in
+            draft.configuration.session.expiry =
+                value.text.lowercased() == "never" ? .never : .after(try value.duration())
+        },
+        Self(subject: .receiveMaximum, item: "receive-maximum", variable: "MQTT_RECEIVE_MAXIMUM") {
+            draft, value throws(MQTTError) in
+            draft.configuration.session.receiveMaximum = try value.integer()
+        },
+        Self(subject: .maximumPacketSize, item: "maximum-packet-size", variable: "MQTT_MAXIMUM_PACKET_SIZE") {
+            draft, value throws(MQTTError) in
+            draft.configuration.session.maximumPacketSize = try value.integer()
+        },
+        Self(subject: .reconnect, item: "reconnect", variable: "MQTT_RECONNECT") { draft, value throws(MQTTError) in
+            draft.configuration.reconnect.isEnabled = try value.boolean()
+        },
+    ]
+}
+
+extension ConfigurationDraft {
+    fileprivate static let tlsOptions: [ConfigurationOption] = [
+        tls(.trustRoots, "ca", "MQTT_CA_FILE") { draft, value in
+            draft.configuration.tls.trustRoots = .file(value.text)
+        },
+        tls(.trustRoots, "ca-directory", "MQTT_CA_DIRECTORY") { draft, value in
+            draft.configuration.tls.trustRoots = .directory(value.text)
+        },
+        tls(.trustRoots, nil, "MQTT_CA") { draft, value in
+            draft.configuration.tls.trustRoots = .certificates(value.material())
+        },
+        tls(.certificate, "cert", "MQTT_CERTIFICATE_FILE") { draft, value in draft.certificate = .file(value.text) },
+        tls(.certificate, nil, "MQTT_CERTIFICATE") { draft, value in draft.certificate = value.material() },
+        tls(.privateKey, "key", "MQTT_PRIVATE_KEY_FILE") { draft, value in draft.privateKey = .file(value.text) },
+        tls(.privateKey, nil, "MQTT_PRIVATE_KEY", isSecret: true) { draft, value in
+            draft.privateKey = value.material()
+        },
+        tls(.passphrase, nil, "MQTT_PRIVATE_KEY_PASSPHRASE", isSecret: true) { draft, value in
+            draft.passphrase = value.text
+        },
+        tls(.serverName, "server-name", "MQTT_SERVER_NAME") { draft, value in
+            draft.configuration.tls.serverName = value.text
+        },
+        tls(.applicationProtocols, "alpn", "MQTT_ALPN") { draft, value in
+            draft.configuration.tls.applicationProtocols = value.text.split(separator: ",").map(String.init)
+        },
+        tls(.minimumTLS, "minimum-tls", "MQTT_MINIMUM_TLS") { draft, value throws(MQTTError) in
+            draft.configuration.tls.minimumVersion = try value.choice([
+                "1.0": .tls10, "1.1": .tls11, "1.2": .tls12, "1.3": .tls13,
+            ])
+        },
+        tls(.verification, "insecure", "MQTT_INSECURE") { draft, value throws(MQTTError) in
+            draft.configuration.tls.verification = try value.choice([
+                "any-host-name": .insecureAnyHostName, "any-certificate": .insecureAnyCertificate,
+            ])
+        },
+    ]
+
+    private static func tls(
+        _ subject: ConfigurationOption.Subject, _ item: String?, _ variable: String, isSecret: Bool = false,
+        apply: @escaping @Sendable (inout ConfigurationDraft, OptionValue) throws(MQTTError) -> Void
+    ) -> ConfigurationOption {
+        ConfigurationOption(
+            subject: subject, item: item, variable: variable, isAboutTLS: true, isSecret: isSecret, apply: apply)
+    }
+}

@@ -1,0 +1,104 @@
+import CurlewCore
+import HeapModule
+import Synchronization
+
+/// Calls closures at points in time, with one sleeping task for all of them.
+final class Deadlines: Sendable {
+    /// Names a deadline, to cancel it.
+    struct ID: Hashable, Sendable {
+        fileprivate let rawValue: UInt64
+    }
+
+    private struct Entry: Comparable {
+        let time: Timestamp
+        let id: UInt64
+
+        static func < (left: Self, right: Self) -> Bool { (left.time, left.id) < (right.time, right.id) }
+    }
+
+    private struct State {
+        var heap = Heap<Entry>()
+        /// Those not cancelled.
+        var actions: [UInt64: @Sendable () -> Void] = [:]
+        var nextID: UInt64 = 0
+        /// Until when the task sleeps, if there is one.
+        var sleepsUntil: Timestamp?
+        var task: Task<Void, Never>?
+    }
+
+    private let clock: ClientClock
+    private let executor: EventLoopExecutor
+    /// Guards what is to be called when, and the one task that sleeps until the first of it.
+    private let state = Mutex(State())
+
+    init(clock: ClientClock, executor: EventLoopExecutor) {
+        self.clock = clock
+        self.executor = executor
+    }
+
+    /// Calls `action` once, on the event loop's thread, after that time unless it is cancelled before.
+    @discardableResult
+    func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> ID {
+        let time = self.clock.now() + delay
+        return self.state.withLock { state in
+            let id = state.nextID
+            state.nextID += 1
+            state.actions[id] = action
+            state.heap.insert(Entry(time: time, id: id))
+            self.wake(&state)
+            return ID(rawValue: id)
+        }
+    }
+
+    func cancel(_ id: ID) {
+        self.state.withLock { state in
+            state.actions[id.rawValue] = nil
+            // Cancelled entries stay in the heap until their time; they must not pile up there.
+            if state.heap.count > 64, state.heap.count > 2 * state.actions.count {
+                let live = state.heap.unordered.filter { state.actions[$0.id] != nil }
+                state.heap = Heap(live)
+            }
+        }
+    }
+
+    /// Cancels all.
+    func cancelAll() {
+        self.state.withLock { state in
+            state.actions.removeAll()
+            state.heap = Heap()
+            state.task?.cancel()
+            state.task = nil
+            state.sleepsUntil = nil
+        }
+    }
+
+    /// Sees to it that a task sleeps no longer than until the first entry.
+    private func wake(_ state: inout State) {
+        guard let first = state.heap.min else { return }
+        if let sleepsUntil = state.sleepsUntil, sleepsUntil <= first.time { return }
+        state.task?.cancel()
+        state.sleepsUntil = first.time
+        let time = first.time
+        state.task = Task(executorPreference: self.executor) { [weak self, clock] in
+            do { try await clock.sleep(time) } catch { return }
+            self?.fire(time)
+        }
+    }
+
+    private func fire(_ slept: Timestamp) {
+        let now = max(self.clock.now(), slept)
+        let due = self.state.withLock { state in
+            var due: [@Sendable () -> Void] = []
+            guard state.sleepsUntil == slept else { return due }
+            state.sleepsUntil = nil
+            state.task = nil
+            while let first = state.heap.min, first.time <= now || state.actions[first.id] == nil {
+                state.heap.removeMin()
+                if let action = state.actions.removeValue(forKey: first.id) { due.append(action) }
+            }
+            self.wake(&state)
+            return due
+        }
+        for action in due { action() }
+    }
+}

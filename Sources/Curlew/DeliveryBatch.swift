@@ -1,0 +1,50 @@
+import CurlewCore
+
+/// What one read brought, sorted by who gets it: filled under the lock, handed on after it.
+struct DeliveryBatch {
+    private struct Entry {
+        let packet: Publish
+        let topic: TopicName
+        let token: DeliveryToken?
+        /// The receivers are `groups[firstGroup]` and so on, by way of `targets`.
+        let targets: Range<Int>
+    }
+
+    private var entries: [Entry] = []
+    private var targets: [Int] = []
+    private var groups: [(receiver: any MessageReceiver, messages: [MQTTMessage])] = []
+    private var indices: [SubscriberID: Int] = [:]
+
+    /// Adds a message for these receivers.
+    mutating func add(
+        _ packet: Publish, to subscribers: [SubscriberID], _ token: DeliveryToken?,
+        receivers: [SubscriberID: any MessageReceiver]
+    ) {
+        guard let topic = packet.topic else { return }
+        let start = self.targets.count
+        for subscriber in subscribers {
+            if let index = self.indices[subscriber] {
+                self.targets.append(index)
+            } else if let receiver = receivers[subscriber] {
+                self.indices[subscriber] = self.groups.count
+                self.targets.append(self.groups.count)
+                self.groups.append((receiver, []))
+            }
+        }
+        self.entries.append(Entry(packet: packet, topic: topic, token: token, targets: start..<self.targets.count))
+    }
+
+    /// Hands everything on, to each receiver once, and is empty again.
+    mutating func deliver() {
+        guard !self.entries.isEmpty else { return }
+        for entry in self.entries {
+            let message = MQTTMessage(entry.packet, topic: entry.topic, token: entry.token)
+            for target in entry.targets { self.groups[self.targets[target]].messages.append(message) }
+        }
+        for group in self.groups { group.receiver.receive(group.messages) }
+        self.entries.removeAll(keepingCapacity: true)
+        self.targets.removeAll(keepingCapacity: true)
+        self.groups.removeAll(keepingCapacity: true)
+        self.indices.removeAll(keepingCapacity: true)
+    }
+}

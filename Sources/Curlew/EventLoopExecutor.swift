@@ -1,0 +1,43 @@
+import DequeModule
+import NIOCore
+import Synchronization
+
+/// Runs tasks on an event loop, so that a task that waits for the network is resumed without changing the thread.
+///
+/// Jobs that become ready together cost the loop one wake-up.
+final class EventLoopExecutor: TaskExecutor {
+    private let eventLoop: any EventLoop
+    /// Guards the jobs that are ready and not yet run, and whether the loop has been asked to run them.
+    private let ready = Mutex((jobs: Deque<UnownedJob>(), isScheduled: false))
+
+    init(_ eventLoop: any EventLoop) {
+        self.eventLoop = eventLoop
+    }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        let mustSchedule = self.ready.withLock { ready in
+            ready.jobs.append(job)
+            defer { ready.isScheduled = true }
+            return !ready.isScheduled
+        }
+        if mustSchedule { self.eventLoop.execute { self.run() } }
+    }
+
+    /// Runs what is ready now; what becomes ready meanwhile gets its turn after the loop has looked at its sockets.
+    private func run() {
+        var jobs = self.ready.withLock { ready in
+            ready.isScheduled = false
+            return exchange(&ready.jobs, with: Deque())
+        }
+        while let job = jobs.popFirst() {
+            job.runSynchronously(on: self.asUnownedTaskExecutor())
+        }
+    }
+}
+
+/// Puts a value in the place of another and returns the other.
+func exchange<Value>(_ place: inout Value, with value: consuming Value) -> Value {
+    swap(&place, &value)
+    return value
+}

@@ -1,0 +1,236 @@
+import CoreMetrics
+import CurlewCore
+import Logging
+import NIOCore
+import Synchronization
+
+// What the connection and the rest of the client have to say to each other.
+extension MQTTClient {
+    /// What in a read concerns the connection itself.
+    enum ConnectionEvent {
+        case authenticate(Auth)
+        case disconnected(Disconnect)
+        case violation(ReasonCode, String)
+    }
+
+    /// CONNACK came with success. Returns whether the session was resumed; `nil` when the server breaks the protocol.
+    func connected(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
+        let result: ClientSession.Connected = self.shared.withLock { shared in
+            shared.out.clear()
+            shared.isFlushScheduled = false
+            let result = shared.session.connected(connack, to: connect, now: now, into: &shared.out)
+            guard result != .protocolError else { return result }
+            // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
+            shared.isFlushScheduled = shared.out.readableBytes > 0
+            shared.connection = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
+            if shared.hasConnected { shared.statistics.reconnects += 1 }
+            shared.hasConnected = true
+            if let assigned = shared.session.limits?.assignedClientIdentifier { shared.clientIdentifier = assigned }
+            return result
+        }
+        self.resumeCompleted()
+        return switch result {
+        case .resumed: true
+        case .fresh: false
+        case .protocolError: nil
+        }
+    }
+
+    /// The connection must not be used any more.
+    func connectionLost(_ connection: ClientConnection) {
+        self.shared.withLock { shared in
+            guard shared.connection?.value === connection else { return }
+            shared.connection = nil
+            shared.session.connectionLost()
+            shared.out = ByteBuffer()
+            shared.isFlushScheduled = false
+        }
+        self.resumeCompleted()
+        self.reauthenticated(MQTTError(.connectionClosed, "The connection ended during the authentication."))
+    }
+
+    /// Takes the packets of one read to the session. Stops after the first that concerns the connection itself, and moves
+    /// `next` to those behind it.
+    func process(
+        _ packets: [Packet], from next: inout Int, _ now: Timestamp, into batch: inout DeliveryBatch
+    ) -> ConnectionEvent? {
+        var event: ConnectionEvent?
+        var index = next
+        var mustWatch = false
+        var received = 0
+        let (resumptions, lost) = self.shared.withLock { shared in
+            while index < packets.count, event == nil {
+                let packet = packets[index]
+                index += 1
+                switch shared.session.received(packet, now: now, into: &shared.out) {
+                case .nothing, .pong: break
+                case .deliver(let publish, let subscribers, let token):
+                    received += 1
+                    guard !subscribers.isEmpty else {
+                        shared.statistics.unrouted += 1
+                        break
+                    }
+                    batch.add(publish, to: subscribers, token, receivers: shared.receivers)
+                case .authenticate(let auth): event = .authenticate(auth)
+                case .disconnected(let packet): event = .disconnected(packet)
+                case .violation(let code, let message): event = .violation(code, message)
+                }
+            }
+            if !shared.isWatchingAcknowledgements, shared.session.unacknowledgedCount > 0 {
+                shared.isWatchingAcknowledgements = true
+                mustWatch = true
+            }
+            shared.statistics.received += received
+            // The connection flushes by itself when the read is over.
+            if shared.out.readableBytes > 0 { shared.isFlushScheduled = true }
+            return (shared.takeResumptions(now), shared.takeLostReceivers())
+        }
+        next = index
+        for (target, result) in resumptions { target.resume(with: result) }
+        self.fail(lost)
+        if mustWatch { self.watchAcknowledgements() }
+        if received > 0 { self.meters.received.increment(by: received) }
+        return event
+    }
+
+    /// Resumes those whose requests have been completed by something else than a read.
+    func resumeCompleted() {
+        let (resumptions, lost) = self.shared.withLock { shared in
+            (shared.takeResumptions(nil), shared.takeLostReceivers())
+        }
+        for (target, result) in resumptions { target.resume(with: result) }
+        self.fail(lost)
+    }
+
+    private func fail(_ lost: [LostReceiver]) {
+        for lost in lost {
+            let filters = (lost.receiver as? SubscriptionBuffer)?.filters ?? []
+            var code: ReasonCode?
+            if case .subscribed(let reasonCode, _) = lost.outcome { code = reasonCode }
+            let reason = code.map { "\($0)" } ?? "limits"
+            self.logger.warning("subscription lost", metadata: ["filters": "\(filters)", "reason": "\(reason)"])
+            lost.receiver.finish(
+                MQTTError(
+                    .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",
+                    reasonCode: code))
+            self.eventHub.post(.subscriptionLost(filters: filters, code))
+        }
+    }
+
+    // MARK: Writing
+
+    /// Asks the event loop to write what is there.
+    func scheduleFlush(_ connection: NIOLoopBound<ClientConnection>) {
+        self.eventLoop.execute { connection.value.flush() }
+    }
+
+    func scheduleFlush(_ connection: ClientConnection) {
+        self.scheduleFlush(NIOLoopBound(connection, eventLoop: self.eventLoop))
+    }
+
+    /// Whether more waits to be written than publishes alone may make wait.
+    var hasMuchUnsent: Bool { self.shared.withLock { $0.out.readableBytes > self.configuration.queues.unsentBytes } }
+
+    /// A read is over: writes what it led to.
+    func flushIfNeeded(_ connection: ClientConnection) {
+        let isNeeded = self.shared.withLock { $0.isFlushScheduled }
+        if isNeeded { connection.flush() }
+    }
+
+    /// What is to be written, in exchange for an empty buffer; `nil` if there is nothing. Afterwards more may be sent.
+    func takeOutgoing(replacement: inout ByteBuffer) -> ByteBuffer? {
+        replacement.clear()
+        let now = self.clock.now()
+        var published = 0
+        let (bytes, resumptions) = self.shared.withLock { shared in
+            guard shared.out.readableBytes > 0 else {
+                shared.isFlushScheduled = false
+                return (ByteBuffer?.none, shared.takeResumptions(nil))
+            }
+            published = shared.statistics.published - shared.published
+            shared.published = shared.statistics.published
+            let bytes = exchange(&shared.out, with: replacement)
+            // What waited for room in the buffer follows at once; while it does, nobody need ask for another flush.
+            shared.session.pump(now: now, into: &shared.out)
+            shared.isFlushScheduled = shared.out.readableBytes > 0
+            return (bytes, shared.takeResumptions(nil))
+        }
+        for (target, result) in resumptions { target.resume(with: result) }
+        if published > 0 { self.meters.published.increment(by: published) }
+        replacement = ByteBuffer()
+        return bytes
+    }
+
+    /// What is left to be written before the connection is closed. Nothing follows it.
+    func takeLastOutgoing() -> ByteBuffer {
+        self.shared.withLock { exchange(&$0.out, with: ByteBuffer()) }
+    }
+
+    // MARK: Acknowledging
+
+    /// A consumer has passed a message.
+    func passed(_ token: DeliveryToken, reasonCode: ReasonCode = .success) {
+        let connection = self.shared.withLock { shared in
+            shared.session.passed(token, reasonCode: reasonCode, into: &shared.out)
+            return shared.claimFlush()
+        }
+        if let connection { self.scheduleFlush(connection) }
+    }
+
+    /// Nobody will look at these messages any more, or they need not be looked at to be acknowledged.
+    func passed(_ tokens: [DeliveryToken]) {
+        guard !tokens.isEmpty else { return }
+        let connection = self.shared.withLock { shared in
+            for token in tokens { shared.session.passed(token, into: &shared.out) }
+            return shared.claimFlush()
+        }
+        if let connection { self.scheduleFlush(connection) }
+    }
+
+    /// Looks once in a while whether a consumer holds the same message as the last time, for as long as any is unacknowledged.
+    private func watchAcknowledgements(_ before: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]) {
+        guard let period = self.configuration.acknowledgement.stuckWarning else { return }
+        self.deadlines.schedule(after: period) { [weak self] in
+            guard let self else { return }
+            let receivers: [SubscriberID: any MessageReceiver] = self.shared.withLock { shared in
+                shared.isWatchingAcknowledgements = shared.session.unacknowledgedCount > 0
+                return shared.isWatchingAcknowledgements ? shared.receivers : [:]
+            }
+            guard !receivers.isEmpty else { return }
+            var now: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]
+            for (id, receiver) in receivers {
+                guard let message = receiver.handedOut else { continue }
+                let age = before[id].flatMap { $0.message.isSame(as: message) ? $0.age + period : nil }
+                now[id] = (message, age ?? .zero)
+                guard let age else { continue }
+                self.logger.warning(
+                    "acknowledgement stuck", metadata: ["topic": "\(message.topic)", "age": "\(age)"])
+                self.eventHub.post(.acknowledgementStuck(topic: message.topic, age: age))
+            }
+            self.watchAcknowledgements(now)
+        }
+    }
+
+    /// The queue of a subscription has dropped messages.
+    func noteDropped(_ count: Int, by buffer: SubscriptionBuffer) {
+        self.shared.withLock { $0.statistics.dropped += count }
+        self.meters.dropped.increment(by: count)
+        self.eventHub.post(.messagesDropped(filters: buffer.filters, count: count))
+    }
+}
+
+/// A subscriber that has lost its filter.
+struct LostReceiver {
+    let receiver: any MessageReceiver
+    let outcome: Completion.Outcome
+}
+
+extension MQTTClient.Shared {
+    mutating func takeLostReceivers() -> [LostReceiver] {
+        self.session.takeLostSubscribers().flatMap { lost in
+            lost.subscribers.compactMap { id in
+                self.receivers[id].map { LostReceiver(receiver: $0, outcome: lost.outcome) }
+            }
+        }
+    }
+}

@@ -1,0 +1,241 @@
+public import CurlewCore
+import NIOCore
+import Synchronization
+
+extension MQTTClient {
+    /// Sends a request and returns the first reply.
+    ///
+    /// With MQTT 5.0 the request carries a response topic of this client and correlation data, and all requests share one
+    /// subscription (section 4.10). With another version, or where the responder has a convention of its own, name the topic
+    /// that it replies to as `responseTopic`; the first message there is the reply.
+    ///
+    /// - Parameters:
+    ///   - payload: Text, bytes or a buffer.
+    ///   - topic: The topic that responders listen to.
+    ///   - qos: How hard to try. Default: at least once, so that the server can say at once that nobody listens.
+    ///   - properties: What else to say about it. Default: nothing.
+    ///   - responseTopic: Where the reply comes. Default: `nil`, a topic of this client.
+    ///   - timeout: How long to wait. Default: 5 seconds.
+    /// - Throws: ``MQTTError``: `timedOut`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
+    ///   and all that `publish` and `subscribe` throw.
+    public nonisolated(nonsending) func request(
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce, properties: Properties = Properties(),
+        responseTopic: String? = nil, timeout: Duration = .seconds(5)
+    ) async throws(MQTTError) -> MQTTMessage {
+        let replies = try await self.ask(payload.mqttPayload, topic, qos, properties, responseTopic, 1, timeout)
+        guard let reply = try await replies.next() else { throw Self.noReply(topic, timeout) }
+        if let error = reply.replyError {
+            throw MQTTError(.requestFailed, "The responder on \"\(topic)\" answered with an error: \(error)")
+        }
+        return reply
+    }
+
+    /// Sends a request and returns the first `count` replies, or those that came in time. Replies that are errors are among
+    /// them; see ``MQTTMessage/replyError``.
+    ///
+    /// - Throws: As `request(_:to:)` does, but not `timedOut` when at least one reply came, and not `requestFailed`.
+    public nonisolated(nonsending) func request(
+        _ payload: some MQTTPayload, to topic: String, count: Int, qos: QoS = .atLeastOnce,
+        properties: Properties = Properties(), responseTopic: String? = nil, timeout: Duration = .seconds(5)
+    ) async throws(MQTTError) -> [MQTTMessage] {
+        guard count > 0 else { throw MQTTError(.invalidArgument, "Ask for at least one reply.") }
+        let replies = try await self.ask(payload.mqttPayload, topic, qos, properties, responseTopic, count, timeout)
+        var found: [MQTTMessage] = []
+        while let reply = try await replies.next() {
+            found.append(reply)
+            if found.count == count { break }
+        }
+        guard !found.isEmpty else { throw Self.noReply(topic, timeout) }
+        return found
+    }
+
+    /// Sends a request and returns its replies as they come, until the time is over.
+    ///
+    /// - Throws: As `publish` and `subscribe` do.
+    public nonisolated(nonsending) func replies(
+        to payload: some MQTTPayload, on topic: String, qos: QoS = .atLeastOnce, properties: Properties = Properties(),
+        responseTopic: String? = nil, timeout: Duration
+    ) async throws(MQTTError) -> MQTTReplies {
+        try await self.ask(payload.mqttPayload, topic, qos, properties, responseTopic, nil, timeout)
+    }
+
+    private static func noReply(_ topic: String, _ timeout: Duration) -> MQTTError {
+        MQTTError(.timedOut, "No reply from \"\(topic)\" within \(timeout).")
+    }
+
+    // MARK: Within
+
+    /// Registers who waits, then publishes.
+    private nonisolated(nonsending) func ask(
+        _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ properties: Properties, _ responseTopic: String?,
+        _ count: Int?, _ timeout: Duration
+    ) async throws(MQTTError) -> MQTTReplies {
+        var message = try self.makeMessage(payload, topic, qos, false, properties)
+        let buffer = ReplyBuffer(wanted: count, bound: count ?? self.configuration.queues.subscription.count)
+        let source: MQTTReplies.Source
+        if let responseTopic {
+            let subscription = try await self.subscribe(
+                to: responseTopic, options: SubscriptionOptions(qos: .atLeastOnce), timeout: timeout)
+            source = .subscription(self.forward(subscription, to: buffer))
+            message.properties.responseTopic = responseTopic
+        } else {
+            let inbox = try await self.inbox(timeout)
+            let limit = self.configuration.limits.waitingRequests
+            guard let (correlation, data) = inbox.register(buffer, limit: limit) else {
+                throw MQTTError(
+                    .queueFull, "\(limit) requests wait for replies already: raise `limits.waitingRequests`.")
+            }
+            source = .inbox(inbox, correlation)
+            message.properties.responseTopic = inbox.filter.string
+            message.properties.correlationData = data
+        }
+        let deadline = self.deadlines.schedule(after: timeout) { buffer.finish(nil) }
+        let replies = MQTTReplies(buffer: buffer, client: self, source: source, deadline: deadline)
+        if let request = try self.accept(message, isAwaited: true) {
+            let known = self.shared.withLock { shared in
+                shared.waiters.wait(for: request, .call { result in Self.published(result, topic, buffer) })
+            }
+            if let known { Self.published(known, topic, buffer) }
+        }
+        return replies
+    }
+
+    /// The server has answered the request's PUBLISH: if that is bad news, there is nothing to wait for.
+    private static func published(_ result: Waiters.Result, _ topic: String, _ buffer: ReplyBuffer) {
+        switch result {
+        case .completed(.published(.noMatchingSubscribers, _)):
+            buffer.finish(
+                MQTTError(
+                    .noMatchingSubscribers, "Nobody has subscribed to \"\(topic)\".", reasonCode: .noMatchingSubscribers
+                ))
+        case .completed(.published(let code, let reason)) where code.isFailure:
+            buffer.finish(
+                MQTTError(
+                    .publishRefused, "The server refused the request\(reason.map { ": \($0)" } ?? ".")",
+                    reasonCode: code,
+                    delivery: .notSent))
+        case .completed(.rejected(let rejection)): buffer.finish(MQTTError(rejection).with(delivery: .notSent))
+        case .completed(.abandoned(let rejection)): buffer.finish(MQTTError(rejection).with(delivery: .unknown))
+        default: break
+        }
+    }
+
+    /// Takes what comes on a response topic that the caller named. What the server had kept there answers nothing.
+    private func forward(_ subscription: MQTTSubscription, to buffer: ReplyBuffer) -> Task<Void, Never> {
+        Task(executorPreference: self.taskExecutor) {
+            do throws(MQTTError) {
+                var iterator = subscription.makeAsyncIterator()
+                while let message = try await iterator.next() {
+                    if !message.isRetained { _ = buffer.receive(message) }
+                }
+                buffer.finish(self.stopped)
+            } catch {
+                buffer.finish(error)
+            }
+        }
+    }
+
+    /// The inbox, subscribed; made at the first request.
+    private nonisolated(nonsending) func inbox(_ timeout: Duration) async throws(MQTTError) -> ReplyInbox {
+        guard (self.protocolVersion ?? .v5_0) >= .v5_0 else {
+            throw MQTTError(
+                .notSupportedByProtocolVersion,
+                "Before MQTT 5.0 a request cannot say where to reply: name the topic with `responseTopic`.")
+        }
+        let (inbox, isNew) = try self.findInbox()
+        if isNew {
+            // In a task of its own: others may wait for it when the first who asked has been cancelled.
+            Task(executorPreference: self.taskExecutor) {
+                do throws(MQTTError) {
+                    let requests = try self.begin(inbox, [(inbox.filter, SubscriptionOptions(qos: .atLeastOnce))])
+                    for request in requests { try await self.granted(request, inbox.filter, timeout) }
+                    inbox.subscribed.set(nil)
+                } catch {
+                    self.shared.withLock { shared in if shared.inbox === inbox { shared.inbox = nil } }
+                    self.unsubscribeInBackground(inbox.id)
+                    inbox.subscribed.set(error)
+                }
+            }
+        }
+        guard let result = await inbox.subscribed.wait() else {
+            throw MQTTError(.cancelled, "The task was cancelled.")
+        }
+        if let error = result { throw error }
+        return inbox
+    }
+
+    private func findInbox() throws(MQTTError) -> (ReplyInbox, isNew: Bool) {
+        let found: Result<(ReplyInbox, isNew: Bool), TopicError> = self.shared.withLock { shared in
+            if let inbox = shared.inbox { return .success((inbox, false)) }
+            let base = shared.session.limits?.responseInformation ?? "reply"
+            let random = String(UInt64.random(in: .min ... .max), radix: 36)
+            do throws(TopicError) {
+                let filter = try TopicFilter("\(base)/\(random)")
+                let inbox = ReplyInbox(id: shared.makeSubscriberID(), filter: filter, client: self)
+                shared.inbox = inbox
+                return .success((inbox, true))
+            } catch {
+                return .failure(error)
+            }
+        }
+        do { return try found.get() } catch {
+            throw MQTTError(.protocolViolation, "The server's response information is no topic: \(error)", cause: error)
+        }
+    }
+}
+
+/// The replies to one request, until enough have come or the time is over. Iterate over it once.
+public final class MQTTReplies: AsyncSequence, Sendable {
+    /// What the sequence consists of.
+    public typealias Element = MQTTMessage
+    /// How it fails: `noMatchingSubscribers`, `publishRefused` or `clientStopped`.
+    public typealias Failure = MQTTError
+
+    /// Where the replies come from.
+    enum Source: Sendable {
+        case inbox(ReplyInbox, UInt64)
+        case subscription(Task<Void, Never>)
+    }
+
+    private let buffer: ReplyBuffer
+    private let client: MQTTClient
+    private let source: Source
+    private let deadline: Deadlines.ID
+
+    fileprivate init(buffer: ReplyBuffer, client: MQTTClient, source: Source, deadline: Deadlines.ID) {
+        self.buffer = buffer
+        self.client = client
+        self.source = source
+        self.deadline = deadline
+    }
+
+    deinit {
+        self.client.deadlines.cancel(self.deadline)
+        switch self.source {
+        case .inbox(let inbox, let correlation): inbox.forget(correlation)
+        case .subscription(let forwarding): forwarding.cancel()
+        }
+    }
+
+    fileprivate nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {
+        try await self.buffer.next()
+    }
+
+    /// The replies from the first that was not yet taken.
+    public func makeAsyncIterator() -> Iterator { Iterator(replies: self) }
+
+    /// Iterates over the replies.
+    public struct Iterator: AsyncIteratorProtocol {
+        fileprivate let replies: MQTTReplies
+
+        /// Waits for the next reply; `nil` when the time is over.
+        public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> MQTTMessage? {
+            try await self.replies.next()
+        }
+
+        /// Waits for the next reply; `nil` when the time is over.
+        public nonisolated(nonsending) mutating func next() async throws(MQTTError) -> MQTTMessage? {
+            try await self.replies.next()
+        }
+    }
+}

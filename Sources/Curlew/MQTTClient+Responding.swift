@@ -1,0 +1,83 @@
+import CurlewCore
+import Logging
+import NIOCore
+import Tracing
+
+extension MQTTMessage {
+    /// The name of the user property that marks a reply as an error; its value says what went wrong.
+    public static let replyErrorProperty = "error"
+
+    /// What went wrong, if the message is a reply by which a responder reports an error.
+    public var replyError: String? { self.properties[Self.replyErrorProperty] }
+}
+
+extension MQTTClient {
+    /// Answers requests, until the task is cancelled or the client is disconnected.
+    ///
+    /// ```swift
+    /// try await client.respond(to: "devices/7/rpc") { request in "pong" }
+    /// ```
+    ///
+    /// A request is acknowledged when its reply is on the way, so that one that this program did not finish comes again to
+    /// another. If `handler` throws, the reply is an error that the requester can tell; see ``MQTTMessage/replyError``. A
+    /// request that says nowhere where to reply is handled and not answered.
+    ///
+    /// - Parameters:
+    ///   - filter: What to listen to; with `$share/{group}/…`, several responders divide the requests between them.
+    ///   - concurrency: How many requests are handled at once. Default: `limits.concurrentResponses`, 64.
+    ///   - replyTopic: Where the reply to a request goes that does not say so itself, as no request before MQTT 5.0 does.
+    ///   - handler: Makes the reply.
+    /// - Throws: As `subscribe(to:)` does.
+    public func respond(
+        to filter: String, concurrency: Int? = nil, replyTopic: (@Sendable (MQTTMessage) -> String?)? = nil,
+        handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
+    ) async throws(MQTTError) {
+        let limit = concurrency ?? self.configuration.limits.concurrentResponses
+        guard limit > 0 else { throw MQTTError(.invalidArgument, "`concurrency` must be at least 1.") }
+        let requests = try await self.subscribe(to: filter, acknowledgement: .manual)
+        let result: Result<Void, MQTTError> = await withTaskGroup(of: Void.self) { group in
+            var running = 0
+            var iterator = requests.makeAsyncIterator()
+            do throws(MQTTError) {
+                while let request = try await iterator.next() {
+                    if running == limit {
+                        await group.next()
+                        running -= 1
+                    }
+                    running += 1
+                    group.addTask { await self.answer(request, replyTopic, handler) }
+                }
+                return .success(())
+            } catch {
+                return .failure(error)
+            }
+        }
+        try result.get()
+    }
+
+    private func answer(
+        _ request: MQTTMessage, _ replyTopic: (@Sendable (MQTTMessage) -> String?)?,
+        _ handler: @Sendable (MQTTMessage) async throws -> some MQTTPayload
+    ) async {
+        var properties = Properties()
+        properties.correlationData = request.properties.correlationData
+        let payload: ByteBuffer
+        do {
+            payload = try await ServiceContext.withValue(self.context(of: request)) {
+                try await handler(request).mqttPayload
+            }
+        } catch {
+            payload = ByteBuffer()
+            properties[MQTTMessage.replyErrorProperty] = "\(error)"
+            self.logger.debug("request failed", metadata: ["topic": "\(request.topic)", "error": "\(error)"])
+        }
+        if let topic = request.properties.responseTopic ?? replyTopic?(request) {
+            do {
+                try await self.publish(payload, to: topic, qos: request.qos, properties: properties)
+            } catch {
+                self.logger.warning("reply not sent", metadata: ["topic": "\(topic)", "error": "\(error)"])
+            }
+        }
+        self.acknowledge(request)
+    }
+}

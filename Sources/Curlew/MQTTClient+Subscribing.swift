@@ -1,0 +1,208 @@
+public import CurlewCore
+import NIOCore
+import Synchronization
+
+extension MQTTClient {
+    /// Subscribes to a topic filter, and returns when the server has granted it.
+    ///
+    /// Several subscriptions of one client may have the same filter: each gets every message, and the server is told once. When
+    /// they ask for a different QoS, the higher one counts; other options must be the same.
+    ///
+    /// - Parameters:
+    ///   - filter: The topic filter; `$share/{group}/{filter}` for a share of the messages (MQTT 5.0 section 4.8.2).
+    ///   - options: How the server shall serve it. Default: QoS 2, so that each message keeps the QoS it was published with.
+    ///   - queue: How messages wait for the consumer. Default: `queues.subscription` of the configuration.
+    ///   - acknowledgement: When messages are acknowledged. Default: `acknowledgement.policy` of the configuration.
+    ///   - timeout: How long to wait for the server. Default: `connection.acknowledgementTimeout`.
+    /// - Returns: The messages, those included that came while this call was returning.
+    /// - Throws: ``MQTTError``: `invalidTopic`, `subscriptionRefused` with the server's reason code, `notSupportedByServer`,
+    ///   `notSupportedByProtocolVersion`, `timedOut`, `cancelled` or `clientStopped`.
+    public nonisolated(nonsending) func subscribe(
+        to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) async throws(MQTTError) -> MQTTSubscription {
+        try await self.subscribe(
+            to: [(filter, options)], queue: queue, acknowledgement: acknowledgement, timeout: timeout)
+    }
+
+    /// Subscribes to several topic filters, each with options of its own, as one sequence of messages. A message that matches
+    /// several of them comes once. If the server refuses one filter, none is kept.
+    ///
+    /// - Throws: As `subscribe(to:options:)` does, and `invalidArgument` for an empty list.
+    public nonisolated(nonsending) func subscribe(
+        to filters: [(filter: String, options: SubscriptionOptions)],
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) async throws(MQTTError) -> MQTTSubscription {
+        let parsed = try Self.parse(filters.map(\.filter))
+        let wanted = Array(zip(parsed, filters.map(\.options)))
+        let subscription = self.makeSubscription(parsed, queue, acknowledgement)
+        let buffer = subscription.buffer
+        let requests = try self.begin(buffer, wanted)
+        for (index, request) in requests.enumerated() {
+            do throws(MQTTError) {
+                try await self.granted(request, parsed[index], timeout)
+            } catch {
+                for request in requests[(index + 1)...] { self.shared.withLock { $0.waiters.forget(request) } }
+                self.unsubscribeInBackground(buffer.id)
+                throw error
+            }
+        }
+        return subscription
+    }
+
+    /// The messages for filters that the server knows from an earlier run of the program: of a session that was kept, with
+    /// `session.cleanStart` off and a client identifier of its own. Nothing is sent. Call it before ``connect()``, so that
+    /// nothing that waited at the server comes too early.
+    ///
+    /// - Throws: ``MQTTError`` with code `invalidTopic`, or `invalidArgument` for an empty list.
+    public func messages(
+        matching filters: String..., queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil
+    ) throws(MQTTError) -> MQTTSubscription {
+        let parsed = try Self.parse(filters)
+        let subscription = self.makeSubscription(parsed, queue, acknowledgement)
+        self.shared.withLock { shared in
+            shared.receivers[subscription.buffer.id] = subscription.buffer
+            for filter in parsed { shared.session.listen(to: filter, subscriber: subscription.buffer.id) }
+        }
+        return subscription
+    }
+
+    /// Acknowledges a message of a subscription whose policy is `.manual`. Call it once for each message; acknowledgements
+    /// leave in the order in which the messages came, so one that is missing holds up those behind it.
+    ///
+    /// - Parameters:
+    ///   - message: A message at QoS 1 or 2; at QoS 0 nothing happens.
+    ///   - reasonCode: What to tell the server; a failure is told on MQTT 5.0 alone. Default: success.
+    public func acknowledge(_ message: MQTTMessage, reasonCode: ReasonCode = .success) {
+        guard let token = message.token else { return }
+        self.passed(token, reasonCode: reasonCode)
+    }
+
+    // MARK: Within
+
+    private static func parse(_ filters: [String]) throws(MQTTError) -> [TopicFilter] {
+        guard !filters.isEmpty else { throw MQTTError(.invalidArgument, "Name at least one topic filter.") }
+        var parsed: [TopicFilter] = []
+        for filter in filters {
+            do {
+                parsed.append(try TopicFilter(filter))
+            } catch {
+                throw MQTTError(.invalidTopic, error.message, cause: error)
+            }
+        }
+        return parsed
+    }
+
+    private func makeSubscription(
+        _ filters: [TopicFilter], _ queue: MQTTConfiguration.SubscriptionQueue?,
+        _ policy: MQTTConfiguration.AcknowledgementPolicy?
+    ) -> MQTTSubscription {
+        let id = self.shared.withLock { $0.makeSubscriberID() }
+        let buffer = SubscriptionBuffer(
+            id: id, filters: filters, queue: queue ?? self.configuration.queues.subscription,
+            policy: policy ?? self.configuration.acknowledgement.policy, client: self)
+        return MQTTSubscription(buffer, client: self)
+    }
+
+    /// Tells the session what is wanted. Returns one request for each filter.
+    func begin(
+        _ receiver: any MessageReceiver & Identified, _ wanted: [(TopicFilter, SubscriptionOptions)]
+    ) throws(MQTTError) -> [RequestID] {
+        var rejection: Rejection?
+        var connection: NIOLoopBound<ClientConnection>?
+        let requests = self.shared.withLock { shared in
+            var requests: [RequestID] = []
+            if case .draining = shared.lifecycle {
+                rejection = .ended
+                return requests
+            }
+            shared.receivers[receiver.id] = receiver
+            for (filter, options) in wanted {
+                let request = shared.makeRequestID()
+                do throws(Rejection) {
+                    shared.waiters.reserve(request)
+                    try shared.session.subscribe(
+                        filter, options, subscriber: receiver.id, request: request, into: &shared.out)
+                    requests.append(request)
+                } catch {
+                    shared.waiters.forget(request)
+                    rejection = error
+                    break
+                }
+            }
+            if rejection != nil { for request in requests { shared.waiters.forget(request) } }
+            connection = shared.claimFlush()
+            return requests
+        }
+        self.resumeCompleted()
+        if let connection { self.scheduleFlush(connection) }
+        if let rejection {
+            self.unsubscribeInBackground(receiver.id)
+            throw MQTTError(rejection)
+        }
+        return requests
+    }
+
+    nonisolated(nonsending) func granted(
+        _ request: RequestID, _ filter: TopicFilter, _ timeout: Duration?
+    ) async throws(MQTTError) {
+        let timeout = timeout ?? self.configuration.connection.acknowledgementTimeout
+        switch await self.wait(for: request, timeout: timeout) {
+        case .completed(.subscribed(let code, let reason)):
+            guard code.isFailure else { return }
+            throw MQTTError(
+                .subscriptionRefused,
+                "The server refused the subscription to \"\(filter)\"\(reason.map { ": \($0)" } ?? ".")",
+                reasonCode: code)
+        case .completed(.rejected(let rejection)): throw MQTTError(rejection)
+        case .completed(.sessionEnded): throw self.stopped
+        case .completed: throw MQTTError(.clientStopped, "The subscription to \"\(filter)\" was ended meanwhile.")
+        case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.")
+        case .timedOut:
+            throw MQTTError(.timedOut, "The server did not answer the subscription to \"\(filter)\" in time.")
+        }
+    }
+
+    nonisolated(nonsending) func unsubscribe(_ buffer: SubscriptionBuffer) async throws(MQTTError) {
+        guard let request = self.endSubscription(buffer.id, isAwaited: true) else { return }
+        buffer.finish(nil)
+        switch await self.wait(for: request, timeout: self.configuration.connection.acknowledgementTimeout) {
+        case .completed(.unsubscribed(let code)):
+            guard code.isFailure else { return }
+            throw MQTTError(.unsubscribeRefused, "The server refused to end the subscription.", reasonCode: code)
+        case .completed: throw self.stopped
+        case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.")
+        case .timedOut: throw MQTTError(.timedOut, "The server did not confirm the end of the subscription in time.")
+        }
+    }
+
+    /// Ends a subscription without waiting for the server. Does nothing if it is ended already.
+    func unsubscribeInBackground(_ id: SubscriberID) {
+        _ = self.endSubscription(id, isAwaited: false)
+    }
+
+    private func endSubscription(_ id: SubscriberID, isAwaited: Bool) -> RequestID? {
+        var connection: NIOLoopBound<ClientConnection>?
+        let request: RequestID? = self.shared.withLock { shared in
+            guard shared.receivers.removeValue(forKey: id) != nil else { return nil }
+            let request = shared.makeRequestID()
+            if isAwaited { shared.waiters.reserve(request) }
+            shared.session.unsubscribe(id, request: request, into: &shared.out)
+            connection = shared.claimFlush()
+            return request
+        }
+        self.resumeCompleted()
+        if let connection { self.scheduleFlush(connection) }
+        return request
+    }
+}
+
+/// Something that is a subscriber.
+protocol Identified {
+    var id: SubscriberID { get }
+}
+
+extension SubscriptionBuffer: Identified {}

@@ -1,0 +1,241 @@
+public import CurlewCore
+import CurlewTransport
+public import Logging
+import NIOCore
+import Synchronization
+
+/// An MQTT client: one connection to a server, kept up from ``connect()`` to ``disconnect(drain:)``, and usable from any task
+/// and thread.
+///
+/// ```swift
+/// let client = try MQTTClient("mqtt://localhost")
+/// try await client.connect()
+/// try await client.publish("21.5", to: "home/kitchen/temperature", qos: .atLeastOnce)
+/// ```
+///
+/// A `publish` that returns at QoS 1 or 2 was acknowledged by the server; one that throws says whether the message was sent.
+/// When the connection is lost, another is made; subscriptions and unacknowledged messages outlive it. A connected client lives
+/// until it is disconnected, whether or not something refers to it.
+public final class MQTTClient: Sendable {
+    /// What the client was made with.
+    public let configuration: MQTTConfiguration
+
+    let logger: Logger
+    let clock: ClientClock
+    let connector: any Connector
+    let eventLoop: any EventLoop
+    let taskExecutor: EventLoopExecutor
+    let deadlines: Deadlines
+    let eventHub: EventHub
+    let meters: ClientMeters
+    /// Guards the session, what it has to send, who waits for it and where the client stands. Held for the handling of one
+    /// call or one read, never while a continuation is resumed or code of the user runs.
+    let shared: Mutex<Shared>
+
+    /// Makes a client for the server that a URL names: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS. Nothing
+    /// is sent before ``connect()``.
+    ///
+    /// - Throws: ``MQTTError`` with code `invalidURL` or `invalidConfiguration`.
+    public convenience init(_ url: String, logger: Logger? = nil) throws(MQTTError) {
+        try self.init(MQTTConfiguration(url: url), logger: logger)
+    }
+
+    /// Makes a client. Nothing is sent before ``connect()``.
+    ///
+    /// - Parameters:
+    ///   - configuration: To which servers, and how.
+    ///   - logger: Where to log to. Default: a logger that logs nothing.
+    /// - Throws: ``MQTTError`` with code `invalidConfiguration` that says which value cannot work.
+    public init(_ configuration: MQTTConfiguration, logger: Logger? = nil) throws(MQTTError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.clock = configuration.clock
+        self.connector = try configuration.makeConnector()
+        self.eventLoop = EventLoops.shared.next()
+        self.taskExecutor = EventLoopExecutor(self.eventLoop)
+        self.deadlines = Deadlines(clock: self.clock, executor: self.taskExecutor)
+        self.eventHub = EventHub(bufferSize: configuration.limits.bufferedEvents)
+        var logger = logger ?? Logger(label: "curlew", factory: { _ in SwiftLogNoOpLogHandler() })
+        var random = SystemRandomNumberGenerator()
+        let identifier = configuration.clientIdentifier.firstIdentifier(using: &random)
+        logger[metadataKey: "mqtt_client"] = "\(identifier)"
+        self.logger = logger
+        self.meters = ClientMeters()
+        self.shared = Mutex(Shared(configuration, clientIdentifier: identifier))
+    }
+
+    /// Runs tasks on the thread on which the client's messages arrive: a task that starts with
+    /// `Task(executorPreference: client.executor)` receives, requests and replies without a change of thread. It must not block.
+    public var executor: any TaskExecutor { self.taskExecutor }
+
+    /// Where the client stands now.
+    public var state: MQTTState {
+        self.shared.withLock { shared in
+            switch shared.lifecycle {
+            case .idle: .disconnected
+            case .draining: .disconnecting
+            case .running where shared.connection != nil: .connected
+            case .running: shared.hasConnected ? .reconnecting : .connecting
+            }
+        }
+    }
+
+    /// What the server said that it can do; `nil` while there is no connection.
+    public var serverLimits: ServerLimits? { self.shared.withLock { $0.session.limits } }
+
+    /// The protocol version of the connection; `nil` while there is none.
+    public var protocolVersion: ProtocolVersion? { self.shared.withLock { $0.session.version } }
+
+    /// The client identifier in use; empty before the server has assigned one.
+    public var clientIdentifier: String { self.shared.withLock { $0.clientIdentifier } }
+
+    /// Counts of what was done and of what is left to do, as they are now.
+    public var statistics: MQTTStatistics {
+        self.shared.withLock { shared in
+            var statistics = shared.statistics
+            statistics.inFlight = shared.session.inFlightCount
+            (statistics.queued, statistics.queuedBytes) = shared.session.queued
+            statistics.unacknowledged = shared.session.unacknowledgedCount
+            statistics.unsentBytes = shared.out.readableBytes
+            return statistics
+        }
+    }
+
+    /// What happens to the connection from now on. Each caller has a buffer of its own (`limits.bufferedEvents`, 256 by
+    /// default), whose oldest events go first when nobody reads.
+    public var events: some AsyncSequence<MQTTEvent, Never> { self.eventHub.listen() }
+}
+
+extension MQTTClient {
+    /// What the lock guards.
+    struct Shared {
+        var session: ClientSession
+        /// Encoded and not yet handed to the link.
+        var out = ByteBuffer()
+        /// Whether the event loop has been asked to write, or waits for the link to take more.
+        var isFlushScheduled = false
+        /// The connection after its handshake.
+        var connection: NIOLoopBound<ClientConnection>?
+        var waiters = Waiters()
+        var nextIdentifier: UInt64 = 1
+        var receivers: [SubscriberID: any MessageReceiver] = [:]
+        var lifecycle = Lifecycle.idle
+        /// The properties of the DISCONNECT with which this client goes.
+        var goodbye = Properties()
+        /// How many calls of `connect()` wait for the first connection.
+        var connectCalls = 0
+        /// Whether there has been a connection since `connect()`.
+        var hasConnected = false
+        var clientIdentifier: String
+        /// What ended the client for good, for those who come later.
+        var stopError: MQTTError?
+        /// Who waits until nothing is left to send.
+        var drained: [OneShot<Void>] = []
+        var statistics = MQTTStatistics()
+        /// How many published messages the metrics know of.
+        var published = 0
+        /// One publish whose way to its acknowledgement is being timed.
+        var sample: (request: RequestID, since: Timestamp)?
+        /// Who waits for the end of a re-authentication.
+        var reauthentications: [OneShot<MQTTError?>] = []
+        /// Where replies come in, after the first request.
+        var inbox: ReplyInbox?
+        var isWatchingAcknowledgements = false
+
+        init(_ configuration: MQTTConfiguration, clientIdentifier: String) {
+            self.session = ClientSession(configuration.sessionSettings)
+            self.clientIdentifier = clientIdentifier
+        }
+
+        mutating func makeRequestID() -> RequestID {
+            defer { self.nextIdentifier += 1 }
+            return RequestID(self.nextIdentifier)
+        }
+
+        mutating func makeSubscriberID() -> SubscriberID {
+            defer { self.nextIdentifier += 1 }
+            return SubscriberID(self.nextIdentifier)
+        }
+
+        /// If there is something to write and nobody has been told: the connection to tell.
+        mutating func claimFlush() -> NIOLoopBound<ClientConnection>? {
+            guard !self.isFlushScheduled, self.out.readableBytes > 0, let connection else { return nil }
+            self.isFlushScheduled = true
+            return connection
+        }
+
+        /// Finishes what the session has completed: who is to be resumed, once the lock is released, and with what.
+        mutating func takeResumptions(_ now: Timestamp?) -> [(Waiters.Target, Waiters.Result)] {
+            if !self.drained.isEmpty, self.session.isDrained {
+                for oneShot in exchange(&self.drained, with: []) { oneShot.set(()) }
+            }
+            guard self.session.hasCompletions else { return [] }
+            var resumptions: [(Waiters.Target, Waiters.Result)] = []
+            for completion in self.session.takeCompletions() {
+                if let sample, sample.request == completion.request, let now {
+                    self.note(latency: now - sample.since)
+                }
+                let result = Waiters.Result.completed(completion.outcome)
+                if let target = self.waiters.finish(completion.request, result) {
+                    resumptions.append((target, result))
+                }
+            }
+            return resumptions
+        }
+
+        private mutating func note(latency: Duration) {
+            self.sample = nil
+            guard let average = self.statistics.acknowledgementLatency else {
+                self.statistics.acknowledgementLatency = latency
+                return
+            }
+            self.statistics.acknowledgementLatency = (average * 7 + latency) / 8
+        }
+    }
+
+    /// Where the client stands between `connect()` and `disconnect()`.
+    enum Lifecycle {
+        /// Not connected and not trying.
+        case idle
+        /// Connected, or trying to be.
+        case running(Supervision)
+        /// Finishing what was begun; nothing new is accepted.
+        case draining(Supervision)
+    }
+
+    /// The task that keeps the connection up, and what tells of its first connection and its end.
+    struct Supervision {
+        let task: Task<Void, Never>
+        /// `nil` for success.
+        let first: OneShot<MQTTError?>
+        let ended: OneShot<Void>
+    }
+}
+
+extension MQTTConfiguration {
+    /// What the session needs to know of the configuration.
+    var sessionSettings: ClientSession.Settings {
+        var settings = ClientSession.Settings()
+        // Servers are told `session.receiveMaximum`, and forgiven when they send more: mosquitto 2.0.11 does so at QoS 1, and
+        // to disconnect it for that would mean to disconnect it for ever. What they send is bounded by 65,535 packet
+        // identifiers and by the queues of the subscriptions.
+        settings.receiveMaximum = .max
+        settings.topicAliasMaximum = UInt16(clamping: self.session.topicAliasMaximum)
+        settings.outgoingTopicAliasMaximum = self.session.usesTopicAliases ? 1024 : 0
+        settings.highWaterMark = self.queues.unsentBytes
+        settings.outboxCount = self.queues.outboxCount
+        settings.outboxBytes = self.queues.outboxBytes
+        return settings
+    }
+
+    /// What makes connections: sockets, unless a test has put in something else.
+    func makeConnector() throws(MQTTError) -> any Connector {
+        if let connector = self.connectorOverride { return connector }
+        do {
+            let needsTLS = self.servers.contains { $0.scheme.isSecure }
+            return try SocketConnector(timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil)
+        } catch {
+            throw MQTTError(.invalidConfiguration, "\(error)", cause: error)
+        }
+    }
+}

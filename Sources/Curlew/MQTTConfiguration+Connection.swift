@@ -1,0 +1,149 @@
+public import CurlewCore
+
+extension MQTTConfiguration {
+    /// Protocol version, keep alive, and how long each step may take.
+    public struct Connection: Sendable {
+        /// The protocol version to speak. Default: `.automatic`.
+        public var version: Version = .automatic
+
+        /// The longest silence of the client, in whole seconds up to 65,535: after it a PINGREQ proves that the connection
+        /// lives (MQTT 5.0 section 3.1.2.10). A server may demand another value, which then holds. `.zero` turns it off, and with
+        /// it the notice of a connection that died in silence. Default: 60 seconds.
+        public var keepAlive: Duration = .seconds(60)
+
+        /// How long name resolution, TCP and TLS may take together, for one server. Default: 10 seconds.
+        public var connectTimeout: Duration = .seconds(10)
+
+        /// How long the server may take from CONNECT to CONNACK, steps of enhanced authentication included.
+        /// Default: 10 seconds.
+        public var handshakeTimeout: Duration = .seconds(10)
+
+        /// How long the server may take to answer PINGREQ, before the connection counts as lost. Any packet that arrives in the
+        /// meantime is proof of life too. Default: 10 seconds.
+        public var pingTimeout: Duration = .seconds(10)
+
+        /// How long a connected server may take to acknowledge a publish, subscribe or unsubscribe, before the connection
+        /// counts as lost and is made anew. Default: `nil`, as long as pings are answered.
+        public var acknowledgementTimeout: Duration?
+
+        /// How long the server may take to close the connection after DISCONNECT, before this end closes it.
+        /// Default: 5 seconds.
+        public var disconnectTimeout: Duration = .seconds(5)
+
+        /// How long a graceful disconnect waits for what is queued and unacknowledged, where the call gives no other time.
+        /// Default: 10 seconds.
+        public var drainTimeout: Duration = .seconds(10)
+
+        /// All defaults.
+        public init() {}
+    }
+
+    /// The protocol version to speak.
+    public struct Version: Sendable, Hashable, CustomStringConvertible {
+        /// The one version; `nil` for automatic.
+        package let exact: ProtocolVersion?
+
+        /// 5.0; and 3.1.1, once, where the server refuses 5.0.
+        public static let automatic = Self(exact: nil)
+
+        /// This version and no other.
+        public static func exactly(_ version: ProtocolVersion) -> Self { Self(exact: version) }
+
+        /// `automatic`, or the version as people write it.
+        public var description: String { self.exact?.description ?? "automatic" }
+    }
+
+    /// The name by which a server knows a client and its session (MQTT 5.0 section 3.1.3.1). Two clients that use one name at
+    /// one server push each other out.
+    public struct ClientIdentifier: Sendable, Hashable, CustomStringConvertible {
+        package enum Kind: Sendable, Hashable {
+            case generated(prefix: String)
+            case given(String)
+            case assignedByServer
+        }
+
+        package let kind: Kind
+
+        /// `prefix` and 16 random letters and digits, drawn once for each client and kept through its reconnections.
+        ///
+        /// With a prefix of up to 7 letters and digits, every server must accept it [MQTT-3.1.3-5].
+        public static func generated(prefix: String = "curlew") -> Self { Self(kind: .generated(prefix: prefix)) }
+
+        /// This very identifier: what a session needs that shall outlive the process.
+        public static func given(_ identifier: String) -> Self { Self(kind: .given(identifier)) }
+
+        /// The server chooses. With 5.0 it says what it chose, and the client keeps that through its reconnections; before,
+        /// nobody learns it, so that no session outlives its connection.
+        public static let assignedByServer = Self(kind: .assignedByServer)
+
+        /// The identifier, or how it comes about.
+        public var description: String {
+            switch self.kind {
+            case .generated(let prefix): "\(prefix)…"
+            case .given(let identifier): identifier
+            case .assignedByServer: "(assigned by the server)"
+            }
+        }
+
+        /// How many random characters follow the prefix of a generated identifier: 95 bits, and 23 bytes together with a
+        /// prefix of 7.
+        static let generatedLength = 16
+
+        /// The identifier to send at the first connection; empty where the server shall choose.
+        package func firstIdentifier(using random: inout some RandomNumberGenerator) -> String {
+            switch self.kind {
+            case .given(let identifier): return identifier
+            case .assignedByServer: return ""
+            case .generated(let prefix):
+                let alphabet = Array("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz".utf8)
+                let suffix = (0..<Self.generatedLength).map { _ in
+                    alphabet[Int.random(in: alphabet.indices, using: &random)]
+                }
+                return prefix + String(decoding: suffix, as: UTF8.self)
+            }
+        }
+    }
+}
+
+// MARK: - Reconnecting
+
+extension MQTTConfiguration {
+    /// Whether and when a lost connection is made anew. The wait before a try is a random time between `floor` and a bound that
+    /// begins at `base` and doubles with each round of failures up to `cap`.
+    public struct Reconnect: Sendable, Hashable {
+        /// Whether a lost connection is made anew. Default: `true`.
+        public var isEnabled: Bool = true
+        /// The upper bound of the first wait. Default: 1 second.
+        public var base: Duration = .seconds(1)
+        /// What the upper bound grows to. Default: 120 seconds.
+        public var cap: Duration = .seconds(120)
+        /// The shortest wait. Default: 250 milliseconds.
+        public var floor: Duration = .milliseconds(250)
+        /// How long a connection must hold for the waits to begin at `base` again. Default: 30 seconds.
+        public var stableAfter: Duration = .seconds(30)
+        /// How many tries in a row may fail, or end before they were stable; 1 is never to try again.
+        /// Default: `nil`, no limit.
+        public var maximumTries: Int?
+
+        /// All defaults.
+        public init() {}
+
+        /// A lost connection stays lost.
+        public static let disabled: Self = {
+            var reconnect = Self()
+            reconnect.isEnabled = false
+            return reconnect
+        }()
+
+        /// The numbers as the machine takes them.
+        package var settings: ReconnectSettings {
+            var settings = ReconnectSettings()
+            settings.baseDelay = self.base
+            settings.maximumDelay = self.cap
+            settings.minimumDelay = self.floor
+            settings.stableAfter = self.stableAfter
+            settings.maximumTries = self.maximumTries
+            return settings
+        }
+    }
+}

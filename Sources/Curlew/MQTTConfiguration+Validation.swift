@@ -1,0 +1,232 @@
+package import CurlewCore
+import NIOCore
+
+extension MQTTConfiguration {
+    /// Checks every value, and those combinations that cannot work together. A client does it before it connects.
+    ///
+    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration`, or `.notSupportedByProtocolVersion` where the protocol
+    ///   version asked for cannot carry what is configured; the message names the value and what it may be.
+    public func validate() throws(MQTTError) {
+        if self.servers.isEmpty { throw invalid("There is no server to connect to; give at least one.") }
+        for server in self.servers { try server.validate() }
+        try self.clientIdentifier.validate()
+        try self.connection.validate()
+        if case .fixed(let login) = self.credentials.source { try login.validate() }
+        try self.session.validate()
+        try self.will?.validate()
+        try self.reconnect.validate()
+        try self.queues.validate()
+        if let warning = self.acknowledgement.stuckWarning {
+            try requirePositive(warning, "The time until the stuck acknowledgement warning")
+        }
+        try requireAtLeastOne(self.limits.waitingRequests, "The number of waiting requests")
+        try requireAtLeastOne(self.limits.concurrentResponses, "The number of concurrent responses")
+        try requireAtLeastOne(self.limits.bufferedEvents, "The number of buffered events")
+        if let version = self.connection.version.exact { try self.validate(for: version) }
+    }
+
+    /// Checks what depends on the protocol version: at `validate()` for an exact one, and for 3.1.1 before the client falls back
+    /// to it.
+    package func validate(for version: ProtocolVersion) throws(MQTTError) {
+        guard version < .v5_0 else { return }
+        if case .fixed(let login) = self.credentials.source { try login.validate(for: version) }
+        if let will = self.will, will.delay > .zero {
+            throw notSupported(version, "A will delay", "set it to zero")
+        }
+        if case .assignedByServer = self.clientIdentifier.kind {
+            guard version > .v3_1 else {
+                throw notSupported(version, "A client identifier assigned by the server", "give or generate one")
+            }
+            // [MQTT-3.1.3-7] of MQTT 3.1.1
+            guard self.session.cleanStart else {
+                throw invalid(
+                    "With MQTT \(version) a session that continues needs a client identifier; give one, or set clean start to true."
+                )
+            }
+        }
+        if version == .v3_1, let length = self.clientIdentifier.length, length > 23 {
+            throw notSupported(version, "A client identifier of \(length) bytes", "shorten it to 23")
+        }
+    }
+}
+
+// MARK: - Group by group
+
+extension MQTTConfiguration.Server {
+    fileprivate func validate() throws(MQTTError) {
+        if self.host.isEmpty { throw invalid("The server's host is empty; give a name or an address.") }
+        guard self.host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
+            throw invalid(
+                "The server's host must be a name or an address alone, without spaces, brackets, path, user or scheme; "
+                    + "use MQTTConfiguration(url:) for a URL.")
+        }
+        guard (1...65_535).contains(self.port) else {
+            throw invalid("The port \(self.port) of server \(self.host) must be from 1 to 65535.")
+        }
+    }
+}
+
+extension MQTTConfiguration.ClientIdentifier {
+    /// In bytes; `nil` where the server chooses.
+    fileprivate var length: Int? {
+        switch self.kind {
+        case .given(let identifier): identifier.utf8.count
+        case .generated(let prefix): prefix.utf8.count + Self.generatedLength
+        case .assignedByServer: nil
+        }
+    }
+
+    fileprivate func validate() throws(MQTTError) {
+        switch self.kind {
+        case .given(""):
+            throw invalid("The client identifier is empty; use .assignedByServer to let the server choose one.")
+        case .given(let identifier): try requireText(identifier, "The client identifier")
+        case .generated(let prefix):
+            try requireText(prefix, "The prefix of the client identifier", reserve: Self.generatedLength)
+        case .assignedByServer: break
+        }
+    }
+}
+
+extension MQTTConfiguration.Connection {
+    fileprivate func validate() throws(MQTTError) {
+        guard self.keepAlive.wholeSeconds(through: 65_535) != nil else {
+            throw invalid("The keep alive of \(self.keepAlive) must be whole seconds from 0 (off) to 65535.")
+        }
+        try requirePositive(self.connectTimeout, "The connect timeout")
+        try requirePositive(self.handshakeTimeout, "The handshake timeout")
+        try requirePositive(self.pingTimeout, "The ping timeout")
+        if let timeout = self.acknowledgementTimeout { try requirePositive(timeout, "The acknowledgement timeout") }
+        try requirePositive(self.disconnectTimeout, "The disconnect timeout")
+        try requirePositive(self.drainTimeout, "The drain timeout")
+    }
+}
+
+extension MQTTConfiguration.Login {
+    /// Checks what holds for every version. What a provider gives is checked by it as well.
+    package func validate() throws(MQTTError) {
+        if let username = self.username { try requireText(username, "The user name") }
+        if let password = self.password, password.bytes.readableBytes > 65_535 {
+            throw invalid("The password is longer than the 65535 bytes that MQTT allows.")
+        }
+    }
+
+    /// A password without a user name is new in 5.0 [MQTT-3.1.2-22] of MQTT 3.1.1.
+    package func validate(for version: ProtocolVersion) throws(MQTTError) {
+        if version < .v5_0, self.username == nil, self.password != nil {
+            throw notSupported(version, "A password without a user name", "give a user name, which may be empty")
+        }
+    }
+}
+
+extension MQTTConfiguration.Session {
+    fileprivate func validate() throws(MQTTError) {
+        if self.expiry.seconds == nil {
+            throw invalid(
+                "The session expiry of \(self.expiry) must be whole seconds from 0 to 4294967294; use .never for one without end."
+            )
+        }
+        try requireRange(self.receiveMaximum, 1...65_535, "The receive maximum")
+        // A fixed header of five bytes and the largest remaining length.
+        try requireRange(self.maximumPacketSize, 1...268_435_460, "The maximum packet size")
+        try requireRange(self.topicAliasMaximum, 0...65_535, "The topic alias maximum")
+        try requireUserProperties(self.userProperties, "of the session")
+    }
+}
+
+extension MQTTConfiguration.Will {
+    fileprivate func validate() throws(MQTTError) {
+        do throws(TopicError) {
+            _ = try TopicName(self.topic)
+        } catch {
+            throw MQTTError(.invalidConfiguration, "The topic of the will is not valid: \(error)", cause: error)
+        }
+        if self.payload.readableBytes > 65_535 {
+            throw invalid("The payload of the will has \(self.payload.readableBytes) bytes; MQTT allows 65535.")
+        }
+        guard self.delay.wholeSeconds(through: .max) != nil else {
+            throw invalid("The will delay of \(self.delay) must be whole seconds from 0 to 4294967295.")
+        }
+        try requireUserProperties(self.properties.userProperties, "of the will")
+    }
+}
+
+extension MQTTConfiguration.Reconnect {
+    fileprivate func validate() throws(MQTTError) {
+        try requirePositive(self.base, "The base of the reconnect waits")
+        guard self.floor >= .zero, self.floor <= self.cap else {
+            throw invalid(
+                "The floor of the reconnect waits, \(self.floor), must be from zero to their cap, \(self.cap).")
+        }
+        guard self.base <= self.cap else {
+            throw invalid("The base of the reconnect waits, \(self.base), must not exceed their cap, \(self.cap).")
+        }
+        guard self.stableAfter >= .zero else {
+            throw invalid("The time after which a connection is stable, \(self.stableAfter), must not be negative.")
+        }
+        if let tries = self.maximumTries, tries < 1 {
+            throw invalid("The maximum of tries to reconnect must be at least 1; use Reconnect.disabled for none.")
+        }
+    }
+}
+
+extension MQTTConfiguration.Queues {
+    fileprivate func validate() throws(MQTTError) {
+        try requireAtLeastOne(self.unsentBytes, "The bound of unsent bytes")
+        try requireAtLeastOne(self.outboxCount, "The outbox's bound of messages")
+        try requireAtLeastOne(self.outboxBytes, "The outbox's bound of bytes")
+        try self.subscription.validate()
+    }
+}
+
+extension MQTTConfiguration.SubscriptionQueue {
+    /// Checks the settings of one queue: of the configuration, or of one call to subscribe.
+    package func validate() throws(MQTTError) {
+        try requireAtLeastOne(self.count, "A subscription queue's bound of messages")
+        try requireAtLeastOne(self.bytes, "A subscription queue's bound of bytes")
+        if case .priority = self.order.kind, self.overflow == .latestPerTopic {
+            throw invalid(
+                "A queue ordered by priority cannot keep the latest message of each topic in place; use .fifo or .lifo with "
+                    + ".latestPerTopic, or another overflow policy.")
+        }
+    }
+}
+
+// MARK: - Sentences
+
+private func invalid(_ message: String) -> MQTTError { MQTTError(.invalidConfiguration, message) }
+
+private func notSupported(_ version: ProtocolVersion, _ what: String, _ remedy: String) -> MQTTError {
+    MQTTError(
+        .notSupportedByProtocolVersion,
+        "\(what) is not possible with MQTT \(version); \(remedy), or use a later version.")
+}
+
+private func requirePositive(_ duration: Duration, _ name: String) throws(MQTTError) {
+    if duration <= .zero { throw invalid("\(name) is \(duration); it must be longer than zero.") }
+}
+
+private func requireRange(_ value: Int, _ range: ClosedRange<Int>, _ name: String) throws(MQTTError) {
+    guard range.contains(value) else {
+        throw invalid("\(name) is \(value); it must be from \(range.lowerBound) to \(range.upperBound).")
+    }
+}
+
+private func requireAtLeastOne(_ value: Int, _ name: String) throws(MQTTError) {
+    if value < 1 { throw invalid("\(name) is \(value); it must be at least 1.") }
+}
+
+/// A UTF-8 string as MQTT allows it: its length fits into two bytes, and U+0000 is not in it [MQTT-1.5.4-2].
+private func requireText(_ string: String, _ name: String, reserve: Int = 0) throws(MQTTError) {
+    if string.utf8.count + reserve > 65_535 {
+        throw invalid("\(name) is longer than the 65535 bytes that MQTT allows.")
+    }
+    if string.utf8.contains(0) { throw invalid("\(name) contains the character U+0000, which MQTT forbids.") }
+}
+
+private func requireUserProperties(_ properties: [UserProperty], _ place: String) throws(MQTTError) {
+    for property in properties {
+        try requireText(property.name, "The name of a user property \(place)")
+        try requireText(property.value, "The value of a user property \(place)")
+    }
+}

@@ -1,0 +1,42 @@
+import CurlewCore
+
+extension MQTTError {
+    /// Why the session turned a request down, in words.
+    init(_ rejection: Rejection) {
+        switch rejection {
+        case .qosAboveMaximum(let maximum):
+            self.init(
+                .notSupportedByServer,
+                "The server takes no message above QoS \(maximum.rawValue): publish at QoS \(maximum.rawValue).",
+                reasonCode: .qosNotSupported)
+        case .retainNotAvailable:
+            self.init(
+                .notSupportedByServer, "The server keeps no retained messages: publish without `retain`.",
+                reasonCode: .retainNotSupported)
+        case .packetTooLarge(let size, let maximum):
+            self.init(
+                .packetTooLarge, "The packet has \(size) bytes, and the server takes at most \(maximum).",
+                reasonCode: .packetTooLarge)
+        case .wildcardsNotAvailable:
+            self.init(
+                .notSupportedByServer, "The server allows no wildcards: subscribe to a filter without '+' and '#'.",
+                reasonCode: .wildcardSubscriptionsNotSupported)
+        case .sharedSubscriptionsNotAvailable:
+            self.init(
+                .notSupportedByServer, "The server has no shared subscriptions: subscribe without '$share'.",
+                reasonCode: .sharedSubscriptionsNotSupported)
+        case .conflictingOptions:
+            self.init(
+                .invalidArgument,
+                "The client has this filter with other options: use the same, or end that subscription first.")
+        case .queueFull:
+            self.init(
+                .queueFull, "The outbox is full: wait for deliveries before you enqueue more, or enlarge `queues`.")
+        case .expired: self.init(.timedOut, "The message expired before it could be sent.")
+        case .encoding(.notSupported(let field, let version)):
+            self.init(.notSupportedByProtocolVersion, "\(EncodingError.notSupported(field, version))")
+        case .encoding(let error): self.init(.invalidArgument, "\(error)", cause: error)
+        case .ended: self.init(.clientStopped, "The client is being disconnected.")
+        }
+    }
+}

@@ -1,0 +1,74 @@
+public import CurlewCore
+
+/// What happens to the connection of a client, for whoever wants to know. More may come; a `switch` needs a `default`.
+public enum MQTTEvent: Sendable {
+    /// A connection is there. `isResumed` tells whether the server still had the session.
+    case connected(server: String, version: ProtocolVersion, isResumed: Bool)
+    /// The connection is lost, or was ended by the server.
+    case disconnected(MQTTError?)
+    /// A new connection is tried after this time. `attempt` counts from 1 since the last connection that was stable.
+    case reconnecting(attempt: Int, after: Duration)
+    /// The client has given up, or was disconnected: nothing more will happen.
+    case stopped(MQTTError?)
+    /// The queue of a subscription has dropped so many messages at once.
+    case messagesDropped(filters: [TopicFilter], count: Int)
+    /// A message was handed to a consumer, who has not passed it for so long; acknowledgements behind it are held up.
+    case acknowledgementStuck(topic: TopicName, age: Duration)
+    /// The server had lost the session and refuses a filter now; the subscription has failed.
+    case subscriptionLost(filters: [TopicFilter], ReasonCode?)
+}
+
+/// Where a client stands.
+public enum MQTTState: Sendable, Hashable {
+    /// Not connected, and not trying: before `connect()`, and after `disconnect()`.
+    case disconnected
+    /// Trying to connect for the first time.
+    case connecting
+    /// Connected.
+    case connected
+    /// The connection was lost, and another is being tried.
+    case reconnecting
+    /// Finishing what was begun before the disconnection that was asked for.
+    case disconnecting
+}
+
+/// What a client has done, and what it has still to do.
+public struct MQTTStatistics: Sendable, Hashable {
+    /// Publishes at QoS 1 and 2 that were sent and not fully acknowledged; subscribe and unsubscribe requests count as well.
+    public var inFlight = 0
+    /// Messages that wait in the outbox to be sent.
+    public var queued = 0
+    /// Their bytes.
+    public var queuedBytes = 0
+    /// Bytes that are encoded and not yet handed to the operating system.
+    public var unsentBytes = 0
+    /// Messages that were handed to consumers and not yet acknowledged to the server.
+    public var unacknowledged = 0
+    /// Messages published since the start.
+    public var published = 0
+    /// Messages received since the start.
+    public var received = 0
+    /// Messages received that no subscription matched.
+    public var unrouted = 0
+    /// Messages that the queues of subscriptions have dropped.
+    public var dropped = 0
+    /// Replies that came after their request had ended, or twice.
+    public var unexpectedReplies = 0
+    /// Connections made after the first.
+    public var reconnects = 0
+    /// The time from PUBLISH to its acknowledgement, averaged over the recent ones; `nil` before the first.
+    public var acknowledgementLatency: Duration?
+
+    package init() {}
+}
+
+/// What was left when a client was disconnected.
+public struct DrainReport: Sendable, Hashable {
+    /// Messages that never left: publishing them again cannot make a second copy.
+    public var notSent = 0
+    /// Messages that left and were not acknowledged: whether they arrived is unknown.
+    public var unknown = 0
+
+    /// Whether everything was delivered.
+    public var isClean: Bool { self.notSent == 0 && self.unknown == 0 }
+}

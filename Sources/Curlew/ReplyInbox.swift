@@ -1,0 +1,76 @@
+import CurlewCore
+import NIOCore
+import Synchronization
+
+/// The one response subscription of a client: tells by correlation data which request a reply belongs to.
+final class ReplyInbox: MessageReceiver, Identified {
+    private struct State {
+        /// By correlation data.
+        var waiting: [UInt64: ReplyBuffer] = [:]
+        var nextCorrelation: UInt64 = 0
+    }
+
+    let id: SubscriberID
+    let filter: TopicFilter
+    /// Set when the server has granted the subscription, or not.
+    let subscribed = OneShot<MQTTError?>()
+    private unowned let client: MQTTClient
+    /// What tells this inbox's correlation data from those of others that may use its topic.
+    private let salt = UInt64.random(in: .min ... .max)
+    /// Guards the requests that wait for replies.
+    private let state = Mutex(State())
+
+    init(id: SubscriberID, filter: TopicFilter, client: MQTTClient) {
+        self.id = id
+        self.filter = filter
+        self.client = client
+    }
+
+    /// Replies need no policy: they are passed as soon as they are here.
+    var handedOut: MQTTMessage? { nil }
+
+    /// Registers a request. Returns its correlation data, or `nil` when too many wait.
+    func register(_ buffer: ReplyBuffer, limit: Int) -> (correlation: UInt64, data: ByteBuffer)? {
+        let correlation: UInt64? = self.state.withLock { state in
+            guard state.waiting.count < limit else { return nil }
+            state.nextCorrelation += 1
+            state.waiting[state.nextCorrelation] = buffer
+            return state.nextCorrelation
+        }
+        guard let correlation else { return nil }
+        var data = ByteBuffer()
+        data.writeMultipleIntegers(self.salt, correlation)
+        return (correlation, data)
+    }
+
+    func forget(_ correlation: UInt64) {
+        self.state.withLock { _ = $0.waiting.removeValue(forKey: correlation) }
+    }
+
+    func receive(_ batch: [MQTTMessage]) {
+        var unexpected = 0
+        for message in batch {
+            guard var data = message.properties.correlationData, data.readableBytes == 16,
+                let (salt, correlation) = data.readMultipleIntegers(as: (UInt64, UInt64).self), salt == self.salt,
+                let buffer = self.state.withLock({ $0.waiting[correlation] })
+            else {
+                unexpected += 1
+                continue
+            }
+            switch buffer.receive(message) {
+            case .taken: break
+            case .last: self.forget(correlation)
+            case .dropped: unexpected += 1
+            }
+        }
+        self.client.passed(batch.compactMap(\.token))
+        if unexpected > 0 { self.client.shared.withLock { $0.statistics.unexpectedReplies += unexpected } }
+    }
+
+    func finish(_ error: MQTTError?) {
+        let error = error ?? MQTTError(.clientStopped, "The client was disconnected.")
+        self.subscribed.set(error)
+        let waiting = self.state.withLock { exchange(&$0.waiting, with: [:]) }
+        for buffer in waiting.values { buffer.finish(error) }
+    }
+}

@@ -1,0 +1,182 @@
+import NIOCore
+
+/// The parts of an MQTT URL, percent-decoded.
+///
+/// It reads no more than it must: a text that might be something else is refused, for what follows is a connection to the host
+/// that it names, with the password that it holds. No error quotes a part that could belong to a password: someone who forgets
+/// to encode a `/` in one moves the rest of it into the port, the topic or an item.
+struct URLParts {
+    var server: MQTTConfiguration.Server
+    var username: String?
+    var password: MQTTConfiguration.Password?
+    var topic: String?
+    var items: [(name: String, value: String)] = []
+
+    init(_ string: String) throws(MQTTError) {
+        guard string.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F }) else {
+            throw Self.error("The URL has a space or control character in it; percent-encode it, as in %20")
+        }
+        guard let colon = string.firstRange(of: "://") else {
+            throw Self.error("The URL must begin with mqtt:// or mqtts://")
+        }
+        let scheme = try Self.scheme(string[..<colon.lowerBound])
+        let rest = string[colon.upperBound...]
+        let authority = rest.prefix { !"/?#".contains($0) }
+        var tail = rest[authority.endIndex...]
+        guard !tail.contains("@") else {
+            throw Self.error(
+                "The URL has an '@' after the server; percent-encode it as %40, and in a user name or password also '/' as %2F, "
+                    + "'?' as %3F and '#' as %23")
+        }
+        guard !tail.hasPrefix("#") else {
+            throw Self.error(
+                "The URL has a '#' where a '/' and the topic should follow; a URL for MQTT has no fragment")
+        }
+        self.server = .init(host: "", scheme: scheme)
+        try self.readAuthority(authority)
+
+        if let question = tail.firstIndex(of: "?") {
+            try self.readQuery(tail[tail.index(after: question)...])
+            tail = tail[..<question]
+        }
+        if tail.count > 1 { self.topic = try Self.decoded(tail.dropFirst(), "topic") }
+    }
+
+    /// Puts user, password and items into a draft that has the server already.
+    func apply(to draft: inout ConfigurationDraft) throws(MQTTError) {
+        if self.username != nil || self.password != nil {
+            draft.configuration.credentials = .password(username: self.username, password: self.password)
+        }
+        for item in self.items {
+            guard let option = ConfigurationOption.all.first(where: { $0.item == item.name }) else {
+                let known = ConfigurationOption.all.compactMap(\.item).joined(separator: ", ")
+                throw Self.error("The URL has the unknown item '\(item.name)'; known are: \(known)")
+            }
+            let origin = "The item '\(item.name)' of the URL"
+            try draft.apply(option, OptionValue(text: item.value, origin: origin, code: .invalidURL))
+        }
+    }
+}
+
+// MARK: - Part by part
+
+extension URLParts {
+    private static func error(_ message: String) -> MQTTError { MQTTError(.invalidURL, message + ".") }
+
+    private static func scheme(_ text: Substring) throws(MQTTError) -> MQTTConfiguration.Scheme {
+        switch text.lowercased() {
+        case "mqtt": return .mqtt
+        case "mqtts": return .mqtts
+        case "ws", "wss": throw Self.error("WebSocket (\(text)://) is not available yet; use mqtt:// or mqtts://")
+        case "mqtt+unix": throw Self.error("A Unix socket (\(text)://) is not available yet; use mqtt:// or mqtts://")
+        case "tcp": throw Self.error("The scheme tcp is not one of MQTT's; use mqtt://")
+        case "ssl", "tls": throw Self.error("The scheme \(text) is not one of MQTT's; use mqtts://")
+        default: throw Self.error("The URL must begin with mqtt:// or, for TLS, with mqtts://")
+        }
+    }
+
+    private mutating func readAuthority(_ authority: Substring) throws(MQTTError) {
+        let parts = authority.split(separator: "@", omittingEmptySubsequences: false)
+        guard parts.count <= 2 else {
+            throw Self.error("The user name or password has an '@' in it; percent-encode it as %40")
+        }
+        if parts.count == 2 { try self.readUser(parts[0]) }
+        try self.readHost(parts[parts.count - 1])
+    }
+
+    private mutating func readUser(_ user: Substring) throws(MQTTError) {
+        let parts = user.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+        self.username = try Self.decoded(parts[0], "user name")
+        guard parts.count == 2 else { return }
+        guard !parts[1].contains(":") else {
+            throw Self.error("The password has a ':' in it; percent-encode it as %3A")
+        }
+        self.password = .init(try Self.decoded(parts[1], "password"))
+    }
+
+    private mutating func readHost(_ text: Substring) throws(MQTTError) {
+        var port: Substring?
+        if text.hasPrefix("[") {
+            guard let end = text.firstIndex(of: "]") else {
+                throw Self.error("The IPv6 address in the URL lacks its closing bracket ']'")
+            }
+            let address = try Self.decoded(text[text.index(after: text.startIndex)..<end], "IPv6 address")
+            // The parser takes no zone, as in fe80::1%eth0; the resolver does.
+            let withoutZone = String(address.prefix { $0 != "%" })
+            guard withoutZone.contains(":"), (try? SocketAddress(ipAddress: withoutZone, port: 0)) != nil else {
+                throw Self.error("What stands in brackets in the URL must be an IPv6 address, as in mqtt://[::1]:1883")
+            }
+            self.server.host = address
+            let after = text[text.index(after: end)...]
+            guard after.isEmpty || after.hasPrefix(":") else {
+                throw Self.error("After the IPv6 address in the URL only a ':' and the port may follow")
+            }
+            port = after.isEmpty ? nil : after.dropFirst()
+        } else {
+            let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+            guard parts.count <= 2 else {
+                throw Self.error(
+                    "The server in the URL has several ':'; put an IPv6 address in brackets, as in mqtt://[::1]")
+            }
+            let host = parts[0]
+            guard !host.isEmpty else { throw Self.error("The URL names no host; write it after the '//'") }
+            guard host.utf8.allSatisfy({ Self.hostCharacters.contains($0) }) else {
+                throw Self.error("The host in the URL may have only letters, digits, '-', '_' and '.'")
+            }
+            self.server.host = String(host)
+            port = parts.count == 2 ? parts[1] : nil
+        }
+        if let port { self.server.port = try Self.port(port) }
+    }
+
+    private static let hostCharacters = Set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.".utf8)
+
+    private static func port(_ text: Substring) throws(MQTTError) -> Int {
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(text), port > 0 else {
+            throw Self.error("The port in the URL must be a number from 1 to 65535")
+        }
+        return Int(port)
+    }
+
+    private mutating func readQuery(_ query: Substring) throws(MQTTError) {
+        for item in query.split(separator: "&") {
+            guard let equals = item.firstIndex(of: "=") else {
+                throw Self.error("An item after the '?' of the URL has no '='; write it as in keep-alive=30")
+            }
+            let name = try Self.decoded(item[..<equals], "name of an item")
+            self.items.append((name, try Self.decoded(item[item.index(after: equals)...], "value of an item")))
+        }
+    }
+
+    private static func decoded(_ text: Substring, _ part: String) throws(MQTTError) -> String {
+        guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
+        var bytes: [UInt8] = []
+        var rest = text.utf8[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let high = rest.popFirst()?.hexadecimalDigit, let low = rest.popFirst()?.hexadecimalDigit else {
+                throw Self.error(
+                    "The \(part) in the URL has a '%' without two hexadecimal digits; a '%' itself is written %25")
+            }
+            bytes.append(high << 4 | low)
+        }
+        guard let decoded = String(validating: bytes, as: UTF8.self) else {
+            throw Self.error("The \(part) in the URL is not UTF-8 when its percent-encoding is resolved")
+        }
+        return decoded
+    }
+}
+
+extension UInt8 {
+    fileprivate var hexadecimalDigit: UInt8? {
+        switch self {
+        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
+        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
+        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
+        default: nil
+        }
+    }
+}

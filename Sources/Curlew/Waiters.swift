@@ -1,0 +1,80 @@
+import CurlewCore
+
+/// Who waits for which request: the map from identifier to continuation.
+///
+/// A request is reserved under the lock that accepts it, and waited for under a later one; what completes it may come between.
+struct Waiters {
+    /// How a wait ends.
+    enum Result: Sendable {
+        case completed(Completion.Outcome)
+        /// The task was cancelled. `wasQueued`: the message had not left the outbox, and is gone from it.
+        case cancelled(wasQueued: Bool)
+        /// The time that the caller allowed is over.
+        case timedOut(wasQueued: Bool)
+    }
+
+    typealias Continuation = UnsafeContinuation<Result, Never>
+
+    /// Who is to be told of a result, once no lock is held.
+    enum Target {
+        case continuation(Continuation)
+        case call(@Sendable (Result) -> Void)
+
+        func resume(with result: Result) {
+            switch self {
+            case .continuation(let continuation): continuation.resume(returning: result)
+            case .call(let body): body(result)
+            }
+        }
+    }
+
+    private enum Waiter {
+        case reserved
+        case waiting(Target)
+        case finished(Result)
+    }
+
+    private var table: [RequestID: Waiter] = [:]
+
+    /// How many requests are waited for.
+    var count: Int { self.table.count }
+
+    /// A request was accepted, and somebody will wait for it or call ``forget(_:)``.
+    mutating func reserve(_ request: RequestID) { self.table[request] = .reserved }
+
+    /// Begins to wait; the result is there already if one is returned.
+    mutating func wait(for request: RequestID, _ target: Target) -> Result? {
+        switch self.table[request] {
+        case .finished(let result)?:
+            self.table[request] = nil
+            return result
+        case .reserved?:
+            self.table[request] = .waiting(target)
+            return nil
+        case .waiting?, nil:
+            assertionFailure("a request is waited for once, and reserved before")
+            return .cancelled(wasQueued: false)
+        }
+    }
+
+    /// The request has ended: returns who is to be resumed.
+    mutating func finish(_ request: RequestID, _ result: Result) -> Target? {
+        switch self.table[request] {
+        case .waiting(let target)?:
+            self.table[request] = nil
+            return target
+        case .reserved?:
+            self.table[request] = .finished(result)
+            return nil
+        case .finished?, nil: return nil
+        }
+    }
+
+    /// Nobody will wait.
+    mutating func forget(_ request: RequestID) {
+        guard case .waiting? = self.table[request] else {
+            self.table[request] = nil
+            return
+        }
+    }
+}

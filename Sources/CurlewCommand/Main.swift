@@ -1,0 +1,37 @@
+#if Tools
+    import ArgumentParser
+
+    /// Where the process begins: parses, runs, and turns whatever goes wrong into one sentence and an exit code.
+    @main
+    struct CurlewCommand {
+        static func main() async {
+            ignoreBrokenPipes()
+            do {
+                var command = try RootCommand.parseAsRoot()
+                if var command = command as? any AsyncParsableCommand {
+                    try await command.run()
+                } else {
+                    try command.run()
+                }
+            } catch let failure as Failure {
+                if let message = failure.message { Diagnostics.say(message) }
+                exitProcess(failure.exitCode)
+            } catch {
+                Self.leave(error)
+            }
+        }
+
+        /// Ends the process as the parser wants it: with the help that was asked for, or with what is wrong with the arguments.
+        private static func leave(_ error: any Error) -> Never {
+            if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
+            Diagnostics.say(usage: RootCommand.message(for: error))
+            exitProcess(Failure.general)
+        }
+    }
+#else
+    /// The command needs the package trait `Tools`; without it, this is all there is.
+    @main
+    struct CurlewCommand {
+        static func main() { print("This curlew was built without the package trait Tools, and can do nothing.") }
+    }
+#endif

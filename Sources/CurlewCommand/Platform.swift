@@ -1,0 +1,96 @@
+#if Tools
+    // What the operating system gives, in one place: nothing else of the command names a C library.
+    #if canImport(Darwin)
+        import Darwin
+    #elseif canImport(Musl)
+        import Musl
+    #else
+        import Glibc
+    #endif
+
+    /// An error number of the operating system, in words.
+    struct SystemError: Error, Equatable, CustomStringConvertible {
+        let number: Int32
+
+        static var last: Self { Self(number: errno) }
+        static let brokenPipe = Self(number: EPIPE)
+
+        var description: String { String(cString: strerror(self.number)) }
+    }
+
+    /// Has a write to a pipe that nobody reads return an error rather than end the process.
+    func ignoreBrokenPipes() {
+        signal(SIGPIPE, SIG_IGN)
+    }
+
+    func exitProcess(_ code: Int32) -> Never {
+        exit(code)
+    }
+
+    /// Ends at once, without finishing anything.
+    func abandonProcess(_ code: Int32) -> Never {
+        _exit(code)
+    }
+
+    /// The value of a variable of the environment; `nil` where it is not set or empty.
+    func environmentVariable(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// A file descriptor. Its calls block the thread that makes them.
+    struct Descriptor: Sendable {
+        let number: Int32
+
+        static let standardInput = Self(number: STDIN_FILENO)
+        static let standardOutput = Self(number: STDOUT_FILENO)
+        static let standardError = Self(number: STDERR_FILENO)
+
+        static func open(_ path: String) throws(SystemError) -> Self {
+            #if canImport(Darwin)
+                let number = Darwin.open(path, O_RDONLY | O_CLOEXEC)
+            #elseif canImport(Musl)
+                let number = Musl.open(path, O_RDONLY | O_CLOEXEC)
+            #else
+                let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            #endif
+            guard number >= 0 else { throw .last }
+            return Self(number: number)
+        }
+
+        func closeFile() { _ = close(self.number) }
+
+        /// Up to `count` bytes, as many as there are; none at the end.
+        func readSome(_ count: Int) throws(SystemError) -> [UInt8] {
+            var result = 0
+            let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+                repeat { result = read(self.number, buffer.baseAddress, count) } while result < 0 && errno == EINTR
+                filled = max(0, result)
+            }
+            guard result >= 0 else { throw .last }
+            return bytes
+        }
+
+        func writeAll(_ bytes: [UInt8]) throws(SystemError) {
+            var failure: SystemError?
+            bytes.withUnsafeBytes { bytes in
+                var rest = bytes[...]
+                while !rest.isEmpty {
+                    let written = write(self.number, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+                    if written >= 0 {
+                        rest = rest.dropFirst(written)
+                    } else if errno == EAGAIN {
+                        // Somebody has set the descriptor, which may be shared, to not blocking.
+                        var poller = pollfd(fd: self.number, events: Int16(POLLOUT), revents: 0)
+                        _ = poll(&poller, 1, -1)
+                    } else if errno != EINTR {
+                        failure = .last
+                        return
+                    }
+                }
+            }
+            if let failure { throw failure }
+        }
+    }
+#endif

@@ -1,0 +1,182 @@
+#if Tools
+    import Curlew
+    import CurlewCore
+    import CurlewTransport
+    import UnixSignals
+
+    /// One run of a subcommand against a server: what it does, and all that can cut it short.
+    struct Conversation: Sendable {
+        let client: MQTTClient
+        private let settings: Settings
+        private let end = OneShot<End>()
+
+        /// How a run ends.
+        private enum End: Sendable {
+            case finished(Result<Void, any Error>)
+            case interrupted(UnixSignal)
+            case timeIsOver(Duration)
+            /// The client has given up.
+            case stopped(MQTTError)
+        }
+
+        /// Runs `body` and disconnects, until the time is over or a signal comes.
+        ///
+        /// - Parameters:
+        ///   - settings: Whom to talk to.
+        ///   - isEndless: Whether a signal is the usual end of the subcommand, and so a success.
+        ///   - body: Connects and does what the subcommand is for. A cancelled one must return soon, and may throw a `Failure`
+        ///     that says what was left undone.
+        static func run(
+            _ settings: Settings, isEndless: Bool = false,
+            _ body: @escaping @Sendable (Conversation) async throws -> Void
+        ) async throws {
+            let conversation = try Conversation(settings)
+            let work = Task {
+                var result = Result<Void, any Error>.success(())
+                do { try await body(conversation) } catch { result = .failure(error) }
+                var drain: Duration?
+                if case .failure = result { drain = .zero }
+                await conversation.disconnect(drain: drain)
+                conversation.end.set(.finished(result))
+                return result
+            }
+            conversation.watchSignals()
+            conversation.watchTime()
+            conversation.watchEvents()
+            let end = await conversation.end.wait() ?? .finished(.success(()))
+            if case .finished = end {} else { work.cancel() }
+            try await conversation.conclude(end, work, isEndless)
+        }
+
+        private init(_ settings: Settings) throws {
+            self.settings = settings
+            var configuration = settings.configuration
+            do throws(MQTTError) {
+                if settings.isTracing { try configuration.trace() }
+                self.client = try MQTTClient(configuration)
+            } catch {
+                throw Failure(error)
+            }
+        }
+
+        // MARK: For the body
+
+        /// Connects. From then on a client that gives up ends the run.
+        func connect() async throws {
+            try await self.client.connect()
+            Task { [client, end] in
+                do throws(MQTTError) { try await client.waitUntilStopped() } catch { end.set(.stopped(error)) }
+            }
+        }
+
+        /// Says goodbye, and ends the session at the server unless somebody wants it kept.
+        func disconnect(drain: Duration? = nil) async {
+            let expiry = self.settings.keepsSession ? self.settings.configuration.session.expiry : .withConnection
+            await self.client.disconnect(drain: drain, sessionExpiry: expiry)
+        }
+
+        // MARK: What cuts it short
+
+        private func watchSignals() {
+            Task { [end] in
+                for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+                    // Who asks twice does not want to wait for an orderly end.
+                    if end.value != nil { abandonProcess(128 + signal.number) }
+                    end.set(.interrupted(signal))
+                }
+            }
+        }
+
+        private func watchTime() {
+            guard let limit = self.settings.timeLimit else { return }
+            Task { [end] in
+                try await Task.sleep(for: limit)
+                end.set(.timeIsOver(limit))
+            }
+        }
+
+        /// Tells the person what happens to the connection: a silent command looks like one that has nothing to say.
+        private func watchEvents() {
+            Task { [client] in
+                var loss: MQTTError?
+                for await event in client.events {
+                    switch event {
+                    case .disconnected(let error): loss = error
+                    case .reconnecting(attempt: 1, _):
+                        guard let loss else { break }
+                        Diagnostics.say("The connection was lost, and is being made again: \(loss.sentence)")
+                    case .connected:
+                        if loss != nil { Diagnostics.say("The connection is there again.") }
+                        loss = nil
+                    case .messagesDropped(_, let count):
+                        Diagnostics.say(
+                            "\(count) messages were dropped, because they came faster than they could be written.")
+                    default: break
+                    }
+                }
+            }
+        }
+
+        // MARK: The end
+
+        private func conclude(_ end: End, _ work: Task<Result<Void, any Error>, Never>, _ isEndless: Bool) async throws
+        {
+            switch end {
+            case .finished(.success): return
+            case .finished(.failure(let error)): throw self.failure(error) ?? Failure(nil)
+            case .interrupted(let signal):
+                let rest = await self.rest(of: work, within: .seconds(5))
+                if isEndless, rest == nil { return }
+                throw Failure(rest?.message, exitCode: isEndless ? Failure.general : 128 + signal.number)
+            case .timeIsOver(let limit):
+                let rest = await self.rest(of: work, within: .seconds(1))
+                let message = "The time of \(limit) is over" + (rest?.message.map { ": \($0)" } ?? ".")
+                throw Failure(message, exitCode: Failure.timeOut)
+            case .stopped(let error):
+                let rest = await self.rest(of: work, within: .seconds(1))
+                if let message = rest?.message { Diagnostics.say(message) }
+                throw Failure(error, version: self.settings.version)
+            }
+        }
+
+        /// What a body that was cut short has left undone; `nil` where there is nothing to say. A server that does not let go, or
+        /// an output that nobody reads, is waited for no longer than `limit`.
+        private func rest(of work: Task<Result<Void, any Error>, Never>, within limit: Duration) async -> Failure? {
+            let rest = OneShot<Result<Void, any Error>>()
+            Task { rest.set(await work.value) }
+            Task {
+                try await Task.sleep(for: limit)
+                rest.set(.success(()))
+            }
+            guard case .failure(let error)? = await rest.wait() else { return nil }
+            return self.failure(error)
+        }
+
+        /// `nil` for what is no news: that the run was cut short.
+        private func failure(_ error: any Error) -> Failure? {
+            switch error {
+            case let failure as Failure: failure
+            case let error as MQTTError where error.code == .cancelled:
+                switch error.delivery {
+                case .notSent: Failure("The message was not sent.")
+                case .unknown: Failure("Whether the message was delivered is unknown.")
+                case nil: nil
+                }
+            case let error as MQTTError: Failure(error, version: self.settings.version)
+            case is CancellationError: nil
+            default: Failure("\(error)")
+            }
+        }
+    }
+
+    extension UnixSignal {
+        /// As the exit code of a shell counts it.
+        fileprivate var number: Int32 {
+            switch self {
+            case .sigint: 2
+            case .sigterm: 15
+            default: 0
+            }
+        }
+    }
+#endif

@@ -1,0 +1,44 @@
+#if Tools
+    import Curlew
+    import CurlewCore
+
+    /// The messages of a subscription, with the place where its reader stands. As long as it lives, what was not acknowledged
+    /// stays so.
+    final class Messages {
+        private var iterator: MQTTSubscription.Iterator
+
+        init(_ subscription: MQTTSubscription) { self.iterator = subscription.makeAsyncIterator() }
+
+        /// `nil` at the end, and when the task is cancelled.
+        nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {
+            try await self.iterator.next()
+        }
+    }
+
+    extension Conversation {
+        /// Connects and subscribes; each message is to be acknowledged by hand.
+        ///
+        /// The client must know the filters before it connects: a server that has kept a session sends what it gathered as soon
+        /// as it can. Both calls run on the client's event loop, which keeps them in order.
+        func subscribe(to filters: [TopicFilter], qos: QoS) async throws -> Messages {
+            let options = SubscriptionOptions(qos: qos)
+            let subscribing = Task(executorPreference: self.client.executor) {
+                try await self.client.subscribe(
+                    to: filters.map { ($0.string, options) }, acknowledgement: .manual)
+            }
+            let connecting = Task(executorPreference: self.client.executor) { try await self.connect() }
+            return try await withTaskCancellationHandler {
+                do {
+                    try await connecting.value
+                    return Messages(try await subscribing.value)
+                } catch {
+                    subscribing.cancel()
+                    throw error
+                }
+            } onCancel: {
+                connecting.cancel()
+                subscribing.cancel()
+            }
+        }
+    }
+#endif

@@ -1,0 +1,216 @@
+import NIOCore
+
+/// Reads the fields of one packet, whose bytes are all there. Every read is checked against the end.
+///
+/// It looks at the bytes where they lie, so it must not outlive the closure that lent them. What it returns is a copy,
+/// or a slice that keeps the buffer alive.
+struct PacketReader {
+    let packet: PacketType
+    /// A CONNECT names its own.
+    var version: ProtocolVersion
+    let sender: PacketDecoder.Sender
+    /// The flags of the first byte.
+    let flags: UInt8
+
+    /// From the first byte after the fixed header to the end of the packet.
+    private let bytes: UnsafeRawBufferPointer
+    /// The buffer that `bytes` belong to, lent like them, and where in it they begin: to take slices. Holding the
+    /// buffer itself would count its references for each packet.
+    private let buffer: UnsafePointer<ByteBuffer>
+    private let start: Int
+    private var offset = 0
+    /// Where reading ends: that of the packet, or of its property list while that is read.
+    private var end: Int
+
+    init(
+        _ packet: PacketType, flags: UInt8, version: ProtocolVersion, from sender: PacketDecoder.Sender,
+        _ bytes: UnsafeRawBufferPointer, of buffer: UnsafePointer<ByteBuffer>, at start: Int
+    ) {
+        self.packet = packet
+        self.flags = flags
+        self.version = version
+        self.sender = sender
+        self.bytes = bytes
+        self.buffer = buffer
+        self.start = start
+        self.end = bytes.count
+    }
+
+    var isAtEnd: Bool { self.offset == self.end }
+
+    /// There must be nothing left.
+    func finish() throws(DecodingError) {
+        guard self.isAtEnd else { throw .trailingBytes(self.packet) }
+    }
+
+    // MARK: Integers
+
+    @inline(__always)
+    private mutating func advance(by count: Int) throws(DecodingError) -> Int {
+        let position = self.offset
+        // `offset` never passes `end`, so this cannot overflow.
+        guard count <= self.end - position else { throw .truncated(self.packet) }
+        self.offset = position + count
+        return position
+    }
+
+    @inline(__always)
+    mutating func byte() throws(DecodingError) -> UInt8 {
+        self.bytes.load(fromByteOffset: try self.advance(by: 1), as: UInt8.self)
+    }
+
+    @inline(__always)
+    mutating func twoBytes() throws(DecodingError) -> UInt16 {
+        UInt16(bigEndian: self.bytes.loadUnaligned(fromByteOffset: try self.advance(by: 2), as: UInt16.self))
+    }
+
+    mutating func fourBytes() throws(DecodingError) -> UInt32 {
+        UInt32(bigEndian: self.bytes.loadUnaligned(fromByteOffset: try self.advance(by: 4), as: UInt32.self))
+    }
+
+    mutating func variableByteInteger() throws(DecodingError) -> UInt32 {
+        var value = VariableByteInteger()
+        while true {
+            if let result = try value.take(self.byte()) { return result }
+        }
+    }
+
+    /// A packet identifier, which is not 0. [MQTT-2.2.1-3] [MQTT-2.2.1-4]
+    @inline(__always)
+    mutating func packetID() throws(DecodingError) -> PacketID {
+        guard let packetID = PacketID(try self.twoBytes()) else { throw .packetIDZero(self.packet) }
+        return packetID
+    }
+
+    /// A reason code of 5.0 that the standard lists for this packet.
+    mutating func reasonCode() throws(DecodingError) -> ReasonCode {
+        let code = ReasonCode(rawValue: try self.byte())
+        guard code.isDefined(for: self.packet) else { throw .reasonCode(code.rawValue, self.packet) }
+        return code
+    }
+
+    // MARK: Text and bytes
+
+    /// Two bytes of length and as many bytes, as they lie in the buffer.
+    @inline(__always)
+    mutating func field() throws(DecodingError) -> UnsafeRawBufferPointer {
+        let count = Int(try self.twoBytes())
+        let position = try self.advance(by: count)
+        return UnsafeRawBufferPointer(rebasing: self.bytes[position..<position + count])
+    }
+
+    /// [MQTT-1.5.4-1] [MQTT-1.5.4-2]; a byte order mark stays where it is [MQTT-1.5.4-3].
+    mutating func text() throws(DecodingError) -> String {
+        guard let text = try Self.text(self.field()) else { throw .text(self.packet) }
+        return text
+    }
+
+    /// Two bytes of length and as many bytes, as a copy: a slice of a few bytes would keep the whole read alive.
+    mutating func data() throws(DecodingError) -> ByteBuffer {
+        ByteBuffer(bytes: try self.field())
+    }
+
+    /// All that is left.
+    @inline(__always)
+    mutating func rest() -> ByteBuffer {
+        let position = self.offset
+        self.offset = self.end
+        return self.slice(at: position, self.end - position)
+    }
+
+    /// An empty slice holds on to no buffer.
+    @inline(__always)
+    private func slice(at position: Int, _ count: Int) -> ByteBuffer {
+        if count == 0 { return ByteBuffer() }
+        return self.buffer.pointee.getSlice(at: self.start + position, length: count) ?? ByteBuffer()
+    }
+
+    /// The text of these bytes, or `nil` where they are not well-formed UTF-8 or have a null character.
+    static func text(_ bytes: UnsafeRawBufferPointer) -> String? {
+        guard !bytes.contains(0) else { return nil }
+        return String(validating: bytes, as: UTF8.self)
+    }
+
+    // MARK: Topics
+
+    mutating func topicName() throws(DecodingError) -> TopicName {
+        let text = try self.text()
+        do { return try TopicName(text) } catch { throw .topicName(self.packet) }
+    }
+
+    mutating func topicFilter() throws(DecodingError) -> TopicFilter {
+        let text = try self.text()
+        do { return try TopicFilter(text) } catch { throw .topicFilter(self.packet) }
+    }
+
+    // MARK: A part of the packet
+
+    /// Reads the length of a list if it is 0.
+    @inline(__always)
+    mutating func skipEmptyList() throws(DecodingError) -> Bool {
+        guard self.offset < self.end else { throw .truncated(self.packet) }
+        guard self.bytes[self.offset] == 0 else { return false }
+        self.offset += 1
+        return true
+    }
+
+    /// The bytes of the list at this place, without moving on, if its length takes a single byte.
+    @inline(__always)
+    func shortList() -> UnsafeRawBufferPointer? {
+        guard self.offset < self.end else { return nil }
+        let (start, count) = (self.offset + 1, Int(self.bytes[self.offset]))
+        guard count < 0x80, count <= self.end - start else { return nil }
+        return UnsafeRawBufferPointer(rebasing: self.bytes[start..<start + count])
+    }
+
+    /// Moves on behind a list that ``shortList()`` has returned.
+    @inline(__always)
+    mutating func skip(_ list: UnsafeRawBufferPointer) { self.offset += 1 + list.count }
+
+    /// Reads a length, then lets `body` read exactly so many bytes.
+    @inline(__always)
+    mutating func counted(
+        _ body: (inout PacketReader) throws(DecodingError) -> Void
+    ) throws(DecodingError) {
+        let count = Int(try self.variableByteInteger())
+        let whole = self.end
+        guard count <= whole - self.offset else { throw .truncated(self.packet) }
+        self.end = self.offset + count
+        while self.offset < self.end { try body(&self) }
+        self.end = whole
+    }
+}
+
+/// A variable byte integer on its way in: seven bits a byte, least significant first (MQTT 5.0 section 1.5.5).
+struct VariableByteInteger {
+    private var value: UInt32 = 0
+    private var shift: UInt32 = 0
+
+    /// The largest that four bytes hold.
+    static let maximum = 268_435_455
+
+    /// Takes one byte; the value once it is whole. Four bytes at most, and no more than are needed. [MQTT-1.5.5-1]
+    @inline(__always)
+    mutating func take(_ byte: UInt8) throws(DecodingError) -> UInt32? {
+        self.value |= UInt32(byte & 0x7F) << self.shift
+        if byte & 0x80 != 0 {
+            guard self.shift < 21 else { throw .variableByteInteger }
+            self.shift += 7
+            return nil
+        }
+        // A last byte of 0 adds nothing, so it should not be there.
+        guard byte != 0 || self.shift == 0 else { throw .variableByteInteger }
+        return self.value
+    }
+
+    /// How many bytes `value` takes.
+    @inline(__always)
+    static func size(of value: Int) -> Int {
+        switch value {
+        case ..<0x80: 1
+        case ..<0x4000: 2
+        case ..<0x20_0000: 3
+        default: 4
+        }
+    }
+}

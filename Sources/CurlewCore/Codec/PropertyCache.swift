@@ -1,0 +1,47 @@
+/// The short property lists of PUBLISH packets that came last, already decoded: most senders say the same with every message
+/// (a subscription identifier, a content type), and a list that comes again costs no allocation.
+///
+/// Bounded by ``maximumCount`` lists of ``longestList`` bytes, whatever the peer sends; empty until the first list.
+struct PropertyCache: Sendable {
+    static let maximumCount = 16
+    /// Longer lists are not kept.
+    static let longestList = 32
+
+    /// The bytes of a list, as they stand on the wire.
+    struct Key: Equatable, Sendable {
+        private var words: SIMD4<UInt64> = .zero
+        private var count: Int
+
+        init?(_ bytes: UnsafeRawBufferPointer) {
+            guard !bytes.isEmpty, bytes.count <= PropertyCache.longestList else { return nil }
+            self.count = bytes.count
+            withUnsafeMutableBytes(of: &self.words) { $0.copyMemory(from: bytes) }
+        }
+
+        fileprivate var place: Int {
+            let sum = self.words[0] ^ self.words[1] &* 31 ^ self.words[2] &* 961 ^ self.words[3] &* 29_791
+            return Int(truncatingIfNeeded: (sum &* 0x9E37_79B9_7F4A_7C15) >> 60) & (PropertyCache.maximumCount - 1)
+        }
+    }
+
+    private struct Entry {
+        let key: Key
+        let properties: Properties
+        let topicAlias: UInt16?
+    }
+
+    private var entries: [Entry?] = []
+
+    /// What a list of these bytes says, if it is here.
+    @inline(__always)
+    func find(_ key: Key) -> (properties: Properties, topicAlias: UInt16?)? {
+        guard !self.entries.isEmpty, let entry = self.entries[key.place], entry.key == key else { return nil }
+        return (entry.properties, entry.topicAlias)
+    }
+
+    /// Keeps what a list says, in the place of another.
+    mutating func insert(_ key: Key, _ properties: Properties, topicAlias: UInt16?) {
+        if self.entries.isEmpty { self.entries = Array(repeating: nil, count: Self.maximumCount) }
+        self.entries[key.place] = Entry(key: key, properties: properties, topicAlias: topicAlias)
+    }
+}

@@ -1,0 +1,12 @@
+/// Quality of service: how hard sender and receiver try to deliver one message (MQTT 5.0 section 4.3).
+public enum QoS: UInt8, Sendable, Hashable, CaseIterable, Comparable {
+    /// QoS 0: sent once, never acknowledged; lost when the connection is.
+    case atMostOnce = 0
+    /// QoS 1: sent until acknowledged; may arrive more than once.
+    case atLeastOnce = 1
+    /// QoS 2: arrives exactly once, at the price of two round trips.
+    case exactlyOnce = 2
+
+    /// Lower quality of service comes first.
+    public static func < (left: Self, right: Self) -> Bool { left.rawValue < right.rawValue }
+}

@@ -1,0 +1,106 @@
+/// The topics that came last, already validated: a topic that comes again is found by its bytes, and costs no
+/// allocation.
+///
+/// A table with one place for each hash, where the newer topic takes the place of the older. What it holds is bounded
+/// by ``maximumCount`` topics of ``longestTopic`` bytes, whatever the peer sends; it is empty until the first topic,
+/// and grows only when topics contend for places.
+package struct TopicCache: Sendable {
+    static let maximumCount = 1024
+    /// Longer topics are not kept.
+    static let longestTopic = 256
+    private static let initialCount = 16
+
+    private struct Entry {
+        var hash: UInt64
+        var topic: TopicName
+    }
+
+    /// Empty, or a power of two.
+    private var entries: [Entry?] = []
+    private var evictions = 0
+
+    package init() {}
+
+    /// How many places there are.
+    var capacity: Int { self.entries.count }
+
+    /// The topic that has these bytes, if it is here.
+    @inline(__always)
+    func topic(_ bytes: UnsafeRawBufferPointer, hash: UInt64) -> TopicName? {
+        guard !self.entries.isEmpty, let entry = self.entries[Self.place(hash, of: self.entries.count)],
+            entry.hash == hash, Self.isEqual(entry.topic.string, bytes)
+        else { return nil }
+        return entry.topic
+    }
+
+    /// Keeps `topic`, which has `hash`.
+    mutating func insert(_ topic: TopicName, hash: UInt64) {
+        guard topic.string.utf8.count <= Self.longestTopic else { return }
+        if self.entries.isEmpty { self.entries = Array(repeating: nil, count: Self.initialCount) }
+        if self.entries[Self.place(hash, of: self.entries.count)] != nil {
+            self.evictions += 1
+            if self.evictions > self.entries.count / 4, self.entries.count < Self.maximumCount { self.grow() }
+        }
+        self.entries[Self.place(hash, of: self.entries.count)] = Entry(hash: hash, topic: topic)
+    }
+
+    private mutating func grow() {
+        self.evictions = 0
+        var larger: [Entry?] = Array(repeating: nil, count: self.entries.count * 2)
+        for case .some(let entry) in self.entries { larger[Self.place(entry.hash, of: larger.count)] = entry }
+        self.entries = larger
+    }
+
+    @inline(__always)
+    private static func place(_ hash: UInt64, of count: Int) -> Int {
+        Int(truncatingIfNeeded: hash >> 32) & (count &- 1)
+    }
+
+    /// Eight bytes at a time. A peer that makes topics collide only makes them take each other's place.
+    @inline(__always)
+    static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hash = UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
+        var offset = 0
+        while bytes.count - offset >= 8 {
+            Self.mix(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self), into: &hash)
+            offset += 8
+        }
+        var last: UInt64 = 0
+        while offset < bytes.count {
+            last = last << 8 | UInt64(bytes[offset])
+            offset += 1
+        }
+        Self.mix(last, into: &hash)
+        return hash
+    }
+
+    @inline(__always)
+    private static func mix(_ word: UInt64, into hash: inout UInt64) {
+        let (high, low) = (hash ^ word).multipliedFullWidth(by: 0xD6E8_FEB8_6659_FD93)
+        hash = high ^ low ^ word
+    }
+
+    /// By bytes, since strings compare equal by canonical equivalence and topics must not. [MQTT-4.7.3-4]
+    @inline(__always)
+    private static func isEqual(_ string: String, _ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard string.utf8.count == bytes.count else { return false }
+        let isEqual = string.utf8.withContiguousStorageIfAvailable { Self.isEqual(UnsafeRawBufferPointer($0), bytes) }
+        return isEqual ?? string.utf8.elementsEqual(bytes)
+    }
+
+    /// Both have the same size.
+    @inline(__always)
+    private static func isEqual(_ left: UnsafeRawBufferPointer, _ right: UnsafeRawBufferPointer) -> Bool {
+        var offset = 0
+        while right.count - offset >= 8 {
+            let one = left.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            guard one == right.loadUnaligned(fromByteOffset: offset, as: UInt64.self) else { return false }
+            offset += 8
+        }
+        while offset < right.count {
+            guard left[offset] == right[offset] else { return false }
+            offset += 1
+        }
+        return true
+    }
+}

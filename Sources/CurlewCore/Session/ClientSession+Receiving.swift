@@ -1,0 +1,104 @@
+package import NIOCore
+
+// The receiving side: one method for each packet that a connected server may send.
+extension ClientSession {
+    /// What to do about a packet of the server, beside collecting completions and sending what was appended to `out`.
+    package enum Received: Equatable {
+        /// Nothing more.
+        case nothing
+        /// Hand the message to these subscribers; it is acknowledged when each has passed the token. `nil`: QoS 0.
+        case deliver(Publish, to: [SubscriberID], DeliveryToken?)
+        /// The answer to a PINGREQ.
+        case pong
+        /// A step of a re-authentication.
+        case authenticate(Auth)
+        /// The server ends the connection.
+        case disconnected(Disconnect)
+        /// The server broke the protocol: close with this reason code.
+        case violation(ReasonCode, String)
+    }
+
+    /// A packet of the server, after its CONNACK. What comes when the connection is gone already has no meaning.
+    package mutating func received(_ packet: Packet, now: Timestamp, into out: inout ByteBuffer) -> Received {
+        guard self.connection != nil else { return .nothing }
+        switch packet {
+        case .publish(let packet): return self.receivedPublish(packet, into: &out)
+        case .puback(let packet): return self.pumped(self.receivedPuback(packet), now, &out)
+        case .pubrec(let packet): return self.pumped(self.receivedPubrec(packet, into: &out), now, &out)
+        case .pubcomp(let packet): return self.pumped(self.receivedPubcomp(packet), now, &out)
+        case .pubrel(let packet): return self.receivedPubrel(packet, into: &out)
+        case .suback(let packet): return self.pumped(self.receivedSuback(packet), now, &out)
+        case .unsuback(let packet): return self.pumped(self.receivedUnsuback(packet), now, &out)
+        case .pingresp: return .pong
+        case .auth(let packet): return .authenticate(packet)
+        case .disconnect(let packet): return .disconnected(packet)
+        case .connack: return .violation(.protocolError, "the server sent a second CONNACK")  // [MQTT-3.2.0-2]
+        case .connect, .subscribe, .unsubscribe, .pingreq:
+            return .violation(.protocolError, "the server sent a packet that only a client may send")
+        }
+    }
+
+    private mutating func pumped(_ result: Received, _ now: Timestamp, _ out: inout ByteBuffer) -> Received {
+        // The answer may have made room in the window, freed a packet identifier, or ended the turn of a filter about
+        // which more is to be said.
+        if self.subscriptions.isDirty || !self.outbox.isEmpty || self.connection?.resends.isEmpty == false {
+            self.pump(now: now, into: &out)
+        }
+        return result
+    }
+
+    private mutating func receivedPublish(_ packet: Publish, into out: inout ByteBuffer) -> Received {
+        var packet = packet
+        if packet.topicAlias != nil || packet.topic == nil {
+            do {
+                packet.topic = try self.connection?.incomingAliases.resolve(packet.topic, alias: packet.topicAlias)
+            } catch {
+                return .violation(error.reasonCode, "PUBLISH has a topic alias that stands for nothing: \(error)")
+            }
+        }
+        guard let topic = packet.topic else {
+            return .violation(.protocolError, "PUBLISH has neither a topic nor an alias")
+        }
+        let identifiers = packet.properties.isEmpty ? [] : packet.properties.subscriptionIdentifiers
+        let receivers = self.subscriptions.route(topic, identifiers, retain: packet.retain)
+        guard let id = packet.packetID else {
+            return .deliver(packet, to: receivers, nil)
+        }
+        switch self.incoming.receivedPublish(id, qos: packet.qos, receivers: receivers.count) {
+        case .deliver(let token):
+            guard receivers.isEmpty else { return .deliver(packet, to: receivers, token) }
+            self.sendAcknowledgements(into: &out)
+            return .deliver(packet, to: [], nil)
+        case .duplicate:
+            self.sendAcknowledgements(into: &out)
+            return .nothing
+        case .receiveMaximumExceeded:
+            return .violation(.receiveMaximumExceeded, "the server sent more messages than Receive Maximum allows")
+        }
+    }
+
+    private mutating func receivedPubrel(_ packet: Acknowledgement, into out: inout ByteBuffer) -> Received {
+        switch self.incoming.receivedPubrel(packet.packetID) {
+        case .complete(let code):
+            self.send(.pubcomp, Acknowledgement(packet.packetID, reasonCode: code), into: &out)
+            return .nothing
+        case .protocolError:
+            return .violation(.protocolError, "PUBREL came before PUBREC")
+        }
+    }
+
+    /// A subscriber has passed a message: whatever acknowledgements have their turn thereby are appended to `out`.
+    package mutating func passed(
+        _ token: DeliveryToken, reasonCode: ReasonCode = .success, into out: inout ByteBuffer
+    ) {
+        self.incoming.passed(token, reasonCode: reasonCode)
+        self.sendAcknowledgements(into: &out)
+    }
+
+    private mutating func sendAcknowledgements(into out: inout ByteBuffer) {
+        guard self.connection != nil else { return }
+        while let (kind, acknowledgement) = self.incoming.nextAcknowledgement() {
+            self.send(kind, acknowledgement, into: &out)
+        }
+    }
+}

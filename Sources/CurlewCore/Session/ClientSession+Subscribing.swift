@@ -1,0 +1,140 @@
+package import NIOCore
+
+// Subscribing and unsubscribing: what the subscription table wants said, as packets, and the answers.
+extension ClientSession {
+    /// A subscriber wants a filter. Completes when the server has answered; throws when its limits forbid it.
+    package mutating func subscribe(
+        _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, request: RequestID,
+        into out: inout ByteBuffer
+    ) throws(Rejection) {
+        guard !self.hasEnded else { throw .ended }
+        if let limits { try Self.check(filter, against: limits) }
+        try self.subscriptions.subscribe(filter, options, subscriber: subscriber, request: request, &self.completions)
+        self.pumpSubscriptions(into: &out)
+    }
+
+    /// A subscriber wants the messages of a filter that the server knows from an earlier run of the program. Nothing is
+    /// sent.
+    package mutating func listen(to filter: TopicFilter, subscriber: SubscriberID) {
+        guard !self.hasEnded else { return }
+        self.subscriptions.listen(to: filter, subscriber: subscriber, &self.completions)
+    }
+
+    /// A subscriber wants nothing more; what it waits for completes at once, as unsubscribed. The request completes
+    /// when the server has confirmed.
+    package mutating func unsubscribe(_ subscriber: SubscriberID, request: RequestID, into out: inout ByteBuffer) {
+        self.subscriptions.unsubscribe(subscriber, request: request, &self.completions)
+        self.pumpSubscriptions(into: &out)
+    }
+
+    /// Says what is to be said about subscriptions, as far as there are packet identifiers. The window of publishes
+    /// does not hold it up [MQTT-3.3.4-8].
+    mutating func pumpSubscriptions(into out: inout ByteBuffer) {
+        guard let limits, let version else { return }
+        while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange() {
+            switch exchange {
+            case .subscribe(let identifier, let filter, let options):
+                do throws(Rejection) {
+                    try Self.check(filter, against: limits)
+                    try self.begin(.subscribe(identifier: identifier), into: &out) { id in
+                        var packet = Subscribe(id, [.init(filter, options)])
+                        if version >= .v5_0, limits.subscriptionIdentifierAvailable {
+                            packet.properties.subscriptionIdentifiers = [identifier]
+                        }
+                        return .subscribe(packet)
+                    }
+                } catch {
+                    self.subscriptions.subscribed(
+                        identifier, .rejected(error), &self.completions, &self.lostSubscribers)
+                }
+            case .unsubscribe(let identifier, let filter):
+                do throws(Rejection) {
+                    try self.begin(.unsubscribe(identifier: identifier), into: &out) { id in
+                        .unsubscribe(Unsubscribe(id, [filter]))
+                    }
+                } catch {
+                    // The server took a SUBSCRIBE, which is larger, and has come back with a smaller Maximum Packet
+                    // Size.
+                    self.subscriptions.unsubscribed(identifier, .packetTooLarge, &self.completions)
+                }
+            }
+        }
+    }
+
+    /// Sends the packet that begins an exchange under a new packet identifier [MQTT-2.2.1-3].
+    private mutating func begin(
+        _ exchange: Exchange, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
+    ) throws(Rejection) {
+        guard let connection, let id = self.inFlight.insert(exchange) else { throw .queueFull }
+        do throws(Rejection) {
+            try Self.encode(makePacket(id), for: connection, into: &out)
+        } catch {
+            _ = self.inFlight.remove(id)
+            throw error
+        }
+    }
+
+    private static func encode(
+        _ packet: Packet, for connection: Connection, into out: inout ByteBuffer
+    ) throws(Rejection) {
+        var size = 0
+        do throws(EncodingError) { size = try packet.encodedSize(version: connection.version) } catch {
+            throw .encoding(error)
+        }
+        if let maximum = connection.limits.maximumPacketSize, size > maximum {
+            throw .packetTooLarge(size: size, maximum: maximum)
+        }
+        do throws(EncodingError) {
+            try packet.encode(into: &out, version: connection.version)
+        } catch {
+            throw .encoding(error)
+        }
+    }
+
+    /// What the server's CONNACK forbids (sections 3.2.2.3.11 and 3.2.2.3.13).
+    private static func check(_ filter: TopicFilter, against limits: ServerLimits) throws(Rejection) {
+        guard limits.wildcardSubscriptionAvailable || !filter.hasWildcards else { throw .wildcardsNotAvailable }
+        guard limits.sharedSubscriptionAvailable || filter.shareName == nil else {
+            throw .sharedSubscriptionsNotAvailable
+        }
+    }
+
+    // MARK: The server answers
+
+    mutating func receivedSuback(_ packet: SubAck) -> Received {
+        switch self.inFlight[packet.packetID] {
+        case .subscribe(let identifier)?:
+            guard packet.reasonCodes.count == 1, let code = packet.reasonCodes.first else {
+                return .violation(.protocolError, "SUBACK has not one reason code for each topic filter")
+            }
+            _ = self.inFlight.remove(packet.packetID)
+            self.subscriptions.subscribed(
+                identifier, .subscribed(code, reason: packet.properties.reasonString), &self.completions,
+                &self.lostSubscribers)
+            return .nothing
+        case nil: return .nothing
+        default: return .violation(.protocolError, "SUBACK answers a packet that was not a SUBSCRIBE")
+        }
+    }
+
+    mutating func receivedUnsuback(_ packet: UnsubAck) -> Received {
+        switch self.inFlight[packet.packetID] {
+        case .unsubscribe(let identifier)?:
+            // Before 5.0 there are no reason codes.
+            guard packet.reasonCodes.count == (self.version == .v5_0 ? 1 : 0) else {
+                return .violation(.protocolError, "UNSUBACK has not one reason code for each topic filter")
+            }
+            _ = self.inFlight.remove(packet.packetID)
+            self.subscriptions.unsubscribed(identifier, packet.reasonCodes.first ?? .success, &self.completions)
+            return .nothing
+        case nil: return .nothing
+        default: return .violation(.protocolError, "UNSUBACK answers a packet that was not an UNSUBSCRIBE")
+        }
+    }
+}
+
+/// Subscribers whose filter the server refused when the session had to be made anew.
+package struct LostSubscription: Equatable, Sendable {
+    package var subscribers: [SubscriberID]
+    package var outcome: Completion.Outcome
+}

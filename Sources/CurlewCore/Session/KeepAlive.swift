@@ -1,0 +1,89 @@
+/// When a client must send PINGREQ, and when it must give up on a silent server (MQTT 5.0 section 3.1.2.10). Lives as
+/// long as the connection.
+///
+/// It asks for a ping when nothing was *sent* for almost the interval, as the standard demands [MQTT-3.1.2-22], and
+/// also when nothing was *received* for that long: a client that only publishes at QoS 0 would otherwise never notice a
+/// dead server.
+package struct KeepAlive: Sendable {
+    /// What is to be done when the deadline is reached.
+    package enum AtDeadline: Hashable, Sendable {
+        /// Something was sent or received meanwhile; wait for the new deadline.
+        case none
+        /// Send PINGREQ now. It counts as sent.
+        case sendPing
+        /// The server has not answered in time: close the connection.
+        case serverIsDead
+    }
+
+    /// The interval in seconds that is in force; 0 is off.
+    package private(set) var interval: UInt16
+
+    private let responseTimeout: Duration
+    private var lastSent: Timestamp
+    private var lastReceived: Timestamp
+    /// When the first PINGREQ left since something was received.
+    private var pinged: Timestamp?
+    private var isReading = true
+
+    /// - Parameters:
+    ///   - interval: the Keep Alive of CONNECT in seconds; 0 turns the machine off.
+    ///   - responseTimeout: how long a server may be silent after a PINGREQ, unless the interval is shorter.
+    ///   - now: when CONNECT is sent.
+    package init(interval: UInt16, responseTimeout: Duration, now: Timestamp) {
+        self.interval = interval
+        self.responseTimeout = responseTimeout
+        self.lastSent = now
+        self.lastReceived = now
+    }
+
+    /// The server demands another interval in CONNACK; it wins [MQTT-3.1.2-23] [MQTT-3.2.2-21].
+    package mutating func serverKeepAlive(_ interval: UInt16) { self.interval = interval }
+
+    /// A control packet was written.
+    package mutating func sent(at now: Timestamp) { self.lastSent = now }
+
+    /// Bytes came in. Whatever they are, PINGRESP or not, the server lives.
+    package mutating func received(at now: Timestamp) {
+        self.lastReceived = now
+        self.pinged = nil
+    }
+
+    /// This end stopped reading because its consumers are slow: the silence is not the server's. Pings go on.
+    package mutating func readingPaused() { self.isReading = false }
+
+    /// This end reads again; a PINGRESP may be among what has piled up.
+    package mutating func readingResumed(at now: Timestamp) {
+        self.isReading = true
+        self.lastReceived = now
+        if self.pinged != nil { self.pinged = now }
+    }
+
+    /// When to call ``deadlineReached(at:)``; `nil` if keep alive is off. It may move after every other event, mostly
+    /// to later, so a timer need not be moved each time: let it fire and set it anew.
+    package var deadline: Timestamp? {
+        guard self.interval > 0 else { return nil }
+        let sending = self.lastSent + self.pingAfter
+        return self.isReading ? min(sending, self.receivingDeadline) : sending
+    }
+
+    package mutating func deadlineReached(at now: Timestamp) -> AtDeadline {
+        guard let deadline, now >= deadline else { return .none }
+        if self.pinged != nil, self.isReading, now >= self.receivingDeadline { return .serverIsDead }
+        self.pinged = self.pinged ?? now
+        self.lastSent = now
+        return .sendPing
+    }
+
+    private var receivingDeadline: Timestamp {
+        if let pinged { return pinged + min(self.responseTimeout, .seconds(self.interval)) }
+        return self.lastReceived + self.pingAfter
+    }
+
+    /// A tenth of the interval, at most 5 s, before it ends: the standard counts to the *start* of the next packet on
+    /// the wire, and timers fire late. The server waits for one and a half intervals, so no ping is wasted on more of a
+    /// margin.
+    private var pingAfter: Duration {
+        let interval = Duration.seconds(self.interval)
+        return interval - min(interval / 10, .seconds(5))
+    }
+}

@@ -1,0 +1,114 @@
+import DequeModule
+package import NIOCore
+
+/// An application message on its way out, as the outbox keeps it until the server has taken it.
+package struct OutgoingMessage: Equatable, Sendable {
+    package var topic: TopicName
+    package var payload: ByteBuffer
+    package var qos: QoS
+    package var retain: Bool
+    package var properties: Properties
+
+    package init(
+        topic: TopicName, payload: ByteBuffer, qos: QoS = .atMostOnce, retain: Bool = false,
+        properties: Properties = Properties()
+    ) {
+        self.topic = topic
+        self.payload = payload
+        self.qos = qos
+        self.retain = retain
+        self.properties = properties
+    }
+
+    /// Its weight against the bound of the outbox.
+    var byteCount: Int { self.payload.readableBytes + self.topic.string.utf8.count }
+}
+
+/// Messages that were accepted and not yet sent, in order. It is apart from the protocol session: what waits here
+/// outlives the connection and the loss of the session at the server.
+struct Outbox {
+    /// One waiting message; the message is `nil` when its request was cancelled.
+    struct Entry {
+        let request: RequestID
+        var message: OutgoingMessage?
+        let expiresAt: Timestamp?
+        /// Whether it was sent in a session that the server has lost: nobody knows whether it arrived.
+        let wasSent: Bool
+    }
+
+    /// In rising order of `request`.
+    private var entries = Deque<Entry>()
+    /// Messages waiting, cancelled ones not counted.
+    private(set) var count = 0
+    /// What they weigh.
+    private(set) var bytes = 0
+    /// Those at QoS 0 among them: while there are some, another QoS 0 message must wait behind them.
+    private(set) var countAtMostOnce = 0
+    /// Those that were sent before, in a session that the server has lost.
+    private(set) var countSent = 0
+
+    var isEmpty: Bool { self.count == 0 }
+
+    /// Entries, with those that were cancelled and not yet dropped.
+    var places: Int { self.entries.count }
+
+    mutating func append(_ entry: Entry) {
+        self.account(entry, 1)
+        self.entries.append(entry)
+    }
+
+    /// Puts back what was sent before everything that waits.
+    mutating func prepend(_ entry: Entry) {
+        self.account(entry, 1)
+        self.entries.prepend(entry)
+    }
+
+    /// The first that was not cancelled.
+    mutating func first() -> Entry? {
+        while let entry = self.entries.first {
+            if entry.message != nil { return entry }
+            self.entries.removeFirst()
+        }
+        return nil
+    }
+
+    mutating func removeFirst() {
+        guard let entry = self.entries.popFirst() else { return }
+        self.account(entry, -1)
+    }
+
+    /// Takes a message out that was never sent. Returns whether there was one.
+    mutating func cancel(_ request: RequestID) -> Bool {
+        var low = 0
+        var high = self.entries.count
+        while low < high {
+            let middle = (low + high) / 2
+            if self.entries[middle].request < request { low = middle + 1 } else { high = middle }
+        }
+        guard low < self.entries.count, self.entries[low].request == request, !self.entries[low].wasSent,
+            self.entries[low].message != nil
+        else { return false }
+        self.account(self.entries[low], -1)
+        self.entries[low].message = nil
+        self.dropCancelledEnds()
+        return true
+    }
+
+    /// Keeps cancelled entries from piling up where nothing is being sent: those at either end go at once, and all go
+    /// when they are more than half.
+    private mutating func dropCancelledEnds() {
+        while let last = self.entries.last, last.message == nil { self.entries.removeLast() }
+        while let first = self.entries.first, first.message == nil { self.entries.removeFirst() }
+        if self.entries.count > 64, self.count * 2 < self.entries.count {
+            self.entries.removeAll { $0.message == nil }
+        }
+    }
+
+    private mutating func account(_ entry: Entry, _ sign: Int) {
+        guard let message = entry.message else { return }
+        self.count += sign
+        self.bytes += sign * message.byteCount
+        if message.qos == .atMostOnce { self.countAtMostOnce += sign }
+        if entry.wasSent { self.countSent += sign }
+    }
+}

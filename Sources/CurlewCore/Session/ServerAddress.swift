@@ -1,0 +1,63 @@
+/// A host that a server names in a Server Reference (MQTT 5.0 section 4.11).
+package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
+    /// A name or an IP address; an IPv6 address is without its brackets.
+    package var host: String
+    /// `nil` if the reference names none: the port of the connection that the reference came by.
+    package var port: UInt16?
+
+    package init(host: String, port: UInt16? = nil) {
+        self.host = host
+        self.port = port
+    }
+
+    package var description: String {
+        let host = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
+        return self.port.map { "\(host):\($0)" } ?? host
+    }
+
+    /// More servers than any client tries in turn; the others of a longer list are ignored.
+    package static let maximumReferences = 16
+
+    /// The servers of a Server Reference: `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, separated by spaces.
+    ///
+    /// The text comes from a peer: what is not of one of these forms is left out.
+    package static func list(fromReference reference: String) -> [ServerAddress] {
+        Array(
+            reference.utf8.split(separator: UInt8(ascii: " ")).lazy.compactMap(Self.init).prefix(Self.maximumReferences)
+        )
+    }
+
+    private init?(_ text: Substring.UTF8View) {
+        var (host, rest) = (text, text.suffix(0))
+        if text.first == UInt8(ascii: "[") {
+            guard let end = text.firstIndex(of: UInt8(ascii: "]")) else { return nil }
+            host = text[text.index(after: text.startIndex)..<end]
+            rest = text[text.index(after: end)...]
+            guard host.contains(UInt8(ascii: ":")) else { return nil }
+        } else if let colon = text.firstIndex(of: UInt8(ascii: ":")), colon == text.lastIndex(of: UInt8(ascii: ":")) {
+            (host, rest) = (text[..<colon], text[colon...])
+        }
+        guard !host.isEmpty, host.count <= 255, host.allSatisfy(Self.mayStandInHost), let name = String(host) else {
+            return nil
+        }
+        self.host = name
+        guard !rest.isEmpty else { return }
+        guard rest.first == UInt8(ascii: ":"),
+            rest.dropFirst().allSatisfy((UInt8(ascii: "0")...UInt8(ascii: "9")).contains),
+            let digits = String(rest.dropFirst()), let port = UInt16(digits), port > 0
+        else { return nil }
+        self.port = port
+    }
+
+    /// Everything of names (international ones included), IP addresses and their zones; nothing that has a meaning in
+    /// URLs.
+    private static func mayStandInHost(_ byte: UInt8) -> Bool {
+        switch byte {
+        case 0...0x20, 0x7F, UInt8(ascii: "/"), UInt8(ascii: "@"), UInt8(ascii: "?"), UInt8(ascii: "#"),
+            UInt8(ascii: "["),
+            UInt8(ascii: "]"), UInt8(ascii: "\\"):
+            false
+        default: true
+        }
+    }
+}

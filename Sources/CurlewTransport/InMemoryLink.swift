@@ -1,0 +1,142 @@
+package import NIOCore
+
+/// One end of a link within the process.
+package final class InMemoryLink: Link {
+    private struct State {
+        /// The other end; `nil` once there is nothing left to tell it.
+        var far: InMemoryLink?
+        /// Present from the opening to the close.
+        var owner: (any LinkHandler)?
+        var isReading = true
+        /// What has come while reading was off.
+        var unread: CircularBuffer<ByteBuffer> = []
+        /// What we have written and the other end has not yet read.
+        var underWay = 0
+        var isWritable = true
+        /// We write no more; incoming bytes are dropped.
+        var isClosing = false
+        /// The other end writes no more.
+        var hasEnded = false
+        var closeDeadline: Scheduled<Void>?
+    }
+
+    package let eventLoop: any EventLoop
+    package let peer: String
+    private let capacity: Int
+    private let state: NIOLoopBoundBox<State>
+
+    init(eventLoop: any EventLoop, peer: String, capacity: Int) {
+        self.eventLoop = eventLoop
+        self.peer = peer
+        self.capacity = capacity
+        self.state = .makeBoxSendingValue(State(), eventLoop: eventLoop)
+    }
+
+    // MARK: For the owner
+
+    package var isWritable: Bool { self.state.value.isWritable }
+
+    package func write(_ bytes: ByteBuffer) {
+        guard let far = self.state.value.far, !self.state.value.isClosing, bytes.readableBytes > 0 else { return }
+        self.state.value.underWay += bytes.readableBytes
+        self.updateWritability()
+        far.eventLoop.execute { far.receive(bytes) }
+    }
+
+    package func setReading(_ isOn: Bool) {
+        guard self.state.value.isReading != isOn, !self.state.value.isClosing else { return }
+        self.state.value.isReading = isOn
+        // In a task of its own, so that the owner is not called from within its own call.
+        if isOn { self.eventLoop.execute { self.readOn() } }
+    }
+
+    package func closeAfterWrites(within limit: Duration) {
+        guard self.state.value.far != nil, !self.state.value.isClosing else { return }
+        self.state.value.isClosing = true
+        self.state.value.isReading = true
+        self.state.value.closeDeadline = self.eventLoop.scheduleTask(in: TimeAmount(limit)) { self.finish(nil) }
+        self.eventLoop.execute { self.readOn() }
+        if let far = self.state.value.far { far.eventLoop.execute { far.receiveEnd() } }
+    }
+
+    package func close() {
+        self.eventLoop.execute { self.finish(nil) }
+    }
+
+    /// Breaks the link as a failing network does: both ends are told of `error`. From any thread.
+    package func fail(_ error: TransportError) {
+        self.eventLoop.execute {
+            let far = self.state.value.far
+            self.state.value.far = nil
+            self.finish(error)
+            if let far { far.eventLoop.execute { far.finish(error) } }
+        }
+    }
+
+    // MARK: For the network and the other end
+
+    func open(to far: InMemoryLink, makeOwner: (InMemoryLink) -> any LinkHandler) {
+        self.state.value.far = far
+        self.state.value.owner = makeOwner(self)
+        self.readOn()
+    }
+
+    /// Closes the accepted end of a link whose other end was given up before it opened.
+    func abandon(_ far: InMemoryLink) {
+        far.eventLoop.execute { far.finish(nil) }
+    }
+
+    private func receive(_ bytes: ByteBuffer) {
+        self.state.value.unread.append(bytes)
+        self.readOn()
+    }
+
+    private func receiveEnd() {
+        self.state.value.hasEnded = true
+        self.readOn()
+    }
+
+    private func acknowledge(_ count: Int) {
+        self.state.value.underWay -= count
+        self.updateWritability()
+    }
+
+    // MARK: On the event loop
+
+    /// Hands over what has come, and then the end of it.
+    private func readOn() {
+        guard self.state.value.isReading, let owner = self.state.value.owner else { return }
+        var count = 0
+        while self.state.value.isReading, self.state.value.owner != nil, !self.state.value.unread.isEmpty {
+            let bytes = self.state.value.unread.removeFirst()
+            count += bytes.readableBytes
+            if !self.state.value.isClosing { owner.linkRead(bytes) }
+        }
+        if count > 0 {
+            if self.state.value.owner != nil, !self.state.value.isClosing { owner.linkReadCompleted() }
+            if let far = self.state.value.far { far.eventLoop.execute { [count] in far.acknowledge(count) } }
+        }
+        if self.state.value.hasEnded, self.state.value.unread.isEmpty { self.finish(nil) }
+    }
+
+    private func updateWritability() {
+        let state = self.state.value
+        let isWritable = state.underWay <= (state.isWritable ? self.capacity : self.capacity / 4)
+        guard isWritable != state.isWritable, !state.isClosing else { return }
+        self.state.value.isWritable = isWritable
+        // In a task of its own, so that the owner is not called from within its own call.
+        self.eventLoop.execute {
+            guard !self.state.value.isClosing else { return }
+            self.state.value.owner?.linkWritabilityChanged(isWritable)
+        }
+    }
+
+    private func finish(_ error: TransportError?) {
+        guard let owner = self.state.value.owner else { return }
+        let far = self.state.value.far
+        self.state.value.closeDeadline?.cancel()
+        self.state.value = State(isReading: false, isWritable: false, isClosing: true)
+        owner.linkClosed(error)
+        if let far { far.eventLoop.execute { far.receiveEnd() } }
+    }
+}

@@ -1,0 +1,157 @@
+package import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// Connects over TCP, with or without TLS, by whichever of IPv4 and IPv6 answers first.
+package struct SocketConnector: Connector {
+    private let timeout: Duration
+    private let tls: TLSClientContext?
+
+    /// Makes a connector. Reads the files that the settings name, which blocks: not for event loops.
+    ///
+    /// - Parameters:
+    ///   - timeout: How long an attempt may take, name resolution and TLS handshake included.
+    ///   - tls: Needed for endpoints with TLS.
+    package init(timeout: Duration = .seconds(10), tls: TLSSettings? = nil) throws(TransportError) {
+        self.timeout = timeout
+        self.tls = if let tls { try TLSClientContext(tls) } else { nil }
+    }
+
+    package func connect(
+        to endpoint: Endpoint, on eventLoop: any EventLoop,
+        handler: @escaping @Sendable (any Link) -> any LinkHandler
+    ) async throws(TransportError) {
+        guard (1...65_535).contains(endpoint.port), !endpoint.host.isEmpty, !endpoint.host.utf8.contains(0) else {
+            throw .invalidConfiguration("\(endpoint) is not a host and a port from 1 to 65535.")
+        }
+        let tls: TLSClientContext?
+        switch endpoint.security {
+        case .plain:
+            tls = nil
+        case .tls:
+            guard let context = self.tls else {
+                throw .invalidConfiguration("\(endpoint) is to be reached with TLS, for which there are no settings.")
+            }
+            try context.check(endpoint.host)
+            tls = context
+        }
+        try await ConnectAttempt(
+            endpoint: endpoint, tls: tls, timeout: self.timeout, eventLoop: eventLoop, makeOwner: handler
+        ).run()
+    }
+}
+
+/// One attempt to connect: ends by success, failure, time-out or cancellation, whichever is first.
+private final class ConnectAttempt: Sendable {
+    private struct State {
+        var isOver = false
+        /// All that were tried; those that are closed already do no harm.
+        var channels: [any Channel] = []
+        var deadline: Scheduled<Void>?
+    }
+
+    private let endpoint: Endpoint
+    private let tls: TLSClientContext?
+    private let timeout: Duration
+    private let eventLoop: any EventLoop
+    private let makeOwner: @Sendable (any Link) -> any LinkHandler
+    private let result: EventLoopPromise<Void>
+    private let state: NIOLoopBoundBox<State>
+
+    init(
+        endpoint: Endpoint, tls: TLSClientContext?, timeout: Duration, eventLoop: any EventLoop,
+        makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
+    ) {
+        self.endpoint = endpoint
+        self.tls = tls
+        self.timeout = timeout
+        self.eventLoop = eventLoop
+        self.makeOwner = makeOwner
+        self.result = eventLoop.makePromise()
+        self.state = .makeBoxSendingValue(State(), eventLoop: eventLoop)
+    }
+
+    func run() async throws(TransportError) {
+        do {
+            try await withTaskCancellationHandler {
+                self.eventLoop.execute { self.start() }
+                try await self.result.futureResult.get()
+            } onCancel: {
+                self.eventLoop.execute { self.end(.failure(.cancelled(self.endpoint))) }
+            }
+        } catch {
+            throw TransportError(connectingTo: self.endpoint, failedWith: error, timeout: self.timeout)
+        }
+    }
+
+    private func start() {
+        // Cancelled before it began.
+        guard !self.state.value.isOver else { return }
+        let timeout = TimeAmount(self.timeout)
+        self.state.value.deadline = self.eventLoop.scheduleTask(in: timeout) {
+            self.end(.failure(.timedOut(self.endpoint, self.timeout)))
+        }
+        ClientBootstrap(group: self.eventLoop)
+            .connectTimeout(timeout)
+            .socketLinkOptions()
+            // Until the handlers are in place.
+            .channelOption(.autoRead, value: false)
+            .channelInitializer { channel in
+                guard !self.state.value.isOver else { return channel.eventLoop.makeFailedFuture(ChannelError.eof) }
+                self.state.value.channels.append(channel)
+                return channel.eventLoop.makeSucceededVoidFuture()
+            }
+            .connect(host: self.endpoint.host, port: self.endpoint.port)
+            .assumeIsolated()
+            .whenComplete { result in
+                switch result {
+                case .success(let channel): self.open(channel)
+                case .failure(let error): self.end(.failure(self.explain(error)))
+                }
+            }
+    }
+
+    private func open(_ channel: any Channel) {
+        guard !self.state.value.isOver else { return channel.close(promise: nil) }
+        let opened = self.eventLoop.makePromise(of: Void.self)
+        opened.futureResult.assumeIsolated().whenComplete { self.end($0.mapError { self.explain($0) }) }
+        let link = SocketLinkHandler(
+            peer: "\(self.endpoint)", tls: self.tls?.diagnosis(for: self.endpoint), opened: opened,
+            makeOwner: self.makeOwner)
+        do {
+            try channel.syncOptions?.setOption(.autoRead, value: true)
+            try channel.pipeline.syncOperations.addHandler(link)
+            if let tls = self.tls {
+                try channel.pipeline.syncOperations.addHandler(
+                    try tls.makeHandler(for: self.endpoint.host), position: .first)
+            }
+        } catch {
+            opened.fail(error)
+        }
+    }
+
+    private func end(_ result: Result<Void, TransportError>) {
+        guard !self.state.value.isOver else { return }
+        self.state.value.isOver = true
+        self.state.value.deadline?.cancel()
+        if case .failure = result {
+            for channel in self.state.value.channels { channel.close(promise: nil) }
+        }
+        self.state.value.channels = []
+        self.result.completeWith(result.mapError { $0 })
+    }
+
+    private func explain(_ error: any Error) -> TransportError {
+        TransportError(connectingTo: self.endpoint, failedWith: error, timeout: self.timeout)
+    }
+}
+
+extension TLSClientContext {
+    fileprivate func diagnosis(for endpoint: Endpoint) -> TLSDiagnosis {
+        TLSDiagnosis(
+            peer: "\(endpoint)", host: self.settings.serverName ?? endpoint.host,
+            verifiesHostName: self.settings.verification == .full && self.settings.preSharedKey == nil,
+            hasClientCertificate: self.settings.clientCertificate != nil,
+            hasPreSharedKey: self.settings.preSharedKey != nil, minimumVersion: self.settings.minimumVersion)
+    }
+}

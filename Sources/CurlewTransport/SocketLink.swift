@@ -1,0 +1,177 @@
+import NIOCore
+import NIOSSL
+import NIOTLS
+
+/// A link over a NIO channel: TCP, with or without TLS.
+final class SocketLink: Link {
+    let eventLoop: any EventLoop
+    let peer: String
+    private let channel: any Channel
+    private let handler: NIOLoopBound<SocketLinkHandler>
+
+    fileprivate init(channel: any Channel, peer: String, handler: SocketLinkHandler) {
+        self.eventLoop = channel.eventLoop
+        self.peer = peer
+        self.channel = channel
+        self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+    }
+
+    var isWritable: Bool { self.channel.isWritable }
+
+    func write(_ bytes: ByteBuffer) { self.handler.value.write(bytes) }
+
+    func setReading(_ isOn: Bool) { self.handler.value.setReading(isOn) }
+
+    func closeAfterWrites(within limit: Duration) { self.handler.value.closeAfterWrites(within: limit) }
+
+    func close() { self.channel.close(promise: nil) }
+}
+
+/// The end of the channel's pipeline: hands what happens there to the owner of the link.
+final class SocketLinkHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let peer: String
+    /// Explains failures of TLS; `nil` on a plain connection.
+    private let tls: TLSDiagnosis?
+    private let makeOwner: @Sendable (any Link) -> any LinkHandler
+    /// Completes when the link is open or cannot be opened; `nil` from then on.
+    private var opened: EventLoopPromise<Void>?
+
+    private var context: ChannelHandlerContext?
+    /// Present from the opening to the close.
+    private var owner: (any LinkHandler)?
+    /// The first thing that went wrong; what follows it is a consequence.
+    private var failure: TransportError?
+    private var isClosing = false
+    /// What the round of reads that is under way has brought so far.
+    private var bytesInRead = 0
+    private var closeDeadline: Scheduled<Void>?
+
+    init(
+        peer: String, tls: TLSDiagnosis?, opened: EventLoopPromise<Void>?,
+        makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
+    ) {
+        self.peer = peer
+        self.tls = tls
+        self.opened = opened
+        self.makeOwner = makeOwner
+    }
+
+    // MARK: What the owner asks for
+
+    func write(_ bytes: ByteBuffer) {
+        guard let context = self.context, !self.isClosing else { return }
+        context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
+    }
+
+    func setReading(_ isOn: Bool) {
+        guard let context = self.context, !self.isClosing else { return }
+        // A channel refuses options only once it is closed, and then there is nothing to read.
+        try? context.channel.syncOptions?.setOption(.autoRead, value: isOn)
+    }
+
+    func closeAfterWrites(within limit: Duration) {
+        guard let context = self.context, !self.isClosing else { return }
+        // Reading goes on, so that the peer's own close is seen; so it must be on.
+        self.setReading(true)
+        self.isClosing = true
+        let channel = context.channel
+        self.closeDeadline = context.eventLoop.scheduleTask(in: TimeAmount(limit)) { channel.close(promise: nil) }
+        // Half-closing, not closing: a close while the peer is still sending would reset the connection, and with it destroy
+        // what we just wrote and the peer has not read yet.
+        context.close(mode: .output, promise: nil)
+    }
+
+    // MARK: What the channel tells
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        if context.channel.isActive, self.tls == nil { self.open(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if self.tls == nil { self.open(context) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard let tls = self.tls, case TLSUserEvent.handshakeCompleted = event else { return }
+        if let mismatch = tls.nameMismatch(address: context.remoteAddress, certificate: context.peerCertificate) {
+            self.failure = mismatch
+            context.close(promise: nil)
+        } else {
+            self.open(context)
+        }
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard let owner = self.owner, !self.isClosing else { return }
+        let bytes = self.unwrapInboundIn(data)
+        self.bytesInRead += bytes.readableBytes
+        owner.linkRead(bytes)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        guard let owner = self.owner, !self.isClosing else { return }
+        owner.linkReadCompleted()
+        if self.bytesInRead < SocketOptions.smallRead { SocketOptions.acknowledgeAtOnce(context.channel) }
+        self.bytesInRead = 0
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        guard let owner = self.owner, !self.isClosing else { return }
+        owner.linkWritabilityChanged(context.channel.isWritable)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // NIO closes the channel itself after each error that breaks it.
+        guard self.failure == nil, !self.isClosing else { return }
+        if let tls = self.tls, TLSDiagnosis.covers(error) {
+            self.failure = tls.explain(error, certificate: context.peerCertificate)
+        } else if let tls = self.tls, self.owner == nil {
+            self.failure = tls.brokenHandshake(cause: error)
+        } else {
+            self.failure = TransportError(linkTo: self.peer, brokenBy: error)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.closeDeadline?.cancel()
+        self.context = nil
+        let owner = self.owner
+        self.owner = nil
+        self.finishOpening(
+            .failure(
+                self.failure
+                    ?? TransportError(
+                        code: .connectionLost, message: "\(self.peer) closed the connection before it was ready.")))
+        owner?.linkClosed(self.failure)
+    }
+
+    private func open(_ context: ChannelHandlerContext) {
+        guard self.owner == nil, self.failure == nil else { return }
+        self.owner = self.makeOwner(SocketLink(channel: context.channel, peer: self.peer, handler: self))
+        self.finishOpening(.success(()))
+    }
+
+    private func finishOpening(_ result: Result<Void, any Error>) {
+        self.opened?.completeWith(result)
+        self.opened = nil
+    }
+}
+
+@available(*, unavailable)
+extension SocketLinkHandler: Sendable {}
+
+extension ChannelHandlerContext {
+    /// What the peer of a TLS connection presented, verified or not.
+    fileprivate var peerCertificate: NIOSSLCertificate? {
+        // Throws when there is no TLS handler any more: then there is no certificate to speak of.
+        try? self.pipeline.syncOperations.nioSSL_peerCertificate()
+    }
+}

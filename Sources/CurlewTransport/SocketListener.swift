@@ -1,0 +1,99 @@
+package import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// Accepts links over TCP, with or without TLS.
+package struct SocketListener: Sendable {
+    private let channel: any Channel
+
+    /// The port that it listens on, also when it was asked for any free one.
+    package let port: Int
+
+    /// Listens.
+    ///
+    /// - Parameters:
+    ///   - host: The address to listen on.
+    ///   - port: The port to listen on; 0 for any free one.
+    ///   - tls: `nil` for plain connections.
+    ///   - group: Where the accepted links live.
+    ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
+    ///     over), before any byte is read.
+    package static func bind(
+        host: String = "127.0.0.1", port: Int = 0, tls: TLSServerSettings? = nil,
+        group: any EventLoopGroup = EventLoops.shared,
+        accept: @escaping @Sendable (any Link) -> any LinkHandler
+    ) async throws(TransportError) -> Self {
+        let context = if let tls { try tls.makeContext() } else { NIOSSLContext?.none }
+        let bootstrap = ServerBootstrap(group: group)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .socketLinkOptions()
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let link = SocketLinkHandler(
+                        peer: channel.remoteAddress.map { "\($0)" } ?? "unknown",
+                        tls: context.map { _ in .ofServer }, opened: nil, makeOwner: accept)
+                    if let context {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                    }
+                    try channel.pipeline.syncOperations.addHandler(link)
+                }
+            }
+        do {
+            let channel = try await bootstrap.bind(host: host, port: port).get()
+            return Self(channel: channel, port: channel.localAddress?.port ?? port)
+        } catch {
+            throw TransportError(
+                code: .listeningFailed, message: "Listening on \(host), port \(port), failed: \(error).", cause: error)
+        }
+    }
+
+    /// Stops accepting. Links that are there stay.
+    package func close() async {
+        // It fails only when the listener is closed already.
+        try? await self.channel.close()
+    }
+}
+
+/// How a listener does TLS.
+package struct TLSServerSettings: Sendable {
+    /// The listener's certificate and key; not needed with pre-shared keys.
+    package var certificate: TLSSettings.ClientCertificate?
+    /// If set, clients must present a certificate that leads to one of these.
+    package var clientTrustRoots: TLSSettings.TrustRoots?
+    /// Keys by identity. If there are any, nothing else is accepted.
+    package var preSharedKeys: [String: [UInt8]] = [:]
+    package var applicationProtocols: [String] = []
+    package var minimumVersion: TLSSettings.Version = .tls12
+    package var maximumVersion: TLSSettings.Version = .tls13
+
+    package init(certificate: TLSSettings.ClientCertificate? = nil) {
+        self.certificate = certificate
+    }
+
+    fileprivate func makeContext() throws(TransportError) -> NIOSSLContext {
+        var configuration = TLSConfiguration.makePreSharedKeyConfiguration()
+        try configuration.apply(
+            minimumVersion: self.minimumVersion, applicationProtocols: self.applicationProtocols)
+        configuration.maximumTLSVersion = self.maximumVersion == .tls12 ? .tlsv12 : nil
+        if let certificate { try configuration.apply(certificate, named: "server") }
+        if let clientTrustRoots {
+            configuration.trustRoots = try clientTrustRoots.load(as: "The authorities trusted for clients")
+            configuration.certificateVerification = .noHostnameVerification
+        }
+        if !self.preSharedKeys.isEmpty {
+            configuration.limitToPreSharedKeys()
+            configuration.pskServerProvider = { [keys = self.preSharedKeys] context in
+                guard let key = keys[context.clientIdentity] else { throw NIOSSLError.noCertificateToValidate }
+                return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key))
+            }
+        }
+        return try NIOSSLContext(explaining: configuration, certificate: self.certificate)
+    }
+}
+
+extension TLSDiagnosis {
+    /// For links whose handshake nobody here waits for.
+    fileprivate static let ofServer = TLSDiagnosis(
+        peer: "the client", host: "", verifiesHostName: false, hasClientCertificate: true, hasPreSharedKey: false,
+        minimumVersion: .tls12)
+}

@@ -1,0 +1,72 @@
+import NIOCore
+import NIOPosix
+
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
+// How failures of sockets and of name resolution are put to the user.
+extension TransportError {
+    /// Explains why no connection to `endpoint` came about.
+    init(connectingTo endpoint: Endpoint, failedWith error: any Error, timeout: Duration) {
+        switch error {
+        case let error as TransportError:
+            self = error
+        case let error as NIOConnectionError where error.connectionErrors.isEmpty:
+            self.init(
+                code: .hostNotFound,
+                message: "The host name \(endpoint.host) could not be resolved; check its spelling and the network.",
+                cause: error)
+        case let error as NIOConnectionError:
+            // Of several addresses the one that got furthest tells most: an answer beats silence beats no way at all.
+            let errors = error.connectionErrors.map {
+                Self(connectingTo: endpoint, failedWith: $0.error, timeout: timeout)
+            }
+            let telling: [Code] = [.connectionRefused, .timedOut, .hostUnreachable]
+            self = telling.lazy.compactMap { code in errors.first { $0.code == code } }.first ?? errors[0]
+        case ChannelError.connectTimeout:
+            self = .timedOut(endpoint, timeout)
+        case let error as IOError where error.errnoCode == ECONNREFUSED:
+            self.init(
+                code: .connectionRefused,
+                message: "\(endpoint) refused the connection; is the broker running, and is the port right?",
+                cause: error)
+        case let error as IOError where error.errnoCode == ETIMEDOUT:
+            self.init(code: .timedOut, message: "\(endpoint) did not answer.", cause: error)
+        case let error as IOError where [ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL].contains(error.errnoCode):
+            self.init(
+                code: .hostUnreachable,
+                message: "There is no route to \(endpoint); check the network and the address.", cause: error)
+        default:
+            self.init(
+                code: .connectionLost, message: "The connection to \(endpoint) could not be made: \(error).",
+                cause: error)
+        }
+    }
+
+    /// Explains what broke an open connection.
+    init(linkTo peer: String, brokenBy error: any Error) {
+        switch error {
+        case let error as TransportError:
+            self = error
+        case let error as IOError where error.errnoCode == ECONNRESET || error.errnoCode == EPIPE:
+            self.init(code: .connectionLost, message: "\(peer) reset the connection.", cause: error)
+        case let error as IOError where error.errnoCode == ETIMEDOUT:
+            self.init(code: .connectionLost, message: "\(peer) no longer answers.", cause: error)
+        default:
+            self.init(code: .connectionLost, message: "The connection to \(peer) broke: \(error).", cause: error)
+        }
+    }
+
+    static func timedOut(_ endpoint: Endpoint, _ timeout: Duration) -> Self {
+        Self(code: .timedOut, message: "Connecting to \(endpoint) took longer than \(timeout).")
+    }
+
+    static func cancelled(_ endpoint: Endpoint) -> Self {
+        Self(code: .cancelled, message: "Connecting to \(endpoint) was cancelled.", cause: CancellationError())
+    }
+}

@@ -1,0 +1,323 @@
+#if Tools
+    import Foundation
+    import Testing
+
+    /// The built command against a real broker.
+    @Suite("curlew and mosquitto", .needsBroker, .timeLimit(.minutes(2)))
+    struct EndToEndTests {
+        typealias Outcome = RunningCommand.Outcome
+
+        private static let versions = ["3.1", "3.1.1", "5"]
+
+        /// A subscriber that the broker has accepted.
+        private func subscriber(_ broker: Broker, _ arguments: String...) async throws -> RunningCommand {
+            let command = try RunningCommand.curlew(["sub", "-p", "\(broker.port)", "-d"] + arguments)
+            #expect(await command.hasSaid("received SUBACK"))
+            return command
+        }
+
+        /// What a command does to its end that has no input.
+        private func run(_ arguments: String..., environment: [String: String] = [:]) async throws -> Outcome {
+            try await self.run(arguments, environment: environment)
+        }
+
+        private func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
+            let command = try RunningCommand.curlew(arguments, environment: environment)
+            try command.endInput()
+            return await command.outcome()
+        }
+
+        @Test("What is published arrives, byte for byte", arguments: Self.versions, ["0", "1", "2"])
+        func publish(version: String, qos: String) async throws {
+            try await Broker.run { broker in
+                let subscriber = try await self.subscriber(
+                    broker, "-t", "a/+", "-q", qos, "-v", "-C", "3", "-V", version)
+                for message in [["-m", "-5"], ["-n"], ["-m", "ä\nö"]] {
+                    let outcome = try await self.run(
+                        ["pub", "-p", "\(broker.port)", "-t", "a/b", "-q", qos, "-V", version] + message)
+                    #expect(outcome == Outcome(exitCode: 0, output: "", errors: ""))
+                }
+                let outcome = await subscriber.outcome()
+                #expect(outcome.exitCode == 0)
+                #expect(outcome.output == "a/b -5\na/b (null)\na/b ä\nö\n")
+            }
+        }
+
+        @Test("-f sends a file, -s all of standard input, -l its lines")
+        func inputs() async throws {
+            try await Broker.run { broker in
+                let subscriber = try await self.subscriber(broker, "-t", "in", "-C", "5", "-N", "-q", "1")
+                let server = ["-p", "\(broker.port)", "-t", "in", "-q", "1"]
+                let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+                try Data("file\n".utf8).write(to: file)
+                defer { try? FileManager.default.removeItem(at: file) }
+                #expect(try await self.run(["pub", "-f", file.path] + server).exitCode == 0)
+                for (option, input) in [("-s", "whole\ninput\n"), ("-l", "one\n\ntwo")] {
+                    let publisher = try RunningCommand.curlew(["pub", option] + server)
+                    try publisher.write(input)
+                    try publisher.endInput()
+                    #expect(await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
+                }
+                // The empty line between the two shows nothing.
+                #expect(await subscriber.outcome().output == "file\nwhole\ninput\nonetwo")
+            }
+        }
+
+        @Test("Ten thousand lines arrive in order", arguments: Self.versions, ["0", "1", "2"])
+        func manyLines(version: String, qos: String) async throws {
+            try await Broker.run(["allow_anonymous true", "max_queued_messages 0"]) { broker in
+                let subscriber = try RunningCommand.curlew(
+                    "sub", "-p", "\(broker.port)", "-t", "n", "-q", qos, "-C", "10000", "-V", version)
+                let server = ["-p", "\(broker.port)", "-V", version]
+                // Without -d, which would show each packet: a retained message tells that the subscription is there.
+                #expect(try await self.run(["pub", "-t", "n", "-r", "-m", "ready"] + server).exitCode == 0)
+                #expect(await subscriber.hasWritten("ready"))
+                let publisher = try RunningCommand.curlew(["pub", "-t", "n", "-l", "-q", qos] + server)
+                let lines = (1..<10_000).map { "\($0)\n" }.joined()
+                try publisher.write(lines)
+                try publisher.endInput()
+                #expect(await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
+                #expect(await subscriber.outcome() == Outcome(exitCode: 0, output: "ready\n" + lines, errors: ""))
+            }
+        }
+
+        @Test("A request is answered; with MQTT 3.1.1 on the topic that both name")
+        func request() async throws {
+            try await Broker.run { broker in
+                let server = ["-p", "\(broker.port)", "-t", "svc/ping"]
+                for options in [[], ["-e", "svc/pong"], ["-e", "svc/pong", "-V", "3.1.1"]] {
+                    let responder = try RunningCommand.curlew(
+                        ["respond", "-m", "pong", "-C", "1", "-v", "-d"] + options + server)
+                    #expect(await responder.hasSaid("received SUBACK"))
+                    let outcome = try await self.run(["request", "-m", "hi"] + options + server)
+                    #expect(outcome == Outcome(exitCode: 0, output: "pong\n", errors: ""))
+                    let answered = await responder.outcome()
+                    #expect(answered.exitCode == 0)
+                    #expect(answered.output == "svc/ping hi\n")
+                }
+            }
+        }
+
+        @Test("A request that nobody listens to fails at once where the server can say so")
+        func nobody() async throws {
+            try await Broker.run { broker in
+                let outcome = try await self.run(
+                    "request", "-p", "\(broker.port)", "-t", "nobody", "-m", "x", "-q", "1", "-W", "60")
+                #expect(outcome.exitCode == 1)
+                #expect(outcome.errors.contains("Nobody has subscribed"))
+            }
+        }
+
+        @Test(
+            "-W ends each command with 27",
+            arguments: ["sub -t a", "request -t a -m b", "respond -t a -m b", "pub -t a -l"])
+        func timeLimit(command: String) async throws {
+            try await Broker.run { broker in
+                let command = try RunningCommand.curlew(
+                    command.split(separator: " ").map(String.init) + ["-p", "\(broker.port)", "-W", "0.2"])
+                let outcome = await command.outcome()
+                #expect(outcome.exitCode == 27)
+                #expect(outcome.errors.contains("0.2 seconds"))
+            }
+        }
+
+        @Test(
+            "A refusal ends with the reason code of the version",
+            arguments: [("3.1", 5), ("3.1.1", 5), ("5", 135)] as [(String, Int32)])
+        func refused(version: String, exitCode: Int32) async throws {
+            try await Broker.run(["allow_anonymous false"]) { broker in
+                let outcome = try await self.run(
+                    "pub", "-p", "\(broker.port)", "-t", "a", "-m", "b", "-u", "me", "-V", version,
+                    environment: ["CURLEW_PASSWORD": "secret"])
+                #expect(outcome.exitCode == exitCode)
+                #expect(outcome.errors.contains("refused"))
+                #expect(!outcome.errors.contains("secret"))
+            }
+        }
+
+        @Test("A password comes from the environment, from a URL or from -P")
+        func password() async throws {
+            // What mosquitto_passwd makes of the password "secret".
+            guard let program = Broker.program("mosquitto_passwd") else { throw MissingBroker() }
+            let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+            defer { try? FileManager.default.removeItem(at: file) }
+            let maker = try RunningCommand(program, ["-b", "-c", file.path, "me", "secret"])
+            #expect(await maker.outcome().exitCode == 0)
+            let passwords = try String(contentsOf: file, encoding: .utf8)
+            try await Broker.run(
+                ["allow_anonymous false", "password_file {folder}/passwords"], files: ["passwords": passwords]
+            ) { broker in
+                let port = "\(broker.port)"
+                let message = ["pub", "-t", "a", "-m", "b"]
+                let ways: [([String], [String: String])] = [
+                    (["-p", port, "-u", "me", "-P", "secret"], [:]),
+                    (["-p", port, "-u", "me"], ["CURLEW_PASSWORD": "secret"]),
+                    (
+                        [],
+                        ["MQTT_PORT": port, "MQTT_USERNAME": "me", "CURLEW_PASSWORD": "secret", "MQTT_PASSWORD": "x"]
+                    ),
+                ]
+                for (arguments, environment) in ways {
+                    #expect(try await self.run(message + arguments, environment: environment).exitCode == 0)
+                }
+                for url in ["mqtt://me:secret@localhost:\(port)/a", "mqtt://me@localhost:\(port)/a"] {
+                    let outcome = try await self.run(
+                        "pub", url, "-m", "b", environment: ["CURLEW_PASSWORD": "secret"])
+                    #expect(outcome.exitCode == 0)
+                }
+            }
+        }
+
+        @Test("Ctrl-C and SIGTERM end a subscriber in order", arguments: [SIGINT, SIGTERM])
+        func interrupt(signal: Int32) async throws {
+            try await Broker.run { broker in
+                let subscriber = try await self.subscriber(broker, "-t", "a", "--will-topic", "will")
+                subscriber.send(signal)
+                let outcome = await subscriber.outcome()
+                #expect(outcome.exitCode == 0)
+                #expect(outcome.errors.contains("sending DISCONNECT"))
+            }
+        }
+
+        @Test("Ctrl-C in the middle of lines says what became of them")
+        func interruptLines() async throws {
+            try await Broker.run { broker in
+                let publisher = try RunningCommand.curlew(
+                    "pub", "-p", "\(broker.port)", "-t", "a", "-l", "-q", "1", "-d")
+                try publisher.write("one\n")
+                #expect(await publisher.hasSaid("received PUBACK"))
+                publisher.send(SIGINT)
+                let outcome = await publisher.outcome()
+                #expect(outcome.exitCode == 128 + SIGINT)
+                #expect(outcome.errors.contains("All 1 lines read were delivered"))
+            }
+        }
+
+        @Test("A reader of standard output that goes away is a quiet end")
+        func brokenPipe() async throws {
+            try await Broker.run { broker in
+                let subscriber = try RunningCommand.curlew(
+                    ["sub", "-p", "\(broker.port)", "-t", "a", "-d"], hasReader: false)
+                #expect(await subscriber.hasSaid("received SUBACK"))
+                #expect(try await self.run("pub", "-p", "\(broker.port)", "-t", "a", "-m", "b").exitCode == 0)
+                let outcome = await subscriber.outcome()
+                #expect(outcome.exitCode == 0)
+                #expect(!outcome.errors.contains("curlew sub:"))
+            }
+        }
+
+        @Test("A kept session gives its messages one at a time, and loses none")
+        func keptSession() async throws {
+            try await Broker.run { broker async throws in
+                let server = ["-p", "\(broker.port)", "-t", "k", "-q", "1"]
+                let listen = ["sub", "-c", "-i", "one", "-C", "1"] + server
+                #expect(try await self.run(["pub", "-r", "-m", "first"] + server).exitCode == 0)
+                #expect(try await self.run(listen).output == "first\n")
+                #expect(try await self.run(["pub", "-r", "-n"] + server).exitCode == 0)
+                for message in ["1", "2", "3"] {
+                    #expect(try await self.run(["pub", "-m", message] + server).exitCode == 0)
+                }
+                for message in ["", "1", "2", "3"] {
+                    #expect(try await self.run(listen + ["-v"]).output == "k \(message.isEmpty ? "(null)" : message)\n")
+                }
+            }
+        }
+
+        @Test("-d shows the packets on standard error, and no password")
+        func trace() async throws {
+            try await Broker.run { broker in
+                let outcome = try await self.run(
+                    "pub", "-p", "\(broker.port)", "-t", "a", "-m", "b", "-q", "2", "-d", "-u", "me", "-P", "secret",
+                    "-i",
+                    "x")
+                let expected = [
+                    "x sending CONNECT", "x received CONNACK (0)",
+                    "x sending PUBLISH (d0, q2, r0, m1, 'a', ... (1 bytes))", "x received PUBREC (Mid: 1, ",
+                    "x sending PUBREL (Mid: 1, RC: 0)", "x received PUBCOMP (Mid: 1, RC: 0)",
+                    "x sending DISCONNECT (0)",
+                ]
+                let lines = outcome.errors.split(separator: "\n").map(String.init)
+                var position = lines.startIndex
+                for text in expected {
+                    let found = lines[position...].firstIndex { $0.contains(text) }
+                    #expect(found != nil, "There is no \(text) where it belongs in:\n\(outcome.errors)")
+                    position = found.map { $0 + 1 } ?? position
+                }
+                #expect(!outcome.errors.contains("secret"))
+                #expect(outcome.output == "")
+            }
+        }
+
+        @Test("TLS verifies the server, and says what is wrong")
+        func tls() async throws {
+            let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+                .appending(path: "CurlewTransportTests/Fixtures").path
+            let certificate = ["cafile \(fixtures)/ca.pem", "keyfile \(fixtures)/server.key.pem"]
+            try await Broker.run { plain in
+                let port = try await Broker.freePort()
+                try await Broker.run(
+                    ["allow_anonymous true", "listener \(port) 127.0.0.1", "certfile \(fixtures)/server.pem"]
+                        + certificate
+                ) { _ in
+                    let message = ["pub", "-t", "a", "-m", "b", "-h", "localhost"]
+                    let trusted = ["--cafile", "\(fixtures)/ca.pem"]
+                    #expect(try await self.run(message + ["-p", "\(port)"] + trusted).exitCode == 0)
+                    #expect(
+                        try await self.run(["pub", "mqtts://localhost:\(port)/a", "-m", "b"] + trusted).exitCode == 0)
+                    let untrusted = try await self.run(
+                        message + ["-p", "\(port)", "--cafile", "\(fixtures)/other-ca.pem"])
+                    #expect(untrusted.exitCode == 1)
+                    #expect(untrusted.errors.contains("certificate"))
+                    let notTLS = try await self.run(message + ["-p", "\(plain.port)"] + trusted)
+                    #expect(notTLS.exitCode == 1)
+                    #expect(notTLS.errors.hasPrefix("curlew pub: "))
+                }
+            }
+        }
+    }
+
+    @Suite("curlew without a broker", .timeLimit(.minutes(1)))
+    struct NoBrokerTests {
+        @Test("A server that is not there is one sentence and exit code 1")
+        func unreachable() async throws {
+            let port = try await Broker.freePort()
+            let outcome = await
+                (try RunningCommand.curlew("pub", "-h", "127.0.0.1", "-p", "\(port)", "-t", "a", "-m", "b"))
+                .outcome()
+            #expect(outcome.exitCode == 1)
+            #expect(
+                outcome.errors
+                    == "curlew pub: 127.0.0.1:\(port) refused the connection; is the broker running, and is the port right?\n"
+            )
+        }
+
+        @Test(
+            "What is wrong with the arguments is one line, and exit code 1",
+            arguments: [
+                "frob", "sub --frob", "sub -t a -q 3", "sub -t a -V 4", "sub", "pub -t a", "pub -t a -m b -n",
+                "pub -t a -t b -m c", "pub -t a/+ -m b", "sub -t a/#/b", "sub -t a -p 0", "sub -t a -c",
+                "sub -t a -x 5 -V 3.1", "sub mqtt://localhost/a -h localhost", "sub http://localhost/a",
+                "sub -t a --will-qos 1", "sub -t a --cert /tmp/x", "sub mqtt://localhost/a --cafile /tmp/x",
+                "sub -t a --psk 00", "sub -t a --psk 0 --psk-identity x", "pub -t a -f /does/not/exist",
+                "request -t a -m b -V 3.1.1", "respond -t a", "sub -t a -h mqtt://localhost", "sub -t a -P x -V 3.1.1",
+                "sub -t a --cafile /does/not/exist",
+            ])
+        func usage(arguments: String) async throws {
+            let command = try RunningCommand.curlew(arguments.split(separator: " ").map(String.init))
+            let outcome = await command.outcome()
+            #expect(outcome.exitCode == 1)
+            #expect(outcome.output == "")
+            #expect(outcome.errors.hasPrefix("curlew"))
+            #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+        }
+
+        @Test("--help and --version are no failures", arguments: ["--help", "pub --help", "sub --help", "--version"])
+        func help(arguments: String) async throws {
+            let command = try RunningCommand.curlew(arguments.split(separator: " ").map(String.init))
+            let outcome = await command.outcome()
+            #expect(outcome.exitCode == 0)
+            #expect(outcome.output.contains("curlew"))
+            #expect(outcome.errors == "")
+        }
+    }
+#endif

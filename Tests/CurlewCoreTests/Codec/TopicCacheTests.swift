@@ -1,0 +1,87 @@
+import NIOCore
+import Testing
+
+@testable import CurlewCore
+
+@Suite("The cache of topics")
+struct TopicCacheTests {
+    private func lookUp(_ text: String, in cache: TopicCache) -> TopicName? {
+        Array(text.utf8).withUnsafeBytes { cache.topic($0, hash: TopicCache.hash($0)) }
+    }
+
+    private func insert(_ text: String, in cache: inout TopicCache) {
+        let hash = Array(text.utf8).withUnsafeBytes { TopicCache.hash($0) }
+        cache.insert(TopicName(unchecked: text), hash: hash)
+    }
+
+    @Test("It has no memory until the first topic, and finds what it was given")
+    func basics() {
+        var cache = TopicCache()
+        #expect(cache.capacity == 0)
+        #expect(self.lookUp("a", in: cache) == nil)
+        for length in 1...40 {
+            let topic = String(repeating: "x", count: length)
+            self.insert(topic, in: &cache)
+            #expect(self.lookUp(topic, in: cache)?.string == topic)
+            #expect(self.lookUp(topic + "y", in: cache) == nil)
+            #expect(self.lookUp(String(topic.dropLast()) + "y", in: cache) == nil)
+        }
+    }
+
+    @Test("It grows with the topics, and never beyond its bound")
+    func bounds() {
+        var cache = TopicCache()
+        self.insert("a", in: &cache)
+        #expect(cache.capacity == 16)
+        for number in 0..<20_000 { self.insert("devices/\(number)/state", in: &cache) }
+        #expect(cache.capacity == TopicCache.maximumCount)
+        #expect(self.lookUp("devices/19999/state", in: cache)?.string == "devices/19999/state")
+    }
+
+    @Test("It does not keep long topics")
+    func longTopics() {
+        var cache = TopicCache()
+        let longest = String(repeating: "x", count: TopicCache.longestTopic)
+        self.insert(longest, in: &cache)
+        self.insert(longest + "x", in: &cache)
+        #expect(self.lookUp(longest, in: cache) != nil)
+        #expect(self.lookUp(longest + "x", in: cache) == nil)
+    }
+
+    // [MQTT-4.7.3-4]
+    @Test("Topics that differ only in normalization stay apart, even where their hashes are the same")
+    func normalization() {
+        var cache = TopicCache()
+        let composed = "caf\u{E9}"
+        let decomposed = "cafe\u{301}"
+        let hash = Array(composed.utf8).withUnsafeBytes { TopicCache.hash($0) }
+        cache.insert(TopicName(unchecked: composed), hash: hash)
+        let found = Array(decomposed.utf8).withUnsafeBytes { cache.topic($0, hash: hash) }
+        #expect(found == nil)
+    }
+
+    @Test("A topic of the wire comes out with its very bytes, first and again")
+    func throughTheDecoder() throws {
+        var decoder = PacketDecoder(from: .server, version: .v3_1_1, maximumPacketSize: 1000)
+        let topics = ["cafe\u{301}", "caf\u{E9}", "\u{FEFF}a", "a", "long/enough/to/have/memory/of/its/own"]
+        for topic in topics + topics {
+            var buffer = ByteBuffer()
+            try Publish(topic: TopicName(unchecked: topic), payload: ByteBuffer()).encode(
+                into: &buffer, version: .v3_1_1)
+            guard case .publish(let publish) = try decoder.decode(from: &buffer) else {
+                Issue.record("no PUBLISH")
+                return
+            }
+            #expect(publish.topic.map { Array($0.string.utf8) } == Array(topic.utf8))
+        }
+    }
+
+    @Test("A topic that was refused is not remembered as good")
+    func refused() {
+        for _ in 0..<2 {
+            var decoder = PacketDecoder(from: .server, version: .v3_1_1, maximumPacketSize: 1000)
+            var buffer = ByteBuffer(bytes: [0x30, 3, 0, 1, 0x23])
+            #expect(throws: DecodingError.topicName(.publish)) { try decoder.decode(from: &buffer) }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+import CurlewCore
+import Testing
+
+@Suite("Keep alive")
+struct KeepAliveTests {
+    private func at(_ seconds: Double) -> Timestamp { Timestamp(elapsed: .milliseconds(Int64(seconds * 1_000))) }
+
+    private func keepAlive(_ interval: UInt16, timeout: Duration = .seconds(10)) -> KeepAlive {
+        KeepAlive(interval: interval, responseTimeout: timeout, now: .start)
+    }
+
+    @Test(
+        "A ping is due before the interval ends [MQTT-3.1.2-22]",
+        arguments: [1, 2, 3, 10, 60, 61, 3_600, .max] as [UInt16])
+    func dueInTime(interval: UInt16) throws {
+        var keepAlive = keepAlive(interval)
+        let deadline = try #require(keepAlive.deadline)
+        #expect(deadline < .start + .seconds(interval))
+        #expect(deadline >= .start + .seconds(interval) * 9 / 10)
+        #expect(keepAlive.deadlineReached(at: deadline) == .sendPing)
+    }
+
+    @Test("An interval of 0 turns it off")
+    func off() {
+        var keepAlive = keepAlive(0)
+        #expect(keepAlive.deadline == nil)
+        #expect(keepAlive.deadlineReached(at: at(100_000)) == .none)
+    }
+
+    @Test("The server's interval wins [MQTT-3.1.2-23] [MQTT-3.2.2-21]")
+    func serverInterval() {
+        var keepAlive = keepAlive(60)
+        #expect(keepAlive.deadline == at(55))
+        keepAlive.serverKeepAlive(1)
+        #expect(keepAlive.deadline == at(0.9))
+        keepAlive.serverKeepAlive(0)
+        #expect(keepAlive.deadline == nil)
+        keepAlive.serverKeepAlive(.max)
+        #expect(keepAlive.deadline == at(65_530))
+    }
+
+    @Test("Traffic both ways puts the ping off")
+    func traffic() {
+        var keepAlive = keepAlive(10)
+        keepAlive.sent(at: at(5))
+        keepAlive.received(at: at(6))
+        #expect(keepAlive.deadlineReached(at: at(9)) == .none)
+        #expect(keepAlive.deadline == at(14))
+        #expect(keepAlive.deadlineReached(at: at(14)) == .sendPing)
+    }
+
+    @Test("A client that only sends pings too, to learn whether the server lives")
+    func onlySending() {
+        var keepAlive = keepAlive(10)
+        keepAlive.sent(at: at(8))
+        #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
+        keepAlive.sent(at: at(18))
+        #expect(keepAlive.deadlineReached(at: at(19)) == .serverIsDead)
+    }
+
+    @Test("A client that only receives pings, as the server counts what the client sends [MQTT-3.1.2-22]")
+    func onlyReceiving() {
+        var keepAlive = keepAlive(10)
+        for second in 1...8 { keepAlive.received(at: at(Double(second))) }
+        #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
+    }
+
+    @Test("An answered ping begins a new interval")
+    func answered() {
+        var keepAlive = keepAlive(10)
+        #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
+        keepAlive.received(at: at(9.1))
+        #expect(keepAlive.deadline == at(18))
+        #expect(keepAlive.deadlineReached(at: at(18)) == .sendPing)
+    }
+
+    @Test("A server that is silent after a ping is dead after the response timeout, or the interval if that is shorter")
+    func dead() {
+        var short = keepAlive(60, timeout: .seconds(4))
+        #expect(short.deadlineReached(at: at(55)) == .sendPing)
+        #expect(short.deadline == at(59))
+        #expect(short.deadlineReached(at: at(58.9)) == .none)
+        #expect(short.deadlineReached(at: at(59)) == .serverIsDead)
+
+        var second = keepAlive(1)
+        #expect(second.deadlineReached(at: at(0.9)) == .sendPing)
+        #expect(second.deadlineReached(at: at(1.8)) == .sendPing)
+        #expect(second.deadlineReached(at: at(1.9)) == .serverIsDead)
+    }
+
+    @Test("While the client does not read, silence is no fault of the server, but pings go on")
+    func paused() {
+        var keepAlive = keepAlive(10)
+        #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
+        keepAlive.readingPaused()
+        #expect(keepAlive.deadlineReached(at: at(18)) == .sendPing)
+        #expect(keepAlive.deadlineReached(at: at(27)) == .sendPing)
+        #expect(keepAlive.deadlineReached(at: at(36)) == .sendPing)
+        keepAlive.readingResumed(at: at(40))
+        #expect(keepAlive.deadlineReached(at: at(45)) == .sendPing)
+        #expect(keepAlive.deadlineReached(at: at(50)) == .serverIsDead)
+    }
+
+    @Test("After a long sleep of the machine a ping comes first, not a verdict")
+    func asleep() {
+        var keepAlive = keepAlive(10)
+        #expect(keepAlive.deadlineReached(at: at(100_000)) == .sendPing)
+        #expect(keepAlive.deadline == at(100_009))
+    }
+}

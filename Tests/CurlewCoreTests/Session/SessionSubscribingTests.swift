@@ -1,0 +1,421 @@
+import Testing
+
+@testable import CurlewCore
+
+@Suite("Subscribing in a session")
+struct SessionSubscribingTests {
+    // MARK: One filter
+
+    @Test("SUBSCRIBE has an unused identifier and the subscription identifier, and SUBACK completes [MQTT-2.2.1-6]")
+    func granted() throws {
+        var fixture = SessionFixture.connected()
+        let request = try fixture.subscribe("a/+")
+        let packet = try #require(fixture.written().subscribes.first)
+        #expect(packet.packetID == id(1) && packet.properties.subscriptionIdentifiers == [1])
+        fixture.suback(1, .grantedQoS1)
+        #expect(fixture.completions() == [.subscribed(request, .grantedQoS1)])
+        #expect(fixture.session.isDrained)
+    }
+
+    @Test(
+        "A refusal is the outcome, and nobody gets the messages",
+        arguments: [ReasonCode.unspecifiedError, .notAuthorized])
+    func refused(code: ReasonCode) throws {
+        var fixture = SessionFixture.connected()
+        let request = try fixture.subscribe("a")
+        fixture.suback(1, code)
+        #expect(fixture.completions() == [.subscribed(request, code)])
+        #expect(fixture.session.takeLostSubscribers().isEmpty)
+        #expect(fixture.deliver(on: "a")?.to == [] && fixture.session.subscriptions.count == 0)
+    }
+
+    @Test(
+        "SUBACK has one reason code for each filter, in order [MQTT-3.9.3-1]",
+        arguments: [[], [ReasonCode.success, .success]])
+    func wrongCount(codes: [ReasonCode]) throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        #expect(fixture.receive(.suback(SubAck(id(1), codes))).violation == .protocolError)
+        #expect(fixture.completions().isEmpty)
+    }
+
+    @Test("UNSUBACK has one reason code for each filter, in order, and none before 5.0 [MQTT-3.11.3-1]")
+    func wrongUnsubackCount() throws {
+        for (version, codes) in [(.v5_0, []), (.v5_0, [.success, .success]), (.v3_1_1, [.success])]
+            as [(ProtocolVersion, [ReasonCode])]
+        {
+            var fixture = SessionFixture.connected(version: version)
+            try fixture.subscribe("a")
+            fixture.suback(1)
+            fixture.unsubscribe()
+            #expect(fixture.receive(.unsuback(UnsubAck(id(1), codes))).violation == .protocolError)
+        }
+    }
+
+    @Test("UNSUBSCRIBE has an unused identifier, and UNSUBACK completes [MQTT-2.2.1-3] [MQTT-2.2.1-6]")
+    func unsubscribed() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        try fixture.publish("x")
+        fixture.suback(1)
+        _ = fixture.written()
+        _ = fixture.completions()
+        let request = fixture.unsubscribe()
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+        fixture.unsuback(1, .noSubscriptionExisted)
+        #expect(fixture.completions() == [.unsubscribed(request, .noSubscriptionExisted)])
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("Who has nothing to give up is done at once")
+    func nothingToUnsubscribe() {
+        var fixture = SessionFixture.connected()
+        let request = fixture.unsubscribe(9)
+        #expect(fixture.completions() == [.unsubscribed(request)] && fixture.unsent == 0)
+    }
+
+    @Test("Answers to nothing are legal noise")
+    func unknownAnswers() {
+        var fixture = SessionFixture.connected()
+        #expect(fixture.suback(9) == .nothing && fixture.unsuback(9) == .nothing)
+    }
+
+    // MARK: Limits of the server
+
+    @Test("Wildcards, shared subscriptions and large packets are refused where the server has none [MQTT-3.2.2-15]")
+    func limits() throws {
+        var fixture = SessionFixture.connected(
+            .wildcardSubscriptionAvailable(false), .sharedSubscriptionAvailable(false), .maximumPacketSize(30))
+        #expect(throws: Rejection.wildcardsNotAvailable) { try fixture.subscribe("a/#") }
+        #expect(throws: Rejection.sharedSubscriptionsNotAvailable) { try fixture.subscribe("$share/g/a") }
+        let request = try fixture.subscribe(String(repeating: "a", count: 40))
+        #expect(fixture.completions() == [.rejected(request, .packetTooLarge(size: 50, maximum: 30))])
+        #expect(fixture.unsent == 0 && fixture.session.inFlightCount == 0 && fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("What was wanted without a connection is checked against its limits")
+    func limitsLater() throws {
+        var fixture = SessionFixture()
+        let wildcard = try fixture.subscribe("a/#", 1)
+        let shared = try fixture.subscribe("$share/g/a", 2)
+        try fixture.subscribe("a", 3)
+        fixture.connect([.wildcardSubscriptionAvailable(false), .sharedSubscriptionAvailable(false)])
+        #expect(
+            fixture.completions() == [
+                .rejected(wildcard, .wildcardsNotAvailable), .rejected(shared, .sharedSubscriptionsNotAvailable),
+            ])
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+    }
+
+    @Test("No subscription identifier where the server has none, nor before 5.0", arguments: ProtocolVersion.allCases)
+    func noIdentifiers(version: ProtocolVersion) throws {
+        var fixture = SessionFixture()
+        fixture.connect([.subscriptionIdentifierAvailable(false)], version: version)
+        try fixture.subscribe("a")
+        #expect(fixture.written().subscribes.first?.properties.isEmpty == true)
+    }
+
+    @Test("Options that the version does not have are refused")
+    func optionsBefore5() throws {
+        var fixture = SessionFixture.connected(version: .v3_1_1)
+        let request = try fixture.subscribe("a", 1, SubscriptionOptions(noLocal: true))
+        let rejection = Rejection.encoding(.notSupported("the option noLocal of a subscription", .v3_1_1))
+        #expect(fixture.completions() == [.rejected(request, rejection)])
+        #expect(fixture.session.inFlightCount == 0)
+    }
+
+    @Test("An UNSUBSCRIBE that has become too large for the server is not sent, and completes [MQTT-3.2.2-15]")
+    func unsubscribeTooLarge() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe(String(repeating: "a", count: 40))
+        fixture.suback(1)
+        fixture.reconnect(present: true, .maximumPacketSize(30))
+        _ = fixture.written()
+        _ = fixture.completions()
+        let request = fixture.unsubscribe()
+        #expect(fixture.completions() == [.unsubscribed(request, .packetTooLarge)])
+        #expect(fixture.unsent == 0 && fixture.session.inFlightCount == 0)
+    }
+
+    // MARK: Sharing a filter
+
+    @Test("The second subscriber asks again, for the retained messages; UNSUBSCRIBE leaves with the last one")
+    func shared() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1, SubscriptionOptions(qos: .atMostOnce))
+        try fixture.subscribe("a", 2, SubscriptionOptions(qos: .atLeastOnce))
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+        fixture.suback(1)
+        let second = try #require(fixture.written().subscribes.first)
+        #expect(second.subscriptions[0].options.qos == .atLeastOnce)
+        fixture.suback(1)
+        let first = fixture.unsubscribe(1)
+        #expect(fixture.completions().last == .unsubscribed(first))
+        #expect(fixture.written().isEmpty && fixture.deliver(on: "a")?.to == [2])
+        fixture.unsubscribe(2)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+    }
+
+    @Test("Other options than those of the subscribers there are refused, but for the QoS")
+    func conflict() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        #expect(throws: Rejection.conflictingOptions) {
+            try fixture.subscribe("a", 2, SubscriptionOptions(noLocal: true))
+        }
+        #expect(fixture.deliver(on: "a")?.to == [1])
+        try fixture.subscribe("a", 1, SubscriptionOptions(qos: .atMostOnce, noLocal: true))
+        fixture.suback(1)
+        #expect(fixture.written().subscribes.last?.subscriptions[0].options.noLocal == true)
+    }
+
+    @Test("Who is refused a filter that others have leaves it to them")
+    func refusedNewcomer() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        try fixture.subscribe("a", 2)
+        fixture.suback(1, .quotaExceeded)
+        #expect(fixture.session.takeLostSubscribers().isEmpty)
+        #expect(fixture.deliver(on: "a")?.to == [1])
+    }
+
+    @Test("A filter whose last owner left while a newcomer was refused is given up")
+    func refusedLast() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        try fixture.subscribe("a", 2)
+        fixture.unsubscribe(1)
+        _ = fixture.written()
+        fixture.suback(1, .quotaExceeded)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+        fixture.unsuback(1)
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    // MARK: One exchange at a time
+
+    @Test("Unsubscribing during SUBSCRIBE waits for SUBACK, then says so")
+    func unsubscribeWhileSubscribing() throws {
+        var fixture = SessionFixture.connected()
+        let subscribing = try fixture.subscribe("a")
+        let unsubscribing = fixture.unsubscribe()
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+        #expect(fixture.completions() == [.unsubscribed(subscribing)])
+        fixture.suback(1)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+        fixture.unsuback(1)
+        #expect(fixture.completions() == [.unsubscribed(unsubscribing)])
+    }
+
+    @Test("Unsubscribing during a SUBSCRIBE that is refused completes with the refusal")
+    func unsubscribeWhileRefused() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        let unsubscribing = fixture.unsubscribe()
+        _ = fixture.completions()
+        fixture.suback(1, .notAuthorized)
+        #expect(fixture.completions() == [.unsubscribed(unsubscribing)])
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("Subscribing during UNSUBSCRIBE waits for UNSUBACK, then says so, with its own options")
+    func subscribeWhileUnsubscribing() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        let unsubscribing = fixture.unsubscribe(1)
+        let again = try fixture.subscribe("a", 2, SubscriptionOptions(qos: .atMostOnce, noLocal: true))
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a", "UNSUBSCRIBE 1 a"])
+        _ = fixture.completions()
+        fixture.unsuback(1)
+        #expect(fixture.completions() == [.unsubscribed(unsubscribing)])
+        let packet = try #require(fixture.written().subscribes.first)
+        #expect(packet.subscriptions[0].options == SubscriptionOptions(qos: .atMostOnce, noLocal: true))
+        fixture.suback(1)
+        #expect(fixture.completions() == [.subscribed(again)])
+    }
+
+    @Test("Changing one's mind twice during UNSUBSCRIBE completes everything")
+    func unsubscribeTwice() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        _ = fixture.completions()
+        let requests = [fixture.unsubscribe(1), try fixture.subscribe("a", 2), fixture.unsubscribe(2)]
+        fixture.unsuback(1)
+        #expect(Set(fixture.completions().map(\.request)) == Set(requests))
+        #expect(fixture.session.isDrained && fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("A filter that is wanted again before UNSUBSCRIBE could leave completes who gave it up")
+    func wantedAgain() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        fixture.lose()
+        _ = fixture.completions()
+        let leaving = fixture.unsubscribe(1)
+        #expect(fixture.completions().isEmpty)
+        try fixture.subscribe("a", 2)
+        #expect(fixture.completions() == [.unsubscribed(leaving)])
+        fixture.connect(present: true)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+    }
+
+    // MARK: The connection is lost
+
+    @Test("What was under way is said again, and completes once", arguments: [false, true])
+    func lostWhileSubscribing(present: Bool) throws {
+        var fixture = SessionFixture.connected()
+        let request = try fixture.subscribe("a")
+        fixture.reconnect(present: present)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+        fixture.suback(1)
+        #expect(fixture.completions() == [.subscribed(request)])
+    }
+
+    @Test("UNSUBSCRIBE that was under way is said again, unless the session is lost", arguments: [false, true])
+    func lostWhileUnsubscribing(present: Bool) throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        fixture.suback(1)
+        _ = fixture.completions()
+        let request = fixture.unsubscribe()
+        fixture.reconnect(present: present)
+        #expect(fixture.written().summaries == (present ? ["UNSUBSCRIBE 1 a"] : []))
+        fixture.unsuback(1)
+        #expect(fixture.completions() == [.unsubscribed(request)])
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("Unsubscribing during SUBSCRIBE, then a loss: UNSUBSCRIBE follows, as the server may know the filter")
+    func lostWhileChangingMind() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        let request = fixture.unsubscribe()
+        _ = fixture.completions()
+        fixture.reconnect()
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+        fixture.unsuback(1)
+        #expect(fixture.completions() == [.unsubscribed(request)])
+    }
+
+    @Test(
+        "Re-subscribing during UNSUBSCRIBE, then a loss: SUBSCRIBE follows, and all complete", arguments: [false, true])
+    func lostWhileResubscribing(present: Bool) throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        _ = fixture.completions()
+        let requests = [fixture.unsubscribe(1), try fixture.subscribe("a", 2)]
+        fixture.reconnect(present: present)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+        fixture.suback(1)
+        #expect(Set(fixture.completions().map(\.request)) == Set(requests))
+        #expect(fixture.deliver(on: "a")?.to == [2])
+    }
+
+    @Test(
+        "A refusal after a lost connection is followed by UNSUBSCRIBE: the server may have granted the first time"
+    )
+    func refusedAfterLoss() throws {
+        var fixture = SessionFixture.connected()
+        let request = try fixture.subscribe("a")
+        fixture.reconnect()
+        _ = fixture.written()
+        fixture.suback(1, .quotaExceeded)
+        #expect(fixture.completions() == [.subscribed(request, .quotaExceeded)])
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+        fixture.unsuback(1, .noSubscriptionExisted)
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("A session that was resumed is told of nothing that it knows")
+    func resumed() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        fixture.suback(1)
+        fixture.reconnect()
+        #expect(fixture.written().isEmpty && fixture.deliver(on: "a")?.to == [1])
+    }
+
+    @Test("A lost session is told of all filters again, in the order in which they were made [MQTT-3.2.2-5]")
+    func subscribedAgain() throws {
+        var fixture = SessionFixture.connected()
+        for (number, filter) in ["c", "a", "b"].enumerated() {
+            try fixture.subscribe(filter, UInt64(number))
+            fixture.suback(1)
+        }
+        _ = fixture.completions()
+        fixture.reconnect(present: false)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 c", "SUBSCRIBE 2 a", "SUBSCRIBE 3 b"])
+        fixture.suback(2)
+        #expect(fixture.completions().isEmpty)
+    }
+
+    @Test("A filter that is refused after the session was lost is lost to its subscribers", arguments: [0, 1])
+    func lostSubscription(lossesWhileAsking: Int) throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1)
+        fixture.suback(1)
+        _ = fixture.completions()
+        fixture.reconnect(present: false)
+        for _ in 0..<lossesWhileAsking { fixture.reconnect(present: true) }
+        let newcomer = try fixture.subscribe("b", 1)
+        fixture.suback(1, .notAuthorized)
+        let outcome = Completion.Outcome.subscribed(.notAuthorized, reason: nil)
+        let lost = LostSubscription(subscribers: [SubscriberID(1)], outcome: outcome)
+        #expect(fixture.session.takeLostSubscribers() == [lost])
+        fixture.suback(2)
+        #expect(fixture.completions() == [.subscribed(newcomer)])
+    }
+
+    @Test("Filters that come and go without a connection leave nothing behind")
+    func churnOffline() throws {
+        var fixture = SessionFixture()
+        for number in 1...10_000 as ClosedRange<UInt64> {
+            try fixture.subscribe("a/\(number)", number)
+            fixture.unsubscribe(number)
+        }
+        #expect(fixture.completions().count == 20_000)
+        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.places <= 66)
+        fixture.connect()
+        #expect(fixture.unsent == 0)
+    }
+
+    // MARK: Listening
+
+    @Test("Filters of an earlier run are listened to, and nothing is said of them")
+    func listening() throws {
+        var fixture = SessionFixture()
+        fixture.session.listen(to: topicFilter("a/+"), subscriber: SubscriberID(1))
+        fixture.connect(present: true)
+        #expect(fixture.written().isEmpty)
+        #expect(fixture.deliver(on: "a/b", identifiers: [77])?.to == [1])
+        fixture.reconnect(present: false)
+        #expect(fixture.written().isEmpty)
+        let request = fixture.unsubscribe(1)
+        #expect(fixture.completions() == [.unsubscribed(request)] && fixture.unsent == 0)
+    }
+
+    @Test("An identifier of an earlier run keeps no message from who listens, whatever it stands for now")
+    func staleIdentifier() throws {
+        var fixture = SessionFixture()
+        fixture.session.listen(to: topicFilter("a/+"), subscriber: SubscriberID(1))
+        fixture.connect(present: true)
+        try fixture.subscribe("#", 2)
+        #expect(fixture.deliver(on: "a/b", identifiers: [2])?.to.sorted() == [1, 2])
+    }
+
+    @Test("A filter that was only listened to is subscribed to with the options asked for")
+    func listenedThenSubscribed() throws {
+        var fixture = SessionFixture.connected()
+        fixture.session.listen(to: topicFilter("a"), subscriber: SubscriberID(1))
+        try fixture.subscribe("a", 2, SubscriptionOptions(qos: .atMostOnce))
+        #expect(fixture.written().subscribes.first?.subscriptions[0].options.qos == .atMostOnce)
+        fixture.suback(1)
+        #expect(fixture.deliver(on: "a")?.to == [1, 2])
+    }
+}

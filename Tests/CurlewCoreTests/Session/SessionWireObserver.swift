@@ -1,0 +1,141 @@
+import NIOCore
+import Testing
+
+@testable import CurlewCore
+
+/// Like `#expect`, for loops of many thousand steps: costs nothing while all is well.
+func require(
+    _ isTrue: Bool, _ what: @autoclosure () -> String, sourceLocation: SourceLocation = #_sourceLocation
+) {
+    if !isTrue { Issue.record("\(what())", sourceLocation: sourceLocation) }
+}
+
+/// Watches what a session and its server say to each other, and records each breach of what the standard asks of the
+/// session.
+///
+/// The payload of each message is the number of its request, which rise.
+struct SessionWireObserver {
+    private enum Exchange {
+        case publish(number: UInt64, QoS, isOnWire: Bool)
+        case release
+        case other
+    }
+
+    private var exchanges: [PacketID: Exchange] = [:]
+    /// Sent on this connection and not fully acknowledged.
+    private var unacknowledged: Set<PacketID> = []
+    private var receiveMaximum = 0
+    /// Of the last message at QoS 1 or 2 on this connection.
+    private var lastNumber: UInt64 = 0
+    private var lastAtMostOnce: UInt64 = 0
+    /// How many messages were sent, and sent again: for the tests to see that they test something.
+    private(set) var count = (sent: 0, again: 0)
+
+    mutating func connected(sessionPresent: Bool, receiveMaximum: UInt16) {
+        if !sessionPresent { self.exchanges = [:] }
+        self.receiveMaximum = Int(receiveMaximum)
+        self.lastNumber = 0
+    }
+
+    mutating func connectionLost() {
+        self.unacknowledged = []
+        for (id, exchange) in self.exchanges {
+            switch exchange {
+            case .publish(let number, let qos, _): self.exchanges[id] = .publish(number: number, qos, isOnWire: false)
+            case .release: break
+            case .other: self.exchanges[id] = nil
+            }
+        }
+    }
+
+    /// The session gave up a message that it had sent on an earlier connection.
+    mutating func abandoned(_ request: RequestID) {
+        for case (let id, .publish(request.rawValue, _, _)) in self.exchanges { self.exchanges[id] = nil }
+    }
+
+    // MARK: What the session sends
+
+    mutating func sent(_ packets: [Packet]) {
+        for packet in packets { self.sent(packet) }
+    }
+
+    private mutating func sent(_ packet: Packet) {
+        switch packet {
+        case .publish(let packet): self.sent(packet)
+        case .subscribe(let packet): self.begin(packet.packetID)
+        case .unsubscribe(let packet): self.begin(packet.packetID)
+        case .pubrel(let packet):
+            if case .release? = self.exchanges[packet.packetID] { return }
+            require(packet.reasonCode == .packetIdentifierNotFound, "PUBREL \(packet.packetID) without PUBREC")
+        default: break
+        }
+    }
+
+    private mutating func begin(_ id: PacketID) {
+        require(self.exchanges[id] == nil, "identifier \(id) is in use")
+        self.exchanges[id] = .other
+    }
+
+    private mutating func sent(_ packet: Publish) {
+        let number = UInt64(String(buffer: packet.payload)) ?? 0
+        guard let id = packet.packetID else {
+            require(number > self.lastAtMostOnce, "QoS 0 out of order")
+            self.lastAtMostOnce = number
+            return
+        }
+        require(number > self.lastNumber, "message \(number) after \(self.lastNumber)")
+        self.lastNumber = number
+        if packet.dup {
+            guard case .publish(number, packet.qos, isOnWire: false)? = self.exchanges[id] else {
+                Issue.record("DUP of what is not to be sent again: \(packet)")
+                return
+            }
+            self.count.again += 1
+        } else {
+            require(self.exchanges[id] == nil, "identifier \(id) is in use")
+        }
+        self.count.sent += 1
+        self.exchanges[id] = .publish(number: number, packet.qos, isOnWire: true)
+        self.unacknowledged.insert(id)
+        require(self.unacknowledged.count <= self.receiveMaximum, "Receive Maximum exceeded")
+    }
+
+    // MARK: What the server sends
+
+    mutating func received(_ packet: Packet) {
+        switch packet {
+        case .puback(let packet), .pubcomp(let packet): self.end(packet.packetID)
+        case .pubrec(let packet) where packet.reasonCode.isFailure:
+            if case .publish? = self.exchanges[packet.packetID] { self.end(packet.packetID) }
+        case .pubrec(let packet):
+            if case .publish? = self.exchanges[packet.packetID] { self.exchanges[packet.packetID] = .release }
+        case .suback(let packet): self.end(packet.packetID)
+        case .unsuback(let packet): self.end(packet.packetID)
+        default: break
+        }
+    }
+
+    private mutating func end(_ id: PacketID) {
+        self.exchanges[id] = nil
+        self.unacknowledged.remove(id)
+    }
+
+    /// A packet with which a correct server could go on.
+    func answer(_ random: inout SplitMix64) -> Packet? {
+        guard let (id, exchange) = self.exchanges.min(by: { $0.key < $1.key }) else { return nil }
+        let chosen = Bool.random(using: &random) ? (id, exchange) : self.exchanges.randomElement(using: &random)
+        guard let (id, exchange) = chosen.map({ ($0.0, $0.1) }) else { return nil }
+        let code = random.pick([ReasonCode.success, .success, .success, .noMatchingSubscribers, .quotaExceeded])
+        switch exchange {
+        case .publish(_, .atLeastOnce, isOnWire: true): return .puback(Acknowledgement(id, reasonCode: code))
+        case .publish(_, .exactlyOnce, isOnWire: true): return .pubrec(Acknowledgement(id, reasonCode: code))
+        case .release: return .pubcomp(Acknowledgement(id))
+        case .publish: return nil
+        // The observer does not tell the two apart: the wrong one ends the connection, which is a case to test as well.
+        case .other:
+            return random.pick([
+                Packet.suback(SubAck(id, [code])), .suback(SubAck(id, [.grantedQoS1])), .unsuback(UnsubAck(id, [code])),
+            ])
+        }
+    }
+}

@@ -1,0 +1,216 @@
+import CurlewCore
+import DequeModule
+import NIOCore
+import Testing
+
+@testable import Curlew
+
+/// A message of the size given; of its topic alone where none is.
+private func message(_ topic: String, bytes: Int? = nil, qos: QoS = .atMostOnce) -> MQTTMessage {
+    TestMessages.make(topic: topic, byteCount: bytes ?? topic.utf8.count, qos: qos)
+}
+
+private func queue(
+    _ order: MQTTConfiguration.SubscriptionQueue.Order = .fifo, count: Int = 3, bytes: Int = 1000,
+    overflow: MQTTConfiguration.SubscriptionQueue.Overflow = .dropOldest
+) -> MessageQueue {
+    MessageQueue(.init(order: order, count: count, bytes: bytes, overflow: overflow))
+}
+
+/// The first digit of the topic.
+private let byDigit = MQTTConfiguration.SubscriptionQueue.Order.priority {
+    $0.topic.string.first?.wholeNumberValue ?? 0
+}
+
+extension MessageQueue {
+    /// Appends messages without payload; gives the topics of those dropped.
+    fileprivate mutating func append(_ topics: String...) -> [String] {
+        var dropped: [MQTTMessage] = []
+        for topic in topics { _ = self.append(message(topic), dropped: &dropped) }
+        return dropped.map(\.topic.string)
+    }
+
+    /// The topics of all that waits, in order.
+    fileprivate mutating func drain() -> [String] {
+        var topics: [String] = []
+        while let next = self.popNext() { topics.append(next.topic.string) }
+        return topics
+    }
+}
+
+@Suite("A message queue")
+struct MessageQueueTests {
+    @Test("First in, first out")
+    func fifo() {
+        var queue = queue()
+        #expect(queue.append("a", "b", "c") == [])
+        #expect(queue.count == 3 && queue.byteCount == 3)
+        #expect(queue.drain() == ["a", "b", "c"])
+        #expect(queue.isEmpty && queue.byteCount == 0)
+    }
+
+    @Test("Last in, first out")
+    func lifo() {
+        var queue = queue(.lifo)
+        #expect(queue.append("a", "b", "c", "d") == ["a"])
+        #expect(queue.drain() == ["d", "c", "b"])
+    }
+
+    @Test("By priority, and stable among equals")
+    func priority() {
+        var queue = queue(byDigit, count: 10)
+        #expect(queue.append("1a", "2a", "1b", "3a", "2b") == [])
+        #expect(queue.drain() == ["3a", "2a", "2b", "1a", "1b"])
+    }
+
+    @Test("Taking all of a fifo swaps the storage, and the queue is as new")
+    func takeAll() {
+        var queue = queue()
+        var batch = Deque<MQTTMessage>()
+        #expect(queue.servesBatches)
+        _ = queue.append("a", "b")
+        queue.takeAll(into: &batch)
+        #expect(batch.map(\.topic.string) == ["a", "b"])
+        #expect(queue.isEmpty && queue.byteCount == 0)
+        batch.removeAll(keepingCapacity: true)
+        #expect(queue.append("c", "d", "e") == [])
+        queue.takeAll(into: &batch)
+        #expect(batch.map(\.topic.string) == ["c", "d", "e"])
+    }
+
+    @Test("Taking all keeps the order of the queue, whichever it is")
+    func takeAllInOrder() {
+        var batch = Deque<MQTTMessage>()
+        var lifo = queue(.lifo)
+        _ = lifo.append("a", "b")
+        lifo.takeAll(into: &batch)
+        #expect(batch.map(\.topic.string) == ["b", "a"])
+        #expect(!lifo.servesBatches)
+        batch = []
+        var priority = queue(byDigit)
+        _ = priority.append("1", "2")
+        priority.takeAll(into: &batch)
+        #expect(batch.map(\.topic.string) == ["2", "1"])
+        #expect(priority.byteCount == 0)
+    }
+
+    @Test("Too many: the oldest goes, and is handed back and counted")
+    func dropOldest() {
+        var queue = queue()
+        var dropped: [MQTTMessage] = []
+        for topic in ["a", "b", "c"] {
+            #expect(queue.append(message(topic, qos: .atLeastOnce), dropped: &dropped) == .queued)
+        }
+        #expect(queue.append(message("d"), dropped: &dropped) == .madeRoom)
+        #expect(dropped.map(\.topic.string) == ["a"])
+        #expect(dropped.first?.qos == .atLeastOnce)
+        #expect(queue.droppedCount == 1 && queue.droppedBytes == 1)
+        #expect(queue.drain() == ["b", "c", "d"])
+    }
+
+    @Test("Too many: the newest goes")
+    func dropNewest() {
+        var queue = queue(.fifo, overflow: .dropNewest)
+        var dropped: [MQTTMessage] = []
+        #expect(queue.append("a", "b", "c") == [])
+        #expect(queue.append(message("d"), dropped: &dropped) == .refused)
+        #expect(dropped.map(\.topic.string) == ["d"])
+        #expect(queue.drain() == ["a", "b", "c"])
+    }
+
+    @Test("Too many: the queue fails for good, and what waits can still be taken")
+    func fail() {
+        var queue = queue(.fifo, overflow: .fail)
+        var dropped: [MQTTMessage] = []
+        #expect(queue.append("a", "b", "c") == [])
+        #expect(queue.append(message("d"), dropped: &dropped) == .failed)
+        #expect(queue.hasFailed && dropped.isEmpty && queue.droppedCount == 0)
+        #expect(queue.drain() == ["a", "b", "c"])
+        #expect(queue.append(message("e"), dropped: &dropped) == .failed)
+        #expect(queue.isEmpty)
+    }
+
+    @Test("Too many bytes: as many of the oldest go as the new one needs")
+    func bytes() {
+        var queue = queue(.fifo, count: 100, bytes: 10)
+        var dropped: [MQTTMessage] = []
+        for topic in ["a", "b", "c"] { _ = queue.append(message(topic, bytes: 3), dropped: &dropped) }
+        #expect(queue.append(message("d", bytes: 5), dropped: &dropped) == .madeRoom)
+        #expect(dropped.map(\.topic.string) == ["a", "b"])
+        #expect(queue.byteCount == 8)
+    }
+
+    @Test(
+        "A message larger than the whole queue drives out nobody",
+        arguments: [MQTTConfiguration.SubscriptionQueue.Overflow.dropOldest, .dropNewest, .latestPerTopic])
+    func oversized(overflow: MQTTConfiguration.SubscriptionQueue.Overflow) {
+        var queue = queue(.fifo, bytes: 10, overflow: overflow)
+        var dropped: [MQTTMessage] = []
+        _ = queue.append("a")
+        #expect(queue.append(message("a", bytes: 11), dropped: &dropped) == .refused)
+        #expect(dropped.map(\.weight) == [11])
+        #expect(queue.drain() == ["a"])
+    }
+
+    @Test("By priority, the lowest goes: the oldest or the newest of it, even if that is the new one")
+    func priorityOverflow() {
+        var oldest = queue(byDigit)
+        #expect(oldest.append("1a", "2a", "1b") == [])
+        #expect(oldest.append("3a") == ["1a"])
+        #expect(oldest.append("0a") == ["0a"])
+        #expect(oldest.append("1c") == ["1b"])
+        #expect(oldest.drain() == ["3a", "2a", "1c"])
+
+        var newest = queue(byDigit, overflow: .dropNewest)
+        #expect(newest.append("1a", "2a", "1b") == [])
+        #expect(newest.append("3a") == ["1b"])
+        #expect(newest.append("1c") == ["1c"])
+        #expect(newest.drain() == ["3a", "2a", "1a"])
+    }
+
+    @Test("By priority, the policy to fail holds as well")
+    func priorityFail() {
+        var queue = queue(byDigit, overflow: .fail)
+        var dropped: [MQTTMessage] = []
+        #expect(queue.append("1", "2", "3") == [])
+        #expect(queue.append(message("4"), dropped: &dropped) == .failed)
+        #expect(queue.drain() == ["3", "2", "1"])
+    }
+
+    @Test("The latest of a topic takes the place of the one before, and the oldest topic goes")
+    func latestPerTopic() {
+        var queue = queue(.fifo, overflow: .latestPerTopic)
+        var dropped: [MQTTMessage] = []
+        #expect(!queue.servesBatches)
+        #expect(queue.append("a", "b", "c") == [])
+        #expect(queue.append(message("a", bytes: 7), dropped: &dropped) == .madeRoom)
+        #expect(dropped.map(\.weight) == [1])
+        #expect(queue.replacedCount == 1 && queue.droppedCount == 0 && queue.byteCount == 9)
+        #expect(queue.append("d") == ["a"])
+        #expect(queue.drain() == ["b", "c", "d"])
+        #expect(queue.append("b") == [])
+        #expect(queue.drain() == ["b"])
+    }
+
+    @Test("A replacement that is longer drives out others, not itself")
+    func longerReplacement() {
+        var queue = queue(.fifo, count: 10, bytes: 10, overflow: .latestPerTopic)
+        var dropped: [MQTTMessage] = []
+        for topic in ["a", "b", "c"] { _ = queue.append(message(topic, bytes: 3), dropped: &dropped) }
+        #expect(queue.append(message("a", bytes: 6), dropped: &dropped) == .madeRoom)
+        #expect(dropped.map(\.topic.string) == ["a", "b"])
+        #expect(queue.byteCount == 9)
+        dropped = []
+        #expect(queue.append(message("c", bytes: 9), dropped: &dropped) == .madeRoom)
+        #expect(dropped.map(\.topic.string) == ["c", "a"])
+        #expect(queue.drain() == ["c"])
+    }
+
+    @Test("A bound of all that fits into a number overflows nothing")
+    func unbounded() {
+        var queue = queue(.fifo, count: .max, bytes: .max)
+        var dropped: [MQTTMessage] = []
+        for _ in 0..<1000 { #expect(queue.append(message("a", bytes: 100), dropped: &dropped) == .queued) }
+        #expect(queue.byteCount == 100_000)
+    }
+}

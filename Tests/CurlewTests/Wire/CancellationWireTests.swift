@@ -1,0 +1,194 @@
+import Curlew
+import CurlewCore
+import CurlewTesting
+import NIOCore
+import Testing
+
+@Suite("Cancelling a task cancels its wait, and leaves the session consistent", .bounded)
+struct CancellationWireTests {
+    let server = ScriptedServer(patience: .seconds(60))
+
+    @Test("While connecting: before CONNACK")
+    func connecting() async throws {
+        let client = try self.server.makeClient()
+        let task = Task { try await failure { try await client.connect() } }
+        let connection = try await self.server.accept()
+        _ = try await connection.receiveConnect()
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        try await connection.expectClosed()
+        #expect(client.state == .disconnected)
+        async let connected: Void = client.connect()
+        try await self.server.acceptAgain()
+        try await connected
+    }
+
+    @Test("While connecting: one of two calls; the other goes on")
+    func oneOfTwo() async throws {
+        let client = try self.server.makeClient()
+        let first = Task { try await failure { try await client.connect() } }
+        let connection = try await self.server.accept()
+        _ = try await connection.receiveConnect()
+        let second = Task { try await client.connect() }
+        for _ in 0..<100 { await Task.yield() }
+        first.cancel()
+        #expect(try await first.value.code == .cancelled)
+        try connection.send(.connack(ConnAck()))
+        try await second.value
+    }
+
+    @Test("While waiting to connect again")
+    func reconnecting() async throws {
+        let clock = TestClock()
+        self.server.stopListening(at: self.server.addresses[0])
+        let client = try self.server.makeClient(clock: clock)
+        let events = client.events
+        let task = Task { try await failure { try await client.connectWithRetries() } }
+        _ = try await first(of: events) { if case .reconnecting = $0 { () } else { nil } }
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        #expect(client.state == .disconnected)
+    }
+
+    @Test("A publish that waits in the outbox was never sent")
+    func queuedPublish() async throws {
+        let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
+        let first = try client.enqueue("first", to: "t", qos: .atLeastOnce)
+        let task = Task { try await failure { try await client.publish("second", to: "t", qos: .atLeastOnce) } }
+        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        task.cancel()
+        let error = try await task.value
+        #expect(error.code == .cancelled)
+        #expect(error.delivery == .notSent)
+        let third = try client.enqueue("third", to: "t", qos: .atLeastOnce)
+        #expect(String(buffer: try await connection.receivePublish().payload) == "first")
+        #expect(String(buffer: try await connection.receivePublish().payload) == "third")
+        try await first.wait()
+        try await third.wait()
+    }
+
+    @Test("A publish in flight goes on without its task", arguments: [QoS.atLeastOnce, .exactlyOnce])
+    func publishInFlight(qos: QoS) async throws {
+        let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
+        let task = Task { try await failure { try await client.publish("x", to: "t", qos: qos) } }
+        let packet = try await connection.receivePublishPacket()
+        task.cancel()
+        let error = try await task.value
+        #expect(error.code == .cancelled)
+        #expect(error.delivery == .unknown)
+        let acknowledgement = Acknowledgement(try #require(packet.packetID))
+        if qos == .exactlyOnce {
+            try connection.send(.pubrec(acknowledgement))
+            try await connection.expect(.pubrel(acknowledgement))
+            try connection.send(.pubcomp(acknowledgement))
+        } else {
+            try connection.send(.puback(acknowledgement))
+        }
+        // Its place in the window is free again.
+        async let next = client.publish("next", to: "t", qos: .atLeastOnce)
+        try await connection.receivePublish()
+        #expect(try await next == .success)
+    }
+
+    @Test("A subscribe whose task is cancelled leaves no subscription behind")
+    func subscribing() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let task = Task { try await failure { try await client.subscribe(to: "t") } }
+        let packet = try await connection.receiveSubscribe()
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        try connection.send(.suback(SubAck(packet.packetID, [.grantedQoS2])))
+        #expect(try await connection.confirmUnsubscribe() == [try TopicFilter("t")])
+        // And the filter can be had again.
+        _ = try await connection.subscribe(client, to: "t")
+    }
+
+    @Test("An unsubscribe goes on without its task")
+    func unsubscribing() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t")
+        let task = Task { try await failure { try await subscription.unsubscribe() } }
+        let packet = try await connection.receive()
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        guard case .unsubscribe(let unsubscribe) = packet else { throw CancellationError() }
+        try connection.send(.unsuback(UnsubAck(unsubscribe.packetID, [.success])))
+        try await connection.sync()
+        #expect(client.statistics.inFlight == 0)
+    }
+
+    @Test("A loop over a subscription ends, and unsubscribes")
+    func next() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let task = Task {
+            let subscription = try await client.subscribe(to: "t")
+            var count = 0
+            for try await _ in subscription { count += 1 }
+            return count
+        }
+        try await connection.grantSubscribe()
+        try connection.publish("x", to: "t", qos: .atLeastOnce)
+        try await connection.receiveAcknowledgement()  // the loop waits for the next message
+        task.cancel()
+        #expect(try await task.value == 1)
+        try await connection.confirmUnsubscribe()
+    }
+
+    @Test("A request is given up, and its reply is counted as unexpected")
+    func requesting() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let task = Task { try await failure { try await client.request("ping", to: "svc") } }
+        try await connection.grantSubscribe()
+        let request = try await connection.receivePublish()
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        var properties = Properties()
+        properties.correlationData = request.properties.correlationData
+        try connection.publish("pong", to: try #require(request.properties.responseTopic), properties: properties)
+        try await connection.sync()
+        #expect(client.statistics.unexpectedReplies == 1)
+    }
+
+    @Test("A first request that is cancelled while it subscribes does not spoil the next")
+    func requestingFirst() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let task = Task { try await failure { try await client.request("ping", to: "svc") } }
+        let packet = try await connection.receiveSubscribe()
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        try connection.send(.suback(SubAck(packet.packetID, [.grantedQoS1])))
+        async let reply = client.request("ping", to: "svc")
+        let request = try await connection.receivePublish()
+        var properties = Properties()
+        properties.correlationData = request.properties.correlationData
+        try connection.publish("pong", to: try #require(request.properties.responseTopic), properties: properties)
+        #expect(try await reply.text == "pong")
+    }
+
+    @Test("A disconnect whose task is cancelled does not wait for the drain, and still says goodbye")
+    func disconnecting() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        _ = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        _ = try await connection.receivePublishPacket()
+        let task = Task { await client.disconnect() }
+        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        task.cancel()
+        #expect(await task.value.unknown == 1)
+        try await connection.receiveDisconnect()
+    }
+
+    @Test("Waits that are cancelled as they begin end all the same")
+    func race() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t")
+        for _ in 0..<500 {
+            let task = Task {
+                var iterator = subscription.makeAsyncIterator()
+                return try await iterator.next()
+            }
+            await Task.yield()
+            task.cancel()
+            #expect(try await task.value == nil)
+        }
+    }
+}

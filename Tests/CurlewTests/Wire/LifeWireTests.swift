@@ -1,0 +1,182 @@
+import Curlew
+import CurlewCore
+import CurlewTesting
+import NIOCore
+import Synchronization
+import Testing
+
+@Suite("Events, statistics, authentication", .bounded)
+struct LifeWireTests {
+    let server = ScriptedServer(patience: .seconds(60))
+
+    @Test("Events tell the story of the connection")
+    func events() async throws {
+        let client = try self.server.makeClient { $0.reconnectAtOnce() }
+        let events = client.events
+        async let connected: Void = client.connect()
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        connection.close()
+        let second = try await self.server.acceptAgain(sessionPresent: true)
+        while client.state != .connected, !Task.isCancelled { await Task.yield() }
+        await client.disconnect()
+        try await second.receiveDisconnect()
+        var story: [String] = []
+        for await event in events {
+            switch event {
+            case .connected(_, _, let isResumed): story.append(isResumed ? "resumed" : "connected")
+            case .disconnected: story.append("disconnected")
+            case .reconnecting(let attempt, _): story.append("reconnecting \(attempt)")
+            case .stopped: story.append("stopped")
+            default: story.append("other")
+            }
+            if case .stopped = event { break }
+        }
+        #expect(
+            story == ["connected", "disconnected", "reconnecting 1", "resumed", "disconnected", "stopped"]
+                || story == ["connected", "disconnected", "reconnecting 1", "resumed", "stopped"])
+    }
+
+    @Test("Statistics count what was done, and what is left")
+    func statistics() async throws {
+        let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
+        let deliveries = try (0..<3).map { try client.enqueue("x\($0)", to: "t", qos: .atLeastOnce) }
+        var statistics = client.statistics
+        #expect(statistics.published == 3)
+        #expect(statistics.inFlight == 1)
+        #expect(statistics.queued == 2)
+        #expect(statistics.queuedBytes == 6)
+        for _ in 0..<3 { try await connection.receivePublish() }
+        for delivery in deliveries { try await delivery.wait() }
+        statistics = client.statistics
+        #expect(statistics.inFlight == 0)
+        #expect(statistics.queued == 0)
+        #expect(statistics.queuedBytes == 0)
+        #expect(client.serverLimits?.receiveMaximum == 1)
+    }
+
+    @Test("A consumer that holds a message for long is warned of, with topic and age")
+    func stuckAcknowledgement() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
+            configuration.connection.keepAlive = .zero
+            configuration.acknowledgement.stuckWarning = .seconds(5)
+        }
+        let events = client.events
+        let subscription = try await connection.subscribe(client, to: "t")
+        try connection.publish("x", to: "t", qos: .atLeastOnce)
+        var iterator = subscription.makeAsyncIterator()
+        _ = try await iterator.next()
+        try await clock.advanceToSleeper(within: .seconds(5))
+        try await clock.advanceToSleeper(within: .seconds(5))
+        let warned = Task {
+            try await first(of: events) {
+                if case .acknowledgementStuck(let topic, let age) = $0 { (topic, age) } else { nil }
+            }
+        }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        let (topic, age) = try await warned.value
+        #expect(topic == (try TopicName("t")))
+        #expect(age >= .seconds(5))
+    }
+
+    @Test("Answers to what was sent as one burst come in one read")
+    func burst() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .onReceipt)
+        try connection.send(
+            .publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2)), .publish(Publish("c", "t", id: 3)))
+        for id in 1...3 { try await connection.expect(.puback(Acknowledgement(UInt16(id)))) }
+        _ = subscription
+    }
+
+    // MARK: Enhanced authentication
+
+    struct Authenticator: MQTTAuthenticator {
+        struct Refused: Error {}
+
+        func begin() async throws -> ByteBuffer? { ByteBuffer(string: "begin") }
+
+        func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
+            let text = String(buffer: challenge ?? ByteBuffer())
+            if text == "wrong" { throw Refused() }
+            return ByteBuffer(string: "answer to \(text)")
+        }
+
+        func finish(with data: ByteBuffer?) throws {
+            if data == ByteBuffer(string: "not me") { throw Refused() }
+        }
+    }
+
+    private static func auth(_ code: ReasonCode, _ text: String) -> Packet {
+        .auth(
+            Auth(
+                reasonCode: code,
+                properties: Properties([.authenticationMethod("M"), .authenticationData(ByteBuffer(string: text))])))
+    }
+
+    /// An authenticated client.
+    private func authenticated() async throws -> (MQTTClient, ScriptedConnection) {
+        let client = try self.server.makeClient { configuration in
+            configuration.authentication = .init(method: "M", authenticator: Authenticator())
+            configuration.reconnect = .disabled
+        }
+        async let connected: Void = client.connect()
+        let connection = try await self.server.accept()
+        let connect = try await connection.receiveConnect()
+        #expect(connect.properties.list.contains(.authenticationMethod("M")))
+        #expect(connect.properties.list.contains(.authenticationData(ByteBuffer(string: "begin"))))
+        try connection.send(Self.auth(.continueAuthentication, "challenge"))
+        try await connection.expect(Self.auth(.continueAuthentication, "answer to challenge"))
+        try connection.send(.connack(ConnAck(properties: Properties([.authenticationMethod("M")]))))
+        try await connected
+        return (client, connection)
+    }
+
+    @Test("Enhanced authentication: challenge and answer before CONNACK [MQTT-4.12.0-3] [MQTT-4.12.0-5]")
+    func authentication() async throws {
+        let (client, _) = try await self.authenticated()
+        #expect(client.state == .connected)
+    }
+
+    @Test("Re-authentication on an open connection [MQTT-4.12.1-1]")
+    func reauthentication() async throws {
+        let (client, connection) = try await self.authenticated()
+        async let done: Void = client.reauthenticate()
+        try await connection.expect(Self.auth(.reauthenticate, "begin"))
+        try connection.send(Self.auth(.continueAuthentication, "again"))
+        try await connection.expect(Self.auth(.continueAuthentication, "answer to again"))
+        try connection.send(Self.auth(.success, "you"))
+        try await done
+    }
+
+    @Test("A message that comes in one read with AUTH is not lost")
+    func authAndMessage() async throws {
+        let (client, connection) = try await self.authenticated()
+        let subscription = try await connection.subscribe(client, to: "t")
+        async let done: Void = client.reauthenticate()
+        try await connection.expect(Self.auth(.reauthenticate, "begin"))
+        try connection.send(
+            Self.auth(.success, "you"), .publish(Publish("x", "t", id: 1)), .publish(Publish("y", "t")))
+        try await done
+        var iterator = subscription.makeAsyncIterator()
+        #expect(try await iterator.next()?.text == "x")
+        #expect(try await iterator.next()?.text == "y")
+    }
+
+    @Test("An authenticator that does not trust the server ends the connection")
+    func authenticationGivenUp() async throws {
+        let (client, connection) = try await self.authenticated()
+        async let error = failure { try await client.reauthenticate() }
+        try await connection.expect(Self.auth(.reauthenticate, "begin"))
+        try connection.send(Self.auth(.continueAuthentication, "wrong"))
+        #expect(try await connection.receiveDisconnect() == .notAuthorized)
+        _ = try await error
+    }
+
+    @Test("Re-authentication needs a method, and a connection")
+    func reauthenticationImpossible() async throws {
+        let (client, _) = try await self.server.connectedClient()
+        #expect(try await failure { try await client.reauthenticate() }.code == .invalidArgument)
+    }
+}

@@ -1,0 +1,234 @@
+import Curlew
+import CurlewCore
+import CurlewTesting
+import NIOCore
+import Synchronization
+import Testing
+
+@Suite("Requests and replies", .bounded)
+struct RequestWireTests {
+    let server = ScriptedServer(patience: .seconds(60))
+
+    /// Reads a request and answers it.
+    private func answer(_ connection: ScriptedConnection, _ texts: String..., error: String? = nil) async throws {
+        let request = try await connection.receivePublish()
+        let topic = try #require(request.properties.responseTopic)
+        var properties = Properties()
+        properties.correlationData = request.properties.correlationData
+        properties[MQTTMessage.replyErrorProperty] = error
+        for text in texts { try connection.publish(text, to: topic, properties: properties) }
+    }
+
+    @Test(
+        "A request has a response topic and correlation data; all share one subscription"
+    )
+    func request() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let first = client.request("ping", to: "svc")
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "pong")
+        #expect(try await first.text == "pong")
+        async let second = client.request("ping", to: "svc")
+        try await self.answer(connection, "pong 2")
+        #expect(try await second.text == "pong 2")
+    }
+
+    @Test("Replies find their requests by correlation data; late, doubled and foreign ones are counted")
+    func correlation() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let first = client.request("1", to: "svc")
+        try await connection.grantSubscribe()
+        let firstRequest = try await connection.receivePublish()
+        async let second = client.request("2", to: "svc")
+        let secondRequest = try await connection.receivePublish()
+        for (text, request) in [("two", secondRequest), ("one", firstRequest), ("one again", firstRequest)] {
+            var properties = Properties()
+            properties.correlationData = request.properties.correlationData
+            try connection.publish(text, to: try #require(request.properties.responseTopic), properties: properties)
+        }
+        try connection.publish("foreign", to: try #require(firstRequest.properties.responseTopic))
+        #expect(try await first.text == "one")
+        #expect(try await second.text == "two")
+        try await connection.sync()
+        #expect(client.statistics.unexpectedReplies == 2)
+    }
+
+    @Test("Where nobody listens, the request fails at once")
+    func nobodyListens() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let error = failure { try await client.request("ping", to: "svc") }
+        try await connection.grantSubscribe()
+        try await connection.receivePublish(.noMatchingSubscribers)
+        #expect(try await error.code == .noMatchingSubscribers)
+    }
+
+    @Test("A request whose time is over throws")
+    func timeout() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(5)) }
+        try await connection.grantSubscribe()
+        try await connection.receivePublish()
+        try await connection.sync()
+        try await clock.advanceToSleeper(within: .seconds(5))
+        #expect(try await error.code == .timedOut)
+    }
+
+    @Test("An error reply throws; among several replies it is one of them")
+    func errorReply() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let error = failure { try await client.request("ping", to: "svc") }
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "", error: "out of paper")
+        let thrown = try await error
+        #expect(thrown.code == .requestFailed)
+        #expect(thrown.message.contains("out of paper"))
+        async let replies = client.request("ping", to: "svc", count: 1)
+        try await self.answer(connection, "", error: "out of paper")
+        #expect(try await replies.map(\.replyError) == ["out of paper"])
+    }
+
+    @Test("n replies, or those that came in time")
+    func severalReplies() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        async let three = client.request("who", to: "svc", count: 3)
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "a", "b", "c")
+        #expect(try await three.map(\.text) == ["a", "b", "c"])
+        async let some = client.request("who", to: "svc", count: 3, timeout: .seconds(2))
+        try await self.answer(connection, "a", "b")
+        try await connection.sync()
+        while client.statistics.received < 6, !Task.isCancelled { await Task.yield() }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        #expect(try await some.map(\.text) == ["a", "b"])
+    }
+
+    @Test("A stream of replies ends with its time")
+    func replyStream() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        async let pending = client.replies(to: "who", on: "svc", timeout: .seconds(5))
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "a", "b")
+        var iterator = try await pending.makeAsyncIterator()
+        #expect(try await iterator.next()?.text == "a")
+        #expect(try await iterator.next()?.text == "b")
+        try await clock.advanceToSleeper(within: .seconds(5))
+        #expect(try await iterator.next() == nil)
+    }
+
+    @Test("Before 5.0 the caller names the response topic")
+    func responseTopic() async throws {
+        let (client, connection) = try await self.server.connectedClient {
+            $0.connection.version = .exactly(.v3_1_1)
+        }
+        #expect(
+            try await failure { try await client.request("ping", to: "svc") }.code == .notSupportedByProtocolVersion)
+        async let reply = client.request("ping", to: "svc", responseTopic: "svc/reply")
+        #expect(try await connection.grantSubscribe() == [try TopicFilter("svc/reply")])
+        #expect(try await connection.receivePublish().topic == (try TopicName("svc")))
+        try connection.publish("old", to: "svc/reply", retain: true)
+        try connection.publish("pong", to: "svc/reply")
+        #expect(try await reply.text == "pong")
+    }
+
+    @Test("A request to a named response topic ends when the client is disconnected")
+    func disconnectedMeanwhile() async throws {
+        let clock = TestClock()  // never moved: the end must not come by the request's time
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        async let error = failure { try await client.request("ping", to: "svc", responseTopic: "svc/reply") }
+        try await connection.grantSubscribe()
+        try await connection.receivePublish()
+        await client.disconnect()
+        #expect(try await error.code == .clientStopped)
+    }
+
+    @Test("After disconnecting and connecting again, requests subscribe anew")
+    func afterReconnect() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let first = client.request("ping", to: "svc")
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "pong")
+        _ = try await first
+        await client.disconnect()
+        async let connected: Void = client.connect()
+        let second = try await self.server.acceptAgain()
+        try await connected
+        async let reply = client.request("ping", to: "svc")
+        try await second.grantSubscribe()
+        try await self.answer(second, "pong 2")
+        #expect(try await reply.text == "pong 2")
+    }
+
+    @Test("Response information of the server begins the response topic")
+    func responseInformation() async throws {
+        let (client, connection) = try await self.server.connectedClient(
+            properties: [.responseInformation("replies/me")]
+        ) { $0.session.requestResponseInformation = true }
+        async let reply = client.request("ping", to: "svc")
+        let filters = try await connection.grantSubscribe()
+        #expect(filters[0].string.hasPrefix("replies/me/"))
+        try await self.answer(connection, "pong")
+        _ = try await reply
+    }
+
+    @Test("A responder answers where the request says, with its correlation data, then acknowledges")
+    func respond() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let responding = Task {
+            try await client.respond(to: "svc") { request in
+                if request.text == "bad" { throw ScriptedFailure() }
+                return "pong to \(request.text)"
+            }
+        }
+        try await connection.grantSubscribe()
+        var properties = Properties()
+        properties.responseTopic = "reply"
+        properties.correlationData = ByteBuffer(string: "7")
+        try connection.publish("ping", to: "svc", qos: .atLeastOnce, properties: properties)
+        let reply = try await connection.receivePublish()
+        #expect(reply.topic == (try TopicName("reply")))
+        #expect(String(buffer: reply.payload) == "pong to ping")
+        #expect(reply.properties.correlationData == ByteBuffer(string: "7"))
+        #expect(try await connection.receiveAcknowledgement() == .success)
+        try connection.publish("bad", to: "svc", qos: .atLeastOnce, properties: properties)
+        #expect(try await connection.receivePublish().replyError == "ScriptedFailure()")
+        try await connection.receiveAcknowledgement()
+        responding.cancel()
+        try await connection.confirmUnsubscribe()
+        _ = await responding.result
+    }
+
+    @Test("A responder works on no more requests at once than it was told")
+    func concurrency() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let running = Mutex(0)
+        let most = Mutex(0)
+        let gate = AsyncStream.makeStream(of: Void.self)
+        let responding = Task {
+            try await client.respond(to: "svc", concurrency: 2) { _ in
+                let count = running.withLock { running in
+                    running += 1
+                    return running
+                }
+                most.withLock { $0 = max($0, count) }
+                for await _ in gate.stream { break }
+                running.withLock { $0 -= 1 }
+                return "done"
+            }
+        }
+        try await connection.grantSubscribe()
+        var properties = Properties()
+        properties.responseTopic = "reply"
+        for _ in 0..<6 { try connection.publish("work", to: "svc", properties: properties) }
+        while running.withLock({ $0 }) < 2, !Task.isCancelled { await Task.yield() }
+        gate.continuation.finish()
+        for _ in 0..<6 { try await connection.receivePublish() }
+        #expect(most.withLock { $0 } == 2)
+        responding.cancel()
+        _ = await responding.result
+    }
+}
+
+private struct ScriptedFailure: Error {}

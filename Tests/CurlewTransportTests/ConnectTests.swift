@@ -1,0 +1,79 @@
+import CurlewTransport
+import NIOCore
+import Testing
+
+@Suite("An attempt to connect", .timeLimit(.minutes(1)))
+struct ConnectTests {
+    @Test("A port where nobody listens refuses", arguments: ["127.0.0.1", "localhost"])
+    func refused(host: String) async throws {
+        let port = try await withListener { port, _ in port }
+        let error = try await SocketConnector().failure(connectingTo: Endpoint(host: host, port: port))
+        #expect(error.code == .connectionRefused)
+        #expect(error.message.hasPrefix("\(host):\(port) refused the connection"))
+    }
+
+    @Test("A host name without an address is named")
+    func unknownHost() async throws {
+        let connector = try SocketConnector(timeout: .seconds(50))
+        let error = try await connector.failure(connectingTo: Endpoint(host: "no-such-host.invalid", port: 1883))
+        #expect(error.code == .hostNotFound)
+        #expect(error.message.contains("no-such-host.invalid"))
+    }
+
+    @Test("An endpoint that cannot be is refused before any traffic", arguments: [0, -1, 65_536])
+    func badPort(port: Int) async throws {
+        let error = try await SocketConnector().failure(connectingTo: Endpoint(host: "localhost", port: port))
+        #expect(error.code == .invalidConfiguration)
+    }
+
+    @Test("TLS without settings for it is refused before any traffic")
+    func noTLSSettings() async throws {
+        let error = try await SocketConnector().failure(
+            connectingTo: Endpoint(host: "localhost", port: 8883, security: .tls))
+        #expect(error.code == .invalidConfiguration)
+    }
+
+    @Test("A peer that never answers the TLS handshake times out")
+    func handshakeTimeout() async throws {
+        try await withListener { port, _ in
+            let connector = try SocketConnector(timeout: .milliseconds(50), tls: Fixture.client())
+            let error = try await connector.failure(
+                connectingTo: Endpoint(host: "127.0.0.1", port: port, security: .tls))
+            #expect(error.code == .timedOut)
+            #expect(error.message.contains("127.0.0.1:\(port)"))
+        }
+    }
+
+    @Test("Cancelling the task ends the attempt, and the peer sees us go")
+    func cancellation() async throws {
+        try await withListener { port, accepted in
+            let connector = try SocketConnector(timeout: .seconds(50), tls: Fixture.client())
+            let attempt = Task {
+                try await connector.failure(connectingTo: Endpoint(host: "127.0.0.1", port: port, security: .tls))
+            }
+            // TCP is connected, and the handshake will never be over.
+            let far = try await accepted.next()
+            attempt.cancel()
+            #expect(try await attempt.value.code == .cancelled)
+            #expect(try await far.end().count == 1)
+        }
+    }
+
+    @Test("A task that is cancelled already does not connect")
+    func cancelledBefore() async throws {
+        try await withListener { port, _ in
+            let connector = try SocketConnector()
+            let attempt = Task {
+                withUnsafeCurrentTask { $0?.cancel() }
+                return try await connector.failure(connectingTo: Endpoint(host: "127.0.0.1", port: port))
+            }
+            #expect(try await attempt.value.code == .cancelled)
+        }
+    }
+
+    @Test("An endpoint reads like a URL's authority")
+    func description() {
+        #expect("\(Endpoint(host: "broker.example", port: 1883))" == "broker.example:1883")
+        #expect("\(Endpoint(host: "fe80::1", port: 1883))" == "[fe80::1]:1883")
+    }
+}

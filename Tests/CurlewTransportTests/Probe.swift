@@ -1,0 +1,164 @@
+import CurlewTransport
+import NIOCore
+import Synchronization
+
+/// An owner of a link that remembers what it was told, in order, and lets a test wait for it.
+final class Probe: LinkHandler, Sendable {
+    enum Event: Sendable {
+        case read(ByteBuffer)
+        case readCompleted
+        case writability(Bool)
+        case closed(TransportError?)
+    }
+
+    let link: any Link
+    private let echoes: Bool
+    private let events: AsyncStream<Event>
+    private let continuation: AsyncStream<Event>.Continuation
+    private let closeCount = Mutex(0)
+
+    init(_ link: any Link, echoes: Bool = false) {
+        self.link = link
+        self.echoes = echoes
+        (self.events, self.continuation) = AsyncStream.makeStream()
+    }
+
+    func linkRead(_ bytes: ByteBuffer) {
+        self.continuation.yield(.read(bytes))
+        if self.echoes { self.link.write(bytes) }
+    }
+
+    func linkReadCompleted() { self.continuation.yield(.readCompleted) }
+
+    func linkWritabilityChanged(_ isWritable: Bool) { self.continuation.yield(.writability(isWritable)) }
+
+    func linkClosed(_ error: TransportError?) {
+        self.closeCount.withLock { $0 += 1 }
+        self.continuation.yield(.closed(error))
+    }
+
+    // MARK: What a test does with it
+
+    func write(_ text: String) async throws { try await self.write(ByteBuffer(string: text)) }
+
+    func write(_ bytes: ByteBuffer) async throws { try await self.onLoop { $0.write(bytes) } }
+
+    /// Runs `body` on the link's event loop.
+    @discardableResult
+    func onLoop<Result: Sendable>(_ body: @escaping @Sendable (any Link) -> Result) async throws -> Result {
+        try await self.link.eventLoop.submit { [link] in body(link) }.get()
+    }
+
+    func nextEvent() async -> Event? {
+        var iterator = self.events.makeAsyncIterator()
+        return await iterator.next()
+    }
+
+    /// Waits for `count` bytes in all; what comes in between is dropped. Fewer, if the link closes before.
+    func read(_ count: Int) async -> String {
+        var bytes = ByteBuffer()
+        while bytes.readableBytes < count, let event = await self.nextEvent() {
+            switch event {
+            case .read(let more): bytes.writeImmutableBuffer(more)
+            case .closed: return String(buffer: bytes)
+            default: continue
+            }
+        }
+        return String(buffer: bytes)
+    }
+
+    func waitForWritability(_ isWritable: Bool) async {
+        while let event = await self.nextEvent() {
+            if case .writability(isWritable) = event { return }
+        }
+    }
+
+    struct End {
+        var error: TransportError?
+        /// What was read before, from when the test last waited.
+        var bytesBefore = 0
+        /// How often the link said so; must be 1.
+        var count = 0
+    }
+
+    /// Waits for the close, and then for all that the event loop still has to do.
+    func end() async throws -> End {
+        var end = End()
+        while let event = await self.nextEvent() {
+            if case .read(let bytes) = event { end.bytesBefore += bytes.readableBytes }
+            if case .closed(let error) = event {
+                end.error = error
+                break
+            }
+        }
+        for _ in 0..<3 { try await self.link.eventLoop.submit {}.get() }
+        end.count = self.closeCount.withLock { $0 }
+        return end
+    }
+}
+
+/// The links that a listener accepted, in the order in which they opened.
+final class Accepted: Sendable {
+    private let probes: AsyncStream<Probe>
+    private let continuation: AsyncStream<Probe>.Continuation
+    private let prepare: @Sendable (any Link) -> Void
+    private let echoes: Bool
+
+    init(echoes: Bool = false, prepare: @escaping @Sendable (any Link) -> Void = { _ in }) {
+        (self.probes, self.continuation) = AsyncStream.makeStream()
+        self.prepare = prepare
+        self.echoes = echoes
+    }
+
+    func accept(_ link: any Link) -> any LinkHandler {
+        let probe = Probe(link, echoes: self.echoes)
+        self.prepare(link)
+        self.continuation.yield(probe)
+        return probe
+    }
+
+    func next() async throws -> Probe {
+        for await probe in self.probes { return probe }
+        throw CancellationError()
+    }
+}
+
+extension Connector {
+    func probe(_ endpoint: Endpoint, on eventLoop: any EventLoop = EventLoops.shared.next()) async throws -> Probe {
+        let made = Mutex<Probe?>(nil)
+        try await self.connect(to: endpoint, on: eventLoop) { link in
+            let probe = Probe(link)
+            made.withLock { $0 = probe }
+            return probe
+        }
+        guard let probe = made.withLock({ $0 }) else { throw CancellationError() }
+        return probe
+    }
+
+    /// The error of an attempt that must fail.
+    func failure(connectingTo endpoint: Endpoint) async throws -> TransportError {
+        do {
+            // A handshake that only the peer finds wrong fails after it is over for us.
+            let end = try await self.probe(endpoint).end()
+            return end.error ?? TransportError(code: .connectionLost, message: "closed without an error")
+        } catch let error as TransportError {
+            return error
+        }
+    }
+}
+
+/// A listener on a free port for as long as `body` runs.
+func withListener<Result>(
+    host: String = "127.0.0.1", tls: TLSServerSettings? = nil, accepted: Accepted = Accepted(),
+    _ body: (_ port: Int, Accepted) async throws -> Result
+) async throws -> Result {
+    let listener = try await SocketListener.bind(host: host, tls: tls) { accepted.accept($0) }
+    do {
+        let result = try await body(listener.port, accepted)
+        await listener.close()
+        return result
+    } catch {
+        await listener.close()
+        throw error
+    }
+}

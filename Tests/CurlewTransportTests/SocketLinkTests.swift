@@ -1,0 +1,213 @@
+import CurlewTransport
+import NIOCore
+import Testing
+
+@Suite("A link over a socket", .timeLimit(.minutes(1)))
+struct SocketLinkTests {
+    /// What a link runs over; both must behave alike.
+    enum Carrier: CaseIterable {
+        case tcp
+        case tls
+
+        var server: TLSServerSettings? { self == .tls ? Fixture.server() : nil }
+
+        func connector() throws -> SocketConnector {
+            try SocketConnector(tls: self == .tls ? Fixture.client() : nil)
+        }
+
+        func endpoint(_ port: Int) -> Endpoint {
+            Endpoint(host: "127.0.0.1", port: port, security: self == .tls ? .tls : .plain)
+        }
+    }
+
+    /// A link and its other end.
+    private func withPair(
+        _ carrier: Carrier, accepted: Accepted = Accepted(), _ body: (_ near: Probe, _ far: Probe) async throws -> Void
+    ) async throws {
+        try await withListener(tls: carrier.server, accepted: accepted) { port, accepted in
+            let near = try await carrier.connector().probe(carrier.endpoint(port))
+            let far = try await accepted.next()
+            try await body(near, far)
+            near.link.close()
+            far.link.close()
+        }
+    }
+
+    @Test("Bytes go there and back", arguments: Carrier.allCases)
+    func echo(carrier: Carrier) async throws {
+        try await self.withPair(carrier, accepted: Accepted(echoes: true)) { near, far in
+            try await near.write("curlew")
+            #expect(await near.read(6) == "curlew")
+        }
+    }
+
+    @Test("A host name with several addresses is tried until one answers")
+    func hostName() async throws {
+        try await withListener(accepted: Accepted(echoes: true)) { port, _ in
+            let near = try await SocketConnector().probe(Endpoint(host: "localhost", port: port))
+            try await near.write("hello")
+            #expect(await near.read(5) == "hello")
+            #expect(near.link.peer == "localhost:\(port)")
+            near.link.close()
+        }
+    }
+
+    private static func hasIPv6() async -> Bool {
+        guard let listener = try? await SocketListener.bind(host: "::1", accept: { Probe($0) }) else { return false }
+        await listener.close()
+        return true
+    }
+
+    @Test("IPv6 works", .enabled("this machine has no IPv6") { await Self.hasIPv6() })
+    func version6() async throws {
+        try await withListener(host: "::1", accepted: Accepted(echoes: true)) { port, _ in
+            let near = try await SocketConnector().probe(Endpoint(host: "::1", port: port))
+            try await near.write("hello")
+            #expect(await near.read(5) == "hello")
+            #expect(near.link.peer == "[::1]:\(port)")
+            near.link.close()
+        }
+    }
+
+    @Test("Each read is followed by its completion")
+    func completion() async throws {
+        try await self.withPair(.tcp) { near, far in
+            try await near.write("x")
+            guard case .read? = await far.nextEvent(), case .readCompleted? = await far.nextEvent() else {
+                Issue.record("expected a read and then its completion")
+                return
+            }
+        }
+    }
+
+    @Test("Our close ends both ends once and without an error", arguments: Carrier.allCases)
+    func close(carrier: Carrier) async throws {
+        try await self.withPair(carrier) { near, far in
+            near.link.close()
+            near.link.close()
+            for end in [try await near.end(), try await far.end()] {
+                #expect(end.error == nil)
+                #expect(end.count == 1)
+            }
+        }
+    }
+
+    @Test("The peer's close ends both ends once and without an error", arguments: Carrier.allCases)
+    func peerCloses(carrier: Carrier) async throws {
+        try await self.withPair(carrier) { near, far in
+            far.link.close()
+            for end in [try await near.end(), try await far.end()] {
+                #expect(end.error == nil)
+                #expect(end.count == 1)
+            }
+        }
+    }
+
+    @Test("A reset connection is an error, told once")
+    func reset() async throws {
+        let accepted = Accepted { $0.setReading(false) }
+        try await self.withPair(.tcp, accepted: accepted) { near, far in
+            // What the far end leaves unread makes its kernel reset the connection instead of closing it.
+            try await near.write("unread")
+            far.link.close()
+            let end = try await near.end()
+            #expect(end.error?.code == .connectionLost)
+            #expect(end.count == 1)
+        }
+    }
+
+    @Test("Closing after writes delivers all that was written", arguments: Carrier.allCases)
+    func closeAfterWrites(carrier: Carrier) async throws {
+        try await self.withPair(carrier) { near, far in
+            let size = 8 << 20
+            try await near.onLoop { link in
+                link.write(ByteBuffer(repeating: 7, count: size))
+                link.closeAfterWrites(within: .seconds(50))
+                // Too late, so dropped.
+                link.write(ByteBuffer(string: "more"))
+            }
+            let (farEnd, nearEnd) = (try await far.end(), try await near.end())
+            #expect(farEnd.bytesBefore == size)
+            #expect(farEnd.error == nil)
+            #expect(nearEnd.error == nil)
+            #expect(nearEnd.count == 1)
+        }
+    }
+
+    @Test("Closing after writes drops what the peer still sends", arguments: Carrier.allCases)
+    func closeAfterWritesDropsReads(carrier: Carrier) async throws {
+        try await self.withPair(carrier, accepted: Accepted(echoes: true)) { near, far in
+            try await near.onLoop { link in
+                link.write(ByteBuffer(string: "echo me"))
+                link.closeAfterWrites(within: .seconds(50))
+            }
+            let end = try await near.end()
+            #expect(end.bytesBefore == 0)
+            #expect(end.count == 1)
+        }
+    }
+
+    @Test("Closing after writes gives up on a peer that does not read", arguments: Carrier.allCases)
+    func closeAfterWritesIsBounded(carrier: Carrier) async throws {
+        let accepted = Accepted { $0.setReading(false) }
+        try await self.withPair(carrier, accepted: accepted) { near, far in
+            try await near.onLoop { link in
+                link.write(ByteBuffer(repeating: 7, count: 64 << 20))
+                link.closeAfterWrites(within: .milliseconds(20))
+            }
+            let end = try await near.end()
+            #expect(end.error == nil)
+            #expect(end.count == 1)
+        }
+    }
+
+    @Test("A link whose peer does not read stops being writable, and starts again", arguments: Carrier.allCases)
+    func backPressure(carrier: Carrier) async throws {
+        let accepted = Accepted { $0.setReading(false) }
+        try await self.withPair(carrier, accepted: accepted) { near, far in
+            let size = 64 << 20
+            let wasWritable = try await near.onLoop { link in
+                let before = link.isWritable
+                link.write(ByteBuffer(repeating: 7, count: size))
+                return before
+            }
+            #expect(wasWritable)
+            await near.waitForWritability(false)
+            #expect(try await near.onLoop { $0.isWritable } == false)
+            try await far.onLoop { $0.setReading(true) }
+            await near.waitForWritability(true)
+            #expect(try await near.onLoop { $0.isWritable })
+            #expect(await far.read(size).utf8.count == size)
+        }
+    }
+
+    @Test("With reading off nothing is read; with reading on, everything", arguments: Carrier.allCases)
+    func readingOff(carrier: Carrier) async throws {
+        try await self.withPair(carrier) { near, far in
+            try await near.onLoop { $0.setReading(false) }
+            let size = 32 << 20
+            try await far.write(ByteBuffer(repeating: 7, count: size))
+            // From here on the far end is stuck: all buffers between the two are full, and the near end has been told nothing.
+            await far.waitForWritability(false)
+            try await near.onLoop { $0.setReading(true) }
+            #expect(await near.read(size).utf8.count == size)
+        }
+    }
+
+    @Test("A busy link reads 64 KiB at once")
+    func largeReads() async throws {
+        let accepted = Accepted { $0.setReading(false) }
+        try await self.withPair(.tcp, accepted: accepted) { near, far in
+            let size = 4 << 20
+            try await near.write(ByteBuffer(repeating: 7, count: size))
+            try await far.onLoop { $0.setReading(true) }
+            var (total, largest) = (0, 0)
+            while total < size, let event = await far.nextEvent() {
+                guard case .read(let bytes) = event else { continue }
+                total += bytes.readableBytes
+                largest = max(largest, bytes.readableBytes)
+            }
+            #expect(largest == 64 << 10)
+        }
+    }
+}

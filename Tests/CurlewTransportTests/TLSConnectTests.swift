@@ -1,0 +1,257 @@
+import CurlewTransport
+import NIOCore
+import Testing
+
+@Suite("A TLS connection", .timeLimit(.minutes(1)))
+struct TLSConnectTests {
+    /// Sends some bytes to and fro; the error, if that does not work.
+    private func roundTrip(
+        _ server: TLSServerSettings, _ client: TLSSettings, host: String = "localhost"
+    ) async throws -> TransportError? {
+        try await withListener(tls: server, accepted: Accepted(echoes: true)) { port, _ in
+            do {
+                let near = try await SocketConnector(tls: client)
+                    .probe(Endpoint(host: host, port: port, security: .tls))
+                try await near.write("hello")
+                let answer = await near.read(5)
+                near.link.close()
+                return answer == "hello"
+                    ? nil : TransportError(code: .connectionLost, message: "answered \"\(answer)\"")
+            } catch let error as TransportError {
+                return error
+            }
+        }
+    }
+
+    private func failure(
+        _ server: TLSServerSettings, _ client: TLSSettings, host: String = "localhost"
+    ) async throws -> TransportError {
+        try await withListener(tls: server) { port, _ in
+            try await SocketConnector(tls: client)
+                .failure(connectingTo: Endpoint(host: host, port: port, security: .tls))
+        }
+    }
+
+    // MARK: What works
+
+    @Test("Both versions work", arguments: [TLSSettings.Version.tls12, .tls13])
+    func versions(version: TLSSettings.Version) async throws {
+        let server = Fixture.server {
+            $0.minimumVersion = version
+            $0.maximumVersion = version
+        }
+        #expect(try await self.roundTrip(server, Fixture.client()) == nil)
+    }
+
+    @Test(
+        "The certificate may be for the name or for the address that we connect to",
+        arguments: ["localhost", "127.0.0.1"])
+    func names(host: String) async throws {
+        #expect(try await self.roundTrip(Fixture.server(), Fixture.client(), host: host) == nil)
+    }
+
+    @Test(
+        "The server name that is set is the one that counts",
+        arguments: ["a.wild.example", "A.Wild.Example", "localhost."])
+    func serverName(name: String) async throws {
+        let client = Fixture.client { $0.serverName = name }
+        #expect(try await self.roundTrip(Fixture.server(), client, host: "127.0.0.1") == nil)
+    }
+
+    @Test(
+        "The trusted authorities come from a file, a directory, or memory",
+        arguments: [
+            TLSSettings.TrustRoots.file(Fixture.path("ca.pem")), .directory(Fixture.directory),
+            .file(Fixture.directory),
+            .certificates(Fixture.file("ca.pem")),
+        ])
+    func trustRoots(roots: TLSSettings.TrustRoots) async throws {
+        #expect(try await self.roundTrip(Fixture.server(), Fixture.client { $0.trustRoots = roots }) == nil)
+    }
+
+    @Test(
+        "A client certificate comes from files or memory, as PEM, DER or base64, encrypted or not",
+        arguments: [
+            ("client.pem", "client.key.pem"), ("client.der", "client.key.der"), ("client.pem", "client.key.der"),
+            ("client.pem", "client.encrypted.key.pem"), ("client.der", "client.encrypted.key.der"),
+        ], ["file", "bytes", "base64"])
+    func clientCertificate(names: (chain: String, key: String), form: String) async throws {
+        func material(_ name: String) throws -> TLSSettings.Material {
+            let bytes = try Fixture.bytes(name)
+            return switch form {
+            case "file": Fixture.file(name)
+            case "bytes": .bytes(bytes)
+            default: .base64(Fixture.base64(bytes))
+            }
+        }
+        let server = Fixture.server { $0.clientTrustRoots = .file(Fixture.path("ca.pem")) }
+        let certificate = TLSSettings.ClientCertificate(
+            chain: try material(names.chain), key: try material(names.key),
+            passphrase: names.key.contains("encrypted") ? Fixture.passphrase : nil)
+        let client = Fixture.client { $0.clientCertificate = certificate }
+        #expect(try await self.roundTrip(server, client) == nil)
+    }
+
+    @Test("A protocol that both ends name is agreed on")
+    func applicationProtocol() async throws {
+        let server = Fixture.server { $0.applicationProtocols = ["mqtt"] }
+        let client = Fixture.client { $0.applicationProtocols = ["x-amzn-mqtt-ca", "mqtt"] }
+        #expect(try await self.roundTrip(server, client) == nil)
+    }
+
+    @Test("A pre-shared key does without certificates")
+    func preSharedKey() async throws {
+        var server = TLSServerSettings()
+        server.preSharedKeys = ["sensor": [1, 2, 3, 4]]
+        var client = TLSSettings()
+        client.preSharedKey = TLSSettings.PreSharedKey(identity: "sensor", key: [1, 2, 3, 4])
+        #expect(try await self.roundTrip(server, client) == nil)
+    }
+
+    @Test("Only the insecure options accept what is wrong")
+    func insecure() async throws {
+        let anyHost = Fixture.client { $0.verification = .insecureAnyHostName }
+        #expect(try await self.roundTrip(Fixture.server("elsewhere"), anyHost) == nil)
+        #expect(try await self.failure(Fixture.server("expired"), anyHost).code == .certificateExpired)
+        let anyCertificate = Fixture.client {
+            $0.trustRoots = .file(Fixture.path("other-ca.pem"))
+            $0.verification = .insecureAnyCertificate
+        }
+        for name in ["elsewhere", "expired", "future"] {
+            #expect(try await self.roundTrip(Fixture.server(name), anyCertificate) == nil)
+        }
+    }
+
+    // MARK: What fails, and how it is told
+
+    @Test(
+        "A certificate that is wrong is told apart from others",
+        arguments: [
+            ("expired", TransportError.Code.certificateExpired, "expired"),
+            ("future", .certificateNotYetValid, "not valid yet"),
+            ("elsewhere", .hostNameMismatch, "is for broker.example, 192.0.2.1, not for localhost"),
+        ], [TLSSettings.Version.tls12, .tls13])
+    func badCertificate(
+        expected: (name: String, code: TransportError.Code, text: String), version: TLSSettings.Version
+    ) async throws {
+        let server = Fixture.server(expected.name) { $0.maximumVersion = version }
+        let error = try await self.failure(server, Fixture.client())
+        #expect(error.code == expected.code)
+        #expect(error.message.contains(expected.text), "\(error)")
+    }
+
+    @Test("An address must be in the certificate, too")
+    func addressMismatch() async throws {
+        let error = try await self.failure(Fixture.server("named"), Fixture.client(), host: "127.0.0.1")
+        #expect(error.code == .hostNameMismatch)
+        #expect(error.message.contains("is for localhost, not for 127.0.0.1"), "\(error)")
+    }
+
+    @Test("A certificate for the address of a host is not one for the host")
+    func addressForName() async throws {
+        #expect(try await self.roundTrip(Fixture.server("addressed"), Fixture.client(), host: "127.0.0.1") == nil)
+        let error = try await self.failure(Fixture.server("addressed"), Fixture.client())
+        #expect(error.code == .hostNameMismatch)
+        #expect(error.message.contains("is for 127.0.0.1, not for localhost"), "\(error)")
+    }
+
+    @Test("An unknown authority is not trusted")
+    func unknownAuthority() async throws {
+        let client = Fixture.client { $0.trustRoots = .file(Fixture.path("other-ca.pem")) }
+        let error = try await self.failure(Fixture.server(), client)
+        #expect(error.code == .certificateNotTrusted)
+    }
+
+    @Test("As they come, the settings trust what the system trusts, and not just anybody")
+    func systemAuthorities() async throws {
+        let error = try await #require(self.roundTrip(Fixture.server(), TLSSettings()))
+        // The latter on a system that has no authorities at all.
+        #expect([.certificateNotTrusted, .invalidConfiguration].contains(error.code), "\(error)")
+    }
+
+    @Test(
+        "A missing client certificate is told, whenever the peer says so",
+        arguments: [TLSSettings.Version.tls12, .tls13])
+    func missingClientCertificate(version: TLSSettings.Version) async throws {
+        let server = Fixture.server {
+            $0.maximumVersion = version
+            $0.clientTrustRoots = .file(Fixture.path("ca.pem"))
+        }
+        let error = try await self.failure(server, Fixture.client())
+        #expect(error.code == .clientCertificateRequired, "\(error)")
+    }
+
+    @Test("A missing client certificate is told although we have begun to talk")
+    func missingClientCertificateAfterWrites() async throws {
+        let server = Fixture.server { $0.clientTrustRoots = .file(Fixture.path("ca.pem")) }
+        for _ in 0..<10 {
+            try await withListener(tls: server) { port, _ in
+                let closed = Accepted { $0.write(ByteBuffer(repeating: 7, count: 100)) }
+                try await SocketConnector(tls: Fixture.client())
+                    .connect(
+                        to: Endpoint(host: "localhost", port: port, security: .tls), on: EventLoops.shared.next(),
+                        handler: { closed.accept($0) })
+                let error = try await closed.next().end().error
+                #expect(error?.code == .clientCertificateRequired, "\(String(describing: error))")
+            }
+        }
+    }
+
+    @Test("A client certificate of an unknown authority is rejected", arguments: [TLSSettings.Version.tls12, .tls13])
+    func foreignClientCertificate(version: TLSSettings.Version) async throws {
+        let server = Fixture.server {
+            $0.maximumVersion = version
+            $0.clientTrustRoots = .file(Fixture.path("ca.pem"))
+        }
+        let error = try await self.failure(
+            server, Fixture.client { $0.clientCertificate = Fixture.pair("foreign-client") })
+        #expect(error.code == .clientCertificateRejected)
+        #expect(error.message.contains("does not know the authority"), "\(error)")
+    }
+
+    @Test("Two ends without a common version say so")
+    func versionMismatch() async throws {
+        let old = Fixture.server { $0.maximumVersion = .tls12 }
+        let error = try await self.failure(old, Fixture.client { $0.minimumVersion = .tls13 })
+        #expect(error.code == .tlsVersionMismatch, "\(error)")
+    }
+
+    @Test("A pre-shared key that the peer does not have is rejected", arguments: ["sensor", "stranger"])
+    func wrongPreSharedKey(identity: String) async throws {
+        var server = TLSServerSettings()
+        server.preSharedKeys = ["sensor": [1, 2, 3, 4]]
+        var client = TLSSettings()
+        client.preSharedKey = TLSSettings.PreSharedKey(identity: identity, key: [4, 3, 2, 1])
+        let error = try await self.failure(server, client)
+        #expect(error.code == .preSharedKeyRejected, "\(error)")
+    }
+
+    @Test("A peer that answers in another protocol does not speak TLS")
+    func notTLS() async throws {
+        // A CONNACK, as a broker's plain port might send it.
+        let accepted = Accepted { $0.write(ByteBuffer(bytes: [0x20, 0x03, 0x00, 0x86, 0x00])) }
+        try await withListener(accepted: accepted) { port, _ in
+            let error = try await SocketConnector(tls: Fixture.client())
+                .failure(connectingTo: Endpoint(host: "localhost", port: port, security: .tls))
+            #expect(error.code == .notTLS, "\(error)")
+        }
+    }
+
+    @Test("A peer that closes during the handshake is told so")
+    func closedDuringHandshake() async throws {
+        let accepted = Accepted { $0.close() }
+        try await withListener(accepted: accepted) { port, _ in
+            let error = try await SocketConnector(tls: Fixture.client())
+                .failure(connectingTo: Endpoint(host: "localhost", port: port, security: .tls))
+            #expect(error.code == .tlsFailed)
+            #expect(error.message.contains("closed the connection during the TLS handshake"), "\(error)")
+        }
+    }
+
+    @Test("A host that no certificate can name is refused before any traffic", arguments: ["ä.example", "my_broker"])
+    func unusableHost(host: String) async throws {
+        let error = try await SocketConnector(tls: Fixture.client())
+            .failure(connectingTo: Endpoint(host: host, port: 8883, security: .tls))
+        #expect(error.code == .invalidConfiguration, "\(error)")
+    }
+}

@@ -1,0 +1,159 @@
+import Curlew
+import NIOCore
+import Testing
+
+@Suite(
+    "Requests and replies through mosquitto",
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+struct RequestTests {
+    struct TooHot: Error, CustomStringConvertible {
+        let description = "too hot"
+    }
+
+    /// Runs a test while a client answers on `filter`; waits until the broker has its subscription.
+    private func answering(
+        _ filter: String, _ setup: Setup, _ broker: Mosquitto,
+        repliesTo suffix: String? = nil,
+        _ handler: @escaping @Sendable (MQTTMessage) async throws -> String, during test: () async throws -> Void
+    ) async throws {
+        let responder = try await broker.connect(setup) { $0.clientIdentifier = .generated(prefix: "answers") }
+        let answering = Task {
+            try await responder.respond(
+                to: filter, replyTopic: { message in suffix.map { "\(message.topic)\($0)" } }, handler: handler)
+        }
+        try await broker.log(says: "Sending SUBACK to answers")
+        do {
+            try await test()
+        } catch {
+            answering.cancel()
+            throw error
+        }
+        answering.cancel()
+        try await answering.value
+    }
+
+    @Test("A request is answered", arguments: Setup.all)
+    func request(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            try await self.answering("rpc/+", setup, broker, repliesTo: "/reply") {
+                "\($0.text) from \($0.topic)"
+            } during: {
+                let client = try await broker.connect(setup)
+                for number in 0..<10 {
+                    let reply = try await client.request(
+                        "pong \(number)", to: "rpc/\(number)",
+                        responseTopic: setup.version == .v5_0 ? nil : "rpc/\(number)/reply", timeout: .seconds(30))
+                    #expect(reply.text == "pong \(number) from rpc/\(number)")
+                }
+            }
+        }
+    }
+
+    @Test("A thousand requests at once each get their own reply", arguments: Setup.v5_0)
+    func many(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            try await self.answering("rpc", setup, broker) {
+                "re: \($0.text)"
+            } during: {
+                let client = try await broker.connect(setup)
+                try await withThrowingTaskGroup { group in
+                    for number in 0..<1000 {
+                        group.addTask {
+                            let reply = try await client.request("\(number)", to: "rpc", timeout: .seconds(60))
+                            #expect(reply.text == "re: \(number)")
+                        }
+                    }
+                    try await group.waitForAll()
+                }
+                #expect(client.statistics.unexpectedReplies == 0)
+            }
+        }
+    }
+
+    @Test("Several responders answer one request", arguments: Setup.v5_0)
+    func severalReplies(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            try await self.answering("all", setup, broker) { _ in
+                "a"
+            } during: {
+                try await self.answering("all", setup, broker) { _ in
+                    "b"
+                } during: {
+                    let client = try await broker.connect(setup)
+                    let replies = try await client.request("who?", to: "all", count: 2, timeout: .seconds(30))
+                    #expect(Set(replies.map(\.text)) == ["a", "b"])
+
+                    var streamed: Set<String> = []
+                    for try await reply in try await client.replies(to: "who?", on: "all", timeout: .seconds(30)) {
+                        streamed.insert(reply.text)
+                        if streamed.count == 2 { break }
+                    }
+                    #expect(streamed == ["a", "b"])
+                }
+            }
+        }
+    }
+
+    @Test("Responders in a shared subscription divide the requests", arguments: Setup.v5_0)
+    func sharedResponders(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            try await self.answering("$share/crew/rpc", setup, broker) { _ in
+                "a"
+            } during: {
+                try await self.answering("$share/crew/rpc", setup, broker) { _ in
+                    "b"
+                } during: {
+                    let client = try await broker.connect(setup)
+                    var replies: [String] = []
+                    for _ in 0..<20 {
+                        replies.append(try await client.request("?", to: "rpc", timeout: .seconds(30)).text)
+                    }
+                    #expect(Set(replies) == ["a", "b"])
+                    #expect(client.statistics.unexpectedReplies == 0)
+                }
+            }
+        }
+    }
+
+    @Test("A request that nobody listens to fails at once, and one that failed says why", arguments: Setup.v5_0)
+    func failures(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let client = try await broker.connect(setup)
+            let nobody = try await errorOf { try await client.request("?", to: "nobody", timeout: .seconds(600)) }
+            #expect(nobody.code == .noMatchingSubscribers)
+            #expect(nobody.reasonCode == .noMatchingSubscribers)
+            try await self.answering("rpc", setup, broker) { _ in
+                throw TooHot()
+            } during: {
+                let failed = try await errorOf { try await client.request("?", to: "rpc", timeout: .seconds(30)) }
+                #expect(failed.code == .requestFailed)
+                #expect(failed.message.contains("too hot"))
+            }
+        }
+    }
+
+    @Test("Before 5.0 a request without a topic for the reply fails before anything is sent", arguments: Setup.tcp)
+    func oldVersions(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let client = try await broker.connect(setup)
+            let error = try await errorOf { try await client.request("?", to: "rpc", timeout: .seconds(600)) }
+            #expect(error.code == (setup.version == .v5_0 ? .noMatchingSubscribers : .notSupportedByProtocolVersion))
+        }
+    }
+
+    @Test("Requests go on after a broken connection", arguments: Setup.v5_0)
+    func reconnection(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            try await self.answering("rpc", setup, broker) {
+                "re: \($0.text)"
+            } during: {
+                let client = try await broker.connect(setup)
+                for number in 0..<5 {
+                    let reply = try await client.request("\(number)", to: "rpc", timeout: .seconds(30))
+                    #expect(reply.text == "re: \(number)")
+                    client.cutConnection()
+                }
+            }
+        }
+    }
+}

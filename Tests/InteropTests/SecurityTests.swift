@@ -1,0 +1,241 @@
+import Curlew
+import Foundation
+import Testing
+
+@Suite(
+    "Who may do what at mosquitto",
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+struct SecurityTests {
+    @Test("The right password is let in, and a wrong one is refused with the reason", arguments: Setup.all)
+    func password(_ setup: Setup) async throws {
+        var settings = Mosquitto.Settings(lines: ["password_file {folder}/passwords"], allowsAnonymous: false)
+        settings.files["passwords"] = try await Self.passwords(["kitchen": "geheim ü"])
+        try await Mosquitto.run(settings) { broker in
+            let client = try await broker.connect(setup) {
+                $0.credentials = .password(username: "kitchen", password: "geheim ü")
+            }
+            try await client.publish("x", to: "a", qos: .atLeastOnce)
+
+            let wrong = try broker.client(setup) {
+                $0.credentials = .password(username: "kitchen", password: "hunter2")
+            }
+            let error = try await errorOf { try await wrong.connect() }
+            #expect(error.code == .connectionRefused)
+            // mosquitto says "not authorized" where it might say "bad user name or password".
+            #expect(error.reasonCode == .notAuthorized || error.reasonCode == .badUserNameOrPassword)
+            #expect(!"\(error)".contains("hunter2"))
+
+            let nobody = try broker.client(setup)
+            #expect(try await errorOf { try await nobody.connect() }.code == .connectionRefused)
+        }
+    }
+
+    /// A password file with hashed passwords, as mosquitto_passwd makes it.
+    private static func passwords(_ users: [String: String]) async throws -> String {
+        let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data().write(to: file)
+        for (user, password) in users {
+            try await Subprocess.run("mosquitto_passwd", ["-b", file.path, user, password])
+        }
+        return try String(contentsOf: file, encoding: .utf8)
+    }
+
+    @Test("A publish that the server forbids throws, where the version lets the server say so", arguments: Setup.tcp)
+    func forbiddenPublish(_ setup: Setup) async throws {
+        let settings = Mosquitto.Settings(
+            lines: ["acl_file {folder}/acl"], files: ["acl": "topic readwrite open/#\ntopic read closed/#\n"])
+        try await Mosquitto.run(settings) { broker in
+            let client = try await broker.connect(setup)
+            let subscription = Inbox(try await client.subscribe(to: "#"))
+            for qos in [QoS.atLeastOnce, .exactlyOnce] {
+                if setup.version == .v5_0 {
+                    let error = try await errorOf { try await client.publish("x", to: "closed/a", qos: qos) }
+                    #expect(error.code == .publishRefused)
+                    #expect(error.reasonCode == .notAuthorized)
+                } else {
+                    // Acknowledged, and thrown away.
+                    try await client.publish("x", to: "closed/a", qos: qos)
+                }
+            }
+            try await client.publish("y", to: "open/a", qos: .atLeastOnce)
+            #expect(try await subscription.next().topic.string == "open/a")
+        }
+    }
+
+    private static let accessControl = [
+        "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/opt/homebrew/lib",
+        "/usr/local/lib",
+    ].map { "\($0)/mosquitto_dynamic_security.so" }.first { FileManager.default.fileExists(atPath: $0) }
+
+    // [MQTT-3.8.4-6] [MQTT-3.9.3-2]
+    @Test(
+        "A subscription that the server refuses throws with its reason code",
+        .enabled(
+            if: accessControl != nil || Peers.areRequired, "mosquitto's plug-in for access control is not installed"),
+        // mosquitto does not refuse in words that MQTT 3.1 does not have: it grants, and sends nothing.
+        arguments: Setup.all.filter { $0.version > .v3_1 })
+    func refusedSubscription(_ setup: Setup) async throws {
+        // A file of access rules refuses no subscription, it only sends nothing; the plug-in does refuse.
+        let plugIn = try #require(Self.accessControl)
+        let settings = Mosquitto.Settings(
+            lines: ["plugin \(plugIn)", "plugin_opt_config_file {folder}/rules.json"],
+            files: [
+                "rules.json": #"""
+                {"defaultACLAccess":
+                    {"publishClientSend": true, "publishClientReceive": true, "subscribe": false, "unsubscribe": true},
+                 "clients": [], "groups": [{"groupname": "anyone", "roles": [{"rolename": "guest"}]}],
+                 "roles": [{"rolename": "guest", "acls": [{"acltype": "subscribePattern", "topic": "open/#", "allow": true}]}],
+                 "anonymousGroup": "anyone"}
+                """#
+            ])
+        try await Mosquitto.run(settings) { broker in
+            let client = try await broker.connect(setup)
+            let error = try await errorOf { try await client.subscribe(to: "closed/#") }
+            #expect(error.code == .subscriptionRefused)
+            #expect(error.reasonCode == (setup.version == .v5_0 ? .notAuthorized : .unspecifiedError))
+            #expect(error.message.contains("closed/#"))
+
+            let both = try await errorOf {
+                try await client.subscribe(to: [("open/a", .init()), ("closed/a", .init())])
+            }
+            #expect(both.code == .subscriptionRefused)
+            #expect(both.message.contains("closed/a"))
+
+            let subscription = Inbox(try await client.subscribe(to: "open/+"))
+            try await client.publish("x", to: "open/a", qos: .atLeastOnce)
+            #expect(try await subscription.next().text == "x")
+        }
+    }
+
+    // MARK: TLS
+
+    @Test(
+        "A client shows its certificate, and one without is told what is missing", arguments: ProtocolVersion.allCases)
+    func clientCertificate(_ version: ProtocolVersion) async throws {
+        let setup = Setup(listener: .mutualTLS, version: version)
+        try await Mosquitto.run(.init(listeners: [.mutualTLS])) { broker in
+            let client = try await broker.connect(setup) { $0.tls.clientCertificate = Self.certificate("client") }
+            let subscription = Inbox(try await client.subscribe(to: "a"))
+            try await client.publish("known", to: "a", qos: .exactlyOnce)
+            #expect(try await subscription.next().text == "known")
+
+            let nameless = try broker.client(setup)
+            let missing = try await errorOf { try await nameless.connect() }
+            #expect(Self.cause(missing)?.code == .clientCertificateRequired)
+
+            let foreign = try broker.client(setup) { $0.tls.clientCertificate = Self.certificate("foreign-client") }
+            let rejected = try await errorOf { try await foreign.connect() }
+            #expect(Self.cause(rejected)?.code == .clientCertificateRejected)
+        }
+    }
+
+    private static func certificate(_ name: String) -> TLSSettings.ClientCertificate {
+        .init(
+            chain: .file("\(Peers.certificates)/\(name).pem"), key: .file("\(Peers.certificates)/\(name).key.pem"))
+    }
+
+    private static func cause(_ error: MQTTError) -> TransportError? { error.cause as? TransportError }
+
+    @Test("An authority that is not trusted, a certificate for another host or out of date: the error says which")
+    func untrusted() async throws {
+        try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere])) { broker in
+            func failure(
+                _ listener: Mosquitto.Listener, _ change: (inout MQTTConfiguration) -> Void = { _ in }
+            ) async throws -> MQTTError {
+                let client = try broker.client(Setup(listener: listener, version: .v5_0), change)
+                return try await errorOf { try await client.connect() }
+            }
+            let stranger = try await failure(.tls) { $0.tls.trustRoots = .file("\(Peers.certificates)/other-ca.pem") }
+            #expect(stranger.code == .connectionFailed)
+            #expect(Self.cause(stranger)?.code == .certificateNotTrusted)
+
+            let system = try await failure(.tls) { $0.tls.trustRoots = .system }
+            #expect(Self.cause(system)?.code == .certificateNotTrusted)
+
+            let expired = try await failure(.expired)
+            #expect(Self.cause(expired)?.code == .certificateExpired)
+
+            let elsewhere = try await failure(.elsewhere)
+            #expect(Self.cause(elsewhere)?.code == .hostNameMismatch)
+            #expect(elsewhere.message.contains("127.0.0.1") && elsewhere.message.contains("broker.example"))
+        }
+    }
+
+    @Test("Verification can be given up in part by name, and no further")
+    func insecure() async throws {
+        try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere])) { broker in
+            func connect(_ listener: Mosquitto.Listener, _ verification: TLSSettings.Verification) async throws {
+                _ = try await broker.connect(Setup(listener: listener, version: .v5_0)) {
+                    $0.tls.verification = verification
+                }
+            }
+            try await connect(.elsewhere, .insecureAnyHostName)
+            try await connect(.elsewhere, .insecureAnyCertificate)
+            try await connect(.expired, .insecureAnyCertificate)
+            await #expect(throws: MQTTError.self) { try await connect(.expired, .insecureAnyHostName) }
+        }
+    }
+
+    @Test("TLS on one side alone is a failure that says so", .timeLimit(.minutes(1)))
+    func oneSided() async throws {
+        try await Mosquitto.run { broker in
+            let port = try #require(Int(broker.port(.tcp)))
+            let client = try broker.client(Setup(listener: .tls, version: .v5_0)) {
+                $0.servers = [.mqtts("127.0.0.1", port: port)]
+                // mosquitto waits for the rest of what it takes for a CONNECT.
+                $0.connection.connectTimeout = .seconds(2)
+            }
+            let error = try await errorOf { try await client.connect() }
+            #expect(error.code == .connectionFailed)
+
+            let securePort = try #require(Int(broker.port(.tls)))
+            let plain = try broker.client(Setup(listener: .tcp, version: .v5_0)) {
+                $0.servers = [.mqtt("127.0.0.1", port: securePort)]
+                $0.connection.handshakeTimeout = .seconds(2)
+            }
+            #expect(try await errorOf { try await plain.connect() }.code != .cancelled)
+        }
+    }
+
+    @Test(
+        "A pre-shared key takes the place of certificates, and a wrong one is refused",
+        arguments: ProtocolVersion.allCases)
+    func preSharedKey(_ version: ProtocolVersion) async throws {
+        let setup = Setup(listener: .preSharedKey, version: version)
+        let settings = Mosquitto.Settings(
+            listeners: [.preSharedKey], lines: ["psk_file {folder}/keys"], files: ["keys": "kitchen:0123456789abcdef\n"]
+        )
+        try await Mosquitto.run(settings) { broker in
+            let key: [UInt8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF]
+            let client = try await broker.connect(setup) { $0.tls.preSharedKey = .init(identity: "kitchen", key: key) }
+            let subscription = Inbox(try await client.subscribe(to: "a"))
+            try await client.publish("known", to: "a", qos: .atLeastOnce)
+            #expect(try await subscription.next().text == "known")
+
+            let wrong = try broker.client(setup) {
+                $0.tls.preSharedKey = .init(identity: "kitchen", key: key.reversed())
+            }
+            let error = try await errorOf { try await wrong.connect() }
+            #expect(error.code == .connectionFailed)
+            #expect(Self.cause(error)?.code == .preSharedKeyRejected)
+        }
+    }
+
+    @Test("A port where nobody listens, and a host that does not exist: the error says so")
+    func nobody() async throws {
+        try await Mosquitto.run { broker in
+            let port = try #require(Int(broker.port()))
+            try await broker.stop()
+            let refused = try broker.client(Setup(listener: .tcp, version: .v5_0))
+            let error = try await errorOf { try await refused.connect() }
+            #expect(Self.cause(error)?.code == .connectionRefused)
+            #expect(error.message.contains("\(port)"))
+
+            let lost = try broker.client(Setup(listener: .tcp, version: .v5_0)) {
+                $0.servers = [.mqtt("no-such-host.invalid")]
+            }
+            #expect(Self.cause(try await errorOf { try await lost.connect() })?.code == .hostNotFound)
+        }
+    }
+}

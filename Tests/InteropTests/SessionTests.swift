@@ -1,0 +1,299 @@
+import Curlew
+import Testing
+
+@Suite(
+    "Sessions and connections with mosquitto",
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+struct SessionTests {
+    @Test("What was published while a client was away arrives when it is back", arguments: Setup.all)
+    func messagesWhileAway(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            func makeDevice() throws -> MQTTClient {
+                try broker.client(setup) {
+                    $0.clientIdentifier = .given("device")
+                    $0.session.cleanStart = false
+                }
+            }
+            let first = try makeDevice()
+            try await first.connect()
+            let before = Inbox(try await first.subscribe(to: "orders/+", acknowledgement: .onReceipt))
+            let publisher = try await broker.connect(setup)
+            try await publisher.publish("before", to: "orders/1", qos: .exactlyOnce)
+            #expect(try await before.next().text == "before")
+            await first.disconnect()
+            // To let go of it earlier is to unsubscribe.
+            withExtendedLifetime(before) {}
+
+            for number in 0..<20 {
+                try await publisher.publish(
+                    "\(number)", to: "orders/2", qos: number % 2 == 0 ? .atLeastOnce : .exactlyOnce)
+            }
+
+            let second = try makeDevice()
+            let messages = Inbox(try second.messages(matching: "orders/+"))
+            let events = second.events
+            try await second.connect()
+            let isResumed = try await MQTTClient.nextConnection(events)
+            // Before 3.1.1 a server could not say so.
+            #expect(isResumed == (setup.version > .v3_1))
+            #expect(try await messages.next(20).map(\.text) == (0..<20).map(String.init))
+        }
+    }
+
+    @Test("A subscription outlives a broken connection, and gets what was published meanwhile", arguments: Setup.v5_0)
+    func brokenConnection(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let subscriber = try await broker.connect(setup)
+            let subscription = Inbox(try await subscriber.subscribe(to: "a"))
+            let publisher = try await broker.connect(setup)
+            let events = subscriber.events
+            for round in 0..<5 {
+                subscriber.cutConnection()
+                try await publisher.publish("\(round)", to: "a", qos: .exactlyOnce)
+                #expect(try await MQTTClient.nextConnection(events))
+                #expect(try await subscription.next().text == "\(round)")
+            }
+            #expect(subscriber.statistics.reconnects == 5)
+        }
+    }
+
+    @Test("Before 5.0 a client whose session was clean subscribes anew after a broken connection", arguments: Setup.all)
+    func brokenConnectionWithCleanSession(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let subscriber = try await broker.connect(setup)
+            let subscription = Inbox(try await subscriber.subscribe(to: "a"))
+            let isResumed = try await subscriber.cutAndReconnect()
+            #expect(isResumed == (setup.version == .v5_0))
+            // The server works off what comes in on one connection in order: this is answered after the subscription.
+            _ = try await subscriber.subscribe(to: "b")
+            try await broker.connect(setup).publish("back", to: "a", qos: .atLeastOnce)
+            #expect(try await subscription.next().text == "back")
+        }
+    }
+
+    @Test("A stream of publishes loses nothing to connections that break", arguments: SetupAndQoS.reliable)
+    func publishingThroughBreaks(_ argument: SetupAndQoS) async throws {
+        try await Mosquitto.run { broker in
+            let subscription = Inbox(try await broker.connect(argument.setup).subscribe(to: "stream"))
+            let publisher = try await broker.connect(argument.setup) { $0.session.cleanStart = false }
+            async let published: Void = {
+                for number in 0..<500 {
+                    try await publisher.publish("\(number)", to: "stream", qos: argument.qos)
+                    if number % 100 == 50 { publisher.cutConnection() }
+                }
+            }()
+            var received: [String] = []
+            while Set(received).count < 500 { received.append(try await subscription.next().text) }
+            try await published
+            if argument.qos == .exactlyOnce { #expect(received == (0..<500).map(String.init)) }
+            #expect(Set(received) == Set((0..<500).map(String.init)))
+        }
+    }
+
+    @Test("A broker that is started again in the middle of a stream loses nothing", arguments: SetupAndQoS.reliable)
+    func brokerRestart(_ argument: SetupAndQoS) async throws {
+        try await Mosquitto.run(.init(isPersistent: true)) { broker in
+            let publisher = try await broker.connect(argument.setup) { $0.session.cleanStart = false }
+            let subscriber = try await broker.connect(argument.setup) { $0.session.cleanStart = false }
+            let subscription = Inbox(try await subscriber.subscribe(to: "stream"))
+            let deliveries = try (0..<100).map { try publisher.enqueue("\($0)", to: "stream", qos: argument.qos) }
+            var received = Set(try await subscription.next(10).map(\.text))
+            try await broker.stop()
+            let more = try (100..<200).map { try publisher.enqueue("\($0)", to: "stream", qos: argument.qos) }
+            try await broker.startAgain()
+            for delivery in deliveries + more { try await delivery.wait() }
+            while received.count < 200 { received.insert(try await subscription.next().text) }
+            #expect(received == Set((0..<200).map(String.init)))
+            #expect(publisher.statistics.reconnects > 0 && subscriber.statistics.reconnects > 0)
+        }
+    }
+
+    @Test(
+        "A broker that forgot everything gets the subscriptions and the unacknowledged messages again",
+        arguments: Setup.tcp)
+    func brokerForgets(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let client = try await broker.connect(setup)
+            let subscription = Inbox(try await client.subscribe(to: "a"))
+            let events = client.events
+            try await broker.stop()
+            let delivery = try client.enqueue("kept", to: "a", qos: .atLeastOnce)
+            try await broker.startAgain()
+            #expect(try await MQTTClient.nextConnection(events) == false)
+            try await delivery.wait()
+            try await client.publish("new", to: "a", qos: .atLeastOnce)
+            #expect(try await subscription.next(2).map(\.text) == ["kept", "new"])
+        }
+    }
+
+    @Test("The will is published when the connection breaks, and not after a goodbye", arguments: Setup.all)
+    func will(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let watcher = try await broker.connect(setup)
+            let subscription = Inbox(try await watcher.subscribe(to: "status/#"))
+            func makeDevice(_ name: String) async throws -> MQTTClient {
+                try await broker.connect(setup) {
+                    $0.will = .init(topic: "status/\(name)", text: "gone", qos: .atLeastOnce, retain: true)
+                    $0.reconnect = .disabled
+                }
+            }
+            await (try makeDevice("polite")).disconnect()
+            try await makeDevice("cut").cutConnection()
+            let message = try await subscription.next()
+            #expect(message.topic.string == "status/cut")
+            #expect(message.text == "gone" && message.qos == .atLeastOnce)
+            let late = Inbox(try await broker.connect(setup).subscribe(to: "status/+"))
+            #expect(try await late.next().isRetained)
+        }
+    }
+
+    @Test("The properties of a will arrive with it", arguments: Setup.v5_0)
+    func willProperties(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let subscription = Inbox(try await broker.connect(setup).subscribe(to: "status"))
+            var properties = Properties()
+            properties.contentType = "text/plain"
+            properties.userProperties = [.init("why", "cable")]
+            let device = try await broker.connect(setup) {
+                $0.will = .init(topic: "status", text: "gone", delay: .seconds(1), properties: properties)
+                $0.reconnect = .disabled
+            }
+            device.cutConnection()
+            let message = try await subscription.next()
+            #expect(message.properties.contentType == "text/plain")
+            #expect(message.properties["why"] == "cable")
+        }
+    }
+
+    @Test("A second client with the same identifier takes over the session", arguments: Setup.all)
+    func takeOver(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            func makeClient() throws -> MQTTClient {
+                try broker.client(setup) {
+                    $0.clientIdentifier = .given("one")
+                    $0.session.cleanStart = false
+                    $0.reconnect = .disabled
+                }
+            }
+            let first = try makeClient()
+            try await first.connect()
+            let before = try await first.subscribe(to: "a")
+            let second = try makeClient()
+            let messages = Inbox(try second.messages(matching: "a"))
+            try await second.connect()
+            // Before 2.0.12 mosquitto closes the connection without a word.
+            let error = try await errorOf { try await first.waitUntilStopped() }
+            #expect(error.code == .sessionTakenOver || error.code == .connectionClosed)
+            #expect(first.state == .disconnected)
+            try await second.publish("mine", to: "a", qos: .atLeastOnce)
+            #expect(try await messages.next().text == "mine")
+            withExtendedLifetime(before) {}
+        }
+    }
+
+    @Test("An idle client keeps its connection alive by pings", arguments: Setup.tcp)
+    func keepAlive(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let client = try await broker.connect(setup) {
+                $0.clientIdentifier = .given("idle")
+                $0.connection.keepAlive = .seconds(1)
+            }
+            for _ in 0..<3 { try await broker.log(says: "Received PINGREQ from idle") }
+            #expect(client.state == .connected && client.statistics.reconnects == 0)
+        }
+    }
+
+    @Test("A keep alive that the server demands holds in place of the client's own", arguments: Setup.v5_0)
+    func serverKeepAlive(_ setup: Setup) async throws {
+        try await Mosquitto.run(.init(lines: ["max_keepalive 10"])) { broker in
+            let client = try await broker.connect(setup) { $0.clientIdentifier = .given("idle") }
+            #expect(client.serverLimits?.serverKeepAlive == 10)
+            try await broker.log(says: "Received PINGREQ from idle")
+            #expect(client.statistics.reconnects == 0)
+        }
+    }
+
+    @Test("A message that has expired does not come to who was away too long", arguments: Setup.v5_0)
+    func messageExpiry(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            func makeDevice() throws -> MQTTClient {
+                try broker.client(setup) {
+                    $0.clientIdentifier = .given("device")
+                    $0.session.cleanStart = false
+                }
+            }
+            let device = try makeDevice()
+            try await device.connect()
+            let before = try await device.subscribe(to: "a")
+            await device.disconnect()
+            withExtendedLifetime(before) {}
+
+            let publisher = try await broker.connect(setup)
+            var brief = Properties()
+            brief.messageExpiryInterval = 1
+            var long = Properties()
+            long.messageExpiryInterval = 1000
+            try await publisher.publish("brief", to: "a", qos: .atLeastOnce, properties: brief)
+            try await publisher.publish("long", to: "a", qos: .atLeastOnce, properties: long)
+            // A retained message with the same lifetime shows when it is over, by not coming any more.
+            try await publisher.publish("brief", to: "clock", qos: .atLeastOnce, retain: true, properties: brief)
+            while try await Self.isRetained("clock", publisher) {}
+
+            let again = try makeDevice()
+            let messages = Inbox(try again.messages(matching: "a"))
+            try await again.connect()
+            let message = try await messages.next()
+            #expect(message.text == "long")
+            #expect(message.properties.messageExpiryInterval.map { $0 < 1000 } == true)
+        }
+    }
+
+    /// Whether the server has a retained message on the topic.
+    private static func isRetained(_ topic: String, _ client: MQTTClient) async throws -> Bool {
+        let subscription = Inbox(try await client.subscribe(to: [(topic, .init()), ("end", .init())]))
+        try await client.publish("", to: "end", qos: .atLeastOnce)
+        return try await subscription.next().topic.string == topic
+    }
+
+    @Test("The automatic version is 5.0 where the server speaks it, and the server names a client that has no name")
+    func automatic() async throws {
+        try await Mosquitto.run { broker in
+            let client = try await broker.connect(Setup(listener: .tcp, version: .v5_0)) {
+                $0.connection.version = .automatic
+                $0.clientIdentifier = .assignedByServer
+            }
+            #expect(client.protocolVersion == .v5_0)
+            #expect(!client.clientIdentifier.isEmpty)
+            #expect(client.serverLimits?.assignedClientIdentifier == client.clientIdentifier)
+            let identifier = client.clientIdentifier
+            _ = try await client.cutAndReconnect()
+            #expect(client.clientIdentifier == identifier)
+        }
+    }
+
+    @Test("Disconnecting sends what was accepted, and reports that nothing was left", arguments: SetupAndQoS.all)
+    func drain(_ argument: SetupAndQoS) async throws {
+        try await Mosquitto.run { broker in
+            let subscription = Inbox(try await broker.connect(argument.setup).subscribe(to: "last"))
+            let publisher = try await broker.connect(argument.setup)
+            for number in 0..<200 { try publisher.enqueue("\(number)", to: "last", qos: argument.qos) }
+            #expect(await publisher.disconnect().isClean)
+            #expect(try await subscription.next(200).map(\.text) == (0..<200).map(String.init))
+            #expect(publisher.state == .disconnected)
+        }
+    }
+
+    @Test("A client that was disconnected connects again", arguments: Setup.tcp)
+    func connectAgain(_ setup: Setup) async throws {
+        try await Mosquitto.run { broker in
+            let client = try await broker.connect(setup)
+            for number in 0..<3 {
+                let subscription = Inbox(try await client.subscribe(to: "a"))
+                try await client.publish("\(number)", to: "a", qos: .atLeastOnce)
+                #expect(try await subscription.next().text == "\(number)")
+                await client.disconnect()
+                try await client.connect()
+            }
+        }
+    }
+}

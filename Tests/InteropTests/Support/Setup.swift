@@ -1,0 +1,31 @@
+import Curlew
+import Testing
+
+/// One way to reach a broker, and one version to speak with it.
+struct Setup: Sendable, CustomTestStringConvertible {
+    let listener: Mosquitto.Listener
+    let version: ProtocolVersion
+
+    var testDescription: String { "\(self.listener), \(self.version)" }
+
+    /// Each version over TCP and over TLS.
+    static let all = [Mosquitto.Listener.tcp, .tls].flatMap { listener in
+        ProtocolVersion.allCases.map { Setup(listener: listener, version: $0) }
+    }
+
+    /// The newest version over TCP and TLS.
+    static let v5_0 = all.filter { $0.version == .v5_0 }
+    static let tcp = all.filter { $0.listener == .tcp }
+}
+
+/// A setup together with a QoS.
+struct SetupAndQoS: Sendable, CustomTestStringConvertible {
+    let setup: Setup
+    let qos: QoS
+
+    var testDescription: String { "\(self.setup.testDescription), QoS \(self.qos.rawValue)" }
+
+    static let all = Setup.all.flatMap { setup in QoS.allCases.map { SetupAndQoS(setup: setup, qos: $0) } }
+    /// Where nothing may be lost, over TCP.
+    static let reliable = all.filter { $0.setup.listener == .tcp && $0.qos > .atMostOnce }
+}
