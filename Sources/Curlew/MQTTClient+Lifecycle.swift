@@ -133,7 +133,7 @@ extension MQTTClient {
         return DrainReport(notSent: remains.notSent, unknown: remains.unknown)
     }
 
-    /// The supervision is over: everything that waits learns it, and a new session stands ready for another `connect()`.
+    /// The supervision is over: everything that waits learns it. The session stays for another `connect()`.
     func end(_ error: MQTTError?, first: OneShot<MQTTError?>?) {
         // A first connection that failed leaves the outbox and the subscribers as they are: `connect()` may be repeated.
         let mayBeRepeated = error != nil && first?.value == nil
@@ -147,7 +147,6 @@ extension MQTTClient {
             shared.stopError = error
             shared.session.end()
             let resumptions = shared.takeResumptions(nil)
-            shared.session = ClientSession(self.configuration.sessionSettings)
             shared.inbox = nil
             defer { shared.receivers.removeAll() }
             return (resumptions, Array(shared.receivers.values))

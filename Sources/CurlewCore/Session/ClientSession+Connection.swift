@@ -95,7 +95,7 @@ extension ClientSession {
         self.subscriptions.connectionLost(underWay: underWay, &self.completions)
     }
 
-    /// What was left when the session ended.
+    /// What was left at the end.
     package struct Remains: Equatable, Sendable {
         /// Messages that were never sent.
         package var notSent = 0
@@ -103,7 +103,7 @@ extension ClientSession {
         package var unknown = 0
     }
 
-    /// What would be left if the session ended now.
+    /// What would be left if this were the end.
     package var remains: Remains {
         let unacknowledged = self.inFlight.identifiers(in: .first).count { id in
             if case .publish? = self.inFlight[id] { true } else { false }
@@ -113,11 +113,11 @@ extension ClientSession {
             unknown: unacknowledged + self.inFlight.identifiers(in: .second).count + self.outbox.countSent)
     }
 
-    /// The session ends for good: everything that waits completes, and nothing is accepted any more.
+    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning.
     package mutating func end() {
         self.subscriptions.end(&self.completions)
         self.connectionLost()
-        self.hasEnded = true
+        self.incoming.end()
         for lane in [InFlightTable<Exchange>.Lane.second, .first] {
             for id in self.inFlight.identifiers(in: lane) {
                 switch self.inFlight.remove(id) {

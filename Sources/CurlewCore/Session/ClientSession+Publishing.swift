@@ -16,7 +16,6 @@ extension ClientSession {
     package mutating func publish(
         _ message: OutgoingMessage, request: RequestID, isAwaited: Bool, now: Timestamp, into out: inout ByteBuffer
     ) throws(Rejection) -> Submitted {
-        guard !self.hasEnded else { throw .ended }
         if let limits { try Self.check(message, against: limits) }
         let expiresAt = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
         if self.maySendAtOnce(message.qos, out) {

@@ -7,7 +7,6 @@ extension ClientSession {
         _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, request: RequestID,
         into out: inout ByteBuffer
     ) throws(Rejection) {
-        guard !self.hasEnded else { throw .ended }
         if let limits { try Self.check(filter, against: limits) }
         try self.subscriptions.subscribe(filter, options, subscriber: subscriber, request: request, &self.completions)
         self.pumpSubscriptions(into: &out)
@@ -16,7 +15,6 @@ extension ClientSession {
     /// A subscriber wants the messages of a filter that the server knows from an earlier run of the program. Nothing is
     /// sent.
     package mutating func listen(to filter: TopicFilter, subscriber: SubscriberID) {
-        guard !self.hasEnded else { return }
         self.subscriptions.listen(to: filter, subscriber: subscriber, &self.completions)
     }
 

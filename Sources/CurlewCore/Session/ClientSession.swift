@@ -5,6 +5,10 @@
 /// Around it lies what the protocol does not know: the outbox of accepted messages that were not sent yet, and who
 /// locally wants which filter. Both outlive even the loss of the session at the server.
 ///
+/// When its owner has had enough, ``end()`` completes everything that waits. The session itself stays, as it does at a
+/// server that was asked to keep it, and goes on with the next connection: tokens of messages that were handed on before
+/// never stand for later ones.
+///
 /// The session decides and does nothing: its owner tells it each event and carries out what it answers. What is to be
 /// sent is appended to the buffer that the owner passes in. Each request that was accepted comes back in exactly one
 /// ``Completion``, which the owner collects with ``takeCompletions()`` after each event.
@@ -17,7 +21,6 @@ package struct ClientSession: Sendable {
     var subscriptions = SubscriptionTable()
     var completions: [Completion] = []
     var lostSubscribers: [LostSubscription] = []
-    var hasEnded = false
     let settings: Settings
 
     // MARK: As long as the connection

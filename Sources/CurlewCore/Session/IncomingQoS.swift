@@ -22,6 +22,9 @@ struct IncomingQoS {
         /// Handed on; receivers remain that have not passed it. Without an arrival, the server has yet to send the
         /// message again on this connection.
         case held(origin: UInt64, arrival: UInt64?, remaining: Int, reasonCode: ReasonCode)
+        /// Handed on to receivers that have ended since. If the server sends it again before they have passed it, it is
+        /// handed on again: they may never pass it, and nothing behind it could be acknowledged.
+        case left(origin: UInt64, remaining: Int, reasonCode: ReasonCode)
         /// All have passed it, but the connection was lost before the PUBREC could leave.
         case passed(reasonCode: ReasonCode)
         /// PUBREC sent; PUBREL will end it. With an arrival, the server sent the message again and is answered again.
@@ -77,7 +80,7 @@ struct IncomingQoS {
             return .deliver(DeliveryToken(sequence: sequence, packetID: id, qos: qos))
         }
         switch self.exactlyOnce[id] {
-        case nil:
+        case .left?, nil:
             self.exactlyOnce[id] = .held(
                 origin: sequence, arrival: sequence, remaining: receivers, reasonCode: .success)
             self.append(Arrival(packetID: id, qos: qos, remaining: 0, isReady: receivers == 0))
@@ -128,6 +131,13 @@ struct IncomingQoS {
     }
 
     private mutating func passedExactlyOnce(_ token: DeliveryToken, _ reasonCode: ReasonCode) {
+        if case .left(token.sequence, let remaining, let earlier)? = self.exactlyOnce[token.packetID] {
+            let code = reasonCode.isFailure ? reasonCode : earlier
+            self.exactlyOnce[token.packetID] =
+                remaining > 1
+                ? .left(origin: token.sequence, remaining: remaining - 1, reasonCode: code) : .passed(reasonCode: code)
+            return
+        }
         guard case .held(let origin, let arrival, let remaining, let earlier)? = self.exactlyOnce[token.packetID],
             origin == token.sequence, remaining > 0
         else { return }
@@ -190,7 +200,7 @@ struct IncomingQoS {
             self.exactlyOnce[id] = nil
             self.exactlyOnceOnConnection.remove(id)
             return .complete(.success)
-        case .held?, .passed?: return .protocolError
+        case .held?, .left?, .passed?: return .protocolError
         case nil: return .complete(.packetIdentifierNotFound)
         }
     }
@@ -214,11 +224,18 @@ struct IncomingQoS {
                 self.exactlyOnce[arrival.packetID] = .held(
                     origin: origin, arrival: nil, remaining: remaining, reasonCode: code)
             case .received?: self.exactlyOnce[arrival.packetID] = .received(arrival: nil)
-            case .passed?, nil: break
+            case .left?, .passed?, nil: break
             }
         }
         self.arrivals.removeAll()
         self.exactlyOnceOnConnection.removeAll()
         self.atLeastOnceOnConnection = 0
+    }
+
+    /// All receivers have ended. The connection is gone already.
+    mutating func end() {
+        for case (let id, .held(let origin, _, let remaining, let code)) in self.exactlyOnce {
+            self.exactlyOnce[id] = .left(origin: origin, remaining: remaining, reasonCode: code)
+        }
     }
 }

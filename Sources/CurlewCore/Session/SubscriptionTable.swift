@@ -363,7 +363,8 @@ struct SubscriptionTable {
         self.forgetRoutes()
     }
 
-    /// The session ends for good, and all requests that wait with it.
+    /// Nobody wants anything any more, and all requests that wait end. The server may keep filters with their
+    /// identifiers, which are therefore not given out again.
     mutating func end(_ completions: inout [Completion]) {
         func end(_ request: RequestID, _ mayHaveBeenSent: Bool) {
             completions.append(
@@ -377,6 +378,8 @@ struct SubscriptionTable {
             for waiter in entry.waiters { end(waiter.request, entry.standing == .uncertain) }
         }
         for request in self.departures.keys.sorted() { end(request, true) }
+        let nextIdentifier = self.nextIdentifier
         self = SubscriptionTable()
+        self.nextIdentifier = nextIdentifier
     }
 }

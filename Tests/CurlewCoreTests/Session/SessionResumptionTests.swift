@@ -271,40 +271,4 @@ struct SessionResumptionTests {
         #expect(fixture.deliver(on: "a", .atLeastOnce, 3) == nil)
         #expect(fixture.completions().isEmpty && fixture.unsent == 0)
     }
-
-    // MARK: The end
-
-    @Test("At the end everything that waits completes, and says whether it may have been sent")
-    func end() throws {
-        var fixture = SessionFixture.connected(.receiveMaximum(2))
-        let released = try fixture.publish("released", .exactlyOnce)
-        let sent = try fixture.publish("sent")
-        let queued = try fixture.publish("queued")
-        fixture.receive(.pubrec, 1)
-        let subscribing = try fixture.subscribe("a", 1)
-        try fixture.subscribe("b", 2)
-        fixture.suback(4)
-        let unsubscribing = fixture.unsubscribe(2)
-        _ = fixture.completions()
-        #expect(fixture.session.remains == .init(notSent: 1, unknown: 2))
-        fixture.session.end()
-        #expect(
-            fixture.completions().sorted { $0.request < $1.request } == [
-                .ended(released, mayHaveBeenSent: true), .ended(sent, mayHaveBeenSent: true),
-                .ended(queued, mayHaveBeenSent: false),
-                .ended(subscribing, mayHaveBeenSent: true), .ended(unsubscribing, mayHaveBeenSent: true),
-            ])
-        fixture.session.end()
-        #expect(fixture.completions().isEmpty && fixture.session.isDrained)
-    }
-
-    @Test("Nothing is accepted after the end")
-    func afterEnd() throws {
-        var fixture = SessionFixture.connected()
-        fixture.session.end()
-        #expect(throws: Rejection.ended) { try fixture.publish() }
-        #expect(throws: Rejection.ended) { try fixture.subscribe() }
-        let request = fixture.unsubscribe()
-        #expect(fixture.completions() == [.unsubscribed(request)])
-    }
 }
