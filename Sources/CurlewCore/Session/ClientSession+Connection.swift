@@ -63,15 +63,15 @@ extension ClientSession {
     /// waited for PUBREL and never will: to send it again might double it, to call it delivered might be a lie.
     private mutating func submitAnew() {
         for id in self.inFlight.identifiers(in: .second) {
-            guard case .release(let released)? = self.inFlight.remove(id) else { continue }
-            self.complete(released.request, .abandoned(.sessionLost))
+            guard case .release(let released)? = self.inFlight[id] else { continue }
+            self.finish(id, released.request, .abandoned(.sessionLost))
         }
         for id in self.inFlight.identifiers(in: .first).reversed() {
-            guard case .publish(let sent)? = self.inFlight.remove(id) else { continue }
+            guard case .publish(let sent)? = self.inFlight.remove(id), let request = sent.request else { continue }
             self.outbox.prepend(
-                Outbox.Entry(
-                    request: sent.request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
+                Outbox.Entry(request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
         }
+        self.unawaited = 0
         self.subscriptions.sessionLost(&self.completions)
     }
 
@@ -105,33 +105,53 @@ extension ClientSession {
 
     /// What would be left if this were the end.
     package var remains: Remains {
-        let unacknowledged = self.inFlight.identifiers(in: .first).count { id in
-            if case .publish? = self.inFlight[id] { true } else { false }
+        let unknown = [InFlightTable<Exchange>.Lane.first, .second].reduce(0) { count, lane in
+            count + self.inFlight.identifiers(in: lane).count { self.inFlight[$0]?.isAwaitedPublish == true }
         }
         return Remains(
-            notSent: self.outbox.count - self.outbox.countSent,
-            unknown: unacknowledged + self.inFlight.identifiers(in: .second).count + self.outbox.countSent)
+            notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
     }
 
-    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning.
+    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning;
+    /// what was begun towards the server goes on with the next connection that finds the session.
     package mutating func end() {
         self.subscriptions.end(&self.completions)
         self.connectionLost()
         self.incoming.end()
         for lane in [InFlightTable<Exchange>.Lane.second, .first] {
             for id in self.inFlight.identifiers(in: lane) {
-                switch self.inFlight.remove(id) {
-                case .publish(let sent)?:
-                    self.complete(sent.request, .sessionEnded(mayHaveBeenSent: true))
-                case .release(let released)?:
-                    self.complete(released.request, .sessionEnded(mayHaveBeenSent: true))
-                case .subscribe?, .unsubscribe?, nil: break
-                }
+                guard var exchange = self.inFlight[id], let request = exchange.takeRequest() else { continue }
+                self.inFlight.replace(id, with: exchange)
+                self.complete(request, .sessionEnded(mayHaveBeenSent: true))
             }
         }
+        self.unawaited = self.inFlight.count
         while let entry = self.outbox.first() {
             self.outbox.removeFirst()
             self.complete(entry.request, .sessionEnded(mayHaveBeenSent: entry.wasSent))
+        }
+    }
+}
+
+extension ClientSession.Exchange {
+    fileprivate var isAwaitedPublish: Bool {
+        switch self {
+        case .publish(let sent): sent.request != nil
+        case .release(let released): released.request != nil
+        case .subscribe, .unsubscribe: false
+        }
+    }
+
+    /// Whom to tell that it goes on without being waited for.
+    fileprivate mutating func takeRequest() -> RequestID? {
+        switch self {
+        case .publish(var sent):
+            defer { self = .publish(sent) }
+            return exchange(&sent.request, with: nil)
+        case .release(var released):
+            defer { self = .release(released) }
+            return exchange(&released.request, with: nil)
+        case .subscribe, .unsubscribe: return nil
         }
     }
 }

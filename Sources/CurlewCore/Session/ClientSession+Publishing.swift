@@ -50,8 +50,7 @@ extension ClientSession {
                 self.inFlight.replace(id, with: .publish(sent))
             } catch {
                 // The server came back with lower limits.
-                _ = self.inFlight.remove(id)
-                self.complete(sent.request, .abandoned(error))
+                self.finish(id, sent.request, .abandoned(error))
             }
         }
         while let entry = self.outbox.first(), out.readableBytes < self.settings.highWaterMark {
@@ -181,9 +180,10 @@ extension ClientSession {
     mutating func receivedPuback(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
         case .publish(let sent)? where sent.message.qos == .atLeastOnce:
-            _ = self.inFlight.remove(packet.packetID)
             self.returnQuota(sent)
-            self.complete(sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+            self.finish(
+                packet.packetID, sent.request,
+                .published(packet.reasonCode, reason: packet.properties.reasonString))
             return .nothing
         case nil: return .nothing  // legal noise: an acknowledgement that crossed the loss of a connection
         default: return .violation(.protocolError, "PUBACK answers a packet that was not a PUBLISH at QoS 1")
@@ -194,9 +194,10 @@ extension ClientSession {
         switch self.inFlight[packet.packetID] {
         case .publish(let sent)? where sent.message.qos == .exactlyOnce:
             guard !packet.reasonCode.isFailure else {
-                _ = self.inFlight.remove(packet.packetID)
                 self.returnQuota(sent)
-                self.complete(sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+                self.finish(
+                    packet.packetID, sent.request,
+                    .published(packet.reasonCode, reason: packet.properties.reasonString))
                 return .nothing
             }
             // [MQTT-4.3.3-4] [MQTT-4.6.0-4]: PUBREL, in the order of the PUBRECs; the message is the server's now
@@ -223,13 +224,12 @@ extension ClientSession {
     mutating func receivedPubcomp(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
         case .release(let released)?:
-            _ = self.inFlight.remove(packet.packetID)
             self.connection?.sendQuota += 1
             // 0x92 answers the second PUBREL of an exchange that the server finished at the first: the message was
             // delivered. In answer to the only PUBREL it says that the server has lost the message.
             let isLost = packet.reasonCode.isFailure && !released.wasRepeated
-            self.complete(
-                released.request,
+            self.finish(
+                packet.packetID, released.request,
                 isLost ? .abandoned(.sessionLost) : .published(released.reasonCode, reason: nil))
             return .nothing
         case nil: return .nothing

@@ -6,8 +6,11 @@
 /// locally wants which filter. Both outlive even the loss of the session at the server.
 ///
 /// When its owner has had enough, ``end()`` completes everything that waits. The session itself stays, as it does at a
-/// server that was asked to keep it, and goes on with the next connection: tokens of messages that were handed on before
-/// never stand for later ones.
+/// server that was asked to keep it. If the next connection finds it there, half-done exchanges go on as the standard
+/// wants it [MQTT-4.4.0-1], though nobody waits for them any more: whoever did was told that the outcome is unknown. To
+/// forget them would let the next message take the identifier of one that the server has half received, and be taken for
+/// a repetition of it. If the server has no session, they are dropped. Tokens of messages that were handed on before the
+/// end never stand for later ones.
 ///
 /// The session decides and does nothing: its owner tells it each event and carries out what it answers. What is to be
 /// sent is appended to the buffer that the owner passes in. Each request that was accepted comes back in exactly one
@@ -16,6 +19,8 @@ package struct ClientSession: Sendable {
     // MARK: As long as the session
 
     var inFlight = InFlightTable<Exchange>()
+    /// How many of them nobody waits for.
+    var unawaited = 0
     var outbox = Outbox()
     var incoming = IncomingQoS()
     var subscriptions = SubscriptionTable()
@@ -64,7 +69,8 @@ package struct ClientSession: Sendable {
 
     /// A publish that was sent and is not acknowledged.
     struct Sent {
-        let request: RequestID
+        /// `nil` when it has been completed: the exchange goes on for the sake of the protocol alone.
+        var request: RequestID?
         let message: OutgoingMessage
         let expiresAt: Timestamp?
         /// Whether it was sent on this connection.
@@ -73,7 +79,8 @@ package struct ClientSession: Sendable {
 
     /// A QoS 2 publish between PUBREC and PUBCOMP.
     struct Released {
-        let request: RequestID
+        /// `nil` when it has been completed.
+        var request: RequestID?
         /// The reason code of the PUBREC.
         let reasonCode: ReasonCode
         /// Whether PUBREL was sent on more than one connection, so that the server may have finished the exchange before.
@@ -112,8 +119,8 @@ package struct ClientSession: Sendable {
     /// Messages that were handed on and are not acknowledged to the server.
     package var unacknowledgedCount: Int { self.incoming.unacknowledged }
 
-    /// Whether nothing is left to send and nothing waits for an answer.
-    package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == 0 }
+    /// Whether nothing is left to send and nobody waits for an answer.
+    package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == self.unawaited }
 
     /// Whether another message fits that nobody waits for.
     package var hasRoom: Bool {
@@ -136,6 +143,12 @@ package struct ClientSession: Sendable {
 
     /// Whether there is something to take.
     package var hasCompletions: Bool { !self.completions.isEmpty }
+
+    /// An exchange is over: its identifier is free, and whoever waits for it learns how it ended.
+    mutating func finish(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
+        _ = self.inFlight.remove(id)
+        if let request { self.complete(request, outcome) } else { self.unawaited -= 1 }
+    }
 
     mutating func complete(_ request: RequestID, _ outcome: Completion.Outcome) {
         self.completions.append(Completion(request: request, outcome: outcome))

@@ -54,6 +54,54 @@ struct SessionEndTests {
         #expect(fixture.completions().contains(.ended(request, mayHaveBeenSent: true)))
     }
 
+    // MARK: Half-done exchanges
+
+    @Test("Exchanges that nobody waits for any more go on where the server has the session [MQTT-4.4.0-1]")
+    func exchangesGoOn() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.publish("released", .exactlyOnce)
+        try fixture.publish("sent", .exactlyOnce)
+        try fixture.publish("acknowledged soon")
+        fixture.receive(.pubrec, 1)
+        fixture.session.end()
+        _ = fixture.completions()
+        let new = try fixture.publish("new", .exactlyOnce)
+        fixture.connect(present: true)
+        #expect(
+            fixture.written().summaries == [
+                "PUBREL 1", "PUBLISH 2 dup sent", "PUBLISH 3 dup acknowledged soon", "PUBLISH 4 new",
+            ])
+        #expect(fixture.session.remains == .init(unknown: 1) && !fixture.session.isDrained)
+        fixture.receive(.pubcomp, 1)
+        fixture.receive(.puback, 3)
+        fixture.receive(.pubrec, 4)
+        fixture.receive(.pubcomp, 4)
+        #expect(fixture.completions() == [.published(new)])
+        #expect(fixture.session.isDrained && fixture.session.inFlightCount == 1)
+        fixture.receive(.pubrec, 2)
+        fixture.receive(.pubcomp, 2)
+        #expect(fixture.completions().isEmpty && fixture.session.inFlightCount == 0 && fixture.session.isDrained)
+    }
+
+    @Test(
+        "Exchanges that nobody waits for any more are dropped where the server has no session",
+        arguments: [true, false])
+    func exchangesDropped(clean: Bool) throws {
+        var fixture = SessionFixture.connected()
+        try fixture.publish("released", .exactlyOnce)
+        try fixture.publish("sent")
+        fixture.receive(.pubrec, 1)
+        fixture.session.end()
+        _ = fixture.completions()
+        fixture.connect(present: false, clean: clean)
+        #expect(fixture.written().isEmpty && fixture.completions().isEmpty)
+        #expect(fixture.session.inFlightCount == 0 && fixture.session.isDrained)
+        let new = try fixture.publish("new")
+        #expect(!fixture.session.isDrained)
+        fixture.session.end()
+        #expect(fixture.completions() == [.ended(new, mayHaveBeenSent: true)])
+    }
+
     // MARK: What the server sends
 
     @Test("A token from before the end acknowledges nothing that comes after it", arguments: [true, false])

@@ -41,4 +41,22 @@ struct ConnectAgainWireTests {
         try await client.publish("after", to: "t")
         try await second.expect(.publish(Publish("after", "t")))
     }
+
+    @Test(
+        "An exchange that a disconnect cut off goes on, and keeps its identifier from the next message [MQTT-4.4.0-1]")
+    func exchanges() async throws {
+        let (client, connection) = try await self.keepingClient()
+        let delivery = try client.enqueue("old", to: "t", qos: .exactlyOnce)
+        let packet = try await connection.receivePublishPacket()
+        let id = try #require(packet.packetID)
+        try connection.send(.pubrec(Acknowledgement(id)))
+        try await connection.expect(.pubrel(Acknowledgement(id)))
+        await client.disconnect(drain: .zero)
+        #expect(try await failure { try await delivery.wait() }.delivery == .unknown)
+        let second = try await self.connectAgain(client, sessionPresent: true)
+        try await second.expect(.pubrel(Acknowledgement(id)))
+        _ = try client.enqueue("new", to: "t", qos: .exactlyOnce)
+        let new = try await second.receivePublishPacket()
+        #expect(new.text == "new" && new.packetID != id && !new.dup)
+    }
 }
