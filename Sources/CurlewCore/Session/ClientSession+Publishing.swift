@@ -41,17 +41,21 @@ extension ClientSession {
         while let id = self.connection?.resends.last, self.hasWindow(out) {
             self.connection?.resends.removeLast()
             guard case .publish(var sent)? = self.inFlight[id], !sent.isOnWire else { continue }
-            sent.isOnWire = true
             do {
                 if let limits { try Self.check(sent.message, against: limits) }
                 try self.write(
                     sent.message, id: id, dup: true, expiresAt: sent.expiresAt, now: now, into: &out)
                 self.connection?.sendQuota -= 1
-                self.inFlight.replace(id, with: .publish(sent))
+                sent.isOnWire = true
             } catch {
-                // The server came back with lower limits.
-                self.finish(id, sent.request, .abandoned(error))
+                // The server came back with lower limits. It may have received the message all the same, and takes whatever
+                // has the same identifier for a repetition: the exchange waits for a connection on which it can go on.
+                if let request = exchange(&sent.request, with: nil) {
+                    self.complete(request, .abandoned(error))
+                    self.unawaited += 1
+                }
             }
+            self.inFlight.replace(id, with: .publish(sent))
         }
         while let entry = self.outbox.first(), out.readableBytes < self.settings.highWaterMark {
             guard let message = entry.message else { break }

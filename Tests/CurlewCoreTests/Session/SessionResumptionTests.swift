@@ -115,6 +115,24 @@ struct SessionResumptionTests {
             ])
     }
 
+    @Test("The identifier of what was given up stays taken, and its exchange goes on when it can [MQTT-4.3.3-1]")
+    func lowerLimitsForAWhile() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.publish("long enough", .exactlyOnce)
+        fixture.reconnect(present: true, .maximumPacketSize(15))
+        #expect(fixture.completions().count == 1 && fixture.session.isDrained)
+        let new = try fixture.publish("x", .exactlyOnce)
+        #expect(fixture.written().summaries == ["PUBLISH 2 x"])
+        fixture.reconnect()
+        #expect(fixture.written().summaries == ["PUBLISH 1 dup long enough", "PUBLISH 2 dup x"])
+        for number in [1, 2] as [UInt16] {
+            fixture.receive(.pubrec, number)
+            fixture.receive(.pubcomp, number)
+        }
+        #expect(fixture.completions() == [.published(new)])
+        #expect(fixture.session.isDrained && fixture.session.inFlightCount == 0)
+    }
+
     @Test("State outlives any number of connections that come and go [MQTT-3.1.2-25] [MQTT-4.1.0-1]")
     func manyLosses() throws {
         var fixture = SessionFixture.connected()
