@@ -27,14 +27,16 @@ extension ClientSession {
             incomingAliases: IncomingTopicAliases(
                 maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
             sendQuota: window, resends: [])
+        // A server of MQTT 3.1 does not say whether it has the session.
+        let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
         self.incoming.connected(
-            sessionPresent: connack.sessionPresent,
+            isUnsaid ? .uncertain : connack.sessionPresent ? .present : .absent,
             receiveMaximum: connect.version >= .v5_0 ? self.settings.receiveMaximum : .max)
         if connack.sessionPresent {
             self.resume(into: &out)
-        } else if connect.version == .v3_1, !connect.cleanStart {
-            // A server of MQTT 3.1 does not say whether it has the session. To go on with the exchanges loses nothing
-            // if it has, or not; to begin them anew would leave those half done at a server that has.
+        } else if isUnsaid {
+            // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
+            // those half done at a server that has.
             self.subscriptions.sessionLost(&self.completions)
             self.resume(into: &out)
         } else {

@@ -49,6 +49,8 @@ struct IncomingQoS {
     private var atLeastOnceOnConnection = 0
     /// How many the server may have in flight.
     private var receiveMaximum = Int(UInt16.max)
+    /// Whether the server may have another session than the one that `exactlyOnce` is of.
+    private var isUncertain = false
 
     /// How many messages wait to be acknowledged.
     var unacknowledged: Int { self.arrivals.count }
@@ -72,7 +74,10 @@ struct IncomingQoS {
     }
 
     /// A PUBLISH arrived that has so many receivers. With none, it is acknowledged in its turn.
-    mutating func receivedPublish(_ id: PacketID, qos: QoS, receivers: Int) -> ReceivedPublish {
+    mutating func receivedPublish(_ id: PacketID, qos: QoS, dup: Bool, receivers: Int) -> ReceivedPublish {
+        if self.isUncertain, !dup, qos == .exactlyOnce, !self.exactlyOnceOnConnection.contains(id) {
+            self.exactlyOnce[id] = nil  // a server that knew of the exchange would have set DUP
+        }
         guard self.takePlace(id, qos) else { return .receiveMaximumExceeded }
         let sequence = self.nextSequence
         guard qos == .exactlyOnce else {
@@ -200,18 +205,31 @@ struct IncomingQoS {
             self.exactlyOnce[id] = nil
             self.exactlyOnceOnConnection.remove(id)
             return .complete(.success)
-        case .held?, .left?, .passed?: return .protocolError
+        case .held?, .left?, .passed?:
+            guard self.isUncertain, !self.exactlyOnceOnConnection.contains(id) else { return .protocolError }
+            return .complete(.packetIdentifierNotFound)  // it may be of another session
         case nil: return .complete(.packetIdentifierNotFound)
         }
     }
 
     // MARK: Connection
 
-    /// A connection begins. Without a resumed session nothing that the server sent before has a meaning any more.
-    mutating func connected(sessionPresent: Bool, receiveMaximum: UInt16) {
+    /// What the server has of the session.
+    enum Session {
+        /// All of it.
+        case present
+        /// Nothing: what it sent before has no meaning any more.
+        case absent
+        /// Nobody knows: it may have all of it, nothing, or an older one.
+        case uncertain
+    }
+
+    /// A connection begins.
+    mutating func connected(_ session: Session, receiveMaximum: UInt16) {
         self.connectionLost()
         self.receiveMaximum = Int(receiveMaximum)
-        if !sessionPresent { self.exactlyOnce.removeAll() }
+        self.isUncertain = session == .uncertain
+        if session == .absent { self.exactlyOnce.removeAll() }
     }
 
     /// The connection is gone: QoS 1 messages will be sent again, QoS 2 messages keep their state.
