@@ -47,7 +47,8 @@ struct Supervisor {
                 decision = self.policy.failed(random: random)
             case .closedBeforeConnAck(let cause):
                 error = cause
-                decision = self.policy.closedBeforeConnAck(random: random)
+                let mayBeOlder = (try? self.client.configuration.validate(for: .v3_1_1)) != nil
+                decision = self.policy.closedBeforeConnAck(mayBeOlder: mayBeOlder, random: random)
             case .refused(let connack):
                 error = Self.error(refusedBy: connack)
                 decision = self.policy.refused(
@@ -102,7 +103,8 @@ struct Supervisor {
         do throws(TransportError) {
             try await self.client.connector.connect(to: endpoint, on: self.client.eventLoop) { [client] newLink in
                 link.set(newLink)
-                return ClientConnection(client, link: newLink, connect: connect, opening: opening, closed: closed)
+                return ClientConnection(
+                    client, link: newLink, server: endpoint, connect: connect, opening: opening, closed: closed)
             }
         } catch {
             return .failed(MQTTError(.connectionFailed, error.message, cause: error))
