@@ -15,10 +15,12 @@ extension MQTTClient {
 
     /// CONNACK came with success. Returns whether the session was resumed; `nil` when the server breaks the protocol.
     func connected(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
+        let server = "\(connection.server)"
         let result: ClientSession.Connected = self.shared.withLock { shared in
             shared.out.clear()
             shared.isFlushScheduled = false
-            let result = shared.session.connected(connack, to: connect, now: now, into: &shared.out)
+            let result = shared.session.connected(
+                connack, to: connect, server: server, now: now, into: &shared.out)
             guard result != .protocolError else { return result }
             // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
             shared.isFlushScheduled = shared.out.readableBytes > 0

@@ -47,8 +47,7 @@ struct Supervisor {
                 decision = self.policy.failed(random: random)
             case .closedBeforeConnAck(let cause):
                 error = cause
-                let mayBeOlder = (try? self.client.configuration.validate(for: .v3_1_1)) != nil
-                decision = self.policy.closedBeforeConnAck(mayBeOlder: mayBeOlder, random: random)
+                decision = self.policy.closedBeforeConnAck(random: random)
             case .refused(let connack):
                 error = Self.error(refusedBy: connack)
                 decision = self.policy.refused(
