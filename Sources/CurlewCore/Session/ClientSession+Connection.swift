@@ -36,6 +36,7 @@ extension ClientSession {
     self.server = server
     self.incoming.connected(
       isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent,
+      version: connect.version,
       receiveMaximum: connect.version >= .v5_0 ? self.settings.receiveMaximum : .max)
     if connack.sessionPresent {
       if isOther { self.subscriptions.sessionUncertain() }
