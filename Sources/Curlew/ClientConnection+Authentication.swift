@@ -19,10 +19,10 @@ extension ClientConnection {
         guard self.isOurs(auth.properties) else { return }
         let data = auth.properties.authenticationData
         switch auth.reasonCode {
-        case .continueAuthentication where !self.authentication.isAnswering:
-            self.answer(data, configured)
-        case .continueAuthentication:
+        case .continueAuthentication where self.authentication.isAnswering:
             self.breach("The server sent AUTH before the last one was answered.")
+        case .continueAuthentication where self.phase == .handshake || self.authentication.isRepeating:
+            self.answer(data, configured)
         // Before CONNACK it is CONNACK that says so.
         case .success where self.authentication.isRepeating && !self.authentication.isAnswering:
             self.authentication.isRepeating = false

@@ -35,8 +35,13 @@ package struct KeepAlive: Sendable {
         self.lastReceived = now
     }
 
-    /// The server demands another interval in CONNACK; it wins [MQTT-3.1.2-23] [MQTT-3.2.2-21].
-    package mutating func serverKeepAlive(_ interval: UInt16) { self.interval = interval }
+    /// The server names another interval in CONNACK, and closes after one and a half of it [MQTT-3.1.2-23]
+    /// [MQTT-3.2.2-21]. A longer one, or none, does not keep this end from looking after the server as often as it
+    /// wanted to: a ping may be sent at any time (section 3.1.2.10).
+    package mutating func serverKeepAlive(_ interval: UInt16) {
+        guard interval > 0 else { return }
+        self.interval = self.interval > 0 ? min(self.interval, interval) : interval
+    }
 
     /// A control packet was written.
     package mutating func sent(at now: Timestamp) { self.lastSent = now }

@@ -37,7 +37,9 @@ extension SubscriptionTable {
         var isKnown = false
         // Where somebody listens to filters of an earlier run of the program, an identifier may be of that run.
         if self.local.isEmpty {
-            for identifier in identifiers {
+            // A server that repeats one must not have the topic matched again for it.
+            var seen: Set<UInt32> = []
+            for identifier in identifiers where identifiers.count == 1 || seen.insert(identifier).inserted {
                 guard let entry = self.entries[identifier], entry.filter.matches(topic) else { continue }
                 isKnown = true
                 if retain || identifiers.count > 1 {

@@ -71,7 +71,7 @@ struct AuthenticationWireTests {
         try await connection.expectClosed()
     }
 
-    @Test("AUTH out of turn ends the connection", arguments: [ReasonCode.success, .reauthenticate])
+    @Test("AUTH out of turn ends the connection", arguments: [ReasonCode.success, .reauthenticate, .continueAuthentication])
     func outOfTurn(_ code: ReasonCode) async throws {
         let client = try self.makeClient()
         async let connected: Void = client.connect()
