@@ -2,171 +2,163 @@ package import NIOCore
 
 // Connecting, losing the connection, ending.
 extension ClientSession {
-  /// What a CONNACK that accepts leads to.
-  package enum Connected: Equatable {
-    /// The session goes on: what was unacknowledged has been sent again.
-    case resumed
-    /// The server had no session, or does not say: what it may not know has been submitted anew.
-    case fresh
-    /// The server says that it has a session although we asked it to forget [MQTT-3.2.2-2].
-    case protocolError
-  }
-
-  /// The server accepted the connection; `server` tells it from others. What can be sent has been appended to `out`.
-  package mutating func connected(
-    _ connack: ConnAck, to connect: Connect, server: String, now: Timestamp,
-    into out: inout ByteBuffer
-  ) -> Connected {
-    guard !(connack.sessionPresent && connect.cleanStart) else { return .protocolError }  // [MQTT-3.2.2-4]
-    self.connectionLost()
-    let limits = ServerLimits(connack, version: connect.version)
-    let window = Int(max(1, min(limits.receiveMaximum, self.settings.maximumInFlight)))  // [MQTT-4.9.0-1]
-    self.connection = Connection(
-      version: connect.version, limits: limits,
-      outgoingAliases: OutgoingTopicAliases(
-        maximum: min(limits.topicAliasMaximum, self.settings.outgoingTopicAliasMaximum)),
-      incomingAliases: IncomingTopicAliases(
-        maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
-      sendQuota: window, resends: [])
-    // A server of MQTT 3.1 does not say whether it has the session.
-    let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
-    // Another server may share the session with the last one, or have one from before: what the last one was told,
-    // it may not know.
-    let isOther = connack.sessionPresent && self.server != nil && self.server != server
-    self.server = server
-    self.incoming.connected(
-      isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent,
-      version: connect.version,
-      receiveMaximum: connect.version >= .v5_0 ? self.settings.receiveMaximum : .max)
-    if connack.sessionPresent {
-      if isOther { self.subscriptions.sessionUncertain() }
-      self.resume(atOther: isOther, into: &out)
-    } else if isUnsaid {
-      // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
-      // those half done at a server that has.
-      self.subscriptions.sessionLost(&self.completions)
-      self.resume(atOther: false, into: &out)
-    } else {
-      self.submitAnew()
+    /// What a CONNACK that accepts leads to.
+    package enum Connected: Equatable {
+        /// The session goes on: what was unacknowledged has been sent again.
+        case resumed
+        /// The server had no session, or does not say: what it may not know has been submitted anew.
+        case fresh
+        /// The server says that it has a session although we asked it to forget [MQTT-3.2.2-2].
+        case protocolError
     }
-    self.pump(now: now, into: &out)
-    return connack.sessionPresent ? .resumed : .fresh
-  }
 
-  /// Sends PUBREL again at once and has the publishes sent again in their order, as the window allows [MQTT-4.4.0-1]
-  /// [MQTT-4.6.0-1].
-  private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
-    let releases = self.inFlight.identifiers(in: .second)
-    for id in releases {
-      guard case .release(var released)? = self.inFlight[id] else { continue }
-      released.wasRepeated = !isOther
-      self.inFlight.replace(id, with: .release(released))
-      self.connection?.sendQuota -= 1
-      self.send(.pubrel, Acknowledgement(id), into: &out)
-    }
-    self.connection?.resends = self.inFlight.identifiers(in: .first).reversed()
-  }
-
-  /// The server knows nothing any more: what it had not acknowledged goes back to the head of the outbox. A QoS 2
-  /// message whose PUBREC had come was in the server's hands [MQTT-4.3.3-4], who may have passed it on then or may have
-  /// waited for PUBREL and never will: to send it again might double it, to call it delivered might be a lie.
-  private mutating func submitAnew() {
-    for id in self.inFlight.identifiers(in: .second) {
-      guard case .release(let released)? = self.inFlight[id] else { continue }
-      self.finish(id, released.request, .abandoned(.sessionLost))
-    }
-    for id in self.inFlight.identifiers(in: .first).reversed() {
-      guard case .publish(let sent)? = self.inFlight.remove(id), let request = sent.request else {
-        continue
-      }
-      self.outbox.prepend(
-        Outbox.Entry(
-          request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
-    }
-    self.unawaited = 0
-    self.subscriptions.sessionLost(&self.completions)
-  }
-
-  /// The connection is gone, by whatever cause.
-  package mutating func connectionLost() {
-    guard self.connection != nil else { return }
-    self.connection = nil
-    self.incoming.connectionLost()
-    var underWay: [UInt32] = []
-    for id in self.inFlight.identifiers(in: .first) {
-      switch self.inFlight[id] {
-      case .publish(var sent)?:
-        sent.isOnWire = false
-        self.inFlight.replace(id, with: .publish(sent))
-      case .subscribe(let identifier)?, .unsubscribe(let identifier)?:
-        _ = self.inFlight.remove(id)
-        underWay.append(identifier)
-      case .release?, nil: break
-      }
-    }
-    self.subscriptions.connectionLost(underWay: underWay, &self.completions)
-  }
-
-  /// What was left at the end.
-  package struct Remains: Equatable, Sendable {
-    /// Messages that were never sent.
-    package var notSent = 0
-    /// Messages that were sent and not fully acknowledged.
-    package var unknown = 0
-  }
-
-  /// What would be left if this were the end.
-  package var remains: Remains {
-    let unknown = [InFlightTable<Exchange>.Lane.first, .second].reduce(0) { count, lane in
-      count
-        + self.inFlight.identifiers(in: lane).count { self.inFlight[$0]?.isAwaitedPublish == true }
-    }
-    return Remains(
-      notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
-  }
-
-  /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning;
-  /// what was begun towards the server goes on with the next connection that finds the session.
-  package mutating func end() {
-    self.subscriptions.end(&self.completions)
-    self.connectionLost()
-    self.incoming.end()
-    for lane in [InFlightTable<Exchange>.Lane.second, .first] {
-      for id in self.inFlight.identifiers(in: lane) {
-        guard var exchange = self.inFlight[id], let request = exchange.takeRequest() else {
-          continue
+    /// The server accepted the connection; `server` tells it from others. What can be sent has been appended to `out`.
+    package mutating func connected(
+        _ connack: ConnAck, to connect: Connect, server: String, now: Timestamp, into out: inout ByteBuffer
+    ) -> Connected {
+        guard !(connack.sessionPresent && connect.cleanStart) else { return .protocolError }  // [MQTT-3.2.2-4]
+        self.connectionLost()
+        let limits = ServerLimits(connack, version: connect.version)
+        let window = Int(max(1, min(limits.receiveMaximum, self.settings.maximumInFlight)))  // [MQTT-4.9.0-1]
+        self.connection = Connection(
+            version: connect.version, limits: limits,
+            outgoingAliases: OutgoingTopicAliases(
+                maximum: min(limits.topicAliasMaximum, self.settings.outgoingTopicAliasMaximum)),
+            incomingAliases: IncomingTopicAliases(
+                maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
+            sendQuota: window, resends: [])
+        // A server of MQTT 3.1 does not say whether it has the session.
+        let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
+        // Another server may share the session with the last one, or have one from before: what the last one was told,
+        // it may not know.
+        let isOther = connack.sessionPresent && self.server != nil && self.server != server
+        self.server = server
+        self.incoming.connected(
+            isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent, version: connect.version,
+            receiveMaximum: connect.version >= .v5_0 ? self.settings.receiveMaximum : .max)
+        if connack.sessionPresent {
+            if isOther { self.subscriptions.sessionUncertain() }
+            self.resume(atOther: isOther, into: &out)
+        } else if isUnsaid {
+            // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
+            // those half done at a server that has.
+            self.subscriptions.sessionLost(&self.completions)
+            self.resume(atOther: false, into: &out)
+        } else {
+            self.submitAnew()
         }
-        self.inFlight.replace(id, with: exchange)
-        self.complete(request, .sessionEnded(mayHaveBeenSent: true))
-      }
+        self.pump(now: now, into: &out)
+        return connack.sessionPresent ? .resumed : .fresh
     }
-    self.unawaited = self.inFlight.count
-    while let entry = self.outbox.first() {
-      self.outbox.removeFirst()
-      self.complete(entry.request, .sessionEnded(mayHaveBeenSent: entry.wasSent))
+
+    /// Sends PUBREL again at once and has the publishes sent again in their order, as the window allows [MQTT-4.4.0-1]
+    /// [MQTT-4.6.0-1].
+    private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
+        let releases = self.inFlight.identifiers(in: .second)
+        for id in releases {
+            guard case .release(var released)? = self.inFlight[id] else { continue }
+            released.wasRepeated = !isOther
+            self.inFlight.replace(id, with: .release(released))
+            self.connection?.sendQuota -= 1
+            self.send(.pubrel, Acknowledgement(id), into: &out)
+        }
+        self.connection?.resends = self.inFlight.identifiers(in: .first).reversed()
     }
-  }
+
+    /// The server knows nothing any more: what it had not acknowledged goes back to the head of the outbox. A QoS 2
+    /// message whose PUBREC had come was in the server's hands [MQTT-4.3.3-4], who may have passed it on then or may have
+    /// waited for PUBREL and never will: to send it again might double it, to call it delivered might be a lie.
+    private mutating func submitAnew() {
+        for id in self.inFlight.identifiers(in: .second) {
+            guard case .release(let released)? = self.inFlight[id] else { continue }
+            self.finish(id, released.request, .abandoned(.sessionLost))
+        }
+        for id in self.inFlight.identifiers(in: .first).reversed() {
+            guard case .publish(let sent)? = self.inFlight.remove(id), let request = sent.request else { continue }
+            self.outbox.prepend(
+                Outbox.Entry(request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
+        }
+        self.unawaited = 0
+        self.subscriptions.sessionLost(&self.completions)
+    }
+
+    /// The connection is gone, by whatever cause.
+    package mutating func connectionLost() {
+        guard self.connection != nil else { return }
+        self.connection = nil
+        self.incoming.connectionLost()
+        var underWay: [UInt32] = []
+        for id in self.inFlight.identifiers(in: .first) {
+            switch self.inFlight[id] {
+            case .publish(var sent)?:
+                sent.isOnWire = false
+                self.inFlight.replace(id, with: .publish(sent))
+            case .subscribe(let identifier)?, .unsubscribe(let identifier)?:
+                _ = self.inFlight.remove(id)
+                underWay.append(identifier)
+            case .release?, nil: break
+            }
+        }
+        self.subscriptions.connectionLost(underWay: underWay, &self.completions)
+    }
+
+    /// What was left at the end.
+    package struct Remains: Equatable, Sendable {
+        /// Messages that were never sent.
+        package var notSent = 0
+        /// Messages that were sent and not fully acknowledged.
+        package var unknown = 0
+    }
+
+    /// What would be left if this were the end.
+    package var remains: Remains {
+        let unknown = [InFlightTable<Exchange>.Lane.first, .second].reduce(0) { count, lane in
+            count + self.inFlight.identifiers(in: lane).count { self.inFlight[$0]?.isAwaitedPublish == true }
+        }
+        return Remains(
+            notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
+    }
+
+    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning;
+    /// what was begun towards the server goes on with the next connection that finds the session.
+    package mutating func end() {
+        self.subscriptions.end(&self.completions)
+        self.connectionLost()
+        self.incoming.end()
+        for lane in [InFlightTable<Exchange>.Lane.second, .first] {
+            for id in self.inFlight.identifiers(in: lane) {
+                guard var exchange = self.inFlight[id], let request = exchange.takeRequest() else { continue }
+                self.inFlight.replace(id, with: exchange)
+                self.complete(request, .sessionEnded(mayHaveBeenSent: true))
+            }
+        }
+        self.unawaited = self.inFlight.count
+        while let entry = self.outbox.first() {
+            self.outbox.removeFirst()
+            self.complete(entry.request, .sessionEnded(mayHaveBeenSent: entry.wasSent))
+        }
+    }
 }
 
 extension ClientSession.Exchange {
-  fileprivate var isAwaitedPublish: Bool {
-    switch self {
-    case .publish(let sent): sent.request != nil
-    case .release(let released): released.request != nil
-    case .subscribe, .unsubscribe: false
+    fileprivate var isAwaitedPublish: Bool {
+        switch self {
+        case .publish(let sent): sent.request != nil
+        case .release(let released): released.request != nil
+        case .subscribe, .unsubscribe: false
+        }
     }
-  }
 
-  /// Whom to tell that it goes on without being waited for.
-  fileprivate mutating func takeRequest() -> RequestID? {
-    switch self {
-    case .publish(var sent):
-      defer { self = .publish(sent) }
-      return exchange(&sent.request, with: nil)
-    case .release(var released):
-      defer { self = .release(released) }
-      return exchange(&released.request, with: nil)
-    case .subscribe, .unsubscribe: return nil
+    /// Whom to tell that it goes on without being waited for.
+    fileprivate mutating func takeRequest() -> RequestID? {
+        switch self {
+        case .publish(var sent):
+            defer { self = .publish(sent) }
+            return exchange(&sent.request, with: nil)
+        case .release(var released):
+            defer { self = .release(released) }
+            return exchange(&released.request, with: nil)
+        case .subscribe, .unsubscribe: return nil
+        }
     }
-  }
 }

@@ -16,143 +16,143 @@
 /// sent is appended to the buffer that the owner passes in. Each request that was accepted comes back in exactly one
 /// ``Completion``, which the owner collects with ``takeCompletions()`` after each event.
 package struct ClientSession: Sendable {
-  // MARK: As long as the session
+    // MARK: As long as the session
 
-  var inFlight = InFlightTable<Exchange>()
-  /// How many of them nobody waits for.
-  var unawaited = 0
-  var outbox = Outbox()
-  var incoming = IncomingQoS()
-  var subscriptions = SubscriptionTable()
-  var completions: [Completion] = []
-  var lostSubscribers: [LostSubscription] = []
-  /// The server of the last connection: it alone surely means this session when it says that it has one.
-  var server: String?
-  let settings: Settings
+    var inFlight = InFlightTable<Exchange>()
+    /// How many of them nobody waits for.
+    var unawaited = 0
+    var outbox = Outbox()
+    var incoming = IncomingQoS()
+    var subscriptions = SubscriptionTable()
+    var completions: [Completion] = []
+    var lostSubscribers: [LostSubscription] = []
+    /// The server of the last connection: it alone surely means this session when it says that it has one.
+    var server: String?
+    let settings: Settings
 
-  // MARK: As long as the connection
+    // MARK: As long as the connection
 
-  var connection: Connection?
+    var connection: Connection?
 
-  package init(_ settings: Settings) {
-    self.settings = settings
-  }
+    package init(_ settings: Settings) {
+        self.settings = settings
+    }
 
-  /// What its owner has chosen.
-  package struct Settings: Sendable {
-    /// How many publishes at QoS 1 and 2 may be unacknowledged at once; the server's Receive Maximum may be lower.
-    package var maximumInFlight: UInt16 = .max
-    /// How many messages at QoS 1 and 2 the server may send unacknowledged.
-    package var receiveMaximum: UInt16 = .max
-    /// How many topic aliases the server may use.
-    package var topicAliasMaximum: UInt16 = 0
-    /// How many topic aliases are used towards the server, if it allows as many.
-    package var outgoingTopicAliasMaximum: UInt16 = 0
-    /// Beyond so many unsent bytes in the outgoing buffer, messages wait in the outbox.
-    package var highWaterMark = 1 << 20
-    /// How many messages the outbox takes that nobody waits for.
-    package var outboxCount = 100_000
-    /// How many bytes the outbox takes of messages that nobody waits for.
-    package var outboxBytes = 64 << 20
+    /// What its owner has chosen.
+    package struct Settings: Sendable {
+        /// How many publishes at QoS 1 and 2 may be unacknowledged at once; the server's Receive Maximum may be lower.
+        package var maximumInFlight: UInt16 = .max
+        /// How many messages at QoS 1 and 2 the server may send unacknowledged.
+        package var receiveMaximum: UInt16 = .max
+        /// How many topic aliases the server may use.
+        package var topicAliasMaximum: UInt16 = 0
+        /// How many topic aliases are used towards the server, if it allows as many.
+        package var outgoingTopicAliasMaximum: UInt16 = 0
+        /// Beyond so many unsent bytes in the outgoing buffer, messages wait in the outbox.
+        package var highWaterMark = 1 << 20
+        /// How many messages the outbox takes that nobody waits for.
+        package var outboxCount = 100_000
+        /// How many bytes the outbox takes of messages that nobody waits for.
+        package var outboxBytes = 64 << 20
 
-    package init() {}
-  }
+        package init() {}
+    }
 
-  /// An exchange of packets under one packet identifier that we began.
-  enum Exchange {
-    case publish(Sent)
-    /// A QoS 2 publish that the server has received: PUBREL is sent, the message forgotten.
-    case release(Released)
-    /// SUBSCRIBE, for the filter with that subscription identifier.
-    case subscribe(identifier: UInt32)
-    /// UNSUBSCRIBE, for the filter with that subscription identifier.
-    case unsubscribe(identifier: UInt32)
-  }
+    /// An exchange of packets under one packet identifier that we began.
+    enum Exchange {
+        case publish(Sent)
+        /// A QoS 2 publish that the server has received: PUBREL is sent, the message forgotten.
+        case release(Released)
+        /// SUBSCRIBE, for the filter with that subscription identifier.
+        case subscribe(identifier: UInt32)
+        /// UNSUBSCRIBE, for the filter with that subscription identifier.
+        case unsubscribe(identifier: UInt32)
+    }
 
-  /// A publish that was sent and is not acknowledged.
-  struct Sent {
-    /// `nil` when it has been completed: the exchange goes on for the sake of the protocol alone.
-    var request: RequestID?
-    let message: OutgoingMessage
-    let expiresAt: Timestamp?
-    /// Whether it was sent on this connection.
-    var isOnWire: Bool
-  }
+    /// A publish that was sent and is not acknowledged.
+    struct Sent {
+        /// `nil` when it has been completed: the exchange goes on for the sake of the protocol alone.
+        var request: RequestID?
+        let message: OutgoingMessage
+        let expiresAt: Timestamp?
+        /// Whether it was sent on this connection.
+        var isOnWire: Bool
+    }
 
-  /// A QoS 2 publish between PUBREC and PUBCOMP.
-  struct Released {
-    /// `nil` when it has been completed.
-    var request: RequestID?
-    /// The reason code of the PUBREC.
-    let reasonCode: ReasonCode
-    /// Whether PUBREL was sent on more than one connection to the same server, so that the server may have finished the exchange before.
-    var wasRepeated = false
-  }
+    /// A QoS 2 publish between PUBREC and PUBCOMP.
+    struct Released {
+        /// `nil` when it has been completed.
+        var request: RequestID?
+        /// The reason code of the PUBREC.
+        let reasonCode: ReasonCode
+        /// Whether PUBREL was sent on more than one connection to the same server, so that the server may have finished the exchange before.
+        var wasRepeated = false
+    }
 
-  /// What is true of the present connection alone.
-  struct Connection {
-    let version: ProtocolVersion
-    let limits: ServerLimits
-    var outgoingAliases: OutgoingTopicAliases
-    var incomingAliases: IncomingTopicAliases
-    /// How many more publishes at QoS 1 and 2 may be sent [MQTT-4.9.0-2]. Each exchange that this connection has
-    /// seen takes one and gives it back at its end; PUBRELs of earlier connections may take it below 0.
-    var sendQuota: Int
-    /// Publishes of earlier connections that are still to be sent again, the next one last.
-    var resends: [PacketID]
-  }
+    /// What is true of the present connection alone.
+    struct Connection {
+        let version: ProtocolVersion
+        let limits: ServerLimits
+        var outgoingAliases: OutgoingTopicAliases
+        var incomingAliases: IncomingTopicAliases
+        /// How many more publishes at QoS 1 and 2 may be sent [MQTT-4.9.0-2]. Each exchange that this connection has
+        /// seen takes one and gives it back at its end; PUBRELs of earlier connections may take it below 0.
+        var sendQuota: Int
+        /// Publishes of earlier connections that are still to be sent again, the next one last.
+        var resends: [PacketID]
+    }
 
-  // MARK: What is asked about it
+    // MARK: What is asked about it
 
-  /// The negotiated limits, while connected.
-  package var limits: ServerLimits? { self.connection?.limits }
+    /// The negotiated limits, while connected.
+    package var limits: ServerLimits? { self.connection?.limits }
 
-  package var isConnected: Bool { self.connection != nil }
+    package var isConnected: Bool { self.connection != nil }
 
-  /// The protocol version, while connected.
-  package var version: ProtocolVersion? { self.connection?.version }
+    /// The protocol version, while connected.
+    package var version: ProtocolVersion? { self.connection?.version }
 
-  /// Publishes sent and not fully acknowledged.
-  package var inFlightCount: Int { self.inFlight.count }
+    /// Publishes sent and not fully acknowledged.
+    package var inFlightCount: Int { self.inFlight.count }
 
-  /// Messages that wait to be sent, and what they weigh in bytes.
-  package var queued: (count: Int, bytes: Int) { (self.outbox.count, self.outbox.bytes) }
+    /// Messages that wait to be sent, and what they weigh in bytes.
+    package var queued: (count: Int, bytes: Int) { (self.outbox.count, self.outbox.bytes) }
 
-  /// Messages that were handed on and are not acknowledged to the server.
-  package var unacknowledgedCount: Int { self.incoming.unacknowledged }
+    /// Messages that were handed on and are not acknowledged to the server.
+    package var unacknowledgedCount: Int { self.incoming.unacknowledged }
 
-  /// Whether nothing is left to send and nobody waits for an answer.
-  package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == self.unawaited }
+    /// Whether nothing is left to send and nobody waits for an answer.
+    package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == self.unawaited }
 
-  /// Whether another message fits that nobody waits for.
-  package var hasRoom: Bool {
-    self.outbox.count < self.settings.outboxCount && self.outbox.bytes < self.settings.outboxBytes
-  }
+    /// Whether another message fits that nobody waits for.
+    package var hasRoom: Bool {
+        self.outbox.count < self.settings.outboxCount && self.outbox.bytes < self.settings.outboxBytes
+    }
 
-  /// What has been completed since the last call.
-  package mutating func takeCompletions() -> [Completion] {
-    guard !self.completions.isEmpty else { return [] }
-    defer { self.completions.removeAll() }
-    return self.completions
-  }
+    /// What has been completed since the last call.
+    package mutating func takeCompletions() -> [Completion] {
+        guard !self.completions.isEmpty else { return [] }
+        defer { self.completions.removeAll() }
+        return self.completions
+    }
 
-  /// Subscribers that have lost their filter since the last call.
-  package mutating func takeLostSubscribers() -> [LostSubscription] {
-    guard !self.lostSubscribers.isEmpty else { return [] }
-    defer { self.lostSubscribers.removeAll() }
-    return self.lostSubscribers
-  }
+    /// Subscribers that have lost their filter since the last call.
+    package mutating func takeLostSubscribers() -> [LostSubscription] {
+        guard !self.lostSubscribers.isEmpty else { return [] }
+        defer { self.lostSubscribers.removeAll() }
+        return self.lostSubscribers
+    }
 
-  /// Whether there is something to take.
-  package var hasCompletions: Bool { !self.completions.isEmpty }
+    /// Whether there is something to take.
+    package var hasCompletions: Bool { !self.completions.isEmpty }
 
-  /// An exchange is over: its identifier is free, and whoever waits for it learns how it ended.
-  mutating func finish(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
-    _ = self.inFlight.remove(id)
-    if let request { self.complete(request, outcome) } else { self.unawaited -= 1 }
-  }
+    /// An exchange is over: its identifier is free, and whoever waits for it learns how it ended.
+    mutating func finish(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
+        _ = self.inFlight.remove(id)
+        if let request { self.complete(request, outcome) } else { self.unawaited -= 1 }
+    }
 
-  mutating func complete(_ request: RequestID, _ outcome: Completion.Outcome) {
-    self.completions.append(Completion(request: request, outcome: outcome))
-  }
+    mutating func complete(_ request: RequestID, _ outcome: Completion.Outcome) {
+        self.completions.append(Completion(request: request, outcome: outcome))
+    }
 }

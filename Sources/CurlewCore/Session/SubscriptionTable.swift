@@ -6,409 +6,393 @@ import DequeModule
 /// ``nextExchange()`` says what to send to bring the two together, one exchange an entry at a time. Requests that an
 /// event ends are appended to the completions that are passed in.
 struct SubscriptionTable {
-  /// What the server knows of a filter.
-  enum Standing: Equatable {
-    /// Nothing.
-    case unknown
-    /// A SUBSCRIBE is under way; what the server knew before, it still knows when it refuses this one.
-    case subscribing([Waiter], before: Knowledge)
-    /// It was granted.
-    case subscribed
-    /// The connection was lost with an exchange under way: the server may know the filter or not.
-    case uncertain
-    /// An UNSUBSCRIBE is under way.
-    case unsubscribing([RequestID])
-  }
-
-  /// What the server knew of a filter when a SUBSCRIBE was sent.
-  enum Knowledge {
-    case unknown
-    case granted
-    case uncertain
-  }
-
-  /// A request that ends with the SUBACK.
-  struct Waiter: Equatable {
-    let request: RequestID
-    let subscriber: SubscriberID
-  }
-
-  struct Entry {
-    let filter: TopicFilter
-    var options: SubscriptionOptions
-    var subscribers: [SubscriberID] = []
-    var standing = Standing.unknown
-    /// Those who wait for the next SUBSCRIBE; each is a subscriber.
-    var waiters: [Waiter] = []
-    /// Those who wait for the next UNSUBSCRIBE; none while there are subscribers.
-    var leaving: [RequestID] = []
-    /// Whether something is to be said to the server.
-    var isDirty = false
-
-    var isUnderWay: Bool {
-      switch self.standing {
-      case .subscribing, .unsubscribing: true
-      case .unknown, .subscribed, .uncertain: false
-      }
+    /// What the server knows of a filter.
+    enum Standing: Equatable {
+        /// Nothing.
+        case unknown
+        /// A SUBSCRIBE is under way; what the server knew before, it still knows when it refuses this one.
+        case subscribing([Waiter], before: Knowledge)
+        /// It was granted.
+        case subscribed
+        /// The connection was lost with an exchange under way: the server may know the filter or not.
+        case uncertain
+        /// An UNSUBSCRIBE is under way.
+        case unsubscribing([RequestID])
     }
 
-    /// What the server knows but for an exchange that is under way.
-    var knowledge: Knowledge {
-      switch self.standing {
-      case .unknown: .unknown
-      case .subscribing(_, let before): before
-      case .subscribed: .granted
-      case .uncertain, .unsubscribing: .uncertain
-      }
+    /// What the server knew of a filter when a SUBSCRIBE was sent.
+    enum Knowledge {
+        case unknown
+        case granted
+        case uncertain
     }
-  }
 
-  /// An unsubscribe request that waits for the end of several filters.
-  private struct Departure {
-    var left: Int
-    var reasonCode = ReasonCode.success
-  }
-
-  // MARK: Longer than connection and session: what is wanted
-
-  /// The key is the subscription identifier.
-  private(set) var entries: [UInt32: Entry] = [:]
-  private var identifiers: [TopicFilter: UInt32] = [:]
-  private var nextIdentifier: UInt32 = 1
-  /// The identifiers of the filters that match; several may be the same but for the share name.
-  private(set) var tree = TopicTree<[UInt32]>()
-  /// The filters of each subscriber, in the order in which it asked for them.
-  private(set) var filters: [SubscriberID: [UInt32]] = [:]
-  /// Filters that are only listened to: the server is never told of them.
-  private(set) var local: Set<UInt32> = []
-  private var departures: [RequestID: Departure] = [:]
-  /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
-  /// more.
-  private var dirty = Deque<UInt32>()
-
-  // MARK: Until anything changes
-
-  /// Who gets what.
-  var routes: [RouteKey: [SubscriberID]] = [:]
-
-  /// How many filters there are.
-  var count: Int { self.entries.count }
-
-  /// Places in the queue of what is to be said, with those of entries that are gone.
-  var places: Int { self.dirty.count }
-
-  /// Whether there may be something to say to the server.
-  var isDirty: Bool { !self.dirty.isEmpty }
-
-  // MARK: What is wanted
-
-  /// A subscriber wants a filter; the request ends with the SUBACK.
-  mutating func subscribe(
-    _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID,
-    request: RequestID,
-    _ completions: inout [Completion]
-  ) throws(Rejection) {
-    let identifier = self.identifier(of: filter)
-    var entry = self.entries[identifier] ?? Entry(filter: filter, options: options)
-    var options = options
-    if !self.local.contains(identifier), entry.subscribers.contains(where: { $0 != subscriber }) {
-      options.qos = max(options.qos, entry.options.qos)
-      var existing = entry.options
-      existing.qos = options.qos
-      guard existing == options else { throw .conflictingOptions }
+    /// A request that ends with the SUBACK.
+    struct Waiter: Equatable {
+        let request: RequestID
+        let subscriber: SubscriberID
     }
-    entry.options = options
-    entry.waiters.append(Waiter(request: request, subscriber: subscriber))
-    self.local.remove(identifier)
-    self.join(identifier, &entry, subscriber, &completions)
-    self.markDirty(identifier, &entry)
-    self.entries[identifier] = entry
-  }
 
-  /// A subscriber wants what comes for a filter that the server knows of from an earlier run of the program.
-  mutating func listen(
-    to filter: TopicFilter, subscriber: SubscriberID, _ completions: inout [Completion]
-  ) {
-    let identifier = self.identifier(of: filter)
-    var entry = self.entries[identifier] ?? Entry(filter: filter, options: SubscriptionOptions())
-    if entry.subscribers.isEmpty, entry.knowledge != .granted { self.local.insert(identifier) }
-    self.join(identifier, &entry, subscriber, &completions)
-    self.entries[identifier] = entry
-  }
+    struct Entry {
+        let filter: TopicFilter
+        var options: SubscriptionOptions
+        var subscribers: [SubscriberID] = []
+        var standing = Standing.unknown
+        /// Those who wait for the next SUBSCRIBE; each is a subscriber.
+        var waiters: [Waiter] = []
+        /// Those who wait for the next UNSUBSCRIBE; none while there are subscribers.
+        var leaving: [RequestID] = []
+        /// Whether something is to be said to the server.
+        var isDirty = false
 
-  private mutating func join(
-    _ identifier: UInt32, _ entry: inout Entry, _ subscriber: SubscriberID,
-    _ completions: inout [Completion]
-  ) {
-    if !entry.subscribers.contains(subscriber) {
-      entry.subscribers.append(subscriber)
-      self.filters[subscriber, default: []].append(identifier)
-    }
-    // The filter is wanted again before the server was told that it is not.
-    for request in entry.leaving { self.confirm(request, .success, &completions) }
-    entry.leaving = []
-    self.forgetRoutes()
-  }
-
-  /// A subscriber wants nothing more. Its requests that still wait end unsubscribed. `request` ends when the server
-  /// has confirmed each filter that was nobody else's.
-  mutating func unsubscribe(
-    _ subscriber: SubscriberID, request: RequestID, _ completions: inout [Completion]
-  ) {
-    var confirmations = 0
-    for identifier in self.filters.removeValue(forKey: subscriber) ?? [] {
-      guard var entry = self.entries[identifier] else { continue }
-      entry.subscribers.removeAll { $0 == subscriber }
-      Self.giveUp(subscriber, &entry.waiters, &completions)
-      if case .subscribing(var waiters, let before) = entry.standing {
-        Self.giveUp(subscriber, &waiters, &completions)
-        entry.standing = .subscribing(waiters, before: before)
-      }
-      guard entry.subscribers.isEmpty else {
-        self.entries[identifier] = entry
-        continue
-      }
-      if entry.standing == .unknown {
-        self.remove(identifier, entry)
-        continue
-      }
-      entry.leaving.append(request)
-      confirmations += 1
-      self.markDirty(identifier, &entry)
-      self.entries[identifier] = entry
-    }
-    if confirmations == 0 {
-      completions.append(Completion(request: request, outcome: .unsubscribed(.success)))
-    } else {
-      self.departures[request] = Departure(left: confirmations)
-    }
-    self.forgetRoutes()
-  }
-
-  private static func giveUp(
-    _ subscriber: SubscriberID, _ waiters: inout [Waiter], _ completions: inout [Completion]
-  ) {
-    for waiter in waiters where waiter.subscriber == subscriber {
-      completions.append(Completion(request: waiter.request, outcome: .unsubscribed(.success)))
-    }
-    waiters.removeAll { $0.subscriber == subscriber }
-  }
-
-  /// One of the filters that an unsubscribe request waits for is done with.
-  private mutating func confirm(
-    _ request: RequestID, _ code: ReasonCode, _ completions: inout [Completion]
-  ) {
-    guard var departure = self.departures[request] else { return }
-    departure.left -= 1
-    if !departure.reasonCode.isFailure { departure.reasonCode = code }
-    self.departures[request] = departure.left > 0 ? departure : nil
-    if departure.left == 0 {
-      completions.append(Completion(request: request, outcome: .unsubscribed(departure.reasonCode)))
-    }
-  }
-
-  private mutating func identifier(of filter: TopicFilter) -> UInt32 {
-    if let identifier = self.identifiers[filter] { return identifier }
-    var identifier = self.nextIdentifier
-    // A subscription identifier is at most 268,435,455 (section 3.8.2.1.2).
-    while self.entries[identifier] != nil { identifier = identifier % 268_435_455 + 1 }
-    self.nextIdentifier = identifier % 268_435_455 + 1
-    self.identifiers[filter] = identifier
-    self.tree.withValue(for: filter, default: []) { $0.append(identifier) }
-    return identifier
-  }
-
-  private mutating func remove(_ identifier: UInt32, _ entry: Entry) {
-    self.entries[identifier] = nil
-    self.identifiers[entry.filter] = nil
-    self.local.remove(identifier)
-    self.tree.withValue(for: entry.filter, default: []) { $0.removeAll { $0 == identifier } }
-    if self.tree[entry.filter]?.isEmpty == true { self.tree.remove(entry.filter) }
-    self.forgetRoutes()
-  }
-
-  private mutating func markDirty(_ identifier: UInt32, _ entry: inout Entry) {
-    guard !entry.isDirty else { return }
-    entry.isDirty = true
-    // An entry that is under way has its turn again when the answer comes.
-    if !entry.isUnderWay { self.enqueue(identifier) }
-  }
-
-  private mutating func enqueue(_ identifier: UInt32) {
-    // Without a connection nothing is taken out: what is gone must not pile up.
-    if self.dirty.count > 2 * self.entries.count + 64 {
-      let entries = self.entries
-      self.dirty.removeAll { entries[$0]?.isDirty != true }
-    }
-    self.dirty.append(identifier)
-  }
-
-  // MARK: What the server is told
-
-  /// What to send next.
-  enum Exchange: Equatable {
-    case subscribe(UInt32, TopicFilter, SubscriptionOptions)
-    case unsubscribe(UInt32, TopicFilter)
-  }
-
-  /// What to say to the server next about one entry, or `nil` when all is said. The caller reports the answer with
-  /// ``subscribed(_:_:_:_:)`` or ``unsubscribed(_:_:_:)``.
-  mutating func nextExchange() -> Exchange? {
-    while let identifier = self.dirty.popFirst() {
-      guard var entry = self.entries[identifier], entry.isDirty, !entry.isUnderWay else { continue }
-      entry.isDirty = false
-      defer { self.entries[identifier] = entry }
-      if self.local.contains(identifier), !entry.subscribers.isEmpty { continue }
-      if entry.subscribers.isEmpty {
-        entry.standing = .unsubscribing(entry.leaving)
-        entry.leaving = []
-        return .unsubscribe(identifier, entry.filter)
-      }
-      entry.standing = .subscribing(entry.waiters, before: entry.knowledge)
-      entry.waiters = []
-      return .subscribe(identifier, entry.filter, entry.options)
-    }
-    return nil
-  }
-
-  /// A SUBSCRIBE has ended: the server answered, or its limits forbade to send it. Subscribers who had the filter
-  /// before and have lost it now, because the server has lost the session and refuses, are appended to `lost`.
-  mutating func subscribed(
-    _ identifier: UInt32, _ outcome: Completion.Outcome, _ completions: inout [Completion],
-    _ lost: inout [LostSubscription]
-  ) {
-    guard var entry = self.entries[identifier],
-      case .subscribing(let waiters, let before) = entry.standing
-    else { return }
-    for waiter in waiters {
-      completions.append(Completion(request: waiter.request, outcome: outcome))
-    }
-    self.forgetRoutes()
-    if case .subscribed(let code, _) = outcome, !code.isFailure {
-      entry.standing = .subscribed
-      self.settle(identifier, entry, &completions)
-      return
-    }
-    switch before {
-    case .unknown: entry.standing = .unknown
-    case .granted: entry.standing = .subscribed
-    case .uncertain: entry.standing = .uncertain
-    }
-    // Whoever went on to wait for a later SUBSCRIBE of the entry has its own answer to come.
-    let pending = Set(entry.waiters.map(\.subscriber))
-    let refused = Set(waiters.map(\.subscriber))
-    let gone = entry.subscribers.filter { subscriber in
-      !pending.contains(subscriber) && (before != .granted || refused.contains(subscriber))
-    }
-    for subscriber in gone {
-      self.filters[subscriber]?.removeAll { $0 == identifier }
-      if self.filters[subscriber]?.isEmpty == true { self.filters[subscriber] = nil }
-    }
-    entry.subscribers.removeAll { gone.contains($0) }
-    let bereft = gone.filter { !refused.contains($0) }
-    if !bereft.isEmpty { lost.append(LostSubscription(subscribers: bereft, outcome: outcome)) }
-    if entry.subscribers.isEmpty, before != .unknown { entry.isDirty = true }
-    self.settle(identifier, entry, &completions)
-  }
-
-  /// An UNSUBSCRIBE has ended with this reason code.
-  mutating func unsubscribed(
-    _ identifier: UInt32, _ code: ReasonCode, _ completions: inout [Completion]
-  ) {
-    guard var entry = self.entries[identifier], case .unsubscribing(let waiters) = entry.standing
-    else { return }
-    for request in waiters { self.confirm(request, code, &completions) }
-    entry.standing = .unknown
-    self.settle(identifier, entry, &completions)
-  }
-
-  /// After an answer: forgets an entry that nobody wants, goes on with one about which more is to be said.
-  private mutating func settle(
-    _ identifier: UInt32, _ entry: Entry, _ completions: inout [Completion]
-  ) {
-    if entry.subscribers.isEmpty, entry.standing == .unknown {
-      for request in entry.leaving { self.confirm(request, .success, &completions) }
-      self.remove(identifier, entry)
-      return
-    }
-    self.entries[identifier] = entry
-    if entry.isDirty { self.enqueue(identifier) }
-  }
-
-  // MARK: Connection and session
-
-  /// The connection is gone: the exchanges of these entries were under way, and begin again on the next one.
-  mutating func connectionLost(underWay: [UInt32], _ completions: inout [Completion]) {
-    for identifier in underWay.reversed() {
-      guard var entry = self.entries[identifier] else { continue }
-      switch entry.standing {
-      case .subscribing(let waiters, let before):
-        entry.standing = before == .granted ? .subscribed : .uncertain
-        entry.waiters = waiters + entry.waiters
-      case .unsubscribing(let waiters):
-        entry.standing = .uncertain
-        if entry.subscribers.isEmpty {
-          entry.leaving = waiters + entry.leaving
-        } else {
-          for request in waiters { self.confirm(request, .success, &completions) }
+        var isUnderWay: Bool {
+            switch self.standing {
+            case .subscribing, .unsubscribing: true
+            case .unknown, .subscribed, .uncertain: false
+            }
         }
-      case .unknown, .subscribed, .uncertain: continue
-      }
-      entry.isDirty = true
-      self.entries[identifier] = entry
-      self.dirty.prepend(identifier)
-    }
-    self.forgetRoutes()
-  }
 
-  /// The server has no session: it knows none of the filters, and is told of all that are wanted.
-  mutating func sessionLost(_ completions: inout [Completion]) {
-    self.dirty.removeAll()
-    for identifier in self.entries.keys.sorted() {
-      guard var entry = self.entries[identifier] else { continue }
-      entry.standing = .unknown
-      entry.isDirty = false
-      if entry.subscribers.isEmpty {
+        /// What the server knows but for an exchange that is under way.
+        var knowledge: Knowledge {
+            switch self.standing {
+            case .unknown: .unknown
+            case .subscribing(_, let before): before
+            case .subscribed: .granted
+            case .uncertain, .unsubscribing: .uncertain
+            }
+        }
+    }
+
+    /// An unsubscribe request that waits for the end of several filters.
+    private struct Departure {
+        var left: Int
+        var reasonCode = ReasonCode.success
+    }
+
+    // MARK: Longer than connection and session: what is wanted
+
+    /// The key is the subscription identifier.
+    private(set) var entries: [UInt32: Entry] = [:]
+    private var identifiers: [TopicFilter: UInt32] = [:]
+    private var nextIdentifier: UInt32 = 1
+    /// The identifiers of the filters that match; several may be the same but for the share name.
+    private(set) var tree = TopicTree<[UInt32]>()
+    /// The filters of each subscriber, in the order in which it asked for them.
+    private(set) var filters: [SubscriberID: [UInt32]] = [:]
+    /// Filters that are only listened to: the server is never told of them.
+    private(set) var local: Set<UInt32> = []
+    private var departures: [RequestID: Departure] = [:]
+    /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
+    /// more.
+    private var dirty = Deque<UInt32>()
+
+    // MARK: Until anything changes
+
+    /// Who gets what.
+    var routes: [RouteKey: [SubscriberID]] = [:]
+
+    /// How many filters there are.
+    var count: Int { self.entries.count }
+
+    /// Places in the queue of what is to be said, with those of entries that are gone.
+    var places: Int { self.dirty.count }
+
+    /// Whether there may be something to say to the server.
+    var isDirty: Bool { !self.dirty.isEmpty }
+
+    // MARK: What is wanted
+
+    /// A subscriber wants a filter; the request ends with the SUBACK.
+    mutating func subscribe(
+        _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, request: RequestID,
+        _ completions: inout [Completion]
+    ) throws(Rejection) {
+        let identifier = self.identifier(of: filter)
+        var entry = self.entries[identifier] ?? Entry(filter: filter, options: options)
+        var options = options
+        if !self.local.contains(identifier), entry.subscribers.contains(where: { $0 != subscriber }) {
+            options.qos = max(options.qos, entry.options.qos)
+            var existing = entry.options
+            existing.qos = options.qos
+            guard existing == options else { throw .conflictingOptions }
+        }
+        entry.options = options
+        entry.waiters.append(Waiter(request: request, subscriber: subscriber))
+        self.local.remove(identifier)
+        self.join(identifier, &entry, subscriber, &completions)
+        self.markDirty(identifier, &entry)
+        self.entries[identifier] = entry
+    }
+
+    /// A subscriber wants what comes for a filter that the server knows of from an earlier run of the program.
+    mutating func listen(to filter: TopicFilter, subscriber: SubscriberID, _ completions: inout [Completion]) {
+        let identifier = self.identifier(of: filter)
+        var entry = self.entries[identifier] ?? Entry(filter: filter, options: SubscriptionOptions())
+        if entry.subscribers.isEmpty, entry.knowledge != .granted { self.local.insert(identifier) }
+        self.join(identifier, &entry, subscriber, &completions)
+        self.entries[identifier] = entry
+    }
+
+    private mutating func join(
+        _ identifier: UInt32, _ entry: inout Entry, _ subscriber: SubscriberID, _ completions: inout [Completion]
+    ) {
+        if !entry.subscribers.contains(subscriber) {
+            entry.subscribers.append(subscriber)
+            self.filters[subscriber, default: []].append(identifier)
+        }
+        // The filter is wanted again before the server was told that it is not.
         for request in entry.leaving { self.confirm(request, .success, &completions) }
-        self.remove(identifier, entry)
-        continue
-      }
-      if !self.local.contains(identifier) { self.markDirty(identifier, &entry) }
-      self.entries[identifier] = entry
+        entry.leaving = []
+        self.forgetRoutes()
     }
-    self.forgetRoutes()
-  }
 
-  /// The server has a session that may not be the one in which it was told of the filters: it is told of all again.
-  mutating func sessionUncertain() {
-    self.dirty.removeAll()
-    for identifier in self.entries.keys.sorted() {
-      guard var entry = self.entries[identifier], !self.local.contains(identifier) else { continue }
-      if entry.standing == .subscribed { entry.standing = .uncertain }
-      entry.isDirty = false
-      self.markDirty(identifier, &entry)
-      self.entries[identifier] = entry
+    /// A subscriber wants nothing more. Its requests that still wait end unsubscribed. `request` ends when the server
+    /// has confirmed each filter that was nobody else's.
+    mutating func unsubscribe(_ subscriber: SubscriberID, request: RequestID, _ completions: inout [Completion]) {
+        var confirmations = 0
+        for identifier in self.filters.removeValue(forKey: subscriber) ?? [] {
+            guard var entry = self.entries[identifier] else { continue }
+            entry.subscribers.removeAll { $0 == subscriber }
+            Self.giveUp(subscriber, &entry.waiters, &completions)
+            if case .subscribing(var waiters, let before) = entry.standing {
+                Self.giveUp(subscriber, &waiters, &completions)
+                entry.standing = .subscribing(waiters, before: before)
+            }
+            guard entry.subscribers.isEmpty else {
+                self.entries[identifier] = entry
+                continue
+            }
+            if entry.standing == .unknown {
+                self.remove(identifier, entry)
+                continue
+            }
+            entry.leaving.append(request)
+            confirmations += 1
+            self.markDirty(identifier, &entry)
+            self.entries[identifier] = entry
+        }
+        if confirmations == 0 {
+            completions.append(Completion(request: request, outcome: .unsubscribed(.success)))
+        } else {
+            self.departures[request] = Departure(left: confirmations)
+        }
+        self.forgetRoutes()
     }
-    self.forgetRoutes()
-  }
 
-  /// Nobody wants anything any more, and all requests that wait end. The server may keep filters with their
-  /// identifiers, which are therefore not given out again.
-  mutating func end(_ completions: inout [Completion]) {
-    func end(_ request: RequestID, _ mayHaveBeenSent: Bool) {
-      completions.append(
-        Completion(request: request, outcome: .sessionEnded(mayHaveBeenSent: mayHaveBeenSent)))
+    private static func giveUp(
+        _ subscriber: SubscriberID, _ waiters: inout [Waiter], _ completions: inout [Completion]
+    ) {
+        for waiter in waiters where waiter.subscriber == subscriber {
+            completions.append(Completion(request: waiter.request, outcome: .unsubscribed(.success)))
+        }
+        waiters.removeAll { $0.subscriber == subscriber }
     }
-    for identifier in self.entries.keys.sorted() {
-      guard let entry = self.entries[identifier] else { continue }
-      if case .subscribing(let waiters, _) = entry.standing {
-        for waiter in waiters { end(waiter.request, true) }
-      }
-      for waiter in entry.waiters { end(waiter.request, entry.standing == .uncertain) }
+
+    /// One of the filters that an unsubscribe request waits for is done with.
+    private mutating func confirm(_ request: RequestID, _ code: ReasonCode, _ completions: inout [Completion]) {
+        guard var departure = self.departures[request] else { return }
+        departure.left -= 1
+        if !departure.reasonCode.isFailure { departure.reasonCode = code }
+        self.departures[request] = departure.left > 0 ? departure : nil
+        if departure.left == 0 {
+            completions.append(Completion(request: request, outcome: .unsubscribed(departure.reasonCode)))
+        }
     }
-    for request in self.departures.keys.sorted() { end(request, true) }
-    let nextIdentifier = self.nextIdentifier
-    self = SubscriptionTable()
-    self.nextIdentifier = nextIdentifier
-  }
+
+    private mutating func identifier(of filter: TopicFilter) -> UInt32 {
+        if let identifier = self.identifiers[filter] { return identifier }
+        var identifier = self.nextIdentifier
+        // A subscription identifier is at most 268,435,455 (section 3.8.2.1.2).
+        while self.entries[identifier] != nil { identifier = identifier % 268_435_455 + 1 }
+        self.nextIdentifier = identifier % 268_435_455 + 1
+        self.identifiers[filter] = identifier
+        self.tree.withValue(for: filter, default: []) { $0.append(identifier) }
+        return identifier
+    }
+
+    private mutating func remove(_ identifier: UInt32, _ entry: Entry) {
+        self.entries[identifier] = nil
+        self.identifiers[entry.filter] = nil
+        self.local.remove(identifier)
+        self.tree.withValue(for: entry.filter, default: []) { $0.removeAll { $0 == identifier } }
+        if self.tree[entry.filter]?.isEmpty == true { self.tree.remove(entry.filter) }
+        self.forgetRoutes()
+    }
+
+    private mutating func markDirty(_ identifier: UInt32, _ entry: inout Entry) {
+        guard !entry.isDirty else { return }
+        entry.isDirty = true
+        // An entry that is under way has its turn again when the answer comes.
+        if !entry.isUnderWay { self.enqueue(identifier) }
+    }
+
+    private mutating func enqueue(_ identifier: UInt32) {
+        // Without a connection nothing is taken out: what is gone must not pile up.
+        if self.dirty.count > 2 * self.entries.count + 64 {
+            let entries = self.entries
+            self.dirty.removeAll { entries[$0]?.isDirty != true }
+        }
+        self.dirty.append(identifier)
+    }
+
+    // MARK: What the server is told
+
+    /// What to send next.
+    enum Exchange: Equatable {
+        case subscribe(UInt32, TopicFilter, SubscriptionOptions)
+        case unsubscribe(UInt32, TopicFilter)
+    }
+
+    /// What to say to the server next about one entry, or `nil` when all is said. The caller reports the answer with
+    /// ``subscribed(_:_:_:_:)`` or ``unsubscribed(_:_:_:)``.
+    mutating func nextExchange() -> Exchange? {
+        while let identifier = self.dirty.popFirst() {
+            guard var entry = self.entries[identifier], entry.isDirty, !entry.isUnderWay else { continue }
+            entry.isDirty = false
+            defer { self.entries[identifier] = entry }
+            if self.local.contains(identifier), !entry.subscribers.isEmpty { continue }
+            if entry.subscribers.isEmpty {
+                entry.standing = .unsubscribing(entry.leaving)
+                entry.leaving = []
+                return .unsubscribe(identifier, entry.filter)
+            }
+            entry.standing = .subscribing(entry.waiters, before: entry.knowledge)
+            entry.waiters = []
+            return .subscribe(identifier, entry.filter, entry.options)
+        }
+        return nil
+    }
+
+    /// A SUBSCRIBE has ended: the server answered, or its limits forbade to send it. Subscribers who had the filter
+    /// before and have lost it now, because the server has lost the session and refuses, are appended to `lost`.
+    mutating func subscribed(
+        _ identifier: UInt32, _ outcome: Completion.Outcome, _ completions: inout [Completion],
+        _ lost: inout [LostSubscription]
+    ) {
+        guard var entry = self.entries[identifier], case .subscribing(let waiters, let before) = entry.standing
+        else { return }
+        for waiter in waiters { completions.append(Completion(request: waiter.request, outcome: outcome)) }
+        self.forgetRoutes()
+        if case .subscribed(let code, _) = outcome, !code.isFailure {
+            entry.standing = .subscribed
+            self.settle(identifier, entry, &completions)
+            return
+        }
+        switch before {
+        case .unknown: entry.standing = .unknown
+        case .granted: entry.standing = .subscribed
+        case .uncertain: entry.standing = .uncertain
+        }
+        // Whoever went on to wait for a later SUBSCRIBE of the entry has its own answer to come.
+        let pending = Set(entry.waiters.map(\.subscriber))
+        let refused = Set(waiters.map(\.subscriber))
+        let gone = entry.subscribers.filter { subscriber in
+            !pending.contains(subscriber) && (before != .granted || refused.contains(subscriber))
+        }
+        for subscriber in gone {
+            self.filters[subscriber]?.removeAll { $0 == identifier }
+            if self.filters[subscriber]?.isEmpty == true { self.filters[subscriber] = nil }
+        }
+        entry.subscribers.removeAll { gone.contains($0) }
+        let bereft = gone.filter { !refused.contains($0) }
+        if !bereft.isEmpty { lost.append(LostSubscription(subscribers: bereft, outcome: outcome)) }
+        if entry.subscribers.isEmpty, before != .unknown { entry.isDirty = true }
+        self.settle(identifier, entry, &completions)
+    }
+
+    /// An UNSUBSCRIBE has ended with this reason code.
+    mutating func unsubscribed(_ identifier: UInt32, _ code: ReasonCode, _ completions: inout [Completion]) {
+        guard var entry = self.entries[identifier], case .unsubscribing(let waiters) = entry.standing else { return }
+        for request in waiters { self.confirm(request, code, &completions) }
+        entry.standing = .unknown
+        self.settle(identifier, entry, &completions)
+    }
+
+    /// After an answer: forgets an entry that nobody wants, goes on with one about which more is to be said.
+    private mutating func settle(_ identifier: UInt32, _ entry: Entry, _ completions: inout [Completion]) {
+        if entry.subscribers.isEmpty, entry.standing == .unknown {
+            for request in entry.leaving { self.confirm(request, .success, &completions) }
+            self.remove(identifier, entry)
+            return
+        }
+        self.entries[identifier] = entry
+        if entry.isDirty { self.enqueue(identifier) }
+    }
+
+    // MARK: Connection and session
+
+    /// The connection is gone: the exchanges of these entries were under way, and begin again on the next one.
+    mutating func connectionLost(underWay: [UInt32], _ completions: inout [Completion]) {
+        for identifier in underWay.reversed() {
+            guard var entry = self.entries[identifier] else { continue }
+            switch entry.standing {
+            case .subscribing(let waiters, let before):
+                entry.standing = before == .granted ? .subscribed : .uncertain
+                entry.waiters = waiters + entry.waiters
+            case .unsubscribing(let waiters):
+                entry.standing = .uncertain
+                if entry.subscribers.isEmpty {
+                    entry.leaving = waiters + entry.leaving
+                } else {
+                    for request in waiters { self.confirm(request, .success, &completions) }
+                }
+            case .unknown, .subscribed, .uncertain: continue
+            }
+            entry.isDirty = true
+            self.entries[identifier] = entry
+            self.dirty.prepend(identifier)
+        }
+        self.forgetRoutes()
+    }
+
+    /// The server has no session: it knows none of the filters, and is told of all that are wanted.
+    mutating func sessionLost(_ completions: inout [Completion]) {
+        self.dirty.removeAll()
+        for identifier in self.entries.keys.sorted() {
+            guard var entry = self.entries[identifier] else { continue }
+            entry.standing = .unknown
+            entry.isDirty = false
+            if entry.subscribers.isEmpty {
+                for request in entry.leaving { self.confirm(request, .success, &completions) }
+                self.remove(identifier, entry)
+                continue
+            }
+            if !self.local.contains(identifier) { self.markDirty(identifier, &entry) }
+            self.entries[identifier] = entry
+        }
+        self.forgetRoutes()
+    }
+
+    /// The server has a session that may not be the one in which it was told of the filters: it is told of all again.
+    mutating func sessionUncertain() {
+        self.dirty.removeAll()
+        for identifier in self.entries.keys.sorted() {
+            guard var entry = self.entries[identifier], !self.local.contains(identifier) else { continue }
+            if entry.standing == .subscribed { entry.standing = .uncertain }
+            entry.isDirty = false
+            self.markDirty(identifier, &entry)
+            self.entries[identifier] = entry
+        }
+        self.forgetRoutes()
+    }
+
+    /// Nobody wants anything any more, and all requests that wait end. The server may keep filters with their
+    /// identifiers, which are therefore not given out again.
+    mutating func end(_ completions: inout [Completion]) {
+        func end(_ request: RequestID, _ mayHaveBeenSent: Bool) {
+            completions.append(
+                Completion(request: request, outcome: .sessionEnded(mayHaveBeenSent: mayHaveBeenSent)))
+        }
+        for identifier in self.entries.keys.sorted() {
+            guard let entry = self.entries[identifier] else { continue }
+            if case .subscribing(let waiters, _) = entry.standing {
+                for waiter in waiters { end(waiter.request, true) }
+            }
+            for waiter in entry.waiters { end(waiter.request, entry.standing == .uncertain) }
+        }
+        for request in self.departures.keys.sorted() { end(request, true) }
+        let nextIdentifier = self.nextIdentifier
+        self = SubscriptionTable()
+        self.nextIdentifier = nextIdentifier
+    }
 }

@@ -5,278 +5,255 @@ import Testing
 
 /// A session, the buffer that it writes to, and short ways to tell it what happens.
 struct SessionFixture {
-  var session: ClientSession
-  var now = Timestamp.start
-  private(set) var version = ProtocolVersion.v5_0
-  private var out = ByteBuffer()
-  private var requests: UInt64 = 0
+    var session: ClientSession
+    var now = Timestamp.start
+    private(set) var version = ProtocolVersion.v5_0
+    private var out = ByteBuffer()
+    private var requests: UInt64 = 0
 
-  init(_ configure: (inout ClientSession.Settings) -> Void = { _ in }) {
-    var settings = ClientSession.Settings()
-    configure(&settings)
-    self.session = ClientSession(settings)
-  }
-
-  /// One that is connected, with these properties in the CONNACK.
-  static func connected(
-    _ properties: Property..., version: ProtocolVersion = .v5_0,
-    configure: (inout ClientSession.Settings) -> Void = { _ in }
-  ) -> Self {
-    var fixture = Self(configure)
-    fixture.connect(clean: true, properties, version: version)
-    return fixture
-  }
-
-  // MARK: The connection
-
-  @discardableResult
-  mutating func connect(
-    present: Bool = false, clean: Bool = false, _ properties: [Property] = [],
-    version: ProtocolVersion = .v5_0,
-    server: String = "one"
-  ) -> ClientSession.Connected {
-    self.version = version
-    self.out.clear()
-    let connect = Connect(version: version, cleanStart: clean, clientIdentifier: "c")
-    let connack = ConnAck(sessionPresent: present, properties: Properties(properties))
-    return self.session.connected(
-      connack, to: connect, server: server, now: self.now, into: &self.out)
-  }
-
-  /// The connection is lost, with what was not taken from the buffer.
-  mutating func lose() {
-    self.session.connectionLost()
-    self.out.clear()
-  }
-
-  mutating func reconnect(present: Bool = true, _ properties: Property...) {
-    self.lose()
-    self.connect(present: present, properties, version: self.version)
-  }
-
-  /// What the session has written since the last call; the bytes count as sent.
-  mutating func written() -> [Packet] {
-    var decoder = PacketDecoder(from: .client, version: self.version, maximumPacketSize: .max)
-    var packets: [Packet] = []
-    do {
-      while let packet = try decoder.decode(from: &self.out) { packets.append(packet) }
-    } catch {
-      Issue.record("what the session writes cannot be decoded: \(error)")
+    init(_ configure: (inout ClientSession.Settings) -> Void = { _ in }) {
+        var settings = ClientSession.Settings()
+        configure(&settings)
+        self.session = ClientSession(settings)
     }
-    self.out.clear()
-    return packets
-  }
 
-  /// How many bytes wait in the buffer.
-  var unsent: Int { self.out.readableBytes }
-
-  mutating func pump() { self.session.pump(now: self.now, into: &self.out) }
-
-  // MARK: What the application does
-
-  var lastRequest: RequestID { RequestID(self.requests) }
-
-  mutating func makeRequest() -> RequestID {
-    self.requests += 1
-    return self.lastRequest
-  }
-
-  @discardableResult
-  mutating func publish(
-    _ text: String = "m", to topic: TopicName = "a", _ qos: QoS = .atLeastOnce,
-    retain: Bool = false,
-    properties: [Property] = [], isAwaited: Bool = true
-  ) throws(Rejection) -> RequestID {
-    let request = self.makeRequest()
-    let message = OutgoingMessage(
-      topic: topic, payload: ByteBuffer(string: text), qos: qos, retain: retain,
-      properties: Properties(properties))
-    _ = try self.session.publish(
-      message, request: request, isAwaited: isAwaited, now: self.now, into: &self.out)
-    return request
-  }
-
-  /// `nil` when the message is turned down.
-  mutating func submit(
-    _ message: OutgoingMessage, _ request: RequestID, isAwaited: Bool
-  ) -> ClientSession.Submitted? {
-    try? self.session.publish(
-      message, request: request, isAwaited: isAwaited, now: self.now, into: &self.out)
-  }
-
-  @discardableResult
-  mutating func subscribe(
-    _ filter: String = "a", _ subscriber: UInt64 = 1,
-    _ options: SubscriptionOptions = SubscriptionOptions()
-  ) throws(Rejection) -> RequestID {
-    let request = self.makeRequest()
-    try self.session.subscribe(
-      topicFilter(filter), options, subscriber: SubscriberID(subscriber), request: request,
-      into: &self.out)
-    return request
-  }
-
-  @discardableResult
-  mutating func unsubscribe(_ subscriber: UInt64 = 1) -> RequestID {
-    let request = self.makeRequest()
-    self.session.unsubscribe(SubscriberID(subscriber), request: request, into: &self.out)
-    return request
-  }
-
-  mutating func pass(_ token: DeliveryToken?, _ reasonCode: ReasonCode = .success) {
-    guard let token else { return }
-    self.session.passed(token, reasonCode: reasonCode, into: &self.out)
-  }
-
-  mutating func completions() -> [Completion] { self.session.takeCompletions() }
-
-  // MARK: What the server sends
-
-  @discardableResult
-  mutating func receive(_ packet: Packet) -> ClientSession.Received {
-    self.session.received(packet, now: self.now, into: &self.out)
-  }
-
-  @discardableResult
-  mutating func receive(
-    _ kind: Acknowledgement.Kind, _ number: UInt16, _ reasonCode: ReasonCode = .success
-  ) -> ClientSession.Received {
-    self.receive(.acknowledgement(kind, number, reasonCode))
-  }
-
-  @discardableResult
-  mutating func suback(_ number: UInt16, _ reasonCode: ReasonCode = .grantedQoS2)
-    -> ClientSession.Received
-  {
-    self.receive(.suback(SubAck(id(number), [reasonCode])))
-  }
-
-  @discardableResult
-  mutating func unsuback(_ number: UInt16, _ reasonCode: ReasonCode = .success)
-    -> ClientSession.Received
-  {
-    self.receive(.unsuback(UnsubAck(id(number), self.version == .v5_0 ? [reasonCode] : [])))
-  }
-
-  /// A message arrives: who gets it, and its token; `nil` when it is not handed on.
-  @discardableResult
-  mutating func deliver(
-    _ text: String = "m", on topic: TopicName? = "a", _ qos: QoS = .atMostOnce,
-    _ number: UInt16? = nil,
-    alias: UInt16? = nil, retain: Bool = false, dup: Bool = false, identifiers: [UInt32] = []
-  ) -> Delivery? {
-    let packet = Publish.incoming(
-      text, topic, qos, number, alias: alias, retain: retain, dup: dup, identifiers: identifiers)
-    guard case .deliver(_, let subscribers, let token) = self.receive(.publish(packet)) else {
-      return nil
+    /// One that is connected, with these properties in the CONNACK.
+    static func connected(
+        _ properties: Property..., version: ProtocolVersion = .v5_0,
+        configure: (inout ClientSession.Settings) -> Void = { _ in }
+    ) -> Self {
+        var fixture = Self(configure)
+        fixture.connect(clean: true, properties, version: version)
+        return fixture
     }
-    return Delivery(to: subscribers.map(\.rawValue), token: token)
-  }
 
-  /// A message arrives that must be handed on.
-  mutating func delivered(
-    _ text: String = "m", on topic: TopicName = "a", _ qos: QoS = .atMostOnce,
-    _ number: UInt16? = nil,
-    dup: Bool = false
-  ) throws -> Delivery {
-    let delivery = self.deliver(text, on: topic, qos, number, dup: dup)
-    return try #require(delivery)
-  }
+    // MARK: The connection
+
+    @discardableResult
+    mutating func connect(
+        present: Bool = false, clean: Bool = false, _ properties: [Property] = [], version: ProtocolVersion = .v5_0,
+        server: String = "one"
+    ) -> ClientSession.Connected {
+        self.version = version
+        self.out.clear()
+        let connect = Connect(version: version, cleanStart: clean, clientIdentifier: "c")
+        let connack = ConnAck(sessionPresent: present, properties: Properties(properties))
+        return self.session.connected(connack, to: connect, server: server, now: self.now, into: &self.out)
+    }
+
+    /// The connection is lost, with what was not taken from the buffer.
+    mutating func lose() {
+        self.session.connectionLost()
+        self.out.clear()
+    }
+
+    mutating func reconnect(present: Bool = true, _ properties: Property...) {
+        self.lose()
+        self.connect(present: present, properties, version: self.version)
+    }
+
+    /// What the session has written since the last call; the bytes count as sent.
+    mutating func written() -> [Packet] {
+        var decoder = PacketDecoder(from: .client, version: self.version, maximumPacketSize: .max)
+        var packets: [Packet] = []
+        do {
+            while let packet = try decoder.decode(from: &self.out) { packets.append(packet) }
+        } catch {
+            Issue.record("what the session writes cannot be decoded: \(error)")
+        }
+        self.out.clear()
+        return packets
+    }
+
+    /// How many bytes wait in the buffer.
+    var unsent: Int { self.out.readableBytes }
+
+    mutating func pump() { self.session.pump(now: self.now, into: &self.out) }
+
+    // MARK: What the application does
+
+    var lastRequest: RequestID { RequestID(self.requests) }
+
+    mutating func makeRequest() -> RequestID {
+        self.requests += 1
+        return self.lastRequest
+    }
+
+    @discardableResult
+    mutating func publish(
+        _ text: String = "m", to topic: TopicName = "a", _ qos: QoS = .atLeastOnce, retain: Bool = false,
+        properties: [Property] = [], isAwaited: Bool = true
+    ) throws(Rejection) -> RequestID {
+        let request = self.makeRequest()
+        let message = OutgoingMessage(
+            topic: topic, payload: ByteBuffer(string: text), qos: qos, retain: retain,
+            properties: Properties(properties))
+        _ = try self.session.publish(
+            message, request: request, isAwaited: isAwaited, now: self.now, into: &self.out)
+        return request
+    }
+
+    /// `nil` when the message is turned down.
+    mutating func submit(
+        _ message: OutgoingMessage, _ request: RequestID, isAwaited: Bool
+    ) -> ClientSession.Submitted? {
+        try? self.session.publish(message, request: request, isAwaited: isAwaited, now: self.now, into: &self.out)
+    }
+
+    @discardableResult
+    mutating func subscribe(
+        _ filter: String = "a", _ subscriber: UInt64 = 1, _ options: SubscriptionOptions = SubscriptionOptions()
+    ) throws(Rejection) -> RequestID {
+        let request = self.makeRequest()
+        try self.session.subscribe(
+            topicFilter(filter), options, subscriber: SubscriberID(subscriber), request: request, into: &self.out)
+        return request
+    }
+
+    @discardableResult
+    mutating func unsubscribe(_ subscriber: UInt64 = 1) -> RequestID {
+        let request = self.makeRequest()
+        self.session.unsubscribe(SubscriberID(subscriber), request: request, into: &self.out)
+        return request
+    }
+
+    mutating func pass(_ token: DeliveryToken?, _ reasonCode: ReasonCode = .success) {
+        guard let token else { return }
+        self.session.passed(token, reasonCode: reasonCode, into: &self.out)
+    }
+
+    mutating func completions() -> [Completion] { self.session.takeCompletions() }
+
+    // MARK: What the server sends
+
+    @discardableResult
+    mutating func receive(_ packet: Packet) -> ClientSession.Received {
+        self.session.received(packet, now: self.now, into: &self.out)
+    }
+
+    @discardableResult
+    mutating func receive(
+        _ kind: Acknowledgement.Kind, _ number: UInt16, _ reasonCode: ReasonCode = .success
+    ) -> ClientSession.Received {
+        self.receive(.acknowledgement(kind, number, reasonCode))
+    }
+
+    @discardableResult
+    mutating func suback(_ number: UInt16, _ reasonCode: ReasonCode = .grantedQoS2) -> ClientSession.Received {
+        self.receive(.suback(SubAck(id(number), [reasonCode])))
+    }
+
+    @discardableResult
+    mutating func unsuback(_ number: UInt16, _ reasonCode: ReasonCode = .success) -> ClientSession.Received {
+        self.receive(.unsuback(UnsubAck(id(number), self.version == .v5_0 ? [reasonCode] : [])))
+    }
+
+    /// A message arrives: who gets it, and its token; `nil` when it is not handed on.
+    @discardableResult
+    mutating func deliver(
+        _ text: String = "m", on topic: TopicName? = "a", _ qos: QoS = .atMostOnce, _ number: UInt16? = nil,
+        alias: UInt16? = nil, retain: Bool = false, dup: Bool = false, identifiers: [UInt32] = []
+    ) -> Delivery? {
+        let packet = Publish.incoming(
+            text, topic, qos, number, alias: alias, retain: retain, dup: dup, identifiers: identifiers)
+        guard case .deliver(_, let subscribers, let token) = self.receive(.publish(packet)) else { return nil }
+        return Delivery(to: subscribers.map(\.rawValue), token: token)
+    }
+
+    /// A message arrives that must be handed on.
+    mutating func delivered(
+        _ text: String = "m", on topic: TopicName = "a", _ qos: QoS = .atMostOnce, _ number: UInt16? = nil,
+        dup: Bool = false
+    ) throws -> Delivery {
+        let delivery = self.deliver(text, on: topic, qos, number, dup: dup)
+        return try #require(delivery)
+    }
 }
 
 struct Delivery: Equatable {
-  let to: [UInt64]
-  let token: DeliveryToken?
+    let to: [UInt64]
+    let token: DeliveryToken?
 }
 
 // MARK: - Short ways to say packets
 
 extension Packet {
-  static func acknowledgement(
-    _ kind: Acknowledgement.Kind, _ number: UInt16, _ reasonCode: ReasonCode = .success
-  ) -> Self {
-    let packet = Acknowledgement(id(number), reasonCode: reasonCode)
-    return switch kind {
-    case .puback: .puback(packet)
-    case .pubrec: .pubrec(packet)
-    case .pubrel: .pubrel(packet)
-    case .pubcomp: .pubcomp(packet)
+    static func acknowledgement(
+        _ kind: Acknowledgement.Kind, _ number: UInt16, _ reasonCode: ReasonCode = .success
+    ) -> Self {
+        let packet = Acknowledgement(id(number), reasonCode: reasonCode)
+        return switch kind {
+        case .puback: .puback(packet)
+        case .pubrec: .pubrec(packet)
+        case .pubrel: .pubrel(packet)
+        case .pubcomp: .pubcomp(packet)
+        }
     }
-  }
 
-  /// In few characters: `PUBLISH 1 dup`, `PUBREL 3`, `SUBSCRIBE 2 a/#`.
-  var summary: String {
-    func acknowledgement(_ name: String, _ packet: Acknowledgement) -> String {
-      "\(name) \(packet.packetID)"
-        + (packet.reasonCode == .success ? "" : " \(packet.reasonCode.rawValue)")
+    /// In few characters: `PUBLISH 1 dup`, `PUBREL 3`, `SUBSCRIBE 2 a/#`.
+    var summary: String {
+        func acknowledgement(_ name: String, _ packet: Acknowledgement) -> String {
+            "\(name) \(packet.packetID)" + (packet.reasonCode == .success ? "" : " \(packet.reasonCode.rawValue)")
+        }
+        return switch self {
+        case .publish(let packet):
+            "PUBLISH" + (packet.packetID.map { " \($0)" } ?? "") + (packet.dup ? " dup" : "")
+                + " \(String(buffer: packet.payload))"
+        case .puback(let packet): acknowledgement("PUBACK", packet)
+        case .pubrec(let packet): acknowledgement("PUBREC", packet)
+        case .pubrel(let packet): acknowledgement("PUBREL", packet)
+        case .pubcomp(let packet): acknowledgement("PUBCOMP", packet)
+        case .subscribe(let packet): "SUBSCRIBE \(packet.packetID) \(packet.subscriptions[0].filter)"
+        case .unsubscribe(let packet): "UNSUBSCRIBE \(packet.packetID) \(packet.filters[0])"
+        default: "\(self)"
+        }
     }
-    return switch self {
-    case .publish(let packet):
-      "PUBLISH" + (packet.packetID.map { " \($0)" } ?? "") + (packet.dup ? " dup" : "")
-        + " \(String(buffer: packet.payload))"
-    case .puback(let packet): acknowledgement("PUBACK", packet)
-    case .pubrec(let packet): acknowledgement("PUBREC", packet)
-    case .pubrel(let packet): acknowledgement("PUBREL", packet)
-    case .pubcomp(let packet): acknowledgement("PUBCOMP", packet)
-    case .subscribe(let packet): "SUBSCRIBE \(packet.packetID) \(packet.subscriptions[0].filter)"
-    case .unsubscribe(let packet): "UNSUBSCRIBE \(packet.packetID) \(packet.filters[0])"
-    default: "\(self)"
-    }
-  }
 }
 
 extension [Packet] {
-  var summaries: [String] { self.map(\.summary) }
+    var summaries: [String] { self.map(\.summary) }
 
-  var publishes: [Publish] {
-    self.compactMap { if case .publish(let packet) = $0 { packet } else { nil } }
-  }
+    var publishes: [Publish] { self.compactMap { if case .publish(let packet) = $0 { packet } else { nil } } }
 
-  var subscribes: [Subscribe] {
-    self.compactMap { if case .subscribe(let packet) = $0 { packet } else { nil } }
-  }
+    var subscribes: [Subscribe] { self.compactMap { if case .subscribe(let packet) = $0 { packet } else { nil } } }
 }
 
 extension Publish {
-  static func incoming(
-    _ text: String = "m", _ topic: TopicName? = "a", _ qos: QoS = .atMostOnce,
-    _ number: UInt16? = nil,
-    alias: UInt16? = nil, retain: Bool = false, dup: Bool = false, identifiers: [UInt32] = []
-  ) -> Self {
-    var packet = Publish(
-      topic: topic, topicAlias: alias, payload: ByteBuffer(string: text), qos: qos, retain: retain,
-      dup: dup,
-      packetID: number.map(id))
-    packet.properties.subscriptionIdentifiers = identifiers
-    return packet
-  }
+    static func incoming(
+        _ text: String = "m", _ topic: TopicName? = "a", _ qos: QoS = .atMostOnce, _ number: UInt16? = nil,
+        alias: UInt16? = nil, retain: Bool = false, dup: Bool = false, identifiers: [UInt32] = []
+    ) -> Self {
+        var packet = Publish(
+            topic: topic, topicAlias: alias, payload: ByteBuffer(string: text), qos: qos, retain: retain, dup: dup,
+            packetID: number.map(id))
+        packet.properties.subscriptionIdentifiers = identifiers
+        return packet
+    }
 }
 
 extension Completion {
-  static func published(_ request: RequestID, _ code: ReasonCode = .success, reason: String? = nil)
-    -> Self
-  {
-    Self(request: request, outcome: .published(code, reason: reason))
-  }
+    static func published(_ request: RequestID, _ code: ReasonCode = .success, reason: String? = nil) -> Self {
+        Self(request: request, outcome: .published(code, reason: reason))
+    }
 
-  static func subscribed(_ request: RequestID, _ code: ReasonCode = .grantedQoS2) -> Self {
-    Self(request: request, outcome: .subscribed(code, reason: nil))
-  }
+    static func subscribed(_ request: RequestID, _ code: ReasonCode = .grantedQoS2) -> Self {
+        Self(request: request, outcome: .subscribed(code, reason: nil))
+    }
 
-  static func unsubscribed(_ request: RequestID, _ code: ReasonCode = .success) -> Self {
-    Self(request: request, outcome: .unsubscribed(code))
-  }
+    static func unsubscribed(_ request: RequestID, _ code: ReasonCode = .success) -> Self {
+        Self(request: request, outcome: .unsubscribed(code))
+    }
 
-  static func rejected(_ request: RequestID, _ rejection: Rejection) -> Self {
-    Self(request: request, outcome: .rejected(rejection))
-  }
+    static func rejected(_ request: RequestID, _ rejection: Rejection) -> Self {
+        Self(request: request, outcome: .rejected(rejection))
+    }
 
-  static func ended(_ request: RequestID, mayHaveBeenSent: Bool) -> Self {
-    Self(request: request, outcome: .sessionEnded(mayHaveBeenSent: mayHaveBeenSent))
-  }
+    static func ended(_ request: RequestID, mayHaveBeenSent: Bool) -> Self {
+        Self(request: request, outcome: .sessionEnded(mayHaveBeenSent: mayHaveBeenSent))
+    }
 }
 
 extension ClientSession.Received {
-  /// The reason code with which the connection is to be closed.
-  var violation: ReasonCode? { if case .violation(let code, _) = self { code } else { nil } }
+    /// The reason code with which the connection is to be closed.
+    var violation: ReasonCode? { if case .violation(let code, _) = self { code } else { nil } }
 }

@@ -5,425 +5,398 @@ import Testing
 
 @Suite("Receiving in a session")
 struct SessionReceivingTests {
-  /// Connected, with subscribers 1 and 2 of `a`.
-  private func subscribed(
-    version: ProtocolVersion = .v5_0, configure: (inout ClientSession.Settings) -> Void = { _ in }
-  ) throws -> SessionFixture {
-    var fixture = SessionFixture.connected(version: version, configure: configure)
-    for subscriber in 1...2 as ClosedRange<UInt64> {
-      try fixture.subscribe("a", subscriber)
-      fixture.suback(1)
-      fixture.suback(2)
+    /// Connected, with subscribers 1 and 2 of `a`.
+    private func subscribed(
+        version: ProtocolVersion = .v5_0, configure: (inout ClientSession.Settings) -> Void = { _ in }
+    ) throws -> SessionFixture {
+        var fixture = SessionFixture.connected(version: version, configure: configure)
+        for subscriber in 1...2 as ClosedRange<UInt64> {
+            try fixture.subscribe("a", subscriber)
+            fixture.suback(1)
+            fixture.suback(2)
+        }
+        _ = fixture.written()
+        _ = fixture.completions()
+        return fixture
     }
-    _ = fixture.written()
-    _ = fixture.completions()
-    return fixture
-  }
 
-  // MARK: The acknowledgement of each QoS
+    // MARK: The acknowledgement of each QoS
 
-  @Test("QoS 0 is handed on and not acknowledged [MQTT-3.3.4-1]")
-  func atMostOnce() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered()
-    #expect(delivery.to == [1, 2] && delivery.token == nil)
-    #expect(fixture.written().isEmpty)
-  }
-
-  @Test(
-    "QoS 1 is acknowledged with its identifier once all have passed it [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-2.2.1-5]"
-  )
-  func atLeastOnce() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
-    #expect(delivery.to == [1, 2] && fixture.session.unacknowledgedCount == 1)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().isEmpty)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().summaries == ["PUBACK 7"])
-    #expect(fixture.session.unacknowledgedCount == 0)
-  }
-
-  @Test(
-    "After PUBACK the same identifier is a new message, DUP or not [MQTT-4.3.2-5]",
-    arguments: [false, true])
-  func identifierAgain(dup: Bool) throws {
-    var fixture = try self.subscribed()
-    for _ in 1...2 {
-      let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7, dup: dup)
-      for _ in delivery.to { fixture.pass(delivery.token) }
-      #expect(fixture.written().summaries == ["PUBACK 7"])
+    @Test("QoS 0 is handed on and not acknowledged [MQTT-3.3.4-1]")
+    func atMostOnce() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered()
+        #expect(delivery.to == [1, 2] && delivery.token == nil)
+        #expect(fixture.written().isEmpty)
     }
-  }
 
-  @Test(
-    "QoS 2: PUBREC when all have passed it, PUBCOMP for PUBREL [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-3.3.4-1]"
-  )
-  func exactlyOnce() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().isEmpty)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().summaries == ["PUBREC 7"])
-    fixture.receive(.pubrel, 7)
-    #expect(fixture.written().summaries == ["PUBCOMP 7"])
-  }
-
-  @Test("After PUBCOMP the same identifier is a new message [MQTT-4.3.3-12]")
-  func exactlyOnceAgain() throws {
-    var fixture = try self.subscribed()
-    for _ in 1...3 {
-      let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-      for _ in delivery.to { fixture.pass(delivery.token) }
-      fixture.receive(.pubrel, 7)
-      #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
+    @Test(
+        "QoS 1 is acknowledged with its identifier once all have passed it [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-2.2.1-5]"
+    )
+    func atLeastOnce() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
+        #expect(delivery.to == [1, 2] && fixture.session.unacknowledgedCount == 1)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().isEmpty)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().summaries == ["PUBACK 7"])
+        #expect(fixture.session.unacknowledgedCount == 0)
     }
-  }
 
-  @Test(
-    "What nobody wants is acknowledged all the same [MQTT-4.5.0-2]",
-    arguments: [QoS.atLeastOnce, .exactlyOnce])
-  func unwanted(qos: QoS) throws {
-    var fixture = SessionFixture.connected()
-    let delivery = try fixture.delivered(on: "b", qos, 9)
-    #expect(delivery.to.isEmpty && delivery.token == nil)
-    #expect(fixture.written().summaries == [qos == .atLeastOnce ? "PUBACK 9" : "PUBREC 9"])
-  }
-
-  @Test("A message that expired on the way is acknowledged to the end [MQTT-4.3.3-13]")
-  func expired() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    fixture.now = fixture.now + .seconds(1_000)
-    for _ in delivery.to { fixture.pass(delivery.token) }
-    fixture.receive(.pubrel, 7)
-    #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
-  }
-
-  @Test("A PUBREC that refuses ends the exchange: the identifier is new again [MQTT-4.3.3-9]")
-  func refused() throws {
-    var fixture = try self.subscribed { $0.receiveMaximum = 1 }
-    for _ in 1...2 {
-      let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-      fixture.pass(delivery.token, .notAuthorized)
-      fixture.pass(delivery.token)
-      #expect(fixture.written().summaries == ["PUBREC 7 135"])
+    @Test("After PUBACK the same identifier is a new message, DUP or not [MQTT-4.3.2-5]", arguments: [false, true])
+    func identifierAgain(dup: Bool) throws {
+        var fixture = try self.subscribed()
+        for _ in 1...2 {
+            let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7, dup: dup)
+            for _ in delivery.to { fixture.pass(delivery.token) }
+            #expect(fixture.written().summaries == ["PUBACK 7"])
+        }
     }
-    #expect(fixture.session.incoming.remembered == 0)
-  }
 
-  @Test(
-    "Before 5.0 a PUBREC cannot refuse: the identifier stays known until PUBREL [MQTT-4.3.3-10]")
-  func refusedBefore5() throws {
-    var fixture = try self.subscribed(version: .v3_1_1)
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    for _ in delivery.to { fixture.pass(delivery.token, .notAuthorized) }
-    #expect(fixture.written().summaries == ["PUBREC 7"])
-    fixture.reconnect()
-    #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
-    fixture.receive(.pubrel, 7)
-    #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
-    #expect(fixture.session.incoming.remembered == 0)
-  }
-
-  @Test(
-    "A reason code that a subscriber gives is told, on 5.0 alone",
-    arguments: ProtocolVersion.allCases)
-  func reasonCode(version: ProtocolVersion) throws {
-    var fixture = try self.subscribed(version: version)
-    let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
-    fixture.pass(delivery.token, .quotaExceeded)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().summaries == [version == .v5_0 ? "PUBACK 7 151" : "PUBACK 7"])
-  }
-
-  @Test(
-    """
-    Acknowledgements have no properties that could make them too large [MQTT-3.4.2-2] [MQTT-3.4.2-3] \
-    [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
-    """)
-  func smallAcknowledgements() throws {
-    var fixture = SessionFixture.connected(.maximumPacketSize(9))
-    try fixture.publish("x", .exactlyOnce)
-    _ = fixture.written()
-    fixture.deliver(on: "a", .atLeastOnce, 1)
-    fixture.deliver(on: "a", .exactlyOnce, 2)
-    fixture.receive(.pubrel, 2)
-    fixture.receive(.pubrel, 3)
-    fixture.receive(.pubrec, 1)
-    fixture.receive(.pubrec, 9)
-    #expect(fixture.unsent == 4 * 4 + 2 * 5)
-    #expect(fixture.written().count == 6)
-  }
-
-  // MARK: Order
-
-  @Test(
-    "Acknowledgements leave in the order of arrival, whoever is ready first [MQTT-4.6.0-2] [MQTT-4.6.0-3]"
-  )
-  func order() throws {
-    var fixture = SessionFixture.connected()
-    try fixture.subscribe("a")
-    _ = fixture.written()
-    let tokens = [
-      fixture.deliver(on: "a", .atLeastOnce, 4)?.token,
-      fixture.deliver(on: "a", .exactlyOnce, 3)?.token,
-      fixture.deliver(on: "a", .atLeastOnce, 2)?.token,
-      fixture.deliver(on: "a", .exactlyOnce, 1)?.token,
-    ]
-    for index in [3, 1, 2] { fixture.pass(tokens[index]) }
-    #expect(fixture.written().isEmpty)
-    fixture.pass(tokens[0])
-    #expect(fixture.written().summaries == ["PUBACK 4", "PUBREC 3", "PUBACK 2", "PUBREC 1"])
-  }
-
-  // MARK: Once and no more
-
-  @Test(
-    "A QoS 2 message that comes again is answered again and not delivered twice [MQTT-4.3.3-10]")
-  func duplicate() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    for _ in delivery.to { fixture.pass(delivery.token) }
-    for _ in 1...3 { #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil) }
-    #expect(fixture.written().summaries == ["PUBREC 7", "PUBREC 7", "PUBREC 7", "PUBREC 7"])
-  }
-
-  @Test(
-    "A QoS 2 message held by its consumer survives the connection, and is acknowledged on the next [MQTT-4.3.3-10]"
-  )
-  func heldOverLoss() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    fixture.pass(delivery.token)
-    fixture.reconnect()
-    #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
-    #expect(fixture.written().isEmpty)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().summaries == ["PUBREC 7"])
-  }
-
-  @Test("A QoS 2 message passed while there was no connection is acknowledged when it comes again")
-  func passedWhileLost() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    fixture.lose()
-    for _ in delivery.to { fixture.pass(delivery.token) }
-    fixture.connect(present: true)
-    #expect(fixture.written().isEmpty)
-    #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
-    #expect(fixture.written().summaries == ["PUBREC 7"])
-  }
-
-  @Test(
-    "A QoS 1 message comes again after a loss, with a token of its own; the old one means nothing")
-  func oldToken() throws {
-    var fixture = try self.subscribed()
-    let old = try fixture.delivered(on: "a", .atLeastOnce, 7)
-    fixture.reconnect()
-    let new = try fixture.delivered(on: "a", .atLeastOnce, 7, dup: true)
-    for _ in 1...2 { fixture.pass(old.token) }
-    #expect(fixture.written().isEmpty)
-    for _ in 1...2 { fixture.pass(new.token) }
-    #expect(fixture.written().summaries == ["PUBACK 7"])
-  }
-
-  @Test("A drop between PUBREC and PUBREL delivers once")
-  func dropBeforePubrel() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    for _ in delivery.to { fixture.pass(delivery.token) }
-    fixture.reconnect()
-    fixture.receive(.pubrel, 7)
-    #expect(fixture.written().summaries == ["PUBCOMP 7"])
-  }
-
-  @Test(
-    "MQTT 3.1 does not say whether it has the session: DUP tells a QoS 2 message that comes again from a new one"
-  )
-  func dupWhereTheSessionIsUncertain() throws {
-    var fixture = SessionFixture()
-    try fixture.subscribe("a", 1)
-    fixture.connect(version: .v3_1)
-    fixture.suback(1)
-    for number in [5, 6] as [UInt16] {
-      fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, number).token)
+    @Test("QoS 2: PUBREC when all have passed it, PUBCOMP for PUBREL [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-3.3.4-1]")
+    func exactlyOnce() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().isEmpty)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().summaries == ["PUBREC 7"])
+        fixture.receive(.pubrel, 7)
+        #expect(fixture.written().summaries == ["PUBCOMP 7"])
     }
-    fixture.reconnect(present: false)
-    _ = fixture.written()
-    #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
-    #expect(fixture.written().summaries == ["PUBREC 5"])
-    let new = try fixture.delivered("new", on: "a", .exactlyOnce, 6)
-    #expect(fixture.deliver("new", on: "a", .exactlyOnce, 6) == nil)
-    fixture.pass(new.token)
-    #expect(fixture.written().summaries == ["PUBREC 6"])
-  }
 
-  @Test("PUBREL of an exchange that another session of the server may have had ends nothing")
-  func pubrelWhereTheSessionIsUncertain() throws {
-    var fixture = SessionFixture()
-    try fixture.subscribe("a", 1)
-    fixture.connect(version: .v3_1)
-    fixture.suback(1)
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 5)
-    fixture.reconnect(present: false)
-    _ = fixture.written()
-    #expect(fixture.receive(.pubrel, 5) == .nothing)
-    #expect(fixture.written().summaries == ["PUBCOMP 5"])
-    #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
-    fixture.pass(delivery.token)
-    #expect(fixture.written().summaries == ["PUBREC 5"])
-  }
-
-  // MARK: PUBREL out of place
-
-  @Test("PUBREL of an unknown identifier is answered: not found [MQTT-4.3.3-11]")
-  func unknownPubrel() {
-    var fixture = SessionFixture.connected()
-    #expect(fixture.receive(.pubrel, 65_535) == .nothing)
-    #expect(fixture.written().summaries == ["PUBCOMP 65535 146"])
-  }
-
-  @Test("PUBREL before PUBREC breaks the protocol")
-  func earlyPubrel() throws {
-    var fixture = try self.subscribed()
-    let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-    #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
-    fixture.lose()
-    for _ in delivery.to { fixture.pass(delivery.token) }
-    fixture.connect(present: true)
-    #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
-  }
-
-  @Test(
-    "PUBREL while a second PUBREC waits leaves nothing behind that could answer the next message")
-  func pubrelBeforeSecondPubrec() throws {
-    var fixture = SessionFixture.connected()
-    try fixture.subscribe("a")
-    fixture.pass(fixture.deliver("old", on: "a", .exactlyOnce, 7)?.token)
-    let first = fixture.deliver("holds up the others", on: "a", .atLeastOnce, 1)
-    #expect(fixture.deliver("old", on: "a", .exactlyOnce, 7, dup: true) == nil)
-    fixture.receive(.pubrel, 7)
-    let new = fixture.deliver("new", on: "a", .exactlyOnce, 7)
-    _ = fixture.written()
-    fixture.pass(first?.token)
-    #expect(fixture.written().summaries == ["PUBACK 1"])
-    fixture.pass(new?.token)
-    #expect(fixture.written().summaries == ["PUBREC 7"])
-    #expect(fixture.deliver("new", on: "a", .exactlyOnce, 7, dup: true) == nil)
-  }
-
-  // MARK: Receive Maximum
-
-  @Test(
-    "More than Receive Maximum ends the connection, counting both QoS to their last acknowledgement"
-  )
-  func receiveMaximum() throws {
-    var fixture = try self.subscribed { $0.receiveMaximum = 2 }
-    let first = try fixture.delivered(on: "a", .exactlyOnce, 1)
-    for _ in first.to { fixture.pass(first.token) }
-    #expect(fixture.deliver(on: "a", .atLeastOnce, 2) != nil)
-    let third = Packet.publish(.incoming("x", "a", .atLeastOnce, 3))
-    #expect(fixture.receive(third).violation == .receiveMaximumExceeded)
-    fixture.receive(.pubrel, 1)
-    #expect(fixture.receive(third).violation == nil)
-  }
-
-  @Test("PUBRELs of an earlier connection make no room in the window of this one")
-  func noRoomByOldReleases() throws {
-    var fixture = SessionFixture.connected { $0.receiveMaximum = 2 }
-    for number in 1...2 as ClosedRange<UInt16> { fixture.deliver(on: "a", .exactlyOnce, number) }
-    try fixture.subscribe("a")
-    fixture.reconnect()
-    fixture.deliver(on: "a", .exactlyOnce, 3)
-    fixture.deliver(on: "a", .exactlyOnce, 4)
-    for number in 1...2 as ClosedRange<UInt16> { fixture.receive(.pubrel, number) }
-    let fifth = Packet.publish(.incoming("x", "a", .exactlyOnce, 5))
-    #expect(fixture.receive(fifth).violation == .receiveMaximumExceeded)
-  }
-
-  @Test("A server that sends one QoS 2 message again and again makes nothing grow")
-  func endlessDuplicates() throws {
-    var fixture = SessionFixture.connected { $0.receiveMaximum = 3 }
-    try fixture.subscribe("a")
-    fixture.pass(fixture.deliver(on: "a", .exactlyOnce, 7)?.token)
-    fixture.deliver("holds up the others", on: "a", .atLeastOnce, 1)
-    for _ in 1...1_000 { fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) }
-    #expect(fixture.session.unacknowledgedCount == 2)
-  }
-
-  // MARK: Topic aliases
-
-  @Test(
-    "Every alias up to the maximum is understood [MQTT-3.3.2-10]",
-    arguments: [1, 5, 10] as [UInt16])
-  func alias(number: UInt16) throws {
-    var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
-    #expect(fixture.deliver(on: "a", alias: number)?.to == [1, 2])
-    #expect(fixture.deliver(on: nil, alias: number)?.to == [1, 2])
-    #expect(fixture.deliver(on: "b", alias: number)?.to == [])
-    #expect(fixture.deliver(on: nil, alias: number)?.to == [])
-  }
-
-  @Test(
-    "An alias of 0 or above the maximum ends the connection",
-    arguments: [0, 11, 65_535] as [UInt16])
-  func aliasOutOfRange(number: UInt16) throws {
-    var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
-    for topic in ["a", nil] as [TopicName?] {
-      let packet = Publish.incoming("m", topic, alias: number)
-      #expect(fixture.receive(.publish(packet)).violation == .topicAliasInvalid)
+    @Test("After PUBCOMP the same identifier is a new message [MQTT-4.3.3-12]")
+    func exactlyOnceAgain() throws {
+        var fixture = try self.subscribed()
+        for _ in 1...3 {
+            let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+            for _ in delivery.to { fixture.pass(delivery.token) }
+            fixture.receive(.pubrel, 7)
+            #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
+        }
     }
-  }
 
-  @Test("Without a maximum there are no aliases, and an unknown one is an error")
-  func unknownAlias() throws {
-    var none = try self.subscribed()
-    #expect(none.receive(.publish(.incoming("m", "a", alias: 1))).violation == .topicAliasInvalid)
-    var some = try self.subscribed { $0.topicAliasMaximum = 10 }
-    #expect(some.receive(.publish(.incoming("m", nil, alias: 1))).violation == .protocolError)
-    #expect(some.receive(.publish(.incoming("m", nil))).violation == .protocolError)
-  }
-
-  @Test("No alias outlives its connection [MQTT-3.3.2-7]")
-  func aliasOfEarlierConnection() throws {
-    var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
-    fixture.deliver(on: "a", alias: 1)
-    fixture.reconnect()
-    #expect(fixture.receive(.publish(.incoming("m", nil, alias: 1))).violation == .protocolError)
-  }
-
-  // MARK: The rest
-
-  @Test("DUP of a message that came has nothing to do with DUP of one that is sent [MQTT-3.3.1-3]")
-  func dupIsNotCarriedOn() throws {
-    var fixture = SessionFixture.connected()
-    fixture.deliver("m", on: "a", .atLeastOnce, 1, dup: true)
-    try fixture.publish("m")
-    #expect(fixture.written().summaries == ["PUBACK 1", "PUBLISH 1 m"])
-  }
-
-  @Test("What a server may not send breaks the protocol")
-  func wrongPackets() {
-    let wrong: [Packet] = [
-      .connack(ConnAck()), .connect(Connect(clientIdentifier: "c")), .pingreq,
-      .subscribe(Subscribe(id(1), [.init("a")])),
-      .unsubscribe(Unsubscribe(id(1), [topicFilter("a")])),
-    ]
-    for packet in wrong {
-      var fixture = SessionFixture.connected()
-      #expect(fixture.receive(packet).violation == .protocolError)
+    @Test("What nobody wants is acknowledged all the same [MQTT-4.5.0-2]", arguments: [QoS.atLeastOnce, .exactlyOnce])
+    func unwanted(qos: QoS) throws {
+        var fixture = SessionFixture.connected()
+        let delivery = try fixture.delivered(on: "b", qos, 9)
+        #expect(delivery.to.isEmpty && delivery.token == nil)
+        #expect(fixture.written().summaries == [qos == .atLeastOnce ? "PUBACK 9" : "PUBREC 9"])
     }
-  }
 
-  @Test("What concerns the connection is handed on")
-  func handedOn() {
-    var fixture = SessionFixture.connected()
-    #expect(fixture.receive(.pingresp) == .pong)
-    let disconnect = Disconnect(reasonCode: .serverShuttingDown)
-    #expect(fixture.receive(.disconnect(disconnect)) == .disconnected(disconnect))
-    let auth = Auth(reasonCode: .continueAuthentication)
-    #expect(fixture.receive(.auth(auth)) == .authenticate(auth))
-  }
+    @Test("A message that expired on the way is acknowledged to the end [MQTT-4.3.3-13]")
+    func expired() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        fixture.now = fixture.now + .seconds(1_000)
+        for _ in delivery.to { fixture.pass(delivery.token) }
+        fixture.receive(.pubrel, 7)
+        #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
+    }
+
+    @Test("A PUBREC that refuses ends the exchange: the identifier is new again [MQTT-4.3.3-9]")
+    func refused() throws {
+        var fixture = try self.subscribed { $0.receiveMaximum = 1 }
+        for _ in 1...2 {
+            let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+            fixture.pass(delivery.token, .notAuthorized)
+            fixture.pass(delivery.token)
+            #expect(fixture.written().summaries == ["PUBREC 7 135"])
+        }
+        #expect(fixture.session.incoming.remembered == 0)
+    }
+
+    @Test("Before 5.0 a PUBREC cannot refuse: the identifier stays known until PUBREL [MQTT-4.3.3-10]")
+    func refusedBefore5() throws {
+        var fixture = try self.subscribed(version: .v3_1_1)
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        for _ in delivery.to { fixture.pass(delivery.token, .notAuthorized) }
+        #expect(fixture.written().summaries == ["PUBREC 7"])
+        fixture.reconnect()
+        #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
+        fixture.receive(.pubrel, 7)
+        #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
+        #expect(fixture.session.incoming.remembered == 0)
+    }
+
+    @Test("A reason code that a subscriber gives is told, on 5.0 alone", arguments: ProtocolVersion.allCases)
+    func reasonCode(version: ProtocolVersion) throws {
+        var fixture = try self.subscribed(version: version)
+        let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
+        fixture.pass(delivery.token, .quotaExceeded)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().summaries == [version == .v5_0 ? "PUBACK 7 151" : "PUBACK 7"])
+    }
+
+    @Test(
+        """
+        Acknowledgements have no properties that could make them too large [MQTT-3.4.2-2] [MQTT-3.4.2-3] \
+        [MQTT-3.5.2-2] [MQTT-3.5.2-3] [MQTT-3.6.2-2] [MQTT-3.6.2-3] [MQTT-3.7.2-2] [MQTT-3.7.2-3]
+        """)
+    func smallAcknowledgements() throws {
+        var fixture = SessionFixture.connected(.maximumPacketSize(9))
+        try fixture.publish("x", .exactlyOnce)
+        _ = fixture.written()
+        fixture.deliver(on: "a", .atLeastOnce, 1)
+        fixture.deliver(on: "a", .exactlyOnce, 2)
+        fixture.receive(.pubrel, 2)
+        fixture.receive(.pubrel, 3)
+        fixture.receive(.pubrec, 1)
+        fixture.receive(.pubrec, 9)
+        #expect(fixture.unsent == 4 * 4 + 2 * 5)
+        #expect(fixture.written().count == 6)
+    }
+
+    // MARK: Order
+
+    @Test("Acknowledgements leave in the order of arrival, whoever is ready first [MQTT-4.6.0-2] [MQTT-4.6.0-3]")
+    func order() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        _ = fixture.written()
+        let tokens = [
+            fixture.deliver(on: "a", .atLeastOnce, 4)?.token, fixture.deliver(on: "a", .exactlyOnce, 3)?.token,
+            fixture.deliver(on: "a", .atLeastOnce, 2)?.token, fixture.deliver(on: "a", .exactlyOnce, 1)?.token,
+        ]
+        for index in [3, 1, 2] { fixture.pass(tokens[index]) }
+        #expect(fixture.written().isEmpty)
+        fixture.pass(tokens[0])
+        #expect(fixture.written().summaries == ["PUBACK 4", "PUBREC 3", "PUBACK 2", "PUBREC 1"])
+    }
+
+    // MARK: Once and no more
+
+    @Test("A QoS 2 message that comes again is answered again and not delivered twice [MQTT-4.3.3-10]")
+    func duplicate() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in 1...3 { #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil) }
+        #expect(fixture.written().summaries == ["PUBREC 7", "PUBREC 7", "PUBREC 7", "PUBREC 7"])
+    }
+
+    @Test(
+        "A QoS 2 message held by its consumer survives the connection, and is acknowledged on the next [MQTT-4.3.3-10]")
+    func heldOverLoss() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        fixture.pass(delivery.token)
+        fixture.reconnect()
+        #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
+        #expect(fixture.written().isEmpty)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().summaries == ["PUBREC 7"])
+    }
+
+    @Test("A QoS 2 message passed while there was no connection is acknowledged when it comes again")
+    func passedWhileLost() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        fixture.lose()
+        for _ in delivery.to { fixture.pass(delivery.token) }
+        fixture.connect(present: true)
+        #expect(fixture.written().isEmpty)
+        #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
+        #expect(fixture.written().summaries == ["PUBREC 7"])
+    }
+
+    @Test("A QoS 1 message comes again after a loss, with a token of its own; the old one means nothing")
+    func oldToken() throws {
+        var fixture = try self.subscribed()
+        let old = try fixture.delivered(on: "a", .atLeastOnce, 7)
+        fixture.reconnect()
+        let new = try fixture.delivered(on: "a", .atLeastOnce, 7, dup: true)
+        for _ in 1...2 { fixture.pass(old.token) }
+        #expect(fixture.written().isEmpty)
+        for _ in 1...2 { fixture.pass(new.token) }
+        #expect(fixture.written().summaries == ["PUBACK 7"])
+    }
+
+    @Test("A drop between PUBREC and PUBREL delivers once")
+    func dropBeforePubrel() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        for _ in delivery.to { fixture.pass(delivery.token) }
+        fixture.reconnect()
+        fixture.receive(.pubrel, 7)
+        #expect(fixture.written().summaries == ["PUBCOMP 7"])
+    }
+
+    @Test("MQTT 3.1 does not say whether it has the session: DUP tells a QoS 2 message that comes again from a new one")
+    func dupWhereTheSessionIsUncertain() throws {
+        var fixture = SessionFixture()
+        try fixture.subscribe("a", 1)
+        fixture.connect(version: .v3_1)
+        fixture.suback(1)
+        for number in [5, 6] as [UInt16] { fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, number).token) }
+        fixture.reconnect(present: false)
+        _ = fixture.written()
+        #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
+        #expect(fixture.written().summaries == ["PUBREC 5"])
+        let new = try fixture.delivered("new", on: "a", .exactlyOnce, 6)
+        #expect(fixture.deliver("new", on: "a", .exactlyOnce, 6) == nil)
+        fixture.pass(new.token)
+        #expect(fixture.written().summaries == ["PUBREC 6"])
+    }
+
+    @Test("PUBREL of an exchange that another session of the server may have had ends nothing")
+    func pubrelWhereTheSessionIsUncertain() throws {
+        var fixture = SessionFixture()
+        try fixture.subscribe("a", 1)
+        fixture.connect(version: .v3_1)
+        fixture.suback(1)
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 5)
+        fixture.reconnect(present: false)
+        _ = fixture.written()
+        #expect(fixture.receive(.pubrel, 5) == .nothing)
+        #expect(fixture.written().summaries == ["PUBCOMP 5"])
+        #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().summaries == ["PUBREC 5"])
+    }
+
+    // MARK: PUBREL out of place
+
+    @Test("PUBREL of an unknown identifier is answered: not found [MQTT-4.3.3-11]")
+    func unknownPubrel() {
+        var fixture = SessionFixture.connected()
+        #expect(fixture.receive(.pubrel, 65_535) == .nothing)
+        #expect(fixture.written().summaries == ["PUBCOMP 65535 146"])
+    }
+
+    @Test("PUBREL before PUBREC breaks the protocol")
+    func earlyPubrel() throws {
+        var fixture = try self.subscribed()
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
+        fixture.lose()
+        for _ in delivery.to { fixture.pass(delivery.token) }
+        fixture.connect(present: true)
+        #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
+    }
+
+    @Test("PUBREL while a second PUBREC waits leaves nothing behind that could answer the next message")
+    func pubrelBeforeSecondPubrec() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a")
+        fixture.pass(fixture.deliver("old", on: "a", .exactlyOnce, 7)?.token)
+        let first = fixture.deliver("holds up the others", on: "a", .atLeastOnce, 1)
+        #expect(fixture.deliver("old", on: "a", .exactlyOnce, 7, dup: true) == nil)
+        fixture.receive(.pubrel, 7)
+        let new = fixture.deliver("new", on: "a", .exactlyOnce, 7)
+        _ = fixture.written()
+        fixture.pass(first?.token)
+        #expect(fixture.written().summaries == ["PUBACK 1"])
+        fixture.pass(new?.token)
+        #expect(fixture.written().summaries == ["PUBREC 7"])
+        #expect(fixture.deliver("new", on: "a", .exactlyOnce, 7, dup: true) == nil)
+    }
+
+    // MARK: Receive Maximum
+
+    @Test("More than Receive Maximum ends the connection, counting both QoS to their last acknowledgement")
+    func receiveMaximum() throws {
+        var fixture = try self.subscribed { $0.receiveMaximum = 2 }
+        let first = try fixture.delivered(on: "a", .exactlyOnce, 1)
+        for _ in first.to { fixture.pass(first.token) }
+        #expect(fixture.deliver(on: "a", .atLeastOnce, 2) != nil)
+        let third = Packet.publish(.incoming("x", "a", .atLeastOnce, 3))
+        #expect(fixture.receive(third).violation == .receiveMaximumExceeded)
+        fixture.receive(.pubrel, 1)
+        #expect(fixture.receive(third).violation == nil)
+    }
+
+    @Test("PUBRELs of an earlier connection make no room in the window of this one")
+    func noRoomByOldReleases() throws {
+        var fixture = SessionFixture.connected { $0.receiveMaximum = 2 }
+        for number in 1...2 as ClosedRange<UInt16> { fixture.deliver(on: "a", .exactlyOnce, number) }
+        try fixture.subscribe("a")
+        fixture.reconnect()
+        fixture.deliver(on: "a", .exactlyOnce, 3)
+        fixture.deliver(on: "a", .exactlyOnce, 4)
+        for number in 1...2 as ClosedRange<UInt16> { fixture.receive(.pubrel, number) }
+        let fifth = Packet.publish(.incoming("x", "a", .exactlyOnce, 5))
+        #expect(fixture.receive(fifth).violation == .receiveMaximumExceeded)
+    }
+
+    @Test("A server that sends one QoS 2 message again and again makes nothing grow")
+    func endlessDuplicates() throws {
+        var fixture = SessionFixture.connected { $0.receiveMaximum = 3 }
+        try fixture.subscribe("a")
+        fixture.pass(fixture.deliver(on: "a", .exactlyOnce, 7)?.token)
+        fixture.deliver("holds up the others", on: "a", .atLeastOnce, 1)
+        for _ in 1...1_000 { fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) }
+        #expect(fixture.session.unacknowledgedCount == 2)
+    }
+
+    // MARK: Topic aliases
+
+    @Test("Every alias up to the maximum is understood [MQTT-3.3.2-10]", arguments: [1, 5, 10] as [UInt16])
+    func alias(number: UInt16) throws {
+        var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
+        #expect(fixture.deliver(on: "a", alias: number)?.to == [1, 2])
+        #expect(fixture.deliver(on: nil, alias: number)?.to == [1, 2])
+        #expect(fixture.deliver(on: "b", alias: number)?.to == [])
+        #expect(fixture.deliver(on: nil, alias: number)?.to == [])
+    }
+
+    @Test("An alias of 0 or above the maximum ends the connection", arguments: [0, 11, 65_535] as [UInt16])
+    func aliasOutOfRange(number: UInt16) throws {
+        var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
+        for topic in ["a", nil] as [TopicName?] {
+            let packet = Publish.incoming("m", topic, alias: number)
+            #expect(fixture.receive(.publish(packet)).violation == .topicAliasInvalid)
+        }
+    }
+
+    @Test("Without a maximum there are no aliases, and an unknown one is an error")
+    func unknownAlias() throws {
+        var none = try self.subscribed()
+        #expect(none.receive(.publish(.incoming("m", "a", alias: 1))).violation == .topicAliasInvalid)
+        var some = try self.subscribed { $0.topicAliasMaximum = 10 }
+        #expect(some.receive(.publish(.incoming("m", nil, alias: 1))).violation == .protocolError)
+        #expect(some.receive(.publish(.incoming("m", nil))).violation == .protocolError)
+    }
+
+    @Test("No alias outlives its connection [MQTT-3.3.2-7]")
+    func aliasOfEarlierConnection() throws {
+        var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
+        fixture.deliver(on: "a", alias: 1)
+        fixture.reconnect()
+        #expect(fixture.receive(.publish(.incoming("m", nil, alias: 1))).violation == .protocolError)
+    }
+
+    // MARK: The rest
+
+    @Test("DUP of a message that came has nothing to do with DUP of one that is sent [MQTT-3.3.1-3]")
+    func dupIsNotCarriedOn() throws {
+        var fixture = SessionFixture.connected()
+        fixture.deliver("m", on: "a", .atLeastOnce, 1, dup: true)
+        try fixture.publish("m")
+        #expect(fixture.written().summaries == ["PUBACK 1", "PUBLISH 1 m"])
+    }
+
+    @Test("What a server may not send breaks the protocol")
+    func wrongPackets() {
+        let wrong: [Packet] = [
+            .connack(ConnAck()), .connect(Connect(clientIdentifier: "c")), .pingreq,
+            .subscribe(Subscribe(id(1), [.init("a")])),
+            .unsubscribe(Unsubscribe(id(1), [topicFilter("a")])),
+        ]
+        for packet in wrong {
+            var fixture = SessionFixture.connected()
+            #expect(fixture.receive(packet).violation == .protocolError)
+        }
+    }
+
+    @Test("What concerns the connection is handed on")
+    func handedOn() {
+        var fixture = SessionFixture.connected()
+        #expect(fixture.receive(.pingresp) == .pong)
+        let disconnect = Disconnect(reasonCode: .serverShuttingDown)
+        #expect(fixture.receive(.disconnect(disconnect)) == .disconnected(disconnect))
+        let auth = Auth(reasonCode: .continueAuthentication)
+        #expect(fixture.receive(.auth(auth)) == .authenticate(auth))
+    }
 }
