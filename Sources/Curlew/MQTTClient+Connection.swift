@@ -106,11 +106,13 @@ extension MQTTClient {
 
     private func fail(_ lost: [LostReceiver]) {
         for lost in lost {
-            let filters = (lost.receiver as? SubscriptionBuffer)?.filters ?? []
+            let filters = lost.receiver.filters
             var code: ReasonCode?
             if case .subscribed(let reasonCode, _) = lost.outcome { code = reasonCode }
             let reason = code.map { "\($0)" } ?? "limits"
             self.logger.warning("subscription lost", metadata: ["filters": "\(filters)", "reason": "\(reason)"])
+            // The next request makes another inbox.
+            if let inbox = lost.receiver as? ReplyInbox { self.remove(inbox) }
             lost.receiver.finish(
                 MQTTError(
                     .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",

@@ -80,11 +80,8 @@ extension MQTTClient {
             message.properties.responseTopic = responseTopic
         } else {
             let inbox = try await self.inbox(timeout)
-            let limit = self.configuration.limits.waitingRequests
-            guard let (correlation, data) = inbox.register(buffer, limit: limit) else {
-                throw MQTTError(
-                    .queueFull, "\(limit) requests wait for replies already: raise `limits.waitingRequests`.")
-            }
+            let (correlation, data) = try inbox.register(
+                buffer, limit: self.configuration.limits.waitingRequests)
             source = .inbox(inbox, correlation)
             message.properties.responseTopic = inbox.filter.string
             message.properties.correlationData = data
@@ -164,6 +161,14 @@ extension MQTTClient {
         return inbox
     }
 
+    /// The server has refused the inbox: whoever asks next makes another.
+    func remove(_ inbox: ReplyInbox) {
+        self.shared.withLock { shared in
+            if shared.inbox === inbox { shared.inbox = nil }
+            shared.receivers[inbox.id] = nil
+        }
+    }
+
     private func findInbox() throws(MQTTError) -> (ReplyInbox, isNew: Bool) {
         let found: Result<(ReplyInbox, isNew: Bool), TopicError> = self.shared.withLock { shared in
             if let inbox = shared.inbox { return .success((inbox, false)) }
@@ -188,7 +193,8 @@ extension MQTTClient {
 public final class MQTTReplies: AsyncSequence, Sendable {
     /// What the sequence consists of.
     public typealias Element = MQTTMessage
-    /// How it fails: `noMatchingSubscribers`, `publishRefused` or `clientStopped`.
+    /// How it fails: `noMatchingSubscribers`, `publishRefused`, `clientStopped`, or `subscriptionRefused` where the server had
+    /// lost the session and refuses the subscription to the replies now.
     public typealias Failure = MQTTError
 
     /// Where the replies come from.

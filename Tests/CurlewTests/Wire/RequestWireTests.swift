@@ -161,6 +161,29 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong 2")
     }
 
+    @Test("Where the server has lost the session and refuses the replies' topic, the next request subscribes anew")
+    func inboxRefused() async throws {
+        let (client, connection) = try await self.server.connectedClient { $0.reconnectAtOnce() }
+        let events = client.events
+        async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
+        let filters = try await connection.grantSubscribe()
+        try await connection.receivePublish()
+        connection.close()
+        let second = try await self.server.acceptAgain()
+        #expect(try await second.refuseSubscribe(.quotaExceeded) == filters)
+        let thrown = try await error
+        #expect(thrown.code == .subscriptionRefused)
+        #expect(thrown.reasonCode == .quotaExceeded)
+        let lost = try await first(of: events) { event in
+            if case .subscriptionLost(let filters, _) = event { filters } else { nil }
+        }
+        #expect(lost == filters)
+        async let reply = client.request("ping", to: "svc")
+        try await second.grantSubscribe()
+        try await self.answer(second, "pong")
+        #expect(try await reply.text == "pong")
+    }
+
     @Test("Response information of the server begins the response topic")
     func responseInformation() async throws {
         let (client, connection) = try await self.server.connectedClient(
