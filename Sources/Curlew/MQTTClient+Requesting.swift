@@ -134,11 +134,7 @@ extension MQTTClient {
 
     /// The inbox, subscribed; made at the first request.
     private nonisolated(nonsending) func inbox(_ timeout: Duration) async throws(MQTTError) -> ReplyInbox {
-        guard (self.protocolVersion ?? .v5_0) >= .v5_0 else {
-            throw MQTTError(
-                .notSupportedByProtocolVersion,
-                "Before MQTT 5.0 a request cannot say where to reply: name the topic with `responseTopic`.")
-        }
+        try self.requireResponseTopics()
         let (inbox, isNew) = try self.findInbox()
         if isNew {
             // In a task of its own: others may wait for it when the first who asked has been cancelled.
@@ -146,6 +142,8 @@ extension MQTTClient {
                 do throws(MQTTError) {
                     let requests = try self.begin(inbox, [(inbox.filter, SubscriptionOptions(qos: .atLeastOnce))])
                     for request in requests { try await self.granted(request, inbox.filter, timeout) }
+                    // Only the connection tells which version the server speaks.
+                    try self.requireResponseTopics()
                     inbox.subscribed.set(nil)
                 } catch {
                     self.shared.withLock { shared in if shared.inbox === inbox { shared.inbox = nil } }
@@ -159,6 +157,15 @@ extension MQTTClient {
         }
         if let error = result { throw error }
         return inbox
+    }
+
+    private func requireResponseTopics() throws(MQTTError) {
+        let version = self.protocolVersion ?? self.configuration.connection.version.exact ?? .v5_0
+        guard version < .v5_0 else { return }
+        throw MQTTError(
+            .notSupportedByProtocolVersion,
+            "Before MQTT 5.0 a request cannot say where to reply: name the topic with `responseTopic`.",
+            delivery: .notSent)
     }
 
     /// The server has refused the inbox: whoever asks next makes another.

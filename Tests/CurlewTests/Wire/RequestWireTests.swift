@@ -133,6 +133,27 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong")
     }
 
+    @Test("Before 5.0 a request without a response topic throws at once, connected or not")
+    func notConnected() async throws {
+        let client = try self.server.makeClient { $0.connection.version = .exactly(.v3_1_1) }
+        let error = try await failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
+        #expect(error.code == .notSupportedByProtocolVersion)
+        #expect(error.delivery == .notSent)
+    }
+
+    @Test("A request that waited for the first connection throws when that turns out to be one before 5.0")
+    func turnsOutOlder() async throws {
+        let client = try self.server.makeClient()
+        async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
+        async let connected: Void = client.connect()
+        try await self.server.accept().refuseConnect(.unsupportedProtocolVersion)
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        let filters = try await connection.grantSubscribe()
+        #expect(try await error.code == .notSupportedByProtocolVersion)
+        #expect(try await connection.confirmUnsubscribe() == filters)
+    }
+
     @Test("A request to a named response topic ends when the client is disconnected")
     func disconnectedMeanwhile() async throws {
         let clock = TestClock()  // never moved: the end must not come by the request's time
