@@ -209,7 +209,8 @@ extension MQTTClient {
         }
     }
 
-    private func giveUp(_ request: RequestID, _ result: @Sendable (_ wasQueued: Bool) -> Waiters.Result) {
+    /// Nobody waits any more: a message that was not sent leaves the outbox.
+    func giveUp(_ request: RequestID, _ result: @Sendable (_ wasQueued: Bool) -> Waiters.Result) {
         let resumptions = self.shared.withLock { shared in
             let outcome = result(shared.session.cancel(request))
             let target = shared.waiters.finish(request, outcome)

@@ -9,6 +9,9 @@ extension MQTTClient {
     /// subscription (section 4.10). With another version, or where the responder has a convention of its own, name the topic
     /// that it replies to as `responseTopic`; the first message there is the reply.
     ///
+    /// A request that has ended before it could be sent, because its time was over or its task was cancelled, is not sent
+    /// any more.
+    ///
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
     ///   - topic: The topic that responders listen to.
@@ -86,15 +89,22 @@ extension MQTTClient {
             message.properties.responseTopic = inbox.filter.string
             message.properties.correlationData = data
         }
-        let deadline = self.deadlines.schedule(after: timeout) { buffer.finish(nil) }
-        let replies = MQTTReplies(buffer: buffer, client: self, source: source, deadline: deadline)
-        if let request = try self.accept(message, isAwaited: true) {
+        let request: RequestID?
+        do throws(MQTTError) { request = try self.accept(message, isAwaited: true) } catch {
+            source.end()
+            throw error
+        }
+        if let request {
             let known = self.shared.withLock { shared in
                 shared.waiters.wait(for: request, .call { result in Self.published(result, topic, buffer) })
             }
             if let known { Self.published(known, topic, buffer) }
         }
-        return replies
+        let deadline = self.deadlines.schedule(after: timeout) {
+            if let request { self.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) } }
+            buffer.finish(nil)
+        }
+        return MQTTReplies(buffer: buffer, client: self, request: request, source: source, deadline: deadline)
     }
 
     /// The server has answered the request's PUBLISH: if that is bad news, there is nothing to wait for.
@@ -113,6 +123,8 @@ extension MQTTClient {
                     delivery: .notSent))
         case .completed(.rejected(let rejection)): buffer.finish(MQTTError(rejection).with(delivery: .notSent))
         case .completed(.abandoned(let rejection)): buffer.finish(MQTTError(rejection).with(delivery: .unknown))
+        case .timedOut(wasQueued: true):
+            buffer.finish(MQTTError(.timedOut, "The request could not be sent in time.", delivery: .notSent))
         default: break
         }
     }
@@ -200,34 +212,47 @@ extension MQTTClient {
 public final class MQTTReplies: AsyncSequence, Sendable {
     /// What the sequence consists of.
     public typealias Element = MQTTMessage
-    /// How it fails: `noMatchingSubscribers`, `publishRefused`, `clientStopped`, or `subscriptionRefused` where the server had
-    /// lost the session and refuses the subscription to the replies now.
+    /// How it fails: `noMatchingSubscribers`, `publishRefused`, `clientStopped`, `timedOut` where the request could not even be
+    /// sent in time, or `subscriptionRefused` where the server had lost the session and refuses the subscription to the
+    /// replies now.
     public typealias Failure = MQTTError
 
     /// Where the replies come from.
     enum Source: Sendable {
         case inbox(ReplyInbox, UInt64)
         case subscription(Task<Void, Never>)
+
+        /// No more are wanted.
+        func end() {
+            switch self {
+            case .inbox(let inbox, let correlation): inbox.forget(correlation)
+            case .subscription(let forwarding): forwarding.cancel()
+            }
+        }
     }
 
     private let buffer: ReplyBuffer
     private let client: MQTTClient
+    /// The PUBLISH of the request; `nil` when it was written at QoS 0.
+    private let request: RequestID?
     private let source: Source
     private let deadline: Deadlines.ID
 
-    fileprivate init(buffer: ReplyBuffer, client: MQTTClient, source: Source, deadline: Deadlines.ID) {
+    fileprivate init(
+        buffer: ReplyBuffer, client: MQTTClient, request: RequestID?, source: Source, deadline: Deadlines.ID
+    ) {
         self.buffer = buffer
         self.client = client
+        self.request = request
         self.source = source
         self.deadline = deadline
     }
 
     deinit {
         self.client.deadlines.cancel(self.deadline)
-        switch self.source {
-        case .inbox(let inbox, let correlation): inbox.forget(correlation)
-        case .subscription(let forwarding): forwarding.cancel()
-        }
+        self.source.end()
+        // Nobody would read the replies to a request that is still to be sent.
+        if let request { self.client.giveUp(request) { wasQueued in .cancelled(wasQueued: wasQueued) } }
     }
 
     fileprivate nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {

@@ -74,6 +74,28 @@ struct RequestWireTests {
         #expect(try await error.code == .timedOut)
     }
 
+    @Test("A request whose time is over before it could be sent is not sent any more")
+    func timeoutInOutbox() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(
+            properties: [.receiveMaximum(1)], clock: clock)
+        async let first = client.request("ping", to: "svc")
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "pong")
+        _ = try await first
+        try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let publish = try await connection.receivePublishPacket()
+        async let error = failure { try await client.request("open", to: "door", timeout: .seconds(5)) }
+        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        let thrown = try await error
+        #expect(thrown.code == .timedOut)
+        #expect(thrown.delivery == .notSent)
+        #expect(client.statistics.queued == 0)
+        try connection.send(.puback(Acknowledgement(try #require(publish.packetID))))
+        try await connection.sync()
+    }
+
     @Test("An error reply throws; among several replies it is one of them")
     func errorReply() async throws {
         let (client, connection) = try await self.server.connectedClient()
