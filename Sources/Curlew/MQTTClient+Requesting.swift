@@ -7,7 +7,8 @@ extension MQTTClient {
     ///
     /// With MQTT 5.0 the request carries a response topic of this client and correlation data, and all requests share one
     /// subscription (section 4.10). With another version, or where the responder has a convention of its own, name the topic
-    /// that it replies to as `responseTopic`; the first message there is the reply.
+    /// that it replies to as `responseTopic`; the first message there is the reply, unless it was retained, or carries
+    /// correlation data and not those of this request.
     ///
     /// A request that has ended before it could be sent, because its time was over or its task was cancelled, is not sent
     /// any more.
@@ -16,7 +17,8 @@ extension MQTTClient {
     ///   - payload: Text, bytes or a buffer.
     ///   - topic: The topic that responders listen to.
     ///   - qos: How hard to try. Default: at least once, so that the server can say at once that nobody listens.
-    ///   - properties: What else to say about it. Default: nothing.
+    ///   - properties: What else to say about it. Correlation data among them are sent where `responseTopic` is given, and
+    ///     otherwise replaced. Default: nothing.
     ///   - responseTopic: Where the reply comes. Default: `nil`, a topic of this client.
     ///   - timeout: How long to wait. Default: 5 seconds.
     /// - Throws: ``MQTTError``: `timedOut`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
@@ -74,13 +76,16 @@ extension MQTTClient {
         _ count: Int?, _ timeout: Duration
     ) async throws(MQTTError) -> MQTTReplies {
         var message = try self.makeMessage(payload, topic, qos, false, properties)
-        let buffer = ReplyBuffer(wanted: count, bound: count ?? self.configuration.queues.subscription.count)
+        let queue = self.configuration.queues.subscription
+        let buffer = ReplyBuffer(wanted: count, bound: (count ?? queue.count, queue.bytes))
         let source: MQTTReplies.Source
         if let responseTopic {
             let subscription = try await self.subscribe(
                 to: responseTopic, options: SubscriptionOptions(qos: .atLeastOnce), timeout: timeout)
-            source = .subscription(self.forward(subscription, to: buffer))
+            let correlation = message.properties.correlationData ?? Self.makeCorrelationData()
+            source = .subscription(self.forward(subscription, correlation, to: buffer))
             message.properties.responseTopic = responseTopic
+            message.properties.correlationData = correlation
         } else {
             let inbox = try await self.inbox(timeout)
             let (correlation, data) = try inbox.register(
@@ -129,13 +134,26 @@ extension MQTTClient {
         }
     }
 
-    /// Takes what comes on a response topic that the caller named. What the server had kept there answers nothing.
-    private func forward(_ subscription: MQTTSubscription, to buffer: ReplyBuffer) -> Task<Void, Never> {
+    /// Sixteen bytes that no other request has.
+    private static func makeCorrelationData() -> ByteBuffer {
+        var data = ByteBuffer()
+        data.writeMultipleIntegers(UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
+        return data
+    }
+
+    /// Takes what comes on a response topic that the caller named. What the server had kept there answers nothing; what has
+    /// no correlation data may come from a responder that cannot copy them.
+    private func forward(
+        _ subscription: MQTTSubscription, _ correlation: ByteBuffer, to buffer: ReplyBuffer
+    ) -> Task<Void, Never> {
         Task(executorPreference: self.taskExecutor) {
             do throws(MQTTError) {
                 var iterator = subscription.makeAsyncIterator()
                 while let message = try await iterator.next() {
-                    if !message.isRetained { _ = buffer.receive(message) }
+                    guard !message.isRetained else { continue }
+                    let isExpected = message.properties.correlationData.map { $0 == correlation } ?? true
+                    guard !isExpected || buffer.receive(message) == .dropped else { continue }
+                    self.shared.withLock { $0.statistics.unexpectedReplies += 1 }
                 }
                 buffer.finish(self.stopped)
             } catch {

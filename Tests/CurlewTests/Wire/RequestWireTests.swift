@@ -176,6 +176,37 @@ struct RequestWireTests {
         #expect(try await connection.confirmUnsubscribe() == filters)
     }
 
+    @Test("On a named response topic too, a reply with the correlation data of another request is none")
+    func correlationOnResponseTopic() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let reply = client.request("ping", to: "svc", responseTopic: "svc/reply")
+        try await connection.grantSubscribe()
+        let request = try await connection.receivePublish()
+        #expect(request.properties.responseTopic == "svc/reply")
+        var properties = Properties()
+        properties.correlationData = ByteBuffer(string: "of another")
+        try connection.publish("not yours", to: "svc/reply", properties: properties)
+        #expect(request.properties.correlationData != nil)
+        properties.correlationData = request.properties.correlationData
+        try connection.publish("pong", to: "svc/reply", properties: properties)
+        #expect(try await reply.text == "pong")
+        #expect(client.statistics.unexpectedReplies == 1)
+    }
+
+    @Test("Correlation data of the caller's own is sent as it is, and a responder that copies none is believed")
+    func ownCorrelationData() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        var properties = Properties()
+        properties.correlationData = ByteBuffer(string: "7")
+        async let replies = client.request(
+            "ping", to: "svc", count: 2, properties: properties, responseTopic: "svc/reply")
+        try await connection.grantSubscribe()
+        #expect(try await connection.receivePublish().properties.correlationData == ByteBuffer(string: "7"))
+        try connection.publish("plain", to: "svc/reply")
+        try connection.publish("copied", to: "svc/reply", properties: properties)
+        #expect(try await replies.map(\.text) == ["plain", "copied"])
+    }
+
     @Test("A request to a named response topic ends when the client is disconnected")
     func disconnectedMeanwhile() async throws {
         let clock = TestClock()  // never moved: the end must not come by the request's time
