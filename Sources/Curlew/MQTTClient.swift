@@ -221,7 +221,8 @@ extension MQTTClient {
         let task: Task<Void, Never>
         /// `nil` for success.
         let first: OneShot<MQTTError?>
-        let ended: OneShot<Void>
+        /// What was left undone.
+        let ended: OneShot<DrainReport>
     }
 }
 

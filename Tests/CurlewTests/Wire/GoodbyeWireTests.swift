@@ -40,6 +40,37 @@ struct GoodbyeWireTests {
         try await connection.expect(.disconnect(Disconnect(properties: properties)))
     }
 
+    @Test("A second disconnect waits with the first")
+    func secondDisconnect() async throws {
+        let server = ScriptedServer()
+        let (client, connection) = try await server.connectedClient { $0.clientIdentifier = .given("kitchen") }
+        let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let packet = try await connection.receivePublishPacket()
+        async let first = client.disconnect(drain: .seconds(3600), sessionExpiry: .after(.seconds(60)))
+        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        async let second = client.disconnect(drain: .seconds(3600))
+        for _ in 0..<100 { await Task.yield() }
+        try await connection.sync()
+        try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
+        try await delivery.wait()
+        #expect(await first.isClean)
+        #expect(await second.isClean)
+        try await connection.expect(.disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(60)]))))
+    }
+
+    @Test("A second disconnect that does not want to wait ends the first one's wait, and both report the same")
+    func secondDisconnectAtOnce() async throws {
+        let server = ScriptedServer()
+        let (client, connection) = try await server.connectedClient()
+        let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        _ = try await connection.receivePublishPacket()
+        async let first = client.disconnect(drain: .seconds(3600))
+        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        #expect(await client.disconnect(drain: .zero).unknown == 1)
+        #expect(await first.unknown == 1)
+        #expect(try await failure { try await delivery.wait() }.delivery == .unknown)
+    }
+
     @Test("What a full link had not taken yet leaves before the goodbye")
     func fullLink() async throws {
         let server = ScriptedServer()
