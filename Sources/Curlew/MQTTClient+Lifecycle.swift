@@ -26,6 +26,7 @@ extension MQTTClient {
             case .running(let current): supervision = current
             case .draining: return nil
             case .idle:
+                shared.hasStopped = false
                 shared.stopError = nil
                 shared.goodbye = self.configuration.goodbye(nil)
                 supervision = self.supervision(retriesFirst: retriesFirst)
@@ -62,7 +63,8 @@ extension MQTTClient {
 
     /// Disconnects: takes nothing new, waits until everything accepted is sent and acknowledged, says goodbye and closes.
     ///
-    /// Subscriptions end when what is in their queues has been read. The will is not published.
+    /// Subscriptions end when what is in their queues has been read. The will is not published. Afterwards `publish`,
+    /// `enqueue`, `subscribe` and `request` throw `clientStopped`, until ``connect()`` is called again.
     ///
     /// Several calls at once wait together, and return the same report; the first whose time is over, or whose task is
     /// cancelled, ends the wait for all of them.
@@ -130,6 +132,7 @@ extension MQTTClient {
             shared.hasConnected = mayBeRepeated ? shared.hasConnected : false
             guard !mayBeRepeated else { return (Resumptions(), [any MessageReceiver]()) }
             shared.isWatchingAcknowledgements = false
+            shared.hasStopped = true
             shared.stopError = error
             let remains = shared.session.remains
             report = DrainReport(notSent: remains.notSent, unknown: remains.unknown)

@@ -75,6 +75,7 @@ extension MQTTClient {
         _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ properties: Properties, _ responseTopic: String?,
         _ count: Int?, _ timeout: Duration
     ) async throws(MQTTError) -> MQTTReplies {
+        if let refusal = self.shared.withLock({ $0.refusal }) { throw refusal.with(delivery: .notSent) }
         var message = try self.makeMessage(payload, topic, qos, false, properties)
         let queue = self.configuration.queues.subscription
         let buffer = ReplyBuffer(wanted: count, bound: (count ?? queue.count, queue.bytes))
