@@ -1,4 +1,5 @@
 import CurlewCore
+import Logging
 import NIOCore
 import Synchronization
 
@@ -71,15 +72,18 @@ extension MQTTClient {
     ///
     /// - Parameters:
     ///   - drain: How long to wait for what is under way. Default: `connection.drainTimeout`, 10 seconds. Zero drops it.
-    ///   - sessionExpiry: How long the server keeps the session from now on (MQTT 5.0 section 3.14.2.2.2). Default: as
-    ///     `session.expiry` says; but a session that nobody can ask for again ends at once: one that started clean under an
-    ///     identifier that was generated or assigned.
+    ///   - sessionExpiry: How long the server keeps the session from now on (MQTT 5.0 section 3.14.2.2.2); fractions of a
+    ///     second are rounded up. A session that was to end with its connection, as `session.expiry` says, cannot be kept:
+    ///     then another value is not sent, and a warning logged. Before 5.0 it means nothing. Default: as `session.expiry`
+    ///     says; but a session that nobody can ask for again ends at once: one that started clean under an identifier that was
+    ///     generated or assigned.
     /// - Returns: What was left undone. Each such publish has also thrown.
     @discardableResult
     public nonisolated(nonsending) func disconnect(
         drain: Duration? = nil, sessionExpiry: MQTTConfiguration.Expiry? = nil
     ) async -> DrainReport {
         let limit = drain ?? self.configuration.connection.drainTimeout
+        let expiry = sessionExpiry.flatMap { self.possible($0) }
         let drained = OneShot<Void>()
         let begun: (Supervision, isDrained: Bool)? = self.shared.withLock { shared in
             let supervision: Supervision
@@ -89,7 +93,7 @@ extension MQTTClient {
             }
             shared.lifecycle = .draining(supervision)
             // Another call may have said how long, and this one not.
-            if let sessionExpiry { shared.goodbye = self.configuration.goodbye(sessionExpiry) }
+            if let expiry { shared.goodbye = self.configuration.goodbye(expiry) }
             let isDrained = shared.session.isDrained
             if !isDrained { shared.drained.append(drained) }
             return (supervision, isDrained)
@@ -102,6 +106,17 @@ extension MQTTClient {
         }
         // The supervisor has the connection say goodbye, or closes one that the server has not accepted.
         return await begun.0.stop()
+    }
+
+    /// What DISCONNECT can say of that; `nil` if it can say nothing.
+    private func possible(_ expiry: MQTTConfiguration.Expiry) -> MQTTConfiguration.Expiry? {
+        let expiry = expiry.roundedUp
+        // A session expiry interval that CONNECT gave as zero must stay zero (section 3.14.2.2.2).
+        guard self.configuration.session.expiry.seconds == 0, expiry.seconds != 0 else { return expiry }
+        self.logger.warning(
+            "session not kept: set session.expiry of the configuration to keep it after disconnect(sessionExpiry:)",
+            metadata: ["session_expiry": "\(expiry)"])
+        return nil
     }
 
     /// Ends the connection, if there is one, in order.
@@ -160,6 +175,16 @@ extension MQTTClient.Supervision {
         self.task.cancel()
         await self.task.value
         return self.ended.value ?? DrainReport()
+    }
+}
+
+extension MQTTConfiguration.Expiry {
+    /// The shortest that the standard can say and that is not shorter than this, as far as it can say any so long.
+    fileprivate var roundedUp: Self {
+        guard let (seconds, attoseconds) = self.duration?.components else { return self }
+        let longest = Int64(UInt32.max - 1)
+        let whole = min(max(seconds, -1), longest) + (attoseconds > 0 ? 1 : 0)
+        return .after(.seconds(min(max(whole, 0), longest)))
     }
 }
 
