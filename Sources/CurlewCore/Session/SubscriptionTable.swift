@@ -31,11 +31,18 @@ struct SubscriptionTable {
     struct Waiter: Equatable {
         let request: RequestID
         let subscriber: SubscriberID
+        /// What it asked for.
+        let options: SubscriptionOptions
     }
 
     struct Entry {
         let filter: TopicFilter
+        /// What is wanted: the highest QoS that anybody asked for and was not refused.
         var options: SubscriptionOptions
+        /// What the SUBSCRIBE under way, or the last one, asked for.
+        var asked: SubscriptionOptions?
+        /// What the server has granted last, which holds when it refuses another.
+        var granted: SubscriptionOptions?
         var subscribers: [SubscriberID] = []
         var standing = Standing.unknown
         /// Those who wait for the next SUBSCRIBE; each is a subscriber.
@@ -50,6 +57,18 @@ struct SubscriptionTable {
             case .subscribing, .unsubscribing: true
             case .unknown, .subscribed, .uncertain: false
             }
+        }
+
+        /// What is wanted when the server has refused what was asked for: what it granted before, if it did, and what those
+        /// want who wait for the next SUBSCRIBE.
+        func wantedAfterRefusal(isGranted: Bool) -> SubscriptionOptions {
+            var wanted = isGranted ? self.granted : nil
+            for waiter in self.waiters {
+                let qos = max(waiter.options.qos, wanted?.qos ?? .atMostOnce)
+                wanted = waiter.options
+                if self.subscribers.contains(where: { $0 != waiter.subscriber }) { wanted?.qos = qos }
+            }
+            return wanted ?? self.options
         }
 
         /// What the server knows but for an exchange that is under way.
@@ -109,6 +128,7 @@ struct SubscriptionTable {
     ) throws(Rejection) {
         let identifier = self.identifier(of: filter)
         var entry = self.entries[identifier] ?? Entry(filter: filter, options: options)
+        let wanted = options
         var options = options
         if !self.local.contains(identifier), entry.subscribers.contains(where: { $0 != subscriber }) {
             options.qos = max(options.qos, entry.options.qos)
@@ -117,7 +137,8 @@ struct SubscriptionTable {
             guard existing == options else { throw .conflictingOptions }
         }
         entry.options = options
-        entry.waiters.append(Waiter(request: request, subscriber: subscriber))
+        entry.waiters.append(
+            Waiter(request: request, subscriber: subscriber, options: wanted))
         self.local.remove(identifier)
         self.join(identifier, &entry, subscriber, &completions)
         self.markDirty(identifier, &entry)
@@ -258,6 +279,7 @@ struct SubscriptionTable {
             }
             entry.standing = .subscribing(entry.waiters, before: entry.knowledge)
             entry.waiters = []
+            entry.asked = entry.options
             return .subscribe(identifier, entry.filter, entry.options)
         }
         return nil
@@ -275,6 +297,7 @@ struct SubscriptionTable {
         self.forgetRoutes()
         if case .subscribed(let code, _) = outcome, !code.isFailure {
             entry.standing = .subscribed
+            entry.granted = entry.asked
             self.settle(identifier, entry, &completions)
             return
         }
@@ -283,6 +306,7 @@ struct SubscriptionTable {
         case .granted: entry.standing = .subscribed
         case .uncertain: entry.standing = .uncertain
         }
+        entry.options = entry.wantedAfterRefusal(isGranted: before == .granted)
         // Whoever went on to wait for a later SUBSCRIBE of the entry has its own answer to come.
         let pending = Set(entry.waiters.map(\.subscriber))
         let refused = Set(waiters.map(\.subscriber))

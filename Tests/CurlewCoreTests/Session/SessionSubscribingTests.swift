@@ -180,6 +180,24 @@ struct SessionSubscribingTests {
         #expect(fixture.deliver(on: "a")?.to == [1])
     }
 
+    @Test("A QoS that a newcomer was refused is not asked for again when the session is lost")
+    func refusedQoS() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1, SubscriptionOptions(qos: .atMostOnce))
+        fixture.suback(1)
+        try fixture.subscribe("a", 2, SubscriptionOptions(qos: .exactlyOnce))
+        try fixture.subscribe("a", 3, SubscriptionOptions(qos: .atLeastOnce))
+        _ = fixture.written()
+        var answered = try #require(fixture.session.inFlight.identifiers(in: .first).first)
+        fixture.suback(answered.rawValue, .notAuthorized)
+        let third = try #require(fixture.written().subscribes.first)
+        #expect(third.subscriptions[0].options.qos == .atLeastOnce)
+        answered = try #require(fixture.session.inFlight.identifiers(in: .first).first)
+        fixture.suback(answered.rawValue, .notAuthorized)
+        fixture.reconnect(present: false)
+        #expect(fixture.written().subscribes.map(\.subscriptions[0].options.qos) == [.atMostOnce])
+    }
+
     @Test("A filter whose last owner left while a newcomer was refused is given up")
     func refusedLast() throws {
         var fixture = SessionFixture.connected()
