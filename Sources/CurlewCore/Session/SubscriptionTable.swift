@@ -43,6 +43,10 @@ struct SubscriptionTable {
         var asked: SubscriptionOptions?
         /// What the server has granted last, which holds when it refuses another.
         var granted: SubscriptionOptions?
+        /// Since when the server has known the filter without a break: a higher number is later.
+        var grantNumber: UInt64 = 0
+        /// Filters that match a topic of which the server has sent a copy for this one since it granted it.
+        var copiedBeside: Set<UInt32> = []
         var subscribers: [SubscriberID] = []
         var standing = Standing.unknown
         /// Those who wait for the next SUBSCRIBE; each is a subscriber.
@@ -91,7 +95,7 @@ struct SubscriptionTable {
     // MARK: Longer than connection and session: what is wanted
 
     /// The key is the subscription identifier.
-    private(set) var entries: [UInt32: Entry] = [:]
+    var entries: [UInt32: Entry] = [:]
     private var identifiers: [TopicFilter: UInt32] = [:]
     private var nextIdentifier: UInt32 = 1
     /// The identifiers of the filters that match; several may be the same but for the share name.
@@ -101,6 +105,8 @@ struct SubscriptionTable {
     /// Filters that are only listened to: the server is never told of them.
     private(set) var local: Set<UInt32> = []
     private var departures: [RequestID: Departure] = [:]
+    /// How many filters the server has granted, those counted again that it had lost.
+    private var grants: UInt64 = 0
     /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
     /// more.
     private var dirty = Deque<UInt32>()
@@ -298,6 +304,11 @@ struct SubscriptionTable {
         if case .subscribed(let code, _) = outcome, !code.isFailure {
             entry.standing = .subscribed
             entry.granted = entry.asked
+            if before != .granted {
+                self.grants += 1
+                entry.grantNumber = self.grants
+                entry.copiedBeside = []
+            }
             self.settle(identifier, entry, &completions)
             return
         }
