@@ -5,8 +5,10 @@ import Synchronization
 extension MQTTClient {
     /// Subscribes to a topic filter, and returns when the server has granted it.
     ///
-    /// Several subscriptions of one client may have the same filter: each gets every message, and the server is told once. When
-    /// they ask for a different QoS, the higher one counts; other options must be the same.
+    /// Several subscriptions of one client may have the same filter: each gets every message, and the server sends it once. Each
+    /// asks the server anew, for the retained messages, which go to that one alone; where the server has no subscription
+    /// identifiers, as before MQTT 5.0, or with `retainAsPublished`, they go to the others again. When they ask for a different
+    /// QoS, the higher one counts; other options must be the same.
     ///
     /// While there is no connection, before the first ``connect()`` too, the call waits. Once the client has been
     /// disconnected, or has given up for good, it throws at once, until ``connect()`` is called again.

@@ -31,13 +31,13 @@ extension ClientSession {
         guard let limits, let version else { return }
         while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange() {
             switch exchange {
-            case .subscribe(let identifier, let filter, let options):
+            case .subscribe(let identifier, let bearing, let filter, let options):
                 do throws(Rejection) {
                     try Self.check(filter, against: limits)
                     try self.begin(.subscribe(identifier: identifier), into: &out) { id in
                         var packet = Subscribe(id, [.init(filter, options)])
                         if version >= .v5_0, limits.subscriptionIdentifierAvailable {
-                            packet.properties.subscriptionIdentifiers = [identifier]
+                            packet.properties.subscriptionIdentifiers = [bearing]
                         }
                         return .subscribe(packet)
                     }

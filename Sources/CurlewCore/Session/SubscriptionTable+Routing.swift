@@ -40,10 +40,16 @@ extension SubscriptionTable {
             // A server that repeats one must not have the topic matched again for it.
             var seen: Set<UInt32> = []
             for identifier in identifiers where identifiers.count == 1 || seen.insert(identifier).inserted {
+                let repetition = self.repetitions[identifier]
+                let identifier = repetition?.identifier ?? identifier
                 guard let entry = self.entries[identifier], entry.filter.matches(topic) else { continue }
                 isKnown = true
-                if retain || identifiers.count > 1 {
-                    // Retained messages are sent for the sake of one filter: another may have brought them long ago.
+                if retain, !entry.options.retainAsPublished {
+                    // Retained messages are sent for the sake of one SUBSCRIBE: another may have brought them long ago,
+                    // for this filter or one that overlaps.
+                    let askedFor = repetition?.subscribers ?? entry.askedFor
+                    route.add(entry.subscribers.filter(askedFor.contains))
+                } else if retain || identifiers.count > 1 {
                     route.add(entry.subscribers)
                 } else {
                     route.add(entry.subscribers.filter { self.isChosen(identifier, entry, for: $0, topic) })

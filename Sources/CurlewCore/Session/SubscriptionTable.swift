@@ -47,6 +47,10 @@ struct SubscriptionTable {
         var grantNumber: UInt64 = 0
         /// Filters that match a topic of which the server has sent a copy for this one since it granted it.
         var copiedBeside: Set<UInt32> = []
+        /// For whom the last SUBSCRIBE under the filter's own identifier was.
+        var askedFor: [SubscriberID] = []
+        /// The identifiers of SUBSCRIBEs that repeated it, the last one last.
+        var repetitions: [UInt32] = []
         var subscribers: [SubscriberID] = []
         var standing = Standing.unknown
         /// Those who wait for the next SUBSCRIBE; each is a subscriber.
@@ -86,6 +90,16 @@ struct SubscriptionTable {
         }
     }
 
+    /// A SUBSCRIBE for the sake of those who came later.
+    struct Repetition {
+        /// The key of the entry.
+        let identifier: UInt32
+        let subscribers: [SubscriberID]
+    }
+
+    /// How many repetitions of a filter are remembered. What comes for an older one goes to all.
+    private static let maximumRepetitions = 8
+
     /// An unsubscribe request that waits for the end of several filters.
     private struct Departure {
         var left: Int
@@ -98,6 +112,9 @@ struct SubscriptionTable {
     var entries: [UInt32: Entry] = [:]
     private var identifiers: [TopicFilter: UInt32] = [:]
     private var nextIdentifier: UInt32 = 1
+    /// SUBSCRIBEs for filters that the server knew already. Each bears a subscription identifier of its own, which tells
+    /// for whom the retained messages are that it leads to.
+    var repetitions: [UInt32: Repetition] = [:]
     /// The identifiers of the filters that match; several may be the same but for the share name.
     private(set) var tree = TopicTree<[UInt32]>()
     /// The filters of each subscriber, in the order in which it asked for them.
@@ -228,17 +245,25 @@ struct SubscriptionTable {
 
     private mutating func identifier(of filter: TopicFilter) -> UInt32 {
         if let identifier = self.identifiers[filter] { return identifier }
-        var identifier = self.nextIdentifier
-        // A subscription identifier is at most 268,435,455 (section 3.8.2.1.2).
-        while self.entries[identifier] != nil { identifier = identifier % 268_435_455 + 1 }
-        self.nextIdentifier = identifier % 268_435_455 + 1
+        let identifier = self.makeIdentifier()
         self.identifiers[filter] = identifier
         self.tree.withValue(for: filter, default: []) { $0.append(identifier) }
         return identifier
     }
 
+    private mutating func makeIdentifier() -> UInt32 {
+        var identifier = self.nextIdentifier
+        // A subscription identifier is at most 268,435,455 (section 3.8.2.1.2).
+        while self.entries[identifier] != nil || self.repetitions[identifier] != nil {
+            identifier = identifier % 268_435_455 + 1
+        }
+        self.nextIdentifier = identifier % 268_435_455 + 1
+        return identifier
+    }
+
     private mutating func remove(_ identifier: UInt32, _ entry: Entry) {
         self.entries[identifier] = nil
+        for repetition in entry.repetitions { self.repetitions[repetition] = nil }
         self.identifiers[entry.filter] = nil
         self.local.remove(identifier)
         self.tree.withValue(for: entry.filter, default: []) { $0.removeAll { $0 == identifier } }
@@ -264,9 +289,10 @@ struct SubscriptionTable {
 
     // MARK: What the server is told
 
-    /// What to send next.
+    /// What to send next about the entry of that key.
     enum Exchange: Equatable {
-        case subscribe(UInt32, TopicFilter, SubscriptionOptions)
+        /// SUBSCRIBE, with the subscription identifier `bearing`.
+        case subscribe(UInt32, bearing: UInt32, TopicFilter, SubscriptionOptions)
         case unsubscribe(UInt32, TopicFilter)
     }
 
@@ -283,12 +309,31 @@ struct SubscriptionTable {
                 entry.leaving = []
                 return .unsubscribe(identifier, entry.filter)
             }
+            let bearing = self.identifyNext(identifier, &entry)
             entry.standing = .subscribing(entry.waiters, before: entry.knowledge)
             entry.waiters = []
             entry.asked = entry.options
-            return .subscribe(identifier, entry.filter, entry.options)
+            return .subscribe(identifier, bearing: bearing, entry.filter, entry.options)
         }
         return nil
+    }
+
+    /// The subscription identifier that the next SUBSCRIBE bears: the filter's own when it is for all, one more when it is
+    /// for those alone who came later.
+    private mutating func identifyNext(_ identifier: UInt32, _ entry: inout Entry) -> UInt32 {
+        guard entry.knowledge == .granted else {
+            entry.askedFor = entry.subscribers
+            return identifier
+        }
+        if entry.repetitions.count == Self.maximumRepetitions {
+            self.repetitions[entry.repetitions.removeFirst()] = nil
+        }
+        let repetition = self.makeIdentifier()
+        self.repetitions[repetition] = Repetition(
+            identifier: identifier, subscribers: entry.waiters.map(\.subscriber))
+        entry.repetitions.append(repetition)
+        self.forgetRoutes()
+        return repetition
     }
 
     /// A SUBSCRIBE has ended: the server answered, or its limits forbade to send it. Subscribers who had the filter
@@ -387,6 +432,8 @@ struct SubscriptionTable {
             guard var entry = self.entries[identifier] else { continue }
             entry.standing = .unknown
             entry.isDirty = false
+            for repetition in entry.repetitions { self.repetitions[repetition] = nil }
+            entry.repetitions = []
             if entry.subscribers.isEmpty {
                 for request in entry.leaving { self.confirm(request, .success, &completions) }
                 self.remove(identifier, entry)

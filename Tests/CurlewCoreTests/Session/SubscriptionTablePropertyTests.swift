@@ -52,9 +52,9 @@ struct SubscriptionTablePropertyTests {
         mutating func answer(mayRefuse: Bool) {
             guard let index = self.underWay.indices.randomElement(using: &self.random) else { return }
             switch self.underWay.remove(at: index) {
-            case .subscribe(let identifier, let filter, _):
+            case .subscribe(let identifier, let bearing, let filter, _):
                 let isRefused = mayRefuse && Int.random(in: 0..<4, using: &self.random) == 0
-                if !isRefused { self.server[filter] = identifier }
+                if !isRefused { self.server[filter] = bearing }
                 let outcome = Completion.Outcome.subscribed(isRefused ? .notAuthorized : .success, reason: nil)
                 self.table.subscribed(identifier, outcome, &self.completions, &self.lost)
                 self.collect()
@@ -73,8 +73,8 @@ struct SubscriptionTablePropertyTests {
                 // What was under way may have arrived, or not.
                 let hasArrived = Bool.random(using: &self.random)
                 switch exchange {
-                case .subscribe(let identifier, let filter, _):
-                    if hasArrived { self.server[filter] = identifier }
+                case .subscribe(let identifier, let bearing, let filter, _):
+                    if hasArrived { self.server[filter] = bearing }
                     return identifier
                 case .unsubscribe(let identifier, let filter):
                     if hasArrived { self.server[filter] = nil }
