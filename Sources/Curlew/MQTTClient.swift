@@ -247,6 +247,8 @@ extension MQTTConfiguration {
         // to disconnect it for that would mean to disconnect it for ever. What they send is bounded by 65,535 packet
         // identifiers and by the queues of the subscriptions.
         settings.receiveMaximum = .max
+        // Half-done exchanges of an earlier run, which such a session may have, must not meet new ones.
+        if !self.session.cleanStart { settings.firstPacketID = PacketID(.random(in: 1...UInt16.max)) }
         settings.topicAliasMaximum = UInt16(clamping: self.session.topicAliasMaximum)
         settings.outgoingTopicAliasMaximum = self.session.usesTopicAliases ? 1024 : 0
         settings.highWaterMark = self.queues.unsentBytes

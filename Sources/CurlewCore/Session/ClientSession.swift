@@ -18,7 +18,7 @@
 package struct ClientSession: Sendable {
     // MARK: As long as the session
 
-    var inFlight = InFlightTable<Exchange>()
+    var inFlight: InFlightTable<Exchange>
     /// How many of them nobody waits for.
     var unawaited = 0
     var outbox = Outbox()
@@ -36,12 +36,16 @@ package struct ClientSession: Sendable {
 
     package init(_ settings: Settings) {
         self.settings = settings
+        self.inFlight = InFlightTable(first: settings.firstPacketID)
     }
 
     /// What its owner has chosen.
     package struct Settings: Sendable {
         /// How many publishes at QoS 1 and 2 may be unacknowledged at once; the server's Receive Maximum may be lower.
         package var maximumInFlight: UInt16 = .max
+        /// The first packet identifier; `nil` for 1. Where the server may have kept a session of an earlier run, whose
+        /// half-done exchanges nobody remembers, a random one hardly ever meets theirs.
+        package var firstPacketID: PacketID?
         /// How many messages at QoS 1 and 2 the server may send unacknowledged.
         package var receiveMaximum: UInt16 = .max
         /// How many topic aliases the server may use.
