@@ -9,7 +9,7 @@ extension MQTTConfiguration {
         /// it, `publish` suspends, and what does not wait fails with the code `.queueFull`. Default: 65,536.
         public var outboxCount: Int = 65_536
 
-        /// How many bytes these messages may hold together. Default: 64 MiB.
+        /// How many bytes these messages may hold together, with those that were sent and are not acknowledged. Default: 64 MiB.
         public var outboxBytes: Int = 64 << 20
 
         /// The queue of each subscription that asks for no other.

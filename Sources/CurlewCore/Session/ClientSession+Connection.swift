@@ -79,6 +79,7 @@ extension ClientSession {
                 Outbox.Entry(request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
         }
         self.unawaited = 0
+        self.bytesInFlight = 0
         self.subscriptions.sessionLost(&self.completions)
     }
 

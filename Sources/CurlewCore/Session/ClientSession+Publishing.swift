@@ -18,6 +18,8 @@ extension ClientSession {
     ) throws(Rejection) -> Submitted {
         if let limits { try Self.check(message, against: limits) }
         let expiresAt = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
+        // Also where it could be sent at once: a server that never acknowledges would have it kept.
+        guard isAwaited || message.qos == .atMostOnce || self.hasRoom else { throw .queueFull }
         if self.maySendAtOnce(message.qos, out) {
             guard message.qos != .atMostOnce else {
                 try self.write(message, id: nil, dup: false, expiresAt: nil, now: now, into: &out)
@@ -111,6 +113,7 @@ extension ClientSession {
             throw error
         }
         self.connection?.sendQuota -= 1
+        self.bytesInFlight += message.byteCount
         return true
     }
 
@@ -188,6 +191,7 @@ extension ClientSession {
         switch self.inFlight[packet.packetID] {
         case .publish(let sent)? where sent.message.qos == .atLeastOnce:
             self.returnQuota(sent)
+            self.bytesInFlight -= sent.message.byteCount
             self.finish(
                 packet.packetID, sent.request,
                 .published(packet.reasonCode, reason: packet.properties.reasonString))
@@ -200,6 +204,7 @@ extension ClientSession {
     mutating func receivedPubrec(_ packet: Acknowledgement, into out: inout ByteBuffer) -> Received {
         switch self.inFlight[packet.packetID] {
         case .publish(let sent)? where sent.message.qos == .exactlyOnce:
+            self.bytesInFlight -= sent.message.byteCount
             guard !packet.reasonCode.isFailure else {
                 self.returnQuota(sent)
                 self.finish(

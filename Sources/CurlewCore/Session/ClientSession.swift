@@ -21,6 +21,8 @@ package struct ClientSession: Sendable {
     var inFlight: InFlightTable<Exchange>
     /// How many of them nobody waits for.
     var unawaited = 0
+    /// What the messages weigh that were sent and are not the server's yet.
+    var bytesInFlight = 0
     var outbox = Outbox()
     var incoming = IncomingQoS()
     var subscriptions = SubscriptionTable()
@@ -56,7 +58,7 @@ package struct ClientSession: Sendable {
         package var highWaterMark = 1 << 20
         /// How many messages the outbox takes that nobody waits for.
         package var outboxCount = 100_000
-        /// How many bytes the outbox takes of messages that nobody waits for.
+        /// How many bytes messages may weigh that nobody waits for, in the outbox and in flight.
         package var outboxBytes = 64 << 20
 
         package init() {}
@@ -130,7 +132,8 @@ package struct ClientSession: Sendable {
 
     /// Whether another message fits that nobody waits for.
     package var hasRoom: Bool {
-        self.outbox.count < self.settings.outboxCount && self.outbox.bytes < self.settings.outboxBytes
+        self.outbox.count < self.settings.outboxCount
+            && self.outbox.bytes + self.bytesInFlight < self.settings.outboxBytes
     }
 
     /// What has been completed since the last call.

@@ -29,6 +29,29 @@ struct SessionWindowTests {
         #expect(fixture.written().count == sent)
     }
 
+    @Test("Messages in flight count towards the bytes that may be unacknowledged where nobody waits")
+    func bytesInFlight() throws {
+        var fixture = SessionFixture.connected { $0.outboxBytes = 10 }
+        for qos in [QoS.atLeastOnce, .exactlyOnce] { try fixture.publish("1234", qos, isAwaited: false) }
+        #expect(throws: Rejection.queueFull) { try fixture.publish(isAwaited: false) }
+        try fixture.publish("awaited")
+        try fixture.publish("zero", .atMostOnce, isAwaited: false)
+        fixture.receive(.puback, 1)
+        fixture.receive(.puback, 3)
+        try fixture.publish("1234", isAwaited: false)
+        fixture.receive(.pubrec, 2)
+        try fixture.publish("1234", .exactlyOnce, isAwaited: false)
+        #expect(throws: Rejection.queueFull) { try fixture.publish(isAwaited: false) }
+        // The messages go back to the outbox, and count there.
+        fixture.reconnect(present: false)
+        #expect(throws: Rejection.queueFull) { try fixture.publish(isAwaited: false) }
+        for id in UInt16(1)...6 {
+            fixture.receive(.puback, id)
+            fixture.receive(.pubrec, id)
+        }
+        #expect(fixture.session.bytesInFlight == 0)
+    }
+
     @Test("A full window holds up nothing but PUBLISH [MQTT-3.3.4-8] [MQTT-4.9.0-3]")
     func onlyPublishes() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1))
