@@ -38,6 +38,11 @@
         var version: TLSVersionArgument?
 
         @Option(
+            name: .customLong("ciphers"), parsing: .unconditional,
+            help: "The cipher suites up to TLS 1.2 to use, as OpenSSL lists them.")
+        var cipherSuites: String?
+
+        @Option(
             name: .customLong("psk"),
             help: ArgumentHelp(
                 "The pre-shared key in hexadecimal; others can see it, CURLEW_PSK keeps it to yourself.",
@@ -54,6 +59,7 @@
                 ("--tls-use-os-certs", self.usesSystemAuthorities), ("--cert", self.certificate != nil),
                 ("--key", self.key != nil), ("--insecure", self.isInsecure),
                 ("--tls-alpn", self.applicationProtocols != nil), ("--tls-version", self.version != nil),
+                ("--ciphers", self.cipherSuites != nil),
                 ("--psk", self.preSharedKey != nil), ("--psk-identity", self.preSharedKeyIdentity != nil),
             ]
             return given.first { $0.1 }?.0
@@ -77,7 +83,7 @@
                 return
             }
             if let first = authorities.first ?? (self.certificate == nil ? nil : "--cert")
-                ?? (self.isInsecure ? "--insecure" : nil)
+                ?? (self.isInsecure ? "--insecure" : nil) ?? (self.cipherSuites == nil ? nil : "--ciphers")
             {
                 throw ValidationError("A pre-shared key takes the place of certificates; leave out \(first)")
             }
@@ -102,6 +108,7 @@
                 settings.applicationProtocols = applicationProtocols.split(separator: ",").map(String.init)
             }
             if let version { settings.minimumVersion = version.version }
+            if let cipherSuites { settings.cipherSuites = cipherSuites }
             if let identity = self.preSharedKeyIdentity {
                 guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
                     throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")

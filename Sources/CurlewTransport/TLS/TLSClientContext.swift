@@ -11,6 +11,7 @@ struct TLSClientContext: Sendable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         try configuration.apply(
             minimumVersion: settings.minimumVersion, applicationProtocols: settings.applicationProtocols)
+        if let cipherSuites = settings.cipherSuites { configuration.cipherSuites = cipherSuites }
         if let name = settings.serverName, !HostName.isUsable(name) {
             throw .invalidConfiguration(
                 "\(name) cannot be the TLS server name, which is a host name in ASCII and not an address.")

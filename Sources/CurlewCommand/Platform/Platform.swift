@@ -39,6 +39,27 @@
         return text.isEmpty ? nil : text
     }
 
+    /// The number of this process.
+    var processNumber: Int { Int(getpid()) }
+
+    /// The text of a small file; `nil` where there is none.
+    func textOfFile(_ path: String) throws(SystemError) -> String? {
+        let descriptor: Descriptor
+        do throws(SystemError) {
+            descriptor = try Descriptor.open(path)
+        } catch {
+            if error.number == ENOENT || error.number == ENOTDIR { return nil }
+            throw error
+        }
+        defer { descriptor.closeFile() }
+        var bytes: [UInt8] = []
+        while true {
+            let more = try descriptor.readSome(65_536)
+            if more.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+            bytes += more
+        }
+    }
+
     /// A file descriptor. Its calls block the thread that makes them.
     struct Descriptor: Sendable {
         let number: Int32
@@ -58,6 +79,9 @@
             guard number >= 0 else { throw .last }
             return Self(number: number)
         }
+
+        /// Whether a person sits at the other end.
+        var isTerminal: Bool { isatty(self.number) == 1 }
 
         func closeFile() { _ = close(self.number) }
 
