@@ -43,7 +43,9 @@
             }
             if let file = try Self.file(own, role, variable, readFile) {
                 let options = file.lines.flatMap { GivenOption.read($0) }.filter { option in
-                    option.subjects.isDisjoint(with: taken) && Self.knows(subcommand, option.names[0])
+                    // One file serves all subcommands, so each passes over what only others know; mosquitto's are apart.
+                    option.subjects.isDisjoint(with: taken)
+                        && (role != .curlew || Self.knows(subcommand, option.names[0]))
                 }
                 for option in options { self.origins[option.names[0]] = "the file '\(file.path)'" }
                 layers.append(options)
@@ -133,7 +135,6 @@
             return try OptionsFile(path: path, text: text, needsDashes: role != .curlew)
         }
 
-        /// One file serves all subcommands, so each passes over what only others know.
         private static func knows(_ subcommand: Subcommand, _ name: String) -> Bool {
             KnownOption.named("--\(name)")?.subcommands.contains(subcommand) == true
         }

@@ -22,9 +22,6 @@
         @Option(name: .customLong("tls-engine-kpass-sha1"), help: .private)
         var tlsEnginePassword: String?
 
-        @Option(name: .customLong("keyform"), help: .private)
-        var keyForm: String?
-
         func validate() throws {
             let engines = "OpenSSL engines are not supported; give the key as a file with --key"
             let refusals: [(Bool, String)] = [
@@ -37,7 +34,6 @@
                 (self.usesWebSocket, "--ws, MQTT over WebSocket, is not supported yet; use the server's TCP port"),
                 (self.tlsEngine != nil, "--tls-engine: \(engines)"),
                 (self.tlsEnginePassword != nil, "--tls-engine-kpass-sha1: \(engines)"),
-                (self.keyForm.map { $0 != "pem" } ?? false, "--keyform can only be pem: \(engines)"),
             ]
             if let refusal = refusals.first(where: \.0)?.1 { throw ValidationError(refusal) }
         }

@@ -61,6 +61,8 @@
             self.timeLimit = options.timeLimit?.duration
             self.inFlight = options.inFlight?.count
             self.isTracing = options.isTracing
+            // What is wrong with the arguments has been said by now.
+            if options.isQuiet { Diagnostics.beQuiet() }
         }
 
         private mutating func apply(_ options: ConnectionOptions) throws {
@@ -101,10 +103,11 @@
                 self.configuration.session.cleanStart = false
                 self.configuration.session.expiry = .never
             }
-            if options.isMosquitto, options.expiry != nil || !options.properties.isEmpty {
+            if options.isMosquitto, !options.properties.isEmpty {
                 self.configuration.connection.version = .exactly(.v5_0)
             }
-            if let expiry = options.expiry?.expiry {
+            // Mosquitto's commands pass over it before 5.0.
+            if let expiry = options.expiry?.expiry, !options.isMosquitto || self.version == .v5_0 {
                 guard (self.version ?? .v5_0) == .v5_0 else {
                     throw Failure(
                         "-x needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")

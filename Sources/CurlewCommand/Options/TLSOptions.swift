@@ -22,6 +22,9 @@
             help: "The file of the client's private key; CURLEW_PRIVATE_KEY_PASSPHRASE has what it is encrypted with.")
         var key: String?
 
+        @Option(name: .customLong("keyform"), help: .private)
+        var keyForm: String?
+
         @Flag(
             name: .customLong("insecure"),
             help: "Take the certificate of any host. Whoever has one from a trusted authority can pose as the server.")
@@ -39,7 +42,7 @@
 
         @Option(
             name: .customLong("ciphers"), parsing: .unconditional,
-            help: "The cipher suites up to TLS 1.2 to use, as OpenSSL lists them.")
+            help: "The cipher suites up to TLS 1.2 to use, by their OpenSSL names; several with colons.")
         var cipherSuites: String?
 
         @Option(
@@ -76,6 +79,12 @@
             if (self.certificate == nil) != (self.key == nil) {
                 throw ValidationError("--cert and --key belong together; give both")
             }
+            if let keyForm {
+                guard keyForm == "pem" else {
+                    throw ValidationError("--keyform can only be pem: keys come from files, not from OpenSSL engines")
+                }
+                guard self.key != nil else { throw ValidationError("--keyform is about --key; give that, too") }
+            }
             guard self.preSharedKeyIdentity != nil else {
                 guard self.preSharedKey == nil else {
                     throw ValidationError("--psk needs --psk-identity, the name of the key")
@@ -108,7 +117,7 @@
                 settings.applicationProtocols = applicationProtocols.split(separator: ",").map(String.init)
             }
             if let version { settings.minimumVersion = version.version }
-            if let cipherSuites { settings.cipherSuites = cipherSuites }
+            if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
             if let identity = self.preSharedKeyIdentity {
                 guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
                     throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")

@@ -23,6 +23,9 @@
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// What asks a process to end.
+    let terminationSignal = SIGTERM
+
     func exitProcess(_ code: Int32) -> Never {
         exit(code)
     }

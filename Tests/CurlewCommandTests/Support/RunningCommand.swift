@@ -4,6 +4,8 @@
     import Foundation
     import Synchronization
 
+    @testable import CurlewCommand
+
     /// A process under test: `curlew` as it was built, or another program.
     final class RunningCommand: Sendable {
         /// What it came to.
@@ -13,11 +15,11 @@
             var errors: String
         }
 
-        private let process: Process
-        private let input: Pipe
+        private let process: ChildProcess
         private let output: GatheredText
         private let errors: GatheredText
         private let exit = OneShot<Int32>()
+        private let hasEndedInput = Atomic(false)
 
         /// Starts `curlew` with these arguments. Variables of the environment that it would read are those given alone.
         ///
@@ -35,33 +37,40 @@
         init(
             _ program: URL, _ arguments: [String], _ environment: [String: String] = [:], hasReader: Bool = true
         ) throws {
-            let process = Process()
-            process.executableURL = program
-            process.arguments = arguments
             let inherited = ProcessInfo.processInfo.environment.filter {
                 !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")
             }
-            process.environment = inherited.merging(environment) { $1 }
-            let (input, output, errors) = (Pipe(), Pipe(), Pipe())
-            (process.standardInput, process.standardOutput, process.standardError) = (input, output, errors)
-            process.terminationHandler = { [exit] process in
-                exit.set(process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus)
-            }
-            self.input = input
-            try process.run()
+            // By Foundation's Process a program would start with signals blocked, and never hear of its alarm.
+            let process = try ChildProcess.start(
+                [program.path] + arguments,
+                environment: inherited.merging(environment) { $1 }.map { "\($0)=\($1)" }, capturesErrors: true)
             self.process = process
-            self.output = GatheredText(hasReader ? output.fileHandleForReading : nil)
-            if !hasReader { try output.fileHandleForReading.close() }
-            self.errors = GatheredText(errors.fileHandleForReading)
+            self.output = GatheredText(hasReader ? process.output : nil)
+            if !hasReader { process.output.closeFile() }
+            self.errors = GatheredText(process.errors)
+            DispatchQueue(label: "curlew.test.process").async { [exit] in
+                switch process.waitForEnd() {
+                case .code(let code): exit.set(code)
+                case .signal(let signal): exit.set(-signal)
+                }
+            }
         }
 
-        deinit { if self.process.isRunning { self.process.terminate() } }
+        deinit {
+            self.process.send(SIGTERM)
+            self.closeInput()
+        }
 
         // MARK: What it is given
 
-        func write(_ text: String) throws { try self.input.fileHandleForWriting.write(contentsOf: Data(text.utf8)) }
-        func endInput() throws { try self.input.fileHandleForWriting.close() }
-        func send(_ signal: Int32) { kill(self.process.processIdentifier, signal) }
+        func write(_ text: String) throws { try self.process.input.writeAll(Array(text.utf8)) }
+        func endInput() throws { self.closeInput() }
+        func send(_ signal: Int32) { self.process.send(signal) }
+
+        private func closeInput() {
+            guard self.hasEndedInput.exchange(true, ordering: .relaxed) == false else { return }
+            self.process.input.closeFile()
+        }
 
         // MARK: What comes of it
 
@@ -98,14 +107,14 @@
 
         private let state = Mutex(State())
 
-        init(_ handle: FileHandle?) {
-            guard let handle else {
+        init(_ descriptor: Descriptor?) {
+            guard let descriptor else {
                 self.state.withLock { $0.isAtEnd = true }
                 return
             }
             DispatchQueue(label: "curlew.test.pipe").async {
                 while true {
-                    let data = handle.availableData
+                    let data = (try? descriptor.readSome(65_536)) ?? []
                     let waiting = self.state.withLock { state in
                         state.bytes += data
                         state.isAtEnd = data.isEmpty
@@ -113,7 +122,7 @@
                         return state.waiting
                     }
                     for one in waiting { one.set(()) }
-                    if data.isEmpty { return }
+                    if data.isEmpty { return descriptor.closeFile() }
                 }
             }
         }
