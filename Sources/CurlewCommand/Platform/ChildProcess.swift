@@ -25,8 +25,12 @@
         /// `nil` once it has ended, when its number may be another's. Guards that nobody signals that one.
         private let number: Mutex<pid_t?>
         private let process: pid_t
+        private let isGroup: Bool
 
-        private init(_ process: pid_t, input: Descriptor, output: Descriptor, errors: Descriptor?) {
+        private init(
+            _ process: pid_t, input: Descriptor, output: Descriptor, errors: Descriptor?, isGroup: Bool
+        ) {
+            self.isGroup = isGroup
             self.process = process
             self.number = Mutex(process)
             self.input = input
@@ -40,11 +44,12 @@
         ///   - arguments: The path of the program, and what it is told.
         ///   - environment: All its variables, as `name=value`.
         ///   - capturesErrors: Whether what it writes to standard error can be read here.
+        ///   - isGroup: Whether it leads a group of processes, which a signal reaches as a whole. Such a one has no terminal.
         static func start(
-            _ arguments: [String], environment: [String], capturesErrors: Bool = false
+            _ arguments: [String], environment: [String], capturesErrors: Bool = false, isGroup: Bool = true
         ) throws(SystemError) -> ChildProcess {
             try self.starting.withLock { _ throws(SystemError) in
-                try self.startAlone(arguments, environment, capturesErrors)
+                try self.startAlone(arguments, environment, capturesErrors, isGroup)
             }
         }
 
@@ -53,7 +58,7 @@
         private static let starting = Mutex(())
 
         private static func startAlone(
-            _ arguments: [String], _ environment: [String], _ capturesErrors: Bool
+            _ arguments: [String], _ environment: [String], _ capturesErrors: Bool, _ isGroup: Bool
         ) throws(SystemError) -> ChildProcess {
             var pipes: [Pipe] = []
             do throws(SystemError) {
@@ -65,7 +70,7 @@
             let childEnds = [pipes[0].reading] + pipes[1...].map(\.writing)
             let ownEnds = [pipes[0].writing] + pipes[1...].map(\.reading)
             var process = pid_t()
-            let code = withSpawnSettings(childEnds) { actions, attributes in
+            let code = withSpawnSettings(childEnds, isGroup: isGroup) { actions, attributes in
                 withPointers(arguments) { arguments in
                     withPointers(environment) { variables in
                         guard let path = arguments[0] else { return EINVAL }
@@ -79,11 +84,14 @@
                 throw SystemError(number: code)
             }
             return ChildProcess(
-                process, input: ownEnds[0], output: ownEnds[1], errors: capturesErrors ? ownEnds[2] : nil)
+                process, input: ownEnds[0], output: ownEnds[1], errors: capturesErrors ? ownEnds[2] : nil,
+                isGroup: isGroup)
         }
 
-        /// Sends a signal to it, and to all that it has started unless they have gone their own ways.
-        func send(_ signal: Int32) { self.number.withLock { if let number = $0 { _ = kill(-number, signal) } } }
+        /// Sends a signal to it, or to its group.
+        func send(_ signal: Int32) {
+            self.number.withLock { if let number = $0 { _ = kill(self.isGroup ? -number : number, signal) } }
+        }
 
         /// Waits for its end; call it once.
         func waitForEnd() -> End {
@@ -127,9 +135,10 @@
         private typealias SpawnAttributes = posix_spawnattr_t
     #endif
 
-    /// A group of its own, so that what the shell has started ends with it; no signal blocked, and none ignored.
+    /// A group of its own if so wanted, so that what a shell has started ends with it; no signal blocked, and none ignored.
     private func withSpawnSettings(
-        _ ends: [Descriptor], _ body: (UnsafePointer<SpawnActions>, UnsafePointer<SpawnAttributes>) -> Int32
+        _ ends: [Descriptor], isGroup: Bool,
+        _ body: (UnsafePointer<SpawnActions>, UnsafePointer<SpawnAttributes>) -> Int32
     ) -> Int32 {
         #if canImport(Darwin)
             var (actions, attributes): (SpawnActions, SpawnAttributes) = (nil, nil)
@@ -153,7 +162,7 @@
         posix_spawnattr_setsigdefault(&attributes, &ignored)
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
+            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETPGROUP : 0)))
         return body(&actions, &attributes)
     }
 

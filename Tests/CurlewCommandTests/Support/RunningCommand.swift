@@ -43,7 +43,8 @@
             // By Foundation's Process a program would start with signals blocked, and never hear of its alarm.
             let process = try ChildProcess.start(
                 [program.path] + arguments,
-                environment: inherited.merging(environment) { $1 }.map { "\($0)=\($1)" }, capturesErrors: true)
+                environment: inherited.merging(environment) { $1 }.map { "\($0)=\($1)" }, capturesErrors: true,
+                isGroup: false)
             self.process = process
             self.output = GatheredText(hasReader ? process.output : nil)
             if !hasReader { process.output.closeFile() }
