@@ -254,11 +254,11 @@
                 .appending(path: "CurlewTransportTests/Fixtures").path
             let certificate = ["cafile \(fixtures)/ca.pem", "keyfile \(fixtures)/server.key.pem"]
             try await Broker.run { plain in
-                let port = try await Broker.freePort()
                 try await Broker.run(
-                    ["allow_anonymous true", "listener \(port) 127.0.0.1", "certfile \(fixtures)/server.pem"]
+                    ["allow_anonymous true", "listener {port tls} 127.0.0.1", "certfile \(fixtures)/server.pem"]
                         + certificate
-                ) { _ in
+                ) { broker in
+                    let port = try #require(broker.ports["tls"])
                     let message = ["pub", "-t", "a", "-m", "b", "-h", "localhost"]
                     let trusted = ["--cafile", "\(fixtures)/ca.pem"]
                     #expect(try await self.run(message + ["-p", "\(port)"] + trusted).exitCode == 0)

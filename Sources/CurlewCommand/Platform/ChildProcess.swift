@@ -154,6 +154,15 @@
         for (number, end) in ends.enumerated() {
             posix_spawn_file_actions_adddup2(&actions, end.number, Int32(number))
         }
+        // Sockets and the like are no business of a child, which would keep ports and connections open.
+        #if canImport(Darwin)
+            let closing = Int32(POSIX_SPAWN_CLOEXEC_DEFAULT)
+        #else
+            let closing: Int32 = 0
+            for number in 3..<min(getdtablesize(), 65_536) where fcntl(number, F_GETFD) >= 0 {
+                posix_spawn_file_actions_addclose(&actions, number)
+            }
+        #endif
         var (none, ignored) = (sigset_t(), sigset_t())
         sigemptyset(&none)
         sigemptyset(&ignored)
@@ -162,7 +171,11 @@
         posix_spawnattr_setsigdefault(&attributes, &ignored)
         posix_spawnattr_setpgroup(&attributes, 0)
         posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | (isGroup ? POSIX_SPAWN_SETPGROUP : 0)))
+            &attributes,
+            Int16(
+                Int32(POSIX_SPAWN_SETSIGMASK) | Int32(POSIX_SPAWN_SETSIGDEF)
+                    | Int32(isGroup ? POSIX_SPAWN_SETPGROUP : 0)
+                    | closing))
         return body(&actions, &attributes)
     }
 

@@ -16,23 +16,20 @@
         static func run(_ body: (DropInWorld) async throws -> Void) async throws {
             let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: folder) }
-            let (tls, psk, closed) = (
-                try await Broker.freePort(), try await Broker.freePort(), try await Broker.freePort()
-            )
+            let closed = try await Broker.freePort()
             let fixtures = Self.fixtures.path
             let lines = [
-                "allow_anonymous true", "max_queued_messages 0", "listener \(tls) 127.0.0.1",
+                "allow_anonymous true", "max_queued_messages 0", "listener {port tls} 127.0.0.1",
                 "cafile \(fixtures)/ca.pem",
                 "certfile \(fixtures)/server.pem", "keyfile \(fixtures)/server.key.pem", "require_certificate true",
-                "listener \(psk) 127.0.0.1", "psk_hint hint", "psk_file {folder}/psk",
+                "listener {port psk} 127.0.0.1", "psk_hint hint", "psk_file {folder}/psk",
             ]
             try await Broker.run(["allow_anonymous false"]) { guarded in
                 try await Broker.run(lines, files: ["psk": "me:0aff0102\n"]) { broker in
                     let world = DropInWorld(
                         port: broker.port,
-                        ports: [
-                            "tls": tls, "psk": psk, "closed": closed, "guarded": guarded.port, "port": broker.port,
-                        ],
+                        ports: broker.ports.merging(
+                            ["closed": closed, "guarded": guarded.port, "port": broker.port]) { $1 },
                         folder: folder)
                     try await world.prepare()
                     try await body(world)

@@ -90,7 +90,8 @@
                     .with(\.hasServer, true),
                 DropInCase(.publish, "-t {topic} -m x -p {psk} --psk 0aff0102 --psk-identity me").with(
                     \.hasServer, true),
-                DropInCase(.publish, "-t {topic} -m x -p {psk} --psk 0aff01 --psk-identity me").with(\.hasServer, true),
+                DropInCase(.publish, "-t {topic} -m x -p {psk} --psk 0aff01 --psk-identity me").with(\.hasServer, true)
+                    .with(\.failsOtherwise, true),
             ]
     }
 #endif

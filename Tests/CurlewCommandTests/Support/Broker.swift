@@ -8,6 +8,8 @@
     /// A mosquitto of a test's own.
     final class Broker: Sendable {
         let port: Int
+        /// Those of further listeners, which the configuration calls `{port NAME}`.
+        let ports: [String: Int]
         private let process: RunningCommand
         private let folder: URL
 
@@ -28,8 +30,9 @@
             try await test(broker)
         }
 
-        private init(port: Int, _ process: RunningCommand, _ folder: URL) {
+        private init(port: Int, _ ports: [String: Int], _ process: RunningCommand, _ folder: URL) {
             self.port = port
+            self.ports = ports
             self.process = process
             self.folder = folder
         }
@@ -39,14 +42,42 @@
             let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             for (name, content) in files { try Data(content.utf8).write(to: folder.appending(path: name)) }
-            let port = try await Self.freePort()
-            var configuration = ["user root", "set_tcp_nodelay true", "listener \(port) 127.0.0.1"]
-            configuration += lines.map { $0.replacing("{folder}", with: folder.path) }
-            let file = folder.appending(path: "mosquitto.conf")
-            try Data((configuration.joined(separator: "\n") + "\n").utf8).write(to: file)
-            let broker = Broker(port: port, try RunningCommand(program, ["-c", file.path]), folder)
-            try await broker.waitUntilReady()
-            return broker
+            // A port that was free may be taken before mosquitto has it; then it ends at once.
+            var lastWords = ""
+            for _ in 0..<10 {
+                let port = try await Self.freePort()
+                var configuration = ["user root", "set_tcp_nodelay true", "listener \(port) 127.0.0.1"]
+                configuration += lines.map { $0.replacing("{folder}", with: folder.path) }
+                var ports: [String: Int] = [:]
+                for index in configuration.indices {
+                    guard let match = configuration[index].firstMatch(of: #/\{port ([a-z]+)\}/#) else { continue }
+                    let port = try await Self.freePort()
+                    ports[String(match.1)] = port
+                    configuration[index].replaceSubrange(match.range, with: "\(port)")
+                }
+                let file = folder.appending(path: "mosquitto.conf")
+                try Data((configuration.joined(separator: "\n") + "\n").utf8).write(to: file)
+                let broker = Broker(port: port, ports, try RunningCommand(program, ["-c", file.path]), folder)
+                if try await broker.isReady() { return broker }
+                lastWords = await broker.process.outcome().errors
+            }
+            throw BrokerDidNotStart(lastWords: lastWords)
+        }
+
+        /// Whether it is up; `false` when it has ended.
+        private func isReady() async throws -> Bool {
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                group.addTask {
+                    try await self.waitUntilReady()
+                    return true
+                }
+                group.addTask {
+                    await self.process.ended()
+                    return false
+                }
+                defer { group.cancelAll() }
+                return try await group.next() ?? false
+            }
         }
 
         private func stop() {
@@ -90,6 +121,11 @@
         func linkReadCompleted() {}
         func linkWritabilityChanged(_ isWritable: Bool) {}
         func linkClosed(_ error: TransportError?) {}
+    }
+
+    struct BrokerDidNotStart: Error, CustomStringConvertible {
+        let lastWords: String
+        var description: String { "mosquitto ended at once, ten times: \(self.lastWords)" }
     }
 
     struct MissingBroker: Error, CustomStringConvertible {

@@ -81,6 +81,9 @@
         /// Waits until it has written `text` to standard output; `false` when it ended without.
         func hasWritten(_ text: String) async -> Bool { await self.output.contains(text) }
 
+        /// Waits until it has ended, or the task is cancelled.
+        func ended() async { _ = await self.exit.wait() }
+
         /// Waits until it has ended.
         func outcome() async -> Outcome {
             Outcome(
