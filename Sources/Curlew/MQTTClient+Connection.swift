@@ -15,10 +15,12 @@ extension MQTTClient {
 
     /// CONNACK came with success. Returns whether the session was resumed; `nil` when the server breaks the protocol.
     func connected(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
+        let server = "\(connection.server)"
         let result: ClientSession.Connected = self.shared.withLock { shared in
             shared.out.clear()
             shared.isFlushScheduled = false
-            let result = shared.session.connected(connack, to: connect, now: now, into: &shared.out)
+            let result = shared.session.connected(
+                connack, to: connect, server: server, now: now, into: &shared.out)
             guard result != .protocolError else { return result }
             // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
             shared.isFlushScheduled = shared.out.readableBytes > 0
@@ -104,11 +106,13 @@ extension MQTTClient {
 
     private func fail(_ lost: [LostReceiver]) {
         for lost in lost {
-            let filters = (lost.receiver as? SubscriptionBuffer)?.filters ?? []
+            let filters = lost.receiver.filters
             var code: ReasonCode?
             if case .subscribed(let reasonCode, _) = lost.outcome { code = reasonCode }
             let reason = code.map { "\($0)" } ?? "limits"
             self.logger.warning("subscription lost", metadata: ["filters": "\(filters)", "reason": "\(reason)"])
+            // The next request makes another inbox.
+            if let inbox = lost.receiver as? ReplyInbox { self.remove(inbox) }
             lost.receiver.finish(
                 MQTTError(
                     .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",

@@ -1,4 +1,5 @@
 import Curlew
+import MosquittoFixture
 import NIOCore
 import Testing
 

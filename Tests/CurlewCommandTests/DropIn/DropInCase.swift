@@ -1,5 +1,6 @@
 #if Tools
     import Foundation
+    import MosquittoFixture
 
     /// A line of somebody's script, which is to do the same whoever runs it.
     struct DropInCase: Sendable, CustomStringConvertible {
@@ -65,7 +66,7 @@
 
     extension DropInCase {
         /// What is to be the same: output without what cannot be, and the exit code.
-        func compared(_ outcome: RunningCommand.Outcome) -> DropInOutcome {
+        func compared(_ outcome: Subprocess.Outcome) -> DropInOutcome {
             var output = outcome.output
             // For some mistakes mosquitto writes its whole help to standard output.
             if outcome.exitCode == 1, output.contains("\n\nUsage: mosquitto_") { output = "" }

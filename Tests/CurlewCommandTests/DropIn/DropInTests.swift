@@ -1,10 +1,14 @@
 #if Tools
     import Foundation
+    import MosquittoFixture
     import Testing
 
     /// Scripts that call mosquitto's commands go on working when they call `curlew` instead: each case runs mosquitto's own tool,
     /// the subcommand of curlew, and curlew through a link with the tool's name, and compares them.
-    @Suite("Drop-in for mosquitto's commands", .needsBroker, .serialized, .timeLimit(.minutes(5)))
+    @Suite(
+        "Drop-in for mosquitto's commands",
+        .enabled(if: Peers.haveMosquittoTools, "mosquitto is not installed; scripts/test installs it"),
+        .serialized, .timeLimit(.minutes(5)))
     struct DropInTests {
         @Test("mosquitto_sub: every code of -F")
         func formats() async throws { try await self.compare(DropInCase.formats) }
@@ -22,7 +26,7 @@
                     ["-t", "svc-3/two", "-e", "plain/two", "-V", "3.1.1"],
                     ["-t", "svc-3/three", "-e", "plain/three", "-V", "3.1.1"],
                 ]
-                let responders = try own.map { try RunningCommand.curlew(common + $0) }
+                let responders = try own.map { try Subprocess.curlew(common + $0) }
                 for responder in responders { #expect(await responder.hasSaid("received SUBACK")) }
                 return responders
             }
@@ -31,8 +35,8 @@
         @Test("mosquitto_pub: every option, and what subscribers see of it")
         func publications() async throws {
             try await self.compare(DropInCase.publications) { world in
-                let observer = try RunningCommand(
-                    try world.program(.subscribe),
+                let observer = try Subprocess(
+                    "mosquitto_sub",
                     [
                         "-p", "\(world.port)", "-V", "5", "-q", "2", "-t", "pub/#", "--retain-as-published", "-F",
                         "%t|%q|%r|%x|%C|%R|%D|%P|%F",
@@ -44,7 +48,7 @@
                 let observer = try #require(running.first)
                 #expect(await observer.hasWritten("pub/done|"))
                 observer.send(SIGINT)
-                let lines = await observer.outcome().output.split(separator: "\n")
+                let lines = try await observer.outcome().output.split(separator: "\n")
                 for (index, one) in cases.enumerated() {
                     let seen = DropInWorld.runners.map { who in
                         lines.compactMap { line in
@@ -63,8 +67,8 @@
         ///   - prepare: Starts what the cases need besides brokers; it is stopped afterwards.
         ///   - finish: Looks at what has come of it.
         private func compare(
-            _ cases: [DropInCase], prepare: (DropInWorld) async throws -> [RunningCommand] = { _ in [] },
-            finish: (DropInWorld, [DropInCase], [RunningCommand]) async throws -> Void = { _, _, _ in }
+            _ cases: [DropInCase], prepare: (DropInWorld) async throws -> [Subprocess] = { _ in [] },
+            finish: (DropInWorld, [DropInCase], [Subprocess]) async throws -> Void = { _, _, _ in }
         ) async throws {
             try await DropInWorld.run { world in
                 let running = try await prepare(world)
@@ -81,7 +85,7 @@
         }
 
         private func compare(_ one: DropInCase, _ index: Int, in world: DropInWorld) async throws {
-            var outcomes: [(RunningCommand.Outcome, DropInOutcome)] = []
+            var outcomes: [(Subprocess.Outcome, DropInOutcome)] = []
             for runner in 0..<DropInWorld.runners.count {
                 // Two topics are a mistake that curlew by its own name tells.
                 guard !(one.isForLinkOnly && runner == 1) else {

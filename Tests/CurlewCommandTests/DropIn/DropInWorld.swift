@@ -1,5 +1,6 @@
 #if Tools
     import Foundation
+    import MosquittoFixture
 
     /// Brokers, files and links that the cases play in.
     struct DropInWorld: Sendable {
@@ -10,50 +11,38 @@
         private let ports: [String: Int]
         private let folder: URL
 
-        private static let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "CurlewTransportTests/Fixtures")
-
         static func run(_ body: (DropInWorld) async throws -> Void) async throws {
             let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
             defer { try? FileManager.default.removeItem(at: folder) }
-            let closed = try await Broker.freePort()
-            let fixtures = Self.fixtures.path
-            let lines = [
-                "allow_anonymous true", "max_queued_messages 0", "listener {port tls} 127.0.0.1",
-                "cafile \(fixtures)/ca.pem",
-                "certfile \(fixtures)/server.pem", "keyfile \(fixtures)/server.key.pem", "require_certificate true",
-                "listener {port psk} 127.0.0.1", "psk_hint hint", "psk_file {folder}/psk",
-            ]
-            try await Broker.run(["allow_anonymous false"]) { guarded in
-                try await Broker.run(lines, files: ["psk": "me:0aff0102\n"]) { broker in
-                    let world = DropInWorld(
-                        port: broker.port,
-                        ports: broker.ports.merging(
-                            ["closed": closed, "guarded": guarded.port, "port": broker.port]) { $1 },
-                        folder: folder)
+            let closed = try await freePort()
+            let settings = Mosquitto.Settings(
+                listeners: [.tcp, .mutualTLS, .preSharedKey], lines: ["psk_file {folder}/psk"],
+                files: ["psk": "me:0aff0102\n"])
+            try await Mosquitto.run(.init(listeners: [.tcp], allowsAnonymous: false)) { guarded in
+                try await Mosquitto.run(settings) { broker in
+                    let ports = try [
+                        "tls": broker.port(.mutualTLS), "psk": broker.port(.preSharedKey), "closed": closed,
+                        "guarded": guarded.port(), "port": broker.port(),
+                    ]
+                    let world = DropInWorld(port: try broker.port(), ports: ports, folder: folder)
                     try await world.prepare()
                     try await body(world)
                 }
             }
         }
 
-        func program(_ tool: DropInCase.Tool) throws -> URL {
-            guard let program = Broker.program(tool.rawValue) else { throw MissingBroker() }
-            return program
-        }
-
         func publish(_ topic: String, _ arguments: [String]) async throws {
-            let publisher = try RunningCommand(
-                try self.program(.publish), ["-p", "\(self.port)", "-t", topic, "-V", "5"] + arguments)
-            guard await publisher.outcome().exitCode == 0 else { throw MissingBroker() }
+            try await Subprocess(
+                "mosquitto_pub", ["-p", "\(self.port)", "-t", topic, "-V", "5"] + arguments
+            ).success()
         }
 
         /// Runs a case as one of ``runners``.
-        func run(_ one: DropInCase, _ index: Int, runner: Int) async throws -> RunningCommand.Outcome {
+        func run(_ one: DropInCase, _ index: Int, runner: Int) async throws -> Subprocess.Outcome {
             let who = Self.runners[runner]
             let fill = { (text: String) in
                 var text = text.replacing("{topic}", with: "pub/\(index)/\(who)").replacing("{who}", with: who)
-                text = text.replacing("{fixtures}", with: Self.fixtures.path).replacing("{folder}", with: folder.path)
+                text = text.replacing("{fixtures}", with: Peers.certificates).replacing("{folder}", with: folder.path)
                 text = text.replacing("{jsons}", with: "\(DropInCase.jsons.count)")
                 for (name, port) in self.ports { text = text.replacing("{\(name)}", with: "\(port)") }
                 return text
@@ -64,16 +53,23 @@
                 let name = runner == 1 ? "curlew" : one.tool.rawValue
                 try Data(fill(file).utf8).write(to: home.appending(path: name))
             }
-            let environment = ["XDG_CONFIG_HOME": home.path, "TZ": "Europe/Berlin"]
+            let environment = ProcessInfo.processInfo.environment
+                .filter { !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_") }
+                .merging(["XDG_CONFIG_HOME": home.path, "TZ": "Europe/Berlin"]) { $1 }
             let server = one.hasServer || one.arguments.isEmpty && one.file == nil ? [] : ["-p", "\(self.port)"]
             let arguments = server + one.arguments.map(fill)
-            let command: RunningCommand
+            let command: Subprocess
             switch runner {
-            case 0: command = try RunningCommand(try self.program(one.tool), arguments, environment)
-            case 1: command = try .curlew([one.tool.subcommand] + arguments, environment: environment)
+            case 0:
+                command = try Subprocess(one.tool.rawValue, arguments, environment: environment, hasInput: true)
+            case 1:
+                command = try Subprocess(
+                    Subprocess.products.appending(path: "curlew").path, [one.tool.subcommand] + arguments,
+                    environment: environment, hasInput: true)
             default:
-                command = try RunningCommand(
-                    self.folder.appending(path: one.tool.rawValue), arguments, environment)
+                command = try Subprocess(
+                    self.folder.appending(path: one.tool.rawValue).path, arguments, environment: environment,
+                    hasInput: true)
             }
             // A tool that has found a mistake is gone before it has read anything.
             try? command.write(one.input)
@@ -84,25 +80,24 @@
                 command.send(SIGKILL)
             }
             defer { deadline.cancel() }
-            return await command.outcome()
+            return try await command.outcome()
         }
 
         private func prepare() async throws {
             let authorities = self.folder.appending(path: "authorities")
             try FileManager.default.createDirectory(at: authorities, withIntermediateDirectories: true)
             // The name by which OpenSSL looks for the authority of the fixtures.
-            let authority = Self.fixtures.appending(path: "ca.pem")
-            if let openssl = Broker.program("openssl") {
-                let hash = try RunningCommand(openssl, ["x509", "-in", authority.path, "-noout", "-hash"])
-                let name = await hash.outcome().output.trimmingCharacters(in: .whitespacesAndNewlines)
-                try FileManager.default.copyItem(at: authority, to: authorities.appending(path: "\(name).0"))
-            }
+            let authority = "\(Peers.certificates)/ca.pem"
+            let hash = try await Subprocess("openssl", ["x509", "-in", authority, "-noout", "-hash"]).success()
+            let name = hash.trimmingCharacters(in: .whitespacesAndNewlines)
+            try FileManager.default.copyItem(
+                atPath: authority, toPath: authorities.appending(path: "\(name).0").path)
             try Data("the file\n".utf8).write(to: self.folder.appending(path: "file"))
             try Data([0xFF, 0xFE, 0, 0x80]).write(to: self.folder.appending(path: "binary"))
             for tool in ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"] {
                 try FileManager.default.createSymbolicLink(
                     at: self.folder.appending(path: tool),
-                    withDestinationURL: RunningCommand.products.appending(path: "curlew"))
+                    withDestinationURL: Subprocess.products.appending(path: "curlew"))
             }
             let properties = [
                 "content-type text/plain", "response-topic r/t", "correlation-data c1", "user-property k v",

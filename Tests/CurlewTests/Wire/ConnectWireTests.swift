@@ -153,6 +153,19 @@ struct ConnectWireTests {
         #expect(try await self.server.accept().acceptConnect() == "from-server")
     }
 
+    @Test("A server cannot give another identifier to a client that has one")
+    func unwantedIdentifier() async throws {
+        let (client, connection, _) = try await self.server.connectedClient(
+            ConnAck(properties: Properties([.assignedClientIdentifier("somebody-else")]))
+        ) { configuration in
+            configuration.reconnectAtOnce()
+            configuration.clientIdentifier = .given("mine")
+        }
+        #expect(client.clientIdentifier == "mine")
+        connection.close()
+        #expect(try await self.server.accept().acceptConnect() == "mine")
+    }
+
     @Test("Credentials are asked for at each connecting")
     func credentialsProvider() async throws {
         let count = Mutex(0)

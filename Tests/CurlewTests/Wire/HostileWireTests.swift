@@ -121,46 +121,4 @@ struct HostileWireTests {
         #expect(try await error.code == .protocolViolation)
         try await connection.expectClosed()
     }
-
-    @Test(
-        "Server Keep Alive 1: a ping each second, and the end when it is not answered [MQTT-3.1.2-23] [MQTT-3.2.2-21]")
-    func serverKeepAlive() async throws {
-        let server = ScriptedServer(patience: .seconds(60))
-        let clock = TestClock()
-        let (client, connection) = try await server.connectedClient(properties: [.serverKeepAlive(1)], clock: clock) {
-            $0.reconnect = .disabled
-        }
-        connection.answersPings = false
-        for _ in 0..<3 {
-            clock.advance(by: .seconds(1))
-            try await connection.expect(.pingreq)
-            try connection.send(.pingresp)
-            try await connection.sync()
-        }
-        clock.advance(by: .seconds(1))
-        try await connection.expect(.pingreq)
-        async let end = failure { try await client.waitUntilStopped() }
-        // Another ping is sent before the first has been waited for long enough.
-        try await clock.advanceToSleeper(within: .seconds(1))
-        try await connection.expect(.pingreq)
-        try await clock.advanceToSleeper(within: .seconds(1))
-        #expect(try await end.code == .connectionClosed)
-    }
-
-    @Test(
-        "Without keep alive there is no ping; with it, one before the interval is over [MQTT-3.1.2-22]")
-    func keepAlive() async throws {
-        let server = ScriptedServer(patience: .seconds(60))
-        let clock = TestClock()
-        let (client, connection) = try await server.connectedClient(clock: clock) { $0.connection.keepAlive = .zero }
-        let (other, otherConnection) = try await server.connectedClient(clock: clock) {
-            $0.connection.keepAlive = .seconds(60)
-        }
-        connection.answersPings = false
-        otherConnection.answersPings = false
-        clock.advance(by: .seconds(59))
-        try await otherConnection.expect(.pingreq)
-        try await connection.sync()
-        _ = (client, other)
-    }
 }
