@@ -27,7 +27,10 @@ extension MQTTClient {
             shared.connection = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
             if shared.hasConnected { shared.statistics.reconnects += 1 }
             shared.hasConnected = true
-            if let assigned = shared.session.limits?.assignedClientIdentifier { shared.clientIdentifier = assigned }
+            // A server may give a name to a client that has none, not another name to one that has.
+            if connect.clientIdentifier.isEmpty, let assigned = shared.session.limits?.assignedClientIdentifier {
+                shared.clientIdentifier = assigned
+            }
             return result
         }
         self.resumeCompleted()
@@ -45,6 +48,7 @@ extension MQTTClient {
             shared.connection = nil
             shared.session.connectionLost()
             shared.out = ByteBuffer()
+            shared.answers = 0
             shared.isFlushScheduled = false
         }
         self.resumeCompleted()
@@ -61,6 +65,7 @@ extension MQTTClient {
         var mustWatch = false
         var received = 0
         let (resumptions, lost) = self.shared.withLock { shared in
+            let before = shared.out.readableBytes
             while index < packets.count, event == nil {
                 let packet = packets[index]
                 index += 1
@@ -78,6 +83,7 @@ extension MQTTClient {
                 case .violation(let code, let message): event = .violation(code, message)
                 }
             }
+            shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             if !shared.isWatchingAcknowledgements, shared.session.unacknowledgedCount > 0 {
                 shared.isWatchingAcknowledgements = true
                 mustWatch = true
@@ -132,8 +138,8 @@ extension MQTTClient {
         self.scheduleFlush(NIOLoopBound(connection, eventLoop: self.eventLoop))
     }
 
-    /// Whether more waits to be written than publishes alone may make wait.
-    var hasMuchUnsent: Bool { self.shared.withLock { $0.out.readableBytes > self.configuration.queues.unsentBytes } }
+    /// Whether as much waits to be written that the server made us answer as publishes may make wait.
+    var hasManyAnswers: Bool { self.shared.withLock { $0.answers > self.configuration.queues.unsentBytes } }
 
     /// A read is over: writes what it led to.
     func flushIfNeeded(_ connection: ClientConnection) {
@@ -154,6 +160,7 @@ extension MQTTClient {
             published = shared.statistics.published - shared.published
             shared.published = shared.statistics.published
             let bytes = exchange(&shared.out, with: replacement)
+            shared.answers = 0
             // What waited for room in the buffer follows at once; while it does, nobody need ask for another flush.
             shared.session.pump(now: now, into: &shared.out)
             shared.isFlushScheduled = shared.out.readableBytes > 0
@@ -175,7 +182,9 @@ extension MQTTClient {
     /// A consumer has passed a message.
     func passed(_ token: DeliveryToken, reasonCode: ReasonCode = .success) {
         let connection = self.shared.withLock { shared in
+            let before = shared.out.readableBytes
             shared.session.passed(token, reasonCode: reasonCode, into: &shared.out)
+            shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             return shared.claimFlush()
         }
         if let connection { self.scheduleFlush(connection) }
@@ -185,7 +194,9 @@ extension MQTTClient {
     func passed(_ tokens: [DeliveryToken]) {
         guard !tokens.isEmpty else { return }
         let connection = self.shared.withLock { shared in
+            let before = shared.out.readableBytes
             for token in tokens { shared.session.passed(token, into: &shared.out) }
+            shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             return shared.claimFlush()
         }
         if let connection { self.scheduleFlush(connection) }
@@ -230,6 +241,11 @@ struct LostReceiver {
 }
 
 extension MQTTClient.Shared {
+    /// The session has written something that answers the server. Beyond the high-water mark it adds no publish.
+    mutating func countAnswers(since before: Int, highWaterMark: Int) {
+        if before >= highWaterMark { self.answers += self.out.readableBytes - before }
+    }
+
     mutating func takeLostReceivers() -> [LostReceiver] {
         self.session.takeLostSubscribers().flatMap { lost in
             lost.subscribers.compactMap { id in

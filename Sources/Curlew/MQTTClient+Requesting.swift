@@ -77,6 +77,7 @@ extension MQTTClient {
     ) async throws(MQTTError) -> MQTTReplies {
         if let refusal = self.shared.withLock({ $0.refusal }) { throw refusal.with(delivery: .notSent) }
         var message = try self.makeMessage(payload, topic, qos, false, properties)
+        let begun = self.clock.now()
         let queue = self.configuration.queues.subscription
         let buffer = ReplyBuffer(wanted: count, bound: (count ?? queue.count, queue.bytes))
         let source: MQTTReplies.Source
@@ -106,7 +107,8 @@ extension MQTTClient {
             }
             if let known { Self.published(known, topic, buffer) }
         }
-        let deadline = self.deadlines.schedule(after: timeout) {
+        // What the response subscription has taken is part of the time.
+        let deadline = self.deadlines.schedule(after: timeout - (self.clock.now() - begun)) {
             if let request { self.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) } }
             buffer.finish(nil)
         }
@@ -172,7 +174,7 @@ extension MQTTClient {
             Task(executorPreference: self.taskExecutor) {
                 do throws(MQTTError) {
                     let requests = try self.begin(inbox, [(inbox.filter, SubscriptionOptions(qos: .atLeastOnce))])
-                    for request in requests { try await self.granted(request, inbox.filter, timeout) }
+                    for request in requests { try await self.granted(request, inbox.filter, nil) }
                     // Only the connection tells which version the server speaks.
                     try self.requireResponseTopics()
                     inbox.subscribed.set(nil)
@@ -183,11 +185,28 @@ extension MQTTClient {
                 }
             }
         }
-        guard let result = await inbox.subscribed.wait() else {
-            throw MQTTError(.cancelled, "The task was cancelled.")
-        }
-        if let error = result { throw error }
+        if let error = try await self.outcome(of: inbox, timeout) { throw error }
         return inbox
+    }
+
+    /// Waits until the inbox is subscribed, for as long as this request has time.
+    private nonisolated(nonsending) func outcome(
+        of inbox: ReplyInbox, _ timeout: Duration
+    ) async throws(MQTTError) -> MQTTError? {
+        if let known = inbox.subscribed.value { return known }
+        let wait = Task(executorPreference: self.taskExecutor) { await inbox.subscribed.wait() }
+        let deadline = self.deadlines.schedule(after: timeout) { wait.cancel() }
+        defer { self.deadlines.cancel(deadline) }
+        let result = await withTaskCancellationHandler {
+            await wait.value
+        } onCancel: {
+            wait.cancel()
+        }
+        if let result { return result }
+        if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent) }
+        throw MQTTError(
+            .timedOut, "The server did not grant the subscription to the replies within \(timeout).", delivery: .notSent
+        )
     }
 
     private func requireResponseTopics() throws(MQTTError) {
@@ -210,10 +229,12 @@ extension MQTTClient {
     private func findInbox() throws(MQTTError) -> (ReplyInbox, isNew: Bool) {
         let found: Result<(ReplyInbox, isNew: Bool), TopicError> = self.shared.withLock { shared in
             if let inbox = shared.inbox { return .success((inbox, false)) }
-            let base = shared.session.limits?.responseInformation ?? "reply"
+            let wantsInformation = self.configuration.session.requestResponseInformation
+            let base = (wantsInformation ? shared.session.limits?.responseInformation : nil) ?? "reply"
             let random = String(UInt64.random(in: .min ... .max), radix: 36)
             do throws(TopicError) {
-                let filter = try TopicFilter("\(base)/\(random)")
+                // Replies are published to it: with wildcards it would be no topic.
+                let filter = try TopicFilter(TopicName("\(base)/\(random)").string)
                 let inbox = ReplyInbox(id: shared.makeSubscriberID(), filter: filter, client: self)
                 shared.inbox = inbox
                 return .success((inbox, true))

@@ -44,10 +44,13 @@ extension MQTTClient {
         let wanted = Array(zip(parsed, filters.map(\.options)))
         let subscription = self.makeSubscription(parsed, queue, acknowledgement)
         let buffer = subscription.buffer
+        let begun = self.clock.now()
         let requests = try self.begin(buffer, wanted)
         for (index, request) in requests.enumerated() {
             do throws(MQTTError) {
-                try await self.granted(request, parsed[index], timeout)
+                // The answers come one after the other, and have one time together.
+                let left = timeout.map { max(.zero, $0 - (self.clock.now() - begun)) }
+                try await self.granted(request, parsed[index], left)
             } catch {
                 for request in requests[(index + 1)...] { self.shared.withLock { $0.waiters.forget(request) } }
                 self.unsubscribeInBackground(buffer.id)

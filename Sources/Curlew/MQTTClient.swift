@@ -112,6 +112,8 @@ extension MQTTClient {
         var session: ClientSession
         /// Encoded and not yet handed to the link.
         var out = ByteBuffer()
+        /// How many bytes of `out` answer what the server has sent, as far as they are beyond what publishes fill.
+        var answers = 0
         /// Whether the event loop has been asked to write, or waits for the link to take more.
         var isFlushScheduled = false
         /// The connection after its handshake.

@@ -84,7 +84,7 @@ extension ClientSession {
     }
 
     /// Whether the message need not wait behind others. QoS 0 needs no place in the window and may overtake QoS 1 and
-    /// 2, never QoS 0 [MQTT-4.6.0-5].
+    /// 2, never QoS 0 (section 4.6).
     private func maySendAtOnce(_ qos: QoS, _ out: ByteBuffer) -> Bool {
         guard let connection, out.readableBytes < self.settings.highWaterMark else { return false }
         if qos == .atMostOnce { return self.outbox.countAtMostOnce == 0 }
@@ -114,7 +114,8 @@ extension ClientSession {
         return true
     }
 
-    /// Encodes one PUBLISH. The expiry interval counts down by the time that the message has waited [MQTT-3.3.2-6].
+    /// Encodes one PUBLISH. The expiry interval counts down by the time that the message has waited, as
+    /// it does at a server.
     private mutating func write(
         _ message: OutgoingMessage, id: PacketID?, dup: Bool, expiresAt: Timestamp?, now: Timestamp,
         into out: inout ByteBuffer

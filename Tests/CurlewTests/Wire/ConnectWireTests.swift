@@ -67,7 +67,7 @@ struct ConnectWireTests {
         try await connection.expect(.publish(Publish("x", "t")))
     }
 
-    @Test("A refusal throws with the server's reason code, and nothing more is tried")
+    @Test("A refusal throws with the server's reason code, and nothing more is tried [MQTT-4.13.2-1]")
     func refused() async throws {
         let client = try self.server.makeClient()
         async let error = failure { try await client.connect() }
@@ -139,7 +139,7 @@ struct ConnectWireTests {
         _ = client
     }
 
-    @Test("An identifier that the server has assigned is kept through reconnections")
+    @Test("An identifier that the server has assigned is kept through reconnections [MQTT-3.1.3-2]")
     func assignedIdentifier() async throws {
         let (client, connection, first) = try await self.server.connectedClient(
             ConnAck(properties: Properties([.assignedClientIdentifier("from-server")]))

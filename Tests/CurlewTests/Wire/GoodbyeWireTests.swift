@@ -20,7 +20,7 @@ struct GoodbyeWireTests {
         try await connected
     }
 
-    @Test("A session that no client can ask for again ends with the client [MQTT-3.1.2-23]")
+    @Test("A session that no client can ask for again ends with the client")
     func lastDisconnect() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient()
@@ -29,7 +29,7 @@ struct GoodbyeWireTests {
     }
 
     @Test(
-        "A disconnect can say how long the session stays, unless it was to end with the connection [MQTT-3.1.2-23]",
+        "A disconnect can say how long the session stays, unless it was to end with the connection",
         arguments: [MQTTConfiguration.Expiry.after(.seconds(60)), .withConnection, .never])
     func sessionExpiry(expiry: MQTTConfiguration.Expiry) async throws {
         let server = ScriptedServer()

@@ -45,7 +45,11 @@ struct HostileWireTests {
             .protocolError),
     ]
 
-    @Test("The connection is closed with the right reason code", arguments: Self.cases)
+    @Test(
+        """
+        A DISCONNECT with the right reason code is the last packet, and the connection is closed [MQTT-3.14.4-1] \
+        [MQTT-3.14.4-2] [MQTT-4.13.2-1]
+        """, arguments: Self.cases)
     func violation(_ violation: Case) async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let (client, connection) = try await server.connectedClient { configuration in
@@ -60,6 +64,16 @@ struct HostileWireTests {
         try await connection.expectClosed()
         #expect(try await end.code == .protocolViolation)
         _ = subscription
+    }
+
+    @Test("DISCONNECT has no properties that could make it too large for the server [MQTT-3.14.2-3] [MQTT-3.14.2-4]")
+    func smallDisconnect() async throws {
+        let server = ScriptedServer(patience: .seconds(60))
+        let (_, connection) = try await server.connectedClient(properties: [.maximumPacketSize(4)]) {
+            $0.reconnect = .disabled
+        }
+        connection.send(bytes: [0x00, 0])
+        try await connection.expect(.disconnect(Disconnect(reasonCode: .malformedPacket)))
     }
 
     @Test("Good packets before bad bytes of the same read still count")

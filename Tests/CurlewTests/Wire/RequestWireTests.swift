@@ -258,6 +258,20 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong")
     }
 
+    @Test("A request waits no longer than its own time for a subscription that another one has begun")
+    func timeoutOfTheSecond() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        async let first = client.request("ping", to: "svc", timeout: .seconds(50))
+        let subscribe = try await connection.receiveSubscribe()
+        async let second = failure { try await client.request("ping", to: "svc", timeout: .seconds(5)) }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        #expect(try await second.code == .timedOut)
+        try connection.send(.suback(SubAck(subscribe.packetID, [.grantedQoS1])))
+        try await self.answer(connection, "pong")
+        #expect(try await first.text == "pong")
+    }
+
     @Test("Response information of the server begins the response topic")
     func responseInformation() async throws {
         let (client, connection) = try await self.server.connectedClient(
