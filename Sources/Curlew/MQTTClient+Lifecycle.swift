@@ -194,9 +194,10 @@ extension MQTTConfiguration {
     fileprivate func goodbye(_ sessionExpiry: Expiry?) -> Properties {
         let isUnreachable = if case .given = self.clientIdentifier.kind { false } else { self.session.cleanStart }
         let expiry = sessionExpiry ?? (isUnreachable ? .withConnection : self.session.expiry)
-        guard expiry != self.session.expiry, self.session.expiry.seconds != 0, let seconds = expiry.seconds else {
-            return Properties()
+        var properties = Properties(self.packetUserProperties.disconnect.map(Property.userProperty))
+        if expiry != self.session.expiry, self.session.expiry.seconds != 0, let seconds = expiry.seconds {
+            properties.list.insert(.sessionExpiryInterval(seconds), at: 0)
         }
-        return Properties([.sessionExpiryInterval(seconds)])
+        return properties
     }
 }

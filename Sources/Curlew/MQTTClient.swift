@@ -256,6 +256,8 @@ extension MQTTConfiguration {
         settings.highWaterMark = self.queues.unsentBytes
         settings.outboxCount = self.queues.outboxCount
         settings.outboxBytes = self.queues.outboxBytes
+        settings.subscribeUserProperties = self.packetUserProperties.subscribe
+        settings.unsubscribeUserProperties = self.packetUserProperties.unsubscribe
         return settings
     }
 
@@ -264,7 +266,9 @@ extension MQTTConfiguration {
         if let connector = self.connectorOverride { return connector }
         do {
             let needsTLS = self.servers.contains { $0.scheme.isSecure }
-            return try SocketConnector(timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil)
+            return try SocketConnector(
+                timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil,
+                localAddress: self.connection.localAddress)
         } catch {
             throw MQTTError(.invalidConfiguration, "\(error)", cause: error)
         }

@@ -31,6 +31,10 @@ extension MQTTConfiguration {
         /// have one.
         public var acknowledgementTimeout: Duration?
 
+        /// The address of this machine, or its name, that connections begin at: to choose among several networks.
+        /// Default: none, the operating system chooses.
+        public var localAddress: String?
+
         /// How long the server may take to close the connection after DISCONNECT, before this end closes it.
         /// Default: 5 seconds.
         public var disconnectTimeout: Duration = .seconds(5)

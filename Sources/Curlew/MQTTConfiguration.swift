@@ -1,3 +1,4 @@
+package import CurlewCore
 public import CurlewTransport
 
 /// How a client connects, and what it does from then on. Every value has a default; a server is all that is usually given.
@@ -36,6 +37,8 @@ public struct MQTTConfiguration: Sendable {
     public var limits = Limits()
     /// An enhanced authentication, for servers that demand one; needs 5.0. Default: none.
     public var authentication: Authentication?
+    /// What packets of the client say besides, where nothing else here says it.
+    package var packetUserProperties = PacketUserProperties()
     /// The clock that all waiting goes by: a test's own, where it must not take time.
     package var clock = ClientClock(ContinuousClock())
     /// What makes connections in place of sockets, in tests.
@@ -48,6 +51,17 @@ public struct MQTTConfiguration: Sendable {
 
     /// Makes a configuration for one server.
     public init(server: Server) { self.servers = [server] }
+}
+
+// MARK: - What only the command says
+
+extension MQTTConfiguration {
+    /// User properties of packets for which the client has no words of its own; left out before 5.0.
+    package struct PacketUserProperties: Sendable {
+        package var subscribe: [UserProperty] = []
+        package var unsubscribe: [UserProperty] = []
+        package var disconnect: [UserProperty] = []
+    }
 }
 
 // MARK: - Servers

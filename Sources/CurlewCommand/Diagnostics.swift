@@ -1,16 +1,25 @@
 #if Tools
     import ArgumentParser
+    import Synchronization
 
     /// What goes to standard error: sentences for a person, each beginning with who says it.
     enum Diagnostics {
         /// `curlew pub`, as far as the arguments tell.
         private static let name: String = {
+            let role = Role(path: CommandLine.arguments.first ?? "")
+            guard role == .curlew else { return role.rawValue }
             let names = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
             guard let first = CommandLine.arguments.dropFirst().first, names.contains(first) else { return "curlew" }
             return "curlew \(first)"
         }()
 
+        /// Whether somebody has asked for silence.
+        private static let isQuiet = Atomic(false)
+
+        static func beQuiet() { self.isQuiet.store(true, ordering: .relaxed) }
+
         static func say(_ message: String) {
+            guard !self.isQuiet.load(ordering: .relaxed) else { return }
             self.write("\(self.name): \(message)\n")
         }
 

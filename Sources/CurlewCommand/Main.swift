@@ -6,8 +6,12 @@
     struct CurlewCommand {
         static func main() async {
             ignoreBrokenPipes()
+            var invocation: Invocation?
             do {
-                var command = try RootCommand.parseAsRoot()
+                let called = try Invocation(
+                    CommandLine.arguments, variable: environmentVariable, readFile: Self.text(ofFile:))
+                invocation = called
+                var command = try RootCommand.parseAsRoot(called.arguments)
                 if var command = command as? any AsyncParsableCommand {
                     try await command.run()
                 } else {
@@ -17,14 +21,21 @@
                 if let message = failure.message { Diagnostics.say(message) }
                 exitProcess(failure.exitCode)
             } catch {
-                Self.leave(error)
+                Self.leave(error, invocation)
+            }
+        }
+
+        private static func text(ofFile path: String) throws -> String? {
+            do throws(SystemError) { return try textOfFile(path) } catch {
+                throw Failure("The file of options '\(path)' cannot be read: \(error).")
             }
         }
 
         /// Ends the process as the parser wants it: with the help that was asked for, or with what is wrong with the arguments.
-        private static func leave(_ error: any Error) -> Never {
+        private static func leave(_ error: any Error, _ invocation: Invocation?) -> Never {
             if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
-            Diagnostics.say(usage: RootCommand.message(for: error))
+            let message = RootCommand.message(for: error)
+            Diagnostics.say(usage: invocation?.explained(message) ?? message)
             exitProcess(Failure.general)
         }
     }

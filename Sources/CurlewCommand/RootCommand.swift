@@ -9,7 +9,15 @@
             discussion: """
                 The server is given by -h and -p, by a URL such as mqtts://broker.example.com/topic, or by the environment: \
                 CURLEW_URL, or CURLEW_HOST, CURLEW_PORT, CURLEW_USERNAME, CURLEW_PASSWORD, CURLEW_CA_FILE and so on; \
-                names that begin with MQTT_ will do, too. Options win over the environment.
+                names that begin with MQTT_ will do, too. Every other option has a variable as well: CURLEW_ and its long \
+                name in capitals, as in CURLEW_RETAIN=true or CURLEW_WILL_TOPIC.
+
+                Options can also stand in ~/.config/curlew (or $XDG_CONFIG_HOME/curlew, or the file of -o), one on each line \
+                with its value after a space: 'host broker.example.com'. The command line wins over the environment, and \
+                that over the file.
+
+                Called through a link named mosquitto_pub, mosquitto_sub or mosquitto_rr, the command acts as that one. \
+                'curlew --generate-completion-script bash' (or zsh, fish) writes what completes its options in a shell.
 
                 Exit codes: 0 for success; the reason code of the server if it refuses the connection; 27 if the time of -W \
                 is over; 128 and the number of the signal if one ended a command that was not done; 1 for all else.

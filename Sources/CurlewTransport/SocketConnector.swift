@@ -6,14 +6,25 @@ import NIOSSL
 package struct SocketConnector: Connector {
     private let timeout: Duration
     private let tls: TLSClientContext?
+    private let localAddress: SocketAddress?
 
     /// Makes a connector. Reads the files that the settings name, which blocks: not for event loops.
     ///
     /// - Parameters:
     ///   - timeout: How long an attempt may take, name resolution and TLS handshake included.
     ///   - tls: Needed for endpoints with TLS.
-    package init(timeout: Duration = .seconds(10), tls: TLSSettings? = nil) throws(TransportError) {
+    ///   - localAddress: An address of this machine, or a name of it, that connections are to begin at. It is looked up now.
+    package init(
+        timeout: Duration = .seconds(10), tls: TLSSettings? = nil, localAddress: String? = nil
+    ) throws(TransportError) {
         self.timeout = timeout
+        do {
+            self.localAddress = try localAddress.map { try .makeAddressResolvingHost($0, port: 0) }
+        } catch {
+            throw .invalidConfiguration(
+                "\(localAddress ?? "") is no address of this machine to connect from; give one that it has.",
+                cause: error)
+        }
         self.tls = if let tls { try TLSClientContext(tls) } else { nil }
     }
 
@@ -36,7 +47,8 @@ package struct SocketConnector: Connector {
             tls = context
         }
         try await ConnectAttempt(
-            endpoint: endpoint, tls: tls, timeout: self.timeout, eventLoop: eventLoop, makeOwner: handler
+            endpoint: endpoint, tls: tls, timeout: self.timeout, localAddress: self.localAddress, eventLoop: eventLoop,
+            makeOwner: handler
         ).run()
     }
 }
@@ -53,18 +65,20 @@ private final class ConnectAttempt: Sendable {
     private let endpoint: Endpoint
     private let tls: TLSClientContext?
     private let timeout: Duration
+    private let localAddress: SocketAddress?
     private let eventLoop: any EventLoop
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
     private let result: EventLoopPromise<Void>
     private let state: NIOLoopBoundBox<State>
 
     init(
-        endpoint: Endpoint, tls: TLSClientContext?, timeout: Duration, eventLoop: any EventLoop,
-        makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
+        endpoint: Endpoint, tls: TLSClientContext?, timeout: Duration, localAddress: SocketAddress?,
+        eventLoop: any EventLoop, makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.endpoint = endpoint
         self.tls = tls
         self.timeout = timeout
+        self.localAddress = localAddress
         self.eventLoop = eventLoop
         self.makeOwner = makeOwner
         self.result = eventLoop.makePromise()
@@ -91,7 +105,9 @@ private final class ConnectAttempt: Sendable {
         self.state.value.deadline = self.eventLoop.scheduleTask(in: timeout) {
             self.end(.failure(.timedOut(self.endpoint, self.timeout)))
         }
-        ClientBootstrap(group: self.eventLoop)
+        var bootstrap = ClientBootstrap(group: self.eventLoop)
+        if let localAddress { bootstrap = bootstrap.bind(to: localAddress) }
+        bootstrap
             .connectTimeout(timeout)
             .socketLinkOptions()
             // Until the handlers are in place.

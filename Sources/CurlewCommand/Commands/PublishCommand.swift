@@ -36,67 +36,49 @@
             help: "Have the server keep the message for later subscribers.")
         var retain = false
 
+        @Option(name: .customLong("repeat"), help: ArgumentHelp("Publish so many times.", valueName: "count"))
+        var repetitions: CountArgument?
+
+        @Option(
+            name: .customLong("repeat-delay"),
+            help: ArgumentHelp("The time between these. (default: 0)", valueName: "seconds"))
+        var delay: DelayArgument?
+
         @OptionGroup var will: WillOptions
         @OptionGroup var tls: TLSOptions
 
         func validate() throws {
             try MessageOptions.requireOne(
                 self.message.given + (self.sendsLines ? ["-l"] : []), of: "-m, -f, -s, -l, or -n for an empty one")
+            // Mosquitto's command passes over it.
+            if !self.connection.isMosquitto, self.sendsLines, self.repetitions != nil {
+                throw ValidationError("--repeat repeats one message, and -l sends many; leave out one of them")
+            }
         }
 
         func run() async throws {
             var settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let topic = try Topics.one(self.topics, url: settings.topic)
-            guard !self.sendsLines else { return try await self.publishLines(to: topic, settings) }
+            let topic = try Topics.one(self.topics, url: settings.topic, takesLast: settings.isMosquitto)
+            let publication = Publication(
+                topic: topic, qos: self.qos, retain: self.retain, properties: settings.properties[.publish])
+            guard !self.sendsLines else {
+                return try await Conversation.run(settings) { [settings] conversation in
+                    try await publication.publishLines(in: conversation, settings)
+                }
+            }
             // A file is read before anybody is bothered with a connection; standard input may take its time.
             let known = self.message.isStandardInput ? nil : try await self.message.read()
             settings.allowForSlowLink(known?.readableBytes ?? 0)
-            try await Conversation.run(settings) { conversation in
+            try await Conversation.run(settings) { [settings] conversation in
                 let payload: ByteBuffer
                 if let known { payload = known } else { payload = try await self.message.read() }
                 try await conversation.connect()
-                try await conversation.client.publish(payload, to: topic.string, qos: self.qos, retain: self.retain)
-            }
-        }
-
-        private func publishLines(to topic: TopicName, _ settings: Settings) async throws {
-            try await Conversation.run(settings) { conversation in
-                try await conversation.connect()
-                var lines = LineReader(Input(.standardInput, name: "standard input"))
-                var window = DeliveryWindow(conversation.client, topic: topic, qos: self.qos, retain: self.retain)
-                var failure: Failure?
-                do {
-                    while let line = try await lines.next() { await window.send(line) }
-                } catch let error as Failure {
-                    failure = error
+                for count in 0..<(self.repetitions?.count ?? 1) {
+                    if count > 0, let delay { try await Task.sleep(for: delay.duration) }
+                    try await publication.publish(payload, in: conversation, settings)
                 }
-                await window.finish()
-                if let undelivered = window.failure(isCut: Task.isCancelled) {
-                    // Each has a sentence of its own to say.
-                    if let message = failure?.message { Diagnostics.say(message) }
-                    throw undelivered
-                }
-                if let failure { throw failure }
             }
-        }
-    }
-
-    extension DeliveryWindow {
-        /// How many lines the server has not taken, and why; `nil` when it has taken them all.
-        fileprivate func failure(isCut: Bool) -> Failure? {
-            guard self.failed > 0 else {
-                return isCut ? Failure("All \(self.total) lines read were delivered; more may have followed.") : nil
-            }
-            var text = "\(self.failed) of \(self.total) lines were not delivered"
-            if let error = self.firstError, error.code != .cancelled {
-                var error = error
-                error.delivery = nil
-                text += ": \(error.sentence)"
-            } else {
-                text += "."
-            }
-            return Failure(text)
         }
     }
 

@@ -37,6 +37,11 @@
         @Option(name: [.customShort("C"), .customLong("count")], help: "Wait for so many replies. (default: 1)")
         var count: CountArgument?
 
+        @Flag(
+            name: [.customShort("R"), .customLong("no-retained")],
+            help: "Take no retained message for a reply; this is always so.")
+        var omitsRetained = false
+
         @OptionGroup var output: OutputOptions
         @OptionGroup var will: WillOptions
         @OptionGroup var tls: TLSOptions
@@ -47,40 +52,44 @@
 
         func run() async throws {
             let settings = try Settings(
-                self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let topic = try Topics.one(self.topics, url: settings.topic)
-            if let responseTopic { _ = try Topics.one([responseTopic], url: nil) }
-            if let version = settings.version, version < .v5_0, self.responseTopic == nil {
+                self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable),
+                usualVersion: .v5_0)
+            let topic = try Topics.one(self.topics, url: settings.topic, takesLast: settings.isMosquitto)
+            let responseTopic = try self.responseTopic.map { try Topics.one([$0], url: nil) }
+            if let version = settings.version, version < .v5_0, responseTopic == nil {
                 throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
             }
+            let question = Question(
+                topic: topic, responseTopic: responseTopic, qos: self.qos, properties: settings.properties[.publish],
+                takesAnything: settings.isMosquitto)
             let known = self.message.isStandardInput ? nil : try await self.message.read()
             try await Conversation.run(settings) { conversation in
                 let payload: ByteBuffer
                 if let known { payload = known } else { payload = try await self.message.read() }
-                try await conversation.connect()
-                // -W bounds the whole command, and nothing bounds it without.
-                let replies = try await conversation.client.replies(
-                    to: payload, on: topic.string, qos: self.qos, responseTopic: self.responseTopic,
-                    timeout: .seconds(SecondsArgument.longest))
+                let replies = try await question.ask(payload, in: conversation)
                 let output = Output(.standardOutput) { _ in
                 } failed: {
                     Task { await conversation.disconnect(drain: .zero) }
                 }
-                try await Output.whileWanted { try await self.write(replies, from: topic, to: output) }
+                let writer = self.output.writer(
+                    isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
+                try await Output.whileWanted { try await self.write(replies, writer, from: topic, to: output) }
             }
         }
 
-        private func write(_ replies: MQTTReplies, from topic: TopicName, to output: Output) async throws {
+        private func write(_ replies: Replies, _ writer: MessageWriter, from topic: TopicName, to output: Output)
+            async throws
+        {
+            var writer = writer
             var left = self.count?.count ?? 1
             var failure: Failure?
-            for try await reply in replies {
+            while left > 0, let reply = try await replies.next() {
                 if let error = reply.replyError {
                     failure = Failure("The responder on '\(topic)' answered with an error: \(error)")
                 } else {
-                    try await output.append(reply) { self.output.write(reply, to: &$0) }
+                    try await output.append(reply) { writer.write(reply, to: &$0) }
                 }
                 left -= 1
-                if left == 0 { break }
             }
             try await output.finish()
             if let failure { throw failure }

@@ -8,10 +8,14 @@
     struct RespondCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "respond",
-            abstract: "Answer each request with the same reply.",
+            abstract: "Answer each request: with a message, a template, or what a command makes of it.",
             discussion: """
                 Goes on until it is interrupted, or until -C or -W ends it. The reply goes where the request says; -e names the \
                 topic for requests that do not say it, as none can before MQTT 5.
+
+                --exec runs a command in a shell for each request, up to 16 at once. The request is its standard input, \
+                $REQUEST_TOPIC its topic, and what it writes to standard output is the reply. If it ends with another code \
+                than 0, the requester is told so by an empty reply with the user property 'error'.
                 """)
 
         @OptionGroup var connection: ConnectionOptions
@@ -29,6 +33,19 @@
         @OptionGroup var message: MessageOptions
 
         @Option(
+            name: .customLong("template"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "The reply, with the codes of -F for what the request says: %p its payload, %t its topic, and so on.",
+                valueName: "format"),
+            transform: { try MessageFormat($0) })
+        var template: MessageFormat?
+
+        @Option(
+            name: .customLong("exec"), parsing: .unconditional,
+            help: ArgumentHelp("A shell command that makes the reply from its standard input.", valueName: "command"))
+        var command: String?
+
+        @Option(
             name: [.customShort("q"), .customLong("qos")],
             help: ArgumentHelp("The highest quality of service of requests and replies.", valueName: "0|1|2"))
         var qos: QoS = .atMostOnce
@@ -43,48 +60,39 @@
         @OptionGroup var tls: TLSOptions
 
         func validate() throws {
-            try MessageOptions.requireOne(self.message.given, of: "-m, -f, -s, or -n for an empty one")
+            let others = [("--template", self.template != nil), ("--exec", self.command != nil)].filter(\.1).map(\.0)
+            try MessageOptions.requireOne(
+                self.message.given + others, of: "-m, -f, -s, --template, --exec, or -n for an empty one")
         }
 
         func run() async throws {
             let settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
             let filters = try Topics.filters(self.topics, url: settings.topic)
-            if let responseTopic { _ = try Topics.one([responseTopic], url: nil) }
+            let responseTopic = try self.responseTopic.map { try Topics.one([$0], url: nil) }
             if let version = settings.version, version < .v5_0, self.responseTopic == nil {
                 throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
             }
-            let reply = try await self.message.read()
-            try await Conversation.run(settings, isEndless: true) { conversation in
-                let requests = try await conversation.subscribe(to: filters, qos: self.qos)
-                try await Output.whileWanted { try await self.answer(requests, with: reply, conversation.client) }
+            let answer: Answer =
+                if let template { .template(template) } else if let command { .command(command) } else {
+                    .fixed(try await self.message.read())
+                }
+            var responder = Responder(
+                answer: answer, responseTopic: responseTopic, properties: settings.properties[.publish])
+            if self.isVerbose {
+                responder.writer = MessageWriter(form: .plain(withTopic: true))
+                if Descriptor.standardOutput.isTerminal {
+                    responder.writer?.terminal = .init(hasColour: false, isAligned: false)
+                }
+            }
+            try await Conversation.run(settings, isEndless: true) { [responder] conversation in
+                let requests = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
+                try await Output.whileWanted {
+                    try await responder.answer(requests, count: self.count?.count ?? .max, conversation.client)
+                }
                 await conversation.disconnect()
                 withExtendedLifetime(requests) {}
             }
-        }
-
-        private func answer(_ requests: Messages, with reply: ByteBuffer, _ client: MQTTClient) async throws {
-            var left = self.count?.count ?? .max
-            while left > 0, let request = try await requests.next() {
-                left -= 1
-                if self.isVerbose { try self.show(request) }
-                if let topic = request.properties.responseTopic ?? self.responseTopic {
-                    var properties = Properties()
-                    properties.correlationData = request.properties.correlationData
-                    try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
-                } else {
-                    Diagnostics.say(
-                        "A request on '\(request.topic)' does not say where to reply; -e can name the topic.")
-                }
-                // Answered: one that was not would come again.
-                client.acknowledge(request)
-            }
-        }
-
-        private func show(_ request: MQTTMessage) throws {
-            var bytes: [UInt8] = []
-            request.write(to: &bytes, withTopic: true, withEnd: true)
-            try Descriptor.standardOutput.writeAll(bytes)
         }
     }
 #endif

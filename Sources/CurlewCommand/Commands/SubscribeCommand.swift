@@ -2,7 +2,6 @@
     import ArgumentParser
     import Curlew
     import CurlewCore
-    import Synchronization
 
     /// `curlew sub`
     struct SubscribeCommand: AsyncParsableCommand {
@@ -10,8 +9,8 @@
             commandName: "sub",
             abstract: "Write the messages of topics to standard output, each followed by an end of line.",
             discussion: """
-                Goes on until it is interrupted, or until -C or -W ends it. A connection that breaks is made again. A message \
-                at QoS 1 or 2 is acknowledged when it has been written.
+                Goes on until it is interrupted, or until -C, -E or -W ends it. A connection that breaks is made again. A \
+                message at QoS 1 or 2 is acknowledged when it has been written.
                 """)
 
         @OptionGroup var connection: ConnectionOptions
@@ -29,6 +28,17 @@
         @Option(name: [.customShort("C"), .customLong("count")], help: "End after so many messages.")
         var count: CountArgument?
 
+        @Flag(
+            name: [.customShort("E"), .customLong("exit-after-subscribe")],
+            help: "End when the server has granted the subscriptions.")
+        var endsAfterSubscribing = false
+
+        @Option(
+            name: [.customShort("U"), .customLong("unsubscribe")], parsing: .unconditionalSingleValue,
+            help: "A topic filter of the kept session of -c and -i to give up. May be given several times.")
+        var formerTopics: [String] = []
+
+        @OptionGroup var selection: SelectionOptions
         @OptionGroup var output: OutputOptions
         @OptionGroup var will: WillOptions
         @OptionGroup var tls: TLSOptions
@@ -37,28 +47,54 @@
             let settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
             let filters = try Topics.filters(self.topics, url: settings.topic)
+            let former = try Topics.filters(self.formerTopics)
+            if let both = former.first(where: filters.contains) {
+                throw Failure("-t and -U both name '\(both)'; leave it out of one of them.")
+            }
+            let selection = try MessageSelection(self.selection, count: self.count?.count)
+            let options = try self.selection.options(qos: self.qos, settings)
             try await Conversation.run(settings, isEndless: true) { conversation in
-                let messages = try await conversation.subscribe(to: filters, qos: self.qos)
-                let client = conversation.client
-                let output = Output(.standardOutput) { written in
-                    for message in written { client.acknowledge(message) }
-                } failed: {
-                    Task { await conversation.disconnect(drain: .zero) }
+                let messages = try await conversation.subscribe(to: filters, options, givingUp: former)
+                if !self.endsAfterSubscribing {
+                    try await self.write(messages, selection, conversation, settings)
                 }
-                try await Output.whileWanted { try await self.write(messages, to: output) }
                 // The subscription goes last: what was not written shall stay unacknowledged, and with it at the server.
                 await conversation.disconnect(drain: .zero)
                 withExtendedLifetime(messages) {}
             }
         }
 
-        private func write(_ messages: Messages, to output: Output) async throws {
-            var left = self.count?.count ?? .max
-            while left > 0, let message = try await messages.next() {
-                try await output.append(message) { self.output.write(message, to: &$0) }
-                left -= 1
+        private func write(
+            _ messages: Messages, _ selection: MessageSelection, _ conversation: Conversation, _ settings: Settings
+        ) async throws {
+            let client = conversation.client
+            let output = Output(.standardOutput) { written in
+                for message in written { client.acknowledge(message) }
+            } failed: {
+                Task { await conversation.disconnect(drain: .zero) }
             }
-            try await output.finish()
+            var selection = selection
+            var writer = self.output.writer(
+                isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
+            var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
+            try await Output.whileWanted {
+                while !selection.isComplete, let message = try await messages.next() {
+                    let verdict = selection.judge(message)
+                    if verdict.removes { await removals.send(.init(), to: message.topic) }
+                    if verdict.shows {
+                        try await output.append(message) { writer.write(message, to: &$0) }
+                    } else {
+                        client.acknowledge(message)
+                    }
+                }
+                try await output.finish()
+            }
+            await removals.finish()
+            if removals.failed > 0 {
+                throw Failure(
+                    "\(removals.failed) of \(removals.total) retained messages were not removed"
+                        + (removals.firstError.map { ": \($0.sentence)" } ?? "."))
+            }
         }
     }
 #endif

@@ -5,11 +5,18 @@
     /// To which server, as whom, and for how long: what every subcommand asks.
     struct ConnectionOptions: ParsableArguments {
         @Argument(
-            help: """
+            help: ArgumentHelp(
+                """
                 The server, and a topic if you like: mqtt[s]://[user[:password]@]host[:port][/topic]. In place of -h, -p \
                 and -t.
-                """)
-        var url: String?
+                """,
+                valueName: "server-url"))
+        var positionalURL: String?
+
+        @Option(
+            name: [.customShort("L"), .customLong("url")], parsing: .unconditional,
+            help: ArgumentHelp("The same, as mosquitto's commands take it.", valueName: "url"))
+        var optionURL: String?
 
         @Option(
             name: [.customShort("h"), .customLong("host")], parsing: .unconditional,
@@ -70,19 +77,79 @@
             name: [.customShort("d"), .customLong("debug")], help: "Show on standard error which packets come and go.")
         var isTracing = false
 
+        @Option(
+            name: .customLong("password-file"), parsing: .unconditional,
+            help: "A file that has the password in it.")
+        var passwordFile: String?
+
+        @Option(
+            name: [.customShort("I"), .customLong("id-prefix")], parsing: .unconditional,
+            help: "What the client identifier begins with; the number of the process follows.")
+        var identifierPrefix: String?
+
+        @Option(
+            name: [.customShort("A"), .customLong("bind-address")], parsing: .unconditional,
+            help: "The address of this machine to connect from.")
+        var localAddress: String?
+
+        @Option(
+            name: [.customShort("M"), .customLong("max-inflight")],
+            help: ArgumentHelp(
+                "How many messages at QoS 1 and 2 may be unacknowledged at once. (default: 1000 sent, 65535 received)",
+                valueName: "count"))
+        var inFlight: CountArgument?
+
+        @Option(
+            name: [.customShort("D"), .customLong("property")], parsing: .unconditionalSingleValue,
+            help: ArgumentHelp(
+                """
+                A property of MQTT 5, as in -D publish content-type text or -D connect user-property name value. May be \
+                given several times.
+                """,
+                valueName: "packet property value"))
+        var properties: [PropertyArgument] = []
+
+        @Option(
+            name: [.customShort("o"), .customLong("options-file")], parsing: .unconditional,
+            help: "A file of options, in place of the usual one.")
+        var optionsFile: String?
+
+        @Flag(name: .customLong("quiet"), help: "Say nothing on standard error; the exit code tells.")
+        var isQuiet = false
+
+        @Flag(name: .customLong("nodelay"), help: "Send small packets at once; this is always so.")
+        var sendsAtOnce = false
+
+        /// Whether the command was called by the name of one of mosquitto's, and shall behave as that.
+        @Flag(name: .customLong("as-mosquitto"), help: .private)
+        var isMosquitto = false
+
+        @OptionGroup var refused: RefusedOptions
+
+        var url: String? { self.positionalURL ?? self.optionURL }
+
         func validate() throws {
+            if let positionalURL, let optionURL, positionalURL != optionURL {
+                throw ValidationError("There are two URLs; give one of them")
+            }
             if let host, self.url != nil {
                 throw ValidationError("The URL and -h \(host) both name a server; give one of them")
-            }
-            if self.port != nil, self.url != nil {
-                throw ValidationError("With a URL the port belongs into it, as in mqtt://host:1884; leave out -p")
             }
             if let host, host.contains("://") {
                 throw ValidationError("-h takes a host alone; give the URL without -h")
             }
             if self.host == "" { throw ValidationError("The host of -h is empty") }
-            if let version = self.version?.version, version < .v5_0, self.expiry != nil {
+            if !self.isMosquitto, let version = self.version?.version, version < .v5_0, self.expiry != nil {
                 throw ValidationError("-x needs MQTT 5, and -V asks for \(version); leave one of them out")
+            }
+            if !self.isMosquitto, let version = self.version?.version, version < .v5_0, !self.properties.isEmpty {
+                throw ValidationError("-D needs MQTT 5, and -V asks for \(version); leave one of them out")
+            }
+            if self.identifier != nil, self.identifierPrefix != nil {
+                throw ValidationError("-i and -I both give the client identifier; give one of them")
+            }
+            if self.password != nil, self.passwordFile != nil {
+                throw ValidationError("-P and --password-file both give the password; give one of them")
             }
         }
     }

@@ -39,7 +39,13 @@
         func read() async throws -> ByteBuffer {
             if let text { return ByteBuffer(string: text) }
             if self.isEmpty { return ByteBuffer() }
-            guard let file else { return try await Input(.standardInput, name: "standard input").readToEnd() }
+            guard let file else {
+                let input = try await Input(.standardInput, name: "standard input").readToEnd()
+                guard input.readableBytes > 0 else {
+                    throw Failure("Standard input is empty; give -n for an empty message.")
+                }
+                return input
+            }
             let descriptor: Descriptor
             do throws(SystemError) {
                 descriptor = try Descriptor.open(file)

@@ -2,35 +2,64 @@
     import ArgumentParser
     import Curlew
 
-    /// How a message that came is written, byte by byte as mosquitto's commands do it.
+    /// How a message that came is written: byte by byte as mosquitto's commands do it, unless a person looks at it.
     struct OutputOptions: ParsableArguments {
         @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write the topic before each message.")
         var isVerbose = false
 
-        @Flag(name: .customShort("N"), help: "Write no end of line after each message.")
+        @Flag(
+            name: [.customShort("N"), .customLong("no-newline")], help: "Write no end of line after each message.")
         var omitsEndOfLine = false
 
-        /// Appends what stands for a message.
-        func write(_ message: MQTTMessage, to bytes: inout [UInt8]) {
-            message.write(to: &bytes, withTopic: self.isVerbose, withEnd: !self.omitsEndOfLine)
-        }
-    }
+        @Option(
+            name: [.customShort("F"), .customLong("format")], parsing: .unconditional,
+            help: ArgumentHelp(
+                """
+                What to write for each message, in place of -v: text with the codes of mosquitto_sub, such as %t topic, \
+                %p payload, %x payload in hexadecimal, %l its length, %q QoS, %r retained, %P user properties, %j and %J \
+                JSON, %I, %U and @Y-@m-@d the time, \\t tabulator.
+                """,
+                valueName: "format"),
+            transform: { try MessageFormat($0) })
+        var format: MessageFormat?
 
-    extension MQTTMessage {
-        /// Appends topic, payload and end of line. An empty message shows only with its topic, as `(null)`, and not at all
-        /// without an end of line.
-        func write(to bytes: inout [UInt8], withTopic: Bool, withEnd: Bool) {
-            guard self.byteCount > 0 || withTopic && withEnd else { return }
-            if withTopic {
-                bytes.append(contentsOf: self.topic.string.utf8)
-                bytes.append(UInt8(ascii: " "))
+        @Option(
+            name: .customLong("output"),
+            help: ArgumentHelp("'json' for one JSON object on each line.", valueName: "text|json"))
+        var kind: Kind?
+
+        @Flag(name: .customLong("pretty"), help: "Write JSON on several lines.")
+        var isPretty = false
+
+        enum Kind: String, ExpressibleByArgument, CaseIterable {
+            case text, json
+        }
+
+        func validate() throws {
+            guard self.kind == .json else { return }
+            let others = [("-F", self.format != nil), ("-N", self.omitsEndOfLine), ("--pretty", self.isPretty)]
+            if let other = others.first(where: \.1)?.0 {
+                throw ValidationError("--output json writes one object on each line; leave out \(other)")
             }
-            if self.byteCount > 0 {
-                self.withPayload { bytes.append(contentsOf: $0) }
-            } else {
-                bytes.append(contentsOf: "(null)".utf8)
+        }
+
+        /// - Parameters:
+        ///   - isPlain: Whether columns and colours are unwanted even where a person looks.
+        ///   - subscriptionIdentifier: What to show as the identifier of the subscription.
+        func writer(isPlain: Bool, subscriptionIdentifier: UInt32?) -> MessageWriter {
+            let form: MessageWriter.Form =
+                if self.kind == .json { .json } else if let format { .format(format) } else {
+                    .plain(withTopic: self.isVerbose)
+                }
+            var writer = MessageWriter(
+                form: form, endsLines: !self.omitsEndOfLine, isPretty: self.isPretty,
+                subscriptionIdentifier: subscriptionIdentifier)
+            if Descriptor.standardOutput.isTerminal {
+                let hasColour =
+                    !isPlain && environmentVariable("NO_COLOR") == nil && environmentVariable("TERM") != "dumb"
+                writer.terminal = .init(hasColour: hasColour, isAligned: !isPlain)
             }
-            if withEnd { bytes.append(UInt8(ascii: "\n")) }
+            return writer
         }
     }
 #endif

@@ -13,15 +13,27 @@
         var keepsSession = false
         var timeLimit: Duration?
         var isTracing = false
+        /// Whether to behave as the command of mosquitto by whose name it was called.
+        let isMosquitto: Bool
+        /// What `-D` says.
+        let properties: PacketProperties
+        /// How many messages may be sent and not acknowledged.
+        var inFlight: Int?
 
         private static let receiveMaximum = 65_535
 
         /// Puts options over the environment, and checks what comes of it. Nothing is sent.
+        ///
+        /// - Parameter usualVersion: What mosquitto's command speaks if it is not told otherwise.
         init(
-            _ options: ConnectionOptions, _ tls: TLSOptions, _ will: WillOptions, environment: CommandEnvironment
+            _ options: ConnectionOptions, _ tls: TLSOptions, _ will: WillOptions, environment: CommandEnvironment,
+            usualVersion: ProtocolVersion = .v3_1_1
         ) throws {
-            let all = environment
-            var environment = environment
+            self.isMosquitto = options.isMosquitto
+            self.properties = try PacketProperties(options.properties)
+            // Mosquitto's commands know no such variables.
+            let all = options.isMosquitto ? CommandEnvironment { _ in nil } : environment
+            var environment = all
             environment.yield(to: options, tls)
             do throws(MQTTError) {
                 if let url = options.url {
@@ -34,9 +46,11 @@
             } catch {
                 throw Failure(environment.renamed(error))
             }
+            if options.isMosquitto { self.configuration.connection.version = .exactly(usualVersion) }
             try self.apply(options)
+            try self.applyProperties()
             try self.apply(tls, all, isURL: options.url != nil)
-            self.configuration.will = will.will
+            self.configuration.will = try will.will(self.properties[.will])
             do throws(MQTTError) { try self.configuration.validate() } catch { throw Failure(error) }
             // Mosquitto 2.0 at times sends more than a smaller Receive Maximum allows, which is the end of the connection.
             if self.configuration.session.receiveMaximum == MQTTConfiguration.Session().receiveMaximum {
@@ -45,17 +59,31 @@
             // All that the server may send at QoS 1 and 2 must find room: there, nothing may be lost.
             self.configuration.queues.subscription.count = Self.receiveMaximum + 10_000
             self.timeLimit = options.timeLimit?.duration
+            self.inFlight = options.inFlight?.count
             self.isTracing = options.isTracing
+            // What is wrong with the arguments has been said by now.
+            if options.isQuiet { Diagnostics.beQuiet() }
         }
 
         private mutating func apply(_ options: ConnectionOptions) throws {
-            if let port = options.port?.port, let index = self.configuration.servers.indices.first {
-                self.configuration.servers[index].port = port
+            if let port = options.port?.port, let server = self.configuration.servers.first {
+                // A URL may leave the port to -p.
+                guard options.url == nil || [port, server.scheme.defaultPort].contains(server.port) else {
+                    throw Failure("The URL has port \(server.port) and -p says \(port); give one of them.")
+                }
+                self.configuration.servers[0].port = port
+            }
+            self.configuration.connection.localAddress = options.localAddress
+            if let inFlight = options.inFlight?.count {
+                self.configuration.session.receiveMaximum = min(inFlight, Self.receiveMaximum)
             }
             if let version = options.version?.version { self.configuration.connection.version = .exactly(version) }
             if let keepAlive = options.keepAlive { self.configuration.connection.keepAlive = .seconds(Int(keepAlive)) }
             if let identifier = options.identifier {
                 self.configuration.clientIdentifier = identifier.isEmpty ? .assignedByServer : .given(identifier)
+            }
+            if let prefix = options.identifierPrefix {
+                self.configuration.clientIdentifier = .given("\(prefix)\(processNumber)")
             }
             if options.username != nil || options.password != nil {
                 var login = MQTTConfiguration.Login()
@@ -75,7 +103,11 @@
                 self.configuration.session.cleanStart = false
                 self.configuration.session.expiry = .never
             }
-            if let expiry = options.expiry?.expiry {
+            if options.isMosquitto, !options.properties.isEmpty {
+                self.configuration.connection.version = .exactly(.v5_0)
+            }
+            // Mosquitto's commands pass over it before 5.0.
+            if let expiry = options.expiry?.expiry, !options.isMosquitto || self.version == .v5_0 {
                 guard (self.version ?? .v5_0) == .v5_0 else {
                     throw Failure(
                         "-x needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
@@ -95,33 +127,6 @@
             else { return }
             let remedy = isURL ? "use mqtts:// in the URL" : "use TLS there, or leave it out"
             throw Failure("\(first) is about TLS, but \(server) is not spoken to over TLS; \(remedy).")
-        }
-    }
-
-    extension CommandEnvironment {
-        /// Gives way to options that say the same, and takes in those that decide together with variables which server it is.
-        fileprivate mutating func yield(to options: ConnectionOptions, _ tls: TLSOptions) {
-            if options.url != nil { self.remove("MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS") }
-            if let host = options.host {
-                // Port and TLS belong to the host that they were set with.
-                if self["MQTT_HOST"] != nil { self.remove("MQTT_PORT", "MQTT_TLS") }
-                self.remove("MQTT_URL")
-                self["MQTT_HOST"] = host
-            }
-            if options.url == nil, self["MQTT_URL"] == nil {
-                if let port = options.port { self["MQTT_PORT"] = String(port.port) }
-                if tls.first != nil { self["MQTT_TLS"] = "true" }
-            }
-            if options.password != nil { self.remove("MQTT_PASSWORD", "MQTT_PASSWORD_FILE") }
-            if options.identifier != nil { self.remove("MQTT_CLIENT_ID", "MQTT_CLIENT_ID_PREFIX") }
-            if tls.authoritiesFile != nil || tls.authoritiesDirectory != nil || tls.usesSystemAuthorities {
-                self.remove("MQTT_CA", "MQTT_CA_FILE", "MQTT_CA_DIRECTORY")
-            }
-            if tls.key != nil {
-                self.remove(
-                    "MQTT_CERTIFICATE", "MQTT_CERTIFICATE_FILE", "MQTT_PRIVATE_KEY", "MQTT_PRIVATE_KEY_FILE",
-                    "MQTT_PRIVATE_KEY_PASSPHRASE")
-            }
         }
     }
 #endif

@@ -22,6 +22,9 @@
             help: "The file of the client's private key; CURLEW_PRIVATE_KEY_PASSPHRASE has what it is encrypted with.")
         var key: String?
 
+        @Option(name: .customLong("keyform"), help: .private)
+        var keyForm: String?
+
         @Flag(
             name: .customLong("insecure"),
             help: "Take the certificate of any host. Whoever has one from a trusted authority can pose as the server.")
@@ -36,6 +39,11 @@
             name: .customLong("tls-version"),
             help: ArgumentHelp("The oldest version of TLS to use.", valueName: "version"))
         var version: TLSVersionArgument?
+
+        @Option(
+            name: .customLong("ciphers"), parsing: .unconditional,
+            help: "The cipher suites up to TLS 1.2 to use, by their OpenSSL names; several with colons.")
+        var cipherSuites: String?
 
         @Option(
             name: .customLong("psk"),
@@ -54,6 +62,7 @@
                 ("--tls-use-os-certs", self.usesSystemAuthorities), ("--cert", self.certificate != nil),
                 ("--key", self.key != nil), ("--insecure", self.isInsecure),
                 ("--tls-alpn", self.applicationProtocols != nil), ("--tls-version", self.version != nil),
+                ("--ciphers", self.cipherSuites != nil),
                 ("--psk", self.preSharedKey != nil), ("--psk-identity", self.preSharedKeyIdentity != nil),
             ]
             return given.first { $0.1 }?.0
@@ -70,6 +79,12 @@
             if (self.certificate == nil) != (self.key == nil) {
                 throw ValidationError("--cert and --key belong together; give both")
             }
+            if let keyForm {
+                guard keyForm == "pem" else {
+                    throw ValidationError("--keyform can only be pem: keys come from files, not from OpenSSL engines")
+                }
+                guard self.key != nil else { throw ValidationError("--keyform is about --key; give that, too") }
+            }
             guard self.preSharedKeyIdentity != nil else {
                 guard self.preSharedKey == nil else {
                     throw ValidationError("--psk needs --psk-identity, the name of the key")
@@ -77,7 +92,7 @@
                 return
             }
             if let first = authorities.first ?? (self.certificate == nil ? nil : "--cert")
-                ?? (self.isInsecure ? "--insecure" : nil)
+                ?? (self.isInsecure ? "--insecure" : nil) ?? (self.cipherSuites == nil ? nil : "--ciphers")
             {
                 throw ValidationError("A pre-shared key takes the place of certificates; leave out \(first)")
             }
@@ -102,6 +117,7 @@
                 settings.applicationProtocols = applicationProtocols.split(separator: ",").map(String.init)
             }
             if let version { settings.minimumVersion = version.version }
+            if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
             if let identity = self.preSharedKeyIdentity {
                 guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
                     throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")

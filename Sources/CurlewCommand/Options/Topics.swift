@@ -5,10 +5,12 @@
     /// What a subcommand is about, from -t and from the URL.
     enum Topics {
         /// The one topic name to publish to.
-        static func one(_ options: [String], url: String?) throws -> TopicName {
-            let all = options + (url.map { [$0] } ?? [])
-            guard let topic = all.first else { throw Failure("There is no topic; give one with -t or in the URL.") }
-            guard all.count == 1 else {
+        ///
+        /// - Parameter takesLast: Whether of several the last counts, as with mosquitto's commands.
+        static func one(_ options: [String], url: String?, takesLast: Bool = false) throws -> TopicName {
+            let all = (url.map { [$0] } ?? []) + options
+            guard let topic = all.last else { throw Failure("There is no topic; give one with -t or in the URL.") }
+            guard all.count == 1 || takesLast else {
                 throw Failure(
                     "There are \(all.count) topics to publish to, and one message goes to one topic; give one.")
             }
@@ -17,17 +19,23 @@
 
         /// The topic filters to subscribe to, each once.
         static func filters(_ options: [String], url: String?) throws -> [TopicFilter] {
+            let filters = try Self.filters((url.map { [$0] } ?? []) + options)
+            guard !filters.isEmpty else {
+                throw Failure("There is no topic to listen to; give one with -t or in the URL.")
+            }
+            return filters
+        }
+
+        /// The topic filters, each once.
+        static func filters(_ options: [String]) throws -> [TopicFilter] {
             var filters: [TopicFilter] = []
-            for text in (url.map { [$0] } ?? []) + options {
+            for text in options {
                 do throws(TopicError) {
                     let filter = try TopicFilter(text)
                     if !filters.contains(filter) { filters.append(filter) }
                 } catch {
                     throw Failure("\(error)")
                 }
-            }
-            guard !filters.isEmpty else {
-                throw Failure("There is no topic to listen to; give one with -t or in the URL.")
             }
             return filters
         }

@@ -59,6 +59,42 @@
         static let longest: Double = 3_155_760_000
     }
 
+    /// A time in seconds, which may be none.
+    struct DelayArgument: ExpressibleByArgument, Equatable {
+        let duration: Duration
+
+        init?(argument: String) {
+            guard let seconds = Double(argument), seconds >= 0, seconds <= SecondsArgument.longest else { return nil }
+            self.duration = .seconds(seconds)
+        }
+    }
+
+    /// How many in a hundred.
+    struct PercentArgument: ExpressibleByArgument, Equatable {
+        let percent: Double
+
+        init?(argument: String) {
+            guard let percent = Double(argument), (0.1...100).contains(percent) else { return nil }
+            self.percent = percent
+        }
+    }
+
+    /// When the server sends retained messages, in words or as the standard numbers it.
+    struct RetainHandlingArgument: ExpressibleByArgument, Equatable {
+        let handling: SubscriptionOptions.RetainHandling
+
+        init?(argument: String) {
+            switch argument {
+            case "always", "0": self.handling = .sendAtSubscribe
+            case "new", "1": self.handling = .sendIfNew
+            case "never", "2": self.handling = .doNotSend
+            default: return nil
+            }
+        }
+
+        static let allValueStrings = ["always", "new", "never"]
+    }
+
     /// How many, at least one.
     struct CountArgument: ExpressibleByArgument, Equatable {
         let count: Int

@@ -30,10 +30,20 @@
             if let orphan = orphans.first(where: \.1)?.0 { throw ValidationError("\(orphan) needs --will-topic") }
         }
 
-        var will: MQTTConfiguration.Will? {
-            self.topic.map {
-                .init(topic: $0, text: self.payload ?? "", qos: self.qos ?? .atMostOnce, retain: self.retain)
+        /// - Parameter properties: What else it says; needs a will to say it.
+        func will(_ properties: Properties) throws -> MQTTConfiguration.Will? {
+            guard let topic else {
+                guard properties.isEmpty else {
+                    throw Failure("-D will needs a will; give its topic with --will-topic.")
+                }
+                return nil
             }
+            var properties = properties
+            let delay = properties.value { if case .willDelayInterval(let seconds) = $0 { seconds } else { nil } }
+            properties.list.removeAll { $0.identifier == .willDelayInterval }
+            return .init(
+                topic: topic, text: self.payload ?? "", qos: self.qos ?? .atMostOnce, retain: self.retain,
+                delay: .seconds(Int(delay ?? 0)), properties: properties)
         }
     }
 #endif

@@ -71,8 +71,7 @@
 
         /// Says goodbye, and ends the session at the server unless somebody wants it kept.
         func disconnect(drain: Duration? = nil) async {
-            let expiry = self.settings.keepsSession ? self.settings.configuration.session.expiry : .withConnection
-            await self.client.disconnect(drain: drain, sessionExpiry: expiry)
+            await self.client.disconnect(drain: drain, sessionExpiry: self.settings.finalExpiry)
         }
 
         // MARK: What cuts it short

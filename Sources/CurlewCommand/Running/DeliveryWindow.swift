@@ -8,14 +8,14 @@
     /// unacknowledged: whoever has more to send waits for the oldest.
     struct DeliveryWindow {
         /// How many may be under way or wait in the client's outbox.
-        private static let maximumCount = 1000
+        static let usualCount = 1000
         /// How many bytes these may have together; one message may have more.
         private static let maximumBytes = 4 << 20
 
         private let client: MQTTClient
-        private let topic: TopicName
         private let qos: QoS
         private let retain: Bool
+        private let maximumCount: Int
         private var deliveries = Deque<(delivery: MQTTClient.Delivery, size: Int)>()
         private var bytes = 0
 
@@ -23,20 +23,22 @@
         private(set) var total = 0
         /// How many of them the server has not taken.
         private(set) var failed = 0
+        /// How many of these it has refused.
+        private(set) var refused = 0
         /// Why not, the first time.
         private(set) var firstError: MQTTError?
 
-        init(_ client: MQTTClient, topic: TopicName, qos: QoS, retain: Bool) {
+        init(_ client: MQTTClient, qos: QoS, retain: Bool, limit: Int? = nil) {
             self.client = client
-            self.topic = topic
             self.qos = qos
             self.retain = retain
+            self.maximumCount = limit ?? Self.usualCount
         }
 
         /// Sends a message, when there is room.
-        mutating func send(_ payload: ByteBuffer) async {
+        mutating func send(_ payload: ByteBuffer, to topic: TopicName, properties: Properties = Properties()) async {
             let size = payload.readableBytes
-            while self.deliveries.count >= Self.maximumCount
+            while self.deliveries.count >= self.maximumCount
                 || !self.deliveries.isEmpty && self.bytes + size > Self.maximumBytes
             {
                 await self.awaitOldest()
@@ -44,7 +46,7 @@
             self.total += 1
             do throws(MQTTError) {
                 let delivery = try self.client.enqueue(
-                    payload, to: self.topic.string, qos: self.qos, retain: self.retain)
+                    payload, to: topic.string, qos: self.qos, retain: self.retain, properties: properties)
                 self.deliveries.append((delivery, size))
                 self.bytes += size
             } catch {
@@ -65,6 +67,7 @@
 
         private mutating func note(_ error: MQTTError) {
             self.failed += 1
+            if error.code == .publishRefused { self.refused += 1 }
             if self.firstError == nil || self.firstError?.code == .cancelled { self.firstError = error }
         }
     }

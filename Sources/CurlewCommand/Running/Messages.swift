@@ -20,8 +20,12 @@
         ///
         /// The client must know the filters before it connects: a server that has kept a session sends what it gathered as soon
         /// as it can. Both calls run on the client's event loop, which keeps them in order.
-        func subscribe(to filters: [TopicFilter], qos: QoS) async throws -> Messages {
-            let options = SubscriptionOptions(qos: qos)
+        ///
+        /// - Parameter former: Filters that a kept session still has, to be given up.
+        func subscribe(
+            to filters: [TopicFilter], _ options: SubscriptionOptions, givingUp former: [TopicFilter] = []
+        ) async throws -> Messages {
+            let leaving = try former.map { try self.client.messages(matching: $0.string) }
             let subscribing = Task(executorPreference: self.client.executor) {
                 try await self.client.subscribe(
                     to: filters.map { ($0.string, options) }, acknowledgement: .manual)
@@ -30,7 +34,9 @@
             return try await withTaskCancellationHandler {
                 do {
                     try await connecting.value
-                    return Messages(try await subscribing.value)
+                    let messages = Messages(try await subscribing.value)
+                    for subscription in leaving { try await subscription.unsubscribe() }
+                    return messages
                 } catch {
                     subscribing.cancel()
                     throw error

@@ -29,6 +29,7 @@ extension ClientSession {
     /// does not hold it up [MQTT-3.3.4-8].
     mutating func pumpSubscriptions(into out: inout ByteBuffer) {
         guard let limits, let version else { return }
+        let settings = self.settings
         while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange() {
             switch exchange {
             case .subscribe(let identifier, let bearing, let filter, let options):
@@ -39,6 +40,7 @@ extension ClientSession {
                         if version >= .v5_0, limits.subscriptionIdentifierAvailable {
                             packet.properties.subscriptionIdentifiers = [bearing]
                         }
+                        packet.properties.append(settings.subscribeUserProperties, version)
                         return .subscribe(packet)
                     }
                 } catch {
@@ -48,7 +50,9 @@ extension ClientSession {
             case .unsubscribe(let identifier, let filter):
                 do throws(Rejection) {
                     try self.begin(.unsubscribe(identifier: identifier), into: &out) { id in
-                        .unsubscribe(Unsubscribe(id, [filter]))
+                        var packet = Unsubscribe(id, [filter])
+                        packet.properties.append(settings.unsubscribeUserProperties, version)
+                        return .unsubscribe(packet)
                     }
                 } catch {
                     // The server took a SUBSCRIBE, which is larger, and has come back with a smaller Maximum Packet
@@ -128,6 +132,13 @@ extension ClientSession {
         case nil: return .nothing
         default: return .violation(.protocolError, "UNSUBACK answers a packet that was not an UNSUBSCRIBE")
         }
+    }
+}
+
+extension Properties {
+    fileprivate mutating func append(_ userProperties: [UserProperty], _ version: ProtocolVersion) {
+        guard version >= .v5_0, !userProperties.isEmpty else { return }
+        self.list += userProperties.map(Property.userProperty)
     }
 }
 

@@ -60,6 +60,10 @@ package struct ClientSession: Sendable {
         package var outboxCount = 100_000
         /// How many bytes messages may weigh that nobody waits for, in the outbox and in flight.
         package var outboxBytes = 64 << 20
+        /// What each SUBSCRIBE says besides, on 5.0.
+        package var subscribeUserProperties: [UserProperty] = []
+        /// What each UNSUBSCRIBE says besides, on 5.0.
+        package var unsubscribeUserProperties: [UserProperty] = []
 
         package init() {}
     }

@@ -11,6 +11,9 @@ struct TLSClientContext: Sendable {
         var configuration = TLSConfiguration.makeClientConfiguration()
         try configuration.apply(
             minimumVersion: settings.minimumVersion, applicationProtocols: settings.applicationProtocols)
+        if !settings.cipherSuites.isEmpty {
+            configuration.cipherSuiteValues = try CipherSuites.named(settings.cipherSuites)
+        }
         if let name = settings.serverName, !HostName.isUsable(name) {
             throw .invalidConfiguration(
                 "\(name) cannot be the TLS server name, which is a host name in ASCII and not an address.")

@@ -20,6 +20,12 @@ public struct TLSSettings: Sendable, Hashable {
     /// For instance `["mqtt"]`, or `["x-amzn-mqtt-ca"]` for AWS IoT Core at port 443.
     public var applicationProtocols: [String] = []
 
+    /// The cipher suites up to TLS 1.2 that will do, by their OpenSSL names such as `ECDHE-RSA-AES128-GCM-SHA256`.
+    /// Default: none, which stands for all that are deemed safe.
+    ///
+    /// For a peer that can do no better, or a rule that asks for less. TLS 1.3 has its own, and pre-shared keys theirs.
+    public var cipherSuites: [String] = []
+
     /// The oldest version of TLS that will do. Default: TLS 1.2.
     public var minimumVersion: Version = .tls12
 

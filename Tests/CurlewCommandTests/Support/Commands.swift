@@ -22,7 +22,7 @@
         static func curlew(_ arguments: String...) throws -> Subprocess { try Self.curlew(arguments) }
 
         /// Where the package's programs are built: beside the tests.
-        private static let products: URL = {
+        static let products: URL = {
             let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
             var folder = URL(filePath: bundle)
             while folder.path.contains(".xctest") { folder.deleteLastPathComponent() }

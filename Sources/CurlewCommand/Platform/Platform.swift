@@ -23,6 +23,9 @@
         signal(SIGPIPE, SIG_IGN)
     }
 
+    /// What asks a process to end.
+    let terminationSignal = SIGTERM
+
     func exitProcess(_ code: Int32) -> Never {
         exit(code)
     }
@@ -37,6 +40,27 @@
         guard let value = getenv(name) else { return nil }
         let text = String(cString: value)
         return text.isEmpty ? nil : text
+    }
+
+    /// The number of this process.
+    var processNumber: Int { Int(getpid()) }
+
+    /// The text of a small file; `nil` where there is none.
+    func textOfFile(_ path: String) throws(SystemError) -> String? {
+        let descriptor: Descriptor
+        do throws(SystemError) {
+            descriptor = try Descriptor.open(path)
+        } catch {
+            if error.number == ENOENT || error.number == ENOTDIR { return nil }
+            throw error
+        }
+        defer { descriptor.closeFile() }
+        var bytes: [UInt8] = []
+        while true {
+            let more = try descriptor.readSome(65_536)
+            if more.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+            bytes += more
+        }
     }
 
     /// A file descriptor. Its calls block the thread that makes them.
@@ -58,6 +82,9 @@
             guard number >= 0 else { throw .last }
             return Self(number: number)
         }
+
+        /// Whether a person sits at the other end.
+        var isTerminal: Bool { isatty(self.number) == 1 }
 
         func closeFile() { _ = close(self.number) }
 

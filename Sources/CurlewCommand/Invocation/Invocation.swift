@@ -1,0 +1,150 @@
+#if Tools
+    import Curlew
+
+    /// How the command was called: its arguments, and over which it lies what the environment and a file say.
+    struct Invocation {
+        let role: Role
+        /// For the parser: what comes later wins.
+        let arguments: [String]
+        /// Where options come from that are not on the command line, by their long names.
+        private var origins: [String: String] = [:]
+
+        /// - Parameters:
+        ///   - words: The name by which the command was called, and its arguments.
+        ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
+        ///   - readFile: Gives the text of a file; `nil` where there is none.
+        init(_ words: [String], variable: (String) -> String?, readFile: (String) throws -> String?) throws {
+            let role = Role(path: words.first ?? "")
+            self.role = role
+            var given = Array(words.dropFirst())
+            let subcommand: Subcommand
+            if let named = role.subcommand {
+                subcommand = named
+            } else if let named = given.first.flatMap(Subcommand.init(rawValue:)) {
+                subcommand = named
+                given.removeFirst()
+            } else {
+                // Help, the version, other subcommands: nothing that has options of its own here.
+                self.arguments = given
+                return
+            }
+            let own = GivenOption.read(given)
+            var taken = Set(own.flatMap(\.subjects))
+            var layers = [own]
+            if role == .curlew {
+                let environment = try Self.environment(subcommand, variable)
+                layers.append(environment.filter { $0.subjects.isDisjoint(with: taken) })
+                for option in layers[1] { self.origins[option.names[0]] = Self.variable(option.names[0]) }
+                taken.formUnion(environment.flatMap(\.subjects))
+                taken.formUnion(Self.subjects(variable))
+            } else {
+                // Mosquitto's commands add topics up.
+                taken.remove(.itself("topic"))
+            }
+            if let file = try Self.file(own, role, variable, readFile) {
+                let options = file.lines.flatMap { GivenOption.read($0) }.filter { option in
+                    // One file serves all subcommands, so each passes over what only others know; mosquitto's are apart.
+                    option.subjects.isDisjoint(with: taken)
+                        && (role != .curlew || Self.knows(subcommand, option.names[0]))
+                }
+                for option in options { self.origins[option.names[0]] = "the file '\(file.path)'" }
+                layers.append(options)
+            }
+            let options = Self.droppingFormerTopics(Array(layers.reversed().joined()), role)
+            self.arguments =
+                [subcommand.rawValue] + (role == .curlew ? [] : ["--as-mosquitto"])
+                + options.flatMap(\.words)
+        }
+
+        /// A message about an option, with where the option comes from if it is not on the command line.
+        func explained(_ message: String) -> String {
+            for (name, origin) in self.origins where message.contains("--\(name)") {
+                return "\(message) (this comes from \(origin))"
+            }
+            return message
+        }
+
+        // MARK: The environment
+
+        /// What the environment says as options; what the library reads from it by itself is not among them.
+        private static func environment(
+            _ subcommand: Subcommand, _ variable: (String) -> String?
+        ) throws -> [GivenOption] {
+            let known = Set(MQTTConfiguration.environmentVariables.map { "CURLEW_" + $0.dropFirst("MQTT_".count) })
+                .union(["CURLEW_PSK"])
+            return try KnownOption.all.compactMap { option in
+                guard option.subcommands.contains(subcommand), !known.contains(option.variable),
+                    let value = variable(option.variable)
+                else { return nil }
+                let name = "--\(option.long)"
+                let words: [String]
+                switch option.value {
+                case .one: words = [name, value]
+                case .property:
+                    let separator = String(GivenOption.separator)
+                    words = [name, value.split(separator: " ", maxSplits: 3).joined(separator: separator)]
+                case .none:
+                    switch value.lowercased() {
+                    case "true", "yes", "on", "1": words = [name]
+                    case "false", "no", "off", "0": return nil
+                    default: throw Failure("The environment variable \(option.variable) must be true or false.")
+                    }
+                }
+                return GivenOption(words: words, subjects: option.subjects, names: [option.long])
+            }
+        }
+
+        private static func variable(_ name: String) -> String {
+            let option = KnownOption.named("--\(name)")
+            return "the environment variable \(option?.variable ?? name)"
+        }
+
+        /// What the variables are about that the library reads: a file does not say it again.
+        private static func subjects(_ variable: (String) -> String?) -> Set<KnownOption.Subject> {
+            let subjects: [String: Set<KnownOption.Subject>] = [
+                "URL": [.server, .port], "HOST": [.server], "PORT": [.port], "USERNAME": [.itself("username")],
+                "PASSWORD": [.password], "PASSWORD_FILE": [.password], "VERSION": [.itself("protocol-version")],
+                "CLIENT_ID": [.identity], "CLIENT_ID_PREFIX": [.identity], "KEEP_ALIVE": [.itself("keepalive")],
+                "CLEAN_START": [.itself("disable-clean-session")],
+                "SESSION_EXPIRY": [.itself("session-expiry-interval")], "RECEIVE_MAXIMUM": [.itself("max-inflight")],
+                "CA": [.authorities], "CA_FILE": [.authorities], "CA_DIRECTORY": [.authorities],
+                "CERTIFICATE": [.itself("cert")], "CERTIFICATE_FILE": [.itself("cert")],
+                "PRIVATE_KEY": [.itself("key")], "PRIVATE_KEY_FILE": [.itself("key")], "ALPN": [.itself("tls-alpn")],
+                "MINIMUM_TLS": [.itself("tls-version")], "INSECURE": [.itself("insecure")],
+            ]
+            var found: Set<KnownOption.Subject> = []
+            for (name, subjects) in subjects where variable("CURLEW_\(name)") != nil || variable("MQTT_\(name)") != nil
+            {
+                found.formUnion(subjects)
+            }
+            return found
+        }
+
+        // MARK: The file
+
+        private static func file(
+            _ own: [GivenOption], _ role: Role, _ variable: (String) -> String?, _ read: (String) throws -> String?
+        ) throws -> OptionsFile? {
+            let named =
+                own.last { $0.names == ["options-file"] }?.words.dropFirst().first ?? variable("CURLEW_OPTIONS_FILE")
+            guard let path = named ?? OptionsFile.usualPath(of: role, variable: variable) else { return nil }
+            guard let text = try read(path) else {
+                guard named == nil else { throw Failure("The file of options '\(path)' does not exist.") }
+                return nil
+            }
+            return try OptionsFile(path: path, text: text, needsDashes: role != .curlew)
+        }
+
+        private static func knows(_ subcommand: Subcommand, _ name: String) -> Bool {
+            KnownOption.named("--\(name)")?.subcommands.contains(subcommand) == true
+        }
+
+        /// Of several topics, mosquitto_pub and mosquitto_rr take the last.
+        private static func droppingFormerTopics(_ options: [GivenOption], _ role: Role) -> [GivenOption] {
+            guard role == .mosquittoPublish || role == .mosquittoRequest,
+                let last = options.lastIndex(where: { $0.names == ["topic"] })
+            else { return options }
+            return options.enumerated().filter { $0 >= last || $1.names != ["topic"] }.map(\.element)
+        }
+    }
+#endif

@@ -1,0 +1,104 @@
+#if Tools
+    import Curlew
+    import CurlewCore
+    import NIOCore
+
+    /// What `curlew respond` answers with.
+    enum Answer: Sendable {
+        case fixed(ByteBuffer)
+        /// A format that the request fills in.
+        case template(MessageFormat)
+        /// A shell command that reads the request and writes the reply.
+        case command(String)
+    }
+
+    /// Answers requests as they come.
+    struct Responder: Sendable {
+        /// How many commands run at once.
+        private static let concurrency = 16
+
+        let answer: Answer
+        /// Where the reply goes if the request does not say it.
+        let responseTopic: TopicName?
+        /// What each reply says besides.
+        let properties: Properties
+        /// Shows each request, if somebody wants to see it.
+        var writer: MessageWriter?
+
+        func answer(_ requests: Messages, count: Int, _ client: MQTTClient) async throws {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                var (left, running) = (count, 0)
+                var writer = self.writer
+                while left > 0, let request = try await requests.next() {
+                    left -= 1
+                    if writer != nil {
+                        var bytes: [UInt8] = []
+                        writer?.write(request, to: &bytes)
+                        try Descriptor.standardOutput.writeAll(bytes)
+                    }
+                    guard case .command = self.answer else {
+                        try await self.respond(to: request, client)
+                        continue
+                    }
+                    if running == Self.concurrency {
+                        try await group.next()
+                        running -= 1
+                    }
+                    running += 1
+                    group.addTask { try await self.respond(to: request, client) }
+                }
+                try await group.waitForAll()
+            }
+        }
+
+        private func respond(to request: MQTTMessage, _ client: MQTTClient) async throws {
+            var properties = self.properties
+            properties.correlationData = request.properties.correlationData
+            let reply = try await self.reply(to: request, &properties)
+            if let topic = request.properties.responseTopic ?? self.responseTopic?.string {
+                do throws(MQTTError) {
+                    try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
+                } catch {
+                    // A requester may have named a topic that is none, or one that is not for us; the next has not.
+                    guard error.code == .invalidTopic || error.code == .publishRefused else { throw error }
+                    Diagnostics.say(
+                        "The reply to a request on \(Self.shown(request.topic)) was not sent: \(error.sentence)")
+                }
+            } else {
+                Diagnostics.say(
+                    "A request on \(Self.shown(request.topic)) does not say where to reply; -e can name the topic.")
+            }
+            // Answered: one that was not would come again.
+            client.acknowledge(request)
+        }
+
+        private func reply(to request: MQTTMessage, _ properties: inout Properties) async throws -> ByteBuffer {
+            switch self.answer {
+            case .fixed(let payload): return payload
+            case .template(let format):
+                var bytes: [UInt8] = []
+                if !format.write(request, at: .now, .init(), to: &bytes) {
+                    properties[MQTTMessage.replyErrorProperty] = "The request is not JSON."
+                    return ByteBuffer()
+                }
+                return ByteBuffer(bytes: bytes)
+            case .command(let command):
+                do throws(ShellCommand.Problem) {
+                    return ByteBuffer(
+                        bytes: try await ShellCommand.run(
+                            command, input: request.bytes, environment: ["REQUEST_TOPIC": request.topic.string]))
+                } catch {
+                    if case .cancelled = error { throw CancellationError() }
+                    Diagnostics.say("The command for a request on \(Self.shown(request.topic)) failed: \(error).")
+                    properties[MQTTMessage.replyErrorProperty] = "\(error)"
+                    return ByteBuffer()
+                }
+            }
+        }
+
+        /// As a terminal may show it.
+        private static func shown(_ topic: TopicName) -> String {
+            "'" + String(decoding: TerminalText.cleansed(topic.string.utf8, keepsLines: false), as: UTF8.self) + "'"
+        }
+    }
+#endif
