@@ -44,8 +44,13 @@ struct SecurityTests {
                     #expect(error.code == .publishRefused)
                     #expect(error.reasonCode == .notAuthorized)
                 } else {
-                    // Acknowledged, and thrown away.
-                    try await client.publish("x", to: "closed/a", qos: qos)
+                    // Acknowledged, and thrown away. Afterwards mosquitto 2.0.11 may close the connection, be it in the middle
+                    // of an exchange at QoS 2: then the outcome is unknown.
+                    do throws(MQTTError) {
+                        try await client.publish("x", to: "closed/a", qos: qos)
+                    } catch {
+                        #expect(error.code == .sessionLost && qos == .exactlyOnce && error.delivery == .unknown)
+                    }
                 }
             }
             try await client.publish("y", to: "open/a", qos: .atLeastOnce)
