@@ -1,5 +1,6 @@
 #if Tools
     import ArgumentParser
+    import CurlewCore
     import Synchronization
 
     /// What goes to standard error: sentences for a person, each beginning with who says it.
@@ -20,7 +21,7 @@
 
         static func say(_ message: String) {
             guard !self.isQuiet.load(ordering: .relaxed) else { return }
-            self.write("\(self.name): \(message)\n")
+            self.write("\(self.name): \(message.printable)\n")
         }
 
         /// What is wrong with the arguments, on one line, and where to look up what is right.
@@ -36,9 +37,9 @@
             self.say(text + (text.hasSuffix("?") ? " See" : "; see") + " '\(self.name) --help'.")
         }
 
-        /// A line of the protocol log.
+        /// A line of the protocol log, which may quote what a server has sent.
         static func trace(_ line: String) {
-            self.write("\(line)\n")
+            self.write("\(line.printable)\n")
         }
 
         private static func write(_ text: String) {

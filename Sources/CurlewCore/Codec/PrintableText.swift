@@ -23,7 +23,9 @@ extension String {
 extension Unicode.Scalar {
     fileprivate var isPrintable: Bool {
         switch self.properties.generalCategory {
-        case .control, .format, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
+        // Joiners hold emoji and some scripts together.
+        case .format: self == "\u{200C}" || self == "\u{200D}"
+        case .control, .lineSeparator, .paragraphSeparator, .surrogate, .privateUse, .unassigned: false
         default: true
         }
     }

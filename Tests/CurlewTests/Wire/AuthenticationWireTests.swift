@@ -71,7 +71,9 @@ struct AuthenticationWireTests {
         try await connection.expectClosed()
     }
 
-    @Test("AUTH out of turn ends the connection", arguments: [ReasonCode.success, .reauthenticate, .continueAuthentication])
+    @Test(
+        "AUTH out of turn ends the connection",
+        arguments: [ReasonCode.success, .reauthenticate, .continueAuthentication])
     func outOfTurn(_ code: ReasonCode) async throws {
         let client = try self.makeClient()
         async let connected: Void = client.connect()
@@ -112,7 +114,7 @@ struct AuthenticationWireTests {
         #expect(try await error.code == .authenticationFailed)
 
         async let second = failure { try await client.connectWithRetries() }
-        while client.state != .connecting { await Task.yield() }
+        try await client.wait(for: .connecting)
         await client.disconnect()
         #expect(try await second.code == .clientStopped)
     }

@@ -30,7 +30,7 @@ struct CancellationWireTests {
         let connection = try await self.server.accept()
         _ = try await connection.receiveConnect()
         let second = Task { try await client.connect() }
-        for _ in 0..<100 { await Task.yield() }
+        try await client.waitForConnectCalls(2)
         first.cancel()
         #expect(try await first.value.code == .cancelled)
         try connection.send(.connack(ConnAck()))
@@ -55,7 +55,7 @@ struct CancellationWireTests {
         let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
         let first = try client.enqueue("first", to: "t", qos: .atLeastOnce)
         let task = Task { try await failure { try await client.publish("second", to: "t", qos: .atLeastOnce) } }
-        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await client.waitUntilQueued()
         task.cancel()
         let error = try await task.value
         #expect(error.code == .cancelled)
@@ -156,7 +156,7 @@ struct CancellationWireTests {
         let publish = try await connection.receivePublishPacket()
         let task = Task { try await failure { try await client.request("open", to: "door", timeout: .seconds(3600)) } }
         try await connection.grantSubscribe()
-        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await client.waitUntilQueued()
         task.cancel()
         #expect(try await task.value.code == .cancelled)
         try connection.send(.puback(Acknowledgement(try #require(publish.packetID))))
@@ -185,7 +185,7 @@ struct CancellationWireTests {
         _ = try client.enqueue("x", to: "t", qos: .atLeastOnce)
         _ = try await connection.receivePublishPacket()
         let task = Task { await client.disconnect() }
-        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         task.cancel()
         #expect(await task.value.unknown == 1)
         try await connection.receiveDisconnect()

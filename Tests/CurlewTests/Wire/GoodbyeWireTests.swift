@@ -81,9 +81,9 @@ struct GoodbyeWireTests {
         let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
         let packet = try await connection.receivePublishPacket()
         async let first = client.disconnect(drain: .seconds(3600), sessionExpiry: .after(.seconds(60)))
-        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         async let second = client.disconnect(drain: .seconds(3600))
-        for _ in 0..<100 { await Task.yield() }
+        try await client.waitForDisconnectCalls(2)
         try await connection.sync()
         try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
         try await delivery.wait()
@@ -99,7 +99,7 @@ struct GoodbyeWireTests {
         let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
         _ = try await connection.receivePublishPacket()
         async let first = client.disconnect(drain: .seconds(3600))
-        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         #expect(await client.disconnect(drain: .zero).unknown == 1)
         #expect(await first.unknown == 1)
         #expect(try await failure { try await delivery.wait() }.delivery == .unknown)
@@ -128,7 +128,7 @@ struct GoodbyeWireTests {
         for await event in events { if case .reconnecting = event { break } }
         let delivery = try client.enqueue("late", to: "a", qos: .atLeastOnce)
         async let report = client.disconnect(drain: .seconds(3600))
-        while client.state != .disconnecting { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         let waiting = Task { try await delivery.wait() }
         waiting.cancel()
         #expect(await report.isClean)

@@ -16,9 +16,10 @@ struct LifeWireTests {
         async let connected: Void = client.connect()
         let connection = try await self.server.acceptAgain()
         try await connected
+        let fromNowOn = client.events
         connection.close()
         let second = try await self.server.acceptAgain(sessionPresent: true)
-        while client.state != .connected, !Task.isCancelled { await Task.yield() }
+        try await first(of: fromNowOn) { if case .connected = $0 { () } else { nil } }
         await client.disconnect()
         try await second.receiveDisconnect()
         var story: [String] = []

@@ -202,7 +202,7 @@ struct PublishWireTests {
             for number in 0..<30 { try await client.publish(payload + [UInt8(number)], to: "t") }
         }
         // A publish that has to wait stands in the outbox.
-        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await client.waitUntilQueued()
         connection.resumeReading()
         for number in 0..<30 {
             let packet = try await connection.receivePublishPacket()

@@ -86,7 +86,7 @@ struct RequestWireTests {
         try client.enqueue("x", to: "t", qos: .atLeastOnce)
         let publish = try await connection.receivePublishPacket()
         async let error = failure { try await client.request("open", to: "door", timeout: .seconds(5)) }
-        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await client.waitUntilQueued()
         try await clock.advanceToSleeper(within: .seconds(5))
         let thrown = try await error
         #expect(thrown.code == .timedOut)
@@ -121,7 +121,6 @@ struct RequestWireTests {
         async let some = client.request("who", to: "svc", count: 3, timeout: .seconds(2))
         try await self.answer(connection, "a", "b")
         try await connection.sync()
-        while client.statistics.received < 6, !Task.isCancelled { await Task.yield() }
         try await clock.advanceToSleeper(within: .seconds(5))
         #expect(try await some.map(\.text) == ["a", "b"])
     }
@@ -316,6 +315,7 @@ struct RequestWireTests {
         let (client, connection) = try await self.server.connectedClient()
         let running = Mutex(0)
         let most = Mutex(0)
+        let begun = AsyncStream.makeStream(of: Void.self)
         let gate = AsyncStream.makeStream(of: Void.self)
         let responding = Task {
             try await client.respond(to: "svc", concurrency: 2) { _ in
@@ -324,6 +324,7 @@ struct RequestWireTests {
                     return running
                 }
                 most.withLock { $0 = max($0, count) }
+                begun.continuation.yield()
                 for await _ in gate.stream { break }
                 running.withLock { $0 -= 1 }
                 return "done"
@@ -333,7 +334,7 @@ struct RequestWireTests {
         var properties = Properties()
         properties.responseTopic = "reply"
         for _ in 0..<6 { try connection.publish("work", to: "svc", properties: properties) }
-        while running.withLock({ $0 }) < 2, !Task.isCancelled { await Task.yield() }
+        for await _ in begun.stream.prefix(2) {}
         gate.continuation.finish()
         for _ in 0..<6 { try await connection.receivePublish() }
         #expect(most.withLock { $0 } == 2)

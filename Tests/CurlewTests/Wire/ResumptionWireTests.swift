@@ -201,7 +201,7 @@ struct ResumptionWireTests {
         let client = try self.server.makeClient()
         async let subscription = client.subscribe(to: "t")
         async let published = client.publish("x", to: "t", qos: .atLeastOnce)
-        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await client.waitUntilQueued()
         async let connected: Void = client.connect()
         let connection = try await self.server.acceptAgain()
         try await connected
@@ -222,7 +222,7 @@ struct ResumptionWireTests {
         let delivery = try client.enqueue("x", to: "t", qos: .exactlyOnce)
         let id = try #require(try await connection.receivePublishPacket().packetID)
         async let report = client.disconnect()
-        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         #expect(try await failure { try client.enqueue("y", to: "t") }.code == .clientStopped)
         try connection.send(.pubrec(Acknowledgement(id)))
         try await connection.expect(.pubrel(Acknowledgement(id)))
@@ -257,7 +257,7 @@ struct ResumptionWireTests {
         let payload = [UInt8](repeating: 7, count: 100_000)
         for _ in 0..<8 { try await client.publish(payload, to: "t") }
         async let report = client.disconnect()
-        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         connection.resumeReading()
         for _ in 0..<8 { #expect(try await connection.receivePublishPacket().payload.readableBytes == 100_000) }
         try await connection.receiveDisconnect()
@@ -277,7 +277,7 @@ struct ResumptionWireTests {
         let second = try await self.server.acceptAgain()
         let packet = try await second.receiveSubscribe()
         async let report = client.disconnect()
-        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        try await client.wait(for: .disconnecting)
         try second.send(.suback(SubAck(packet.packetID, [.grantedQoS2])))
         try await second.receiveDisconnect()
         #expect(await report.isClean)

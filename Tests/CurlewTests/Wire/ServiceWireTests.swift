@@ -19,7 +19,7 @@ struct ServiceWireTests {
             let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
             let packet = try await connection.receivePublishPacket()
             trigger.triggerGracefulShutdown()
-            while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+            try await client.wait(for: .disconnecting)
             try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
             try await connection.receiveDisconnect()
             try await run

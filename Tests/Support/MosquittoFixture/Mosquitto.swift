@@ -104,7 +104,8 @@ package final class Mosquitto: Sendable {
             // Without this it holds small packets back for 40 ms.
             "set_tcp_nodelay true",
             "allow_anonymous \(settings.allowsAnonymous)",
-            "max_queued_messages 0",
+            // Not 0 for no limit: with it mosquitto 2.0.11 closes the connection after a publish that it refuses.
+            "max_queued_messages 1000000",
             "persistence \(settings.isPersistent)", "persistence_location \(folder.path)/",
         ]
         if settings.logsPackets { lines.append("log_type all") }
@@ -128,7 +129,7 @@ package final class Mosquitto: Sendable {
     package func stop() async throws {
         let process = self.process.withLock { $0 }
         process.send(SIGTERM)
-        _ = try await process.outcome()
+        try await process.end()
     }
 
     /// Starts it again after `stop()`, on the same ports.

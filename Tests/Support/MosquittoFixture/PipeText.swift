@@ -35,7 +35,9 @@ package final class PipeText: Sendable {
                     break
                 }
             }
-            withExtendedLifetime(pipe) { self.change { $0.isAtEnd = true } }
+            // Now, because Foundation keeps the pipes of processes that have ended.
+            try? pipe.fileHandleForReading.close()
+            self.change { $0.isAtEnd = true }
         }
     }
 

@@ -1,5 +1,6 @@
 import Curlew
 import Foundation
+import Synchronization
 
 /// A program that a test runs. It ends with the object at the latest.
 package final class Subprocess: Sendable {
@@ -41,22 +42,31 @@ package final class Subprocess: Sendable {
         process.executableURL = URL(filePath: path)
         process.arguments = arguments
         if let environment { process.environment = environment }
-        let (output, errors) = (Pipe(), Pipe())
-        self.input = hasInput ? Pipe() : nil
-        process.standardInput = self.input ?? FileHandle.nullDevice
-        process.standardOutput = output
-        process.standardError = errors
         process.terminationHandler = { [exitCode] process in
             exitCode.set(process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus)
         }
-        try Self.withoutBlockedSignals { try process.run() }
+        let (output, errors, input) = try Self.starting.withLock { _ in
+            let (output, errors, input) = (Pipe(), Pipe(), hasInput ? Pipe() : nil)
+            process.standardInput = input ?? FileHandle.nullDevice
+            process.standardOutput = output
+            process.standardError = errors
+            try Self.withoutBlockedSignals { try process.run() }
+            return (output, errors, input)
+        }
         self.process = process
+        self.input = input
         self.output = hasReader ? PipeText(output) : PipeText()
         if !hasReader { try output.fileHandleForReading.close() }
         self.errors = PipeText(errors)
     }
 
-    deinit { self.send(SIGKILL) }
+    /// One at a time: a child that was started between the making of a pipe and its use would keep the pipe open.
+    private static let starting = Mutex(())
+
+    deinit {
+        self.send(SIGKILL)
+        try? self.input?.fileHandleForWriting.close()
+    }
 
     /// A child inherits the signals that its parent's thread blocks, and those of the Swift runtime block SIGTERM.
     private static func withoutBlockedSignals(_ start: () throws -> Void) rethrows {
@@ -93,9 +103,16 @@ package final class Subprocess: Sendable {
         throw self.failure("ended, or the test's time was over, before it wrote the line")
     }
 
-    /// Waits until it has ended.
-    package func outcome() async throws -> Outcome {
+    /// Waits until it has ended, and returns its exit code.
+    @discardableResult
+    package func end() async throws -> Int32 {
         guard let exitCode = await self.exitCode.wait() else { throw self.failure("did not end in the test's time") }
+        return exitCode
+    }
+
+    /// Waits until it has ended and all that it wrote is here.
+    package func outcome() async throws -> Outcome {
+        let exitCode = try await self.end()
         return Outcome(exitCode: exitCode, output: await self.output.whole(), errors: await self.errors.whole())
     }
 
