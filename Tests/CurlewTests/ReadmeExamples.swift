@@ -14,10 +14,10 @@ private func publish() async throws {
     // README: publish
     let client = try MQTTClient("mqtt://localhost")
     try await client.connect()  // and stays connected from here on
-    try await client.publish("21.5", to: "home/kitchen/temperature", qos: .atLeastOnce)
+    try await client.publish("21.5", to: "home/kitchen/temperature", qos: .atLeastOnce, retain: true)
 
     for try await message in try await client.subscribe(to: "home/+/temperature") {
-        print(message.topic, message.text)
+        print(message.topic, message.text)  // home/kitchen/temperature 21.5
     }
     // README end
 }
