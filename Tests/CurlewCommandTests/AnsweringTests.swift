@@ -6,7 +6,7 @@
     @Suite(
         "curlew request and respond",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
-        .timeLimit(.minutes(2)))
+        .timeLimit(.minutes(5)))
     struct AnsweringTests {
         private func responder(_ broker: Mosquitto, _ arguments: String...) async throws -> Subprocess {
             let command = try Subprocess.curlew(

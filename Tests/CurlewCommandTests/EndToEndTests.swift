@@ -7,7 +7,7 @@
     @Suite(
         "curlew and mosquitto",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
-        .timeLimit(.minutes(2)))
+        .timeLimit(.minutes(5)))
     struct EndToEndTests {
         typealias Outcome = Subprocess.Outcome
 

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(
     "Messages through mosquitto",
-    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(5)))
 struct DeliveryTests {
     @Test("A message arrives as it was published, at each QoS on both sides [MQTT-7.0.0-2]", arguments: SetupAndQoS.all)
     func everyQoS(_ argument: SetupAndQoS) async throws {

@@ -7,7 +7,7 @@ import Testing
 @Suite(
     "Curlew and the commands mosquitto_pub, mosquitto_sub and mosquitto_rr",
     .enabled(if: Peers.haveMosquittoTools, "mosquitto-clients is not installed; scripts/test installs it"),
-    .timeLimit(.minutes(2)))
+    .timeLimit(.minutes(5)))
 struct MosquittoToolTests {
     /// The commands take it as an argument, which cannot hold any bytes.
     private static let correlationData = Data("job 7".utf8)

@@ -7,7 +7,7 @@ import Testing
 @Suite(
     "Curlew and the Python clients paho-mqtt, aiomqtt and gmqtt",
     .enabled(if: Peers.havePython, "mosquitto or the Python clients are not installed; scripts/test installs them"),
-    .timeLimit(.minutes(2)))
+    .timeLimit(.minutes(5)))
 struct PythonPeerTests {
     private static let correlationData = Data([0, 255, 10, 0])
 

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(
     "Requests and replies through mosquitto",
-    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(5)))
 struct RequestTests {
     struct TooHot: Error, CustomStringConvertible {
         let description = "too hot"

@@ -5,7 +5,7 @@ import Testing
 
 @Suite(
     "Who may do what at mosquitto",
-    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(5)))
 struct SecurityTests {
     @Test("The right password is let in, and a wrong one is refused with the reason", arguments: Setup.all)
     func password(_ setup: Setup) async throws {
@@ -44,13 +44,8 @@ struct SecurityTests {
                     #expect(error.code == .publishRefused)
                     #expect(error.reasonCode == .notAuthorized)
                 } else {
-                    // Acknowledged, and thrown away. Afterwards mosquitto 2.0.11 may close the connection, be it in the middle
-                    // of an exchange at QoS 2: then the outcome is unknown.
-                    do throws(MQTTError) {
-                        try await client.publish("x", to: "closed/a", qos: qos)
-                    } catch {
-                        #expect(error.code == .sessionLost && qos == .exactlyOnce && error.delivery == .unknown)
-                    }
+                    // Acknowledged, and thrown away.
+                    try await client.publish("x", to: "closed/a", qos: qos)
                 }
             }
             try await client.publish("y", to: "open/a", qos: .atLeastOnce)
@@ -172,7 +167,7 @@ struct SecurityTests {
         }
     }
 
-    @Test("TLS on one side alone is a failure that says so", .timeLimit(.minutes(1)))
+    @Test("TLS on one side alone is a failure that says so")
     func oneSided() async throws {
         try await Mosquitto.run { broker in
             let port = try broker.port()

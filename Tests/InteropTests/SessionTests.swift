@@ -4,7 +4,7 @@ import Testing
 
 @Suite(
     "Sessions and connections with mosquitto",
-    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
+    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(5)))
 struct SessionTests {
     @Test("What was published while a client was away arrives when it is back", arguments: Setup.all)
     func messagesWhileAway(_ setup: Setup) async throws {

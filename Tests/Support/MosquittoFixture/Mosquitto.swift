@@ -41,7 +41,7 @@ package final class Mosquitto: Sendable {
     }
 
     /// Tests run all at once. As many brokers would take the processors from each other, and more files than Foundation can
-    /// have open while it starts a process.
+    /// have open while it starts a process. The time that a test waits here counts towards its limit.
     private static let gate = Gate(16)
 
     /// Runs a test with a broker. Afterwards the broker is stopped, and so is all that was made for it.
