@@ -40,6 +40,7 @@ static MQTTAsync connect_client(const char *name, MQTTAsync_messageArrived *arri
   snprintf(url, sizeof url, "tcp://127.0.0.1:%d", port);
   MQTTAsync_createOptions creation = MQTTAsync_createOptions_initializer5;
   creation.MQTTVersion = is_version_5 ? MQTTVERSION_5 : MQTTVERSION_3_1_1;
+  creation.maxBufferedMessages = 2 * WINDOW;
   if (MQTTAsync_createWithOptions(&client, url, name, MQTTCLIENT_PERSISTENCE_NONE, NULL, &creation) != 0) fail("creating");
   MQTTAsync_setCallbacks(client, NULL, NULL, arrived, NULL);
   MQTTAsync_connectOptions options = MQTTAsync_connectOptions_initializer;
