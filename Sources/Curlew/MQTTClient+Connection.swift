@@ -86,7 +86,7 @@ extension MQTTClient {
             return (shared.takeResumptions(now), shared.takeLostReceivers())
         }
         next = index
-        for (target, result) in resumptions { target.resume(with: result) }
+        resumptions.resume()
         self.fail(lost)
         if mustWatch { self.watchAcknowledgements() }
         if received > 0 { self.meters.received.increment(by: received) }
@@ -98,7 +98,7 @@ extension MQTTClient {
         let (resumptions, lost) = self.shared.withLock { shared in
             (shared.takeResumptions(nil), shared.takeLostReceivers())
         }
-        for (target, result) in resumptions { target.resume(with: result) }
+        resumptions.resume()
         self.fail(lost)
     }
 
@@ -155,7 +155,7 @@ extension MQTTClient {
             shared.isFlushScheduled = shared.out.readableBytes > 0
             return (bytes, shared.takeResumptions(nil))
         }
-        for (target, result) in resumptions { target.resume(with: result) }
+        resumptions.resume()
         if published > 0 { self.meters.published.increment(by: published) }
         replacement = ByteBuffer()
         return bytes

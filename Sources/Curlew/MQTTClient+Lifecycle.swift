@@ -137,10 +137,13 @@ extension MQTTClient {
     func end(_ error: MQTTError?, first: OneShot<MQTTError?>?) {
         // A first connection that failed leaves the outbox and the subscribers as they are: `connect()` may be repeated.
         let mayBeRepeated = error != nil && first?.value == nil
+        // Before another `connect()` can schedule some of its own.
+        if !mayBeRepeated { self.deadlines.cancelAll() }
         let (resumptions, receivers) = self.shared.withLock { shared in
             shared.lifecycle = .idle
             shared.hasConnected = mayBeRepeated ? shared.hasConnected : false
-            guard !mayBeRepeated else { return ([(Waiters.Target, Waiters.Result)](), [any MessageReceiver]()) }
+            guard !mayBeRepeated else { return (Resumptions(), [any MessageReceiver]()) }
+            shared.isWatchingAcknowledgements = false
             shared.stopError = error
             shared.session.end()
             let resumptions = shared.takeResumptions(nil)
@@ -149,9 +152,8 @@ extension MQTTClient {
             defer { shared.receivers.removeAll() }
             return (resumptions, Array(shared.receivers.values))
         }
-        for (target, result) in resumptions { target.resume(with: result) }
+        resumptions.resume()
         for receiver in receivers { receiver.finish(error) }
-        if !mayBeRepeated { self.deadlines.cancelAll() }
         first?.set(error ?? MQTTError(.clientStopped, "The client was disconnected."))
         self.eventHub.post(.stopped(error))
     }

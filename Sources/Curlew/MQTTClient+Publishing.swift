@@ -210,11 +210,15 @@ extension MQTTClient {
     }
 
     private func giveUp(_ request: RequestID, _ result: @Sendable (_ wasQueued: Bool) -> Waiters.Result) {
-        let (target, wasQueued) = self.shared.withLock { shared in
-            let wasQueued = shared.session.cancel(request)
-            return (shared.waiters.finish(request, result(wasQueued)), wasQueued)
+        let resumptions = self.shared.withLock { shared in
+            let outcome = result(shared.session.cancel(request))
+            let target = shared.waiters.finish(request, outcome)
+            // It may have been the last that `disconnect` waited for.
+            var resumptions = shared.takeResumptions(nil)
+            if let target { resumptions.finished.append((target, outcome)) }
+            return resumptions
         }
-        target?.resume(with: result(wasQueued))
+        resumptions.resume()
     }
 
     /// What to say to those whose client has stopped.

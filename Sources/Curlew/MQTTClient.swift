@@ -164,20 +164,20 @@ extension MQTTClient {
             return connection
         }
 
-        /// Finishes what the session has completed: who is to be resumed, once the lock is released, and with what.
-        mutating func takeResumptions(_ now: Timestamp?) -> [(Waiters.Target, Waiters.Result)] {
+        /// Finishes what the session has completed: who is to be resumed, once the lock is released.
+        mutating func takeResumptions(_ now: Timestamp?) -> Resumptions {
+            var resumptions = Resumptions()
             if !self.drained.isEmpty, self.session.isDrained {
-                for oneShot in exchange(&self.drained, with: []) { oneShot.set(()) }
+                resumptions.drained = exchange(&self.drained, with: [])
             }
-            guard self.session.hasCompletions else { return [] }
-            var resumptions: [(Waiters.Target, Waiters.Result)] = []
+            guard self.session.hasCompletions else { return resumptions }
             for completion in self.session.takeCompletions() {
                 if let sample, sample.request == completion.request, let now {
                     self.note(latency: now - sample.since)
                 }
                 let result = Waiters.Result.completed(completion.outcome)
                 if let target = self.waiters.finish(completion.request, result) {
-                    resumptions.append((target, result))
+                    resumptions.finished.append((target, result))
                 }
             }
             return resumptions
@@ -190,6 +190,19 @@ extension MQTTClient {
                 return
             }
             self.statistics.acknowledgementLatency = (average * 7 + latency) / 8
+        }
+    }
+
+    /// Who is to be told something once the lock is released.
+    struct Resumptions {
+        /// Whose requests have ended, and how.
+        var finished: [(Waiters.Target, Waiters.Result)] = []
+        /// Who waited until nothing was left to send.
+        var drained: [OneShot<Void>] = []
+
+        func resume() {
+            for (target, result) in self.finished { target.resume(with: result) }
+            for oneShot in self.drained { oneShot.set(()) }
         }
     }
 

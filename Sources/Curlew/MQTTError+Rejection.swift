@@ -36,6 +36,10 @@ extension MQTTError {
         case .encoding(.notSupported(let field, let version)):
             self.init(.notSupportedByProtocolVersion, "\(EncodingError.notSupported(field, version))")
         case .encoding(let error): self.init(.invalidArgument, "\(error)", cause: error)
+        case .sessionLost:
+            self.init(
+                .sessionLost,
+                "The server had received the message, and lost the session before it confirmed the delivery.")
         case .ended: self.init(.clientStopped, "The client is being disconnected.")
         }
     }

@@ -108,6 +108,8 @@ extension MQTTError {
         public static let disconnectedByServer = Self(rawValue: "disconnectedByServer")
         /// Another client connected with the same client identifier, and the server closed this connection for it.
         public static let sessionTakenOver = Self(rawValue: "sessionTakenOver")
+        /// The server lost the session in the middle of an exchange at QoS 2, and nobody can tell how it would have ended.
+        public static let sessionLost = Self(rawValue: "sessionLost")
         /// The server sent bytes that break the protocol.
         public static let protocolViolation = Self(rawValue: "protocolViolation")
         /// The time allowed for the operation passed.

@@ -41,6 +41,8 @@ struct Supervisor {
             let error: MQTTError
             switch end {
             case .failed(let cause):
+                // The same CONNECT would fail the same way.
+                if cause.isPermanent { return cause }
                 error = cause
                 decision = self.policy.failed(random: random)
             case .closedBeforeConnAck(let cause):
@@ -177,5 +179,15 @@ struct Supervisor {
             }
         return MQTTError(
             .connectionRefused, "The server refused the connection\(advice)\(reason).", reasonCode: connack.reasonCode)
+    }
+}
+
+extension MQTTError {
+    /// Whether the same configuration will fail again.
+    fileprivate var isPermanent: Bool {
+        switch self.code {
+        case .invalidArgument, .invalidConfiguration, .notSupportedByProtocolVersion: true
+        default: false
+        }
     }
 }

@@ -49,6 +49,9 @@ extension ClientSession {
     private mutating func resume(into out: inout ByteBuffer) {
         let releases = self.inFlight.identifiers(in: .second)
         for id in releases {
+            guard case .release(var released)? = self.inFlight[id] else { continue }
+            released.wasRepeated = true
+            self.inFlight.replace(id, with: .release(released))
             self.connection?.sendQuota -= 1
             self.send(.pubrel, Acknowledgement(id), into: &out)
         }
@@ -56,11 +59,12 @@ extension ClientSession {
     }
 
     /// The server knows nothing any more: what it had not acknowledged goes back to the head of the outbox. A QoS 2
-    /// message whose PUBREC had come was in the server's hands [MQTT-4.3.3-4]: it counts as delivered.
+    /// message whose PUBREC had come was in the server's hands [MQTT-4.3.3-4], who may have passed it on then or may have
+    /// waited for PUBREL and never will: to send it again might double it, to call it delivered might be a lie.
     private mutating func submitAnew() {
         for id in self.inFlight.identifiers(in: .second) {
-            guard case .release(let request, let code)? = self.inFlight.remove(id) else { continue }
-            self.complete(request, .published(code, reason: nil))
+            guard case .release(let released)? = self.inFlight.remove(id) else { continue }
+            self.complete(released.request, .abandoned(.sessionLost))
         }
         for id in self.inFlight.identifiers(in: .first).reversed() {
             guard case .publish(let sent)? = self.inFlight.remove(id) else { continue }
@@ -95,17 +99,18 @@ extension ClientSession {
     package struct Remains: Equatable, Sendable {
         /// Messages that were never sent.
         package var notSent = 0
-        /// Messages that were sent and not acknowledged.
+        /// Messages that were sent and not fully acknowledged.
         package var unknown = 0
     }
 
     /// What would be left if the session ended now.
     package var remains: Remains {
-        let unknown = self.inFlight.identifiers(in: .first).count { id in
+        let unacknowledged = self.inFlight.identifiers(in: .first).count { id in
             if case .publish? = self.inFlight[id] { true } else { false }
         }
         return Remains(
-            notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
+            notSent: self.outbox.count - self.outbox.countSent,
+            unknown: unacknowledged + self.inFlight.identifiers(in: .second).count + self.outbox.countSent)
     }
 
     /// The session ends for good: everything that waits completes, and nothing is accepted any more.
@@ -118,7 +123,8 @@ extension ClientSession {
                 switch self.inFlight.remove(id) {
                 case .publish(let sent)?:
                     self.complete(sent.request, .sessionEnded(mayHaveBeenSent: true))
-                case .release(let request, let code)?: self.complete(request, .published(code, reason: nil))
+                case .release(let released)?:
+                    self.complete(released.request, .sessionEnded(mayHaveBeenSent: true))
                 case .subscribe?, .unsubscribe?, nil: break
                 }
             }

@@ -203,7 +203,8 @@ extension ClientSession {
             // [MQTT-4.3.3-4] [MQTT-4.6.0-4]: PUBREL, in the order of the PUBRECs; the message is the server's now
             // [MQTT-4.3.3-6].
             if !sent.isOnWire { self.connection?.sendQuota -= 1 }
-            self.inFlight.replace(packet.packetID, with: .release(sent.request, packet.reasonCode))
+            self.inFlight.replace(
+                packet.packetID, with: .release(Released(request: sent.request, reasonCode: packet.reasonCode)))
             self.inFlight.moveToSecondLane(packet.packetID)
             self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
             return .nothing
@@ -222,11 +223,15 @@ extension ClientSession {
 
     mutating func receivedPubcomp(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
-        case .release(let request, let code)?:
+        case .release(let released)?:
             _ = self.inFlight.remove(packet.packetID)
             self.connection?.sendQuota += 1
-            // 0x92 comes for an exchange that the server has finished before: the message was delivered.
-            self.complete(request, .published(code, reason: nil))
+            // 0x92 answers the second PUBREL of an exchange that the server finished at the first: the message was
+            // delivered. In answer to the only PUBREL it says that the server has lost the message.
+            let isLost = packet.reasonCode.isFailure && !released.wasRepeated
+            self.complete(
+                released.request,
+                isLost ? .abandoned(.sessionLost) : .published(released.reasonCode, reason: nil))
             return .nothing
         case nil: return .nothing
         default: return .violation(.protocolError, "PUBCOMP came before PUBREC")

@@ -51,9 +51,8 @@ package struct ClientSession: Sendable {
     /// An exchange of packets under one packet identifier that we began.
     enum Exchange {
         case publish(Sent)
-        /// A QoS 2 publish that the server has received, with the reason code of its PUBREC: PUBREL is sent, the
-        /// message forgotten.
-        case release(RequestID, ReasonCode)
+        /// A QoS 2 publish that the server has received: PUBREL is sent, the message forgotten.
+        case release(Released)
         /// SUBSCRIBE, for the filter with that subscription identifier.
         case subscribe(identifier: UInt32)
         /// UNSUBSCRIBE, for the filter with that subscription identifier.
@@ -67,6 +66,15 @@ package struct ClientSession: Sendable {
         let expiresAt: Timestamp?
         /// Whether it was sent on this connection.
         var isOnWire: Bool
+    }
+
+    /// A QoS 2 publish between PUBREC and PUBCOMP.
+    struct Released {
+        let request: RequestID
+        /// The reason code of the PUBREC.
+        let reasonCode: ReasonCode
+        /// Whether PUBREL was sent on more than one connection, so that the server may have finished the exchange before.
+        var wasRepeated = false
     }
 
     /// What is true of the present connection alone.

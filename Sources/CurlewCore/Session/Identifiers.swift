@@ -40,7 +40,7 @@ package struct Completion: Equatable, Sendable {
         /// It was not and will not be sent: the message can't be sent on this connection, or its time ran out in the
         /// queue.
         case rejected(Rejection)
-        /// It was sent on an earlier connection and can't be sent again on this one: nobody knows whether it arrived.
+        /// It was sent and can't be sent again: nobody knows whether it arrived.
         case abandoned(Rejection)
         /// The session ended for good. `mayHaveBeenSent` tells a lost request from one whose outcome nobody knows.
         case sessionEnded(mayHaveBeenSent: Bool)
@@ -67,6 +67,8 @@ package enum Rejection: Error, Equatable, Sendable {
     case expired
     /// A value does not fit the protocol version or the format.
     case encoding(EncodingError)
+    /// The server forgot the exchange after PUBREC, before PUBCOMP.
+    case sessionLost
     /// The session has ended.
     case ended
 }

@@ -286,6 +286,18 @@ struct ConnectWireTests {
         try await connected
     }
 
+    @Test("connectWithRetries gives up at once what would fail the same way again")
+    func notWorthRetrying() async throws {
+        let client = try self.server.makeClient { configuration in
+            configuration.reconnectAtOnce()
+            configuration.credentials = .provider {
+                .init(username: String(repeating: "x", count: 70_000), password: nil)
+            }
+        }
+        let error = try await failure { try await client.connectWithRetries() }
+        #expect(error.code == .invalidConfiguration)
+    }
+
     @Test("The waits before reconnections go by the clock")
     func backoff() async throws {
         let clock = TestClock()

@@ -54,6 +54,22 @@ struct GoodbyeWireTests {
         #expect(await report.isClean)
     }
 
+    @Test("A disconnect waits no longer when the last message that it waits for is given up")
+    func lastGivenUp() async throws {
+        let server = ScriptedServer()
+        let (client, connection) = try await server.connectedClient { $0.reconnectAtOnce() }
+        let events = client.events
+        connection.close()
+        for await event in events { if case .reconnecting = event { break } }
+        let delivery = try client.enqueue("late", to: "a", qos: .atLeastOnce)
+        async let report = client.disconnect(drain: .seconds(3600))
+        while client.state != .disconnecting { await Task.yield() }
+        let waiting = Task { try await delivery.wait() }
+        waiting.cancel()
+        #expect(await report.isClean)
+        #expect(try await failure { try await waiting.value }.delivery == .notSent)
+    }
+
     @Test("A disconnect that was asked for is no loss of the connection")
     func noLoss() async throws {
         for _ in 0..<100 {
