@@ -95,6 +95,8 @@ extension MQTTClient {
         private let client: MQTTClient
         /// `nil` when it was written at QoS 0 and there is nothing to wait for.
         private let request: RequestID?
+        /// Whether the outcome was asked for: then there is nothing left to forget.
+        private let isSettled = Atomic<Bool>(false)
 
         init(client: MQTTClient, request: RequestID?) {
             self.client = client
@@ -102,7 +104,8 @@ extension MQTTClient {
         }
 
         deinit {
-            if let request { self.client.shared.withLock { $0.waiters.forget(request) } }
+            guard let request, !self.isSettled.load(ordering: .relaxed) else { return }
+            self.client.shared.withLock { $0.waiters.forget(request) }
         }
 
         /// Waits until the server has taken the message. Call it once.
@@ -114,6 +117,10 @@ extension MQTTClient {
         @discardableResult
         public nonisolated(nonsending) func wait(timeout: Duration? = nil) async throws(MQTTError) -> ReasonCode {
             guard let request else { return .success }
+            defer { self.isSettled.store(true, ordering: .relaxed) }
+            // Of many that were sent, most are acknowledged by the time somebody asks.
+            let known = self.client.shared.withLock { $0.waiters.takeResult(of: request) }
+            if let known { return try self.client.outcome(known) }
             return try await self.client.outcome(of: request, timeout: timeout)
         }
     }
@@ -172,7 +179,11 @@ extension MQTTClient {
     nonisolated(nonsending) func outcome(
         of request: RequestID, timeout: Duration?
     ) async throws(MQTTError) -> ReasonCode {
-        switch await self.wait(for: request, timeout: timeout) {
+        try self.outcome(await self.wait(for: request, timeout: timeout))
+    }
+
+    fileprivate func outcome(_ result: Waiters.Result) throws(MQTTError) -> ReasonCode {
+        switch result {
         case .completed(.published(let code, let reason)):
             guard code.isFailure else { return code }
             throw MQTTError(
