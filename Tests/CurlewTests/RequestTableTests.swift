@@ -41,18 +41,3 @@ struct RequestTableTests {
         #expect(table.count == 0)
     }
 }
-
-/// Random numbers that are the same in each run.
-private struct SplitMix64: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) { self.state = seed }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var result = self.state
-        result = (result ^ result >> 30) &* 0xBF58_476D_1CE4_E5B9
-        result = (result ^ result >> 27) &* 0x94D0_49BB_1331_11EB
-        return result ^ result >> 31
-    }
-}

@@ -43,28 +43,36 @@
 
         private struct Part: Sendable {
             var clients: [MQTTClient] = []
-            var measurement = Measurement()
+            /// How long each took; no histogram yet, whose memory would count as that of the clients.
+            var times: [Duration] = []
+            var errors: [MQTTError] = []
         }
 
         func run(atOnce: Int) async throws -> Measurement {
             let before = ProcessUsage.residentBytes
-            var whole = try await withThrowingTaskGroup(of: Part.self) { group in
+            let whole = try await withThrowingTaskGroup(of: Part.self) { group in
                 for first in 0..<atOnce {
                     group.addTask { try await self.connect(stride(from: first, to: self.count, by: atOnce)) }
                 }
                 return try await group.reduce(into: Part()) { whole, part in
                     whole.clients += part.clients
-                    whole.measurement.add(part.measurement)
+                    whole.times += part.times
+                    whole.errors += part.errors
                 }
             }
-            whole.measurement.end = .now
-            if let before, let after = ProcessUsage.residentBytes, !whole.clients.isEmpty {
-                whole.measurement.memoryPerClient = max(0, after - before) / whole.clients.count
+            let (end, after) = (ContinuousClock.now, ProcessUsage.residentBytes)
+            var measurement = Measurement()
+            measurement.end = end
+            measurement.count = whole.clients.count
+            for time in whole.times { measurement.record(time) }
+            for error in whole.errors { measurement.lose(error) }
+            if let before, let after, !whole.clients.isEmpty {
+                measurement.memoryPerClient = max(0, after - before) / whole.clients.count
             }
             await withTaskGroup { group in
                 for client in whole.clients { group.addTask { await client.disconnect(drain: .zero) } }
             }
-            return whole.measurement
+            return measurement
         }
 
         private func connect(_ indices: StrideTo<Int>) async throws -> Part {
@@ -75,12 +83,11 @@
                 let start = ContinuousClock.now
                 do throws(MQTTError) {
                     try await client.connect()
-                    part.measurement.record(.now - start)
-                    part.measurement.count += 1
+                    part.times.append(.now - start)
                     part.clients.append(client)
                     _ = self.progress.countOne()
                 } catch {
-                    part.measurement.lose(error)
+                    part.errors.append(error)
                 }
             }
             return part
