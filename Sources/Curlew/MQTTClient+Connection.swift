@@ -22,7 +22,9 @@ extension MQTTClient {
             guard result != .protocolError else { return result }
             // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
             shared.isFlushScheduled = shared.out.readableBytes > 0
-            shared.connection = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
+            let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
+            shared.connection = bound
+            shared.flush = { bound.value.flush() }
             if shared.hasConnected { shared.statistics.reconnects += 1 }
             shared.hasConnected = true
             if let assigned = shared.session.limits?.assignedClientIdentifier { shared.clientIdentifier = assigned }
@@ -41,6 +43,7 @@ extension MQTTClient {
         self.shared.withLock { shared in
             guard shared.connection?.value === connection else { return }
             shared.connection = nil
+            shared.flush = nil
             shared.session.connectionLost()
             shared.out = ByteBuffer()
             shared.isFlushScheduled = false
@@ -50,9 +53,9 @@ extension MQTTClient {
     }
 
     /// Takes the packets of one read to the session. Stops after the first that concerns the connection itself, and moves
-    /// `next` to those behind it.
+    /// `next` to those behind it. Those that were taken leave nothing of theirs in the array.
     func process(
-        _ packets: [Packet], from next: inout Int, _ now: Timestamp, into batch: inout DeliveryBatch
+        _ packets: inout [Packet], from next: inout Int, _ now: Timestamp, into batch: inout DeliveryBatch
     ) -> ConnectionEvent? {
         var event: ConnectionEvent?
         var index = next
@@ -60,9 +63,10 @@ extension MQTTClient {
         var received = 0
         let (resumptions, lost) = self.shared.withLock { shared in
             while index < packets.count, event == nil {
-                let packet = packets[index]
+                // Moved, not copied: a copy counts references to topic, payload and properties up and down again.
+                let packet = exchange(&packets[index], with: .pingreq)
                 index += 1
-                switch shared.session.received(packet, now: now, into: &shared.out) {
+                switch shared.session.received(consume packet, now: now, into: &shared.out) {
                 case .nothing, .pong: break
                 case .deliver(let publish, let subscribers, let token):
                     received += 1
@@ -70,7 +74,7 @@ extension MQTTClient {
                         shared.statistics.unrouted += 1
                         break
                     }
-                    batch.add(publish, to: subscribers, token, receivers: shared.receivers)
+                    batch.add(consume publish, to: subscribers, token, receivers: shared.receivers)
                 case .authenticate(let auth): event = .authenticate(auth)
                 case .disconnected(let packet): event = .disconnected(packet)
                 case .violation(let code, let message): event = .violation(code, message)
@@ -119,15 +123,6 @@ extension MQTTClient {
 
     // MARK: Writing
 
-    /// Asks the event loop to write what is there.
-    func scheduleFlush(_ connection: NIOLoopBound<ClientConnection>) {
-        self.eventLoop.execute { connection.value.flush() }
-    }
-
-    func scheduleFlush(_ connection: ClientConnection) {
-        self.scheduleFlush(NIOLoopBound(connection, eventLoop: self.eventLoop))
-    }
-
     /// Whether more waits to be written than publishes alone may make wait.
     var hasMuchUnsent: Bool { self.shared.withLock { $0.out.readableBytes > self.configuration.queues.unsentBytes } }
 
@@ -170,21 +165,21 @@ extension MQTTClient {
 
     /// A consumer has passed a message.
     func passed(_ token: DeliveryToken, reasonCode: ReasonCode = .success) {
-        let connection = self.shared.withLock { shared in
+        let flush = self.shared.withLock { shared in
             shared.session.passed(token, reasonCode: reasonCode, into: &shared.out)
             return shared.claimFlush()
         }
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
     }
 
     /// Nobody will look at these messages any more, or they need not be looked at to be acknowledged.
     func passed(_ tokens: [DeliveryToken]) {
         guard !tokens.isEmpty else { return }
-        let connection = self.shared.withLock { shared in
+        let flush = self.shared.withLock { shared in
             for token in tokens { shared.session.passed(token, into: &shared.out) }
             return shared.claimFlush()
         }
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
     }
 
     /// Looks once in a while whether a consumer holds the same message as the last time, for as long as any is unacknowledged.

@@ -143,7 +143,7 @@ extension MQTTClient {
     func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
         let now = message.properties.messageExpiryInterval == nil ? Timestamp.start : self.clock.now()
         var rejection: Rejection?
-        var connection: NIOLoopBound<ClientConnection>?
+        var flush: (@Sendable () -> Void)?
         let request: RequestID? = self.shared.withLock { shared in
             if case .draining = shared.lifecycle {
                 rejection = .ended
@@ -154,7 +154,7 @@ extension MQTTClient {
                 let submitted = try shared.session.publish(
                     message, request: request, isAwaited: isAwaited, now: now, into: &shared.out)
                 shared.statistics.published += 1
-                connection = shared.claimFlush()
+                flush = shared.claimFlush()
                 guard submitted == .accepted else { return nil }
                 shared.waiters.reserve(request)
                 return request
@@ -164,7 +164,7 @@ extension MQTTClient {
             }
         }
         if let rejection { throw MQTTError(rejection).with(delivery: .notSent) }
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
         if let request, message.qos != .atMostOnce { self.sampleLatency(request) }
         return request
     }
