@@ -14,6 +14,8 @@ struct DeliveryBatch {
     private var targets: [Int] = []
     private var groups: [(receiver: any MessageReceiver, messages: [MQTTMessage])] = []
     private var indices: [SubscriberID: Int] = [:]
+    /// An empty array with the room of the one before, for the first group: mostly it is the only one.
+    private var spare: [MQTTMessage] = []
 
     /// Adds a message for these receivers.
     mutating func add(
@@ -27,7 +29,7 @@ struct DeliveryBatch {
             } else if let receiver = receivers[subscriber] {
                 self.indices[subscriber] = self.groups.count
                 self.targets.append(self.groups.count)
-                self.groups.append((receiver, []))
+                self.groups.append((receiver, exchange(&self.spare, with: [])))
             }
         }
         self.entries.append(Entry(packet: consume packet, token: token, targets: start..<self.targets.count))
@@ -44,6 +46,10 @@ struct DeliveryBatch {
             for target in self.entries[index].targets { self.groups[self.targets[target]].messages.append(message) }
         }
         for group in self.groups { group.receiver.receive(group.messages) }
+        if !self.groups.isEmpty {
+            swap(&self.spare, &self.groups[0].messages)
+            self.spare.removeAll(keepingCapacity: true)
+        }
         self.entries.removeAll(keepingCapacity: true)
         self.targets.removeAll(keepingCapacity: true)
         self.groups.removeAll(keepingCapacity: true)

@@ -43,8 +43,6 @@
 
         private struct Part: Sendable {
             var clients: [MQTTClient] = []
-            /// How long each took; no histogram yet, whose memory would count as that of the clients.
-            var times: [Duration] = []
             var errors: [MQTTError] = []
         }
 
@@ -56,7 +54,6 @@
                 }
                 return try await group.reduce(into: Part()) { whole, part in
                     whole.clients += part.clients
-                    whole.times += part.times
                     whole.errors += part.errors
                 }
             }
@@ -64,7 +61,6 @@
             var measurement = Measurement()
             measurement.end = end
             measurement.count = whole.clients.count
-            for time in whole.times { measurement.record(time) }
             for error in whole.errors { measurement.lose(error) }
             if let before, let after, !whole.clients.isEmpty {
                 measurement.memoryPerClient = max(0, after - before) / whole.clients.count
@@ -83,7 +79,7 @@
                 let start = ContinuousClock.now
                 do throws(MQTTError) {
                     try await client.connect()
-                    part.times.append(.now - start)
+                    self.progress.latencies.record(.now - start)
                     part.clients.append(client)
                     _ = self.progress.countOne()
                 } catch {

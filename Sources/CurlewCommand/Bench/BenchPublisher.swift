@@ -107,7 +107,7 @@
             self.measurement.count += 1
             self.measurement.bytes += self.size
             _ = self.progress.countOne()
-            if let sentAt { self.measurement.record(.now - sentAt) }
+            if let sentAt { self.progress.latencies.record(.now - sentAt) }
         }
 
         /// One that the server does not take is lost, and others may follow; a client that has stopped takes none.
@@ -122,7 +122,7 @@
         /// are under way: then the next ones are late, and their latencies say so.
         mutating func publish(_ pace: Pace) async {
             let publisher = self
-            self.measurement = await withTaskGroup(of: Result<Duration, MQTTError>.self) { group in
+            self.measurement = await withTaskGroup(of: Result<Void, MQTTError>.self) { group in
                 var measurement = publisher.measurement
                 var underWay = 0
                 for sequence in 0..<publisher.count {
@@ -141,14 +141,15 @@
             }
         }
 
-        private func publish(_ sequence: Int, _ pace: Pace) async -> Result<Duration, MQTTError> {
+        private func publish(_ sequence: Int, _ pace: Pace) async -> Result<Void, MQTTError> {
             var payload = BenchPayload.buffer(size: self.size)
             BenchPayload(sender: self.sender, sequence: UInt64(sequence), time: pace.wallTime(of: sequence))
                 .write(to: &payload)
             do throws(MQTTError) {
                 try await self.client.publish(payload, to: self.topics[sequence % self.topics.count], qos: self.qos)
+                self.progress.latencies.record(.now - pace.instant(of: sequence))
                 _ = self.progress.countOne()
-                return .success(.now - pace.instant(of: sequence))
+                return .success(())
             } catch {
                 return .failure(error)
             }
@@ -156,12 +157,11 @@
     }
 
     extension Measurement {
-        fileprivate mutating func add(_ outcome: Result<Duration, MQTTError>, size: Int) {
+        fileprivate mutating func add(_ outcome: Result<Void, MQTTError>, size: Int) {
             switch outcome {
-            case .success(let latency):
+            case .success:
                 self.count += 1
                 self.bytes += size
-                self.record(latency)
             case .failure(let error): self.lose(error)
             }
         }

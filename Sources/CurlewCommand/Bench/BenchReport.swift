@@ -1,10 +1,10 @@
 #if Tools
     import Curlew
-    import Histogram
 
     /// What a run came to, for people and for scripts.
     struct BenchReport {
         private let measurement: Measurement
+        private let latencies: Latencies
         private let seconds: Double
         private let processorMicroseconds: Double
         /// In bytes; only where connections are all there is to measure.
@@ -13,6 +13,7 @@
         /// The time counts until now.
         init(_ measurement: Measurement, _ progress: Progress) {
             self.measurement = measurement
+            self.latencies = progress.latencies
             if let start = progress.start {
                 self.seconds = (measurement.end ?? .now).duration(from: start.instant)
                 self.processorMicroseconds = ProcessUsage.processorMicroseconds - start.processorMicroseconds
@@ -43,16 +44,6 @@
             }
         }
 
-        /// The value below which so many percent of the latencies are, in microseconds; `nil` if none was measured.
-        private func latency(_ percent: Double) -> Double? {
-            guard self.measurement.latencies.totalCount > 0 else { return nil }
-            return Double(self.measurement.latencies.valueAtPercentile(percent)) / 1000
-        }
-
-        private var maximum: Double? {
-            self.latency(100).map { _ in Double(self.measurement.latencies.max) / 1000 }
-        }
-
         // MARK: JSON
 
         var json: String {
@@ -60,8 +51,9 @@
             var fields = [
                 ("count", "\(self.measurement.count)"), ("seconds", Self.decimal(self.seconds, 6)),
                 ("rate", Self.decimal(self.rate, 1)), ("bytes", "\(self.measurement.bytes)"),
-                ("p50_us", number(self.latency(50))), ("p99_us", number(self.latency(99))),
-                ("max_us", number(self.maximum)), ("lost", "\(self.measurement.lost)"),
+                ("p50_us", number(self.latencies.microseconds(atPercentile: 50))),
+                ("p99_us", number(self.latencies.microseconds(atPercentile: 99))),
+                ("max_us", number(self.latencies.maximum)), ("lost", "\(self.measurement.lost)"),
                 ("reordered", "\(self.measurement.reordered)"),
                 ("cpu_us_per_message", Self.decimal(self.processorTimePerMessage, 3)),
             ]
@@ -85,8 +77,10 @@
                     "\(Self.grouped(self.measurement.bytes)) bytes, \(Self.grouped(self.measurement.lost)) lost, "
                         + "\(Self.grouped(self.measurement.reordered)) out of order")
             }
-            if let maximum {
-                let rows = [("p50", 50), ("p90", 90), ("p99", 99), ("p99.9", 99.9)].map { ($0, self.latency($1) ?? 0) }
+            if let maximum = self.latencies.maximum {
+                let rows = [("p50", 50), ("p90", 90), ("p99", 99), ("p99.9", 99.9)].map { name, percent in
+                    (name, self.latencies.microseconds(atPercentile: percent) ?? 0)
+                }
                 for (name, value) in rows + [("max", maximum)] {
                     lines.append("  " + Self.right(name, 5) + Self.right(Self.microseconds(value), 14))
                 }

@@ -76,7 +76,7 @@
                 let start = pace?.instant(of: sequence) ?? .now
                 do throws(MQTTError) {
                     _ = try await self.client.request(payload, to: self.topic, qos: self.qos, timeout: Self.timeout)
-                    measurement.record(.now - start)
+                    self.progress.latencies.record(.now - start)
                     measurement.count += 1
                     measurement.bytes += self.size
                     if order.next.max(sequence + 1, ordering: .relaxed).newValue != sequence + 1 {

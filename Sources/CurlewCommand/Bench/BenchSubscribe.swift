@@ -80,7 +80,9 @@
                     if let payload = message.withPayload({ BenchPayload($0) }) {
                         senders.received(payload.sequence, from: payload.sender)
                         if payload.time > 0 {
-                            measurement.record(nanoseconds: Int64(ProcessUsage.wallNanoseconds) - Int64(payload.time))
+                            let now = ProcessUsage.wallNanoseconds
+                            progress.latencies.record(
+                                nanoseconds: Int64(truncatingIfNeeded: now &- payload.time))
                         }
                     }
                     guard progress.countOne(), !progress.isOver else { break }

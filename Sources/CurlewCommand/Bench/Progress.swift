@@ -13,6 +13,7 @@
 
         /// How many messages shall be done; `nil` for no bound.
         let limit: Int?
+        let latencies = Latencies()
         private let done = Atomic<Int>(0)
         private let isEnded = Atomic<Bool>(false)
         private let end = OneShot<Void>()
