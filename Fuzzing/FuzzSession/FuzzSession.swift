@@ -75,7 +75,8 @@ private struct SessionUnderTest {
         self.session.connectionLost()
         let connack = ConnAck(sessionPresent: sessionPresent)
         precondition(
-            self.session.connected(connack, to: self.connect, now: self.now, into: &self.out) != .protocolError)
+            self.session.connected(connack, to: self.connect, server: "", now: self.now, into: &self.out)
+                != .protocolError)
         self.settle()
     }
 

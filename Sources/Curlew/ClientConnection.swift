@@ -23,7 +23,7 @@ final class ClientConnection: LinkHandler {
         var error: MQTTError?
     }
 
-    private enum Phase {
+    enum Phase {
         case handshake
         case connected
         /// Nothing that comes in is looked at any more.
@@ -33,11 +33,12 @@ final class ClientConnection: LinkHandler {
 
     let client: MQTTClient
     let link: any Link
+    let server: Endpoint
     let opening: OneShot<Opening>
     let closed: OneShot<Closing>
 
-    private let connect: Connect
-    private var phase = Phase.handshake
+    let connect: Connect
+    private(set) var phase = Phase.handshake
     private var decoder: PacketDecoder
     /// The beginning of a packet whose end has not come yet.
     private var partial: ByteBuffer?
@@ -52,18 +53,25 @@ final class ClientConnection: LinkHandler {
     private var spare = ByteBuffer()
     private var keepAlive: KeepAlive
     private var keepAliveDeadline: Deadlines.ID?
+    /// How many bytes were handed to the link.
+    private var written = 0
+    /// While a PINGREQ waits behind other bytes: how many the link has to send before it has left, and how many it had sent
+    /// when the watchdog looked last.
+    private var waitingPing: (position: Int, sent: Int)?
     private var closing = Closing()
-    /// Whether the authenticator is working on a challenge.
-    private var isAnswering = false
+    /// How far an enhanced authentication is.
+    var authentication = AuthenticationState()
     /// Whether reading rests until the server has taken some of what it makes us answer.
     private var isPaused = false
 
     /// Sends CONNECT at once.
     init(
-        _ client: MQTTClient, link: any Link, connect: Connect, opening: OneShot<Opening>, closed: OneShot<Closing>
+        _ client: MQTTClient, link: any Link, server: Endpoint, connect: Connect, opening: OneShot<Opening>,
+        closed: OneShot<Closing>
     ) {
         self.client = client
         self.link = link
+        self.server = server
         self.connect = connect
         self.opening = opening
         self.closed = closed
@@ -89,6 +97,7 @@ final class ClientConnection: LinkHandler {
 
     private func read(_ bytes: ByteBuffer) {
         guard self.phase == .handshake || self.phase == .connected else { return }
+        self.keepAlive.received(at: self.client.clock.now())
         var bytes = bytes
         let hadPartial = self.partial != nil
         if hadPartial {
@@ -131,7 +140,7 @@ final class ClientConnection: LinkHandler {
     func linkReadCompleted() {
         self.client.flushIfNeeded(self)
         // A server that sends and does not read would have our answers pile up without end.
-        if !self.isPaused, !self.link.isWritable, self.client.hasMuchUnsent {
+        if !self.isPaused, !self.link.isWritable, self.client.hasManyAnswers {
             self.isPaused = true
             self.link.setReading(false)
         }
@@ -142,7 +151,6 @@ final class ClientConnection: LinkHandler {
         guard !self.packets.isEmpty else { return }
         defer { self.packets.removeAll(keepingCapacity: true) }
         let now = self.client.clock.now()
-        self.keepAlive.received(at: now)
         var next = self.phase == .handshake ? self.open(now) : 0
         while self.phase == .connected, next < self.packets.count {
             let event = self.client.process(&self.packets, from: &next, now, into: &self.batch)
@@ -163,6 +171,7 @@ final class ClientConnection: LinkHandler {
     /// Takes packets until the handshake is over; returns the index of the first that belongs to the session.
     private func open(_ now: Timestamp) -> Int {
         for (index, packet) in self.packets.enumerated() {
+            guard self.phase == .handshake else { break }
             switch packet {
             case .connack(let connack):
                 return self.receivedConnack(connack, now) ? index + 1 : self.packets.count
@@ -172,26 +181,22 @@ final class ClientConnection: LinkHandler {
                 self.close(
                     .protocolError,
                     MQTTError(.protocolViolation, "The server sent another packet before CONNACK."))
-                return self.packets.count
             }
         }
         return self.packets.count
     }
 
     private func receivedConnack(_ connack: ConnAck, _ now: Timestamp) -> Bool {
+        var connack = connack
+        // Nobody asks for them, and what is kept of CONNACK is kept for as long as the connection.
+        connack.properties.userProperties = []
         guard !connack.reasonCode.isFailure else {
             self.phase = .closing
             self.opening.set(.refused(connack))
             self.link.closeAfterWrites(within: self.client.configuration.connection.disconnectTimeout)
             return false
         }
-        do {
-            let authenticator = self.client.configuration.authentication?.authenticator
-            try authenticator?.finish(with: connack.properties.authenticationData)
-        } catch {
-            self.close(.notAuthorized, .authenticationGivenUp(error))
-            return false
-        }
+        guard self.finishAuthentication(connack) else { return false }
         guard let isResumed = self.client.connected(self, connack, to: self.connect, now: now) else {
             self.close(
                 .protocolError,
@@ -208,55 +213,6 @@ final class ClientConnection: LinkHandler {
         return true
     }
 
-    /// Has the application's authenticator answer a step of the server's.
-    private func continueAuthentication(_ auth: Auth) {
-        guard let authentication = self.client.configuration.authentication else {
-            self.close(
-                .protocolError, MQTTError(.protocolViolation, "The server sent AUTH although nobody asked for it."))
-            return
-        }
-        let data = auth.properties.authenticationData
-        guard auth.reasonCode == .continueAuthentication else {
-            do {
-                try authentication.authenticator.finish(with: data)
-                self.client.reauthenticated(nil)
-            } catch {
-                self.close(.notAuthorized, .authenticationGivenUp(error))
-            }
-            return
-        }
-        guard !self.isAnswering else {
-            self.close(
-                .protocolError, MQTTError(.protocolViolation, "The server sent AUTH before the last one was answered."))
-            return
-        }
-        self.isAnswering = true
-        let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
-        let loop = self.link.eventLoop
-        Task(executorPreference: self.client.taskExecutor) {
-            let answer: Result<ByteBuffer?, any Error>
-            do {
-                answer = .success(try await authentication.authenticator.respond(to: data))
-            } catch {
-                answer = .failure(error)
-            }
-            loop.execute {
-                connection.value.isAnswering = false
-                switch answer {
-                case .success(let data):
-                    connection.value.write(.auth(.step(.continueAuthentication, authentication.method, data)))
-                case .failure(let error):
-                    connection.value.close(.notAuthorized, .authenticationGivenUp(error))
-                }
-            }
-        }
-    }
-
-    /// Begins to authenticate anew (section 4.12.1).
-    func reauthenticate(_ method: String, _ data: ByteBuffer?) {
-        self.write(.auth(.step(.reauthenticate, method, data)))
-    }
-
     // MARK: Writing
 
     /// Writes what the session has to send; called when something was added, or the link takes more.
@@ -264,9 +220,9 @@ final class ClientConnection: LinkHandler {
         guard self.phase == .connected, self.link.isWritable else { return }
         var rounds = 0
         while let bytes = self.client.takeOutgoing(replacement: &self.spare) {
-            self.link.write(bytes)
+            self.write(bytes)
             self.spare = bytes
-            self.keepAlive.sent(at: self.client.clock.now())
+            self.readOn()
             guard self.link.isWritable else { return }
             rounds += 1
             // Others of the loop want their turn, too.
@@ -280,19 +236,29 @@ final class ClientConnection: LinkHandler {
     func linkWritabilityChanged(_ isWritable: Bool) {
         guard isWritable else { return }
         self.flush()
-        if self.isPaused, !self.client.hasMuchUnsent {
-            self.isPaused = false
-            self.link.setReading(true)
-        }
+        // Also where there was nothing to flush.
+        self.readOn()
     }
 
-    private func write(_ packet: Packet) {
+    /// Reads again, if reading rested: the server has taken its answers.
+    private func readOn() {
+        guard self.isPaused else { return }
+        self.isPaused = false
+        self.link.setReading(true)
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        self.written += bytes.readableBytes
+        self.link.write(bytes)
+        self.keepAlive.sent(at: self.client.clock.now())
+    }
+
+    func write(_ packet: Packet) {
         guard self.phase == .handshake || self.phase == .connected else { return }
         var bytes = ByteBuffer()
         do {
             try packet.encode(into: &bytes, version: self.connect.version)
-            self.link.write(bytes)
-            self.keepAlive.sent(at: self.client.clock.now())
+            self.write(bytes)
         } catch {
             self.close(.normalDisconnection, MQTTError(.invalidArgument, "\(error)"))
         }
@@ -311,9 +277,15 @@ final class ClientConnection: LinkHandler {
 
     private func watchdogFired() {
         guard self.phase == .connected else { return }
-        switch self.keepAlive.deadlineReached(at: self.client.clock.now()) {
+        let now = self.client.clock.now()
+        self.lookAfterPing(now)
+        switch self.keepAlive.deadlineReached(at: now) {
         case .none: break
-        case .sendPing: self.write(.pingreq)
+        case .sendPing:
+            self.write(.pingreq)
+            if self.waitingPing == nil, !self.link.isWritable {
+                self.waitingPing = (position: self.written, sent: self.written - self.link.unsentBytes)
+            }
         case .serverIsDead:
             // Nobody listens: no point in saying goodbye.
             self.finish(MQTTError(.connectionClosed, "The server did not answer a ping in time."))
@@ -321,6 +293,15 @@ final class ClientConnection: LinkHandler {
             return
         }
         self.watch()
+    }
+
+    /// A PINGREQ behind a large message leaves late on a slow network. As long as the server takes what is before it, the
+    /// server lives.
+    private func lookAfterPing(_ now: Timestamp) {
+        guard let ping = self.waitingPing else { return }
+        let sent = self.written - self.link.unsentBytes
+        if sent > ping.sent { self.keepAlive.pingIsWaiting(at: now) }
+        self.waitingPing = sent < ping.position ? (ping.position, sent) : nil
     }
 
     // MARK: The end
@@ -331,7 +312,7 @@ final class ClientConnection: LinkHandler {
         if self.phase == .connected {
             // What is encoded counts as sent: it goes before the goodbye, though the link has much to write already.
             let rest = self.client.takeLastOutgoing()
-            if rest.readableBytes > 0 { self.link.write(rest) }
+            if rest.readableBytes > 0 { self.write(rest) }
             let version = self.connect.version
             if version >= .v5_0 || code == .normalDisconnection {
                 self.write(.disconnect(Disconnect(reasonCode: code, properties: properties)))
@@ -373,30 +354,3 @@ final class ClientConnection: LinkHandler {
 
 @available(*, unavailable)
 extension ClientConnection: Sendable {}
-
-extension MQTTError {
-    fileprivate static func authenticationGivenUp(_ error: any Error) -> Self {
-        Self(.authenticationFailed, "The authentication was given up: \(error)", cause: error)
-    }
-}
-
-extension Auth {
-    /// A step of the client.
-    static func step(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) -> Auth {
-        var properties: [Property] = [.authenticationMethod(method)]
-        if let data { properties.append(.authenticationData(data)) }
-        return Auth(reasonCode: code, properties: Properties(properties))
-    }
-}
-
-extension Properties {
-    /// The authentication method, where the packet has one (section 3.1.2.11.9).
-    var authenticationMethod: String? {
-        self.value { if case .authenticationMethod(let value) = $0 { value } else { nil } }
-    }
-
-    /// The data of an authentication step (section 3.1.2.11.10).
-    var authenticationData: ByteBuffer? {
-        self.value { if case .authenticationData(let value) = $0 { value } else { nil } }
-    }
-}

@@ -10,6 +10,10 @@ final class EventHub: Sendable {
         self.bufferSize = bufferSize
     }
 
+    deinit {
+        for continuation in self.listeners.withLock({ $0.byID.values }) { continuation.finish() }
+    }
+
     func listen() -> AsyncStream<MQTTEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
             of: MQTTEvent.self, bufferingPolicy: .bufferingNewest(self.bufferSize))

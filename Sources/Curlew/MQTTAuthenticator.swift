@@ -60,7 +60,10 @@ extension MQTTClient {
         let deadline = self.deadlines.schedule(after: limit) {
             result.set(MQTTError(.timedOut, "The server did not finish the authentication within \(limit)."))
         }
-        defer { self.deadlines.cancel(deadline) }
+        defer {
+            self.deadlines.cancel(deadline)
+            self.shared.withLock { shared in shared.reauthentications.removeAll { $0 === result } }
+        }
         guard let error = await result.wait() else { throw MQTTError(.cancelled, "The task was cancelled.") }
         if let error { throw error }
     }

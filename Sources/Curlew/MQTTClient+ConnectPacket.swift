@@ -42,13 +42,10 @@ extension MQTTClient {
         if !session.requestProblemInformation { properties.append(.requestProblemInformation(false)) }
         if let authentication = self.configuration.authentication {
             properties.append(.authenticationMethod(authentication.method))
-            do {
-                if let data = try await authentication.authenticator.begin() {
-                    properties.append(.authenticationData(data))
-                }
-            } catch {
-                throw MQTTError(.authenticationFailed, "The authentication could not begin: \(error)", cause: error)
+            let data = try await self.ask("The authentication could not begin") {
+                try await authentication.authenticator.begin()
             }
+            if let data { properties.append(.authenticationData(data)) }
         }
         properties += session.userProperties.map(Property.userProperty)
         connect.properties = Properties(properties)
@@ -60,9 +57,31 @@ extension MQTTClient {
         case .none: return MQTTConfiguration.Login()
         case .fixed(let login): return login
         case .provider(let provide):
-            do { return try await provide() } catch {
-                throw MQTTError(.authenticationFailed, "The credentials could not be provided: \(error)", cause: error)
-            }
+            return try await self.ask("The credentials could not be provided", provide)
+        }
+    }
+
+    /// Runs code of the application, for no longer than a handshake may take, and no longer than somebody wants a connection.
+    private func ask<Answer: Sendable>(
+        _ failure: String, _ question: @escaping @Sendable () async throws -> Answer
+    ) async throws(MQTTError) -> Answer {
+        let answer = OneShot<Result<Answer, any Error>>()
+        let task = Task {
+            do { answer.set(.success(try await question())) } catch { answer.set(.failure(error)) }
+        }
+        let limit = self.configuration.connection.handshakeTimeout
+        let deadline = self.deadlines.schedule(after: limit) {
+            answer.set(.failure(MQTTError(.timedOut, "it took longer than \(limit)")))
+        }
+        defer {
+            self.deadlines.cancel(deadline)
+            task.cancel()
+        }
+        switch await answer.wait() {
+        case .success(let answer)?: return answer
+        case .failure(let error)?:
+            throw MQTTError(.authenticationFailed, "\(failure): \(error)", cause: error)
+        case nil: throw MQTTError(.cancelled, "The task was cancelled.")
         }
     }
 }

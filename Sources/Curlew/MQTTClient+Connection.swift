@@ -15,10 +15,12 @@ extension MQTTClient {
 
     /// CONNACK came with success. Returns whether the session was resumed; `nil` when the server breaks the protocol.
     func connected(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
+        let server = "\(connection.server)"
         let result: ClientSession.Connected = self.shared.withLock { shared in
             shared.out.clear()
             shared.isFlushScheduled = false
-            let result = shared.session.connected(connack, to: connect, now: now, into: &shared.out)
+            let result = shared.session.connected(
+                connack, to: connect, server: server, now: now, into: &shared.out)
             guard result != .protocolError else { return result }
             // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
             shared.isFlushScheduled = shared.out.readableBytes > 0
@@ -27,7 +29,10 @@ extension MQTTClient {
             shared.flush = { bound.value.flush() }
             if shared.hasConnected { shared.statistics.reconnects += 1 }
             shared.hasConnected = true
-            if let assigned = shared.session.limits?.assignedClientIdentifier { shared.clientIdentifier = assigned }
+            // A server may give a name to a client that has none, not another name to one that has.
+            if connect.clientIdentifier.isEmpty, let assigned = shared.session.limits?.assignedClientIdentifier {
+                shared.clientIdentifier = assigned
+            }
             return result
         }
         self.resumeCompleted()
@@ -46,6 +51,7 @@ extension MQTTClient {
             shared.flush = nil
             shared.session.connectionLost()
             shared.out = ByteBuffer()
+            shared.answers = 0
             shared.isFlushScheduled = false
         }
         self.resumeCompleted()
@@ -62,6 +68,7 @@ extension MQTTClient {
         var mustWatch = false
         var received = 0
         let (resumptions, lost) = self.shared.withLock { shared in
+            let before = shared.out.readableBytes
             while index < packets.count, event == nil {
                 // Moved, not copied: a copy counts references to topic, payload and properties up and down again.
                 let packet = exchange(&packets[index], with: .pingreq)
@@ -80,6 +87,7 @@ extension MQTTClient {
                 case .violation(let code, let message): event = .violation(code, message)
                 }
             }
+            shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             if !shared.isWatchingAcknowledgements, shared.session.unacknowledgedCount > 0 {
                 shared.isWatchingAcknowledgements = true
                 mustWatch = true
@@ -108,11 +116,13 @@ extension MQTTClient {
 
     private func fail(_ lost: [LostReceiver]) {
         for lost in lost {
-            let filters = (lost.receiver as? SubscriptionBuffer)?.filters ?? []
+            let filters = lost.receiver.filters
             var code: ReasonCode?
             if case .subscribed(let reasonCode, _) = lost.outcome { code = reasonCode }
             let reason = code.map { "\($0)" } ?? "limits"
             self.logger.warning("subscription lost", metadata: ["filters": "\(filters)", "reason": "\(reason)"])
+            // The next request makes another inbox.
+            if let inbox = lost.receiver as? ReplyInbox { self.remove(inbox) }
             lost.receiver.finish(
                 MQTTError(
                     .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",
@@ -123,8 +133,8 @@ extension MQTTClient {
 
     // MARK: Writing
 
-    /// Whether more waits to be written than publishes alone may make wait.
-    var hasMuchUnsent: Bool { self.shared.withLock { $0.out.readableBytes > self.configuration.queues.unsentBytes } }
+    /// Whether as much waits to be written that the server made us answer as publishes may make wait.
+    var hasManyAnswers: Bool { self.shared.withLock { $0.answers > self.configuration.queues.unsentBytes } }
 
     /// A read is over: writes what it led to.
     func flushIfNeeded(_ connection: ClientConnection) {
@@ -145,6 +155,7 @@ extension MQTTClient {
             published = shared.statistics.published - shared.published
             shared.published = shared.statistics.published
             let bytes = exchange(&shared.out, with: replacement)
+            shared.answers = 0
             // What waited for room in the buffer follows at once; while it does, nobody need ask for another flush.
             shared.session.pump(now: now, into: &shared.out)
             shared.isFlushScheduled = shared.out.readableBytes > 0
@@ -166,7 +177,9 @@ extension MQTTClient {
     /// A consumer has passed a message.
     func passed(_ token: DeliveryToken, reasonCode: ReasonCode = .success) {
         let flush = self.shared.withLock { shared in
+            let before = shared.out.readableBytes
             shared.session.passed(token, reasonCode: reasonCode, into: &shared.out)
+            shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             return shared.claimFlush()
         }
         if let flush { self.eventLoop.execute(flush) }
@@ -176,7 +189,9 @@ extension MQTTClient {
     func passed(_ tokens: [DeliveryToken]) {
         guard !tokens.isEmpty else { return }
         let flush = self.shared.withLock { shared in
+            let before = shared.out.readableBytes
             for token in tokens { shared.session.passed(token, into: &shared.out) }
+            shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             return shared.claimFlush()
         }
         if let flush { self.eventLoop.execute(flush) }
@@ -221,6 +236,11 @@ struct LostReceiver {
 }
 
 extension MQTTClient.Shared {
+    /// The session has written something that answers the server. Beyond the high-water mark it adds no publish.
+    mutating func countAnswers(since before: Int, highWaterMark: Int) {
+        if before >= highWaterMark { self.answers += self.out.readableBytes - before }
+    }
+
     mutating func takeLostReceivers() -> [LostReceiver] {
         self.session.takeLostSubscribers().flatMap { lost in
             lost.subscribers.compactMap { id in

@@ -37,8 +37,9 @@ extension MQTTClient {
     /// Publishes a message and waits until the server has taken it: at QoS 0 until it is on its way, at QoS 1 and 2 until it is
     /// acknowledged. It is sent again after the loss of a connection, as often as necessary.
     ///
-    /// While there is no connection, or more is waiting than `queues.unsentBytes` allows, the call waits. It never drops a
-    /// message and never blocks a thread.
+    /// While there is no connection, before the first ``connect()`` too, or more is waiting than `queues.unsentBytes` allows,
+    /// the call waits. It never drops a message and never blocks a thread. Once the client has been disconnected, or has given
+    /// up for good, the call throws at once, until ``connect()`` is called again.
     ///
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
@@ -79,8 +80,8 @@ extension MQTTClient {
     /// for delivery in deliveries { try await delivery.wait() }
     /// ```
     ///
-    /// - Throws: ``MQTTError`` with code `queueFull` when more waits than `queues.outboxCount` or `queues.outboxBytes` allow;
-    ///   nothing is ever dropped to make room.
+    /// - Throws: ``MQTTError`` with code `queueFull` when more waits than `queues.outboxCount` or `queues.outboxBytes` allow,
+    ///   for nothing is ever dropped to make room; and as `publish` does, once the client has stopped.
     @discardableResult
     public func enqueue(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
@@ -112,6 +113,7 @@ extension MQTTClient {
         ///
         /// Cancelling the task takes the message out of the outbox, if it has not been sent.
         ///
+        /// - Parameter timeout: How long to wait. Default: `connection.acknowledgementTimeout`.
         /// - Returns: The server's reason code.
         /// - Throws: As `publish` does.
         @discardableResult
@@ -121,7 +123,8 @@ extension MQTTClient {
             // Of many that were sent, most are acknowledged by the time somebody asks.
             let known = self.client.shared.withLock { $0.waiters.takeResult(of: request) }
             if let known { return try self.client.outcome(known) }
-            return try await self.client.outcome(of: request, timeout: timeout)
+            let limit = timeout ?? self.client.configuration.connection.acknowledgementTimeout
+            return try await self.client.outcome(of: request, timeout: limit)
         }
     }
 
@@ -142,13 +145,11 @@ extension MQTTClient {
     /// Hands a message to the session on the caller's thread. Returns the request to wait for, or `nil` when it is done.
     func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
         let now = message.properties.messageExpiryInterval == nil ? Timestamp.start : self.clock.now()
-        var rejection: Rejection?
+        var refusal: MQTTError?
         var flush: (@Sendable () -> Void)?
         let request: RequestID? = self.shared.withLock { shared in
-            if case .draining = shared.lifecycle {
-                rejection = .ended
-                return nil
-            }
+            refusal = shared.refusal
+            guard refusal == nil else { return nil }
             let request = shared.makeRequestID()
             do throws(Rejection) {
                 let submitted = try shared.session.publish(
@@ -159,11 +160,11 @@ extension MQTTClient {
                 shared.waiters.reserve(request)
                 return request
             } catch {
-                rejection = error
+                refusal = MQTTError(error)
                 return nil
             }
         }
-        if let rejection { throw MQTTError(rejection).with(delivery: .notSent) }
+        if let refusal { throw refusal.with(delivery: .notSent) }
         if let flush { self.eventLoop.execute(flush) }
         if let request, message.qos != .atMostOnce { self.sampleLatency(request) }
         return request
@@ -220,7 +221,8 @@ extension MQTTClient {
         }
     }
 
-    private func giveUp(_ request: RequestID, _ result: @Sendable (_ wasQueued: Bool) -> Waiters.Result) {
+    /// Nobody waits any more: a message that was not sent leaves the outbox.
+    func giveUp(_ request: RequestID, _ result: @Sendable (_ wasQueued: Bool) -> Waiters.Result) {
         let resumptions = self.shared.withLock { shared in
             let outcome = result(shared.session.cancel(request))
             let target = shared.waiters.finish(request, outcome)

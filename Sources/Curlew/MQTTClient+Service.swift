@@ -23,7 +23,7 @@ extension MQTTClient: Service {
     ///
     /// - Throws: ``MQTTError``: what ended it for good, or `cancelled`.
     public nonisolated(nonsending) func waitUntilStopped() async throws(MQTTError) {
-        let ended: OneShot<Void>? = self.shared.withLock { shared in
+        let ended: OneShot<DrainReport>? = self.shared.withLock { shared in
             switch shared.lifecycle {
             case .idle: nil
             case .running(let supervision), .draining(let supervision): supervision.ended

@@ -5,8 +5,13 @@ import Synchronization
 extension MQTTClient {
     /// Subscribes to a topic filter, and returns when the server has granted it.
     ///
-    /// Several subscriptions of one client may have the same filter: each gets every message, and the server is told once. When
-    /// they ask for a different QoS, the higher one counts; other options must be the same.
+    /// Several subscriptions of one client may have the same filter: each gets every message, and the server sends it once. Each
+    /// asks the server anew, for the retained messages, which go to that one alone; where the server has no subscription
+    /// identifiers, as before MQTT 5.0, or with `retainAsPublished`, they go to the others again. When they ask for a different
+    /// QoS, the higher one counts; other options must be the same.
+    ///
+    /// While there is no connection, before the first ``connect()`` too, the call waits. Once the client has been
+    /// disconnected, or has given up for good, it throws at once, until ``connect()`` is called again.
     ///
     /// - Parameters:
     ///   - filter: The topic filter; `$share/{group}/{filter}` for a share of the messages (MQTT 5.0 section 4.8.2).
@@ -16,7 +21,7 @@ extension MQTTClient {
     ///   - timeout: How long to wait for the server. Default: `connection.acknowledgementTimeout`.
     /// - Returns: The messages, those included that came while this call was returning.
     /// - Throws: ``MQTTError``: `invalidTopic`, `subscriptionRefused` with the server's reason code, `notSupportedByServer`,
-    ///   `notSupportedByProtocolVersion`, `timedOut`, `cancelled` or `clientStopped`.
+    ///   `notSupportedByProtocolVersion`, `timedOut`, `cancelled` or `clientStopped`, and what ended the client for good.
     public nonisolated(nonsending) func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -39,10 +44,13 @@ extension MQTTClient {
         let wanted = Array(zip(parsed, filters.map(\.options)))
         let subscription = self.makeSubscription(parsed, queue, acknowledgement)
         let buffer = subscription.buffer
+        let begun = self.clock.now()
         let requests = try self.begin(buffer, wanted)
         for (index, request) in requests.enumerated() {
             do throws(MQTTError) {
-                try await self.granted(request, parsed[index], timeout)
+                // The answers come one after the other, and have one time together.
+                let left = timeout.map { max(.zero, $0 - (self.clock.now() - begun)) }
+                try await self.granted(request, parsed[index], left)
             } catch {
                 for request in requests[(index + 1)...] { self.shared.withLock { $0.waiters.forget(request) } }
                 self.unsubscribeInBackground(buffer.id)
@@ -111,14 +119,12 @@ extension MQTTClient {
     func begin(
         _ receiver: any MessageReceiver & Identified, _ wanted: [(TopicFilter, SubscriptionOptions)]
     ) throws(MQTTError) -> [RequestID] {
-        var rejection: Rejection?
+        var refusal: MQTTError?
         var flush: (@Sendable () -> Void)?
         let requests = self.shared.withLock { shared in
             var requests: [RequestID] = []
-            if case .draining = shared.lifecycle {
-                rejection = .ended
-                return requests
-            }
+            refusal = shared.refusal
+            guard refusal == nil else { return requests }
             shared.receivers[receiver.id] = receiver
             for (filter, options) in wanted {
                 let request = shared.makeRequestID()
@@ -129,19 +135,19 @@ extension MQTTClient {
                     requests.append(request)
                 } catch {
                     shared.waiters.forget(request)
-                    rejection = error
+                    refusal = MQTTError(error)
                     break
                 }
             }
-            if rejection != nil { for request in requests { shared.waiters.forget(request) } }
+            if refusal != nil { for request in requests { shared.waiters.forget(request) } }
             flush = shared.claimFlush()
             return requests
         }
         self.resumeCompleted()
         if let flush { self.eventLoop.execute(flush) }
-        if let rejection {
+        if let refusal {
             self.unsubscribeInBackground(receiver.id)
-            throw MQTTError(rejection)
+            throw refusal
         }
         return requests
     }

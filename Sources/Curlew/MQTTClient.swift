@@ -112,6 +112,8 @@ extension MQTTClient {
         var session: ClientSession
         /// Encoded and not yet handed to the link.
         var out = ByteBuffer()
+        /// How many bytes of `out` answer what the server has sent, as far as they are beyond what publishes fill.
+        var answers = 0
         /// Whether the event loop has been asked to write, or waits for the link to take more.
         var isFlushScheduled = false
         /// The connection after its handshake.
@@ -129,7 +131,9 @@ extension MQTTClient {
         /// Whether there has been a connection since `connect()`.
         var hasConnected = false
         var clientIdentifier: String
-        /// What ended the client for good, for those who come later.
+        /// Whether `connect()` must be called again before anything new is accepted.
+        var hasStopped = false
+        /// What ended the client for good, for those who come later; `nil` where it was disconnected.
         var stopError: MQTTError?
         /// Who waits until nothing is left to send.
         var drained: [OneShot<Void>] = []
@@ -157,6 +161,17 @@ extension MQTTClient {
         mutating func makeSubscriberID() -> SubscriberID {
             defer { self.nextIdentifier += 1 }
             return SubscriberID(self.nextIdentifier)
+        }
+
+        /// Why nothing new is accepted; `nil` where it is.
+        var refusal: MQTTError? {
+            switch self.lifecycle {
+            case .draining: MQTTError(.clientStopped, "The client is being disconnected.")
+            case .idle where self.hasStopped:
+                self.stopError
+                    ?? MQTTError(.clientStopped, "The client was disconnected: call `connect()` to use it again.")
+            case .idle, .running: nil
+            }
         }
 
         /// If there is something to write and nobody has been told: what the event loop is to do.
@@ -223,7 +238,8 @@ extension MQTTClient {
         let task: Task<Void, Never>
         /// `nil` for success.
         let first: OneShot<MQTTError?>
-        let ended: OneShot<Void>
+        /// What was left undone.
+        let ended: OneShot<DrainReport>
     }
 }
 
@@ -235,6 +251,8 @@ extension MQTTConfiguration {
         // to disconnect it for that would mean to disconnect it for ever. What they send is bounded by 65,535 packet
         // identifiers and by the queues of the subscriptions.
         settings.receiveMaximum = .max
+        // Half-done exchanges of an earlier run, which such a session may have, must not meet new ones.
+        if !self.session.cleanStart { settings.firstPacketID = PacketID(.random(in: 1...UInt16.max)) }
         settings.topicAliasMaximum = UInt16(clamping: self.session.topicAliasMaximum)
         settings.outgoingTopicAliasMaximum = self.session.usesTopicAliases ? 1024 : 0
         settings.highWaterMark = self.queues.unsentBytes

@@ -22,8 +22,13 @@ extension MQTTConfiguration {
         /// meantime is proof of life too. Default: 10 seconds.
         public var pingTimeout: Duration = .seconds(10)
 
-        /// How long a connected server may take to acknowledge a publish, subscribe or unsubscribe, before the connection
-        /// counts as lost and is made anew. Default: `nil`, as long as pings are answered.
+        /// How long a publish, subscribe or unsubscribe may wait for the server, from the call on and with the time in which
+        /// there is no connection, where the call gives no time of its own. Then it throws `timedOut`, whose
+        /// ``MQTTError/delivery`` says whether a message was sent; one that was not is dropped. The connection stays.
+        ///
+        /// Default: `nil`, as long as it takes: through any number of reconnections, and for ever where a server answers
+        /// pings and nothing else. Set it, or give a time with each call, where no wait may be without end; requests always
+        /// have one.
         public var acknowledgementTimeout: Duration?
 
         /// How long the server may take to close the connection after DISCONNECT, before this end closes it.
@@ -124,6 +129,9 @@ extension MQTTConfiguration {
         /// How many tries in a row may fail, or end before they were stable; 1 is never to try again.
         /// Default: `nil`, no limit.
         public var maximumTries: Int?
+        /// How many times in a row a server may send the client to another one (MQTT 5.0 section 4.11); 0 is to follow none.
+        /// The other server is told the same credentials, under the same TLS settings. Default: 4.
+        public var maximumRedirections: Int = 4
 
         /// All defaults.
         public init() {}
@@ -143,6 +151,7 @@ extension MQTTConfiguration {
             settings.minimumDelay = self.floor
             settings.stableAfter = self.stableAfter
             settings.maximumTries = self.maximumTries
+            settings.maximumRedirections = self.maximumRedirections
             return settings
         }
     }

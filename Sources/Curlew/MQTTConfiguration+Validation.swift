@@ -30,6 +30,9 @@ extension MQTTConfiguration {
     package func validate(for version: ProtocolVersion) throws(MQTTError) {
         guard version < .v5_0 else { return }
         if case .fixed(let login) = self.credentials.source { try login.validate(for: version) }
+        if self.authentication != nil {
+            throw notSupported(version, "Enhanced authentication", "use MQTT 5.0, or a user name and a password")
+        }
         if let will = self.will, will.delay > .zero {
             throw notSupported(version, "A will delay", "set it to zero")
         }

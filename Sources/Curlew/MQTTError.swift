@@ -17,7 +17,8 @@ public struct MQTTError: Error, Sendable {
     public var code: Code
     /// What the server answered, if the failure is an answer of the server (MQTT 5.0 section 2.4).
     public var reasonCode: ReasonCode?
-    /// One sentence that says what is wrong and, where something can be done about it, what.
+    /// One sentence that says what is wrong and, where something can be done about it, what. What a server wrote may be part of
+    /// it, made harmless for logs and terminals.
     public var message: String
     /// The error beneath this one, if there is one.
     public var cause: (any Error)?
@@ -37,7 +38,7 @@ public struct MQTTError: Error, Sendable {
         cause: (any Error)? = nil
     ) {
         self.code = code
-        self.message = message
+        self.message = message.printable
         self.reasonCode = reasonCode
         self.delivery = delivery
         self.cause = cause

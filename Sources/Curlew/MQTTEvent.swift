@@ -52,7 +52,7 @@ public struct MQTTStatistics: Sendable, Hashable {
     public var unrouted = 0
     /// Messages that the queues of subscriptions have dropped.
     public var dropped = 0
-    /// Replies that came after their request had ended, or twice.
+    /// Replies that came after their request had ended, or twice, or to a request of somebody else.
     public var unexpectedReplies = 0
     /// Connections made after the first.
     public var reconnects = 0

@@ -58,7 +58,7 @@ public struct MQTTMessage: Sendable {
         properties: Properties, token: DeliveryToken?
     ) {
         let count = payload.readableBytes
-        let keepsSlice = count >= Self.copyLimit && count >= payload.storageCapacity / 4
+        let keepsSlice = count >= Self.copyLimit && count >= payload.storageCapacity / 2
         let storage = Storage.create(minimumCapacity: keepsSlice ? 0 : count) { _ in
             Header(
                 topic: topic, payloadCount: count, slice: keepsSlice ? payload : nil, qos: qos, isRetained: isRetained,

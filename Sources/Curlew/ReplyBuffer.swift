@@ -6,19 +6,21 @@ import Synchronization
 final class ReplyBuffer: Sendable {
     private struct State {
         var replies = Deque<MQTTMessage>()
+        /// What the unread replies weigh.
+        var bytes = 0
         /// How many more are wanted; `nil`: all that come.
         var wanted: Int?
-        var waiting: UnsafeContinuation<Void, Never>?
+        var waiting: [UnsafeContinuation<Void, Never>] = []
         var isFinished = false
         var error: MQTTError?
     }
 
     /// Guards the replies and who waits for them.
     private let state: Mutex<State>
-    /// How many replies may wait unread.
-    private let bound: Int
+    /// How many replies may wait unread, and how many bytes they may weigh.
+    private let bound: (count: Int, bytes: Int)
 
-    init(wanted: Int?, bound: Int) {
+    init(wanted: Int?, bound: (count: Int, bytes: Int)) {
         self.state = Mutex(State(wanted: wanted))
         self.bound = bound
     }
@@ -34,26 +36,31 @@ final class ReplyBuffer: Sendable {
     }
 
     func receive(_ message: MQTTMessage) -> Received {
-        let (result, waiting): (Received, UnsafeContinuation<Void, Never>?) = self.state.withLock { state in
-            guard !state.isFinished, state.replies.count < self.bound else { return (.dropped, nil) }
+        let weight = message.weight
+        let (result, waiting): (Received, [UnsafeContinuation<Void, Never>]) = self.state.withLock { state in
+            // One that is larger than all may be is taken where it is alone.
+            guard !state.isFinished, state.replies.count < self.bound.count,
+                state.replies.isEmpty || state.bytes + weight <= self.bound.bytes
+            else { return (.dropped, []) }
             state.replies.append(message)
+            state.bytes += weight
             if let wanted = state.wanted { state.wanted = wanted - 1 }
             if state.wanted == 0 { state.isFinished = true }
-            return (state.isFinished ? .last : .taken, exchange(&state.waiting, with: nil))
+            return (state.isFinished ? .last : .taken, exchange(&state.waiting, with: []))
         }
-        waiting?.resume()
+        for continuation in waiting { continuation.resume() }
         return result
     }
 
     /// No more will come. Does nothing if it is finished already.
     func finish(_ error: MQTTError?) {
-        let waiting: UnsafeContinuation<Void, Never>? = self.state.withLock { state in
-            guard !state.isFinished else { return nil }
+        let waiting: [UnsafeContinuation<Void, Never>] = self.state.withLock { state in
+            guard !state.isFinished else { return [] }
             state.isFinished = true
             state.error = error
-            return exchange(&state.waiting, with: nil)
+            return exchange(&state.waiting, with: [])
         }
-        waiting?.resume()
+        for continuation in waiting { continuation.resume() }
     }
 
     /// The next reply; `nil` when no more will come.
@@ -61,7 +68,10 @@ final class ReplyBuffer: Sendable {
         while true {
             if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.") }
             let known: Result<MQTTMessage?, MQTTError>? = self.state.withLock { state in
-                if let reply = state.replies.popFirst() { return .success(reply) }
+                if let reply = state.replies.popFirst() {
+                    state.bytes -= reply.weight
+                    return .success(reply)
+                }
                 guard state.isFinished else { return nil }
                 if let error = exchange(&state.error, with: nil) { return .failure(error) }
                 return .success(nil)
@@ -77,14 +87,15 @@ final class ReplyBuffer: Sendable {
                 let mustWait = self.state.withLock { state in
                     // Asked under the lock: a cancellation that comes later finds the continuation.
                     guard state.replies.isEmpty, !state.isFinished, !Task.isCancelled else { return false }
-                    state.waiting = continuation
+                    state.waiting.append(continuation)
                     return true
                 }
                 if !mustWait { continuation.resume() }
             }
         } onCancel: {
-            let waiting = self.state.withLock { exchange(&$0.waiting, with: nil) }
-            waiting?.resume()
+            // Whoever else waits finds nothing, and waits again.
+            let waiting = self.state.withLock { exchange(&$0.waiting, with: []) }
+            for continuation in waiting { continuation.resume() }
         }
     }
 }

@@ -8,6 +8,8 @@ final class ReplyInbox: MessageReceiver, Identified {
         /// By correlation data.
         var waiting: [UInt64: ReplyBuffer] = [:]
         var nextCorrelation: UInt64 = 0
+        /// Why no more replies will come.
+        var error: MQTTError?
     }
 
     let id: SubscriberID
@@ -26,18 +28,30 @@ final class ReplyInbox: MessageReceiver, Identified {
         self.client = client
     }
 
+    var filters: [TopicFilter] { [self.filter] }
+
     /// Replies need no policy: they are passed as soon as they are here.
     var handedOut: MQTTMessage? { nil }
 
-    /// Registers a request. Returns its correlation data, or `nil` when too many wait.
-    func register(_ buffer: ReplyBuffer, limit: Int) -> (correlation: UInt64, data: ByteBuffer)? {
-        let correlation: UInt64? = self.state.withLock { state in
-            guard state.waiting.count < limit else { return nil }
+    /// Registers a request. Returns its correlation data.
+    ///
+    /// - Throws: ``MQTTError`` when too many wait, and what ended the inbox.
+    func register(
+        _ buffer: ReplyBuffer, limit: Int
+    ) throws(MQTTError) -> (correlation: UInt64, data: ByteBuffer) {
+        let registered: Result<UInt64, MQTTError> = self.state.withLock { state in
+            if let error = state.error { return .failure(error) }
+            guard state.waiting.count < limit else {
+                return .failure(
+                    MQTTError(
+                        .queueFull, "\(limit) requests wait for replies already: raise `limits.waitingRequests`."))
+            }
             state.nextCorrelation += 1
             state.waiting[state.nextCorrelation] = buffer
-            return state.nextCorrelation
+            return .success(state.nextCorrelation)
         }
-        guard let correlation else { return nil }
+        let correlation: UInt64
+        do { correlation = try registered.get() } catch { throw error.with(delivery: .notSent) }
         var data = ByteBuffer()
         data.writeMultipleIntegers(self.salt, correlation)
         return (correlation, data)
@@ -70,7 +84,10 @@ final class ReplyInbox: MessageReceiver, Identified {
     func finish(_ error: MQTTError?) {
         let error = error ?? MQTTError(.clientStopped, "The client was disconnected.")
         self.subscribed.set(error)
-        let waiting = self.state.withLock { exchange(&$0.waiting, with: [:]) }
+        let waiting = self.state.withLock { state in
+            state.error = error
+            return exchange(&state.waiting, with: [:])
+        }
         for buffer in waiting.values { buffer.finish(error) }
     }
 }

@@ -4,6 +4,8 @@ import Synchronization
 
 /// Who gets the messages of a filter: a subscription's queue, or the inbox of replies.
 protocol MessageReceiver: AnyObject, Sendable {
+    /// What it gets the messages of.
+    var filters: [TopicFilter] { get }
     /// Takes what one read brought.
     func receive(_ batch: [MQTTMessage])
     /// No more will come: normally, or because of an error.

@@ -20,12 +20,8 @@ struct Supervisor {
         self.retriesFirst = retriesFirst
         self.first = first
         let configuration = client.configuration
-        var settings = ReconnectSettings()
-        settings.baseDelay = configuration.reconnect.base
-        settings.maximumDelay = configuration.reconnect.cap
-        settings.minimumDelay = configuration.reconnect.floor
-        settings.stableAfter = configuration.reconnect.stableAfter
-        settings.maximumTries = configuration.reconnect.maximumTries.map { $0 * configuration.servers.count }
+        var settings = configuration.reconnect.settings
+        settings.maximumTries = settings.maximumTries.map { $0 * configuration.servers.count }
         self.policy = ReconnectPolicy(
             serverCount: configuration.servers.count,
             version: configuration.connection.version.exact.map { .fixed($0) } ?? .automatic, settings: settings)
@@ -47,7 +43,8 @@ struct Supervisor {
                 decision = self.policy.failed(random: random)
             case .closedBeforeConnAck(let cause):
                 error = cause
-                decision = self.policy.closedBeforeConnAck(random: random)
+                let mayBeOlder = (try? self.client.configuration.validate(for: .v3_1_1)) != nil
+                decision = self.policy.closedBeforeConnAck(mayBeOlder: mayBeOlder, random: random)
             case .refused(let connack):
                 error = Self.error(refusedBy: connack)
                 decision = self.policy.refused(
@@ -102,7 +99,8 @@ struct Supervisor {
         do throws(TransportError) {
             try await self.client.connector.connect(to: endpoint, on: self.client.eventLoop) { [client] newLink in
                 link.set(newLink)
-                return ClientConnection(client, link: newLink, connect: connect, opening: opening, closed: closed)
+                return ClientConnection(
+                    client, link: newLink, server: endpoint, connect: connect, opening: opening, closed: closed)
             }
         } catch {
             return .failed(MQTTError(.connectionFailed, error.message, cause: error))

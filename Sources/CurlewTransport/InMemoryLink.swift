@@ -36,6 +36,8 @@ package final class InMemoryLink: Link {
 
     package var isWritable: Bool { self.state.value.isWritable }
 
+    package var unsentBytes: Int { self.state.value.underWay }
+
     package func write(_ bytes: ByteBuffer) {
         guard let far = self.state.value.far, !self.state.value.isClosing, bytes.readableBytes > 0 else { return }
         self.state.value.underWay += bytes.readableBytes

@@ -12,6 +12,9 @@ package protocol Link: AnyObject, Sendable {
     /// A write is never refused for it. Whoever ignores it pays with memory.
     var isWritable: Bool { get }
 
+    /// How many bytes were written and have not left this process yet; on the event loop only.
+    var unsentBytes: Int { get }
+
     /// Writes and flushes in one go: one system call, if the socket takes it; on the event loop only.
     ///
     /// On a link that is closing or closed, the bytes are dropped.

@@ -18,6 +18,11 @@ final class SocketLink: Link {
 
     var isWritable: Bool { self.channel.isWritable }
 
+    var unsentBytes: Int {
+        // A channel refuses options only once it is closed, and then nothing is left to be sent.
+        (try? self.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
+    }
+
     func write(_ bytes: ByteBuffer) { self.handler.value.write(bytes) }
 
     func setReading(_ isOn: Bool) { self.handler.value.setReading(isOn) }

@@ -2,13 +2,17 @@
     import Curlew
     import CurlewCore
     import Foundation
+    import MosquittoFixture
     import NIOCore
     import Testing
 
     @testable import CurlewCommand
 
     /// The built command against a real broker.
-    @Suite("curlew bench and mosquitto", .needsBroker, .timeLimit(.minutes(2)))
+    @Suite(
+        "curlew bench and mosquitto",
+        .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
+        .timeLimit(.minutes(2)))
     struct BenchTests {
         private static let keys: Set = [
             "count", "seconds", "rate", "bytes", "p50_us", "p99_us", "max_us", "lost", "reordered",
@@ -16,18 +20,18 @@
         ]
 
         /// What a benchmark came to, by its keys; those that are `null` are left out.
-        private func numbers(_ outcome: RunningCommand.Outcome) throws -> [String: Double] {
+        private func numbers(_ outcome: Subprocess.Outcome) throws -> [String: Double] {
             let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
             return try #require(object as? [String: Any]).compactMapValues { ($0 as? NSNumber)?.doubleValue }
         }
 
-        private func bench(_ broker: Broker, _ arguments: String...) async throws -> RunningCommand.Outcome {
-            try await RunningCommand.curlew(["bench"] + arguments + ["-p", "\(broker.port)", "--json"]).outcome()
+        private func bench(_ broker: Mosquitto, _ arguments: String...) async throws -> Subprocess.Outcome {
+            try await Subprocess.curlew(["bench"] + arguments + ["-p", "\(broker.port())", "--json"]).outcome()
         }
 
         @Test("pub sends as many as it says, from all clients together", arguments: ["0", "1", "2"], ["1", "3"])
         func publish(qos: String, clients: String) async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let counter = try await Counter.start(broker, topic: "bench/+")
                 let outcome = try await self.bench(
                     broker, "pub", "-t", "bench/%d", "--topics", "7", "-q", qos, "-n", "500", "-s", "100", "--window",
@@ -46,7 +50,7 @@
 
         @Test("pub at a rate measures each message, and ends with the duration if not before")
         func rate() async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let byCount = try self.numbers(
                     await self.bench(broker, "pub", "-n", "20", "--rate", "1000", "-q", "1", "--duration", "60"))
                 #expect(byCount["count"] == 20)
@@ -58,12 +62,12 @@
 
         @Test("sub tells what is missing and what came too late")
         func subscribe() async throws {
-            try await Broker.run { broker in
-                let command = try RunningCommand.curlew([
-                    "bench", "sub", "-p", "\(broker.port)", "-t", "bench/%d", "-q", "1", "-n", "5", "--json", "-d",
+            try await Mosquitto.run { broker in
+                let command = try Subprocess.curlew([
+                    "bench", "sub", "-p", "\(broker.port())", "-t", "bench/%d", "-q", "1", "-n", "5", "--json", "-d",
                 ])
                 #expect(await command.hasSaid("received SUBACK"))
-                let client = try MQTTClient(MQTTConfiguration(server: .mqtt("127.0.0.1", port: broker.port)))
+                let client = try MQTTClient(MQTTConfiguration(server: .mqtt("127.0.0.1", port: broker.port())))
                 try await client.connect()
                 for sequence: UInt64 in [5, 8, 7, 11] {
                     var payload = BenchPayload.buffer(size: 64)
@@ -81,8 +85,8 @@
 
         @Test("pub counts what the server refuses as lost, and says why")
         func refused() async throws {
-            let rules = ["allow_anonymous true", "acl_file {folder}/acl"]
-            try await Broker.run(rules, files: ["acl": "topic read #\n"]) { broker in
+            let settings = Mosquitto.Settings(lines: ["acl_file {folder}/acl"], files: ["acl": "topic read #\n"])
+            try await Mosquitto.run(settings) { broker in
                 let outcome = try await self.bench(broker, "pub", "-n", "30", "-q", "1", "-V", "5")
                 #expect(outcome.exitCode == 1)
                 #expect(try self.numbers(outcome)["lost"] == 30)
@@ -92,7 +96,7 @@
 
         @Test("rtt gets a reply to each request", arguments: ["1", "8"])
         func roundTrips(window: String) async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let outcome = try await self.bench(
                     broker, "rtt", "-n", "100", "--window", window, "--clients", "2", "-q", "1")
                 #expect(outcome.exitCode == 0)
@@ -105,7 +109,7 @@
 
         @Test("conn makes as many connections as it says")
         func connect() async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let numbers = try self.numbers(await self.bench(broker, "conn", "-n", "20"))
                 #expect(numbers["count"] == 20)
                 #expect(numbers["lost"] == 0)
@@ -114,11 +118,11 @@
 
         @Test("sub that is interrupted reports what came until then")
         func interrupted() async throws {
-            try await Broker.run { broker in
-                let command = try RunningCommand.curlew("bench", "sub", "-p", "\(broker.port)", "-d")
-                #expect(await command.hasSaid("received SUBACK"))
+            try await Mosquitto.run { broker in
+                let command = try Subprocess.curlew("bench", "sub", "-p", "\(broker.port())")
+                #expect(await command.hasSaid("Listening to "))
                 command.send(SIGINT)
-                let outcome = await command.outcome()
+                let outcome = try await command.outcome()
                 #expect(outcome.exitCode == 0)
                 #expect(outcome.output.hasPrefix("0 messages"))
             }
@@ -135,7 +139,7 @@
                 ["rtt", "-V", "3.1.1"], ["sub", "-c", "-i", "me"], ["conn", "--clients", "70000"],
             ])
         func refusals(arguments: [String]) async throws {
-            let outcome = try await RunningCommand.curlew(["bench"] + arguments).outcome()
+            let outcome = try await Subprocess.curlew(["bench"] + arguments).outcome()
             #expect(outcome.exitCode == 1)
             #expect(outcome.output == "")
             #expect(outcome.errors.hasPrefix("curlew bench: "))
@@ -189,8 +193,8 @@
         private let client: MQTTClient
         private let subscription: MQTTSubscription
 
-        static func start(_ broker: Broker, topic: String) async throws -> Counter {
-            let client = try MQTTClient(MQTTConfiguration(server: .mqtt("127.0.0.1", port: broker.port)))
+        static func start(_ broker: Mosquitto, topic: String) async throws -> Counter {
+            let client = try MQTTClient(MQTTConfiguration(server: .mqtt("127.0.0.1", port: broker.port())))
             try await client.connect()
             return Counter(client: client, subscription: try await client.subscribe(to: topic))
         }

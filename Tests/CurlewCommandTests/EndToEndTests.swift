@@ -1,17 +1,21 @@
 #if Tools
     import Foundation
+    import MosquittoFixture
     import Testing
 
     /// The built command against a real broker.
-    @Suite("curlew and mosquitto", .needsBroker, .timeLimit(.minutes(2)))
+    @Suite(
+        "curlew and mosquitto",
+        .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
+        .timeLimit(.minutes(2)))
     struct EndToEndTests {
-        typealias Outcome = RunningCommand.Outcome
+        typealias Outcome = Subprocess.Outcome
 
         private static let versions = ["3.1", "3.1.1", "5"]
 
         /// A subscriber that the broker has accepted.
-        private func subscriber(_ broker: Broker, _ arguments: String...) async throws -> RunningCommand {
-            let command = try RunningCommand.curlew(["sub", "-p", "\(broker.port)", "-d"] + arguments)
+        private func subscriber(_ broker: Mosquitto, _ arguments: String...) async throws -> Subprocess {
+            let command = try Subprocess.curlew(["sub", "-p", "\(broker.port())", "-d"] + arguments)
             #expect(await command.hasSaid("received SUBACK"))
             return command
         }
@@ -22,22 +26,22 @@
         }
 
         private func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Outcome {
-            let command = try RunningCommand.curlew(arguments, environment: environment)
+            let command = try Subprocess.curlew(arguments, environment: environment)
             try command.endInput()
-            return await command.outcome()
+            return try await command.outcome()
         }
 
         @Test("What is published arrives, byte for byte", arguments: Self.versions, ["0", "1", "2"])
         func publish(version: String, qos: String) async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let subscriber = try await self.subscriber(
                     broker, "-t", "a/+", "-q", qos, "-v", "-C", "3", "-V", version)
                 for message in [["-m", "-5"], ["-n"], ["-m", "ä\nö"]] {
                     let outcome = try await self.run(
-                        ["pub", "-p", "\(broker.port)", "-t", "a/b", "-q", qos, "-V", version] + message)
+                        ["pub", "-p", "\(broker.port())", "-t", "a/b", "-q", qos, "-V", version] + message)
                     #expect(outcome == Outcome(exitCode: 0, output: "", errors: ""))
                 }
-                let outcome = await subscriber.outcome()
+                let outcome = try await subscriber.outcome()
                 #expect(outcome.exitCode == 0)
                 #expect(outcome.output == "a/b -5\na/b (null)\na/b ä\nö\n")
             }
@@ -45,53 +49,53 @@
 
         @Test("-f sends a file, -s all of standard input, -l its lines")
         func inputs() async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let subscriber = try await self.subscriber(broker, "-t", "in", "-C", "5", "-N", "-q", "1")
-                let server = ["-p", "\(broker.port)", "-t", "in", "-q", "1"]
+                let server = try ["-p", "\(broker.port())", "-t", "in", "-q", "1"]
                 let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
                 try Data("file\n".utf8).write(to: file)
                 defer { try? FileManager.default.removeItem(at: file) }
                 #expect(try await self.run(["pub", "-f", file.path] + server).exitCode == 0)
                 for (option, input) in [("-s", "whole\ninput\n"), ("-l", "one\n\ntwo")] {
-                    let publisher = try RunningCommand.curlew(["pub", option] + server)
+                    let publisher = try Subprocess.curlew(["pub", option] + server)
                     try publisher.write(input)
                     try publisher.endInput()
-                    #expect(await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
+                    #expect(try await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
                 }
                 // The empty line between the two shows nothing.
-                #expect(await subscriber.outcome().output == "file\nwhole\ninput\nonetwo")
+                #expect(try await subscriber.outcome().output == "file\nwhole\ninput\nonetwo")
             }
         }
 
         @Test("Ten thousand lines arrive in order", arguments: Self.versions, ["0", "1", "2"])
         func manyLines(version: String, qos: String) async throws {
-            try await Broker.run(["allow_anonymous true", "max_queued_messages 0"]) { broker in
-                let subscriber = try RunningCommand.curlew(
-                    "sub", "-p", "\(broker.port)", "-t", "n", "-q", qos, "-C", "10000", "-V", version)
-                let server = ["-p", "\(broker.port)", "-V", version]
+            try await Mosquitto.run(.init(logsPackets: false)) { broker in
+                let subscriber = try Subprocess.curlew(
+                    "sub", "-p", "\(broker.port())", "-t", "n", "-q", qos, "-C", "10000", "-V", version)
+                let server = try ["-p", "\(broker.port())", "-V", version]
                 // Without -d, which would show each packet: a retained message tells that the subscription is there.
                 #expect(try await self.run(["pub", "-t", "n", "-r", "-m", "ready"] + server).exitCode == 0)
                 #expect(await subscriber.hasWritten("ready"))
-                let publisher = try RunningCommand.curlew(["pub", "-t", "n", "-l", "-q", qos] + server)
+                let publisher = try Subprocess.curlew(["pub", "-t", "n", "-l", "-q", qos] + server)
                 let lines = (1..<10_000).map { "\($0)\n" }.joined()
                 try publisher.write(lines)
                 try publisher.endInput()
-                #expect(await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
-                #expect(await subscriber.outcome() == Outcome(exitCode: 0, output: "ready\n" + lines, errors: ""))
+                #expect(try await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
+                #expect(try await subscriber.outcome() == Outcome(exitCode: 0, output: "ready\n" + lines, errors: ""))
             }
         }
 
         @Test("A request is answered; with MQTT 3.1.1 on the topic that both name")
         func request() async throws {
-            try await Broker.run { broker in
-                let server = ["-p", "\(broker.port)", "-t", "svc/ping"]
+            try await Mosquitto.run { broker in
+                let server = try ["-p", "\(broker.port())", "-t", "svc/ping"]
                 for options in [[], ["-e", "svc/pong"], ["-e", "svc/pong", "-V", "3.1.1"]] {
-                    let responder = try RunningCommand.curlew(
+                    let responder = try Subprocess.curlew(
                         ["respond", "-m", "pong", "-C", "1", "-v", "-d"] + options + server)
                     #expect(await responder.hasSaid("received SUBACK"))
                     let outcome = try await self.run(["request", "-m", "hi"] + options + server)
                     #expect(outcome == Outcome(exitCode: 0, output: "pong\n", errors: ""))
-                    let answered = await responder.outcome()
+                    let answered = try await responder.outcome()
                     #expect(answered.exitCode == 0)
                     #expect(answered.output == "svc/ping hi\n")
                 }
@@ -100,9 +104,9 @@
 
         @Test("A request that nobody listens to fails at once where the server can say so")
         func nobody() async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let outcome = try await self.run(
-                    "request", "-p", "\(broker.port)", "-t", "nobody", "-m", "x", "-q", "1", "-W", "60")
+                    "request", "-p", "\(broker.port())", "-t", "nobody", "-m", "x", "-q", "1", "-W", "60")
                 #expect(outcome.exitCode == 1)
                 #expect(outcome.errors.contains("Nobody has subscribed"))
             }
@@ -112,10 +116,10 @@
             "-W ends each command with 27",
             arguments: ["sub -t a", "request -t a -m b", "respond -t a -m b", "pub -t a -l"])
         func timeLimit(command: String) async throws {
-            try await Broker.run { broker in
-                let command = try RunningCommand.curlew(
-                    command.split(separator: " ").map(String.init) + ["-p", "\(broker.port)", "-W", "0.2"])
-                let outcome = await command.outcome()
+            try await Mosquitto.run { broker in
+                let command = try Subprocess.curlew(
+                    command.split(separator: " ").map(String.init) + ["-p", "\(broker.port())", "-W", "0.2"])
+                let outcome = try await command.outcome()
                 #expect(outcome.exitCode == 27)
                 #expect(outcome.errors.contains("0.2 seconds"))
             }
@@ -125,9 +129,9 @@
             "A refusal ends with the reason code of the version",
             arguments: [("3.1", 5), ("3.1.1", 5), ("5", 135)] as [(String, Int32)])
         func refused(version: String, exitCode: Int32) async throws {
-            try await Broker.run(["allow_anonymous false"]) { broker in
+            try await Mosquitto.run(.init(allowsAnonymous: false)) { broker in
                 let outcome = try await self.run(
-                    "pub", "-p", "\(broker.port)", "-t", "a", "-m", "b", "-u", "me", "-V", version,
+                    "pub", "-p", "\(broker.port())", "-t", "a", "-m", "b", "-u", "me", "-V", version,
                     environment: ["CURLEW_PASSWORD": "secret"])
                 #expect(outcome.exitCode == exitCode)
                 #expect(outcome.errors.contains("refused"))
@@ -137,17 +141,10 @@
 
         @Test("A password comes from the environment, from a URL or from -P")
         func password() async throws {
-            // What mosquitto_passwd makes of the password "secret".
-            guard let program = Broker.program("mosquitto_passwd") else { throw MissingBroker() }
-            let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
-            defer { try? FileManager.default.removeItem(at: file) }
-            let maker = try RunningCommand(program, ["-b", "-c", file.path, "me", "secret"])
-            #expect(await maker.outcome().exitCode == 0)
-            let passwords = try String(contentsOf: file, encoding: .utf8)
-            try await Broker.run(
-                ["allow_anonymous false", "password_file {folder}/passwords"], files: ["passwords": passwords]
-            ) { broker in
-                let port = "\(broker.port)"
+            var settings = Mosquitto.Settings(lines: ["password_file {folder}/passwords"], allowsAnonymous: false)
+            settings.files["passwords"] = try await Mosquitto.passwordFile(["me": "secret"])
+            try await Mosquitto.run(settings) { broker in
+                let port = try "\(broker.port())"
                 let message = ["pub", "-t", "a", "-m", "b"]
                 let ways: [([String], [String: String])] = [
                     (["-p", port, "-u", "me", "-P", "secret"], [:]),
@@ -170,10 +167,10 @@
 
         @Test("Ctrl-C and SIGTERM end a subscriber in order", arguments: [SIGINT, SIGTERM])
         func interrupt(signal: Int32) async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let subscriber = try await self.subscriber(broker, "-t", "a", "--will-topic", "will")
                 subscriber.send(signal)
-                let outcome = await subscriber.outcome()
+                let outcome = try await subscriber.outcome()
                 #expect(outcome.exitCode == 0)
                 #expect(outcome.errors.contains("sending DISCONNECT"))
             }
@@ -181,13 +178,13 @@
 
         @Test("Ctrl-C in the middle of lines says what became of them")
         func interruptLines() async throws {
-            try await Broker.run { broker in
-                let publisher = try RunningCommand.curlew(
-                    "pub", "-p", "\(broker.port)", "-t", "a", "-l", "-q", "1", "-d")
+            try await Mosquitto.run { broker in
+                let publisher = try Subprocess.curlew(
+                    "pub", "-p", "\(broker.port())", "-t", "a", "-l", "-q", "1", "-d")
                 try publisher.write("one\n")
                 #expect(await publisher.hasSaid("received PUBACK"))
                 publisher.send(SIGINT)
-                let outcome = await publisher.outcome()
+                let outcome = try await publisher.outcome()
                 #expect(outcome.exitCode == 128 + SIGINT)
                 #expect(outcome.errors.contains("All 1 lines read were delivered"))
             }
@@ -195,12 +192,12 @@
 
         @Test("A reader of standard output that goes away is a quiet end")
         func brokenPipe() async throws {
-            try await Broker.run { broker in
-                let subscriber = try RunningCommand.curlew(
-                    ["sub", "-p", "\(broker.port)", "-t", "a", "-d"], hasReader: false)
+            try await Mosquitto.run { broker in
+                let subscriber = try Subprocess.curlew(
+                    ["sub", "-p", "\(broker.port())", "-t", "a", "-d"], hasReader: false)
                 #expect(await subscriber.hasSaid("received SUBACK"))
-                #expect(try await self.run("pub", "-p", "\(broker.port)", "-t", "a", "-m", "b").exitCode == 0)
-                let outcome = await subscriber.outcome()
+                #expect(try await self.run("pub", "-p", "\(broker.port())", "-t", "a", "-m", "b").exitCode == 0)
+                let outcome = try await subscriber.outcome()
                 #expect(outcome.exitCode == 0)
                 #expect(!outcome.errors.contains("curlew sub:"))
             }
@@ -208,8 +205,8 @@
 
         @Test("A kept session gives its messages one at a time, and loses none")
         func keptSession() async throws {
-            try await Broker.run { broker async throws in
-                let server = ["-p", "\(broker.port)", "-t", "k", "-q", "1"]
+            try await Mosquitto.run { broker async throws in
+                let server = try ["-p", "\(broker.port())", "-t", "k", "-q", "1"]
                 let listen = ["sub", "-c", "-i", "one", "-C", "1"] + server
                 #expect(try await self.run(["pub", "-r", "-m", "first"] + server).exitCode == 0)
                 #expect(try await self.run(listen).output == "first\n")
@@ -225,9 +222,9 @@
 
         @Test("-d shows the packets on standard error, and no password")
         func trace() async throws {
-            try await Broker.run { broker in
+            try await Mosquitto.run { broker in
                 let outcome = try await self.run(
-                    "pub", "-p", "\(broker.port)", "-t", "a", "-m", "b", "-q", "2", "-d", "-u", "me", "-P", "secret",
+                    "pub", "-p", "\(broker.port())", "-t", "a", "-m", "b", "-q", "2", "-d", "-u", "me", "-P", "secret",
                     "-i",
                     "x")
                 let expected = [
@@ -250,28 +247,19 @@
 
         @Test("TLS verifies the server, and says what is wrong")
         func tls() async throws {
-            let fixtures = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .appending(path: "CurlewTransportTests/Fixtures").path
-            let certificate = ["cafile \(fixtures)/ca.pem", "keyfile \(fixtures)/server.key.pem"]
-            try await Broker.run { plain in
-                let port = try await Broker.freePort()
-                try await Broker.run(
-                    ["allow_anonymous true", "listener \(port) 127.0.0.1", "certfile \(fixtures)/server.pem"]
-                        + certificate
-                ) { _ in
-                    let message = ["pub", "-t", "a", "-m", "b", "-h", "localhost"]
-                    let trusted = ["--cafile", "\(fixtures)/ca.pem"]
-                    #expect(try await self.run(message + ["-p", "\(port)"] + trusted).exitCode == 0)
-                    #expect(
-                        try await self.run(["pub", "mqtts://localhost:\(port)/a", "-m", "b"] + trusted).exitCode == 0)
-                    let untrusted = try await self.run(
-                        message + ["-p", "\(port)", "--cafile", "\(fixtures)/other-ca.pem"])
-                    #expect(untrusted.exitCode == 1)
-                    #expect(untrusted.errors.contains("certificate"))
-                    let notTLS = try await self.run(message + ["-p", "\(plain.port)"] + trusted)
-                    #expect(notTLS.exitCode == 1)
-                    #expect(notTLS.errors.hasPrefix("curlew pub: "))
-                }
+            try await Mosquitto.run { broker in
+                let port = try broker.port(.tls)
+                let message = ["pub", "-t", "a", "-m", "b", "-h", "localhost"]
+                let trusted = ["--cafile", "\(Peers.certificates)/ca.pem"]
+                #expect(try await self.run(message + ["-p", "\(port)"] + trusted).exitCode == 0)
+                #expect(try await self.run(["pub", "mqtts://localhost:\(port)/a", "-m", "b"] + trusted).exitCode == 0)
+                let untrusted = try await self.run(
+                    message + ["-p", "\(port)", "--cafile", "\(Peers.certificates)/other-ca.pem"])
+                #expect(untrusted.exitCode == 1)
+                #expect(untrusted.errors.contains("certificate"))
+                let notTLS = try await self.run(message + ["-p", "\(broker.port())"] + trusted)
+                #expect(notTLS.exitCode == 1)
+                #expect(notTLS.errors.hasPrefix("curlew pub: "))
             }
         }
     }
@@ -280,10 +268,9 @@
     struct NoBrokerTests {
         @Test("A server that is not there is one sentence and exit code 1")
         func unreachable() async throws {
-            let port = try await Broker.freePort()
-            let outcome = await
-                (try RunningCommand.curlew("pub", "-h", "127.0.0.1", "-p", "\(port)", "-t", "a", "-m", "b"))
-                .outcome()
+            let port = try await freePort()
+            let command = try Subprocess.curlew("pub", "-h", "127.0.0.1", "-p", "\(port)", "-t", "a", "-m", "b")
+            let outcome = try await command.outcome()
             #expect(outcome.exitCode == 1)
             #expect(
                 outcome.errors
@@ -303,8 +290,8 @@
                 "sub -t a --cafile /does/not/exist",
             ])
         func usage(arguments: String) async throws {
-            let command = try RunningCommand.curlew(arguments.split(separator: " ").map(String.init))
-            let outcome = await command.outcome()
+            let command = try Subprocess.curlew(arguments.split(separator: " ").map(String.init))
+            let outcome = try await command.outcome()
             #expect(outcome.exitCode == 1)
             #expect(outcome.output == "")
             #expect(outcome.errors.hasPrefix("curlew"))
@@ -313,8 +300,8 @@
 
         @Test("--help and --version are no failures", arguments: ["--help", "pub --help", "sub --help", "--version"])
         func help(arguments: String) async throws {
-            let command = try RunningCommand.curlew(arguments.split(separator: " ").map(String.init))
-            let outcome = await command.outcome()
+            let command = try Subprocess.curlew(arguments.split(separator: " ").map(String.init))
+            let outcome = try await command.outcome()
             #expect(outcome.exitCode == 0)
             #expect(outcome.output.contains("curlew"))
             #expect(outcome.errors == "")

@@ -33,7 +33,7 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("Bytes go there and back", arguments: Carrier.allCases)
+    @Test("Bytes go there and back [MQTT-7.1.2-1]", arguments: Carrier.allCases)
     func echo(carrier: Carrier) async throws {
         try await self.withPair(carrier, accepted: Accepted(echoes: true)) { near, far in
             try await near.write("curlew")

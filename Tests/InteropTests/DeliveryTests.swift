@@ -1,4 +1,5 @@
 import Curlew
+import MosquittoFixture
 import NIOCore
 import Testing
 
@@ -6,7 +7,7 @@ import Testing
     "Messages through mosquitto",
     .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(2)))
 struct DeliveryTests {
-    @Test("A message arrives as it was published, at each QoS on both sides", arguments: SetupAndQoS.all)
+    @Test("A message arrives as it was published, at each QoS on both sides [MQTT-7.0.0-2]", arguments: SetupAndQoS.all)
     func everyQoS(_ argument: SetupAndQoS) async throws {
         try await Mosquitto.run { broker in
             let publisher = try await broker.connect(argument.setup)

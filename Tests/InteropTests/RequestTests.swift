@@ -1,4 +1,5 @@
 import Curlew
+import MosquittoFixture
 import NIOCore
 import Testing
 
@@ -10,32 +11,10 @@ struct RequestTests {
         let description = "too hot"
     }
 
-    /// Runs a test while a client answers on `filter`; waits until the broker has its subscription.
-    private func answering(
-        _ filter: String, _ setup: Setup, _ broker: Mosquitto,
-        repliesTo suffix: String? = nil,
-        _ handler: @escaping @Sendable (MQTTMessage) async throws -> String, during test: () async throws -> Void
-    ) async throws {
-        let responder = try await broker.connect(setup) { $0.clientIdentifier = .generated(prefix: "answers") }
-        let answering = Task {
-            try await responder.respond(
-                to: filter, replyTopic: { message in suffix.map { "\(message.topic)\($0)" } }, handler: handler)
-        }
-        try await broker.log(says: "Sending SUBACK to answers")
-        do {
-            try await test()
-        } catch {
-            answering.cancel()
-            throw error
-        }
-        answering.cancel()
-        try await answering.value
-    }
-
     @Test("A request is answered", arguments: Setup.all)
     func request(_ setup: Setup) async throws {
         try await Mosquitto.run { broker in
-            try await self.answering("rpc/+", setup, broker, repliesTo: "/reply") {
+            try await broker.answering("rpc/+", setup, repliesTo: "/reply") {
                 "\($0.text) from \($0.topic)"
             } during: {
                 let client = try await broker.connect(setup)
@@ -52,7 +31,7 @@ struct RequestTests {
     @Test("A thousand requests at once each get their own reply", arguments: Setup.v5_0)
     func many(_ setup: Setup) async throws {
         try await Mosquitto.run { broker in
-            try await self.answering("rpc", setup, broker) {
+            try await broker.answering("rpc", setup) {
                 "re: \($0.text)"
             } during: {
                 let client = try await broker.connect(setup)
@@ -73,10 +52,10 @@ struct RequestTests {
     @Test("Several responders answer one request", arguments: Setup.v5_0)
     func severalReplies(_ setup: Setup) async throws {
         try await Mosquitto.run { broker in
-            try await self.answering("all", setup, broker) { _ in
+            try await broker.answering("all", setup) { _ in
                 "a"
             } during: {
-                try await self.answering("all", setup, broker) { _ in
+                try await broker.answering("all", setup) { _ in
                     "b"
                 } during: {
                     let client = try await broker.connect(setup)
@@ -97,10 +76,10 @@ struct RequestTests {
     @Test("Responders in a shared subscription divide the requests", arguments: Setup.v5_0)
     func sharedResponders(_ setup: Setup) async throws {
         try await Mosquitto.run { broker in
-            try await self.answering("$share/crew/rpc", setup, broker) { _ in
+            try await broker.answering("$share/crew/rpc", setup) { _ in
                 "a"
             } during: {
-                try await self.answering("$share/crew/rpc", setup, broker) { _ in
+                try await broker.answering("$share/crew/rpc", setup) { _ in
                     "b"
                 } during: {
                     let client = try await broker.connect(setup)
@@ -122,7 +101,7 @@ struct RequestTests {
             let nobody = try await errorOf { try await client.request("?", to: "nobody", timeout: .seconds(600)) }
             #expect(nobody.code == .noMatchingSubscribers)
             #expect(nobody.reasonCode == .noMatchingSubscribers)
-            try await self.answering("rpc", setup, broker) { _ in
+            try await broker.answering("rpc", setup) { _ -> String in
                 throw TooHot()
             } during: {
                 let failed = try await errorOf { try await client.request("?", to: "rpc", timeout: .seconds(30)) }
@@ -144,7 +123,7 @@ struct RequestTests {
     @Test("Requests go on after a broken connection", arguments: Setup.v5_0)
     func reconnection(_ setup: Setup) async throws {
         try await Mosquitto.run { broker in
-            try await self.answering("rpc", setup, broker) {
+            try await broker.answering("rpc", setup) {
                 "re: \($0.text)"
             } during: {
                 let client = try await broker.connect(setup)

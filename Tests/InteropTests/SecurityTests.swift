@@ -1,5 +1,6 @@
 import Curlew
 import Foundation
+import MosquittoFixture
 import Testing
 
 @Suite(
@@ -9,7 +10,7 @@ struct SecurityTests {
     @Test("The right password is let in, and a wrong one is refused with the reason", arguments: Setup.all)
     func password(_ setup: Setup) async throws {
         var settings = Mosquitto.Settings(lines: ["password_file {folder}/passwords"], allowsAnonymous: false)
-        settings.files["passwords"] = try await Self.passwords(["kitchen": "geheim ü"])
+        settings.files["passwords"] = try await Mosquitto.passwordFile(["kitchen": "geheim ü"])
         try await Mosquitto.run(settings) { broker in
             let client = try await broker.connect(setup) {
                 $0.credentials = .password(username: "kitchen", password: "geheim ü")
@@ -28,17 +29,6 @@ struct SecurityTests {
             let nobody = try broker.client(setup)
             #expect(try await errorOf { try await nobody.connect() }.code == .connectionRefused)
         }
-    }
-
-    /// A password file with hashed passwords, as mosquitto_passwd makes it.
-    private static func passwords(_ users: [String: String]) async throws -> String {
-        let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: file) }
-        try Data().write(to: file)
-        for (user, password) in users {
-            try await Subprocess.run("mosquitto_passwd", ["-b", file.path, user, password])
-        }
-        return try String(contentsOf: file, encoding: .utf8)
     }
 
     @Test("A publish that the server forbids throws, where the version lets the server say so", arguments: Setup.tcp)
@@ -180,7 +170,7 @@ struct SecurityTests {
     @Test("TLS on one side alone is a failure that says so", .timeLimit(.minutes(1)))
     func oneSided() async throws {
         try await Mosquitto.run { broker in
-            let port = try #require(Int(broker.port(.tcp)))
+            let port = try broker.port()
             let client = try broker.client(Setup(listener: .tls, version: .v5_0)) {
                 $0.servers = [.mqtts("127.0.0.1", port: port)]
                 // mosquitto waits for the rest of what it takes for a CONNECT.
@@ -189,7 +179,7 @@ struct SecurityTests {
             let error = try await errorOf { try await client.connect() }
             #expect(error.code == .connectionFailed)
 
-            let securePort = try #require(Int(broker.port(.tls)))
+            let securePort = try broker.port(.tls)
             let plain = try broker.client(Setup(listener: .tcp, version: .v5_0)) {
                 $0.servers = [.mqtt("127.0.0.1", port: securePort)]
                 $0.connection.handshakeTimeout = .seconds(2)
@@ -225,7 +215,7 @@ struct SecurityTests {
     @Test("A port where nobody listens, and a host that does not exist: the error says so")
     func nobody() async throws {
         try await Mosquitto.run { broker in
-            let port = try #require(Int(broker.port()))
+            let port = try broker.port()
             try await broker.stop()
             let refused = try broker.client(Setup(listener: .tcp, version: .v5_0))
             let error = try await errorOf { try await refused.connect() }

@@ -54,6 +54,7 @@
         var eventLoop: any EventLoop { self.base.eventLoop }
         var peer: String { self.base.peer }
         var isWritable: Bool { self.base.isWritable }
+        var unsentBytes: Int { self.base.unsentBytes }
         func write(_ bytes: ByteBuffer) {
             self.trace.value.sent(bytes)
             self.base.write(bytes)

@@ -52,6 +52,8 @@ package enum DecodingError: Error, Hashable, Sendable {
     case repeatedProperty(PropertyIdentifier, PacketType)
     /// A property whose value is outside what the standard permits.
     case propertyValue(PropertyIdentifier, PacketType)
+    /// More properties than a packet may have: each takes many times its bytes in memory.
+    case tooManyProperties(PacketType)
     /// A property that the packet needs.
     case missingProperty(PropertyIdentifier, PacketType)
 }
@@ -63,6 +65,7 @@ extension DecodingError {
     package var reasonCode: ReasonCode {
         switch self {
         case .packetTooLarge: .packetTooLarge
+        case .tooManyProperties: .quotaExceeded
         // [MQTT-3.1.2-1] [MQTT-3.1.2-2]
         case .protocolName, .protocolVersion: .unsupportedProtocolVersion
         // Section 3.3.2.3.4; [MQTT-3.3.2-8]
@@ -109,6 +112,8 @@ extension DecodingError: CustomStringConvertible {
         case .repeatedProperty(let property, let packet): "The property \(property) stands in \(packet) more than once."
         case .propertyValue(let property, let packet):
             "The property \(property) in \(packet) has a value that is not allowed."
+        case .tooManyProperties(let packet):
+            "There are more than \(Properties.maximumCount) properties in \(packet)."
         case .missingProperty(let property, let packet): "The property \(property) is missing from \(packet)."
         }
     }

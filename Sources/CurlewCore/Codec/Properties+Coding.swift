@@ -64,6 +64,7 @@ extension PacketReader {
             guard seen.insert(identifier) || identifier.repeatable.contains(scope) else {
                 throw .repeatedProperty(identifier, reader.packet)
             }
+            guard properties.list.count < Properties.maximumCount else { throw .tooManyProperties(reader.packet) }
             let property = try reader.property(identifier)
             guard property.hasPermittedValue else { throw .propertyValue(identifier, reader.packet) }
             if case .topicAlias(let alias) = property { topicAlias = alias } else { properties.list.append(property) }

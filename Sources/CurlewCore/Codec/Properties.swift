@@ -7,6 +7,10 @@ public import NIOCore
 public struct Properties: Hashable, Sendable {
     package var list: [Property]
 
+    /// How many a packet that comes in may have, those with several values counted by value. A property of five bytes takes
+    /// ten times as much in memory, and the packet size alone would not bound that.
+    package static let maximumCount = 1024
+
     /// No properties.
     public init() { self.list = [] }
 

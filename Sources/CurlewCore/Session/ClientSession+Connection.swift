@@ -12,9 +12,9 @@ extension ClientSession {
         case protocolError
     }
 
-    /// The server accepted the connection. What can be sent has been appended to `out`.
+    /// The server accepted the connection; `server` tells it from others. What can be sent has been appended to `out`.
     package mutating func connected(
-        _ connack: ConnAck, to connect: Connect, now: Timestamp, into out: inout ByteBuffer
+        _ connack: ConnAck, to connect: Connect, server: String, now: Timestamp, into out: inout ByteBuffer
     ) -> Connected {
         guard !(connack.sessionPresent && connect.cleanStart) else { return .protocolError }  // [MQTT-3.2.2-4]
         self.connectionLost()
@@ -27,16 +27,23 @@ extension ClientSession {
             incomingAliases: IncomingTopicAliases(
                 maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
             sendQuota: window, resends: [])
+        // A server of MQTT 3.1 does not say whether it has the session.
+        let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
+        // Another server may share the session with the last one, or have one from before: what the last one was told,
+        // it may not know.
+        let isOther = connack.sessionPresent && self.server != nil && self.server != server
+        self.server = server
         self.incoming.connected(
-            sessionPresent: connack.sessionPresent,
+            isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent, version: connect.version,
             receiveMaximum: connect.version >= .v5_0 ? self.settings.receiveMaximum : .max)
         if connack.sessionPresent {
-            self.resume(into: &out)
-        } else if connect.version == .v3_1, !connect.cleanStart {
-            // A server of MQTT 3.1 does not say whether it has the session. To go on with the exchanges loses nothing
-            // if it has, or not; to begin them anew would leave those half done at a server that has.
+            if isOther { self.subscriptions.sessionUncertain() }
+            self.resume(atOther: isOther, into: &out)
+        } else if isUnsaid {
+            // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
+            // those half done at a server that has.
             self.subscriptions.sessionLost(&self.completions)
-            self.resume(into: &out)
+            self.resume(atOther: false, into: &out)
         } else {
             self.submitAnew()
         }
@@ -46,11 +53,11 @@ extension ClientSession {
 
     /// Sends PUBREL again at once and has the publishes sent again in their order, as the window allows [MQTT-4.4.0-1]
     /// [MQTT-4.6.0-1].
-    private mutating func resume(into out: inout ByteBuffer) {
+    private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
         let releases = self.inFlight.identifiers(in: .second)
         for id in releases {
             guard case .release(var released)? = self.inFlight[id] else { continue }
-            released.wasRepeated = true
+            released.wasRepeated = !isOther
             self.inFlight.replace(id, with: .release(released))
             self.connection?.sendQuota -= 1
             self.send(.pubrel, Acknowledgement(id), into: &out)
@@ -63,15 +70,15 @@ extension ClientSession {
     /// waited for PUBREL and never will: to send it again might double it, to call it delivered might be a lie.
     private mutating func submitAnew() {
         for id in self.inFlight.identifiers(in: .second) {
-            guard case .release(let released)? = self.inFlight.remove(id) else { continue }
-            self.complete(released.request, .abandoned(.sessionLost))
+            guard case .release(let released)? = self.inFlight[id] else { continue }
+            self.finish(id, released.request, .abandoned(.sessionLost))
         }
         for id in self.inFlight.identifiers(in: .first).reversed() {
-            guard case .publish(let sent)? = self.inFlight.remove(id) else { continue }
+            guard case .publish(let sent)? = self.inFlight.remove(id), let request = sent.request else { continue }
             self.outbox.prepend(
-                Outbox.Entry(
-                    request: sent.request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
+                Outbox.Entry(request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
         }
+        self.unawaited = 0
         self.subscriptions.sessionLost(&self.completions)
     }
 
@@ -95,7 +102,7 @@ extension ClientSession {
         self.subscriptions.connectionLost(underWay: underWay, &self.completions)
     }
 
-    /// What was left when the session ended.
+    /// What was left at the end.
     package struct Remains: Equatable, Sendable {
         /// Messages that were never sent.
         package var notSent = 0
@@ -103,35 +110,55 @@ extension ClientSession {
         package var unknown = 0
     }
 
-    /// What would be left if the session ended now.
+    /// What would be left if this were the end.
     package var remains: Remains {
-        let unacknowledged = self.inFlight.identifiers(in: .first).count { id in
-            if case .publish? = self.inFlight[id] { true } else { false }
+        let unknown = [InFlightTable<Exchange>.Lane.first, .second].reduce(0) { count, lane in
+            count + self.inFlight.identifiers(in: lane).count { self.inFlight[$0]?.isAwaitedPublish == true }
         }
         return Remains(
-            notSent: self.outbox.count - self.outbox.countSent,
-            unknown: unacknowledged + self.inFlight.identifiers(in: .second).count + self.outbox.countSent)
+            notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
     }
 
-    /// The session ends for good: everything that waits completes, and nothing is accepted any more.
+    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning;
+    /// what was begun towards the server goes on with the next connection that finds the session.
     package mutating func end() {
         self.subscriptions.end(&self.completions)
         self.connectionLost()
-        self.hasEnded = true
+        self.incoming.end()
         for lane in [InFlightTable<Exchange>.Lane.second, .first] {
             for id in self.inFlight.identifiers(in: lane) {
-                switch self.inFlight.remove(id) {
-                case .publish(let sent)?:
-                    self.complete(sent.request, .sessionEnded(mayHaveBeenSent: true))
-                case .release(let released)?:
-                    self.complete(released.request, .sessionEnded(mayHaveBeenSent: true))
-                case .subscribe?, .unsubscribe?, nil: break
-                }
+                guard var exchange = self.inFlight[id], let request = exchange.takeRequest() else { continue }
+                self.inFlight.replace(id, with: exchange)
+                self.complete(request, .sessionEnded(mayHaveBeenSent: true))
             }
         }
+        self.unawaited = self.inFlight.count
         while let entry = self.outbox.first() {
             self.outbox.removeFirst()
             self.complete(entry.request, .sessionEnded(mayHaveBeenSent: entry.wasSent))
+        }
+    }
+}
+
+extension ClientSession.Exchange {
+    fileprivate var isAwaitedPublish: Bool {
+        switch self {
+        case .publish(let sent): sent.request != nil
+        case .release(let released): released.request != nil
+        case .subscribe, .unsubscribe: false
+        }
+    }
+
+    /// Whom to tell that it goes on without being waited for.
+    fileprivate mutating func takeRequest() -> RequestID? {
+        switch self {
+        case .publish(var sent):
+            defer { self = .publish(sent) }
+            return exchange(&sent.request, with: nil)
+        case .release(var released):
+            defer { self = .release(released) }
+            return exchange(&released.request, with: nil)
+        case .subscribe, .unsubscribe: return nil
         }
     }
 }

@@ -16,7 +16,6 @@ extension ClientSession {
     package mutating func publish(
         _ message: OutgoingMessage, request: RequestID, isAwaited: Bool, now: Timestamp, into out: inout ByteBuffer
     ) throws(Rejection) -> Submitted {
-        guard !self.hasEnded else { throw .ended }
         if let limits { try Self.check(message, against: limits) }
         let expiresAt = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
         if self.maySendAtOnce(message.qos, out) {
@@ -42,24 +41,28 @@ extension ClientSession {
         while let id = self.connection?.resends.last, self.hasWindow(out) {
             self.connection?.resends.removeLast()
             guard case .publish(var sent)? = self.inFlight[id], !sent.isOnWire else { continue }
-            sent.isOnWire = true
             do {
                 if let limits { try Self.check(sent.message, against: limits) }
                 try self.write(
                     sent.message, id: id, dup: true, expiresAt: sent.expiresAt, now: now, into: &out)
                 self.connection?.sendQuota -= 1
-                self.inFlight.replace(id, with: .publish(sent))
+                sent.isOnWire = true
             } catch {
-                // The server came back with lower limits.
-                _ = self.inFlight.remove(id)
-                self.complete(sent.request, .abandoned(error))
+                // The server came back with lower limits. It may have received the message all the same, and takes whatever
+                // has the same identifier for a repetition: the exchange waits for a connection on which it can go on.
+                if let request = exchange(&sent.request, with: nil) {
+                    self.complete(request, .abandoned(error))
+                    self.unawaited += 1
+                }
             }
+            self.inFlight.replace(id, with: .publish(sent))
         }
         while let entry = self.outbox.first(), out.readableBytes < self.settings.highWaterMark {
             guard let message = entry.message else { break }
-            if let expiresAt = entry.expiresAt, expiresAt <= now, !entry.wasSent {  // [MQTT-4.3.3-7]
+            if let expiresAt = entry.expiresAt, expiresAt <= now {  // [MQTT-4.3.3-7]
                 self.outbox.removeFirst()
-                self.complete(entry.request, .rejected(.expired))
+                // What a server had that has lost the session may have been delivered in its time.
+                self.complete(entry.request, entry.wasSent ? .abandoned(.expired) : .rejected(.expired))
                 continue
             }
             do {
@@ -81,7 +84,7 @@ extension ClientSession {
     }
 
     /// Whether the message need not wait behind others. QoS 0 needs no place in the window and may overtake QoS 1 and
-    /// 2, never QoS 0 [MQTT-4.6.0-5].
+    /// 2, never QoS 0 (section 4.6).
     private func maySendAtOnce(_ qos: QoS, _ out: ByteBuffer) -> Bool {
         guard let connection, out.readableBytes < self.settings.highWaterMark else { return false }
         if qos == .atMostOnce { return self.outbox.countAtMostOnce == 0 }
@@ -111,7 +114,8 @@ extension ClientSession {
         return true
     }
 
-    /// Encodes one PUBLISH. The expiry interval counts down by the time that the message has waited [MQTT-3.3.2-6].
+    /// Encodes one PUBLISH. The expiry interval counts down by the time that the message has waited, as
+    /// it does at a server.
     private mutating func write(
         _ message: OutgoingMessage, id: PacketID?, dup: Bool, expiresAt: Timestamp?, now: Timestamp,
         into out: inout ByteBuffer
@@ -124,9 +128,10 @@ extension ClientSession {
             // Whoever passes a message on may pass its properties on: these are between our server and us
             // [MQTT-3.3.4-6].
             packet.properties.subscriptionIdentifiers = []
-            if let expiresAt, version >= .v5_0 {
-                let left = max(1, (expiresAt - now).components.seconds)
-                packet.properties.messageExpiryInterval = UInt32(clamping: left)
+            if let expiresAt, let interval = packet.properties.messageExpiryInterval, version >= .v5_0 {
+                // What is sent again may be late; an interval of 0 is the publisher's own wish.
+                let left = UInt32(clamping: max(1, (expiresAt - now).components.seconds))
+                packet.properties.messageExpiryInterval = min(interval, left)
             }
         }
         var room = Int.max
@@ -182,9 +187,10 @@ extension ClientSession {
     mutating func receivedPuback(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
         case .publish(let sent)? where sent.message.qos == .atLeastOnce:
-            _ = self.inFlight.remove(packet.packetID)
             self.returnQuota(sent)
-            self.complete(sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+            self.finish(
+                packet.packetID, sent.request,
+                .published(packet.reasonCode, reason: packet.properties.reasonString))
             return .nothing
         case nil: return .nothing  // legal noise: an acknowledgement that crossed the loss of a connection
         default: return .violation(.protocolError, "PUBACK answers a packet that was not a PUBLISH at QoS 1")
@@ -195,9 +201,10 @@ extension ClientSession {
         switch self.inFlight[packet.packetID] {
         case .publish(let sent)? where sent.message.qos == .exactlyOnce:
             guard !packet.reasonCode.isFailure else {
-                _ = self.inFlight.remove(packet.packetID)
                 self.returnQuota(sent)
-                self.complete(sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+                self.finish(
+                    packet.packetID, sent.request,
+                    .published(packet.reasonCode, reason: packet.properties.reasonString))
                 return .nothing
             }
             // [MQTT-4.3.3-4] [MQTT-4.6.0-4]: PUBREL, in the order of the PUBRECs; the message is the server's now
@@ -224,13 +231,12 @@ extension ClientSession {
     mutating func receivedPubcomp(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
         case .release(let released)?:
-            _ = self.inFlight.remove(packet.packetID)
             self.connection?.sendQuota += 1
             // 0x92 answers the second PUBREL of an exchange that the server finished at the first: the message was
             // delivered. In answer to the only PUBREL it says that the server has lost the message.
             let isLost = packet.reasonCode.isFailure && !released.wasRepeated
-            self.complete(
-                released.request,
+            self.finish(
+                packet.packetID, released.request,
                 isLost ? .abandoned(.sessionLost) : .published(released.reasonCode, reason: nil))
             return .nothing
         case nil: return .nothing

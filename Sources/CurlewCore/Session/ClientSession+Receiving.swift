@@ -65,7 +65,7 @@ extension ClientSession {
         guard let id = packet.packetID else {
             return .deliver(consume packet, to: receivers, nil)
         }
-        switch self.incoming.receivedPublish(id, qos: packet.qos, receivers: receivers.count) {
+        switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: receivers.count) {
         case .deliver(let token):
             guard receivers.isEmpty else { return .deliver(consume packet, to: receivers, token) }
             self.sendAcknowledgements(into: &out)

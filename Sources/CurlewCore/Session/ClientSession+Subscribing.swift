@@ -7,7 +7,6 @@ extension ClientSession {
         _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, request: RequestID,
         into out: inout ByteBuffer
     ) throws(Rejection) {
-        guard !self.hasEnded else { throw .ended }
         if let limits { try Self.check(filter, against: limits) }
         try self.subscriptions.subscribe(filter, options, subscriber: subscriber, request: request, &self.completions)
         self.pumpSubscriptions(into: &out)
@@ -16,7 +15,6 @@ extension ClientSession {
     /// A subscriber wants the messages of a filter that the server knows from an earlier run of the program. Nothing is
     /// sent.
     package mutating func listen(to filter: TopicFilter, subscriber: SubscriberID) {
-        guard !self.hasEnded else { return }
         self.subscriptions.listen(to: filter, subscriber: subscriber, &self.completions)
     }
 
@@ -33,13 +31,13 @@ extension ClientSession {
         guard let limits, let version else { return }
         while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange() {
             switch exchange {
-            case .subscribe(let identifier, let filter, let options):
+            case .subscribe(let identifier, let bearing, let filter, let options):
                 do throws(Rejection) {
                     try Self.check(filter, against: limits)
                     try self.begin(.subscribe(identifier: identifier), into: &out) { id in
                         var packet = Subscribe(id, [.init(filter, options)])
                         if version >= .v5_0, limits.subscriptionIdentifierAvailable {
-                            packet.properties.subscriptionIdentifiers = [identifier]
+                            packet.properties.subscriptionIdentifiers = [bearing]
                         }
                         return .subscribe(packet)
                     }

@@ -5,19 +5,29 @@
 /// Around it lies what the protocol does not know: the outbox of accepted messages that were not sent yet, and who
 /// locally wants which filter. Both outlive even the loss of the session at the server.
 ///
+/// When its owner has had enough, ``end()`` completes everything that waits. The session itself stays, as it does at a
+/// server that was asked to keep it. If the next connection finds it there, half-done exchanges go on as the standard
+/// wants it [MQTT-4.4.0-1], though nobody waits for them any more: whoever did was told that the outcome is unknown. To
+/// forget them would let the next message take the identifier of one that the server has half received, and be taken for
+/// a repetition of it. If the server has no session, they are dropped. Tokens of messages that were handed on before the
+/// end never stand for later ones.
+///
 /// The session decides and does nothing: its owner tells it each event and carries out what it answers. What is to be
 /// sent is appended to the buffer that the owner passes in. Each request that was accepted comes back in exactly one
 /// ``Completion``, which the owner collects with ``takeCompletions()`` after each event.
 package struct ClientSession: Sendable {
     // MARK: As long as the session
 
-    var inFlight = InFlightTable<Exchange>()
+    var inFlight: InFlightTable<Exchange>
+    /// How many of them nobody waits for.
+    var unawaited = 0
     var outbox = Outbox()
     var incoming = IncomingQoS()
     var subscriptions = SubscriptionTable()
     var completions: [Completion] = []
     var lostSubscribers: [LostSubscription] = []
-    var hasEnded = false
+    /// The server of the last connection: it alone surely means this session when it says that it has one.
+    var server: String?
     let settings: Settings
 
     // MARK: As long as the connection
@@ -26,12 +36,16 @@ package struct ClientSession: Sendable {
 
     package init(_ settings: Settings) {
         self.settings = settings
+        self.inFlight = InFlightTable(first: settings.firstPacketID)
     }
 
     /// What its owner has chosen.
     package struct Settings: Sendable {
         /// How many publishes at QoS 1 and 2 may be unacknowledged at once; the server's Receive Maximum may be lower.
         package var maximumInFlight: UInt16 = .max
+        /// The first packet identifier; `nil` for 1. Where the server may have kept a session of an earlier run, whose
+        /// half-done exchanges nobody remembers, a random one hardly ever meets theirs.
+        package var firstPacketID: PacketID?
         /// How many messages at QoS 1 and 2 the server may send unacknowledged.
         package var receiveMaximum: UInt16 = .max
         /// How many topic aliases the server may use.
@@ -61,7 +75,8 @@ package struct ClientSession: Sendable {
 
     /// A publish that was sent and is not acknowledged.
     struct Sent {
-        let request: RequestID
+        /// `nil` when it has been completed: the exchange goes on for the sake of the protocol alone.
+        var request: RequestID?
         let message: OutgoingMessage
         let expiresAt: Timestamp?
         /// Whether it was sent on this connection.
@@ -70,10 +85,11 @@ package struct ClientSession: Sendable {
 
     /// A QoS 2 publish between PUBREC and PUBCOMP.
     struct Released {
-        let request: RequestID
+        /// `nil` when it has been completed.
+        var request: RequestID?
         /// The reason code of the PUBREC.
         let reasonCode: ReasonCode
-        /// Whether PUBREL was sent on more than one connection, so that the server may have finished the exchange before.
+        /// Whether PUBREL was sent on more than one connection to the same server, so that the server may have finished the exchange before.
         var wasRepeated = false
     }
 
@@ -109,8 +125,8 @@ package struct ClientSession: Sendable {
     /// Messages that were handed on and are not acknowledged to the server.
     package var unacknowledgedCount: Int { self.incoming.unacknowledged }
 
-    /// Whether nothing is left to send and nothing waits for an answer.
-    package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == 0 }
+    /// Whether nothing is left to send and nobody waits for an answer.
+    package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == self.unawaited }
 
     /// Whether another message fits that nobody waits for.
     package var hasRoom: Bool {
@@ -133,6 +149,12 @@ package struct ClientSession: Sendable {
 
     /// Whether there is something to take.
     package var hasCompletions: Bool { !self.completions.isEmpty }
+
+    /// An exchange is over: its identifier is free, and whoever waits for it learns how it ended.
+    mutating func finish(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
+        _ = self.inFlight.remove(id)
+        if let request { self.complete(request, outcome) } else { self.unawaited -= 1 }
+    }
 
     mutating func complete(_ request: RequestID, _ outcome: Completion.Outcome) {
         self.completions.append(Completion(request: request, outcome: outcome))

@@ -18,7 +18,7 @@ package struct SubscriberID: Hashable, Sendable {
 
 /// What tells an incoming message at QoS 1 or 2 that waits to be acknowledged.
 package struct DeliveryToken: Hashable, Sendable {
-    /// Counts the arrivals of the session; never used twice.
+    /// Counts the arrivals for as long as there is a session, over connections and ends; never used twice.
     let sequence: UInt64
     let packetID: PacketID
     let qos: QoS
@@ -42,7 +42,7 @@ package struct Completion: Equatable, Sendable {
         case rejected(Rejection)
         /// It was sent and can't be sent again: nobody knows whether it arrived.
         case abandoned(Rejection)
-        /// The session ended for good. `mayHaveBeenSent` tells a lost request from one whose outcome nobody knows.
+        /// The owner wanted nothing more. `mayHaveBeenSent` tells a lost request from one whose outcome nobody knows.
         case sessionEnded(mayHaveBeenSent: Bool)
     }
 }

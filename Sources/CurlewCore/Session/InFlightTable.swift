@@ -1,8 +1,12 @@
 /// What waits for an acknowledgement, found by packet identifier in constant time.
 ///
-/// The packet identifier is the place in the table plus one, so there is nothing to look up and no identifier can be
-/// given out while it is in use [MQTT-2.2.1-2]. Freed places are reused in the order in which they came free. Every
-/// element is in one of two lists, each in the order of joining it: that order is what resending needs.
+/// The places are a power of two, and an identifier has the place of its last bits: there is nothing to look up, and no
+/// identifier can be given out while it is in use [MQTT-2.2.1-2]. A place that comes free goes to the end of a queue, to
+/// be taken with the next identifier that belongs there. So identifiers go round: one is not used again until many others
+/// were, and an answer that the peer repeats meets no exchange but its own.
+///
+/// Every element is in one of two lists, each in the order of joining it: that order is what resending needs. Lists link
+/// identifiers, 0 for none.
 struct InFlightTable<Element: Sendable>: Sendable {
     /// The list that an element is in.
     enum Lane: Sendable {
@@ -13,22 +17,26 @@ struct InFlightTable<Element: Sendable>: Sendable {
     }
 
     private struct Slot: Sendable {
+        /// In use, or, without an element, the next to be used here; 0 for a place that has none.
+        var id: UInt16 = 0
         var element: Element?
         var lane = Lane.first
-        var previous: Int32 = -1
+        var previous: UInt16 = 0
         /// The next of the lane, or of the free places.
-        var next: Int32 = -1
+        var next: UInt16 = 0
     }
 
     private struct Ends {
-        var head: Int32 = -1
-        var tail: Int32 = -1
+        var head: UInt16 = 0
+        var tail: UInt16 = 0
     }
 
     private var slots: [Slot] = []
     private var free = Ends()
     private var first = Ends()
     private var second = Ends()
+    /// The identifier with which the places are numbered when there are more of them.
+    private var next: UInt16
 
     /// How many identifiers are in use.
     private(set) var count = 0
@@ -38,92 +46,135 @@ struct InFlightTable<Element: Sendable>: Sendable {
 
     /// When nothing is in flight any more, a table that had grown beyond this gives its memory back.
     private static var idleCapacity: Int { 1024 }
+    private static var smallestCapacity: Int { 4 }
 
     var isFull: Bool { self.count == Int(UInt16.max) }
 
+    /// A table whose first identifier is this.
+    init(first: PacketID? = nil) {
+        self.next = first?.rawValue ?? 1
+    }
+
+    private func place(_ id: UInt16) -> Int { Int(id) & (self.slots.count - 1) }
+
+    /// The place of an identifier that is in use.
+    private func placeInUse(_ id: PacketID) -> Int? {
+        guard !self.slots.isEmpty else { return nil }
+        let place = self.place(id.rawValue)
+        return self.slots[place].id == id.rawValue && self.slots[place].element != nil ? place : nil
+    }
+
     /// The element of that identifier, if it is in use.
     subscript(id: PacketID) -> Element? {
-        let index = Int(id.rawValue) - 1
-        return index < self.slots.count ? self.slots[index].element : nil
+        self.placeInUse(id).flatMap { self.slots[$0].element }
     }
 
     /// Puts another element in the place of one in use.
     mutating func replace(_ id: PacketID, with element: Element) {
-        let index = Int(id.rawValue) - 1
-        guard index < self.slots.count, self.slots[index].element != nil else { return }
-        self.slots[index].element = element
+        guard let place = self.placeInUse(id) else { return }
+        self.slots[place].element = element
     }
 
     /// Takes an identifier that is free, or returns `nil` when all 65,535 are in use.
     mutating func insert(_ element: Element) -> PacketID? {
-        let index: Int32
-        if self.free.head >= 0 {
-            index = self.free.head
-            self.free.head = self.slots[Int(index)].next
-            if self.free.head < 0 { self.free.tail = -1 }
-            self.slots[Int(index)].element = element
-        } else {
-            guard self.slots.count < Int(UInt16.max) else { return nil }
-            index = Int32(self.slots.count)
-            self.slots.append(Slot(element: element))
-        }
+        if self.free.head == 0 { self.grow() }
+        guard let id = PacketID(self.free.head) else { return nil }
+        let place = self.place(id.rawValue)
+        self.free.head = self.slots[place].next
+        if self.free.head == 0 { self.free.tail = 0 }
+        self.slots[place].element = element
+        self.next = Self.successor(id.rawValue, step: 1)
         self.count += 1
-        self.link(index, .first)
-        return PacketID(UInt16(index + 1))
+        self.link(id.rawValue, .first)
+        return id
     }
 
     /// Frees an identifier and returns what it stood for.
     mutating func remove(_ id: PacketID) -> Element? {
-        let index = Int(id.rawValue) - 1
-        guard index < self.slots.count, let element = self.slots[index].element else { return nil }
-        self.unlink(Int32(index))
-        self.slots[index].element = nil
-        self.slots[index].next = -1
-        if self.free.tail >= 0 {
-            self.slots[Int(self.free.tail)].next = Int32(index)
-        } else {
-            self.free.head = Int32(index)
-        }
-        self.free.tail = Int32(index)
+        guard let place = self.placeInUse(id), let element = self.slots[place].element else { return nil }
+        self.unlink(id.rawValue)
+        self.slots[place].element = nil
+        self.slots[place].id = Self.successor(id.rawValue, step: self.slots.count)
+        self.append(toFree: place)
         self.count -= 1
-        if self.count == 0, self.slots.count > Self.idleCapacity { self = Self() }
+        if self.count == 0, self.slots.count > Self.idleCapacity { self = Self(first: PacketID(self.next)) }
         return element
     }
 
     /// Moves an element in use to the end of the second lane.
     mutating func moveToSecondLane(_ id: PacketID) {
-        let index = Int(id.rawValue) - 1
-        guard index < self.slots.count, self.slots[index].element != nil else { return }
-        self.unlink(Int32(index))
-        self.link(Int32(index), .second)
+        guard self.placeInUse(id) != nil else { return }
+        self.unlink(id.rawValue)
+        self.link(id.rawValue, .second)
     }
 
     /// The identifiers of a lane, in the order in which they joined it.
     func identifiers(in lane: Lane) -> [PacketID] {
         var found: [PacketID] = []
-        var index = lane == .first ? self.first.head : self.second.head
-        while index >= 0 {
-            if let id = PacketID(UInt16(index + 1)) { found.append(id) }
-            index = self.slots[Int(index)].next
+        var next = lane == .first ? self.first.head : self.second.head
+        while let id = PacketID(next) {
+            found.append(id)
+            next = self.slots[self.place(next)].next
         }
         return found
     }
 
-    private mutating func link(_ index: Int32, _ lane: Lane) {
+    // MARK: Places
+
+    /// The next identifier of the same place, if the step is the number of places.
+    private static func successor(_ id: UInt16, step: Int) -> UInt16 {
+        // After the last one they begin anew; 0 is none.
+        let next = UInt16(truncatingIfNeeded: Int(id) + step)
+        return next == 0 ? UInt16(truncatingIfNeeded: step) : next
+    }
+
+    /// Makes twice as many places, all of which are in use now. Identifiers in use keep their elements and their lanes.
+    private mutating func grow() {
+        let capacity = max(Self.smallestCapacity, self.slots.count * 2)
+        guard capacity <= Int(UInt16.max) + 1 else { return }
+        let used = self.slots
+        self.slots = Array(repeating: Slot(), count: capacity)
+        for slot in used where slot.element != nil { self.slots[self.place(slot.id)] = slot }
+        var id = self.next
+        // Where they begin anew in the midst of it, the place of 0 has to wait for the next that belongs there.
+        for _ in 0..<(2 * capacity) {
+            let place = self.place(id)
+            if self.slots[place].element == nil, self.slots[place].id == 0 {
+                self.slots[place].id = id
+                self.append(toFree: place)
+            }
+            id = Self.successor(id, step: 1)
+        }
+    }
+
+    private mutating func append(toFree place: Int) {
+        let id = self.slots[place].id
+        guard id != 0 else { return }
+        self.slots[place].next = 0
+        if self.free.tail == 0 { self.free.head = id } else { self.slots[self.place(self.free.tail)].next = id }
+        self.free.tail = id
+    }
+
+    private mutating func link(_ id: UInt16, _ lane: Lane) {
         var ends = lane == .first ? self.first : self.second
-        self.slots[Int(index)].lane = lane
-        self.slots[Int(index)].previous = ends.tail
-        self.slots[Int(index)].next = -1
-        if ends.tail >= 0 { self.slots[Int(ends.tail)].next = index } else { ends.head = index }
-        ends.tail = index
+        let place = self.place(id)
+        self.slots[place].lane = lane
+        self.slots[place].previous = ends.tail
+        self.slots[place].next = 0
+        if ends.tail == 0 { ends.head = id } else { self.slots[self.place(ends.tail)].next = id }
+        ends.tail = id
         if lane == .first { self.first = ends } else { self.second = ends }
     }
 
-    private mutating func unlink(_ index: Int32) {
-        let slot = self.slots[Int(index)]
+    private mutating func unlink(_ id: UInt16) {
+        let slot = self.slots[self.place(id)]
         var ends = slot.lane == .first ? self.first : self.second
-        if slot.previous >= 0 { self.slots[Int(slot.previous)].next = slot.next } else { ends.head = slot.next }
-        if slot.next >= 0 { self.slots[Int(slot.next)].previous = slot.previous } else { ends.tail = slot.previous }
+        if slot.previous == 0 { ends.head = slot.next } else { self.slots[self.place(slot.previous)].next = slot.next }
+        if slot.next == 0 {
+            ends.tail = slot.previous
+        } else {
+            self.slots[self.place(slot.next)].previous = slot.previous
+        }
         if slot.lane == .first { self.first = ends } else { self.second = ends }
     }
 }

@@ -22,6 +22,9 @@ struct IncomingQoS {
         /// Handed on; receivers remain that have not passed it. Without an arrival, the server has yet to send the
         /// message again on this connection.
         case held(origin: UInt64, arrival: UInt64?, remaining: Int, reasonCode: ReasonCode)
+        /// Handed on to receivers that have ended since. If the server sends it again before they have passed it, it is
+        /// handed on again: they may never pass it, and nothing behind it could be acknowledged.
+        case left(origin: UInt64, remaining: Int, reasonCode: ReasonCode)
         /// All have passed it, but the connection was lost before the PUBREC could leave.
         case passed(reasonCode: ReasonCode)
         /// PUBREC sent; PUBREL will end it. With an arrival, the server sent the message again and is answered again.
@@ -46,6 +49,10 @@ struct IncomingQoS {
     private var atLeastOnceOnConnection = 0
     /// How many the server may have in flight.
     private var receiveMaximum = Int(UInt16.max)
+    /// Whether the server may have another session than the one that `exactlyOnce` is of.
+    private var isUncertain = false
+    /// Whether a PUBREC can refuse. One without a reason code, before 5.0, accepts.
+    private var mayRefuse = true
 
     /// How many messages wait to be acknowledged.
     var unacknowledged: Int { self.arrivals.count }
@@ -69,7 +76,10 @@ struct IncomingQoS {
     }
 
     /// A PUBLISH arrived that has so many receivers. With none, it is acknowledged in its turn.
-    mutating func receivedPublish(_ id: PacketID, qos: QoS, receivers: Int) -> ReceivedPublish {
+    mutating func receivedPublish(_ id: PacketID, qos: QoS, dup: Bool, receivers: Int) -> ReceivedPublish {
+        if self.isUncertain, !dup, qos == .exactlyOnce, !self.exactlyOnceOnConnection.contains(id) {
+            self.exactlyOnce[id] = nil  // a server that knew of the exchange would have set DUP
+        }
         guard self.takePlace(id, qos) else { return .receiveMaximumExceeded }
         let sequence = self.nextSequence
         guard qos == .exactlyOnce else {
@@ -77,7 +87,7 @@ struct IncomingQoS {
             return .deliver(DeliveryToken(sequence: sequence, packetID: id, qos: qos))
         }
         switch self.exactlyOnce[id] {
-        case nil:
+        case .left?, nil:
             self.exactlyOnce[id] = .held(
                 origin: sequence, arrival: sequence, remaining: receivers, reasonCode: .success)
             self.append(Arrival(packetID: id, qos: qos, remaining: 0, isReady: receivers == 0))
@@ -128,6 +138,13 @@ struct IncomingQoS {
     }
 
     private mutating func passedExactlyOnce(_ token: DeliveryToken, _ reasonCode: ReasonCode) {
+        if case .left(token.sequence, let remaining, let earlier)? = self.exactlyOnce[token.packetID] {
+            let code = reasonCode.isFailure ? reasonCode : earlier
+            self.exactlyOnce[token.packetID] =
+                remaining > 1
+                ? .left(origin: token.sequence, remaining: remaining - 1, reasonCode: code) : .passed(reasonCode: code)
+            return
+        }
         guard case .held(let origin, let arrival, let remaining, let earlier)? = self.exactlyOnce[token.packetID],
             origin == token.sequence, remaining > 0
         else { return }
@@ -162,7 +179,7 @@ struct IncomingQoS {
                 return (.puback, acknowledgement)
             }
             switch self.exactlyOnce[arrival.packetID] {
-            case .held(_, sequence, _, _)? where arrival.reasonCode.isFailure:
+            case .held(_, sequence, _, _)? where self.mayRefuse && arrival.reasonCode.isFailure:
                 // A PUBREC that refuses ends the exchange: the identifier is free again (section 4.3.3).
                 self.exactlyOnce[arrival.packetID] = nil
                 self.exactlyOnceOnConnection.remove(arrival.packetID)
@@ -190,18 +207,32 @@ struct IncomingQoS {
             self.exactlyOnce[id] = nil
             self.exactlyOnceOnConnection.remove(id)
             return .complete(.success)
-        case .held?, .passed?: return .protocolError
+        case .held?, .left?, .passed?:
+            guard self.isUncertain, !self.exactlyOnceOnConnection.contains(id) else { return .protocolError }
+            return .complete(.packetIdentifierNotFound)  // it may be of another session
         case nil: return .complete(.packetIdentifierNotFound)
         }
     }
 
     // MARK: Connection
 
-    /// A connection begins. Without a resumed session nothing that the server sent before has a meaning any more.
-    mutating func connected(sessionPresent: Bool, receiveMaximum: UInt16) {
+    /// What the server has of the session.
+    enum Session {
+        /// All of it.
+        case present
+        /// Nothing: what it sent before has no meaning any more.
+        case absent
+        /// Nobody knows: it may have all of it, nothing, or an older one.
+        case uncertain
+    }
+
+    /// A connection begins.
+    mutating func connected(_ session: Session, version: ProtocolVersion, receiveMaximum: UInt16) {
         self.connectionLost()
+        self.mayRefuse = version >= .v5_0
         self.receiveMaximum = Int(receiveMaximum)
-        if !sessionPresent { self.exactlyOnce.removeAll() }
+        self.isUncertain = session == .uncertain
+        if session == .absent { self.exactlyOnce.removeAll() }
     }
 
     /// The connection is gone: QoS 1 messages will be sent again, QoS 2 messages keep their state.
@@ -214,11 +245,18 @@ struct IncomingQoS {
                 self.exactlyOnce[arrival.packetID] = .held(
                     origin: origin, arrival: nil, remaining: remaining, reasonCode: code)
             case .received?: self.exactlyOnce[arrival.packetID] = .received(arrival: nil)
-            case .passed?, nil: break
+            case .left?, .passed?, nil: break
             }
         }
         self.arrivals.removeAll()
         self.exactlyOnceOnConnection.removeAll()
         self.atLeastOnceOnConnection = 0
+    }
+
+    /// All receivers have ended. The connection is gone already.
+    mutating func end() {
+        for case (let id, .held(let origin, _, let remaining, let code)) in self.exactlyOnce {
+            self.exactlyOnce[id] = .left(origin: origin, remaining: remaining, reasonCode: code)
+        }
     }
 }

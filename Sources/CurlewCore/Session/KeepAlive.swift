@@ -21,9 +21,8 @@ package struct KeepAlive: Sendable {
     private let responseTimeout: Duration
     private var lastSent: Timestamp
     private var lastReceived: Timestamp
-    /// When the first PINGREQ left since something was received.
+    /// When the first PINGREQ was written since something was received.
     private var pinged: Timestamp?
-    private var isReading = true
 
     /// - Parameters:
     ///   - interval: the Keep Alive of CONNECT in seconds; 0 turns the machine off.
@@ -36,8 +35,13 @@ package struct KeepAlive: Sendable {
         self.lastReceived = now
     }
 
-    /// The server demands another interval in CONNACK; it wins [MQTT-3.1.2-23] [MQTT-3.2.2-21].
-    package mutating func serverKeepAlive(_ interval: UInt16) { self.interval = interval }
+    /// The server names another interval in CONNACK, and closes after one and a half of it [MQTT-3.1.2-23]
+    /// [MQTT-3.2.2-21]. A longer one, or none, does not keep this end from looking after the server as often as it
+    /// wanted to: a ping may be sent at any time (section 3.1.2.10).
+    package mutating func serverKeepAlive(_ interval: UInt16) {
+        guard interval > 0 else { return }
+        self.interval = self.interval > 0 ? min(self.interval, interval) : interval
+    }
 
     /// A control packet was written.
     package mutating func sent(at now: Timestamp) { self.lastSent = now }
@@ -48,13 +52,9 @@ package struct KeepAlive: Sendable {
         self.pinged = nil
     }
 
-    /// This end stopped reading because its consumers are slow: the silence is not the server's. Pings go on.
-    package mutating func readingPaused() { self.isReading = false }
-
-    /// This end reads again; a PINGRESP may be among what has piled up.
-    package mutating func readingResumed(at now: Timestamp) {
-        self.isReading = true
-        self.lastReceived = now
+    /// The server has taken some of what was written before the PINGREQ, which still waits to leave: the silence is not
+    /// the server's.
+    package mutating func pingIsWaiting(at now: Timestamp) {
         if self.pinged != nil { self.pinged = now }
     }
 
@@ -62,13 +62,12 @@ package struct KeepAlive: Sendable {
     /// to later, so a timer need not be moved each time: let it fire and set it anew.
     package var deadline: Timestamp? {
         guard self.interval > 0 else { return nil }
-        let sending = self.lastSent + self.pingAfter
-        return self.isReading ? min(sending, self.receivingDeadline) : sending
+        return min(self.lastSent + self.pingAfter, self.receivingDeadline)
     }
 
     package mutating func deadlineReached(at now: Timestamp) -> AtDeadline {
         guard let deadline, now >= deadline else { return .none }
-        if self.pinged != nil, self.isReading, now >= self.receivingDeadline { return .serverIsDead }
+        if self.pinged != nil, now >= self.receivingDeadline { return .serverIsDead }
         self.pinged = self.pinged ?? now
         self.lastSent = now
         return .sendPing

@@ -31,6 +31,8 @@ package struct ReconnectPolicy: Sendable {
 
     /// The version to connect with.
     package private(set) var version: ProtocolVersion
+    /// Whether that version is older only because a server said nothing to the newer one.
+    private var isGuess = false
     /// Tries in a row that failed or did not last.
     private var failures = 0
     private var redirections = 0
@@ -60,6 +62,7 @@ package struct ReconnectPolicy: Sendable {
     package mutating func accepted(at now: Timestamp) {
         self.wasAccepted = true
         if self.version == .v5_0 { self.wasAcceptedIn5 = true }
+        self.isGuess = false
         self.acceptedAt = now
     }
 
@@ -72,8 +75,13 @@ package struct ReconnectPolicy: Sendable {
     ///
     /// Some servers do so to a CONNECT of a version they do not know, so 3.1.1 has one try; not when a server of this
     /// client has spoken 5.0 before, as then the cause is another, and a try would only cost the session its 5.0.
-    package mutating func closedBeforeConnAck(random: UInt64) -> AfterFailure {
-        if !self.wasAcceptedIn5, self.useOlderVersion() { return .connect(after: .zero) }
+    ///
+    /// - Parameter mayBeOlder: whether what the user wants can be said in the older version.
+    package mutating func closedBeforeConnAck(mayBeOlder: Bool = true, random: UInt64) -> AfterFailure {
+        if mayBeOlder, !self.wasAcceptedIn5, self.useOlderVersion() {
+            self.isGuess = true
+            return .connect(after: .zero)
+        }
         return self.failed(random: random)
     }
 
@@ -123,6 +131,9 @@ package struct ReconnectPolicy: Sendable {
         switch advice {
         case .stop:
             return .stop(.reason(reason))
+        case .olderVersion where self.isGuess:
+            // So the server does know the newer one, and had another reason to say nothing.
+            return self.failed(random: random)
         case .olderVersion:
             return self.useOlderVersion() ? .connect(after: .zero) : .stop(.reason(reason))
         case .retryIfAcceptedBefore where !self.wasAccepted:
@@ -136,7 +147,7 @@ package struct ReconnectPolicy: Sendable {
                 } else {
                     self.servers.replaceCurrent(by: addresses)
                 }
-                self.version = self.versions.first
+                self.useFirstVersion()
                 return .connect(after: .zero)
             }
             return (wasStable ? nil : self.countFailure()) ?? self.nextServer(random: random)
@@ -157,7 +168,7 @@ package struct ReconnectPolicy: Sendable {
         let before = self.servers.current
         let next = self.servers.currentFailed()
         // What one server made of the version says nothing about another; and a guess that failed was wrong.
-        if self.servers.current != before || !self.wasAccepted { self.version = self.versions.first }
+        if self.servers.current != before || !self.wasAccepted { self.useFirstVersion() }
         switch next {
         case .tryNext: return .connect(after: .zero)
         case .roundIsOver: return self.delay(random: random)
@@ -168,6 +179,11 @@ package struct ReconnectPolicy: Sendable {
         self.servers.startRound()
         self.redirections = 0
         return .connect(after: self.backoff.next(random: random))
+    }
+
+    private mutating func useFirstVersion() {
+        self.version = self.versions.first
+        self.isGuess = false
     }
 
     private mutating func useOlderVersion() -> Bool {

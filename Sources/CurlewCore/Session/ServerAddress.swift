@@ -16,15 +16,19 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// More servers than any client tries in turn; the others of a longer list are ignored.
-    package static let maximumReferences = 16
+    package static let maximumReferences = 4
 
     /// The servers of a Server Reference: `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, separated by spaces.
     ///
-    /// The text comes from a peer: what is not of one of these forms is left out.
+    /// The text comes from a peer: what is not of one of these forms is left out, and so is what comes again.
     package static func list(fromReference reference: String) -> [ServerAddress] {
-        Array(
-            reference.utf8.split(separator: UInt8(ascii: " ")).lazy.compactMap(Self.init).prefix(Self.maximumReferences)
-        )
+        var list: [ServerAddress] = []
+        for text in reference.utf8.split(separator: UInt8(ascii: " ")) {
+            guard let address = Self(text), !list.contains(address) else { continue }
+            list.append(address)
+            if list.count == Self.maximumReferences { break }
+        }
+        return list
     }
 
     private init?(_ text: Substring.UTF8View) {
@@ -49,15 +53,15 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    /// Everything of names (international ones included), IP addresses and their zones; nothing that has a meaning in
-    /// URLs.
+    /// Everything of names, IP addresses and their zones, and nothing else: an international name comes in ASCII, too
+    /// (RFC 5890), and other characters could deceive whoever reads a log.
     private static func mayStandInHost(_ byte: UInt8) -> Bool {
         switch byte {
-        case 0...0x20, 0x7F, UInt8(ascii: "/"), UInt8(ascii: "@"), UInt8(ascii: "?"), UInt8(ascii: "#"),
-            UInt8(ascii: "["),
-            UInt8(ascii: "]"), UInt8(ascii: "\\"):
-            false
-        default: true
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"),
+            UInt8(ascii: "-"), UInt8(ascii: "."), UInt8(ascii: "_"), UInt8(ascii: ":"), UInt8(ascii: "%"):
+            true
+        default: false
         }
     }
 }

@@ -32,19 +32,28 @@ extension SubscriptionTable {
         return route
     }
 
-    private func findRoute(_ topic: TopicName, _ identifiers: [UInt32], _ retain: Bool) -> [SubscriberID] {
+    private mutating func findRoute(_ topic: TopicName, _ identifiers: [UInt32], _ retain: Bool) -> [SubscriberID] {
         var route = Route()
         var isKnown = false
         // Where somebody listens to filters of an earlier run of the program, an identifier may be of that run.
         if self.local.isEmpty {
-            for identifier in identifiers {
+            // A server that repeats one must not have the topic matched again for it.
+            var seen: Set<UInt32> = []
+            for identifier in identifiers where identifiers.count == 1 || seen.insert(identifier).inserted {
+                let repetition = self.repetitions[identifier]
+                let identifier = repetition?.identifier ?? identifier
                 guard let entry = self.entries[identifier], entry.filter.matches(topic) else { continue }
                 isKnown = true
-                if retain || identifiers.count > 1 {
-                    // Retained messages are sent for the sake of one filter: another may have brought them long ago.
+                if retain, !entry.options.retainAsPublished {
+                    // Retained messages are sent for the sake of one SUBSCRIBE: another may have brought them long ago,
+                    // for this filter or one that overlaps.
+                    let askedFor = repetition?.subscribers ?? entry.askedFor
+                    route.add(entry.subscribers.filter(askedFor.contains))
+                } else if retain || identifiers.count > 1 {
                     route.add(entry.subscribers)
                 } else {
                     route.add(entry.subscribers.filter { self.isChosen(identifier, entry, for: $0, topic) })
+                    self.noteCopy(identifier, entry, topic)
                 }
             }
         }
@@ -58,25 +67,44 @@ extension SubscriptionTable {
     /// Whether the copy for this filter is the one that the subscriber gets. If several filters of its own match, the
     /// server sends a copy for each that it knows, save that it keeps our own messages from those with No Local, and
     /// gives a shared one to any member of the group: the copy that surely comes, at the highest QoS, is the one.
+    ///
+    /// A message that the server had in hand when it granted a filter has no copy for that one, and may come any time
+    /// later. So the copy for an older filter is left out only when copies for the younger one have come: it is better
+    /// to hand on one message twice than one never.
     private func isChosen(
         _ identifier: UInt32, _ entry: Entry, for subscriber: SubscriberID, _ topic: TopicName
     ) -> Bool {
         guard entry.filter.shareName == nil, let own = self.filters[subscriber], own.count > 1 else { return true }
         func rank(_ options: SubscriptionOptions) -> UInt8 { (options.noLocal ? 0 : 4) + options.qos.rawValue }
         let mine = rank(entry.options)
-        var isBefore = true
-        for other in own {
-            guard other != identifier else {
-                isBefore = false
-                continue
-            }
+        let grantNumber = entry.knowledge == .granted ? entry.grantNumber : .max
+        for other in own where other != identifier {
             guard let rival = self.entries[other], rival.knowledge == .granted, rival.filter.shareName == nil else {
                 continue
             }
             let theirs = rank(rival.options)
-            if theirs > mine || theirs == mine && isBefore, rival.filter.matches(topic) { return false }
+            let isOlder = rival.grantNumber < grantNumber
+            guard theirs > mine ? isOlder || rival.copiedBeside.contains(identifier) : theirs == mine && isOlder
+            else { continue }
+            if rival.filter.matches(topic) { return false }
         }
         return true
+    }
+
+    /// A copy for this filter has come: from now on those for others of the same subscribers may be left out.
+    private mutating func noteCopy(_ identifier: UInt32, _ entry: Entry, _ topic: TopicName) {
+        guard entry.knowledge == .granted, entry.filter.shareName == nil else { return }
+        var beside: [UInt32] = []
+        for subscriber in entry.subscribers {
+            guard let own = self.filters[subscriber], own.count > 1 else { continue }
+            beside += own.filter { other in
+                other != identifier && !entry.copiedBeside.contains(other)
+                    && self.entries[other]?.filter.matches(topic) == true
+            }
+        }
+        guard !beside.isEmpty else { return }
+        self.entries[identifier]?.copiedBeside.formUnion(beside)
+        self.forgetRoutes()
     }
 
     /// Subscribers in order, each once.

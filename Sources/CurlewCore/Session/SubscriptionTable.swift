@@ -31,11 +31,26 @@ struct SubscriptionTable {
     struct Waiter: Equatable {
         let request: RequestID
         let subscriber: SubscriberID
+        /// What it asked for.
+        let options: SubscriptionOptions
     }
 
     struct Entry {
         let filter: TopicFilter
+        /// What is wanted: the highest QoS that anybody asked for and was not refused.
         var options: SubscriptionOptions
+        /// What the SUBSCRIBE under way, or the last one, asked for.
+        var asked: SubscriptionOptions?
+        /// What the server has granted last, which holds when it refuses another.
+        var granted: SubscriptionOptions?
+        /// Since when the server has known the filter without a break: a higher number is later.
+        var grantNumber: UInt64 = 0
+        /// Filters that match a topic of which the server has sent a copy for this one since it granted it.
+        var copiedBeside: Set<UInt32> = []
+        /// For whom the last SUBSCRIBE under the filter's own identifier was.
+        var askedFor: [SubscriberID] = []
+        /// The identifiers of SUBSCRIBEs that repeated it, the last one last.
+        var repetitions: [UInt32] = []
         var subscribers: [SubscriberID] = []
         var standing = Standing.unknown
         /// Those who wait for the next SUBSCRIBE; each is a subscriber.
@@ -52,6 +67,18 @@ struct SubscriptionTable {
             }
         }
 
+        /// What is wanted when the server has refused what was asked for: what it granted before, if it did, and what those
+        /// want who wait for the next SUBSCRIBE.
+        func wantedAfterRefusal(isGranted: Bool) -> SubscriptionOptions {
+            var wanted = isGranted ? self.granted : nil
+            for waiter in self.waiters {
+                let qos = max(waiter.options.qos, wanted?.qos ?? .atMostOnce)
+                wanted = waiter.options
+                if self.subscribers.contains(where: { $0 != waiter.subscriber }) { wanted?.qos = qos }
+            }
+            return wanted ?? self.options
+        }
+
         /// What the server knows but for an exchange that is under way.
         var knowledge: Knowledge {
             switch self.standing {
@@ -63,6 +90,16 @@ struct SubscriptionTable {
         }
     }
 
+    /// A SUBSCRIBE for the sake of those who came later.
+    struct Repetition {
+        /// The key of the entry.
+        let identifier: UInt32
+        let subscribers: [SubscriberID]
+    }
+
+    /// How many repetitions of a filter are remembered. What comes for an older one goes to all.
+    private static let maximumRepetitions = 8
+
     /// An unsubscribe request that waits for the end of several filters.
     private struct Departure {
         var left: Int
@@ -72,9 +109,12 @@ struct SubscriptionTable {
     // MARK: Longer than connection and session: what is wanted
 
     /// The key is the subscription identifier.
-    private(set) var entries: [UInt32: Entry] = [:]
+    var entries: [UInt32: Entry] = [:]
     private var identifiers: [TopicFilter: UInt32] = [:]
     private var nextIdentifier: UInt32 = 1
+    /// SUBSCRIBEs for filters that the server knew already. Each bears a subscription identifier of its own, which tells
+    /// for whom the retained messages are that it leads to.
+    var repetitions: [UInt32: Repetition] = [:]
     /// The identifiers of the filters that match; several may be the same but for the share name.
     private(set) var tree = TopicTree<[UInt32]>()
     /// The filters of each subscriber, in the order in which it asked for them.
@@ -82,6 +122,8 @@ struct SubscriptionTable {
     /// Filters that are only listened to: the server is never told of them.
     private(set) var local: Set<UInt32> = []
     private var departures: [RequestID: Departure] = [:]
+    /// How many filters the server has granted, those counted again that it had lost.
+    private var grants: UInt64 = 0
     /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
     /// more.
     private var dirty = Deque<UInt32>()
@@ -109,6 +151,7 @@ struct SubscriptionTable {
     ) throws(Rejection) {
         let identifier = self.identifier(of: filter)
         var entry = self.entries[identifier] ?? Entry(filter: filter, options: options)
+        let wanted = options
         var options = options
         if !self.local.contains(identifier), entry.subscribers.contains(where: { $0 != subscriber }) {
             options.qos = max(options.qos, entry.options.qos)
@@ -117,7 +160,8 @@ struct SubscriptionTable {
             guard existing == options else { throw .conflictingOptions }
         }
         entry.options = options
-        entry.waiters.append(Waiter(request: request, subscriber: subscriber))
+        entry.waiters.append(
+            Waiter(request: request, subscriber: subscriber, options: wanted))
         self.local.remove(identifier)
         self.join(identifier, &entry, subscriber, &completions)
         self.markDirty(identifier, &entry)
@@ -201,17 +245,25 @@ struct SubscriptionTable {
 
     private mutating func identifier(of filter: TopicFilter) -> UInt32 {
         if let identifier = self.identifiers[filter] { return identifier }
-        var identifier = self.nextIdentifier
-        // A subscription identifier is at most 268,435,455 (section 3.8.2.1.2).
-        while self.entries[identifier] != nil { identifier = identifier % 268_435_455 + 1 }
-        self.nextIdentifier = identifier % 268_435_455 + 1
+        let identifier = self.makeIdentifier()
         self.identifiers[filter] = identifier
         self.tree.withValue(for: filter, default: []) { $0.append(identifier) }
         return identifier
     }
 
+    private mutating func makeIdentifier() -> UInt32 {
+        var identifier = self.nextIdentifier
+        // A subscription identifier is at most 268,435,455 (section 3.8.2.1.2).
+        while self.entries[identifier] != nil || self.repetitions[identifier] != nil {
+            identifier = identifier % 268_435_455 + 1
+        }
+        self.nextIdentifier = identifier % 268_435_455 + 1
+        return identifier
+    }
+
     private mutating func remove(_ identifier: UInt32, _ entry: Entry) {
         self.entries[identifier] = nil
+        for repetition in entry.repetitions { self.repetitions[repetition] = nil }
         self.identifiers[entry.filter] = nil
         self.local.remove(identifier)
         self.tree.withValue(for: entry.filter, default: []) { $0.removeAll { $0 == identifier } }
@@ -237,9 +289,10 @@ struct SubscriptionTable {
 
     // MARK: What the server is told
 
-    /// What to send next.
+    /// What to send next about the entry of that key.
     enum Exchange: Equatable {
-        case subscribe(UInt32, TopicFilter, SubscriptionOptions)
+        /// SUBSCRIBE, with the subscription identifier `bearing`.
+        case subscribe(UInt32, bearing: UInt32, TopicFilter, SubscriptionOptions)
         case unsubscribe(UInt32, TopicFilter)
     }
 
@@ -256,11 +309,31 @@ struct SubscriptionTable {
                 entry.leaving = []
                 return .unsubscribe(identifier, entry.filter)
             }
+            let bearing = self.identifyNext(identifier, &entry)
             entry.standing = .subscribing(entry.waiters, before: entry.knowledge)
             entry.waiters = []
-            return .subscribe(identifier, entry.filter, entry.options)
+            entry.asked = entry.options
+            return .subscribe(identifier, bearing: bearing, entry.filter, entry.options)
         }
         return nil
+    }
+
+    /// The subscription identifier that the next SUBSCRIBE bears: the filter's own when it is for all, one more when it is
+    /// for those alone who came later.
+    private mutating func identifyNext(_ identifier: UInt32, _ entry: inout Entry) -> UInt32 {
+        guard entry.knowledge == .granted else {
+            entry.askedFor = entry.subscribers
+            return identifier
+        }
+        if entry.repetitions.count == Self.maximumRepetitions {
+            self.repetitions[entry.repetitions.removeFirst()] = nil
+        }
+        let repetition = self.makeIdentifier()
+        self.repetitions[repetition] = Repetition(
+            identifier: identifier, subscribers: entry.waiters.map(\.subscriber))
+        entry.repetitions.append(repetition)
+        self.forgetRoutes()
+        return repetition
     }
 
     /// A SUBSCRIBE has ended: the server answered, or its limits forbade to send it. Subscribers who had the filter
@@ -275,6 +348,12 @@ struct SubscriptionTable {
         self.forgetRoutes()
         if case .subscribed(let code, _) = outcome, !code.isFailure {
             entry.standing = .subscribed
+            entry.granted = entry.asked
+            if before != .granted {
+                self.grants += 1
+                entry.grantNumber = self.grants
+                entry.copiedBeside = []
+            }
             self.settle(identifier, entry, &completions)
             return
         }
@@ -283,6 +362,7 @@ struct SubscriptionTable {
         case .granted: entry.standing = .subscribed
         case .uncertain: entry.standing = .uncertain
         }
+        entry.options = entry.wantedAfterRefusal(isGranted: before == .granted)
         // Whoever went on to wait for a later SUBSCRIBE of the entry has its own answer to come.
         let pending = Set(entry.waiters.map(\.subscriber))
         let refused = Set(waiters.map(\.subscriber))
@@ -352,6 +432,8 @@ struct SubscriptionTable {
             guard var entry = self.entries[identifier] else { continue }
             entry.standing = .unknown
             entry.isDirty = false
+            for repetition in entry.repetitions { self.repetitions[repetition] = nil }
+            entry.repetitions = []
             if entry.subscribers.isEmpty {
                 for request in entry.leaving { self.confirm(request, .success, &completions) }
                 self.remove(identifier, entry)
@@ -363,7 +445,21 @@ struct SubscriptionTable {
         self.forgetRoutes()
     }
 
-    /// The session ends for good, and all requests that wait with it.
+    /// The server has a session that may not be the one in which it was told of the filters: it is told of all again.
+    mutating func sessionUncertain() {
+        self.dirty.removeAll()
+        for identifier in self.entries.keys.sorted() {
+            guard var entry = self.entries[identifier], !self.local.contains(identifier) else { continue }
+            if entry.standing == .subscribed { entry.standing = .uncertain }
+            entry.isDirty = false
+            self.markDirty(identifier, &entry)
+            self.entries[identifier] = entry
+        }
+        self.forgetRoutes()
+    }
+
+    /// Nobody wants anything any more, and all requests that wait end. The server may keep filters with their
+    /// identifiers, which are therefore not given out again.
     mutating func end(_ completions: inout [Completion]) {
         func end(_ request: RequestID, _ mayHaveBeenSent: Bool) {
             completions.append(
@@ -377,6 +473,8 @@ struct SubscriptionTable {
             for waiter in entry.waiters { end(waiter.request, entry.standing == .uncertain) }
         }
         for request in self.departures.keys.sorted() { end(request, true) }
+        let nextIdentifier = self.nextIdentifier
         self = SubscriptionTable()
+        self.nextIdentifier = nextIdentifier
     }
 }

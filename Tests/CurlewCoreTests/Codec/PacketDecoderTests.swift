@@ -98,12 +98,26 @@ struct PacketDecoderTests {
             (.noEntries(.subscribe), .protocolError),
             (.reasonCode(0x7F, .puback), .protocolError),
             (.packetTooLarge(size: 2, maximum: 1), .packetTooLarge),
+            (.tooManyProperties(.publish), .quotaExceeded),
             (.protocolName, .unsupportedProtocolVersion),
             (.protocolVersion(6), .unsupportedProtocolVersion),
         ]
     )
     func reasonCode(error: DecodingError, code: ReasonCode) {
         #expect(error.reasonCode == code)
+    }
+
+    @Test("A packet may have many properties, but not any number", arguments: [Properties.maximumCount, 1025])
+    func manyProperties(count: Int) throws {
+        let packet = Publish.incoming("", "a", identifiers: Array(1...UInt32(count)))
+        var buffer = ByteBuffer()
+        try packet.encode(into: &buffer, version: .v5_0)
+        var decoder = self.decoder(.v5_0, .server)
+        if count <= Properties.maximumCount {
+            #expect(try decoder.decode(from: &buffer) == .publish(packet))
+        } else {
+            #expect(throws: DecodingError.tooManyProperties(.publish)) { try decoder.decode(from: &buffer) }
+        }
     }
 
     @Test("A packet of exactly the maximum size is taken")

@@ -26,7 +26,7 @@ struct IncomingQoSPropertyTests {
             let isAgain = self.exchanges[id] != nil
             guard isAgain ? qos == .exactlyOnce : !self.inFlight.contains(id) else { return }
             let receivers = Int.random(in: 0...3, using: &self.random)
-            let result = self.machine.receivedPublish(id, qos: qos, receivers: receivers)
+            let result = self.machine.receivedPublish(id, qos: qos, dup: isAgain, receivers: receivers)
             guard self.inFlight.contains(id) || self.inFlight.count < 6 else {
                 require(result == .receiveMaximumExceeded, "Receive Maximum is not kept")
                 return
@@ -78,7 +78,7 @@ struct IncomingQoSPropertyTests {
         mutating func reconnect() {
             self.machine.connectionLost()
             while Bool.random(using: &self.random) { self.pass() }
-            self.machine.connected(sessionPresent: true, receiveMaximum: 6)
+            self.machine.connected(.present, version: .v5_0, receiveMaximum: 6)
             (self.expected, self.inFlight) = ([], [])
         }
 

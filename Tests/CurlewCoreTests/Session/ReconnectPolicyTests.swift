@@ -180,6 +180,21 @@ struct ReconnectPolicyTests {
         #expect(policy.version == .v5_0, "the guess was wrong")
     }
 
+    @Test("A server that says that it does not know 3.1.1 either is asked in 5.0 again")
+    func wrongGuess() {
+        var policy = policy()
+        _ = policy.closedBeforeConnAck(random: .max)
+        #expect(policy.refused(.unsupportedProtocolVersion, random: .max) == .connect(after: .seconds(1)))
+        #expect(policy.version == .v5_0)
+    }
+
+    @Test("Nothing is guessed where 3.1.1 cannot say what the user wants")
+    func noGuess() {
+        var policy = policy()
+        #expect(policy.closedBeforeConnAck(mayBeOlder: false, random: .max) == .connect(after: .seconds(1)))
+        #expect(policy.version == .v5_0)
+    }
+
     @Test("3.1.1 stays once it was accepted, and 5.0 likewise")
     func acceptedVersion() {
         var older = policy()

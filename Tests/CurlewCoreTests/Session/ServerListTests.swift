@@ -83,7 +83,7 @@ struct ServerListTests {
             ("myserver.xyz.org", ["myserver.xyz.org"]), ("myserver.xyz.org:8883", ["myserver.xyz.org:8883"]),
             ("10.10.151.22:8883 [fe80::9610:3eff:fe1c]:1883", ["10.10.151.22:8883", "[fe80::9610:3eff:fe1c]:1883"]),
             ("[::1]", ["[::1]"]), ("::1", ["[::1]"]), ("  a   b ", ["a", "b"]),
-            ("müller.example:1", ["müller.example:1"]),
+            ("xn--mller-kva.example:1 a:1 a:1 b", ["xn--mller-kva.example:1", "a:1", "b"]),
             ("[fe80::1%eth0]:1", ["[fe80::1%eth0]:1"]),
         ])
     func reference(text: String, expected: [String]) {
@@ -95,7 +95,8 @@ struct ServerListTests {
         arguments: [
             "", " ", ":", ":1883", "a:", "a:0", "a:65536", "a:+1", "a:x", "[::1", "[::1]1883", "[::1]:", "[a]:1", "a/b",
             "u@h",
-            "a\u{1}b", "mqtt://a", "a\\b", "[[::1]]", "a]b", String(repeating: "a", count: 256),
+            "a\u{1}b", "a\u{9B}b", "a\u{202E}b", "mqtt://a", "a\\b", "[[::1]]", "a]b",
+            String(repeating: "a", count: 256),
             "a:99999999999999999999",
         ])
     func badReference(text: String) {

@@ -31,13 +31,14 @@ struct SessionFixture {
 
     @discardableResult
     mutating func connect(
-        present: Bool = false, clean: Bool = false, _ properties: [Property] = [], version: ProtocolVersion = .v5_0
+        present: Bool = false, clean: Bool = false, _ properties: [Property] = [], version: ProtocolVersion = .v5_0,
+        server: String = "one"
     ) -> ClientSession.Connected {
         self.version = version
         self.out.clear()
         let connect = Connect(version: version, cleanStart: clean, clientIdentifier: "c")
         let connack = ConnAck(sessionPresent: present, properties: Properties(properties))
-        return self.session.connected(connack, to: connect, now: self.now, into: &self.out)
+        return self.session.connected(connack, to: connect, server: server, now: self.now, into: &self.out)
     }
 
     /// The connection is lost, with what was not taken from the buffer.

@@ -26,7 +26,6 @@ struct SessionPropertyTests {
             let completions = self.fixture.completions()
             for completion in completions {
                 require(self.waiting.remove(completion.request) != nil, "\(completion) comes unexpected")
-                if case .abandoned = completion.outcome { self.observer.abandoned(completion.request) }
             }
             self.observer.sent(self.fixture.written())
             _ = self.fixture.session.takeLostSubscribers()
@@ -53,6 +52,14 @@ struct SessionPropertyTests {
             self.fixture.lose()
             self.observer.connectionLost()
             self.isConnected = false
+        }
+
+        /// The owner has had enough, and begins anew.
+        mutating func end() {
+            self.lose()
+            self.fixture.session.end()
+            self.settle()
+            require(self.waiting.isEmpty && self.fixture.session.isDrained, "something waits after the end")
         }
 
         mutating func publish() {
@@ -118,7 +125,8 @@ struct SessionPropertyTests {
                 guard let request = self.waiting.randomElement(using: &self.random) else { return }
                 if self.fixture.session.cancel(request) { self.waiting.remove(request) }
             case 45..<50: self.connect()
-            case 50..<53: self.lose()
+            case 50..<52: self.lose()
+            case 52: if self.chance(3) { self.end() } else { self.lose() }
             case 53..<85: if let packet = self.observer.answer(&self.random) { self.receive(packet) }
             case 85..<90: self.receiveAnything()
             case 90..<95:
@@ -143,10 +151,7 @@ struct SessionPropertyTests {
             require(run.fixture.session.subscriptions.count <= 5, "keeps filters that nobody wants")
         }
         #expect(run.observer.count.sent > 100 && run.observer.count.again > 10)
-        run.fixture.session.end()
-        run.settle()
-        #expect(run.waiting.isEmpty)
-        #expect(run.fixture.session.isDrained)
+        run.end()
     }
 
     // MARK: Whatever a server sends

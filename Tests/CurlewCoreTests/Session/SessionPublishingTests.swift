@@ -162,7 +162,7 @@ struct SessionPublishingTests {
             try fixture.publish(String(repeating: "z", count: 50)), try fixture.publish("fits"),
         ]
         fixture.connect([.maximumQoS(.atLeastOnce), .retainAvailable(false), .maximumPacketSize(40)])
-        #expect(fixture.written().summaries == ["PUBLISH 1 fits"])
+        #expect(fixture.written().summaries == ["PUBLISH 2 fits"])
         #expect(
             fixture.completions() == [
                 .rejected(requests[0], .qosAboveMaximum(.atLeastOnce)), .rejected(requests[1], .retainNotAvailable),
@@ -186,12 +186,12 @@ struct SessionPublishingTests {
         #expect(fixture.session.inFlightCount == 3)
     }
 
-    @Test("A property that cannot be encoded is refused, and costs neither identifier nor window")
+    @Test("A property that cannot be encoded is refused, and keeps neither identifier nor window")
     func encodingFails() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1))
         #expect(throws: Rejection.self) { try fixture.publish("x", properties: [.serverKeepAlive(1)]) }
         try fixture.publish("y")
-        #expect(fixture.written().summaries == ["PUBLISH 1 y"])
+        #expect(fixture.written().summaries == ["PUBLISH 2 y"])
     }
 
     @Test("The subscription identifiers of a message that is passed on are left out [MQTT-3.3.4-6]")
@@ -255,6 +255,19 @@ struct SessionPublishingTests {
         #expect(fixture.receive(.pubrec, 9) == .nothing)
         #expect(fixture.written().summaries == ["PUBREL 9 146"])
         #expect(fixture.completions().isEmpty)
+    }
+
+    @Test("An acknowledgement that a server repeats meets no later exchange [MQTT-2.2.1-3]")
+    func repeatedAcknowledgements() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.publish("old", .exactlyOnce)
+        for kind in [.pubrec, .pubrec, .pubcomp] as [Acknowledgement.Kind] { fixture.receive(kind, 1) }
+        let new = try fixture.publish("new", .exactlyOnce)
+        _ = fixture.completions()
+        #expect(fixture.receive(.pubcomp, 1) == .nothing)
+        fixture.receive(.pubrec, 2)
+        fixture.receive(.pubcomp, 2)
+        #expect(fixture.completions() == [.published(new)])
     }
 
     @Test("An acknowledgement of the wrong kind breaks the protocol, and completes nothing")

@@ -107,6 +107,19 @@ struct SessionReceivingTests {
         #expect(fixture.session.incoming.remembered == 0)
     }
 
+    @Test("Before 5.0 a PUBREC cannot refuse: the identifier stays known until PUBREL [MQTT-4.3.3-10]")
+    func refusedBefore5() throws {
+        var fixture = try self.subscribed(version: .v3_1_1)
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
+        for _ in delivery.to { fixture.pass(delivery.token, .notAuthorized) }
+        #expect(fixture.written().summaries == ["PUBREC 7"])
+        fixture.reconnect()
+        #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
+        fixture.receive(.pubrel, 7)
+        #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
+        #expect(fixture.session.incoming.remembered == 0)
+    }
+
     @Test("A reason code that a subscriber gives is told, on 5.0 alone", arguments: ProtocolVersion.allCases)
     func reasonCode(version: ProtocolVersion) throws {
         var fixture = try self.subscribed(version: version)
@@ -208,6 +221,39 @@ struct SessionReceivingTests {
         fixture.reconnect()
         fixture.receive(.pubrel, 7)
         #expect(fixture.written().summaries == ["PUBCOMP 7"])
+    }
+
+    @Test("MQTT 3.1 does not say whether it has the session: DUP tells a QoS 2 message that comes again from a new one")
+    func dupWhereTheSessionIsUncertain() throws {
+        var fixture = SessionFixture()
+        try fixture.subscribe("a", 1)
+        fixture.connect(version: .v3_1)
+        fixture.suback(1)
+        for number in [5, 6] as [UInt16] { fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, number).token) }
+        fixture.reconnect(present: false)
+        _ = fixture.written()
+        #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
+        #expect(fixture.written().summaries == ["PUBREC 5"])
+        let new = try fixture.delivered("new", on: "a", .exactlyOnce, 6)
+        #expect(fixture.deliver("new", on: "a", .exactlyOnce, 6) == nil)
+        fixture.pass(new.token)
+        #expect(fixture.written().summaries == ["PUBREC 6"])
+    }
+
+    @Test("PUBREL of an exchange that another session of the server may have had ends nothing")
+    func pubrelWhereTheSessionIsUncertain() throws {
+        var fixture = SessionFixture()
+        try fixture.subscribe("a", 1)
+        fixture.connect(version: .v3_1)
+        fixture.suback(1)
+        let delivery = try fixture.delivered(on: "a", .exactlyOnce, 5)
+        fixture.reconnect(present: false)
+        _ = fixture.written()
+        #expect(fixture.receive(.pubrel, 5) == .nothing)
+        #expect(fixture.written().summaries == ["PUBCOMP 5"])
+        #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
+        fixture.pass(delivery.token)
+        #expect(fixture.written().summaries == ["PUBREC 5"])
     }
 
     // MARK: PUBREL out of place

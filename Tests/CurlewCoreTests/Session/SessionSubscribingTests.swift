@@ -48,7 +48,7 @@ struct SessionSubscribingTests {
             try fixture.subscribe("a")
             fixture.suback(1)
             fixture.unsubscribe()
-            #expect(fixture.receive(.unsuback(UnsubAck(id(1), codes))).violation == .protocolError)
+            #expect(fixture.receive(.unsuback(UnsubAck(id(2), codes))).violation == .protocolError)
         }
     }
 
@@ -61,8 +61,8 @@ struct SessionSubscribingTests {
         _ = fixture.written()
         _ = fixture.completions()
         let request = fixture.unsubscribe()
-        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
-        fixture.unsuback(1, .noSubscriptionExisted)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 3 a"])
+        fixture.unsuback(3, .noSubscriptionExisted)
         #expect(fixture.completions() == [.unsubscribed(request, .noSubscriptionExisted)])
         #expect(fixture.session.subscriptions.count == 0)
     }
@@ -148,12 +148,12 @@ struct SessionSubscribingTests {
         fixture.suback(1)
         let second = try #require(fixture.written().subscribes.first)
         #expect(second.subscriptions[0].options.qos == .atLeastOnce)
-        fixture.suback(1)
+        fixture.suback(2)
         let first = fixture.unsubscribe(1)
         #expect(fixture.completions().last == .unsubscribed(first))
         #expect(fixture.written().isEmpty && fixture.deliver(on: "a")?.to == [2])
         fixture.unsubscribe(2)
-        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 3 a"])
     }
 
     @Test("Other options than those of the subscribers there are refused, but for the QoS")
@@ -175,9 +175,27 @@ struct SessionSubscribingTests {
         try fixture.subscribe("a", 1)
         fixture.suback(1)
         try fixture.subscribe("a", 2)
-        fixture.suback(1, .quotaExceeded)
+        fixture.suback(2, .quotaExceeded)
         #expect(fixture.session.takeLostSubscribers().isEmpty)
         #expect(fixture.deliver(on: "a")?.to == [1])
+    }
+
+    @Test("A QoS that a newcomer was refused is not asked for again when the session is lost")
+    func refusedQoS() throws {
+        var fixture = SessionFixture.connected()
+        try fixture.subscribe("a", 1, SubscriptionOptions(qos: .atMostOnce))
+        fixture.suback(1)
+        try fixture.subscribe("a", 2, SubscriptionOptions(qos: .exactlyOnce))
+        try fixture.subscribe("a", 3, SubscriptionOptions(qos: .atLeastOnce))
+        _ = fixture.written()
+        var answered = try #require(fixture.session.inFlight.identifiers(in: .first).first)
+        fixture.suback(answered.rawValue, .notAuthorized)
+        let third = try #require(fixture.written().subscribes.first)
+        #expect(third.subscriptions[0].options.qos == .atLeastOnce)
+        answered = try #require(fixture.session.inFlight.identifiers(in: .first).first)
+        fixture.suback(answered.rawValue, .notAuthorized)
+        fixture.reconnect(present: false)
+        #expect(fixture.written().subscribes.map(\.subscriptions[0].options.qos) == [.atMostOnce])
     }
 
     @Test("A filter whose last owner left while a newcomer was refused is given up")
@@ -188,9 +206,9 @@ struct SessionSubscribingTests {
         try fixture.subscribe("a", 2)
         fixture.unsubscribe(1)
         _ = fixture.written()
-        fixture.suback(1, .quotaExceeded)
-        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
-        fixture.unsuback(1)
+        fixture.suback(2, .quotaExceeded)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 3 a"])
+        fixture.unsuback(3)
         #expect(fixture.session.subscriptions.count == 0)
     }
 
@@ -204,8 +222,8 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
         #expect(fixture.completions() == [.unsubscribed(subscribing)])
         fixture.suback(1)
-        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
-        fixture.unsuback(1)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 2 a"])
+        fixture.unsuback(2)
         #expect(fixture.completions() == [.unsubscribed(unsubscribing)])
     }
 
@@ -227,13 +245,13 @@ struct SessionSubscribingTests {
         fixture.suback(1)
         let unsubscribing = fixture.unsubscribe(1)
         let again = try fixture.subscribe("a", 2, SubscriptionOptions(qos: .atMostOnce, noLocal: true))
-        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a", "UNSUBSCRIBE 1 a"])
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a", "UNSUBSCRIBE 2 a"])
         _ = fixture.completions()
-        fixture.unsuback(1)
+        fixture.unsuback(2)
         #expect(fixture.completions() == [.unsubscribed(unsubscribing)])
         let packet = try #require(fixture.written().subscribes.first)
         #expect(packet.subscriptions[0].options == SubscriptionOptions(qos: .atMostOnce, noLocal: true))
-        fixture.suback(1)
+        fixture.suback(3)
         #expect(fixture.completions() == [.subscribed(again)])
     }
 
@@ -244,7 +262,7 @@ struct SessionSubscribingTests {
         fixture.suback(1)
         _ = fixture.completions()
         let requests = [fixture.unsubscribe(1), try fixture.subscribe("a", 2), fixture.unsubscribe(2)]
-        fixture.unsuback(1)
+        fixture.unsuback(2)
         #expect(Set(fixture.completions().map(\.request)) == Set(requests))
         #expect(fixture.session.isDrained && fixture.session.subscriptions.count == 0)
     }
@@ -261,7 +279,7 @@ struct SessionSubscribingTests {
         try fixture.subscribe("a", 2)
         #expect(fixture.completions() == [.unsubscribed(leaving)])
         fixture.connect(present: true)
-        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+        #expect(fixture.written().summaries == ["SUBSCRIBE 2 a"])
     }
 
     // MARK: The connection is lost
@@ -271,8 +289,8 @@ struct SessionSubscribingTests {
         var fixture = SessionFixture.connected()
         let request = try fixture.subscribe("a")
         fixture.reconnect(present: present)
-        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
-        fixture.suback(1)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 2 a"])
+        fixture.suback(2)
         #expect(fixture.completions() == [.subscribed(request)])
     }
 
@@ -284,8 +302,8 @@ struct SessionSubscribingTests {
         _ = fixture.completions()
         let request = fixture.unsubscribe()
         fixture.reconnect(present: present)
-        #expect(fixture.written().summaries == (present ? ["UNSUBSCRIBE 1 a"] : []))
-        fixture.unsuback(1)
+        #expect(fixture.written().summaries == (present ? ["UNSUBSCRIBE 3 a"] : []))
+        fixture.unsuback(3)
         #expect(fixture.completions() == [.unsubscribed(request)])
         #expect(fixture.session.subscriptions.count == 0)
     }
@@ -297,8 +315,8 @@ struct SessionSubscribingTests {
         let request = fixture.unsubscribe()
         _ = fixture.completions()
         fixture.reconnect()
-        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
-        fixture.unsuback(1)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 2 a"])
+        fixture.unsuback(2)
         #expect(fixture.completions() == [.unsubscribed(request)])
     }
 
@@ -311,8 +329,8 @@ struct SessionSubscribingTests {
         _ = fixture.completions()
         let requests = [fixture.unsubscribe(1), try fixture.subscribe("a", 2)]
         fixture.reconnect(present: present)
-        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
-        fixture.suback(1)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 3 a"])
+        fixture.suback(3)
         #expect(Set(fixture.completions().map(\.request)) == Set(requests))
         #expect(fixture.deliver(on: "a")?.to == [2])
     }
@@ -325,10 +343,10 @@ struct SessionSubscribingTests {
         let request = try fixture.subscribe("a")
         fixture.reconnect()
         _ = fixture.written()
-        fixture.suback(1, .quotaExceeded)
+        fixture.suback(2, .quotaExceeded)
         #expect(fixture.completions() == [.subscribed(request, .quotaExceeded)])
-        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a"])
-        fixture.unsuback(1, .noSubscriptionExisted)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 3 a"])
+        fixture.unsuback(3, .noSubscriptionExisted)
         #expect(fixture.session.subscriptions.count == 0)
     }
 
@@ -346,12 +364,12 @@ struct SessionSubscribingTests {
         var fixture = SessionFixture.connected()
         for (number, filter) in ["c", "a", "b"].enumerated() {
             try fixture.subscribe(filter, UInt64(number))
-            fixture.suback(1)
+            fixture.suback(UInt16(number) + 1)
         }
         _ = fixture.completions()
         fixture.reconnect(present: false)
-        #expect(fixture.written().summaries == ["SUBSCRIBE 1 c", "SUBSCRIBE 2 a", "SUBSCRIBE 3 b"])
-        fixture.suback(2)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 4 c", "SUBSCRIBE 5 a", "SUBSCRIBE 6 b"])
+        fixture.suback(5)
         #expect(fixture.completions().isEmpty)
     }
 
@@ -364,11 +382,11 @@ struct SessionSubscribingTests {
         fixture.reconnect(present: false)
         for _ in 0..<lossesWhileAsking { fixture.reconnect(present: true) }
         let newcomer = try fixture.subscribe("b", 1)
-        fixture.suback(1, .notAuthorized)
+        fixture.suback(UInt16(2 + lossesWhileAsking), .notAuthorized)
         let outcome = Completion.Outcome.subscribed(.notAuthorized, reason: nil)
         let lost = LostSubscription(subscribers: [SubscriberID(1)], outcome: outcome)
         #expect(fixture.session.takeLostSubscribers() == [lost])
-        fixture.suback(2)
+        fixture.suback(UInt16(3 + lossesWhileAsking))
         #expect(fixture.completions() == [.subscribed(newcomer)])
     }
 

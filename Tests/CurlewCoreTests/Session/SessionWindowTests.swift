@@ -11,13 +11,13 @@ struct SessionWindowTests {
         for number in 1...5 { try fixture.publish("\(number)", number.isMultiple(of: 2) ? .exactlyOnce : .atLeastOnce) }
         #expect(fixture.written().summaries == ["PUBLISH 1 1", "PUBLISH 2 2"])
         fixture.receive(.puback, 1)
-        #expect(fixture.written().summaries == ["PUBLISH 1 3"])
+        #expect(fixture.written().summaries == ["PUBLISH 3 3"])
         fixture.receive(.pubrec, 2)
         #expect(fixture.written().summaries == ["PUBREL 2"])
         fixture.receive(.pubcomp, 2)
-        #expect(fixture.written().summaries == ["PUBLISH 2 4"])
-        fixture.receive(.pubrec, 2, .quotaExceeded)
-        #expect(fixture.written().summaries == ["PUBLISH 2 5"])
+        #expect(fixture.written().summaries == ["PUBLISH 4 4"])
+        fixture.receive(.pubrec, 4, .quotaExceeded)
+        #expect(fixture.written().summaries == ["PUBLISH 5 5"])
     }
 
     @Test(
@@ -88,7 +88,7 @@ struct SessionWindowTests {
         try fixture.publish("behind", .atMostOnce)
         #expect(fixture.written().isEmpty)
         fixture.receive(.puback, 1)
-        #expect(fixture.written().summaries == ["PUBLISH 1 2", "PUBLISH waits", "PUBLISH behind"])
+        #expect(fixture.written().summaries == ["PUBLISH 2 2", "PUBLISH waits", "PUBLISH behind"])
     }
 
     @Test("Beyond the high-water mark messages wait, in order, until the buffer is written")
@@ -151,11 +151,11 @@ struct SessionWindowTests {
     func memory() {
         var table = InFlightTable<Int>()
         for number in 1...5_000 { _ = table.insert(number) }
-        #expect(table.places == 5_000)
+        #expect(table.places == 8_192)
         for number in 1...5_000 as ClosedRange<UInt16> { _ = table.remove(id(number)) }
         #expect(table.count == 0 && table.places == 0)
-        #expect(table.insert(1) == id(1))
-        #expect(table.identifiers(in: .first) == [id(1)])
+        #expect(table.insert(1) == id(5_001), "identifiers go on")
+        #expect(table.identifiers(in: .first) == [id(5_001)])
     }
 
     @Test("An idle session is small")
@@ -166,15 +166,41 @@ struct SessionWindowTests {
 
 @Suite("Table of what is in flight")
 struct InFlightTableTests {
-    @Test("Identifiers that came free are used again in the order in which they did [MQTT-2.2.1-3]")
-    func reuse() {
-        var table = InFlightTable<String>()
-        for text in ["a", "b", "c"] { _ = table.insert(text) }
-        #expect(table.remove(id(2)) == "b" && table.remove(id(1)) == "a")
-        #expect(table.insert("d") == id(2))
-        #expect(table.insert("e") == id(1))
-        #expect(table.insert("f") == id(4))
-        #expect(table.identifiers(in: .first) == [id(3), id(2), id(1), id(4)])
+    @Test("Identifiers go round: none is used again before most others were [MQTT-2.2.1-3]")
+    func rotation() throws {
+        var table = InFlightTable<Int>()
+        _ = table.insert(0)
+        var lastUse: [PacketID: Int] = [:]
+        for step in 1...150_000 {
+            let inserted = table.insert(step)
+            let id = try #require(inserted)
+            if let last = lastUse.updateValue(step, forKey: id) { require(step - last > 49_000, "\(id) is used early") }
+            require(table.remove(id) == step, "\(id) stands for something else")
+        }
+        #expect(table.places == 4 && lastUse.count == 49_151, "all but those of the place of the one in use")
+    }
+
+    @Test(
+        "The first identifier can be any, and 1 follows the last", arguments: [1, 40_000, 65_534, 65_535] as [UInt16])
+    func firstIdentifier(number: UInt16) {
+        var table = InFlightTable<Int>(first: id(number))
+        var identifiers: [PacketID] = []
+        for _ in 0..<40 { if let id = table.insert(0) { identifiers.append(id) } }
+        let follower = id(number == 65_535 ? 1 : number + 1)
+        #expect(identifiers.prefix(2) == [id(number), follower])
+        #expect(Set(identifiers).count == 40 && table.identifiers(in: .first) == identifiers)
+    }
+
+    @Test("All 65,535 identifiers can be in use at once, and each that comes free is found")
+    func all() {
+        var table = InFlightTable<Int>(first: id(30_000))
+        var identifiers: Set<PacketID> = []
+        while let id = table.insert(identifiers.count) { identifiers.insert(id) }
+        #expect(identifiers.count == 65_535 && table.isFull)
+        for number in [65_535, 1, 77] as [UInt16] {
+            #expect(table.remove(id(number)) != nil)
+            #expect(table.insert(-1) == id(number))
+        }
     }
 
     @Test("An identifier that is not in use stands for nothing", arguments: [1, 2, 65_535] as [UInt16])

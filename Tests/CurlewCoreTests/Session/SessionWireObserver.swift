@@ -48,11 +48,6 @@ struct SessionWireObserver {
         }
     }
 
-    /// The session gave up a message that it had sent on an earlier connection.
-    mutating func abandoned(_ request: RequestID) {
-        for case (let id, .publish(request.rawValue, _, _)) in self.exchanges { self.exchanges[id] = nil }
-    }
-
     // MARK: What the session sends
 
     mutating func sent(_ packets: [Packet]) {

@@ -149,6 +149,20 @@ struct CancellationWireTests {
         #expect(client.statistics.unexpectedReplies == 1)
     }
 
+    @Test("A request that waits in the outbox is not sent any more")
+    func requestInOutbox() async throws {
+        let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
+        try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let publish = try await connection.receivePublishPacket()
+        let task = Task { try await failure { try await client.request("open", to: "door", timeout: .seconds(3600)) } }
+        try await connection.grantSubscribe()
+        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        task.cancel()
+        #expect(try await task.value.code == .cancelled)
+        try connection.send(.puback(Acknowledgement(try #require(publish.packetID))))
+        try await connection.sync()
+    }
+
     @Test("A first request that is cancelled while it subscribes does not spoil the next")
     func requestingFirst() async throws {
         let (client, connection) = try await self.server.connectedClient()

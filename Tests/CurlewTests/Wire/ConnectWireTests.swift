@@ -67,7 +67,7 @@ struct ConnectWireTests {
         try await connection.expect(.publish(Publish("x", "t")))
     }
 
-    @Test("A refusal throws with the server's reason code, and nothing more is tried")
+    @Test("A refusal throws with the server's reason code, and nothing more is tried [MQTT-4.13.2-1]")
     func refused() async throws {
         let client = try self.server.makeClient()
         async let error = failure { try await client.connect() }
@@ -139,7 +139,7 @@ struct ConnectWireTests {
         _ = client
     }
 
-    @Test("An identifier that the server has assigned is kept through reconnections")
+    @Test("An identifier that the server has assigned is kept through reconnections [MQTT-3.1.3-2]")
     func assignedIdentifier() async throws {
         let (client, connection, first) = try await self.server.connectedClient(
             ConnAck(properties: Properties([.assignedClientIdentifier("from-server")]))
@@ -151,6 +151,19 @@ struct ConnectWireTests {
         #expect(client.clientIdentifier == "from-server")
         connection.close()
         #expect(try await self.server.accept().acceptConnect() == "from-server")
+    }
+
+    @Test("A server cannot give another identifier to a client that has one")
+    func unwantedIdentifier() async throws {
+        let (client, connection, _) = try await self.server.connectedClient(
+            ConnAck(properties: Properties([.assignedClientIdentifier("somebody-else")]))
+        ) { configuration in
+            configuration.reconnectAtOnce()
+            configuration.clientIdentifier = .given("mine")
+        }
+        #expect(client.clientIdentifier == "mine")
+        connection.close()
+        #expect(try await self.server.accept().acceptConnect() == "mine")
     }
 
     @Test("Credentials are asked for at each connecting")

@@ -1,7 +1,9 @@
 import Curlew
 import CurlewCore
 import CurlewTesting
+import Logging
 import NIOCore
+import Synchronization
 import Testing
 
 @Suite("The first packets and the last", .bounded)
@@ -18,7 +20,7 @@ struct GoodbyeWireTests {
         try await connected
     }
 
-    @Test("A session that no client can ask for again ends with the client [MQTT-3.1.2-23]")
+    @Test("A session that no client can ask for again ends with the client")
     func lastDisconnect() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient()
@@ -27,7 +29,7 @@ struct GoodbyeWireTests {
     }
 
     @Test(
-        "A disconnect can say how long the session stays, unless it was to end with the connection [MQTT-3.1.2-23]",
+        "A disconnect can say how long the session stays, unless it was to end with the connection",
         arguments: [MQTTConfiguration.Expiry.after(.seconds(60)), .withConnection, .never])
     func sessionExpiry(expiry: MQTTConfiguration.Expiry) async throws {
         let server = ScriptedServer()
@@ -38,6 +40,69 @@ struct GoodbyeWireTests {
         await client.disconnect(sessionExpiry: .after(.seconds(60)))
         let properties = expiry == .never ? Properties([.sessionExpiryInterval(60)]) : Properties()
         try await connection.expect(.disconnect(Disconnect(properties: properties)))
+    }
+
+    @Test(
+        "How long the session stays is said in whole seconds, rounded up",
+        arguments: [
+            (Duration.milliseconds(1), UInt32(1)), (.milliseconds(59_001), 60), (.seconds(-1), 0),
+            (.seconds(Int64.max), UInt32.max - 1),
+        ])
+    func roundedExpiry(duration: Duration, seconds: UInt32) async throws {
+        let server = ScriptedServer()
+        let (client, connection) = try await server.connectedClient { $0.clientIdentifier = .given("kitchen") }
+        await client.disconnect(sessionExpiry: .after(duration))
+        try await connection.expect(
+            .disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(seconds)]))))
+    }
+
+    @Test("A warning tells who wants to keep a session that was to end with its connection that this cannot be")
+    func impossibleExpiry() async throws {
+        let server = ScriptedServer()
+        let log = Log()
+        var configuration = MQTTConfiguration()
+        server.connect(&configuration)
+        configuration.session.expiry = .withConnection
+        let client = try MQTTClient(configuration, logger: log.logger)
+        for (expiry, isPossible) in [(MQTTConfiguration.Expiry.withConnection, true), (.after(.seconds(60)), false)] {
+            async let connected: Void = client.connect()
+            let connection = try await server.acceptAgain()
+            try await connected
+            await client.disconnect(sessionExpiry: expiry)
+            try await connection.expect(.disconnect(Disconnect()))
+            #expect(log.warnings.isEmpty == isPossible)
+        }
+    }
+
+    @Test("A second disconnect waits with the first")
+    func secondDisconnect() async throws {
+        let server = ScriptedServer()
+        let (client, connection) = try await server.connectedClient { $0.clientIdentifier = .given("kitchen") }
+        let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let packet = try await connection.receivePublishPacket()
+        async let first = client.disconnect(drain: .seconds(3600), sessionExpiry: .after(.seconds(60)))
+        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        async let second = client.disconnect(drain: .seconds(3600))
+        for _ in 0..<100 { await Task.yield() }
+        try await connection.sync()
+        try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
+        try await delivery.wait()
+        #expect(await first.isClean)
+        #expect(await second.isClean)
+        try await connection.expect(.disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(60)]))))
+    }
+
+    @Test("A second disconnect that does not want to wait ends the first one's wait, and both report the same")
+    func secondDisconnectAtOnce() async throws {
+        let server = ScriptedServer()
+        let (client, connection) = try await server.connectedClient()
+        let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        _ = try await connection.receivePublishPacket()
+        async let first = client.disconnect(drain: .seconds(3600))
+        while client.state != .disconnecting, !Task.isCancelled { await Task.yield() }
+        #expect(await client.disconnect(drain: .zero).unknown == 1)
+        #expect(await first.unknown == 1)
+        #expect(try await failure { try await delivery.wait() }.delivery == .unknown)
     }
 
     @Test("What a full link had not taken yet leaves before the goodbye")
@@ -87,4 +152,28 @@ struct GoodbyeWireTests {
             }
         }
     }
+}
+
+/// Keeps the warnings of a client.
+private final class Log: Sendable {
+    private struct Handler: LogHandler {
+        let log: Log
+        var metadata: Logger.Metadata = [:]
+        var logLevel = Logger.Level.warning
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { self.metadata[key] }
+            set { self.metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            self.log.messages.withLock { $0.append("\(event.message)") }
+        }
+    }
+
+    private let messages = Mutex<[String]>([])
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(log: self) } }
+
+    var warnings: [String] { self.messages.withLock { $0 } }
 }

@@ -116,11 +116,12 @@ struct LifeWireTests {
     }
 
     /// An authenticated client.
-    private func authenticated() async throws -> (MQTTClient, ScriptedConnection) {
+    private func authenticated(early: [String] = []) async throws -> (MQTTClient, ScriptedConnection) {
         let client = try self.server.makeClient { configuration in
             configuration.authentication = .init(method: "M", authenticator: Authenticator())
             configuration.reconnect = .disabled
         }
+        for text in early { try client.enqueue(text, to: "t", qos: .atLeastOnce) }
         async let connected: Void = client.connect()
         let connection = try await self.server.accept()
         let connect = try await connection.receiveConnect()
@@ -139,7 +140,13 @@ struct LifeWireTests {
         #expect(client.state == .connected)
     }
 
-    @Test("Re-authentication on an open connection [MQTT-4.12.1-1]")
+    @Test("What waits to be published leaves after CONNACK, not during the authentication [MQTT-3.1.2-33]")
+    func nothingDuringAuthentication() async throws {
+        let (_, connection) = try await self.authenticated(early: ["x"])
+        #expect(try await connection.receivePublishPacket().text == "x")
+    }
+
+    @Test("Re-authentication on an open connection: AUTH as the server wants it [MQTT-4.12.1-1] [MQTT-3.15.2-2]")
     func reauthentication() async throws {
         let (client, connection) = try await self.authenticated()
         async let done: Void = client.reauthenticate()
@@ -164,19 +171,22 @@ struct LifeWireTests {
         #expect(try await iterator.next()?.text == "y")
     }
 
-    @Test("An authenticator that does not trust the server ends the connection")
+    @Test("An authenticator that does not trust the server ends the connection [MQTT-4.12.1-2]")
     func authenticationGivenUp() async throws {
         let (client, connection) = try await self.authenticated()
         async let error = failure { try await client.reauthenticate() }
         try await connection.expect(Self.auth(.reauthenticate, "begin"))
         try connection.send(Self.auth(.continueAuthentication, "wrong"))
         #expect(try await connection.receiveDisconnect() == .notAuthorized)
+        try await connection.expectClosed()
         _ = try await error
     }
 
-    @Test("Re-authentication needs a method, and a connection")
+    @Test("Without a method in CONNECT no AUTH is ever sent [MQTT-4.12.0-7]")
     func reauthenticationImpossible() async throws {
-        let (client, _) = try await self.server.connectedClient()
+        let (client, connection) = try await self.server.connectedClient()
         #expect(try await failure { try await client.reauthenticate() }.code == .invalidArgument)
+        // Its answer is the next packet.
+        try await connection.sync()
     }
 }

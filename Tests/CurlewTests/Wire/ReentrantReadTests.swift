@@ -9,6 +9,7 @@ private final class ReentrantLink: Link {
     let eventLoop: any EventLoop
     let peer = "reentrant.test"
     let isWritable = true
+    let unsentBytes = 0
     private let handler: NIOLoopBoundBox<(any LinkHandler)?>
     private let whenWritten: @Sendable (ByteBuffer) -> ByteBuffer?
 

@@ -74,6 +74,28 @@ struct RequestWireTests {
         #expect(try await error.code == .timedOut)
     }
 
+    @Test("A request whose time is over before it could be sent is not sent any more")
+    func timeoutInOutbox() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(
+            properties: [.receiveMaximum(1)], clock: clock)
+        async let first = client.request("ping", to: "svc")
+        try await connection.grantSubscribe()
+        try await self.answer(connection, "pong")
+        _ = try await first
+        try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let publish = try await connection.receivePublishPacket()
+        async let error = failure { try await client.request("open", to: "door", timeout: .seconds(5)) }
+        while client.statistics.queued == 0, !Task.isCancelled { await Task.yield() }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        let thrown = try await error
+        #expect(thrown.code == .timedOut)
+        #expect(thrown.delivery == .notSent)
+        #expect(client.statistics.queued == 0)
+        try connection.send(.puback(Acknowledgement(try #require(publish.packetID))))
+        try await connection.sync()
+    }
+
     @Test("An error reply throws; among several replies it is one of them")
     func errorReply() async throws {
         let (client, connection) = try await self.server.connectedClient()
@@ -133,6 +155,58 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong")
     }
 
+    @Test("Before 5.0 a request without a response topic throws at once, connected or not")
+    func notConnected() async throws {
+        let client = try self.server.makeClient { $0.connection.version = .exactly(.v3_1_1) }
+        let error = try await failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
+        #expect(error.code == .notSupportedByProtocolVersion)
+        #expect(error.delivery == .notSent)
+    }
+
+    @Test("A request that waited for the first connection throws when that turns out to be one before 5.0")
+    func turnsOutOlder() async throws {
+        let client = try self.server.makeClient()
+        async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
+        async let connected: Void = client.connect()
+        try await self.server.accept().refuseConnect(.unsupportedProtocolVersion)
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        let filters = try await connection.grantSubscribe()
+        #expect(try await error.code == .notSupportedByProtocolVersion)
+        #expect(try await connection.confirmUnsubscribe() == filters)
+    }
+
+    @Test("On a named response topic too, a reply with the correlation data of another request is none")
+    func correlationOnResponseTopic() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let reply = client.request("ping", to: "svc", responseTopic: "svc/reply")
+        try await connection.grantSubscribe()
+        let request = try await connection.receivePublish()
+        #expect(request.properties.responseTopic == "svc/reply")
+        var properties = Properties()
+        properties.correlationData = ByteBuffer(string: "of another")
+        try connection.publish("not yours", to: "svc/reply", properties: properties)
+        #expect(request.properties.correlationData != nil)
+        properties.correlationData = request.properties.correlationData
+        try connection.publish("pong", to: "svc/reply", properties: properties)
+        #expect(try await reply.text == "pong")
+        #expect(client.statistics.unexpectedReplies == 1)
+    }
+
+    @Test("Correlation data of the caller's own is sent as it is, and a responder that copies none is believed")
+    func ownCorrelationData() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        var properties = Properties()
+        properties.correlationData = ByteBuffer(string: "7")
+        async let replies = client.request(
+            "ping", to: "svc", count: 2, properties: properties, responseTopic: "svc/reply")
+        try await connection.grantSubscribe()
+        #expect(try await connection.receivePublish().properties.correlationData == ByteBuffer(string: "7"))
+        try connection.publish("plain", to: "svc/reply")
+        try connection.publish("copied", to: "svc/reply", properties: properties)
+        #expect(try await replies.map(\.text) == ["plain", "copied"])
+    }
+
     @Test("A request to a named response topic ends when the client is disconnected")
     func disconnectedMeanwhile() async throws {
         let clock = TestClock()  // never moved: the end must not come by the request's time
@@ -159,6 +233,43 @@ struct RequestWireTests {
         try await second.grantSubscribe()
         try await self.answer(second, "pong 2")
         #expect(try await reply.text == "pong 2")
+    }
+
+    @Test("Where the server has lost the session and refuses the replies' topic, the next request subscribes anew")
+    func inboxRefused() async throws {
+        let (client, connection) = try await self.server.connectedClient { $0.reconnectAtOnce() }
+        let events = client.events
+        async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
+        let filters = try await connection.grantSubscribe()
+        try await connection.receivePublish()
+        connection.close()
+        let second = try await self.server.acceptAgain()
+        #expect(try await second.refuseSubscribe(.quotaExceeded) == filters)
+        let thrown = try await error
+        #expect(thrown.code == .subscriptionRefused)
+        #expect(thrown.reasonCode == .quotaExceeded)
+        let lost = try await first(of: events) { event in
+            if case .subscriptionLost(let filters, _) = event { filters } else { nil }
+        }
+        #expect(lost == filters)
+        async let reply = client.request("ping", to: "svc")
+        try await second.grantSubscribe()
+        try await self.answer(second, "pong")
+        #expect(try await reply.text == "pong")
+    }
+
+    @Test("A request waits no longer than its own time for a subscription that another one has begun")
+    func timeoutOfTheSecond() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        async let first = client.request("ping", to: "svc", timeout: .seconds(50))
+        let subscribe = try await connection.receiveSubscribe()
+        async let second = failure { try await client.request("ping", to: "svc", timeout: .seconds(5)) }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        #expect(try await second.code == .timedOut)
+        try connection.send(.suback(SubAck(subscribe.packetID, [.grantedQoS1])))
+        try await self.answer(connection, "pong")
+        #expect(try await first.text == "pong")
     }
 
     @Test("Response information of the server begins the response topic")

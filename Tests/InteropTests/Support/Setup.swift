@@ -1,4 +1,5 @@
 import Curlew
+import MosquittoFixture
 import Testing
 
 /// One way to reach a broker, and one version to speak with it.

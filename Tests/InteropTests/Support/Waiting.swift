@@ -1,4 +1,5 @@
 import CurlewTransport
+import MosquittoFixture
 import NIOCore
 import Synchronization
 import Testing

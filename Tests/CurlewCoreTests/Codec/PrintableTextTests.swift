@@ -1,0 +1,28 @@
+import Testing
+
+@testable import CurlewCore
+
+@Suite("Text of a peer, shown to people")
+struct PrintableTextTests {
+    @Test("Text in any script stays as it is", arguments: ["", "Not authorized.", "überfüllt", "満員", "👍 ok"])
+    func harmless(text: String) {
+        #expect(text.printable == text)
+    }
+
+    @Test(
+        "What moves the cursor, begins a line or turns the text is spelled out",
+        arguments: [
+            ("a\nb", "a\\u{A}b"), ("\u{1B}[2J", "\\u{1B}[2J"), ("\u{7}", "\\u{7}"), ("\u{9B}1m", "\\u{9B}1m"),
+            ("\u{202E}gpj", "\\u{202E}gpj"), ("\u{2028}", "\\u{2028}"), ("\u{7F}", "\\u{7F}"),
+            ("a\r\nb", "a\\u{D}\\u{A}b"),
+        ])
+    func harmful(text: String, shown: String) {
+        #expect(text.printable == shown)
+    }
+
+    @Test("What is very long is cut")
+    func long() {
+        #expect(String(repeating: "x", count: 65_535).printable == String(repeating: "x", count: 2000) + "…")
+        #expect(String(repeating: "x", count: 2000).printable.count == 2000)
+    }
+}

@@ -1,0 +1,119 @@
+import Curlew
+import CurlewCore
+import CurlewTesting
+import NIOCore
+import Testing
+
+@Suite("Enhanced authentication, and servers that cheat at it", .bounded)
+struct AuthenticationWireTests {
+    private let server = ScriptedServer(patience: .seconds(60))
+
+    private struct Authenticator: MQTTAuthenticator {
+        func begin() async throws -> ByteBuffer? { nil }
+        func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? { challenge }
+    }
+
+    /// Never answers a challenge, and does not care about cancellation.
+    private struct Sleeper: MQTTAuthenticator {
+        func begin() async throws -> ByteBuffer? { nil }
+        func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
+            await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+            return nil
+        }
+    }
+
+    private static func auth(_ code: ReasonCode, method: String = "M") -> Packet {
+        .auth(Auth(reasonCode: code, properties: Properties([.authenticationMethod(method)])))
+    }
+
+    private func makeClient(_ authenticator: any MQTTAuthenticator = Authenticator()) throws -> MQTTClient {
+        try self.server.makeClient { configuration in
+            configuration.authentication = .init(method: "M", authenticator: authenticator)
+            configuration.reconnect = .disabled
+        }
+    }
+
+    struct Handshake: Sendable, CustomTestStringConvertible {
+        let testDescription: String
+        let packets: [Packet]
+    }
+
+    @Test(
+        "A handshake that breaks the rules never ends in a connection [MQTT-4.12.0-5]",
+        arguments: [
+            Handshake(
+                testDescription: "two challenges and CONNACK in one read",
+                packets: [auth(.continueAuthentication), auth(.continueAuthentication), .connack(ConnAck())]),
+            Handshake(
+                testDescription: "success before CONNACK", packets: [auth(.success), .connack(ConnAck())]),
+            Handshake(
+                testDescription: "a challenge by another method",
+                packets: [auth(.continueAuthentication, method: "N"), .connack(ConnAck())]),
+            Handshake(
+                testDescription: "CONNACK with another method",
+                packets: [.connack(ConnAck(properties: Properties([.authenticationMethod("N")])))]),
+            Handshake(
+                testDescription: "CONNACK in the middle of a challenge",
+                packets: [auth(.continueAuthentication), .connack(ConnAck())]),
+        ])
+    func badHandshake(_ handshake: Handshake) async throws {
+        let client = try self.makeClient(Sleeper())
+        async let error = failure { try await client.connect() }
+        let connection = try await self.server.accept()
+        _ = try await connection.receiveConnect()
+        connection.send(
+            bytes: try handshake.packets.flatMap { packet in
+                var bytes = ByteBuffer()
+                try packet.encode(into: &bytes, version: .v5_0)
+                return Array(bytes.readableBytesView)
+            })
+        #expect(try await error.code == .protocolViolation)
+        try await connection.expectClosed()
+    }
+
+    @Test("AUTH out of turn ends the connection", arguments: [ReasonCode.success, .reauthenticate, .continueAuthentication])
+    func outOfTurn(_ code: ReasonCode) async throws {
+        let client = try self.makeClient()
+        async let connected: Void = client.connect()
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        async let end = failure { try await client.waitUntilStopped() }
+        try connection.send(Self.auth(code))
+        #expect(try await connection.receiveDisconnect() == .protocolError)
+        #expect(try await end.code == .protocolViolation)
+    }
+
+    @Test("Enhanced authentication is refused before 5.0, and the client never falls back from it [MQTT-4.12.0-1]")
+    func olderVersion() async throws {
+        var configuration = MQTTConfiguration()
+        configuration.authentication = .init(method: "M", authenticator: Authenticator())
+        configuration.connection.version = .exactly(.v3_1_1)
+        #expect(throws: MQTTError.self) { try MQTTClient(configuration) }
+
+        let client = try self.makeClient()
+        async let error = failure { try await client.connect() }
+        let connection = try await self.server.accept()
+        #expect(try await connection.receiveConnect().version == .v5_0)
+        connection.close()
+        #expect(try await error.code == .connectionFailed)
+    }
+
+    @Test("Credentials that do not come end the try to connect, and hold up no disconnect")
+    func slowCredentials() async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock) { configuration in
+            configuration.credentials = .provider {
+                await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
+                return .init()
+            }
+        }
+        async let error = failure { try await client.connect() }
+        try await clock.advanceToSleeper(within: client.configuration.connection.handshakeTimeout)
+        #expect(try await error.code == .authenticationFailed)
+
+        async let second = failure { try await client.connectWithRetries() }
+        while client.state != .connecting { await Task.yield() }
+        await client.disconnect()
+        #expect(try await second.code == .clientStopped)
+    }
+}

@@ -1,0 +1,36 @@
+"""A peer on aiomqtt: see peer.py for its arguments. aiomqtt is built on paho-mqtt and has its messages and properties."""
+
+import aiomqtt
+
+import peer
+from paho_peer import properties, received
+
+VERSIONS = {"3.1": aiomqtt.ProtocolVersion.V31, "3.1.1": aiomqtt.ProtocolVersion.V311, "5.0": aiomqtt.ProtocolVersion.V5}
+
+
+class Aiomqtt:
+    def __init__(self, arguments):
+        self.client = aiomqtt.Client(
+            arguments.host, arguments.port, protocol=VERSIONS[arguments.version], timeout=arguments.deadline)
+
+    async def __aenter__(self):
+        await self.client.__aenter__()
+        return self
+
+    async def __aexit__(self, *error):
+        await self.client.__aexit__(*error)
+
+    async def subscribe(self, filter, qos):
+        for code in await self.client.subscribe(filter, qos):
+            assert getattr(code, "value", code) < 0x80, f"the broker refused the subscription: {code}"
+
+    async def publish(self, message):
+        await self.client.publish(
+            message["topic"], message["payload"], message["qos"], message["retain"], properties(message))
+
+    async def receive(self):
+        return received(await anext(self.client.messages))
+
+
+if __name__ == "__main__":
+    peer.main(Aiomqtt)

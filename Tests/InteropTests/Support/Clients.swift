@@ -1,0 +1,55 @@
+import Curlew
+import MosquittoFixture
+
+extension Mosquitto {
+    /// How a client connects to it.
+    func configuration(_ setup: Setup) throws -> MQTTConfiguration {
+        let port = try self.port(setup.listener)
+        var configuration = MQTTConfiguration(
+            server: setup.listener.isSecure ? .mqtts("127.0.0.1", port: port) : .mqtt("127.0.0.1", port: port))
+        configuration.connection.version = .exactly(setup.version)
+        configuration.tls.trustRoots = .file("\(Peers.certificates)/ca.pem")
+        configuration.reconnect.base = .milliseconds(50)
+        configuration.reconnect.cap = .milliseconds(200)
+        configuration.reconnect.floor = .milliseconds(10)
+        return configuration
+    }
+
+    /// A client that is not connected yet; it is disconnected when the test is over.
+    func client(_ setup: Setup, _ change: (inout MQTTConfiguration) -> Void = { _ in }) throws -> MQTTClient {
+        var configuration = try self.configuration(setup)
+        change(&configuration)
+        let client = try MQTTClient(configuration)
+        self.atEnd { await client.disconnect(drain: .zero) }
+        return client
+    }
+
+    /// A client that is connected.
+    func connect(_ setup: Setup, _ change: (inout MQTTConfiguration) -> Void = { _ in }) async throws -> MQTTClient {
+        let client = try self.client(setup, change)
+        try await client.connect()
+        return client
+    }
+
+    /// Runs a test while a client answers on `filter`; waits until the broker has its subscription.
+    func answering(
+        _ filter: String, _ setup: Setup, repliesTo suffix: String? = nil,
+        _ handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload,
+        during test: () async throws -> Void
+    ) async throws {
+        let responder = try await self.connect(setup) { $0.clientIdentifier = .generated(prefix: "answers") }
+        let answering = Task {
+            try await responder.respond(
+                to: filter, replyTopic: { message in suffix.map { "\(message.topic)\($0)" } }, handler: handler)
+        }
+        try await self.log(says: "Sending SUBACK to answers")
+        do {
+            try await test()
+        } catch {
+            answering.cancel()
+            throw error
+        }
+        answering.cancel()
+        try await answering.value
+    }
+}

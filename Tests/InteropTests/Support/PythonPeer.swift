@@ -1,0 +1,70 @@
+import Curlew
+import Foundation
+import MosquittoFixture
+import Testing
+
+/// A client on one of the Python libraries, in a program of its own: see `Peers/peer.py`.
+struct PythonPeer: Sendable, CustomTestStringConvertible {
+    let library: String
+    let version: ProtocolVersion
+
+    /// Each library with the versions that it speaks.
+    static let all =
+        ProtocolVersion.allCases.map { PythonPeer(library: "paho", version: $0) }
+        + ProtocolVersion.allCases.map { PythonPeer(library: "aiomqtt", version: $0) }
+        + [.v3_1_1, .v5_0].map { PythonPeer(library: "gmqtt", version: $0) }
+
+    var testDescription: String { "\(self.library), \(self.version)" }
+    /// Curlew speaks the same version.
+    var setup: Setup { Setup(listener: .tcp, version: self.version) }
+
+    private static let scripts = URL(filePath: #filePath).appending(path: "../../Peers").standardized
+
+    private func start(_ role: String, _ arguments: [String], _ broker: Mosquitto) throws -> Subprocess {
+        let script = Self.scripts.appending(path: "\(self.library)_peer.py").path
+        // -B: leaves no compiled files among the sources.
+        return try broker.start(
+            Peers.python,
+            ["-B", script, role, "--port", "\(broker.port())", "--version", "\(self.version)"] + arguments)
+    }
+
+    /// Publishes the messages in this order.
+    func publish(_ messages: [PeerMessage], _ broker: Mosquitto) async throws {
+        try await self.start("publish", try messages.flatMap(Self.argument), broker).success()
+    }
+
+    /// Starts a subscriber that ends when it has received so many messages; waits until it is subscribed.
+    func subscribe(to filter: String, count: Int, _ broker: Mosquitto) async throws -> Subprocess {
+        let peer = try self.start("subscribe", ["--topic", filter, "--qos", "2", "--count", "\(count)"], broker)
+        try await peer.line { $0 == "ready" }
+        return peer
+    }
+
+    /// Starts a responder that ends when it has answered so many requests; waits until it is subscribed.
+    ///
+    /// - Parameter replyTopic: Where it replies to a request that does not say so itself.
+    func respond(to filter: String, count: Int, replyTopic: String, _ broker: Mosquitto) async throws -> Subprocess {
+        let peer = try self.start(
+            "respond", ["--topic", filter, "--qos", "2", "--count", "\(count)", "--reply-topic", replyTopic], broker)
+        try await peer.line { $0 == "ready" }
+        return peer
+    }
+
+    /// Publishes the requests, each when the one before is answered, and returns the replies.
+    func request(_ requests: [PeerMessage], repliesOn topic: String, _ broker: Mosquitto) async throws -> [PeerMessage]
+    {
+        let arguments = ["--topic", topic, "--qos", "2"] + (try requests.flatMap(Self.argument))
+        return try await Self.received(try self.start("request", arguments, broker))
+    }
+
+    /// Waits for the end of a peer, and returns what it received.
+    static func received(_ peer: Subprocess) async throws -> [PeerMessage] {
+        try await peer.success().split(separator: "\n").filter { $0 != "ready" }.map { line in
+            try JSONDecoder().decode(PeerMessage.self, from: Data(line.utf8))
+        }
+    }
+
+    private static func argument(_ message: PeerMessage) throws -> [String] {
+        ["--message", String(decoding: try JSONEncoder().encode(message), as: UTF8.self)]
+    }
+}

@@ -1,0 +1,33 @@
+extension Mosquitto {
+    /// A way in.
+    package enum Listener: String, Sendable, CaseIterable, CustomStringConvertible {
+        case tcp = "TCP"
+        case tls = "TLS"
+        /// Demands a client's certificate.
+        case mutualTLS = "TLS with client certificates"
+        case preSharedKey = "TLS with pre-shared keys"
+        /// The certificate is not valid any more.
+        case expired = "TLS, expired"
+        /// The certificate is for another host.
+        case elsewhere = "TLS, elsewhere"
+
+        package var description: String { self.rawValue }
+        package var isSecure: Bool { self != .tcp }
+
+        /// Its lines in the configuration file.
+        var settings: [String] {
+            let folder = Peers.certificates
+            func certificate(_ name: String) -> [String] {
+                ["certfile \(folder)/\(name).pem", "keyfile \(folder)/\(name).key.pem"]
+            }
+            return switch self {
+            case .tcp: []
+            case .tls: certificate("server")
+            case .mutualTLS: certificate("server") + ["cafile \(folder)/ca.pem", "require_certificate true"]
+            case .preSharedKey: ["psk_hint curlew"]
+            case .expired: certificate("expired")
+            case .elsewhere: certificate("elsewhere")
+            }
+        }
+    }
+}

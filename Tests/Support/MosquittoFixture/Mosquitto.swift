@@ -1,0 +1,182 @@
+package import Foundation
+import Synchronization
+
+/// A mosquitto of a test's own, on free ports, with its files in a folder that goes with it.
+package final class Mosquitto: Sendable {
+    package struct Settings: Sendable {
+        package var listeners: [Listener]
+        /// Lines for the configuration file. `{folder}` stands for the folder of the broker's files.
+        package var lines: [String]
+        /// Files to write, by name.
+        package var files: [String: String]
+        package var allowsAnonymous: Bool
+        /// Whether it remembers sessions and messages when it is started again.
+        package var isPersistent: Bool
+        /// Whether `log(says:)` sees each packet.
+        package var logsPackets: Bool
+
+        package init(
+            listeners: [Listener] = [.tcp, .tls], lines: [String] = [], files: [String: String] = [:],
+            allowsAnonymous: Bool = true, isPersistent: Bool = false, logsPackets: Bool = true
+        ) {
+            self.listeners = listeners
+            self.lines = lines
+            self.files = files
+            self.allowsAnonymous = allowsAnonymous
+            self.isPersistent = isPersistent
+            self.logsPackets = logsPackets
+        }
+    }
+
+    private let folder: URL
+    private let ports: [Listener: Int]
+    private let process: Mutex<Subprocess>
+    /// What is done when the test is over.
+    private let endings = Mutex<[@Sendable () async -> Void]>([])
+
+    private init(_ folder: URL, _ ports: [Listener: Int], _ process: Subprocess) {
+        self.folder = folder
+        self.ports = ports
+        self.process = Mutex(process)
+    }
+
+    /// Tests run all at once. As many brokers would take the processors from each other, and more files than Foundation can
+    /// have open while it starts a process.
+    private static let gate = Gate(16)
+
+    /// Runs a test with a broker. Afterwards the broker is stopped, and so is all that was made for it.
+    package static func run(
+        _ settings: Settings = Settings(), _ test: (Mosquitto) async throws -> Void
+    ) async throws {
+        await self.gate.enter()
+        do {
+            try await self.runNow(settings, test)
+        } catch {
+            await self.gate.leave()
+            throw error
+        }
+        await self.gate.leave()
+    }
+
+    private static func runNow(_ settings: Settings, _ test: (Mosquitto) async throws -> Void) async throws {
+        let broker = try await self.start(settings)
+        do {
+            try await test(broker)
+        } catch {
+            await broker.cleanUp()
+            throw error
+        }
+        await broker.cleanUp()
+    }
+
+    private static func start(_ settings: Settings) async throws -> Mosquitto {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        for (name, content) in settings.files {
+            try Data(content.utf8).write(to: folder.appending(path: name))
+        }
+        var refusal = ""
+        for _ in 0..<20 {
+            // Below the range from which systems take the ports of outgoing connections: after a restart it is still free.
+            var ports: [Listener: Int] = [:]
+            for listener in settings.listeners { ports[listener] = Int.random(in: 20_000..<32_000) }
+            try Data(self.configuration(settings, ports, folder).utf8).write(
+                to: folder.appending(path: "mosquitto.conf"))
+            let process = try Subprocess("mosquitto", ["-c", folder.appending(path: "mosquitto.conf").path])
+            if await self.isReady(process) { return Mosquitto(folder, ports, process) }
+            refusal = process.errors.soFar
+            guard refusal.contains("in use") else { break }
+        }
+        try? FileManager.default.removeItem(at: folder)
+        throw TestFailure("mosquitto did not start: \(refusal)")
+    }
+
+    /// It says so when all listeners are open.
+    private static func isReady(_ process: Subprocess) async -> Bool {
+        await process.errors.line { $0.contains(" running") } != nil
+    }
+
+    private static func configuration(_ settings: Settings, _ ports: [Listener: Int], _ folder: URL) -> String {
+        var lines = [
+            // Does not give up its rights, where it has any, so that it can read and write the folder.
+            "user root",
+            "log_dest stderr", "connection_messages true",
+            // Without this it holds small packets back for 40 ms.
+            "set_tcp_nodelay true",
+            "allow_anonymous \(settings.allowsAnonymous)",
+            "max_queued_messages 0",
+            "persistence \(settings.isPersistent)", "persistence_location \(folder.path)/",
+        ]
+        if settings.logsPackets { lines.append("log_type all") }
+        lines += settings.lines.map { $0.replacing("{folder}", with: folder.path) }
+        for listener in settings.listeners {
+            lines.append("listener \(ports[listener] ?? 0) 127.0.0.1")
+            lines += listener.settings
+        }
+        return lines.joined(separator: "\n") + "\n"
+    }
+
+    private func cleanUp() async {
+        for ending in self.endings.withLock({ $0 }) { await ending() }
+        self.process.withLock { $0 }.send(SIGKILL)
+        try? FileManager.default.removeItem(at: self.folder)
+    }
+
+    // MARK: For tests
+
+    /// Stops it in order: what it has to remember is written.
+    package func stop() async throws {
+        let process = self.process.withLock { $0 }
+        process.send(SIGTERM)
+        _ = try await process.outcome()
+    }
+
+    /// Starts it again after `stop()`, on the same ports.
+    package func startAgain() async throws {
+        let process = try Subprocess("mosquitto", ["-c", self.folder.appending(path: "mosquitto.conf").path])
+        self.process.withLock { $0 = process }
+        guard await Self.isReady(process) else { throw process.failure("did not start again") }
+    }
+
+    /// Waits for a line of its log, after those that others were given.
+    package func log(says text: String) async throws {
+        let process = self.process.withLock { $0 }
+        guard await process.errors.line(where: { $0.contains(text) }) != nil else {
+            throw process.failure("ended, or the test's time was over, before its log said \"\(text)\"")
+        }
+    }
+
+    /// The port of one of its listeners.
+    package func port(_ listener: Listener = .tcp) throws -> Int {
+        guard let port = self.ports[listener] else { throw TestFailure("the broker has no listener \(listener)") }
+        return port
+    }
+
+    /// Has something done when the test is over, whatever came of it.
+    package func atEnd(_ ending: @escaping @Sendable () async -> Void) { self.endings.withLock { $0.append(ending) } }
+
+    /// Starts a program that ends with the test.
+    package func start(_ program: String, _ arguments: [String]) throws -> Subprocess {
+        let process = try Subprocess(program, arguments)
+        self.atEnd { process.send(SIGKILL) }
+        return process
+    }
+
+    /// The path of a new file in the broker's folder.
+    package func write(_ content: Data, to name: String) throws -> String {
+        let file = self.folder.appending(path: name)
+        try content.write(to: file)
+        return file.path
+    }
+
+    /// A password file with hashed passwords, as mosquitto_passwd makes it.
+    package static func passwordFile(_ users: [String: String]) async throws -> String {
+        let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        try Data().write(to: file)
+        for (user, password) in users {
+            try await Subprocess("mosquitto_passwd", ["-b", file.path, user, password]).success()
+        }
+        return try String(contentsOf: file, encoding: .utf8)
+    }
+}
