@@ -108,7 +108,7 @@ final class ClientConnection: LinkHandler {
         let before = bytes.readerIndex
         do throws(DecodingError) {
             while let packet = try self.decoder.decode(from: &bytes) {
-                self.packets.append(packet)
+                self.packets.append(consume packet)
                 guard self.packets.count == Self.batchSize else { continue }
                 self.process()
                 guard self.phase == .connected else { return }
@@ -153,7 +153,7 @@ final class ClientConnection: LinkHandler {
         let now = self.client.clock.now()
         var next = self.phase == .handshake ? self.open(now) : 0
         while self.phase == .connected, next < self.packets.count {
-            let event = self.client.process(self.packets, from: &next, now, into: &self.batch)
+            let event = self.client.process(&self.packets, from: &next, now, into: &self.batch)
             self.batch.deliver()
             switch event {
             case nil: break
@@ -226,7 +226,10 @@ final class ClientConnection: LinkHandler {
             guard self.link.isWritable else { return }
             rounds += 1
             // Others of the loop want their turn, too.
-            guard rounds < 8 else { return self.client.scheduleFlush(self) }
+            guard rounds < 8 else {
+                let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
+                return self.link.eventLoop.execute { connection.value.flush() }
+            }
         }
     }
 

@@ -3,8 +3,8 @@ import CurlewCore
 /// What one read brought, sorted by who gets it: filled under the lock, handed on after it.
 struct DeliveryBatch {
     private struct Entry {
-        let packet: Publish
-        let topic: TopicName
+        /// `nil` once it has been handed on.
+        var packet: Publish?
         let token: DeliveryToken?
         /// The receivers are `groups[firstGroup]` and so on, by way of `targets`.
         let targets: Range<Int>
@@ -14,13 +14,14 @@ struct DeliveryBatch {
     private var targets: [Int] = []
     private var groups: [(receiver: any MessageReceiver, messages: [MQTTMessage])] = []
     private var indices: [SubscriberID: Int] = [:]
+    /// An empty array with the room of the one before, for the first group: mostly it is the only one.
+    private var spare: [MQTTMessage] = []
 
     /// Adds a message for these receivers.
     mutating func add(
-        _ packet: Publish, to subscribers: [SubscriberID], _ token: DeliveryToken?,
+        _ packet: consuming Publish, to subscribers: [SubscriberID], _ token: DeliveryToken?,
         receivers: [SubscriberID: any MessageReceiver]
     ) {
-        guard let topic = packet.topic else { return }
         let start = self.targets.count
         for subscriber in subscribers {
             if let index = self.indices[subscriber] {
@@ -28,20 +29,27 @@ struct DeliveryBatch {
             } else if let receiver = receivers[subscriber] {
                 self.indices[subscriber] = self.groups.count
                 self.targets.append(self.groups.count)
-                self.groups.append((receiver, []))
+                self.groups.append((receiver, exchange(&self.spare, with: [])))
             }
         }
-        self.entries.append(Entry(packet: packet, topic: topic, token: token, targets: start..<self.targets.count))
+        self.entries.append(Entry(packet: consume packet, token: token, targets: start..<self.targets.count))
     }
 
     /// Hands everything on, to each receiver once, and is empty again.
     mutating func deliver() {
         guard !self.entries.isEmpty else { return }
-        for entry in self.entries {
-            let message = MQTTMessage(entry.packet, topic: entry.topic, token: entry.token)
-            for target in entry.targets { self.groups[self.targets[target]].messages.append(message) }
+        for index in self.entries.indices {
+            // Moved, not copied, as far as that goes.
+            guard let packet = exchange(&self.entries[index].packet, with: nil),
+                let message = MQTTMessage(consume packet, token: self.entries[index].token)
+            else { continue }
+            for target in self.entries[index].targets { self.groups[self.targets[target]].messages.append(message) }
         }
         for group in self.groups { group.receiver.receive(group.messages) }
+        if !self.groups.isEmpty {
+            swap(&self.spare, &self.groups[0].messages)
+            self.spare.removeAll(keepingCapacity: true)
+        }
         self.entries.removeAll(keepingCapacity: true)
         self.targets.removeAll(keepingCapacity: true)
         self.groups.removeAll(keepingCapacity: true)

@@ -24,7 +24,9 @@ extension MQTTClient {
             guard result != .protocolError else { return result }
             // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
             shared.isFlushScheduled = shared.out.readableBytes > 0
-            shared.connection = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
+            let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
+            shared.connection = bound
+            shared.flush = { bound.value.flush() }
             if shared.hasConnected { shared.statistics.reconnects += 1 }
             shared.hasConnected = true
             // A server may give a name to a client that has none, not another name to one that has.
@@ -46,6 +48,7 @@ extension MQTTClient {
         self.shared.withLock { shared in
             guard shared.connection?.value === connection else { return }
             shared.connection = nil
+            shared.flush = nil
             shared.session.connectionLost()
             shared.out = ByteBuffer()
             shared.answers = 0
@@ -56,9 +59,9 @@ extension MQTTClient {
     }
 
     /// Takes the packets of one read to the session. Stops after the first that concerns the connection itself, and moves
-    /// `next` to those behind it.
+    /// `next` to those behind it. Those that were taken leave nothing of theirs in the array.
     func process(
-        _ packets: [Packet], from next: inout Int, _ now: Timestamp, into batch: inout DeliveryBatch
+        _ packets: inout [Packet], from next: inout Int, _ now: Timestamp, into batch: inout DeliveryBatch
     ) -> ConnectionEvent? {
         var event: ConnectionEvent?
         var index = next
@@ -67,9 +70,10 @@ extension MQTTClient {
         let (resumptions, lost) = self.shared.withLock { shared in
             let before = shared.out.readableBytes
             while index < packets.count, event == nil {
-                let packet = packets[index]
+                // Moved, not copied: a copy counts references to topic, payload and properties up and down again.
+                let packet = exchange(&packets[index], with: .pingreq)
                 index += 1
-                switch shared.session.received(packet, now: now, into: &shared.out) {
+                switch shared.session.received(consume packet, now: now, into: &shared.out) {
                 case .nothing, .pong: break
                 case .deliver(let publish, let subscribers, let token):
                     received += 1
@@ -77,7 +81,7 @@ extension MQTTClient {
                         shared.statistics.unrouted += 1
                         break
                     }
-                    batch.add(publish, to: subscribers, token, receivers: shared.receivers)
+                    batch.add(consume publish, to: subscribers, token, receivers: shared.receivers)
                 case .authenticate(let auth): event = .authenticate(auth)
                 case .disconnected(let packet): event = .disconnected(packet)
                 case .violation(let code, let message): event = .violation(code, message)
@@ -129,15 +133,6 @@ extension MQTTClient {
 
     // MARK: Writing
 
-    /// Asks the event loop to write what is there.
-    func scheduleFlush(_ connection: NIOLoopBound<ClientConnection>) {
-        self.eventLoop.execute { connection.value.flush() }
-    }
-
-    func scheduleFlush(_ connection: ClientConnection) {
-        self.scheduleFlush(NIOLoopBound(connection, eventLoop: self.eventLoop))
-    }
-
     /// Whether as much waits to be written that the server made us answer as publishes may make wait.
     var hasManyAnswers: Bool { self.shared.withLock { $0.answers > self.configuration.queues.unsentBytes } }
 
@@ -181,25 +176,25 @@ extension MQTTClient {
 
     /// A consumer has passed a message.
     func passed(_ token: DeliveryToken, reasonCode: ReasonCode = .success) {
-        let connection = self.shared.withLock { shared in
+        let flush = self.shared.withLock { shared in
             let before = shared.out.readableBytes
             shared.session.passed(token, reasonCode: reasonCode, into: &shared.out)
             shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             return shared.claimFlush()
         }
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
     }
 
     /// Nobody will look at these messages any more, or they need not be looked at to be acknowledged.
     func passed(_ tokens: [DeliveryToken]) {
         guard !tokens.isEmpty else { return }
-        let connection = self.shared.withLock { shared in
+        let flush = self.shared.withLock { shared in
             let before = shared.out.readableBytes
             for token in tokens { shared.session.passed(token, into: &shared.out) }
             shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             return shared.claimFlush()
         }
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
     }
 
     /// Looks once in a while whether a consumer holds the same message as the last time, for as long as any is unacknowledged.

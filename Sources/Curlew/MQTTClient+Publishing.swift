@@ -96,6 +96,8 @@ extension MQTTClient {
         private let client: MQTTClient
         /// `nil` when it was written at QoS 0 and there is nothing to wait for.
         private let request: RequestID?
+        /// Whether the outcome was asked for: then there is nothing left to forget.
+        private let isSettled = Atomic<Bool>(false)
 
         init(client: MQTTClient, request: RequestID?) {
             self.client = client
@@ -103,7 +105,8 @@ extension MQTTClient {
         }
 
         deinit {
-            if let request { self.client.shared.withLock { $0.waiters.forget(request) } }
+            guard let request, !self.isSettled.load(ordering: .relaxed) else { return }
+            self.client.shared.withLock { $0.waiters.forget(request) }
         }
 
         /// Waits until the server has taken the message. Call it once.
@@ -116,6 +119,10 @@ extension MQTTClient {
         @discardableResult
         public nonisolated(nonsending) func wait(timeout: Duration? = nil) async throws(MQTTError) -> ReasonCode {
             guard let request else { return .success }
+            defer { self.isSettled.store(true, ordering: .relaxed) }
+            // Of many that were sent, most are acknowledged by the time somebody asks.
+            let known = self.client.shared.withLock { $0.waiters.takeResult(of: request) }
+            if let known { return try self.client.outcome(known) }
             let limit = timeout ?? self.client.configuration.connection.acknowledgementTimeout
             return try await self.client.outcome(of: request, timeout: limit)
         }
@@ -139,7 +146,7 @@ extension MQTTClient {
     func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
         let now = message.properties.messageExpiryInterval == nil ? Timestamp.start : self.clock.now()
         var refusal: MQTTError?
-        var connection: NIOLoopBound<ClientConnection>?
+        var flush: (@Sendable () -> Void)?
         let request: RequestID? = self.shared.withLock { shared in
             refusal = shared.refusal
             guard refusal == nil else { return nil }
@@ -148,7 +155,7 @@ extension MQTTClient {
                 let submitted = try shared.session.publish(
                     message, request: request, isAwaited: isAwaited, now: now, into: &shared.out)
                 shared.statistics.published += 1
-                connection = shared.claimFlush()
+                flush = shared.claimFlush()
                 guard submitted == .accepted else { return nil }
                 shared.waiters.reserve(request)
                 return request
@@ -158,7 +165,7 @@ extension MQTTClient {
             }
         }
         if let refusal { throw refusal.with(delivery: .notSent) }
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
         if let request, message.qos != .atMostOnce { self.sampleLatency(request) }
         return request
     }
@@ -173,7 +180,11 @@ extension MQTTClient {
     nonisolated(nonsending) func outcome(
         of request: RequestID, timeout: Duration?
     ) async throws(MQTTError) -> ReasonCode {
-        switch await self.wait(for: request, timeout: timeout) {
+        try self.outcome(await self.wait(for: request, timeout: timeout))
+    }
+
+    fileprivate func outcome(_ result: Waiters.Result) throws(MQTTError) -> ReasonCode {
+        switch result {
         case .completed(.published(let code, let reason)):
             guard code.isFailure else { return code }
             throw MQTTError(

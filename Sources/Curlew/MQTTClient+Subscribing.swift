@@ -120,7 +120,7 @@ extension MQTTClient {
         _ receiver: any MessageReceiver & Identified, _ wanted: [(TopicFilter, SubscriptionOptions)]
     ) throws(MQTTError) -> [RequestID] {
         var refusal: MQTTError?
-        var connection: NIOLoopBound<ClientConnection>?
+        var flush: (@Sendable () -> Void)?
         let requests = self.shared.withLock { shared in
             var requests: [RequestID] = []
             refusal = shared.refusal
@@ -140,11 +140,11 @@ extension MQTTClient {
                 }
             }
             if refusal != nil { for request in requests { shared.waiters.forget(request) } }
-            connection = shared.claimFlush()
+            flush = shared.claimFlush()
             return requests
         }
         self.resumeCompleted()
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
         if let refusal {
             self.unsubscribeInBackground(receiver.id)
             throw refusal
@@ -191,17 +191,17 @@ extension MQTTClient {
     }
 
     private func endSubscription(_ id: SubscriberID, isAwaited: Bool) -> RequestID? {
-        var connection: NIOLoopBound<ClientConnection>?
+        var flush: (@Sendable () -> Void)?
         let request: RequestID? = self.shared.withLock { shared in
             guard shared.receivers.removeValue(forKey: id) != nil else { return nil }
             let request = shared.makeRequestID()
             if isAwaited { shared.waiters.reserve(request) }
             shared.session.unsubscribe(id, request: request, into: &shared.out)
-            connection = shared.claimFlush()
+            flush = shared.claimFlush()
             return request
         }
         self.resumeCompleted()
-        if let connection { self.scheduleFlush(connection) }
+        if let flush { self.eventLoop.execute(flush) }
         return request
     }
 }

@@ -118,6 +118,8 @@ extension MQTTClient {
         var isFlushScheduled = false
         /// The connection after its handshake.
         var connection: NIOLoopBound<ClientConnection>?
+        /// Has it write; made once for each connection, so that it costs nothing to hand to the event loop.
+        var flush: (@Sendable () -> Void)?
         var waiters = Waiters()
         var nextIdentifier: UInt64 = 1
         var receivers: [SubscriberID: any MessageReceiver] = [:]
@@ -172,11 +174,11 @@ extension MQTTClient {
             }
         }
 
-        /// If there is something to write and nobody has been told: the connection to tell.
-        mutating func claimFlush() -> NIOLoopBound<ClientConnection>? {
-            guard !self.isFlushScheduled, self.out.readableBytes > 0, let connection else { return nil }
+        /// If there is something to write and nobody has been told: what the event loop is to do.
+        mutating func claimFlush() -> (@Sendable () -> Void)? {
+            guard !self.isFlushScheduled, self.out.readableBytes > 0, let flush else { return nil }
             self.isFlushScheduled = true
-            return connection
+            return flush
         }
 
         /// Finishes what the session has completed: who is to be resumed, once the lock is released.

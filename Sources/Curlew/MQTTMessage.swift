@@ -28,7 +28,9 @@ public struct MQTTMessage: Sendable {
     /// A payload of this size or more is not copied if it fills a good part of the buffer that it came in.
     private static let copyLimit = 4096
 
-    init(_ packet: Publish, topic: TopicName, token: DeliveryToken?) {
+    /// `nil` for a packet without a topic, of which none gets so far.
+    init?(_ packet: consuming Publish, token: DeliveryToken?) {
+        guard let topic = packet.topic else { return nil }
         self.init(
             topic: topic, payload: packet.payload, qos: packet.qos, isRetained: packet.retain, isDuplicate: packet.dup,
             packetID: packet.packetID, properties: packet.properties, token: token)
@@ -108,25 +110,19 @@ public struct MQTTMessage: Sendable {
     var token: DeliveryToken? { self.storage.header.token }
 
     /// Reads the payload in place, without copying it. The pointer is valid during the call alone.
+    @inlinable
     public func withPayload<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
     ) throws(Failure) -> Result {
-        if let slice = self.storage.header.slice {
-            var result: Swift.Result<Result, Failure>?
-            slice.withUnsafeReadableBytes { bytes in
-                do throws(Failure) { result = .success(try body(bytes)) } catch { result = .failure(error) }
-            }
-            if let result { return try result.get() }
-        }
+        defer { withExtendedLifetime(self) {} }
+        return try body(self.payloadBytes)
+    }
+
+    /// Where the payload is. Neither the storage nor what it holds on to ever changes or moves: valid while the message lives.
+    @usableFromInline var payloadBytes: UnsafeRawBufferPointer {
+        if let slice = self.storage.header.slice { return slice.withUnsafeReadableBytes { $0 } }
         let count = self.storage.header.payloadCount
-        let result: Swift.Result<Result, Failure> = self.storage.withUnsafeMutablePointerToElements { elements in
-            do throws(Failure) {
-                return .success(try body(UnsafeRawBufferPointer(start: elements, count: count)))
-            } catch {
-                return .failure(error)
-            }
-        }
-        return try result.get()
+        return self.storage.withUnsafeMutablePointerToElements { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 
     /// The payload as a buffer of its own.

@@ -29,6 +29,8 @@ package final class OneShot<Value: Sendable>: Sendable {
 
     /// Waits until it is set; `nil` when the task is cancelled before.
     package nonisolated(nonsending) func wait() async -> Value? {
+        // Most who ask come late: each request asks whether its inbox is subscribed.
+        if let value = self.value { return value }
         let id = self.state.withLock { shared in
             shared.next += 1
             return shared.next

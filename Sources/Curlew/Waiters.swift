@@ -34,22 +34,29 @@ struct Waiters {
         case finished(Result)
     }
 
-    private var table: [RequestID: Waiter] = [:]
+    private var table = RequestTable<Waiter>()
 
     /// How many requests are waited for.
     var count: Int { self.table.count }
 
     /// A request was accepted, and somebody will wait for it or call ``forget(_:)``.
-    mutating func reserve(_ request: RequestID) { self.table[request] = .reserved }
+    mutating func reserve(_ request: RequestID) { self.table.insert(.reserved, for: request) }
+
+    /// How a request has ended for which nobody waits yet; `nil` when it has not. It is not waited for afterwards.
+    mutating func takeResult(of request: RequestID) -> Result? {
+        guard case .finished(let result)? = self.table[request] else { return nil }
+        self.table.remove(request)
+        return result
+    }
 
     /// Begins to wait; the result is there already if one is returned.
     mutating func wait(for request: RequestID, _ target: Target) -> Result? {
         switch self.table[request] {
         case .finished(let result)?:
-            self.table[request] = nil
+            self.table.remove(request)
             return result
         case .reserved?:
-            self.table[request] = .waiting(target)
+            self.table.insert(.waiting(target), for: request)
             return nil
         case .waiting?, nil:
             assertionFailure("a request is waited for once, and reserved before")
@@ -61,10 +68,10 @@ struct Waiters {
     mutating func finish(_ request: RequestID, _ result: Result) -> Target? {
         switch self.table[request] {
         case .waiting(let target)?:
-            self.table[request] = nil
+            self.table.remove(request)
             return target
         case .reserved?:
-            self.table[request] = .finished(result)
+            self.table.insert(.finished(result), for: request)
             return nil
         case .finished?, nil: return nil
         }
@@ -72,9 +79,7 @@ struct Waiters {
 
     /// Nobody will wait.
     mutating func forget(_ request: RequestID) {
-        guard case .waiting? = self.table[request] else {
-            self.table[request] = nil
-            return
-        }
+        if case .waiting? = self.table[request] { return }
+        self.table.remove(request)
     }
 }

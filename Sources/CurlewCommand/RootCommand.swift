@@ -25,6 +25,7 @@
             version: "curlew 0.1.0",
             subcommands: [
                 PublishCommand.self, SubscribeCommand.self, RequestCommand.self, RespondCommand.self,
+                BenchCommand.self,
             ],
             // -h is the host, as with mosquitto's commands.
             helpNames: .long

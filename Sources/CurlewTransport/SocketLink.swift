@@ -52,6 +52,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private var isClosing = false
     /// What the round of reads that is under way has brought so far.
     private var bytesInRead = 0
+    /// Whether the kernel has yet to be told to acknowledge what was read.
+    private var owesAcknowledgement = false
     private var closeDeadline: Scheduled<Void>?
 
     init(
@@ -68,6 +70,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func write(_ bytes: ByteBuffer) {
         guard let context = self.context, !self.isClosing else { return }
+        // It carries the acknowledgement along.
+        self.owesAcknowledgement = false
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
     }
 
@@ -124,8 +128,25 @@ final class SocketLinkHandler: ChannelInboundHandler {
     func channelReadComplete(context: ChannelHandlerContext) {
         guard let owner = self.owner, !self.isClosing else { return }
         owner.linkReadCompleted()
-        if self.bytesInRead < SocketOptions.smallRead { SocketOptions.acknowledgeAtOnce(context.channel) }
+        if self.bytesInRead < SocketOptions.smallRead { self.acknowledgeSoon(context) }
         self.bytesInRead = 0
+    }
+
+    /// Has the kernel acknowledge what was read, unless an answer does so: an acknowledgement of its own would take longer than
+    /// all else that we do for an answer, and would go before it.
+    private func acknowledgeSoon(_ context: ChannelHandlerContext) {
+        guard !self.owesAcknowledgement else { return }
+        self.owesAcknowledgement = true
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let loop = context.eventLoop
+        // Whom the read has resumed runs among the tasks of the loop that are waiting now; what they send, among the next.
+        loop.execute { loop.execute { handler.value.acknowledge() } }
+    }
+
+    private func acknowledge() {
+        guard self.owesAcknowledgement, let context = self.context else { return }
+        self.owesAcknowledgement = false
+        SocketOptions.acknowledgeAtOnce(context.channel)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

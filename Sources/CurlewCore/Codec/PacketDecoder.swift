@@ -104,7 +104,8 @@ package struct PacketDecoder: Sendable {
     private mutating func packet(_ reader: inout PacketReader) throws(DecodingError) -> Packet {
         switch reader.packet {
         case .publish:
-            return .publish(try Publish(from: &reader, topics: &self.topics, properties: &self.propertyLists))
+            let publish = try Publish(from: &reader, topics: &self.topics, properties: &self.propertyLists)
+            return .publish(consume publish)
         case .puback: return .puback(try Acknowledgement(from: &reader))
         case .pubrec: return .pubrec(try Acknowledgement(from: &reader))
         case .pubrel: return .pubrel(try Acknowledgement(from: &reader))

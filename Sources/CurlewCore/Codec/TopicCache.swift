@@ -1,7 +1,7 @@
 /// The topics that came last, already validated: a topic that comes again is found by its bytes, and costs no
 /// allocation.
 ///
-/// A table with one place for each hash, where the newer topic takes the place of the older. What it holds is bounded
+/// A table with two places for each hash, where the newest topic takes the place of the oldest. What it holds is bounded
 /// by ``maximumCount`` topics of ``longestTopic`` bytes, whatever the peer sends; it is empty until the first topic,
 /// and grows only when topics contend for places.
 package struct TopicCache: Sendable {
@@ -27,9 +27,16 @@ package struct TopicCache: Sendable {
     /// The topic that has these bytes, if it is here.
     @inline(__always)
     func topic(_ bytes: UnsafeRawBufferPointer, hash: UInt64) -> TopicName? {
-        guard !self.entries.isEmpty, let entry = self.entries[Self.place(hash, of: self.entries.count)],
-            entry.hash == hash, Self.isEqual(entry.topic.string, bytes)
-        else { return nil }
+        guard !self.entries.isEmpty else { return nil }
+        let place = Self.place(hash, of: self.entries.count)
+        return self.topic(bytes, hash: hash, at: place) ?? self.topic(bytes, hash: hash, at: place ^ 1)
+    }
+
+    @inline(__always)
+    private func topic(_ bytes: UnsafeRawBufferPointer, hash: UInt64, at place: Int) -> TopicName? {
+        guard let entry = self.entries[place], entry.hash == hash, Self.isEqual(entry.topic.string, bytes) else {
+            return nil
+        }
         return entry.topic
     }
 
@@ -37,18 +44,30 @@ package struct TopicCache: Sendable {
     mutating func insert(_ topic: TopicName, hash: UInt64) {
         guard topic.string.utf8.count <= Self.longestTopic else { return }
         if self.entries.isEmpty { self.entries = Array(repeating: nil, count: Self.initialCount) }
-        if self.entries[Self.place(hash, of: self.entries.count)] != nil {
+        if self.put(Entry(hash: hash, topic: topic)) {
             self.evictions += 1
             if self.evictions > self.entries.count / 4, self.entries.count < Self.maximumCount { self.grow() }
         }
-        self.entries[Self.place(hash, of: self.entries.count)] = Entry(hash: hash, topic: topic)
+    }
+
+    /// Puts an entry in the first of its two places, and what was there in the second. Returns whether one had to go.
+    private mutating func put(_ entry: Entry) -> Bool {
+        let place = Self.place(entry.hash, of: self.entries.count)
+        guard let former = self.entries[place] else {
+            self.entries[place] = entry
+            return false
+        }
+        let hasRoom = self.entries[place ^ 1] == nil
+        self.entries[place ^ 1] = former
+        self.entries[place] = entry
+        return !hasRoom
     }
 
     private mutating func grow() {
         self.evictions = 0
-        var larger: [Entry?] = Array(repeating: nil, count: self.entries.count * 2)
-        for case .some(let entry) in self.entries { larger[Self.place(entry.hash, of: larger.count)] = entry }
-        self.entries = larger
+        let smaller = self.entries
+        self.entries = Array(repeating: nil, count: smaller.count * 2)
+        for case .some(let entry) in smaller { _ = self.put(entry) }
     }
 
     @inline(__always)

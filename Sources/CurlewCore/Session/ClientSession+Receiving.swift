@@ -19,10 +19,12 @@ extension ClientSession {
     }
 
     /// A packet of the server, after its CONNACK. What comes when the connection is gone already has no meaning.
-    package mutating func received(_ packet: Packet, now: Timestamp, into out: inout ByteBuffer) -> Received {
+    package mutating func received(
+        _ packet: consuming Packet, now: Timestamp, into out: inout ByteBuffer
+    ) -> Received {
         guard self.connection != nil else { return .nothing }
-        switch packet {
-        case .publish(let packet): return self.receivedPublish(packet, into: &out)
+        switch consume packet {
+        case .publish(let packet): return self.receivedPublish(consume packet, into: &out)
         case .puback(let packet): return self.pumped(self.receivedPuback(packet), now, &out)
         case .pubrec(let packet): return self.pumped(self.receivedPubrec(packet, into: &out), now, &out)
         case .pubcomp(let packet): return self.pumped(self.receivedPubcomp(packet), now, &out)
@@ -47,8 +49,7 @@ extension ClientSession {
         return result
     }
 
-    private mutating func receivedPublish(_ packet: Publish, into out: inout ByteBuffer) -> Received {
-        var packet = packet
+    private mutating func receivedPublish(_ packet: consuming Publish, into out: inout ByteBuffer) -> Received {
         if packet.topicAlias != nil || packet.topic == nil {
             do {
                 packet.topic = try self.connection?.incomingAliases.resolve(packet.topic, alias: packet.topicAlias)
@@ -62,13 +63,13 @@ extension ClientSession {
         let identifiers = packet.properties.isEmpty ? [] : packet.properties.subscriptionIdentifiers
         let receivers = self.subscriptions.route(topic, identifiers, retain: packet.retain)
         guard let id = packet.packetID else {
-            return .deliver(packet, to: receivers, nil)
+            return .deliver(consume packet, to: receivers, nil)
         }
         switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: receivers.count) {
         case .deliver(let token):
-            guard receivers.isEmpty else { return .deliver(packet, to: receivers, token) }
+            guard receivers.isEmpty else { return .deliver(consume packet, to: receivers, token) }
             self.sendAcknowledgements(into: &out)
-            return .deliver(packet, to: [], nil)
+            return .deliver(consume packet, to: [], nil)
         case .duplicate:
             self.sendAcknowledgements(into: &out)
             return .nothing

@@ -1,0 +1,84 @@
+import CurlewCore
+
+/// A map from request identifiers to values.
+///
+/// Requests count up, come and go millions of times a second, and nobody outside chooses them: so one multiplication spreads
+/// them over the places well enough, where a dictionary would hash with a secret. Places are a power of two, at most half of
+/// them taken; an entry whose place is taken stands in the next one that is free.
+struct RequestTable<Value> {
+    private struct Place {
+        var request: RequestID
+        var value: Value
+    }
+
+    private var places: [Place?] = []
+    /// How many bits of a product are no part of the place.
+    private var shift: UInt64 = 0
+    private(set) var count = 0
+
+    /// When nothing is left, a table that had grown beyond this gives its memory back.
+    private static var idleCapacity: Int { 4096 }
+
+    /// The value of a request.
+    subscript(request: RequestID) -> Value? {
+        guard let index = self.index(of: request) else { return nil }
+        return self.places[index]?.value
+    }
+
+    /// Puts in a value, in place of the one before if there is one.
+    mutating func insert(_ value: Value, for request: RequestID) {
+        if self.count * 2 >= self.places.count { self.grow() }
+        var index = self.home(of: request)
+        while let place = self.places[index], place.request != request { index = self.next(index) }
+        if self.places[index] == nil { self.count += 1 }
+        self.places[index] = Place(request: request, value: value)
+    }
+
+    /// Takes out the value of a request.
+    @discardableResult
+    mutating func remove(_ request: RequestID) -> Value? {
+        guard var hole = self.index(of: request) else { return nil }
+        let value = self.places[hole]?.value
+        self.count -= 1
+        // Whoever stands behind the hole and would rather stand in it, or before it, moves up.
+        var index = self.next(hole)
+        while let place = self.places[index] {
+            let mask = self.places.count - 1
+            let distance = (index - self.home(of: place.request)) & mask
+            if distance >= (index - hole) & mask {
+                self.places[hole] = place
+                hole = index
+            }
+            index = self.next(index)
+        }
+        self.places[hole] = nil
+        if self.count == 0, self.places.count > Self.idleCapacity { self = Self() }
+        return value
+    }
+
+    private func index(of request: RequestID) -> Int? {
+        guard self.count > 0 else { return nil }
+        var index = self.home(of: request)
+        while let place = self.places[index] {
+            if place.request == request { return index }
+            index = self.next(index)
+        }
+        return nil
+    }
+
+    /// Where a request stands if nobody is in its way.
+    private func home(of request: RequestID) -> Int {
+        Int(truncatingIfNeeded: (request.rawValue &* 0x9E37_79B9_7F4A_7C15) >> self.shift)
+    }
+
+    private func next(_ index: Int) -> Int { (index + 1) & (self.places.count - 1) }
+
+    private mutating func grow() {
+        let old = self.places
+        let size = max(8, old.count * 2)
+        self.places = Array(repeating: nil, count: size)
+        self.shift = UInt64(64 - size.trailingZeroBitCount)
+        self.count = 0
+        for case .some(let place) in old { self.insert(place.value, for: place.request) }
+    }
+}

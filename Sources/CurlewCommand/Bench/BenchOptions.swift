@@ -1,0 +1,102 @@
+#if Tools
+    import ArgumentParser
+    import Curlew
+    import CurlewCore
+    import NIOCore
+
+    /// What all benchmarks ask.
+    struct BenchOptions: ParsableArguments {
+        @OptionGroup var connection: ConnectionOptions
+        @OptionGroup var tls: TLSOptions
+
+        @Option(
+            name: [.customShort("q"), .customLong("qos")], help: ArgumentHelp("Quality of service.", valueName: "0|1|2")
+        )
+        var qos: QoS = .atMostOnce
+
+        @Option(
+            name: [.customShort("n"), .customLong("count")],
+            help: "End after so many, over all clients. (default: as many as --duration allows)")
+        var count: CountArgument?
+
+        @Option(help: ArgumentHelp("How many connections work at once. (default: 1)", valueName: "clients"))
+        var clients: CountArgument?
+
+        @Option(
+            help: ArgumentHelp(
+                "End after so long. (default: 10 seconds without -n; sub goes on until Ctrl-C)", valueName: "seconds"))
+        var duration: SecondsArgument?
+
+        @Flag(
+            name: .customLong("json"),
+            help: """
+                Write one object: count seconds rate bytes p50_us p99_us max_us lost reordered cpu_us_per_message.
+                """)
+        var isJSON = false
+
+        var clientCount: Int { self.clients?.count ?? 1 }
+
+        func validate() throws {
+            if self.connection.keepsSession {
+                throw ValidationError("A benchmark leaves no session behind; leave out -c")
+            }
+            if self.clientCount > 65_536 { throw ValidationError("--clients is at most 65536") }
+        }
+
+        func settings() throws -> Settings {
+            try Settings(
+                self.connection, self.tls, WillOptions.parse([]),
+                environment: CommandEnvironment(variable: environmentVariable))
+        }
+    }
+
+    /// What is sent, and how fast.
+    struct LoadOptions: ParsableArguments {
+        @Option(
+            name: [.customShort("s"), .customLong("size")],
+            help: ArgumentHelp("The size of each payload. (default: 64)", valueName: "bytes"))
+        var size: SizeArgument?
+
+        @Option(
+            name: .customLong("window"),
+            help: ArgumentHelp("How many are under way at once per client.", valueName: "messages"))
+        var window: WindowArgument?
+
+        @Option(
+            help: ArgumentHelp(
+                "How many a second, over all clients. (default: as many as possible)", valueName: "per second"))
+        var rate: RateArgument?
+
+        var byteCount: Int { self.size?.count ?? 64 }
+    }
+
+    /// The size of a payload in bytes.
+    struct SizeArgument: ExpressibleByArgument, Equatable {
+        let count: Int
+
+        init?(argument: String) {
+            guard let count = Int(argument), (0...Input.maximumMessageSize).contains(count) else { return nil }
+            self.count = count
+        }
+    }
+
+    /// How many may be unacknowledged: there are no more packet identifiers.
+    struct WindowArgument: ExpressibleByArgument, Equatable {
+        let count: Int
+
+        init?(argument: String) {
+            guard let count = Int(argument), (1...65_535).contains(count) else { return nil }
+            self.count = count
+        }
+    }
+
+    /// How many a second.
+    struct RateArgument: ExpressibleByArgument, Equatable {
+        let perSecond: Double
+
+        init?(argument: String) {
+            guard let rate = Double(argument), rate >= 0.001, rate <= 1e9 else { return nil }
+            self.perSecond = rate
+        }
+    }
+#endif
