@@ -45,7 +45,7 @@ struct SessionWindowTests {
         // The messages go back to the outbox, and count there.
         fixture.reconnect(present: false)
         #expect(throws: Rejection.queueFull) { try fixture.publish(isAwaited: false) }
-        for id in UInt16(1)...6 {
+        for id in UInt16(1)...20 {
             fixture.receive(.puback, id)
             fixture.receive(.pubrec, id)
         }
