@@ -216,6 +216,7 @@ struct SecurityTests {
     func nobody() async throws {
         try await Mosquitto.run { broker in
             let port = try broker.port()
+            _ = try await broker.connect(Setup(listener: .tcp, version: .v5_0)) { $0.reconnect = .disabled }
             try await broker.stop()
             let refused = try broker.client(Setup(listener: .tcp, version: .v5_0))
             let error = try await errorOf { try await refused.connect() }
