@@ -67,6 +67,32 @@
             }
         }
 
+        @Test("No line is lost to a broker that is started again in the middle", arguments: Self.versions)
+        func brokerRestart(version: String) async throws {
+            try await Mosquitto.run(.init(isPersistent: true, logsPackets: false)) { broker in
+                let port = try "\(broker.port())"
+                let subscriber = try await self.subscriber(
+                    broker, "-t", "lines", "-q", "1", "-i", "keeper", "-c", "-V", "3.1.1")
+                let publisher = try Subprocess.curlew(
+                    "pub", "-p", port, "-t", "lines", "-l", "-q", "1", "-V", version)
+                let lines = (0..<1000).map { "line \($0)\n" }
+                try publisher.write(lines[..<500].joined())
+                #expect(await subscriber.hasWritten("line 100\n"))
+                try await broker.stop()
+                try publisher.write(lines[500...].joined())
+                try await broker.startAgain()
+                try publisher.endInput()
+                #expect(try await publisher.outcome().exitCode == 0)
+                // Whatever came before it, comes before it.
+                let end = try await self.run("pub", "-p", port, "-t", "lines", "-m", "the end", "-q", "1")
+                #expect(end.exitCode == 0)
+                #expect(await subscriber.hasWritten("the end\n"))
+                subscriber.send(SIGTERM)
+                let arrived = Set(try await subscriber.outcome().output.split(separator: "\n").map { "\($0)\n" })
+                #expect(arrived.isSuperset(of: lines))
+            }
+        }
+
         @Test("Ten thousand lines arrive in order", arguments: Self.versions, ["0", "1", "2"])
         func manyLines(version: String, qos: String) async throws {
             try await Mosquitto.run(.init(logsPackets: false)) { broker in
