@@ -174,7 +174,11 @@ extension MQTTClient {
     private func sampleLatency(_ request: RequestID) {
         guard request.rawValue & 63 == 0 else { return }
         let now = self.clock.now()
-        self.shared.withLock { if $0.sample == nil { $0.sample = (request, now) } }
+        // An acknowledgement that came before this left one that would be timed for ever.
+        self.shared.withLock { shared in
+            if let sample = shared.sample, now - sample.since < .seconds(60) { return }
+            shared.sample = (request, now)
+        }
     }
 
     nonisolated(nonsending) func outcome(

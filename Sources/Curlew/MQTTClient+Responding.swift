@@ -19,8 +19,9 @@ extension MQTTClient {
     /// ```
     ///
     /// A request is acknowledged when its reply is on the way, so that one that this program did not finish comes again to
-    /// another. If `handler` throws, the reply is an error that the requester can tell; see ``MQTTMessage/replyError``. A
-    /// request that says nowhere where to reply is handled and not answered.
+    /// another. If `handler` throws, the reply is an error that the requester can tell, with the error's description: throw
+    /// nothing whose description the requester must not know; see ``MQTTMessage/replyError``. A request that says nowhere
+    /// where to reply is handled and not answered.
     ///
     /// - Parameters:
     ///   - filter: What to listen to; with `$share/{group}/…`, several responders divide the requests between them.

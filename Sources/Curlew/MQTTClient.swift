@@ -189,8 +189,9 @@ extension MQTTClient {
             }
             guard self.session.hasCompletions else { return resumptions }
             for completion in self.session.takeCompletions() {
-                if let sample, sample.request == completion.request, let now {
-                    self.note(latency: now - sample.since)
+                if let sample, sample.request == completion.request {
+                    if let now { self.note(latency: now - sample.since) }
+                    self.sample = nil
                 }
                 let result = Waiters.Result.completed(completion.outcome)
                 if let target = self.waiters.finish(completion.request, result) {
@@ -201,7 +202,6 @@ extension MQTTClient {
         }
 
         private mutating func note(latency: Duration) {
-            self.sample = nil
             guard let average = self.statistics.acknowledgementLatency else {
                 self.statistics.acknowledgementLatency = latency
                 return
