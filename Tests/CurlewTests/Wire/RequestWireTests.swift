@@ -195,8 +195,7 @@ struct RequestWireTests {
     @Test("Correlation data of the caller's own is sent as it is, and a responder that copies none is believed")
     func ownCorrelationData() async throws {
         let (client, connection) = try await self.server.connectedClient()
-        var properties = Properties()
-        properties.correlationData = ByteBuffer(string: "7")
+        let properties = Properties([.correlationData(ByteBuffer(string: "7"))])
         async let replies = client.request(
             "ping", to: "svc", count: 2, properties: properties, responseTopic: "svc/reply")
         try await connection.grantSubscribe()
