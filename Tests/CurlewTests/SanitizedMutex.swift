@@ -1,0 +1,1 @@
+../../Sources/Curlew/SanitizedMutex.swift
