@@ -76,7 +76,7 @@
             try? command.endInput()
             // What hangs fails by itself, and names its case.
             let deadline = Task {
-                try await Task.sleep(for: .seconds(30))
+                try await Task.sleep(for: .seconds(120))
                 command.send(SIGKILL)
             }
             defer { deadline.cancel() }
