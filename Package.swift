@@ -20,12 +20,14 @@ let package = Package(
     platforms: [.macOS(.v15), .iOS(.v18), .tvOS(.v18), .watchOS(.v11), .visionOS(.v2)],
     products: [
         .library(name: "Curlew", targets: ["Curlew"]),
+        .library(name: "CurlewBroker", targets: ["CurlewBroker"]),
         .library(name: "CurlewTesting", targets: ["CurlewTesting"]),
         .executable(name: "curlew", targets: ["CurlewCommand"]),
     ],
     traits: [
         .trait(name: "Tools", description: "The command `curlew`, with what it needs beyond the client."),
-        .default(enabledTraits: ["Tools"]),
+        .trait(name: "Accounts", description: "The broker's password files and names of client certificates."),
+        .default(enabledTraits: ["Tools", "Accounts"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -36,6 +38,8 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "4.0.0"..<"6.0.0"),
+        .package(url: "https://github.com/apple/swift-certificates", from: "1.18.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", .upToNextMinor(from: "0.2.0")),
     ],
     targets: [
@@ -76,15 +80,31 @@ let package = Package(
             swiftSettings: settings
         ),
         .target(
+            name: "CurlewBroker",
+            dependencies: [
+                nioCore,
+                "CurlewCore",
+                "CurlewTransport",
+                .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "HeapModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "CryptoExtras", package: "swift-crypto", condition: .when(traits: ["Accounts"])),
+                .product(name: "X509", package: "swift-certificates", condition: .when(traits: ["Accounts"])),
+            ],
+            swiftSettings: settings
+        ),
+        .target(
             name: "CurlewTesting",
-            dependencies: [nioCore, "CurlewCore", "CurlewTransport", "Curlew"],
+            dependencies: [nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker"],
             swiftSettings: settings
         ),
         .executableTarget(
             name: "CurlewCommand",
             dependencies: [
-                nioCore, "CurlewCore", "CurlewTransport", "Curlew",
+                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker",
                 .product(name: "DequeModule", package: "swift-collections"),
+                .product(name: "Logging", package: "swift-log"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
@@ -132,6 +152,15 @@ let package = Package(
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
+        .testTarget(
+            name: "CurlewBrokerTests",
+            dependencies: [
+                nioCore, "Curlew", "CurlewBroker", "CurlewCore", "CurlewTransport", "CurlewTesting",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
             ],
             swiftSettings: settings
         ),

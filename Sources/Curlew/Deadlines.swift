@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import HeapModule
 import Synchronization
 
@@ -26,12 +27,12 @@ final class Deadlines: Sendable {
         var task: Task<Void, Never>?
     }
 
-    private let clock: ClientClock
+    private let clock: MonotonicClock
     private let executor: EventLoopExecutor
     /// Guards what is to be called when, and the one task that sleeps until the first of it.
     private let state = Mutex(State())
 
-    init(clock: ClientClock, executor: EventLoopExecutor) {
+    init(clock: MonotonicClock, executor: EventLoopExecutor) {
         self.clock = clock
         self.executor = executor
     }

@@ -21,7 +21,7 @@ public final class MQTTClient: Sendable {
     public let configuration: MQTTConfiguration
 
     let logger: Logger
-    let clock: ClientClock
+    let clock: MonotonicClock
     let connector: any Connector
     let eventLoop: any EventLoop
     let taskExecutor: EventLoopExecutor

@@ -40,7 +40,7 @@ public struct MQTTConfiguration: Sendable {
     /// What packets of the client say besides, where nothing else here says it.
     package var packetUserProperties = PacketUserProperties()
     /// The clock that all waiting goes by: a test's own, where it must not take time.
-    package var clock = ClientClock(ContinuousClock())
+    package var clock = MonotonicClock(ContinuousClock())
     /// What makes connections in place of sockets, in tests.
     package var connectorOverride: (any Connector)?
 

@@ -80,7 +80,7 @@ public final class ScriptedServer: Sendable {
     public func connect(_ configuration: inout MQTTConfiguration, clock: TestClock? = nil) {
         configuration.servers = self.addresses
         configuration.connectorOverride = self.network
-        if let clock { configuration.clock = ClientClock(clock) }
+        if let clock { configuration.clock = MonotonicClock(clock) }
     }
 
     /// Makes a client of this server that is not connected yet.

@@ -80,7 +80,7 @@ struct KeepAliveWireTests {
         configuration.connection.pingTimeout = .seconds(10)
         configuration.reconnect = .disabled
         configuration.connectorOverride = network
-        configuration.clock = ClientClock(clock)
+        configuration.clock = MonotonicClock(clock)
         let client = try MQTTClient(configuration)
         var writes = network.writes.makeAsyncIterator()
         try await client.connect()

@@ -1,7 +1,7 @@
 package import CurlewCore
 
-/// The clock of a client: time since its start, and sleeping. A test injects one that it moves by hand.
-package struct ClientClock: Sendable {
+/// The clock of a client or a broker: time since its start, and sleeping. A test injects one that it moves by hand.
+package struct MonotonicClock: Sendable {
     package let now: @Sendable () -> Timestamp
     /// Sleeps until that time; throws when the task is cancelled.
     package let sleep: @Sendable (Timestamp) async throws -> Void

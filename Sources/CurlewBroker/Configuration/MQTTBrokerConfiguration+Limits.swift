@@ -1,0 +1,111 @@
+public import CurlewCore
+
+extension MQTTBrokerConfiguration {
+    /// What clients may do, and how much the broker keeps for them. None of it can be exceeded, whatever a client sends.
+    public struct Limits: Sendable {
+        /// How many connections there may be at once. Default: no limit.
+        public var maximumConnections: Int?
+        /// How many new connections a second are taken; those beyond it wait or are refused with *connection rate exceeded*.
+        /// Default: no limit.
+        public var connectionsPerSecond: Int?
+        /// How long a client may take from the connection to the end of its authentication. Default: 10 s.
+        public var connectTimeout: Duration = .seconds(10)
+        /// The largest packet that is taken, in bytes (MQTT 5.0 section 3.2.2.3.6). Default: 1 MiB; CONNECT may have 64 KiB besides.
+        public var maximumPacketSize: UInt32 = 1 << 20
+        /// How many QoS 1 and 2 messages a client may have in flight to the broker (MQTT 5.0 section 3.2.2.3.3). Default: 1000.
+        public var receiveMaximum: UInt16 = 1000
+        /// How many QoS 1 and 2 messages the broker has in flight to a client, which may say less. Default: 1000; for clients before 5.0,
+        /// which cannot say so, the limit is this.
+        public var maximumInFlightMessages: UInt16 = 1000
+        /// How many bytes of QoS 1 and 2 messages the broker has in flight to a client. Default: no limit.
+        public var maximumInFlightBytes: Int?
+        /// How many messages wait for a client that is away or slow, beyond those in flight. Default: 10,000.
+        public var maximumQueuedMessages = 10_000
+        /// How many bytes wait for a client that is away or slow. Default: 64 MiB.
+        public var maximumQueuedBytes = 64 << 20
+        /// How many bytes wait for all clients together. Default: 1 GiB.
+        public var maximumQueuedBytesOfAll = 1 << 30
+        /// The highest QoS (MQTT 5.0 section 3.2.2.3.4). Default: 2.
+        public var maximumQoS = QoS.exactlyOnce
+        /// The highest topic alias that a client may use, 0 for none (MQTT 5.0 section 3.2.2.3.8). Default: 16.
+        public var topicAliasMaximum: UInt16 = 16
+        /// The highest topic alias that the broker uses to a client that allows as many; 0 for none. Default: 16.
+        public var outgoingTopicAliasMaximum: UInt16 = 16
+        /// The longest keep alive in seconds; a client that asks for more, or for none, is told this one if it speaks 5.0, and refused if not
+        /// (MQTT 5.0 section 3.2.2.3.14). Default: 65,535, which takes any.
+        public var maximumKeepAlive: UInt16 = .max
+        /// How long a session is kept at the most after its client has gone, whatever the client asks for. Default: no limit.
+        public var maximumSessionExpiry: Duration?
+        /// How many sessions are kept for clients that are away. Default: 100,000.
+        public var maximumSessions = 100_000
+        /// How many subscriptions one client may have. Default: 100,000.
+        public var maximumSubscriptionsPerClient = 100_000
+        /// How many retained messages are kept. Default: 1,000,000.
+        public var maximumRetainedMessages = 1_000_000
+        /// How many bytes of retained messages are kept. Default: 1 GiB.
+        public var maximumRetainedBytes = 1 << 30
+        /// How many messages a client may publish a second, with a burst; it is read no faster. Default: no limit.
+        public var messageRate: Rate?
+        /// How many bytes a client may send a second, with a burst; it is read no faster. Default: no limit.
+        public var byteRate: Rate?
+
+        /// The default limits.
+        public init() {}
+
+        /// So many a second, and so many at once.
+        public struct Rate: Sendable, Hashable {
+            /// How many a second.
+            public var perSecond: Int
+            /// How many at once after a pause.
+            public var burst: Int
+
+            /// Makes a rate.
+            ///
+            /// - Parameters:
+            ///   - perSecond: How many a second; at least 1.
+            ///   - burst: How many at once after a pause. Default: as many as in a second.
+            public init(perSecond: Int, burst: Int? = nil) {
+                self.perSecond = max(1, perSecond)
+                self.burst = max(1, burst ?? perSecond)
+            }
+        }
+    }
+
+    /// What the broker does that the standard leaves open.
+    public struct Behaviour: Sendable {
+        /// Whether retained messages are kept at all (MQTT 5.0 section 3.2.2.3.5). Default: `true`.
+        public var retainAvailable = true
+        /// Whether QoS 0 messages wait for a client that is away, as those of QoS 1 and 2 do. Default: `false`.
+        public var queuesAtMostOnce = false
+        /// Whether a message is delivered at the QoS of the subscription where that is higher than the publisher's. Default: `false`; the
+        /// standard does not allow it [MQTT-3.8.4-8], mosquitto offers it.
+        public var upgradesOutgoingQoS = false
+        /// What goes when a queue is full. Default: the new message.
+        public var overflow = Overflow.dropNewest
+        /// Whether a client may leave its identifier to the broker (MQTT 5.0 section 3.1.3.1). Default: `true`.
+        public var assignsClientIdentifiers = true
+        /// What identifiers assigned by the broker begin with. Default: `auto-`.
+        public var assignedIdentifierPrefix = "auto-"
+        /// Whether a retained message is given to new subscribers only while its publisher may still publish to the topic.
+        /// Default: `true`.
+        public var checksRetainSource = true
+        /// The beginning of topics that clients are told to use for responses, followed by the client identifier
+        /// (MQTT 5.0 section 3.2.2.3.15); `nil` to tell nothing. Default: `nil`.
+        public var responseInformationPrefix: String?
+        /// Another server that refused or disconnected clients are told of (MQTT 5.0 section 4.11). Default: none.
+        public var serverReference: String?
+        /// How long a graceful shutdown waits for clients to take what is written to them. Default: 5 s.
+        public var shutdownTimeout: Duration = .seconds(5)
+
+        /// The default behaviour.
+        public init() {}
+
+        /// What goes when a queue is full.
+        public enum Overflow: Sendable, Hashable {
+            /// The message that comes, as mosquitto does it.
+            case dropNewest
+            /// The message that has waited longest.
+            case dropOldest
+        }
+    }
+}

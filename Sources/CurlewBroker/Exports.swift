@@ -1,0 +1,6 @@
+// What a user of the broker needs to name comes along with `import CurlewBroker`: the standard's words, and NIO's buffer.
+@_exported public import CurlewCore
+
+@_exported public import struct CurlewTransport.TLSSettings
+@_exported public import struct CurlewTransport.TransportError
+@_exported public import struct NIOCore.ByteBuffer

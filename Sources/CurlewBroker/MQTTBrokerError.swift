@@ -1,0 +1,43 @@
+/// Why the broker could not be started, or could not do what it was asked for.
+public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
+    /// What went wrong, for programs. More may come, so have a `default` when you switch over it.
+    public struct Code: Hashable, Sendable, CustomStringConvertible {
+        /// The name of the code, as in Swift.
+        public let description: String
+
+        private init(_ name: String) { self.description = name }
+
+        /// The configuration cannot work, or a file that it names cannot be read or understood.
+        public static let invalidConfiguration = Self("invalidConfiguration")
+        /// An address could not be listened on.
+        public static let listeningFailed = Self("listeningFailed")
+        /// The broker is not running: not yet, or no longer.
+        public static let notRunning = Self("notRunning")
+        /// A message or a subscription is not possible as it is: a topic that is not well-formed, a property that does not belong.
+        public static let invalidArgument = Self("invalidArgument")
+        /// The storage could not be read or written.
+        public static let storageFailed = Self("storageFailed")
+    }
+
+    /// What went wrong, for programs.
+    public let code: Code
+    /// What went wrong and what to do about it, in one sentence for people. Holds no secrets.
+    public let message: String
+    /// The error underneath, if there was one.
+    public let cause: (any Error)?
+
+    /// Makes an error.
+    ///
+    /// - Parameters:
+    ///   - code: What went wrong, for programs.
+    ///   - message: The same for people, in one sentence, without secrets.
+    ///   - cause: The error underneath, if there was one.
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = message
+        self.cause = cause
+    }
+
+    /// The message.
+    public var description: String { self.message }
+}
