@@ -16,7 +16,7 @@ static const char usage[] =
     "  -q, --qos QOS           of publishing and subscribing (default: 0)\n"
     "  -s, --size BYTES        of the payload, at least 24 (default: 64)\n"
     "  -P, --publishers COUNT, -S, --subscribers COUNT, -z, --frozen COUNT (of the subscribers)\n"
-    "  -w, --window COUNT      in flight for each publisher (default: 100; with --rate 1,000 not acknowledged)\n"
+    "  -w, --window COUNT      in flight for each publisher (default: 100; with --rate 500, not acknowledged)\n"
     "  -r, --rate RATE         messages published per second, by all together\n"
     "  -f, --flood             QoS 0 as fast as the sockets take it, without a window\n"
     "  -u, --warm-up SECONDS   not counted (default: 0.5)\n"
@@ -101,6 +101,6 @@ static void read_options(int count, char **arguments) {
   if (options.frozen && options.mode != FROZEN) fail("--frozen is for mode frozen");
   if (options.flood && (options.qos > 0 || options.rate > 0)) fail("--flood takes QoS 0 and no --rate");
   if (options.publishers * options.subscribers > 10000000) fail("that are too many publishers and subscribers");
-  if (!options.window) options.window = options.rate > 0 ? 1000 : 100;
+  if (!options.window) options.window = options.rate > 0 ? 500 : 100;
   if (options.mode == TREE && options.publishers > options.filters / 2) fail("mode tree takes more --filters than publishers");
 }
