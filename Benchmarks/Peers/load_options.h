@@ -7,7 +7,7 @@ static const char usage[] =
     "  fan-in   10 publishers, each to its own topic, 1 subscriber to them all\n"
     "  fan-out  1 publisher, 20 subscribers\n"
     "  pairs    50 publishers, 50 subscribers, each to the topic of one\n"
-    "  frozen   1 publisher, 10 subscribers, the last of which never reads: 1,024 bytes at 5,000 a second\n"
+    "  frozen   1 publisher, 10 subscribers, the last of which never reads: 4,096 bytes at 2,000 a second\n"
     "  tree     4 publishers to topics that one of --filters matches, 10 subscribers that share these\n"
     "  idle     10,000 subscribers, each to its own topic; says when all are there, holds until standard input ends\n"
     "options:\n"
@@ -59,7 +59,7 @@ static void read_options(int count, char **arguments) {
   }
   static const long presets[][2] = {{10, 1}, {1, 20}, {50, 50}, {1, 10}, {4, 10}, {0, 10000}};
   options.mode = mode, options.publishers = presets[mode][0], options.subscribers = presets[mode][1];
-  if (options.mode == FROZEN) options.frozen = 1, options.size = 1024, options.rate = 5000;
+  if (options.mode == FROZEN) options.frozen = 1, options.size = 4096, options.rate = 2000;
   static const struct option names[] = {
       {"port", 1, 0, 'p'},     {"version", 1, 0, 'V'},     {"qos", 1, 0, 'q'},    {"size", 1, 0, 's'},
       {"publishers", 1, 0, 'P'}, {"subscribers", 1, 0, 'S'}, {"frozen", 1, 0, 'z'}, {"window", 1, 0, 'w'},
