@@ -70,7 +70,7 @@ def null_peer(name, core=None):
         [*on_core(core), BUILT / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
     try:
-        yield int(peer.stdout.readline()), peer.pid
+        yield int(peer.stdout.readline()), peer
     finally:
         peer.stdin.close()
         peer.wait()
@@ -90,7 +90,7 @@ def mosquitto(settings=(), core=None):
         broker = subprocess.Popen(command, stderr=subprocess.DEVNULL)
         try:
             wait_for_port(port, broker)
-            yield port, broker.pid
+            yield port, broker
         finally:
             broker.terminate()
             broker.wait()

@@ -270,13 +270,16 @@ static bool received(struct connection *c, uint8_t first, const uint8_t *body, s
 
 // MARK: The loop
 
+__attribute__((noreturn)) static void ended(const struct connection *c) {
+  const char *who = is_publisher(c) ? "publisher" : "subscriber";
+  long number = is_publisher(c) ? c->number : c->number - options.publishers;
+  fail("the broker ended the connection of %s %ld%s%s", who, number, errno ? ": " : "", errno ? strerror(errno) : "");
+}
+
 static void ready(struct connection *c, uint32_t events) {
-  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !read_packets(c)) {
-    int code = 0;
-    getsockopt(c->socket, SOL_SOCKET, SO_ERROR, &code, &(socklen_t){sizeof code});
-    fail("the broker ended connection %u%s%s", c->number, code ? ": " : "", code ? strerror(code) : "");
-  }
-  if (!flush(c)) fail("the broker ended connection %u", c->number);
+  errno = 0;
+  if (events & (EPOLLIN | EPOLLHUP | EPOLLERR) && !read_packets(c)) ended(c);
+  if (!flush(c)) ended(c);
 }
 
 // Waits for packets, no longer than until `time`, and handles them.
@@ -302,7 +305,7 @@ static void publish_all_there_is_room_for(void) {
     uint64_t time = now_ns();
     do publish(p, time);
     while (has_room(p));
-    if (!flush(p->connection)) fail("the broker ended connection %u", p->connection->number);
+    if (!flush(p->connection)) ended(p->connection);
   }
 }
 
@@ -318,7 +321,7 @@ static uint64_t publish_what_is_due(uint64_t start, uint64_t stop) {
       publish(p, due);
     }
     if (due < next && due > now) next = due;
-    if (p->sent != before && !flush(p->connection)) fail("the broker ended connection %u", p->connection->number);
+    if (p->sent != before && !flush(p->connection)) ended(p->connection);
   }
   return next;
 }

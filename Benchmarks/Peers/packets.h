@@ -132,13 +132,13 @@ static inline bool flush(struct connection *c) {
   return true;
 }
 
-// Takes all whole packets out of one read; false when the connection is at its end.
+// Takes all whole packets out of one read; false when the connection is at its end, by an error if `errno` is not 0.
 static inline bool read_packets(struct connection *c) {
   static uint8_t buffer[READ_SIZE + PACKET_MAXIMUM];
   if (c->partial_count) memcpy(buffer, c->partial, c->partial_count);
   ssize_t count = recv(c->socket, buffer + c->partial_count, READ_SIZE, 0);
   if (count < 0) return errno == EAGAIN || errno == EINTR;
-  if (count == 0) return false;
+  if (count == 0) return errno = 0, false;
   const uint8_t *at = buffer, *end = buffer + c->partial_count + count;
   while (end - at >= 2) {
     size_t length = at[1] & 127, header = 2;
