@@ -135,7 +135,8 @@ def chart(title, description, works, colours):
     parts, y = [], top
     for name, values in works:
         most = max(value for value in values.values() if value)
-        parts.append(f'<text x="{left - 10}" y="{y + (len(colours) * height + 3) / 2}" text-anchor="end" class="name">{name}</text>')
+        middle = y + (len(colours) * height + 3) / 2
+        parts.append(f'<text x="{left - 10}" y="{middle}" text-anchor="end" class="name">{name}</text>')
         for who, colour in colours.items():
             if values.get(who):
                 length = max(1, width * values[who] / most)

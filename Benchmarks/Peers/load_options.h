@@ -18,6 +18,7 @@ static const char usage[] =
     "  -P, --publishers COUNT, -S, --subscribers COUNT, -z, --frozen COUNT (of the subscribers)\n"
     "  -w, --window COUNT      in flight for each publisher (default: 100; with --rate 500, not acknowledged)\n"
     "  -r, --rate RATE         messages published per second, by all together\n"
+    "  -g, --gather US         pause before each read in microseconds (default: 50; with --rate none)\n"
     "  -f, --flood             QoS 0 as fast as the sockets take it, without a window\n"
     "  -u, --warm-up SECONDS   not counted (default: 0.5)\n"
     "  -d, --duration SECONDS  counted (default: 2)\n"
@@ -35,11 +36,11 @@ static struct {
   enum mode mode;
   int port, qos, version;
   size_t size;
-  long publishers, subscribers, frozen, window, filters, connecting, count;
+  long publishers, subscribers, frozen, window, gather, filters, connecting, count;
   double rate, warm_up, duration;
   bool flood, wildcards;
   pid_t broker;
-} options = {.version = 4, .size = 64, .window = 0, .filters = 100, .connecting = 100, .warm_up = 0.5, .duration = 2};
+} options = {.version = 4, .size = 64, .gather = -1, .filters = 100, .connecting = 100, .warm_up = 0.5, .duration = 2};
 
 static double read_number(const char *text, double minimum, double maximum, const char *what) {
   char *behind;
@@ -61,13 +62,13 @@ static void read_options(int count, char **arguments) {
   options.mode = mode, options.publishers = presets[mode][0], options.subscribers = presets[mode][1];
   if (options.mode == FROZEN) options.frozen = 1, options.size = 4096, options.rate = 2000;
   static const struct option names[] = {
-      {"port", 1, 0, 'p'},     {"version", 1, 0, 'V'},     {"qos", 1, 0, 'q'},    {"size", 1, 0, 's'},
-      {"publishers", 1, 0, 'P'}, {"subscribers", 1, 0, 'S'}, {"frozen", 1, 0, 'z'}, {"window", 1, 0, 'w'},
-      {"rate", 1, 0, 'r'},     {"flood", 0, 0, 'f'},       {"warm-up", 1, 0, 'u'}, {"duration", 1, 0, 'd'},
-      {"count", 1, 0, 'n'},    {"filters", 1, 0, 'F'},     {"wildcards", 0, 0, 'W'}, {"connecting", 1, 0, 'c'},
-      {"broker", 1, 0, 'b'},   {0}};
+      {"port", 1, 0, 'p'},        {"version", 1, 0, 'V'},   {"qos", 1, 0, 'q'},      {"size", 1, 0, 's'},
+      {"publishers", 1, 0, 'P'},  {"subscribers", 1, 0, 'S'}, {"frozen", 1, 0, 'z'}, {"window", 1, 0, 'w'},
+      {"rate", 1, 0, 'r'},        {"gather", 1, 0, 'g'},    {"flood", 0, 0, 'f'},    {"warm-up", 1, 0, 'u'},
+      {"duration", 1, 0, 'd'},    {"count", 1, 0, 'n'},     {"filters", 1, 0, 'F'},  {"wildcards", 0, 0, 'W'},
+      {"connecting", 1, 0, 'c'},  {"broker", 1, 0, 'b'},    {0}};
   int option;
-  static const char letters[] = "p:V:q:s:P:S:z:w:r:fu:d:n:F:Wc:b:";
+  static const char letters[] = "p:V:q:s:P:S:z:w:r:g:fu:d:n:F:Wc:b:";
   while ((option = getopt_long(count - 1, arguments + 1, letters, names, NULL)) != -1) {
     switch (option) {
       case 'p': options.port = read_number(optarg, 1, 65535, "--port"); break;
@@ -82,6 +83,7 @@ static void read_options(int count, char **arguments) {
       case 'z': options.frozen = read_number(optarg, 0, 10000, "--frozen"); break;
       case 'w': options.window = read_number(optarg, 1, 30000, "--window"); break;
       case 'r': options.rate = read_number(optarg, 1, 1e7, "--rate"); break;
+      case 'g': options.gather = read_number(optarg, 0, 100000, "--gather"); break;
       case 'f': options.flood = true; break;
       case 'u': options.warm_up = read_number(optarg, 0, 60, "--warm-up"); break;
       case 'd': options.duration = read_number(optarg, 0.1, 120, "--duration"); break;
@@ -102,5 +104,6 @@ static void read_options(int count, char **arguments) {
   if (options.flood && (options.qos > 0 || options.rate > 0)) fail("--flood takes QoS 0 and no --rate");
   if (options.publishers * options.subscribers > 10000000) fail("that are too many publishers and subscribers");
   if (!options.window) options.window = options.rate > 0 ? 500 : 100;
+  if (options.gather < 0) options.gather = options.rate > 0 ? 0 : 50;
   if (options.mode == TREE && options.publishers > options.filters / 2) fail("mode tree takes more --filters than publishers");
 }

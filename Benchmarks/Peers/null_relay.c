@@ -1,7 +1,7 @@
 // A broker that costs next to nothing: what broker_load does against it is the most that broker_load can do.
 //
-// It passes messages on, one flush for all that a round of reads has brought, and acknowledges at once. It keeps no sessions, no
-// state of any message and no queue; it grants each subscription, and knows of wildcards only a `+` at the end of the filter.
+// It passes messages on, one flush for all that a round of reads has brought, and acknowledges at once. It keeps no sessions,
+// no state of any message and no queue; it grants one subscription to each, and of wildcards knows a `+` at the end alone.
 //
 // Usage: null_relay      writes the port it listens at, on 127.0.0.1, to standard output; ends with its standard input.
 #include "packets.h"

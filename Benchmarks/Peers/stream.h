@@ -1,4 +1,4 @@
-// What one subscriber got of one publisher, by the sequence numbers in the payloads: what is lost, what came twice, what came late.
+// What one subscriber got of one publisher, by the sequence numbers in the payloads: what is lost, came twice, or came late.
 #pragma once
 #include <stdint.h>
 #include <stdlib.h>
