@@ -177,6 +177,14 @@
             #expect(BenchReport.decimal(-1.5, 1) == "-1.5")
         }
 
+        @Test("The live rate says what fits on a line")
+        func liveRate() {
+            let whole = "1,234 per second, 56,789 so far"
+            #expect(LiveRate.line(rate: 1234, count: 56_789, width: whole.count + 1) == whole)
+            #expect(LiveRate.line(rate: 1234, count: 56_789, width: whole.count) == "1,234 per second")
+            #expect(LiveRate.line(rate: 1234, count: 56_789, width: 16) == "")
+        }
+
         @Test("Topics are spread where the text says so")
         func topics() throws {
             #expect(try BenchTopics.names(["a/%d/b"], url: nil, count: 2) == ["a/0/b", "a/1/b"])
