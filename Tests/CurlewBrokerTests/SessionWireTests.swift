@@ -15,10 +15,7 @@ struct SessionWireTests {
             #expect(try await silent.receiveEnd() == nil)
             let twice = try await peers.connect("a")
             try await twice.send(.connect(Connect(clientIdentifier: "a")))
-            guard case .disconnect(let end)? = try await twice.receiveEnd() else {
-                Issue.record("no DISCONNECT")
-                return
-            }
+            guard case .disconnect(let end)? = try await twice.receiveEnd() else { throw PeerError.closed }
             #expect(end.reasonCode == .protocolError)
         }
     }
@@ -63,10 +60,7 @@ struct SessionWireTests {
             var peer = try await peers.connect("a")
             for _ in 0..<20 {
                 let next = try await peers.connect("a")
-                guard case .disconnect(let end)? = try await peer.receiveEnd() else {
-                    Issue.record("no DISCONNECT")
-                    return
-                }
+                guard case .disconnect(let end)? = try await peer.receiveEnd() else { throw PeerError.closed }
                 #expect(end.reasonCode == .sessionTakenOver)
                 peer = next
             }
@@ -159,10 +153,7 @@ struct SessionWireTests {
             clock.advance(by: .seconds(14))
             try await peer.expectNothing()
             for _ in 0..<17 { try await clock.advanceToSleeper(within: .seconds(1)) }
-            guard case .disconnect(let end)? = try await peer.receiveEnd() else {
-                Issue.record("no DISCONNECT")
-                return
-            }
+            guard case .disconnect(let end)? = try await peer.receiveEnd() else { throw PeerError.closed }
             #expect(end.reasonCode == .keepAliveTimeout)
         }
     }
@@ -174,7 +165,7 @@ struct SessionWireTests {
             _ = try await subscriber.subscribe("t")
             let publisher = try await peers.connect("p") { $0.properties = Properties([.sessionExpiryInterval(100)]) }
             try await publisher.publish("1", to: "t", qos: .exactlyOnce)
-            guard case .pubrec = try await publisher.receive() else { return Issue.record("no PUBREC") }
+            guard case .pubrec = try await publisher.receive() else { throw PeerError.closed }
             publisher.close()
             let again = try await peers.connect("p") {
                 $0.cleanStart = false
@@ -182,9 +173,9 @@ struct SessionWireTests {
             }
             #expect(again.connAck.sessionPresent)
             try await again.publish("1", to: "t", qos: .exactlyOnce, dup: true)
-            guard case .pubrec = try await again.receive() else { return Issue.record("no PUBREC") }
+            guard case .pubrec = try await again.receive() else { throw PeerError.closed }
             try await again.send(.pubrel(Acknowledgement(try #require(PacketID(1)))))
-            guard case .pubcomp = try await again.receive() else { return Issue.record("no PUBCOMP") }
+            guard case .pubcomp = try await again.receive() else { throw PeerError.closed }
             _ = try await subscriber.receivePublish()
             try await subscriber.expectNothing()
         }
@@ -242,10 +233,7 @@ struct SessionWireTests {
         try await withPeers { peers in
             let peer = try await peers.connect("a")
             await peers.broker.stop()
-            guard case .disconnect(let end)? = try await peer.receiveEnd() else {
-                Issue.record("no DISCONNECT")
-                return
-            }
+            guard case .disconnect(let end)? = try await peer.receiveEnd() else { throw PeerError.closed }
             #expect(end.reasonCode == .serverShuttingDown)
         }
     }
