@@ -56,7 +56,8 @@ extension MQTTBroker {
         let now = self.engine.clock.now()
         var cursor = self.engine.retained.withLock { $0.matching(topicFilter) }
         var messages: [MQTTBrokerMessage] = []
-        while messages.count < maximum, let entry = cursor.next() {
+        var steps = Int.max
+        while messages.count < maximum, let entry = cursor.next(steps: &steps) {
             let message = entry.message
             guard !message.isExpired(at: now) else { continue }
             messages.append(
@@ -102,7 +103,7 @@ extension MQTTBroker {
         public var packetsReceived = 0
         /// PUBLISH packets received since the start.
         public var messagesReceived = 0
-        /// PUBLISH packets sent since the start, those of messages that had to wait not counted.
+        /// PUBLISH packets sent since the start.
         public var messagesSent = 0
         /// Messages given up for one receiver since the start.
         public var messagesDropped = 0
@@ -110,15 +111,15 @@ extension MQTTBroker {
         public var bytesReceived = 0
         /// Bytes sent since the start.
         public var bytesSent = 0
-        /// Bytes of messages that wait for clients.
+        /// Bytes of messages that wait for clients, or are in flight to them.
         public var queuedBytes = 0
     }
 
     /// What the broker has counted since its start.
     public nonisolated var statistics: Statistics {
         var statistics = Statistics()
-        statistics.connectedClients = self.engine.connections.value
-        statistics.maximumConnectedClients = self.engine.maximumOfConnections.value
+        statistics.connectedClients = self.engine.connectedClients.value
+        statistics.maximumConnectedClients = self.engine.maximumOfConnectedClients.value
         statistics.sessions = self.engine.sessions.count
         statistics.subscriptions = self.engine.subscriptionCount
         statistics.retainedMessages = self.engine.retained.withLock { $0.count }

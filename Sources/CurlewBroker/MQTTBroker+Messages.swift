@@ -69,19 +69,31 @@ extension MQTTBroker {
         let subscriber = LocalSubscriber(filter: topicFilter, capacity: max(1, capacity))
         let grant = SubscriptionIndex<Subscriber>.Grant(options)
         self.engine.changeSubscriptions { index in _ = index.insert(topicFilter, .local(subscriber), grant) }
-        if !topicFilter.isShared, options.retainHandling != .doNotSend {
-            let now = self.engine.clock.now()
-            var cursor = self.engine.retained.withLock { $0.matching(topicFilter) }
-            while let entry = cursor.next() {
-                guard !entry.message.isExpired(at: now) else { continue }
-                let message = MQTTBrokerMessage(
-                    topic: entry.message.topic, payload: entry.message.payload,
-                    qos: min(options.qos, entry.message.qos),
-                    retain: true, properties: entry.message.properties)
-                guard subscriber.deliver(message) else { break }
-            }
-        }
+        subscriber.begin(
+            with: topicFilter.isShared || options.retainHandling == .doNotSend
+                ? [] : self.retained(topicFilter, qos: options.qos, maximum: subscriber.capacity))
         return MQTTBrokerSubscription(subscriber, engine: self.engine)
+    }
+}
+
+extension MQTTBroker {
+    /// The retained messages that match a filter, as a subscription gets them.
+    private func retained(_ filter: TopicFilter, qos: QoS, maximum: Int) -> [MQTTBrokerMessage] {
+        let now = self.engine.clock.now()
+        var cursor = self.engine.retained.withLock { $0.matching(filter) }
+        var messages: [MQTTBrokerMessage] = []
+        var steps = Int.max
+        while messages.count < maximum, let entry = cursor.next(steps: &steps) {
+            let message = entry.message
+            guard !message.isExpired(at: now), self.engine.retained.withLock({ $0.isCurrent(message) }) else {
+                continue
+            }
+            messages.append(
+                MQTTBrokerMessage(
+                    topic: message.topic, payload: message.payload, qos: min(qos, message.qos), retain: true,
+                    properties: message.properties))
+        }
+        return messages
     }
 }
 

@@ -40,6 +40,8 @@ public actor MQTTBroker {
     /// The group that the connections live on.
     private let group: any EventLoopGroup
     private var phase = Phase.idle
+    /// Whether to stop as soon as it has started.
+    private var isStopWanted = false
     private var sockets: [SocketListener] = []
     private var inMemory: [(InMemoryNetwork, Endpoint)] = []
     /// What goes on all the time: the ticks of the loops, and the topics below `$SYS`.
@@ -74,10 +76,12 @@ public actor MQTTBroker {
         } catch {
             await self.stopListening()
             self.phase = .stopped
+            self.ended.set()
             throw error
         }
         self.startHousekeeping()
         self.phase = .running
+        if self.isStopWanted { await self.stop() }
     }
 
     private func startWorkers() async throws(MQTTBrokerError) {
@@ -143,10 +147,13 @@ public actor MQTTBroker {
         let ticking = Task { [engine, workers] in
             let tick = Duration.seconds(1)
             var next = engine.clock.now() + tick
+            var ticks = 0
             while (try? await engine.clock.sleep(next)) != nil {
                 let now = engine.clock.now()
                 next = max(next + tick, now)
                 for worker in workers.all { worker.eventLoop.execute { worker.tick(now: now) } }
+                ticks += 1
+                if ticks % 60 == 0 { engine.removeExpiredMessages(now: now) }
             }
         }
         self.housekeeping.append(ticking)
@@ -156,13 +163,19 @@ public actor MQTTBroker {
     /// more. Wills are published before.
     public func stop() async {
         switch self.phase {
-        case .idle: return self.phase = .stopped
-        case .starting, .stopping, .stopped: return await self.ended.wait()
+        case .idle:
+            self.phase = .stopped
+            return self.ended.set()
+        case .starting:
+            self.isStopWanted = true
+            return await self.ended.wait()
+        case .stopping, .stopped: return await self.ended.wait()
         case .running: self.phase = .stopping
         }
         for task in self.housekeeping { task.cancel() }
         self.housekeeping = []
         await self.stopListening()
+        self.engine.links.close()
         for worker in self.workers.all {
             worker.eventLoop.execute {
                 for connection in Array(worker.onLoop.connections.values) {
@@ -170,9 +183,10 @@ public actor MQTTBroker {
                 }
             }
         }
-        await self.waitForConnections()
+        let links = self.engine.links
+        self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) { links.giveUp() }
+        await links.waitForEnd()
         self.engine.deadlines.cancelAll()
-        for session in self.engine.sessions.all { session.state.withLock { $0.isOver = true } }
         self.phase = .stopped
         self.ended.set()
     }
@@ -183,11 +197,6 @@ public actor MQTTBroker {
         self.sockets = []
         self.inMemory = []
         self.listeners = []
-    }
-
-    /// Waits until each loop has said goodbye to its clients.
-    private func waitForConnections() async {
-        for worker in self.workers.all { try? await worker.eventLoop.submit {}.get() }
     }
 
     /// Has authenticators and authorizers read their files anew, and looks again at what clients have subscribed to: a subscription that is
@@ -205,7 +214,8 @@ public actor MQTTBroker {
                 try await authorizer.reload()
             }
         }
-        self.engine.recheckSubscriptions()
+        guard let worker = self.workers.all.first else { return }
+        try await worker.eventLoop.submit { [engine] in engine.recheckSubscriptions(on: worker) }.get()
     }
 
     private static func isFirst(_ hook: Any, _ seen: inout Set<ObjectIdentifier>) -> Bool {

@@ -22,6 +22,7 @@ package final class InMemoryLink: Link {
 
     package let eventLoop: any EventLoop
     package let peer: String
+    package let isLocal = true
     private let capacity: Int
     private let state: NIOLoopBoundBox<State>
 

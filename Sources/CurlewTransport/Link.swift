@@ -7,6 +7,9 @@ package protocol Link: AnyObject, Sendable {
     /// Who is at the other end, for logs: `host:port`. Holds no secrets.
     var peer: String { get }
 
+    /// Whether the peer is on the same machine.
+    var isLocal: Bool { get }
+
     /// The certificate that the peer has presented and TLS has verified, in DER; `nil` if there is none.
     var peerCertificate: [UInt8]? { get }
 
@@ -38,6 +41,7 @@ package protocol Link: AnyObject, Sendable {
 
 extension Link {
     package var peerCertificate: [UInt8]? { nil }
+    package var isLocal: Bool { false }
 }
 
 /// The owner of a link. All calls come on the link's event loop.

@@ -18,6 +18,8 @@ final class SocketLink: Link {
         self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
     }
 
+    var isLocal: Bool { self.channel.remoteAddress?.isLocal ?? false }
+
     var isWritable: Bool { self.channel.isWritable }
 
     var unsentBytes: Int {
@@ -57,6 +59,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     /// Whether the kernel has yet to be told to acknowledge what was read.
     private var owesAcknowledgement = false
     private var closeDeadline: Scheduled<Void>?
+    private var handshakeDeadline: Scheduled<Void>?
+    private static let handshakeTime = TimeAmount.seconds(10)
 
     init(
         peer: String, tls: TLSDiagnosis?, opened: EventLoopPromise<Void>?,
@@ -99,6 +103,13 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
+        if self.tls != nil, self.opened == nil {
+            // Nobody waits for the handshake of a client, which may never begin it.
+            let channel = context.channel
+            self.handshakeDeadline = context.eventLoop.scheduleTask(in: Self.handshakeTime) {
+                channel.close(promise: nil)
+            }
+        }
         if context.channel.isActive, self.tls == nil { self.open(context) }
     }
 
@@ -170,6 +181,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         self.closeDeadline?.cancel()
+        self.handshakeDeadline?.cancel()
         self.context = nil
         let owner = self.owner
         self.owner = nil
@@ -183,6 +195,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     private func open(_ context: ChannelHandlerContext) {
         guard self.owner == nil, self.failure == nil else { return }
+        self.handshakeDeadline?.cancel()
+        self.handshakeDeadline = nil
         // A certificate that cannot be written out again is as none.
         let certificate = self.tls == nil ? nil : try? context.peerCertificate?.toDERBytes()
         self.owner = self.makeOwner(
@@ -198,6 +212,25 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
 @available(*, unavailable)
 extension SocketLinkHandler: Sendable {}
+
+extension SocketAddress {
+    /// Whether it is a loopback address, or of a socket in the file system.
+    fileprivate var isLocal: Bool {
+        switch self {
+        case .v4: return self.ipAddress?.hasPrefix("127.") ?? false
+        case .v6:
+            guard let address = self.ipAddress else { return false }
+            return address == "::1" || address.lowercased().hasPrefix("::ffff:127.")
+        case .unixDomainSocket: return true
+        }
+    }
+
+    /// `host:port`, an IPv6 address in brackets.
+    var hostAndPort: String {
+        guard let address = self.ipAddress, let port = self.port else { return "\(self)" }
+        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    }
+}
 
 extension ChannelHandlerContext {
     /// What the peer of a TLS connection presented, verified or not.

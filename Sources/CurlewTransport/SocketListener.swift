@@ -31,7 +31,7 @@ package struct SocketListener: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let link = SocketLinkHandler(
-                        peer: channel.remoteAddress.map { "\($0)" } ?? "unknown",
+                        peer: channel.remoteAddress?.hostAndPort ?? "unknown",
                         tls: context.map { _ in .ofServer }, opened: nil, makeOwner: accept)
                     if let context {
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))

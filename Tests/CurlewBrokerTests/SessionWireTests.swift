@@ -73,12 +73,13 @@ struct SessionWireTests {
         "A will is published when the connection is lost, and not after DISCONNECT [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]",
         arguments: [true, false])
     func will(isLost: Bool) async throws {
+        let topic = try TopicName("wills/a")
         try await withPeers { peers in
             let watcher = try await peers.connect("watcher")
             _ = try await watcher.subscribe("wills/#")
             let peer = try await peers.connect("a") {
                 $0.will = .init(
-                    topic: try! TopicName("wills/a"), payload: ByteBuffer(string: "gone"), qos: .atLeastOnce)
+                    topic: topic, payload: ByteBuffer(string: "gone"), qos: .atLeastOnce)
             }
             if isLost {
                 peer.close()
@@ -95,6 +96,7 @@ struct SessionWireTests {
 
     @Test("A will with a delay waits for the client to come back [MQTT-3.1.3-9]", arguments: [true, false])
     func willDelay(comesBack: Bool) async throws {
+        let topic = try TopicName("wills/a")
         let clock = TestClock()
         try await withPeers {
             $0.clock = MonotonicClock(clock)
@@ -105,7 +107,7 @@ struct SessionWireTests {
                 $0.cleanStart = false
                 $0.properties = Properties([.sessionExpiryInterval(100)])
                 $0.will = .init(
-                    topic: try! TopicName("wills/a"), payload: ByteBuffer(string: "gone"),
+                    topic: topic, payload: ByteBuffer(string: "gone"),
                     properties: Properties([.willDelayInterval(30)]))
             }
             let peer = try await peers.connect("a", keep)

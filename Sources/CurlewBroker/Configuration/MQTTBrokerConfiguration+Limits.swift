@@ -5,7 +5,7 @@ extension MQTTBrokerConfiguration {
     public struct Limits: Sendable {
         /// How many connections there may be at once. Default: no limit.
         public var maximumConnections: Int?
-        /// How many new connections a second are taken; those beyond it wait or are refused with *connection rate exceeded*.
+        /// How many new connections a second are taken; those beyond it are refused with *connection rate exceeded*.
         /// Default: no limit.
         public var connectionsPerSecond: Int?
         /// How long a client may take from the connection to the end of its authentication. Default: 10 s.
@@ -17,13 +17,13 @@ extension MQTTBrokerConfiguration {
         /// How many QoS 1 and 2 messages the broker has in flight to a client, which may say less. Default: 1000; for clients before 5.0,
         /// which cannot say so, the limit is this.
         public var maximumInFlightMessages: UInt16 = 1000
-        /// How many bytes of QoS 1 and 2 messages the broker has in flight to a client. Default: no limit.
-        public var maximumInFlightBytes: Int?
+        /// How many bytes of QoS 1 and 2 messages the broker has in flight to a client; a single message may be larger. Default: 16 MiB.
+        public var maximumInFlightBytes: Int? = 16 << 20
         /// How many messages wait for a client that is away or slow, beyond those in flight. Default: 10,000.
         public var maximumQueuedMessages = 10_000
         /// How many bytes wait for a client that is away or slow. Default: 64 MiB.
         public var maximumQueuedBytes = 64 << 20
-        /// How many bytes wait for all clients together. Default: 1 GiB.
+        /// How many bytes wait for all clients together, or are in flight to them. Default: 1 GiB.
         public var maximumQueuedBytesOfAll = 1 << 30
         /// The highest QoS (MQTT 5.0 section 3.2.2.3.4). Default: 2.
         public var maximumQoS = QoS.exactlyOnce
@@ -36,10 +36,16 @@ extension MQTTBrokerConfiguration {
         public var maximumKeepAlive: UInt16 = .max
         /// How long a session is kept at the most after its client has gone, whatever the client asks for. Default: no limit.
         public var maximumSessionExpiry: Duration?
-        /// How many sessions are kept for clients that are away. Default: 100,000.
+        /// How many sessions there may be. When there are as many, only clients are taken whose session ends with the connection. Default: 100,000.
         public var maximumSessions = 100_000
         /// How many subscriptions one client may have. Default: 100,000.
         public var maximumSubscriptionsPerClient = 100_000
+        /// How many of these may be shared: each has every message that matches it delivered once more. Default: 1,000.
+        public var maximumSharedSubscriptionsPerClient = 1000
+        /// How many bytes the subscriptions of one client may take. Default: 64 MiB.
+        public var maximumSubscriptionBytesPerClient = 64 << 20
+        /// How many topic filters one SUBSCRIBE may have; those beyond are refused with *quota exceeded*. Default: 10,000.
+        public var maximumFiltersPerSubscribe = 10_000
         /// How many retained messages are kept. Default: 1,000,000.
         public var maximumRetainedMessages = 1_000_000
         /// How many bytes of retained messages are kept. Default: 1 GiB.

@@ -28,6 +28,8 @@ extension MQTTBrokerConfiguration {
         public var maximumConnections: Int?
         /// Authenticators of this listener, in place of the broker's. Default: the broker's.
         public var authenticators: [any MQTTBrokerAuthenticator]?
+        /// Authentications of several steps of this listener, in place of the broker's. Default: the broker's.
+        public var enhancedAuthenticators: [any MQTTBrokerEnhancedAuthenticator]?
         /// Authorizers of this listener, in place of the broker's. Default: the broker's.
         public var authorizers: [any MQTTBrokerAuthorizer]?
         /// The highest QoS for clients of this listener; `nil` for the broker's.

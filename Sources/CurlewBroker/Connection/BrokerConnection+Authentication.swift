@@ -5,7 +5,7 @@ import NIOCore
 // Enhanced authentication: challenge and response, at CONNECT and later (MQTT 5.0 section 4.12).
 extension BrokerConnection {
     func beginExchange(_ method: String, _ attempt: MQTTConnectionAttempt) {
-        guard let authenticator = self.engine.configuration.enhancedAuthenticators.first(where: { $0.method == method })
+        guard let authenticator = self.rules.enhancedAuthenticators.first(where: { $0.method == method })
         else {
             return self.refuse(.badAuthenticationMethod, "The server does not know that authentication method.")  // [MQTT-4.12.0-1]
         }
@@ -20,14 +20,14 @@ extension BrokerConnection {
             return self.close(.protocolError, "AUTH names another authentication method than CONNECT.")
         }
         switch (self.phase, packet.reasonCode) {
-        case (.connected, .reauthenticate) where self.exchange == nil:
+        case (.connected, .reauthenticate) where self.exchange == nil && !self.isAuthenticating:
             guard
-                let authenticator = self.engine.configuration.enhancedAuthenticators.first(where: {
+                let authenticator = self.rules.enhancedAuthenticators.first(where: {
                     $0.method == method
                 })
             else { return self.close(.badAuthenticationMethod, "The server does not know that authentication method.") }
             self.exchange = authenticator.begin(
-                MQTTConnectionAttempt(client: self.client, certificate: self.certificate))
+                MQTTConnectionAttempt(client: self.client, certificate: self.certificate, isLocal: self.link.isLocal))
         case (_, .continueAuthentication) where self.exchange != nil: break
         default: return self.close(.protocolError, "AUTH with \(packet.reasonCode) must not be sent here.")
         }
@@ -40,6 +40,7 @@ extension BrokerConnection {
 
     private func continueExchange(_ data: ByteBuffer?) {
         guard var exchange = CurlewCore.exchange(&self.exchange, with: nil) else { return }
+        self.isAuthenticating = true
         let (handle, logger) = (self.handle, self.engine.logger)
         Task {
             var step = MQTTAuthenticationStep.deny(.notAuthorized)
@@ -54,6 +55,7 @@ extension BrokerConnection {
 
     private func take(_ step: MQTTAuthenticationStep, of exchange: any MQTTAuthenticationExchange) {
         guard self.phase != .closed, let method = self.admitted?.authenticationMethod else { return }
+        self.isAuthenticating = false
         switch step {
         case .challenge(let data):  // [MQTT-4.12.0-2]
             self.exchange = exchange
@@ -65,7 +67,7 @@ extension BrokerConnection {
             }
         case .allow(let username, let data):
             guard self.phase == .connecting else { return self.sendAuth(.success, method, data) }
-            if let username { self.client.username = username }
+            self.client.username = username
             self.admitted?.authenticationData = data
             self.prepare()
         case .deny(let code):
@@ -81,6 +83,6 @@ extension BrokerConnection {
     private func sendAuth(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) {
         var list: [Property] = [.authenticationMethod(method)]  // [MQTT-4.12.0-5]
         if let data { list.append(.authenticationData(data)) }
-        self.send(.auth(Auth(reasonCode: code, properties: Properties(list))))
+        self.reply(.auth(Auth(reasonCode: code, properties: Properties(list))))
     }
 }

@@ -7,11 +7,18 @@ import Synchronization
 // From CONNECT to CONNACK (MQTT 5.0 section 3.1.4).
 extension BrokerConnection {
     func receivedConnect(_ connect: Connect) {
-        self.useVersion(connect.version)
+        self.useVersion(
+            connect.version,
+            maximumPacketSize: connect.properties.value {
+                if case .maximumPacketSize(let value) = $0 { value } else { nil }
+            })
         self.client.version = connect.version
         self.client.identifier = connect.clientIdentifier
         self.client.username = connect.username
         self.phase = .connecting
+        guard self.engine.takesConnection(now: self.lastRead) else {
+            return self.refuse(.connectionRateExceeded, "Too many clients connect at once; try again a little later.")
+        }
         switch self.rules.terms.admit(connect) {
         case .refused(let code, let reason): self.refuse(code, reason)
         case .admitted(let admitted):
@@ -25,7 +32,7 @@ extension BrokerConnection {
 
     private func authenticate(password: ByteBuffer?) {
         let attempt = MQTTConnectionAttempt(
-            client: self.client, password: password, certificate: self.certificate, isLocal: self.isLocal)
+            client: self.client, password: password, certificate: self.certificate, isLocal: self.link.isLocal)
         if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
         let (rules, handle, logger) = (self.rules, self.handle, self.engine.logger)
@@ -53,20 +60,17 @@ extension BrokerConnection {
         case .deny(let code):
             self.refuse(code.isFailure ? code : .notAuthorized, "The client is not allowed to connect.")
         case .abstain:
-            guard self.rules.allowsAnonymous(isLocal: self.isLocal) else {
-                // Who gave a name is told that the name is not known.
+            // A name that nobody has verified is worth nothing; where names are verified, it is wrong.
+            guard self.client.username == nil || self.rules.authenticators.isEmpty,
+                self.rules.allowsAnonymous(isLocal: self.link.isLocal)
+            else {
                 return self.refuse(
                     self.client.username == nil ? .notAuthorized : .badUserNameOrPassword,
                     "The client is not allowed to connect.")
             }
+            self.client.username = nil
             self.prepare()
         }
-    }
-
-    private var isLocal: Bool {
-        let address = self.client.address
-        return address.hasPrefix("127.") || address.hasPrefix("[::1]") || address.hasPrefix("::1")
-            || address.hasPrefix("[IPv4]127.") || address.hasPrefix("[IPv6]::1") || address == "in-memory client"
     }
 
     // MARK: Its session
@@ -79,7 +83,9 @@ extension BrokerConnection {
         } else if admitted.clientIdentifier.isEmpty {
             self.client.identifier = self.engine.makeClientIdentifier()
         }
-        if let will = admitted.will, !self.rules.allows(self.client, .publish(will.topic)) {
+        if let will = admitted.will,
+            will.topic.isReserved || !self.rules.allows(self.client, .publish(will.topic))
+        {
             return self.refuse(.notAuthorized, "The client is not allowed to publish its will.")
         }
         self.attach()
@@ -89,34 +95,40 @@ extension BrokerConnection {
     private func attach() {
         guard self.phase == .connecting, let admitted else { return }
         let (engine, client, rules) = (self.engine, self.client, self.rules)
+        let isKept = admitted.sessionExpiry != .atDisconnect
         let found = engine.sessions.findOrInsert(
-            client.identifier, maximum: engine.configuration.limits.maximumSessions
+            client.identifier, maximum: isKept ? engine.configuration.limits.maximumSessions : .max
         ) {
             HostedSession(client: client, rules: rules, bounds: engine.bounds)
         }
-        guard let (session, isNew) = found else {
+        guard let session = found else {
             return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
         }
-        switch session.acquire(self.handle) {
-        case .over: self.attach()
+        switch session.acquire(self.handle, for: client) {
+        case .over:
+            // It is about to leave the registry, if it is still there.
+            engine.sessions.remove(session)
+            self.attach()
+        case .foreign:
+            self.refuse(.clientIdentifierNotValid, "The client identifier belongs to the session of another user.")
         case .occupied(let other):
             let handle = self.handle
-            other.execute { connection in
-                connection.close(.sessionTakenOver, "Another connection uses the same client identifier.")
+            other.worker.eventLoop.execute {
+                other.onLoop?.close(.sessionTakenOver, "Another connection uses the same client identifier.")
                 handle.execute { $0.attach() }
             }
         case .acquired(let incoming):
-            if admitted.cleanStart, !isNew {  // [MQTT-3.1.2-4]
+            if admitted.cleanStart, session.state.withLock({ $0.hasBeenUsed }) {  // [MQTT-3.1.2-4]
                 engine.end(session, on: self.worker)
                 self.attach()
             } else {
-                self.begin(session, incoming, isResumed: !isNew, admitted)
+                self.begin(session, incoming, admitted)
             }
         }
     }
 
     private func begin(
-        _ session: HostedSession, _ incoming: BrokerIncoming, isResumed: Bool, _ admitted: Admission.Admitted
+        _ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted
     ) {
         self.engine.cancelDeadlines(of: session)
         self.session = session
@@ -124,8 +136,11 @@ extension BrokerConnection {
         self.incoming.connected(receiveMaximum: admitted.version == .v5_0 ? self.rules.terms.receiveMaximum : nil)
         self.aliases.reset(maximum: admitted.version == .v5_0 ? self.rules.terms.topicAliasMaximum : 0)
         self.phase = .connected
-        let isOther = session.state.withLock { state in
-            let isOther = state.client.username != self.client.username || state.rules !== self.rules
+        self.lastRead = self.engine.clock.now()
+        let (isResumed, isOther) = session.state.withLock { state in
+            let isOther = state.rules !== self.rules
+            defer { state.hasBeenUsed = true }
+            self.retained = CurlewCore.exchange(&state.retained, with: PendingRetained())
             state.client = self.client
             state.rules = self.rules
             state.expiry = admitted.sessionExpiry
@@ -134,15 +149,17 @@ extension BrokerConnection {
             state.isWritable = self.link.isWritable
             state.isFlushPending = false
             state.out = ByteBuffer()
-            return isOther
+            return (state.hasBeenUsed, isOther)
         }
+        session.isConnected.store(true, ordering: .relaxed)
+        let count = self.engine.connectedClients.wrappingAdd(1, ordering: .relaxed).newValue
+        self.engine.maximumOfConnectedClients.max(count, ordering: .relaxed)
         if isResumed, isOther { self.engine.forgetRoutes() }
         self.reply(
             .connack(
                 self.rules.terms.accept(
                     admitted, sessionPresent: isResumed,
-                    assignedIdentifier: self.client.identifier == admitted.clientIdentifier
-                        ? nil : self.client.identifier,
+                    assignedIdentifier: admitted.clientIdentifier.isEmpty ? self.client.identifier : nil,
                     authenticationData: admitted.authenticationData)))
         self.engine.logger.debug("client connected", metadata: self.metadata)
         self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
@@ -171,8 +188,11 @@ extension BrokerConnection {
 
     /// The connection is over: gives the session back, for the next or for its end.
     func leave(_ session: HostedSession) {
+        session.isConnected.store(false, ordering: .relaxed)
+        self.engine.connectedClients.wrappingSubtract(1, ordering: .relaxed)
         session.state.withLock { state in
             state.incoming = self.incoming
+            state.retained = CurlewCore.exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
             self.engine.account(&state)
             state.isWritable = false

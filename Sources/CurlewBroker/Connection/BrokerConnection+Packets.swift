@@ -43,7 +43,7 @@ extension BrokerConnection {
 
     /// Passes a message on, and returns the reason code of its acknowledgement.
     private func publish(_ packet: consuming Publish, topic: TopicName, now: Timestamp) -> ReasonCode {
-        guard let session, !Self.isReserved(topic), self.mayPublish(to: topic) else { return .notAuthorized }
+        guard let session, !topic.isReserved, self.mayPublish(to: topic) else { return .notAuthorized }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
         switch self.engine.publish(packet, topic: topic, from: publisher, on: self.worker, now: now) {
         case .routed(0): return .noMatchingSubscribers
@@ -59,9 +59,6 @@ extension BrokerConnection {
             rules.allows(client, .publish(topic))
         }
     }
-
-    /// The broker's own topics are for the broker to publish (section 4.7.2).
-    private static func isReserved(_ topic: TopicName) -> Bool { topic.string.utf8.starts(with: "$SYS/".utf8) }
 
     private func acknowledge(_ kind: Acknowledgement.Kind, _ id: PacketID, _ code: ReasonCode) {
         let acknowledgement = Acknowledgement(id, reasonCode: code)
@@ -97,7 +94,7 @@ extension BrokerConnection {
             let outcome = body(&state)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
-        if mustFlush { self.flushSoon() }
+        if mustFlush || !self.retained.isEmpty { self.flushSoon() }
         switch outcome {
         case .delivered(let topic, let code):
             self.engine.events.tell(
@@ -121,4 +118,9 @@ extension BrokerConnection {
         if packet.reasonCode == .normalDisconnection { session.state.withLock { $0.will = nil } }  // [MQTT-3.14.4-3]
         self.finish(packet.reasonCode)
     }
+}
+
+extension TopicName {
+    /// Whether it is the broker's own, for the broker alone to publish (section 4.7.2).
+    var isReserved: Bool { self.string.utf8.starts(with: "$SYS/".utf8) }
 }

@@ -7,46 +7,74 @@ extension BrokerConnection {
     func receivedSubscribe(_ packet: Subscribe, now: Timestamp) {
         guard let session else { return }
         let identifier = packet.properties.subscriptionIdentifiers.first
-        var codes: [ReasonCode] = []
-        var deliveries: [RetainedDelivery] = []
-        for subscription in packet.subscriptions {  // [MQTT-3.8.4-5]
-            let (code, isNew) = self.subscribe(session, subscription, identifier: identifier)
-            codes.append(code)
-            guard !code.isFailure, self.sendsRetained(subscription, isNew: isNew) else { continue }
-            deliveries.append(
-                RetainedDelivery(
+        let version = self.engine.authorizationVersion.load(ordering: .acquiring)
+        var granted: [Granted] = []
+        // [MQTT-3.8.4-5]
+        let codes = packet.subscriptions.enumerated().map { index, subscription in
+            guard index < self.engine.configuration.limits.maximumFiltersPerSubscribe else {
+                return ReasonCode.quotaExceeded
+            }
+            return self.grant(session, subscription, identifier: identifier, &granted)
+        }
+        let areNew = self.insert(granted, of: session)
+        if self.engine.authorizationVersion.load(ordering: .acquiring) != version {
+            // The rules have changed meanwhile, and who looked at the subscriptions may not have seen these.
+            let refused = granted.map(\.filter).filter { !self.rules.allows(self.client, .subscribe($0)) }
+            self.engine.unsubscribe(session, Set(refused), on: self.worker)
+        }
+        for (subscription, isNew) in zip(granted, areNew) {
+            self.engine.events.tell(
+                .subscriptions, .subscribed(self.client, subscription.filter, subscription.options))
+            guard self.sendsRetained(subscription, isNew: isNew) else { continue }
+            self.retained.add(
+                PendingRetained.Delivery(
+                    filter: subscription.filter,
                     cursor: self.engine.retained.withLock { $0.matching(subscription.filter) },
-                    qos: min(subscription.options.qos, self.rules.terms.maximumQoS), identifier: identifier))
+                    qos: subscription.options.qos, identifier: identifier))
         }
         self.reply(.suback(SubAck(packet.packetID, codes)))  // [MQTT-3.8.4-1] [MQTT-3.8.4-6]
-        guard !deliveries.isEmpty else { return }
-        self.retained += deliveries
-        self.flushSoon()
     }
 
-    private func subscribe(
-        _ session: HostedSession, _ subscription: Subscribe.Subscription, identifier: UInt32?
-    ) -> (ReasonCode, isNew: Bool) {
+    /// A subscription that the client may have.
+    private struct Granted: Sendable {
+        let filter: TopicFilter
+        let options: SubscriptionOptions
+        let grant: SubscriptionIndex<Subscriber>.Grant
+    }
+
+    private func grant(
+        _ session: HostedSession, _ subscription: Subscribe.Subscription, identifier: UInt32?,
+        _ granted: inout [Granted]
+    ) -> ReasonCode {
         let filter = subscription.filter
-        guard self.rules.allows(self.client, .subscribe(filter)) else { return (.notAuthorized, false) }
+        guard self.rules.allows(self.client, .subscribe(filter)) else { return .notAuthorized }
+        guard self.retained.hasRoom,
+            granted.count < Self.mostWithRetained || subscription.options.retainHandling == .doNotSend
+        else { return .quotaExceeded }
         var options = subscription.options
         options.qos = min(options.qos, self.rules.terms.maximumQoS)
         let grant = SubscriptionIndex<Subscriber>.Grant(options, identifier: identifier)
-        let maximum = self.engine.configuration.limits.maximumSubscriptionsPerClient
-        let hasRoom = session.state.withLock { state in
-            guard state.subscriptions[filter] != nil || state.subscriptions.count < maximum else { return false }
-            state.subscriptions[filter] = grant
-            return true
+        let limits = self.engine.configuration.limits
+        guard session.state.withLock({ $0.remember(filter, grant, limits: limits) }) else { return .quotaExceeded }
+        granted.append(Granted(filter: filter, options: options, grant: grant))
+        return ReasonCode(rawValue: options.qos.rawValue)  // [MQTT-3.8.4-7]
+    }
+
+    /// Of one packet, so many may ask for retained messages.
+    private static let mostWithRetained = 10_000
+
+    /// Puts subscriptions into force. Returns which of them are new.
+    private func insert(_ granted: [Granted], of session: HostedSession) -> [Bool] {
+        guard !granted.isEmpty else { return [] }
+        let subscriber = Subscriber.session(session)
+        return self.engine.changeSubscriptions { index in
+            granted.map { index.insert($0.filter, subscriber, $0.grant) }
         }
-        guard hasRoom else { return (.quotaExceeded, false) }
-        let isNew = self.engine.changeSubscriptions { $0.insert(filter, .session(session), grant) }
-        self.engine.events.tell(.subscriptions, .subscribed(self.client, filter, options))
-        return (ReasonCode(rawValue: options.qos.rawValue), isNew)  // [MQTT-3.8.4-7]
     }
 
     /// Whether a subscription brings the retained messages [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared one never does
     /// (section 4.8.2).
-    private func sendsRetained(_ subscription: Subscribe.Subscription, isNew: Bool) -> Bool {
+    private func sendsRetained(_ subscription: Granted, isNew: Bool) -> Bool {
         guard !subscription.filter.isShared else { return false }
         switch subscription.options.retainHandling {
         case .sendAtSubscribe: return true
@@ -57,63 +85,51 @@ extension BrokerConnection {
 
     func receivedUnsubscribe(_ packet: Unsubscribe) {
         guard let session else { return }
-        var codes: [ReasonCode] = []
-        for filter in packet.filters {
-            let (had, orphans) = session.state.withLock { state in
-                let had = state.subscriptions.removeValue(forKey: filter) != nil
-                let orphans = had && filter.isShared ? state.session.left(filter) : []
-                self.engine.account(&state)
-                return (had, orphans)
-            }
-            guard had else {
-                codes.append(.noSubscriptionExisted)
-                continue
-            }
-            self.engine.changeSubscriptions { index in _ = index.remove(filter, .session(session)) }
-            self.engine.redeliver(orphans.map { (filter, $0) }, on: self.worker)
-            self.engine.events.tell(.subscriptions, .unsubscribed(self.client, filter))
-            codes.append(.success)
-        }
-        self.reply(.unsuback(UnsubAck(packet.packetID, codes)))  // [MQTT-3.10.4-4]
+        let filters = Set(packet.filters)
+        self.retained.remove(filters)
+        var ended = self.engine.unsubscribe(session, filters, on: self.worker)
+        for filter in ended { self.engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
+        // A filter that stands twice has ended at its first place.
+        let codes = packet.filters.map { ended.remove($0) == nil ? ReasonCode.noSubscriptionExisted : .success }
+        self.reply(.unsuback(UnsubAck(packet.packetID, codes)))  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
     }
 
     // MARK: Retained messages
 
     /// Hands retained messages to the session, a slice at a time and as fast as the client takes them: there may be a million.
-    func continueRetained(now: Timestamp) {
-        guard !self.retained.isEmpty, let session else { return }
-        var slice = Self.slice
-        while slice > 0, var delivery = self.retained.first {
-            guard session.state.withLock({ $0.session.queuedMessages < Self.slice }) else { return }
-            guard let entry = delivery.cursor.next() else {
-                self.retained.removeFirst()
-                continue
-            }
-            self.retained[0] = delivery
-            slice -= 1
-            self.deliver(entry, delivery, to: session, now: now)
+    ///
+    /// - Returns: Whether the slice is at its end, and there may be more that can be sent at once.
+    func continueRetained(now: Timestamp) -> Bool {
+        guard !self.retained.isEmpty, let session else { return false }
+        var steps = Self.slice
+        while session.takesMore {
+            guard let (entry, qos, identifier) = self.retained.next(steps: &steps) else { return steps == 0 }
+            self.deliver(entry, qos, identifier, to: session, now: now)
         }
+        return false
     }
 
-    private static let slice = 256
+    /// So many nodes of the tree are looked at in one turn.
+    private static let slice = 512
 
     private func deliver(
-        _ entry: RetainedMessages.Entry, _ delivery: RetainedDelivery, to session: HostedSession, now: Timestamp
+        _ entry: RetainedMessages.Entry, _ subscribed: QoS, _ identifier: UInt32?, to session: HostedSession,
+        now: Timestamp
     ) {
         let message = entry.message
-        // A newer one has been sent as it came.
-        guard !message.isExpired(at: now), self.engine.retained.withLock({ $0.isCurrent(message) }) else { return }
-        guard self.rules.allowsReceiving(self.client, message.topic), self.mayStillPublish(entry) else { return }
-        var publication = Publication(message, isFromStore: true)
-        let qos =
-            self.engine.configuration.behaviour.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
-        let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])  // [MQTT-3.3.1-8]
-        let (delivered, _) = session.deliver(&publication, terms, now: now, engine: self.engine)
-        switch delivered {
-        case .written: self.worker.counters.publishesSent.count()
-        case .queued, .notKept: break
-        case .queueFull: self.engine.dropped(message.topic, .queueFull, for: self.client.identifier, on: self.worker)
-        case .tooLarge: self.engine.dropped(message.topic, .tooLarge, for: self.client.identifier, on: self.worker)
+        guard !message.isExpired(at: now), self.rules.allowsReceiving(self.client, message.topic),
+            self.mayStillPublish(entry)
+        else { return }
+        var publication = Publication(message)
+        let qos = self.engine.configuration.behaviour.upgradesOutgoingQoS ? subscribed : min(subscribed, message.qos)
+        // [MQTT-3.3.1-8]
+        let terms = DeliveryTerms(qos: qos, retain: true, identifiers: identifier.map { [$0] } ?? [])
+        // Under both locks, so that no newer message of the topic can come between. Nobody takes them the other way round.
+        let outcome = self.engine.retained.withLock { retained in
+            retained.isCurrent(message) ? session.deliver(&publication, terms, now: now, engine: self.engine) : nil
+        }
+        if let outcome {
+            self.engine.count(outcome.delivered, of: message.topic, for: self.client.identifier, on: self.worker)
         }
     }
 
@@ -125,11 +141,4 @@ extension BrokerConnection {
         let client = MQTTBrokerClient(identifier: source.clientIdentifier, username: source.username)
         return self.rules.allows(client, .publish(entry.message.topic))
     }
-}
-
-/// Retained messages on their way to a new subscription.
-struct RetainedDelivery {
-    var cursor: RetainedMessages.Cursor
-    let qos: QoS
-    let identifier: UInt32?
 }

@@ -24,6 +24,7 @@ final class BrokerConnection: LinkHandler {
     let link: any Link
     let rules: ClientRules
     let certificate: MQTTClientCertificate?
+    /// What other threads know of this connection; refers to it until the link is closed.
     private(set) lazy var handle = ConnectionHandle(self, worker: self.worker)
 
     var phase = Phase.opening
@@ -36,24 +37,29 @@ final class BrokerConnection: LinkHandler {
     /// Answers that wait for the end of this round of the event loop.
     var replies = ByteBuffer()
     private var isFlushPending = false
-    /// Since when nothing is read because the client does not take the answers.
-    private var heldSince: Timestamp?
+    /// Whether nothing is read because the client does not take the answers.
+    private var isHeld = false
     private var hasClosed = false
     private let opened: Timestamp
-    private var lastRead: Timestamp
+    var lastRead: Timestamp
     /// Until when the client's rate limit has kept us from reading.
     private var restedUntil: Timestamp
 
     // From CONNECT on.
     var admitted: Admission.Admitted?
+    /// The authentication of several steps that waits for the client.
     var exchange: (any MQTTAuthenticationExchange)?
+    /// Whether an authenticator is at work on such a step.
+    var isAuthenticating = false
     /// The session, from the moment that it is this connection's.
     var session: HostedSession?
     var incoming = BrokerIncoming()
     var aliases = IncomingTopicAliases()
     var permissions = PermissionCache()
     /// Retained messages that are still to be sent for new subscriptions.
-    var retained: [RetainedDelivery] = []
+    var retained = PendingRetained()
+    /// The largest packet that the client takes, if it has said so.
+    private var maximumPacketSize: UInt32?
     private var messageRate: RateLimit?
     private var byteRate: RateLimit?
 
@@ -86,14 +92,13 @@ final class BrokerConnection: LinkHandler {
     func open() {
         self.worker.onLoop.connections[ObjectIdentifier(self)] = self
         self.worker.counters.connectionsAccepted.count()
-        let count = self.engine.connections.wrappingAdd(1, ordering: .relaxed).newValue
         let ofListener = self.rules.connections.wrappingAdd(1, ordering: .relaxed).newValue
-        self.engine.maximumOfConnections.max(count, ordering: .relaxed)
+        guard let count = self.engine.links.add() else { return self.link.close() }
         if count > self.engine.configuration.limits.maximumConnections ?? .max
             || ofListener > self.rules.maximumConnections ?? .max
         {
             self.engine.logger.warning("connection refused: as many as allowed are open", metadata: self.metadata)
-            self.close(.quotaExceeded, "Too many clients are connected.")
+            self.link.close()
         }
     }
 
@@ -108,7 +113,7 @@ final class BrokerConnection: LinkHandler {
         self.lastRead = self.engine.clock.now()
         self.worker.counters.bytesReceived.count(bytes.readableBytes)
         if let wait = self.byteRate?.take(bytes.readableBytes, now: self.lastRead), wait > .zero {
-            self.pause(for: wait)
+            self.rest(for: wait)
         }
         self.input.append(bytes)
         self.process()
@@ -136,7 +141,7 @@ final class BrokerConnection: LinkHandler {
     @inline(__always)
     private func received(_ packet: consuming Packet, now: Timestamp) {
         if self.phase == .connected, case .publish(let publish) = packet {
-            if let wait = self.messageRate?.take(1, now: now), wait > .zero { self.pause(for: wait) }
+            if let wait = self.messageRate?.take(1, now: now), wait > .zero { self.rest(for: wait) }
             self.receivedPublish(consume publish, now: now)
         } else {
             self.receivedOther(packet, now: now)
@@ -177,9 +182,10 @@ final class BrokerConnection: LinkHandler {
         self.finish()
     }
 
-    /// From CONNECT on: packets as large as the client was told, in its version.
-    func useVersion(_ version: ProtocolVersion) {
+    /// From CONNECT on: packets as large as either end has told the other, in the client's version.
+    func useVersion(_ version: ProtocolVersion, maximumPacketSize: UInt32?) {
         self.version = version
+        self.maximumPacketSize = maximumPacketSize
         self.input.use(
             PacketDecoder(from: .client, version: version, maximumPacketSize: self.rules.terms.maximumPacketSize))
     }
@@ -196,33 +202,55 @@ final class BrokerConnection: LinkHandler {
         if self.pauses == 0, self.phase != .closed { self.link.setReading(true) }
     }
 
-    private func pause(for duration: Duration) {
+    /// Reads nothing for so long. What the client sends in the meantime is not seen, and is no silence.
+    private func rest(for duration: Duration) {
+        let isResting = self.restedUntil > self.lastRead
+        self.restedUntil = max(self.restedUntil, self.lastRead + duration)
+        guard !isResting else { return }
         self.pauseReading()
-        // What the client sends in the meantime is not seen, and no silence.
-        self.restedUntil = max(self.restedUntil, self.engine.clock.now() + duration)
-        self.engine.deadlines.schedule(after: duration) { [handle] in handle.execute { $0.resumeReading() } }
+        self.restOn(for: duration)
+    }
+
+    private func restOn(for duration: Duration) {
+        self.engine.deadlines.schedule(after: duration) { [handle] in
+            handle.execute { connection in
+                let left = connection.restedUntil - connection.engine.clock.now()
+                if left > .zero { connection.restOn(for: left) } else { connection.resumeReading() }
+            }
+        }
     }
 
     // MARK: Writing
 
     /// Adds an answer to those that leave at the end of this round.
     func reply(_ packet: Packet) {
-        // A packet of the broker's own that cannot be encoded is one with a reason string that the client did not want or cannot take.
-        guard (try? packet.encode(into: &self.replies, version: self.version)) != nil else {
-            return assertionFailure("an answer cannot be encoded")
-        }
+        let packet = self.version == .v5_0 ? self.fitted(packet) : packet
+        // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-24].
+        guard let packet, (try? packet.encode(into: &self.replies, version: self.version)) != nil else { return }
         self.worker.counters.messagesSent.count()
         self.flushSoon()
     }
 
-    /// Sends a packet at once, after what waits.
+    /// The packet with a reason code that it can have, and without the words that make it larger than the client accepts
+    /// [MQTT-3.2.2-19] [MQTT-3.14.2-3].
+    private func fitted(_ packet: Packet) -> Packet? {
+        var packet = packet
+        packet.fitReasonCode()
+        guard let maximum = self.maximumPacketSize else { return packet }
+        if let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) { return packet }
+        packet.removeWords()
+        guard let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) else { return nil }
+        return packet
+    }
+
+    /// Sends the last packet of a connection, at once and after what waits.
     func send(_ packet: Packet) {
         self.reply(packet)
         self.flushReplies()
     }
 
     func flushSoon() {
-        guard !self.isFlushPending else { return }
+        guard !self.isFlushPending, !self.hasClosed else { return }
         self.isFlushPending = true
         self.worker.flushSoon(self.handle)
     }
@@ -235,14 +263,22 @@ final class BrokerConnection: LinkHandler {
         var hasMore = false
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
-            self.continueRetained(now: now)
-            let output = session.takeOutput(after: &bytes, isWritable: true, now: now, engine: self.engine)
-            hasMore = output.hasMore || !self.retained.isEmpty
-            for dropped in output.dropped { self.report(dropped) }
+            hasMore = self.continueRetained(now: now)
+            let output = session.takeOutput(after: &bytes, now: now, engine: self.engine)
+            hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
+            self.worker.counters.publishesSent.count(output.pumped.written)
+            for dropped in output.pumped.dropped { self.report(dropped) }
         }
         self.write(bytes)
         self.release()
-        if hasMore, self.link.isWritable { self.flushSoon() }
+        if hasMore, self.link.isWritable { self.flushLater() }
+    }
+
+    /// Goes on after other connections have had their turn: a task of the loop would come before them.
+    private func flushLater() {
+        guard !self.isFlushPending else { return }
+        self.isFlushPending = true
+        self.worker.eventLoop.scheduleTask(in: .microseconds(20)) { [handle] in handle.onLoop?.flush() }
     }
 
     /// Sends the last words, whether or not there is room.
@@ -258,17 +294,21 @@ final class BrokerConnection: LinkHandler {
 
     /// The client takes nothing at the moment. One that goes on asking and never takes the answers is not read any more.
     private func hold() {
-        self.session?.state.withLock { state in
+        let waiting = self.session?.state.withLock { state in
             state.isWritable = false
             state.isFlushPending = false
+            return state.out.readableBytes
         }
-        guard self.replies.readableBytes > Self.mostReplies, self.heldSince == nil else { return }
-        self.heldSince = self.engine.clock.now()
+        guard self.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
+            !self.isHeld
+        else { return }
+        self.isHeld = true
         self.pauseReading()
     }
 
     private func release() {
-        guard CurlewCore.exchange(&self.heldSince, with: nil) != nil else { return }
+        guard self.isHeld else { return }
+        self.isHeld = false
         self.resumeReading()
     }
 
@@ -318,7 +358,7 @@ final class BrokerConnection: LinkHandler {
             if self.phase != .opening { self.refuse(reasonCode, reason) } else { self.finish() }
             return
         }
-        if self.version == .v5_0 {
+        if self.version == .v5_0 {  // [MQTT-3.14.0-1]
             var properties = Properties()
             if self.admitted?.wantsProblemInformation == true { properties.reasonString = reason }
             if reasonCode == .useAnotherServer || reasonCode == .serverMoved || reasonCode == .serverShuttingDown {
@@ -343,18 +383,61 @@ final class BrokerConnection: LinkHandler {
     func linkClosed(_ error: TransportError?) {
         self.hasClosed = true
         self.detach(.unspecifiedError)
+        self.worker.onLoop.connections[ObjectIdentifier(self)] = nil
+        self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
+        self.engine.links.remove()
+        self.exchange = nil
+        self.handle.forget()
     }
 
     private func detach(_ reasonCode: ReasonCode) {
         guard self.phase != .closed else { return }
         self.phase = .closed
-        self.worker.onLoop.connections[ObjectIdentifier(self)] = nil
-        self.engine.connections.wrappingSubtract(1, ordering: .relaxed)
-        self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
-        self.retained = []
         guard let session = CurlewCore.exchange(&self.session, with: nil) else { return }
         self.leave(session)
         self.engine.events.tell(.connections, .disconnected(self.client, reasonCode))
+    }
+}
+
+extension Packet {
+    /// Replaces a reason code that the standard does not list for the packet.
+    fileprivate mutating func fitReasonCode() {
+        switch self {
+        case .connack(var packet):
+            packet.reasonCode = packet.reasonCode.fitting(.connack)
+            self = .connack(packet)
+        case .puback(var packet):
+            packet.reasonCode = packet.reasonCode.fitting(.puback)
+            self = .puback(packet)
+        case .pubrec(var packet):
+            packet.reasonCode = packet.reasonCode.fitting(.pubrec)
+            self = .pubrec(packet)
+        case .disconnect(var packet):
+            packet.reasonCode = packet.reasonCode.fitting(.disconnect)
+            self = .disconnect(packet)
+        default: break
+        }
+    }
+
+    /// Leaves out what only people read.
+    fileprivate mutating func removeWords() {
+        func shorten(_ properties: inout Properties) {
+            properties.list.removeAll {
+                switch $0 {
+                case .reasonString, .serverReference, .userProperty, .responseInformation: true
+                default: false
+                }
+            }
+        }
+        switch self {
+        case .connack(var packet):
+            shorten(&packet.properties)
+            self = .connack(packet)
+        case .disconnect(var packet):
+            shorten(&packet.properties)
+            self = .disconnect(packet)
+        default: break
+        }
     }
 }
 

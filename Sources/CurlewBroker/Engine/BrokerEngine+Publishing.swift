@@ -75,40 +75,61 @@ extension BrokerEngine {
     ) {
         let count = group.members.count
         let first = Int(UInt(bitPattern: turn) % UInt(count))
-        var chosen = group.members[first]
-        for offset in 0..<count {
-            let member = group.members[(first + offset) % count]
-            if case .session(let session) = member.subscriber, !session.isConnected { continue }
-            chosen = member
-            break
+        // So many absent members are passed over; beyond that, one of them has to do.
+        let probes = min(count, Self.mostProbes)
+        let connected = (0..<probes).first { offset in
+            guard case .session(let session) = group.members[(first + offset) % count].subscriber else { return true }
+            return session.isConnected.load(ordering: .relaxed)
         }
-        guard
-            let terms = group.terms(
-                chosen.grant, publishedAt: publication.qos, retain: publication.retain,
-                upgrades: self.configuration.behaviour.upgradesOutgoingQoS)
-        else { return }
-        self.deliver(&publication, terms, to: chosen.subscriber, on: worker, now: now)
+        for offset in 0..<count {
+            let member = group.members[(first + (connected ?? 0) + offset) % count]
+            guard
+                let terms = group.terms(
+                    member.grant, publishedAt: publication.qos, retain: publication.retain,
+                    upgrades: self.configuration.behaviour.upgradesOutgoingQoS)
+            else { return }
+            // A member whose session has just ended does not take it: then the next one gets it.
+            if self.deliver(&publication, terms, to: member.subscriber, on: worker, now: now) { return }
+        }
     }
 
+    private static let mostProbes = 1024
+
+    /// Returns whether there still is such a subscriber.
+    @discardableResult
     private func deliver(
         _ publication: inout Publication, _ terms: DeliveryTerms, to subscriber: Subscriber, on worker: Worker,
         now: Timestamp
-    ) {
+    ) -> Bool {
         switch subscriber {
         case .session(let session):
-            let (delivered, toFlush) = session.deliver(&publication, terms, now: now, engine: self)
-            if let toFlush { worker.flushSoon(toFlush) }
-            switch delivered {
-            case .written: worker.counters.publishesSent.count()
-            case .queued, .notKept: break
-            case .queueFull: self.dropped(publication.topic, .queueFull, for: session.clientIdentifier, on: worker)
-            case .tooLarge: self.dropped(publication.topic, .tooLarge, for: session.clientIdentifier, on: worker)
+            guard let (delivered, toFlush) = session.deliver(&publication, terms, now: now, engine: self) else {
+                return false
             }
+            if let toFlush { worker.flushSoon(toFlush) }
+            self.count(delivered, of: publication.topic, for: session.clientIdentifier, on: worker)
         case .local(let local):
             let message = MQTTBrokerMessage(
                 topic: publication.topic, payload: publication.message().payload, qos: terms.qos, retain: terms.retain,
                 properties: publication.properties)
             if !local.deliver(message) { self.dropped(publication.topic, .queueFull, for: "", on: worker) }
+        }
+        return true
+    }
+
+    /// Counts and reports what became of a message.
+    func count(
+        _ delivered: BrokerSession.Delivered, of topic: TopicName, for clientIdentifier: String, on worker: Worker
+    ) {
+        switch delivered {
+        case .written: worker.counters.publishesSent.count()
+        case .queued, .notKept: break
+        case .queuedInPlaceOf(let count, let isTaken):
+            for _ in 0..<(isTaken ? count : count + 1) {
+                self.dropped(topic, .queueFull, for: clientIdentifier, on: worker)
+            }
+        case .queueFull: self.dropped(topic, .queueFull, for: clientIdentifier, on: worker)
+        case .tooLarge: self.dropped(topic, .tooLarge, for: clientIdentifier, on: worker)
         }
     }
 
@@ -137,6 +158,14 @@ extension BrokerEngine {
             }
         }
         return .success(message)
+    }
+
+    /// Removes retained messages whose time is over. They are looked for in a copy, for that takes a while.
+    func removeExpiredMessages(now: Timestamp) {
+        let expired = self.retained.withLock { $0 }.expired(now: now)
+        guard !expired.isEmpty else { return }
+        self.retained.withLock { $0.remove(expired) }
+        for message in expired { self.events.tell(.retained, .retained(message.topic, isSet: false)) }
     }
 
     /// Keeps a message for those who subscribe later, or removes what was kept [MQTT-3.3.1-5] [MQTT-3.3.1-6].

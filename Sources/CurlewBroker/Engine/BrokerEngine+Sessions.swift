@@ -5,7 +5,7 @@ import Synchronization
 
 // How sessions end, and what becomes of wills (MQTT 5.0 sections 3.1.2.5 and 4.1).
 extension BrokerEngine {
-    /// The connection of a session is gone: sees to its will and to its end.
+    /// The connection of a session is about to leave it: sees to its will and to its end.
     ///
     /// - Parameter worker: On whose loop this is called.
     func detached(_ session: HostedSession, on worker: Worker) {
@@ -15,24 +15,22 @@ extension BrokerEngine {
             if delay <= .zero {
                 self.publishWill(of: session, on: worker)
             } else {
-                self.schedule(session, after: delay, on: worker) { $0.publishWill(of: session, on: worker) }
+                self.schedule(session, after: delay, on: worker) { engine in
+                    engine.publishWill(of: session, onlyIfAway: true, on: worker)
+                }
             }
         }
         guard case .after(let seconds) = expiry else { return }
-        self.schedule(session, after: .seconds(Int64(seconds)), on: worker) { $0.end(session, on: worker) }
+        self.schedule(session, after: .seconds(Int64(seconds)), on: worker) { engine in
+            engine.end(session, onlyIfAway: true, on: worker)
+        }
     }
 
     private func schedule(
         _ session: HostedSession, after delay: Duration, on worker: Worker,
         _ body: @escaping @Sendable (BrokerEngine) -> Void
     ) {
-        let deadline = self.deadlines.schedule(after: delay) { [self] in
-            worker.eventLoop.execute {
-                // The client may be back, and this on its way.
-                guard !session.isConnected else { return }
-                body(self)
-            }
-        }
+        let deadline = self.deadlines.schedule(after: delay) { [self] in worker.eventLoop.execute { body(self) } }
         session.state.withLock { $0.deadlines.append(deadline) }
     }
 
@@ -43,30 +41,57 @@ extension BrokerEngine {
     }
 
     /// Publishes the will of a client, if it has one that was not published yet [MQTT-3.1.2-8] [MQTT-3.1.2-10].
-    func publishWill(of session: HostedSession, on worker: Worker) {
-        let (will, client) = session.state.withLock { (exchange(&$0.will, with: nil), $0.client) }
-        guard let will, let topic = will.publish.topic else { return }
+    ///
+    /// - Parameter onlyIfAway: Does nothing when the client is back.
+    func publishWill(of session: HostedSession, onlyIfAway: Bool = false, on worker: Worker) {
+        let taken = session.state.withLock { state -> (PendingWill, MQTTBrokerClient, ClientRules)? in
+            guard !(onlyIfAway && state.connection != nil), let will = exchange(&state.will, with: nil) else {
+                return nil
+            }
+            return (will, state.client, state.rules)
+        }
+        if let (will, client, rules) = taken { self.publish(will, of: client, rules, session, on: worker) }
+    }
+
+    private func publish(
+        _ will: PendingWill, of client: MQTTBrokerClient, _ rules: ClientRules, _ session: HostedSession,
+        on worker: Worker
+    ) {
+        // The rules may have changed since the client connected.
+        guard let topic = will.publish.topic, rules.allows(client, .publish(topic)) else { return }
         _ = self.publish(
             will.publish, topic: topic, from: Publisher(client: client, session: session), on: worker,
             now: self.clock.now())
     }
 
     /// Ends a session: publishes a will that is still due, forgets its subscriptions, and gives what others share to them.
-    func end(_ session: HostedSession, on worker: Worker) {
-        self.publishWill(of: session, on: worker)
-        self.cancelDeadlines(of: session)
-        let (filters, orphans) = session.state.withLock { state -> ([TopicFilter], [(TopicFilter, BrokerMessage)]) in
-            guard !state.isOver else { return ([], []) }
+    ///
+    /// - Parameter onlyIfAway: Does nothing when the client is back.
+    func end(_ session: HostedSession, onlyIfAway: Bool = false, on worker: Worker) {
+        struct Rest: Sendable {
+            var will: PendingWill?
+            var client: MQTTBrokerClient
+            var rules: ClientRules
+            var filters: [TopicFilter]
+            var orphans: [(TopicFilter, BrokerMessage)]
+        }
+        let rest = session.state.withLock { state -> Rest? in
+            guard !state.isOver, !(onlyIfAway && state.connection != nil) else { return nil }
             state.isOver = true
             let orphans = state.session.end()
             self.account(&state)
-            return (Array(exchange(&state.subscriptions, with: [:]).keys), orphans)
+            return Rest(
+                will: exchange(&state.will, with: nil), client: state.client, rules: state.rules,
+                filters: Array(exchange(&state.subscriptions, with: [:]).keys), orphans: orphans)
         }
+        guard let rest else { return }
         self.sessions.remove(session)
-        if !filters.isEmpty {
-            self.changeSubscriptions { index in for filter in filters { index.remove(filter, .session(session)) } }
+        self.cancelDeadlines(of: session)
+        if !rest.filters.isEmpty {
+            self.changeSubscriptions { index in for filter in rest.filters { index.remove(filter, .session(session)) } }
         }
-        self.redeliver(orphans, on: worker)
+        if let will = rest.will { self.publish(will, of: rest.client, rest.rules, session, on: worker) }
+        self.redeliver(rest.orphans, on: worker)
     }
 
     /// Gives messages of shared subscriptions whose member has left to other members.
@@ -82,22 +107,69 @@ extension BrokerEngine {
             self.deliver(&publication, to: group, turn: entry.turn, on: worker, now: now)
         }
     }
-}
 
-extension BrokerEngine {
-    /// Asks again whether clients may have what they have subscribed to, after the rules have changed.
-    func recheckSubscriptions() {
-        self.authorizationVersion.wrappingAdd(1, ordering: .relaxed)
+    // MARK: Changed rules
+
+    /// Asks again whether clients may have what they have subscribed to, after the rules have changed; on the worker's loop.
+    func recheckSubscriptions(on worker: Worker) {
+        self.authorizationVersion.wrappingAdd(1, ordering: .releasing)
         for session in self.sessions.all {
             let (client, rules, filters) = session.state.withLock {
                 ($0.client, $0.rules, Array($0.subscriptions.keys))
             }
-            let refused = filters.filter { !rules.allows(client, .subscribe($0)) }
-            guard !refused.isEmpty else { continue }
-            session.state.withLock { state in for filter in refused { state.subscriptions[filter] = nil } }
-            self.changeSubscriptions { index in for filter in refused { index.remove(filter, .session(session)) } }
+            let refused = Set(filters.filter { !rules.allows(client, .subscribe($0)) })
+            self.unsubscribe(session, refused, on: worker)
             for filter in refused { self.events.tell(.subscriptions, .unsubscribed(client, filter)) }
         }
         self.forgetRoutes()
+    }
+
+    /// Ends subscriptions of a client. What waits because of shared ones goes to others.
+    ///
+    /// - Returns: Those that there were.
+    @discardableResult
+    func unsubscribe(_ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker) -> Set<TopicFilter> {
+        guard !filters.isEmpty else { return [] }
+        let (ended, orphans) = session.state.withLock { state -> (Set<TopicFilter>, [(TopicFilter, BrokerMessage)]) in
+            let ended = filters.filter { state.forget($0) }
+            state.retained.remove(ended)
+            let orphans = state.session.left(ended.filter(\.isShared))
+            self.account(&state)
+            return (ended, orphans)
+        }
+        if !ended.isEmpty {
+            self.changeSubscriptions { index in for filter in ended { index.remove(filter, .session(session)) } }
+        }
+        self.redeliver(orphans, on: worker)
+        return ended
+    }
+}
+
+extension HostedSession.State {
+    /// What a filter counts for in the bound on subscriptions: itself, and roughly what the tree and the tables need for it.
+    private static func weight(_ filter: TopicFilter) -> Int { filter.string.utf8.count + 256 }
+
+    /// Remembers a subscription, if there is room for it.
+    mutating func remember(
+        _ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant, limits: MQTTBrokerConfiguration.Limits
+    ) -> Bool {
+        if self.subscriptions[filter] == nil {
+            guard self.subscriptions.count < limits.maximumSubscriptionsPerClient,
+                self.subscriptionBytes <= limits.maximumSubscriptionBytesPerClient - Self.weight(filter),
+                !filter.isShared || self.sharedSubscriptions < limits.maximumSharedSubscriptionsPerClient
+            else { return false }
+            self.subscriptionBytes += Self.weight(filter)
+            if filter.isShared { self.sharedSubscriptions += 1 }
+        }
+        self.subscriptions[filter] = grant
+        return true
+    }
+
+    /// Forgets a subscription. Returns whether there was one.
+    mutating func forget(_ filter: TopicFilter) -> Bool {
+        guard self.subscriptions.removeValue(forKey: filter) != nil else { return false }
+        self.subscriptionBytes -= Self.weight(filter)
+        if filter.isShared { self.sharedSubscriptions -= 1 }
+        return true
     }
 }

@@ -26,20 +26,42 @@ final class BrokerEngine: Sendable {
     private let queuedBytes = Atomic<Int>(0)
     /// Changes when the authorizers have read their files anew: what was decided before counts no more.
     let authorizationVersion = Atomic<Int>(0)
-    let connections = Atomic<Int>(0)
-    let maximumOfConnections = Atomic<Int>(0)
+    /// Clients that are connected, and the most that there were at once.
+    let connectedClients = Atomic<Int>(0)
+    let maximumOfConnectedClients = Atomic<Int>(0)
+    /// Links that are open.
+    let links = OpenLinks()
+    /// Guards how many connections are taken a second, if that is limited.
+    private let connectionRate: Mutex<RateLimit?>
+
+    /// Whether any authorizer is asked about receiving.
+    private let checksReceiving: Bool
 
     init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop) {
+        self.checksReceiving = (configuration.authorizers + configuration.listeners.flatMap { $0.authorizers ?? [] })
+            .contains { $0.checksReceiving }
         self.configuration = configuration
         self.clock = configuration.clock
         self.logger = configuration.logger
         self.bounds = BrokerSession.Bounds(configuration)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
+        self.connectionRate = Mutex(
+            configuration.limits.connectionsPerSecond.map {
+                RateLimit(perSecond: $0, burst: $0, now: configuration.clock.now())
+            })
         self.retained = Mutex(
             RetainedMessages(
                 maximumCount: configuration.limits.maximumRetainedMessages,
                 maximumBytes: configuration.limits.maximumRetainedBytes))
+    }
+
+    /// Whether one more connection may be taken now.
+    func takesConnection(now: Timestamp) -> Bool {
+        self.connectionRate.withLock { rate in
+            guard rate?.take(0, now: now) ?? .zero == .zero else { return false }
+            return rate?.take(1, now: now) ?? .zero == .zero
+        }
     }
 
     // MARK: Queues
@@ -49,9 +71,9 @@ final class BrokerEngine: Sendable {
 
     var bytesQueued: Int { self.queuedBytes.value }
 
-    /// Adds what a session's queue has grown by to what all have; called under the session's lock.
+    /// Adds what a session holds more than before to what all hold; called under the session's lock.
     func account(_ state: inout HostedSession.State) {
-        let bytes = state.session.queuedBytes
+        let bytes = state.session.queuedBytes + state.session.bytesInFlight
         guard bytes != state.reportedBytes else { return }
         self.queuedBytes.count(bytes - state.reportedBytes)
         state.reportedBytes = bytes
@@ -66,8 +88,10 @@ final class BrokerEngine: Sendable {
         _ body: (inout SubscriptionIndex<Subscriber>) -> Result
     ) -> Result {
         self.subscriptions.withLock { index in
-            defer { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
-            return body(&index)
+            let before = index.changes
+            let result = body(&index)
+            if index.changes != before { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
+            return result
         }
     }
 
@@ -85,7 +109,8 @@ final class BrokerEngine: Sendable {
                 guard case .session(let session) = subscriber else { return true }
                 let (client, rules) = session.state.withLock { ($0.client, $0.rules) }
                 return rules.allowsReceiving(client, topic)
-            })
+            },
+            isAsked: self.checksReceiving)
     }
 
     // MARK: Identifiers

@@ -6,6 +6,7 @@ import Synchronization
 final class ClientRules: Sendable {
     let name: String
     let authenticators: [any MQTTBrokerAuthenticator]
+    let enhancedAuthenticators: [any MQTTBrokerEnhancedAuthenticator]
     let authorizers: [any MQTTBrokerAuthorizer]
     let anonymous: MQTTBrokerConfiguration.Listener.Anonymous
     let maximumConnections: Int?
@@ -19,6 +20,7 @@ final class ClientRules: Sendable {
     init(_ listener: MQTTBrokerConfiguration.Listener, name: String, of configuration: MQTTBrokerConfiguration) {
         self.name = name
         self.authenticators = listener.authenticators ?? configuration.authenticators
+        self.enhancedAuthenticators = listener.enhancedAuthenticators ?? configuration.enhancedAuthenticators
         self.authorizers = listener.authorizers ?? configuration.authorizers
         self.anonymous = listener.anonymous
         self.maximumConnections = listener.maximumConnections

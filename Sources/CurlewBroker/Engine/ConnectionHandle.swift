@@ -2,25 +2,26 @@ import CurlewCore
 import CurlewTransport
 import NIOCore
 
-/// A connection as other threads know it.
+/// A connection as other threads know it, for as long as its link is open.
 final class ConnectionHandle: Sendable {
     let worker: Worker
-    private let connection: NIOLoopBound<BrokerConnection>
+    private let connection: NIOLoopBoundBox<BrokerConnection?>
 
     init(_ connection: BrokerConnection, worker: Worker) {
         self.worker = worker
-        self.connection = NIOLoopBound(connection, eventLoop: worker.eventLoop)
+        self.connection = NIOLoopBoundBox(connection, eventLoop: worker.eventLoop)
     }
 
-    /// Calls `body` with the connection, on its event loop.
+    /// Calls `body` with the connection, if its link is still open, in a task of its event loop of its own.
     func execute(_ body: @escaping @Sendable (BrokerConnection) -> Void) {
-        if self.worker.eventLoop.inEventLoop {
-            body(self.connection.value)
-        } else {
-            self.worker.eventLoop.execute { body(self.connection.value) }
+        self.worker.eventLoop.execute {
+            if let connection = self.connection.value { body(connection) }
         }
     }
 
-    /// The connection; on its event loop only.
-    var onLoop: BrokerConnection { self.connection.value }
+    /// The connection, if its link is still open; on its event loop only.
+    var onLoop: BrokerConnection? { self.connection.value }
+
+    /// The link is closed; on the connection's event loop only.
+    func forget() { self.connection.value = nil }
 }

@@ -10,7 +10,6 @@ final class Counters: Sendable {
     let bytesReceived = Atomic<Int>(0)
     let bytesSent = Atomic<Int>(0)
     let publishBytesReceived = Atomic<Int>(0)
-    let publishBytesSent = Atomic<Int>(0)
     let connectionsAccepted = Atomic<Int>(0)
 }
 

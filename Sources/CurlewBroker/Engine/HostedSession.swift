@@ -13,6 +13,11 @@ final class HostedSession: Sendable {
         /// What comes from the client; taken by the connection while there is one.
         var incoming: BrokerIncoming? = BrokerIncoming()
         var subscriptions: [TopicFilter: SubscriptionIndex<Subscriber>.Grant] = [:]
+        /// What the filters of these take in bytes, and how many of them are shared.
+        var subscriptionBytes = 0
+        var sharedSubscriptions = 0
+        /// Retained messages that the last connection has not got any more.
+        var retained = PendingRetained()
         var client: MQTTBrokerClient
         /// The rules that hold for the client: of the listener that it last came through.
         var rules: ClientRules
@@ -31,6 +36,8 @@ final class HostedSession: Sendable {
         var expiry = SessionExpiry.atDisconnect
         /// What will end the session, or publish its will, while the client is away.
         var deadlines: [Deadlines.ID] = []
+        /// Whether a client has been told of the session: the next one is told that it is present.
+        var hasBeenUsed = false
         /// The session is over: nothing is taken any more.
         var isOver = false
         /// What this session adds to what waits in all queues.
@@ -49,7 +56,8 @@ final class HostedSession: Sendable {
     /// Beyond so many bytes that are not sent, messages wait in the queue.
     static let highWaterMark = 128 << 10
 
-    var isConnected: Bool { self.state.withLock { $0.connection != nil } }
+    /// Whether messages for the client can be sent now; the same as the state says, without its lock.
+    let isConnected = Atomic<Bool>(false)
 }
 
 extension HostedSession: Hashable {
@@ -69,17 +77,18 @@ struct PendingWill: Sendable {
 extension HostedSession {
     /// Has the client get a message.
     ///
-    /// - Returns: What became of it, and the connection that has something to send now and does not know it yet.
+    /// - Returns: What became of it, and the connection that has something to send now and does not know it yet; `nil` if the session is
+    ///   over.
     func deliver(
         _ publication: inout Publication, _ terms: DeliveryTerms, now: Timestamp, engine: BrokerEngine
-    ) -> (delivered: BrokerSession.Delivered, toFlush: ConnectionHandle?) {
+    ) -> (delivered: BrokerSession.Delivered, toFlush: ConnectionHandle?)? {
         let hasRoom = engine.hasQueueRoom
         return self.state.withLock { state in
-            guard !state.isOver else { return (.notKept, nil) }
+            guard !state.isOver else { return nil }
             let delivered = state.session.deliver(
                 &publication, terms, canWrite: state.isWritable && state.out.readableBytes < Self.highWaterMark,
                 hasRoom: hasRoom, now: now, into: &state.out)
-            if delivered == .queued { engine.account(&state) }
+            if delivered != .written || terms.qos > .atMostOnce { engine.account(&state) }
             guard delivered == .written || delivered == .queued && state.isWritable, !state.isFlushPending else {
                 return (delivered, nil)
             }
@@ -88,18 +97,20 @@ extension HostedSession {
         }
     }
 
+    /// What a connection gets to send.
+    struct Output {
+        var pumped = BrokerSession.Pumped()
+        /// Whether there is more that could be sent at once.
+        var hasMore = false
+    }
+
     /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
-    func takeOutput(
-        after replies: inout ByteBuffer, isWritable: Bool, now: Timestamp, engine: BrokerEngine
-    ) -> (dropped: [BrokerSession.Dropped], hasMore: Bool) {
+    func takeOutput(after replies: inout ByteBuffer, now: Timestamp, engine: BrokerEngine) -> Output {
         self.state.withLock { state in
             state.isFlushPending = false
-            state.isWritable = isWritable
-            var dropped: [BrokerSession.Dropped] = []
-            if isWritable {
-                dropped = state.session.pump(limit: Self.highWaterMark, now: now, into: &state.out)
-                engine.account(&state)
-            }
+            state.isWritable = true
+            let pumped = state.session.pump(limit: Self.highWaterMark, now: now, into: &state.out)
+            engine.account(&state)
             if state.out.readableBytes > 0 {
                 if replies.readableBytes == 0 {
                     swap(&replies, &state.out)
@@ -108,8 +119,13 @@ extension HostedSession {
                 }
                 state.out = ByteBuffer()
             }
-            return (dropped, isWritable && state.session.hasMoreToWrite)
+            return Output(pumped: pumped, hasMore: state.session.hasMoreToWrite)
         }
+    }
+
+    /// Whether a message would be written at once, or be the only one that waits.
+    var takesMore: Bool {
+        self.state.withLock { $0.session.queuedMessages == 0 && $0.out.readableBytes < Self.highWaterMark }
     }
 }
 
@@ -124,11 +140,14 @@ extension HostedSession {
         case occupied(ConnectionHandle)
         /// It has ended meanwhile: another one has to be found.
         case over
+        /// It is of another user, who does not give it away.
+        case foreign
     }
 
-    func acquire(_ connection: ConnectionHandle) -> Acquired {
+    func acquire(_ connection: ConnectionHandle, for client: MQTTBrokerClient) -> Acquired {
         self.state.withLock { state in
             guard !state.isOver else { return .over }
+            guard state.client.username == client.username else { return .foreign }
             if let other = state.connection { return .occupied(other) }
             state.connection = connection
             return .acquired(exchange(&state.incoming, with: nil) ?? BrokerIncoming())

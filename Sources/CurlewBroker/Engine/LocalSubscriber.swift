@@ -9,10 +9,12 @@ final class LocalSubscriber: Sendable {
         var waiting: UnsafeContinuation<MQTTBrokerMessage?, Never>?
         var isFinished = false
         var dropped = 0
+        /// What comes while the retained messages are still put in front of it; `nil` from then on.
+        var later: Deque<MQTTBrokerMessage>? = []
     }
 
     let filter: TopicFilter
-    private let capacity: Int
+    let capacity: Int
     /// Guards what waits, and who waits for it.
     private let state = Mutex(State())
 
@@ -29,6 +31,14 @@ final class LocalSubscriber: Sendable {
         let (continuation, isTaken): (UnsafeContinuation<MQTTBrokerMessage?, Never>?, Bool) = self.state.withLock {
             state in
             guard !state.isFinished else { return (nil, true) }
+            if let count = state.later?.count {
+                guard state.messages.count + count < self.capacity else {
+                    state.dropped += 1
+                    return (nil, false)
+                }
+                state.later?.append(message)
+                return (nil, true)
+            }
             if let waiting = exchange(&state.waiting, with: nil) { return (waiting, true) }
             guard state.messages.count < self.capacity else {
                 state.dropped += 1
@@ -39,6 +49,15 @@ final class LocalSubscriber: Sendable {
         }
         continuation?.resume(returning: message)
         return isTaken
+    }
+
+    /// Puts in retained messages, which go before what has come since the subscription was made.
+    func begin(with retained: [MQTTBrokerMessage]) {
+        self.state.withLock { state in
+            state.messages.append(contentsOf: retained.prefix(self.capacity))
+            state.dropped += max(0, retained.count - self.capacity)
+            state.messages.append(contentsOf: exchange(&state.later, with: nil) ?? [])
+        }
     }
 
     /// The next message; `nil` when the subscription is over or the task is cancelled.

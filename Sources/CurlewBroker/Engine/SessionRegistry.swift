@@ -14,14 +14,14 @@ final class SessionRegistry: Sendable {
     /// The session of that identifier, or `make()` if there is none and fewer than `maximum`; `nil` if there is no room.
     func findOrInsert(
         _ clientIdentifier: String, maximum: Int, _ make: () -> HostedSession
-    ) -> (session: HostedSession, isNew: Bool)? {
-        if let session = self[clientIdentifier] { return (session, false) }
+    ) -> HostedSession? {
+        if let session = self[clientIdentifier] { return session }
         let new = make()
         return self.sessions.withLock { sessions in
-            if let session = sessions[clientIdentifier] { return (session, false) }
+            if let session = sessions[clientIdentifier] { return session }
             guard sessions.count < maximum else { return nil }
             sessions[clientIdentifier] = new
-            return (new, true)
+            return new
         }
     }
 

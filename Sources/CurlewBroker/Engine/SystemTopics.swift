@@ -111,7 +111,8 @@ extension MQTTBroker {
                 for (name, text) in changes {
                     guard let topic = try? TopicName("$SYS/broker/" + name) else { continue }
                     let packet = Publish(
-                        topic: topic, payload: ByteBuffer(string: text), qos: .exactlyOnce, retain: true, packetID: PacketID(1))
+                        topic: topic, payload: ByteBuffer(string: text), qos: .exactlyOnce, retain: true,
+                        packetID: PacketID(1))
                     _ = engine.publish(packet, topic: topic, from: nil, isSystem: true, on: worker, now: now)
                 }
             }

@@ -43,7 +43,7 @@ final class Worker: Sendable {
             let connections = exchange(&state.toFlushElsewhere[index].connections, with: [])
             state.toFlushElsewhere[index].worker.flush(connections)
         }
-        for connection in exchange(&state.toFlush, with: []) { connection.onLoop.flush() }
+        for connection in exchange(&state.toFlush, with: []) { connection.onLoop?.flush() }
     }
 
     /// Has connections of this loop send what they have; from another loop.
@@ -61,7 +61,7 @@ final class Worker: Sendable {
             mailbox.isScheduled = false
             return exchange(&mailbox.connections, with: [])
         }
-        for connection in connections { connection.onLoop.flush() }
+        for connection in connections { connection.onLoop?.flush() }
     }
 
     /// Once a second: who has been silent for too long.

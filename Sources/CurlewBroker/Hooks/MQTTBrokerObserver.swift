@@ -48,7 +48,7 @@ public enum MQTTBrokerEvent: Sendable, Hashable {
     case subscribed(MQTTBrokerClient, TopicFilter, SubscriptionOptions)
     /// A client gave up a subscription.
     case unsubscribed(MQTTBrokerClient, TopicFilter)
-    /// A message for that client was given up.
+    /// A message for that client was given up; of older ones that made room, the topic is that of the message that came.
     case dropped(clientIdentifier: String, TopicName, MQTTDropReason)
     /// A client acknowledged a message at QoS 1 or 2.
     case acknowledged(clientIdentifier: String, TopicName, ReasonCode)

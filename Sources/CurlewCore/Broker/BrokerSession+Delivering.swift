@@ -12,7 +12,7 @@ extension BrokerSession {
         into out: inout ByteBuffer
     ) -> Delivered {
         guard canWrite, self.hasWindow(for: terms.qos) else {
-            return self.enqueue(&publication, terms, hasRoom: hasRoom)
+            return self.enqueue(&publication, terms, hasRoom: hasRoom, now: now)
         }
         guard terms.qos > .atMostOnce else {
             return self.write(&publication, terms, packetID: nil, now: now, into: &out) ? .written : .tooLarge
@@ -22,7 +22,7 @@ extension BrokerSession {
             let id = self.inFlight.insert(
                 .publish(Pending(message: message, terms: terms), isOnWire: true))
         else {
-            return self.enqueue(&publication, terms, hasRoom: hasRoom)
+            return self.enqueue(&publication, terms, hasRoom: hasRoom, now: now)
         }
         guard self.write(&publication, terms, packetID: id, now: now, into: &out) else {
             _ = self.inFlight.remove(id)
@@ -39,45 +39,61 @@ extension BrokerSession {
         case tooLarge(TopicName)
     }
 
+    /// What ``pump(limit:now:into:)`` has done.
+    package struct Pumped: Equatable, Sendable {
+        /// How many messages were written.
+        package var written = 0
+        /// What was given up on the way.
+        package var dropped: [Dropped] = []
+
+        package init(written: Int = 0, dropped: [Dropped] = []) {
+            self.written = written
+            self.dropped = dropped
+        }
+    }
+
     /// Writes what waits, until the window is full or `out` holds `limit` bytes.
-    ///
-    /// - Returns: What was given up on the way.
-    package mutating func pump(limit: Int, now: Timestamp, into out: inout ByteBuffer) -> [Dropped] {
-        var dropped: [Dropped] = []
-        guard self.isConnected else { return dropped }
-        self.resend(limit: limit, now: now, into: &out)
-        guard self.connection?.resends.isEmpty == true else { return dropped }
+    package mutating func pump(limit: Int, now: Timestamp, into out: inout ByteBuffer) -> Pumped {
+        var pumped = Pumped()
+        guard self.isConnected else { return pumped }
+        self.resend(limit: limit, now: now, into: &out, &pumped)
+        guard self.connection?.resends.isEmpty == true else { return pumped }
         while out.readableBytes < limit, let pending = self.first {
             guard !pending.message.isExpired(at: now) else {  // [MQTT-3.3.2-5]
                 _ = self.removeFirst()
-                dropped.append(.expired(pending.message.topic))
+                pumped.dropped.append(.expired(pending.message.topic))
                 continue
             }
             var publication = Publication(pending.message)
             if pending.terms.qos == .atMostOnce {
                 if !self.write(&publication, pending.terms, packetID: nil, now: now, into: &out) {
-                    dropped.append(.tooLarge(pending.message.topic))
+                    pumped.dropped.append(.tooLarge(pending.message.topic))
+                } else {
+                    pumped.written += 1
                 }
                 _ = self.removeFirst()
                 continue
             }
             guard let quota = self.connection?.sendQuota, quota > 0, self.bytesInFlight < self.bounds.inFlightBytes,
                 let id = self.inFlight.insert(.publish(pending, isOnWire: true))
-            else { return dropped }
+            else { return pumped }
             if self.write(&publication, pending.terms, packetID: id, now: now, into: &out) {
                 self.connection?.sendQuota -= 1
                 self.addBytesInFlight(pending.message.byteCount)
+                pumped.written += 1
             } else {
                 _ = self.inFlight.remove(id)
-                dropped.append(.tooLarge(pending.message.topic))
+                pumped.dropped.append(.tooLarge(pending.message.topic))
             }
             _ = self.removeFirst()
         }
-        return dropped
+        return pumped
     }
 
     /// Writes again what an earlier connection left unacknowledged, with DUP and the same packet identifier [MQTT-4.4.0-1] [MQTT-3.3.1-1].
-    private mutating func resend(limit: Int, now: Timestamp, into out: inout ByteBuffer) {
+    private mutating func resend(
+        limit: Int, now: Timestamp, into out: inout ByteBuffer, _ pumped: inout Pumped
+    ) {
         while out.readableBytes < limit, let connection, let id = connection.resends.last, connection.sendQuota > 0 {
             self.connection?.resends.removeLast()
             switch self.inFlight[id] {
@@ -87,8 +103,10 @@ extension BrokerSession {
                 guard self.fits(packet), (try? packet.encode(into: &out, version: connection.terms.version)) != nil
                 else {
                     self.finish(id)
+                    pumped.dropped.append(.tooLarge(pending.message.topic))
                     continue
                 }
+                pumped.written += 1
                 self.inFlight.replace(id, with: .publish(pending, isOnWire: true))
             case .release(isOnWire: false)?:
                 self.send(.pubrel, Acknowledgement(id), into: &out)

@@ -57,6 +57,9 @@ package struct BrokerSession: Sendable {
     struct Pending: Sendable {
         let message: BrokerMessage
         let terms: DeliveryTerms
+
+        /// What it counts for in the bounds.
+        var weight: Int { self.message.byteCount + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
     }
 
     /// The sender's part of an exchange at QoS 1 or 2.
@@ -81,7 +84,7 @@ package struct BrokerSession: Sendable {
 
     package var bounds: Bounds
     var inFlight = InFlightTable<Sent>()
-    private(set) var bytesInFlight = 0
+    package private(set) var bytesInFlight = 0
     private var queue = Deque<Pending>()
     /// What waits in the queue weighs so much.
     package private(set) var queuedBytes = 0
@@ -136,9 +139,7 @@ package struct BrokerSession: Sendable {
     package mutating func disconnected() {
         self.connection = nil
         guard !self.bounds.queuesAtMostOnce, self.queuedAtMostOnce > 0 else { return }
-        self.queue.removeAll { $0.terms.qos == .atMostOnce }
-        self.queuedBytes = self.queue.reduce(0) { $0 + $1.message.byteCount }
-        self.queuedAtMostOnce = 0
+        self.keep { $0.terms.qos > .atMostOnce }
     }
 
     /// The session ends. Returns the messages of shared subscriptions that another member shall get: not what is in flight at QoS 2, of
@@ -158,14 +159,15 @@ package struct BrokerSession: Sendable {
         return orphans
     }
 
-    /// The client has left a shared subscription: what waits for it because of that goes to other members.
-    package mutating func left(_ group: TopicFilter) -> [BrokerMessage] {
-        guard self.queue.contains(where: { $0.terms.group == group }) else { return [] }
-        let orphans = self.queue.filter { $0.terms.group == group }
-        self.queue.removeAll { $0.terms.group == group }
-        self.queuedBytes = self.queue.reduce(0) { $0 + $1.message.byteCount }
-        self.queuedAtMostOnce = self.queue.count { $0.terms.qos == .atMostOnce }
-        return orphans.map(\.message)
+    /// The client has left shared subscriptions: what waits for it because of that goes to other members.
+    package mutating func left(_ groups: Set<TopicFilter>) -> [(TopicFilter, BrokerMessage)] {
+        guard !groups.isEmpty else { return [] }
+        var orphans: [(TopicFilter, BrokerMessage)] = []
+        for pending in self.queue {
+            if let group = pending.terms.group, groups.contains(group) { orphans.append((group, pending.message)) }
+        }
+        if !orphans.isEmpty { self.keep { pending in pending.terms.group.map { !groups.contains($0) } ?? true } }
+        return orphans
     }
 
     // MARK: The queue
@@ -178,6 +180,8 @@ package struct BrokerSession: Sendable {
         case queued
         /// There is nobody for whom it could wait: QoS 0 and the client is away.
         case notKept
+        /// So many older messages were given up to make room, which was enough if it `isTaken`.
+        case queuedInPlaceOf(Int, isTaken: Bool)
         /// It was not taken, for there is no room.
         case queueFull
         /// It is larger than the client accepts, and counts as delivered [MQTT-3.1.2-25].
@@ -185,30 +189,55 @@ package struct BrokerSession: Sendable {
     }
 
     /// Puts a message at the end of the queue. `hasRoom` tells whether the queues of all sessions together have room.
-    mutating func enqueue(_ publication: inout Publication, _ terms: DeliveryTerms, hasRoom: Bool) -> Delivered {
+    mutating func enqueue(
+        _ publication: inout Publication, _ terms: DeliveryTerms, hasRoom: Bool, now: Timestamp
+    ) -> Delivered {
         guard self.isConnected || terms.qos > .atMostOnce || self.bounds.queuesAtMostOnce else { return .notKept }
-        let message = publication.message()
-        var isFull = !hasRoom || self.isFull(for: message)
-        while isFull, self.bounds.dropsOldest, !self.queue.isEmpty {
-            _ = self.removeFirst()
-            isFull = self.isFull(for: message)
+        let pending = Pending(message: publication.message(), terms: terms)
+        guard pending.weight <= self.bounds.queuedBytes else { return .queueFull }
+        var replaced = 0
+        if !hasRoom || self.isFull(for: pending) {
+            self.removeExpired(now: now)
+            // Where all queues together are full, what comes takes the place of what goes.
+            var freed = hasRoom ? Int.max : 0
+            while self.bounds.dropsOldest, freed < pending.weight || self.isFull(for: pending),
+                let oldest = self.removeFirst()
+            {
+                replaced += 1
+                if !hasRoom { freed += oldest.weight }
+            }
+            guard freed >= pending.weight, !self.isFull(for: pending) else {
+                return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: false) : .queueFull
+            }
         }
-        guard !isFull else { return .queueFull }
-        self.queue.append(Pending(message: message, terms: terms))
-        self.queuedBytes += message.byteCount
+        self.queue.append(pending)
+        self.queuedBytes += pending.weight
         if terms.qos == .atMostOnce { self.queuedAtMostOnce += 1 }
-        return .queued
+        return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: true) : .queued
     }
 
-    private func isFull(for message: BrokerMessage) -> Bool {
-        self.queue.count >= self.bounds.queuedMessages || self.queuedBytes > self.bounds.queuedBytes - message.byteCount
+    private func isFull(for pending: Pending) -> Bool {
+        self.queue.count >= self.bounds.queuedMessages || self.queuedBytes > self.bounds.queuedBytes - pending.weight
+    }
+
+    /// Makes room by what nobody will get any more [MQTT-3.3.2-5].
+    private mutating func removeExpired(now: Timestamp) {
+        guard self.queue.contains(where: { $0.message.isExpired(at: now) }) else { return }
+        self.keep { !$0.message.isExpired(at: now) }
+    }
+
+    /// Keeps of the queue what `isKept` says.
+    private mutating func keep(_ isKept: (Pending) -> Bool) {
+        self.queue.removeAll { !isKept($0) }
+        self.queuedBytes = self.queue.reduce(0) { $0 + $1.weight }
+        self.queuedAtMostOnce = self.queue.count { $0.terms.qos == .atMostOnce }
     }
 
     var first: Pending? { self.queue.first }
 
     mutating func removeFirst() -> Pending? {
         guard let first = self.queue.popFirst() else { return nil }
-        self.queuedBytes -= first.message.byteCount
+        self.queuedBytes -= first.weight
         if first.terms.qos == .atMostOnce { self.queuedAtMostOnce -= 1 }
         return first
     }

@@ -100,7 +100,8 @@ package struct Publication: Sendable {
         try packet.encode(into: &bytes, version: version)
         out.writeImmutableBuffer(bytes)
         // Behind the fixed header, of one byte and the length, and the topic.
-        let header = bytes.readableBytes < 130 ? 2 : bytes.readableBytes < 16_387 ? 3 : 4
+        let size = bytes.readableBytes
+        let header = size < 130 ? 2 : size < 16_387 ? 3 : size < 2_097_156 ? 4 : 5
         self.template = Template(
             shape: shape, bytes: bytes, packetID: header + 2 + self.topic.string.utf8.count)
     }

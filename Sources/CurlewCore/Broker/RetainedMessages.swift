@@ -7,7 +7,7 @@ package struct RetainedMessages: Sendable {
         case set
         /// An empty payload removed what there was, or there was nothing [MQTT-3.3.1-6] [MQTT-3.3.1-7].
         case removed(Bool)
-        /// There is no room for another.
+        /// There is no room for it; the former message of the topic is gone as well.
         case full
     }
 
@@ -55,7 +55,12 @@ package struct RetainedMessages: Sendable {
         }
         guard former != nil || self.tree.count < self.maximumCount,
             self.byteCount - formerBytes <= self.maximumBytes - message.byteCount
-        else { return .full }
+        else {
+            // What was there is not the last message any more.
+            self.tree.remove(key)
+            self.byteCount -= formerBytes
+            return .full
+        }
         self.tree[key] = Entry(message: message, source: source)
         self.byteCount += message.byteCount - formerBytes
         return .set
@@ -74,21 +79,29 @@ package struct RetainedMessages: Sendable {
     /// Goes through the messages that match `filter`, with pauses if need be.
     package func matching(_ filter: TopicFilter) -> Cursor { Cursor(cursor: self.tree.topics(matching: filter)) }
 
-    /// Removes those whose time is over.
-    package mutating func removeExpired(now: Timestamp) -> [TopicName] {
+    /// Those whose time is over: to be looked for in a copy, for it takes a while, and then given to ``remove(_:)``.
+    package func expired(now: Timestamp) -> [BrokerMessage] {
         var expired: [BrokerMessage] = []
         self.tree.forEach { _, entry in if entry.message.isExpired(at: now) { expired.append(entry.message) } }
-        for message in expired {
+        return expired
+    }
+
+    /// Removes messages, unless others have taken their places.
+    package mutating func remove(_ messages: [BrokerMessage]) {
+        for message in messages where self.isCurrent(message) {
             self.tree.remove(TopicFilter(exactly: message.topic))
             self.byteCount -= message.byteCount
         }
-        return expired.map(\.topic)
     }
 
     /// Goes through retained messages, as they were when it began.
     package struct Cursor: Sendable {
         fileprivate var cursor: TopicTreeCursor<Entry>
 
-        package mutating func next() -> Entry? { self.cursor.next()?.value }
+        /// Whether there are no more.
+        package var isAtEnd: Bool { self.cursor.isAtEnd }
+
+        /// The next one; `nil` when there is none, or when `steps` have been made in vain: then it can be asked again.
+        package mutating func next(steps: inout Int) -> Entry? { self.cursor.next(steps: &steps)?.value }
     }
 }

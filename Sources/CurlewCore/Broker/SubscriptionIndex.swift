@@ -25,13 +25,18 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
 
     /// How many subscriptions there are.
     package private(set) var count = 0
+    /// How often something was changed that makes routes differ.
+    package private(set) var changes: UInt64 = 0
 
     package init() {}
 
     /// Makes a subscription, or replaces what it grants [MQTT-3.8.4-3]. Returns whether it is new.
     @discardableResult
     package mutating func insert(_ filter: TopicFilter, _ subscriber: Subscriber, _ grant: Grant) -> Bool {
+        // Most that is subscribed to once more is as it was: that must cost nobody his routes.
+        guard self.tree[filter]?[subscriber] != grant else { return false }
         let former = self.tree.withValue(for: filter, default: [:]) { $0.updateValue(grant, forKey: subscriber) }
+        self.changes &+= 1
         if former == nil { self.count += 1 }
         return former == nil
     }
@@ -45,6 +50,7 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
             return subscribers.isEmpty
         }
         if isEmpty { self.tree.remove(filter) }
+        self.changes &+= 1
         self.count -= 1
         return true
     }
@@ -126,7 +132,7 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
     /// The clients that share a subscription, one of which gets the message [MQTT-4.8.2-4].
     package struct Group: Sendable {
         package let filter: TopicFilter
-        package let members: [(subscriber: Subscriber, grant: Grant)]
+        package var members: [(subscriber: Subscriber, grant: Grant)]
 
         /// How the message goes to one of the members.
         package func terms(_ grant: Grant, publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms? {

@@ -43,6 +43,20 @@ extension ReasonCode {
         }
     }
 
+    /// This code, or the one that comes nearest among those that the standard lists for that packet of 5.0.
+    package func fitting(_ packet: PacketType) -> ReasonCode {
+        if self.isDefined(for: packet) { return self }
+        switch (self, packet) {
+        case (.serverShuttingDown, .connack), (.keepAliveTimeout, .connack): return .serverUnavailable
+        case (.badUserNameOrPassword, .disconnect), (.banned, .disconnect), (.banned, .puback), (.banned, .pubrec),
+            (.badAuthenticationMethod, .puback), (.badAuthenticationMethod, .pubrec):
+            return .notAuthorized
+        case (.unsupportedProtocolVersion, .disconnect), (.topicAliasInvalid, .connack): return .protocolError
+        case _ where self.isFailure: return .unspecifiedError
+        default: return .success
+        }
+    }
+
     // MARK: Before 5.0
 
     /// The reason code that means what a CONNACK of MQTT 3.1 or 3.1.1 says with `returnCode`; `nil` for a reserved one.

@@ -25,9 +25,14 @@ package struct TopicTreeCursor<Value> {
         self.path = [Place(node: root, position: isAll ? nil : 0, givesValue: false)]
     }
 
-    /// The next topic, as the filter that only it matches, and its value; in no particular order.
-    package mutating func next() -> (topic: TopicFilter, value: Value)? {
-        while let depth = self.path.indices.last {
+    /// Whether there are no more.
+    package var isAtEnd: Bool { self.path.isEmpty }
+
+    /// The next topic, as the filter that only it matches, and its value; in no particular order. Each node that is looked at takes one of
+    /// `steps`; when there are none left, it is `nil` and can be asked again with more.
+    package mutating func next(steps: inout Int) -> (topic: TopicFilter, value: Value)? {
+        while steps > 0, let depth = self.path.indices.last {
+            steps -= 1
             let place = self.path[depth]
             if place.givesValue {
                 self.path[depth].givesValue = false
@@ -48,11 +53,13 @@ package struct TopicTreeCursor<Value> {
     /// The child to be looked at next: of a literal level, there is one at the most.
     private func nextSlot(of place: Place) -> TopicTreeChildren<Value>.Slot? {
         guard let position = place.position else { return place.node.children.slot(after: place.slot) }
-        guard position < self.filter.count || position == self.filter.count && self.filter.last == TopicByte.separator else {
+        guard position < self.filter.count || position == self.filter.count && self.filter.last == TopicByte.separator
+        else {
             return nil
         }
         if position < self.filter.count,
-            self.filter[position] == TopicByte.singleLevelWildcard || self.filter[position] == TopicByte.multiLevelWildcard
+            self.filter[position] == TopicByte.singleLevelWildcard
+                || self.filter[position] == TopicByte.multiLevelWildcard
         {
             return place.node.children.slot(after: place.slot)
         }

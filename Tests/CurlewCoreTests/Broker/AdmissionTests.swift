@@ -71,7 +71,7 @@ struct AdmissionTests {
         var terms = ServerTerms()
         terms.maximumQoS = .atLeastOnce
         terms.retainAvailable = false
-        let topic = try TopicName("w")
+        let topic = TopicName("w")
         let high = Connect(clientIdentifier: "a", will: .init(topic: topic, payload: ByteBuffer(), qos: .exactlyOnce))
         #expect(self.refusal(terms, high) == .qosNotSupported)
         let retained = Connect(clientIdentifier: "a", will: .init(topic: topic, payload: ByteBuffer(), retain: true))
