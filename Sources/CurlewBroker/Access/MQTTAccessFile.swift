@@ -1,4 +1,4 @@
-public import CurlewCore
+import CurlewCore
 import Synchronization
 
 /// Says who may publish and receive what, by a file in the syntax of mosquitto's access lists.

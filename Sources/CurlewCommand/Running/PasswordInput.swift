@@ -1,16 +1,16 @@
 #if Tools
     /// Where a password comes from that is not on the command line: from a person, asked twice, or from a pipe, in its first line.
-    struct PasswordInput {
+    struct PasswordInput: Sendable {
         /// As many as MQTT can carry.
         static let maximumLength = 65_535
 
         private let input: Descriptor
-        private let ask: (String) -> Void
+        private let ask: @Sendable (String) -> Void
 
         /// - Parameters:
         ///   - input: A terminal or a pipe.
         ///   - ask: Shows text to the person at the terminal, as it is.
-        init(_ input: Descriptor, ask: @escaping (String) -> Void) {
+        init(_ input: Descriptor, ask: @escaping @Sendable (String) -> Void) {
             self.input = input
             self.ask = ask
         }

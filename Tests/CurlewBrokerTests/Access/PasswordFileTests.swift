@@ -1,7 +1,6 @@
 #if Accounts
     import Logging
     import NIOCore
-    import Synchronization
     import Testing
 
     @testable import CurlewBroker
@@ -142,33 +141,6 @@
             blocker.release()
             #expect(try await waiting == .allow)
             try await blocked
-        }
-    }
-
-    /// A log that keeps warnings.
-    private final class WarningLog: LogHandler, Sendable {
-        private let lines = Mutex<[String]>([])
-
-        var warnings: [String] { self.lines.withLock { $0 } }
-
-        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
-            get { nil }
-            set {}
-        }
-        var metadata: Logger.Metadata {
-            get { [:] }
-            set {}
-        }
-        var logLevel: Logger.Level {
-            get { .trace }
-            set {}
-        }
-
-        func log(
-            level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
-            function: String, line: UInt
-        ) {
-            if level == .warning { self.lines.withLock { $0.append(message.description) } }
         }
     }
 #endif
