@@ -105,6 +105,7 @@ let package = Package(
                 nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
@@ -174,7 +175,10 @@ let package = Package(
         .testTarget(
             name: "CurlewCommandTests",
             dependencies: [
-                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewCommand", "MosquittoFixture",
+                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker", "CurlewCommand", "MosquittoFixture",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "ServiceLifecycleTestKit", package: "swift-service-lifecycle"),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],
