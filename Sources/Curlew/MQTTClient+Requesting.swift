@@ -1,4 +1,5 @@
 public import CurlewCore
+import CurlewTransport
 import NIOCore
 import Synchronization
 

@@ -7,6 +7,9 @@ package protocol Link: AnyObject, Sendable {
     /// Who is at the other end, for logs: `host:port`. Holds no secrets.
     var peer: String { get }
 
+    /// The certificate that the peer has presented and TLS has verified, in DER; `nil` if there is none.
+    var peerCertificate: [UInt8]? { get }
+
     /// Whether another write would be taken without piling up; on the event loop only.
     ///
     /// A write is never refused for it. Whoever ignores it pays with memory.
@@ -31,6 +34,10 @@ package protocol Link: AnyObject, Sendable {
 
     /// Closes at once, without regard for what was not yet written. From any thread; doing it twice is harmless.
     func close()
+}
+
+extension Link {
+    package var peerCertificate: [UInt8]? { nil }
 }
 
 /// The owner of a link. All calls come on the link's event loop.

@@ -6,12 +6,14 @@ import NIOTLS
 final class SocketLink: Link {
     let eventLoop: any EventLoop
     let peer: String
+    let peerCertificate: [UInt8]?
     private let channel: any Channel
     private let handler: NIOLoopBound<SocketLinkHandler>
 
-    fileprivate init(channel: any Channel, peer: String, handler: SocketLinkHandler) {
+    fileprivate init(channel: any Channel, peer: String, peerCertificate: [UInt8]?, handler: SocketLinkHandler) {
         self.eventLoop = channel.eventLoop
         self.peer = peer
+        self.peerCertificate = peerCertificate
         self.channel = channel
         self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
     }
@@ -181,7 +183,10 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     private func open(_ context: ChannelHandlerContext) {
         guard self.owner == nil, self.failure == nil else { return }
-        self.owner = self.makeOwner(SocketLink(channel: context.channel, peer: self.peer, handler: self))
+        // A certificate that cannot be written out again is as none.
+        let certificate = self.tls == nil ? nil : try? context.peerCertificate?.toDERBytes()
+        self.owner = self.makeOwner(
+            SocketLink(channel: context.channel, peer: self.peer, peerCertificate: certificate, handler: self))
         self.finishOpening(.success(()))
     }
 

@@ -26,6 +26,7 @@ package struct SocketListener: Sendable {
         let context = if let tls { try tls.makeContext() } else { NIOSSLContext?.none }
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: Self.backlog)
             .socketLinkOptions()
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -47,6 +48,9 @@ package struct SocketListener: Sendable {
         }
     }
 
+    /// How many connections may wait to be accepted: a fleet that comes back does so at once.
+    private static let backlog: CInt = 4096
+
     /// Stops accepting. Links that are there stay.
     package func close() async {
         // It fails only when the listener is closed already.
@@ -58,11 +62,14 @@ package struct SocketListener: Sendable {
 package struct TLSServerSettings: Sendable {
     /// The listener's certificate and key; not needed with pre-shared keys.
     package var certificate: TLSSettings.ClientCertificate?
-    /// If set, clients must present a certificate that leads to one of these.
+    /// If set, clients may present a certificate that leads to one of these, and must unless `requiresClientCertificate` is off.
     package var clientTrustRoots: TLSSettings.TrustRoots?
+    package var requiresClientCertificate = true
     /// Keys by identity. If there are any, nothing else is accepted.
     package var preSharedKeys: [String: [UInt8]] = [:]
     package var applicationProtocols: [String] = []
+    /// Names of cipher suites up to TLS 1.2; empty for SwiftNIO's choice.
+    package var cipherSuites: [String] = []
     package var minimumVersion: TLSSettings.Version = .tls12
     package var maximumVersion: TLSSettings.Version = .tls13
 
@@ -75,10 +82,14 @@ package struct TLSServerSettings: Sendable {
         try configuration.apply(
             minimumVersion: self.minimumVersion, applicationProtocols: self.applicationProtocols)
         configuration.maximumTLSVersion = self.maximumVersion == .tls12 ? .tlsv12 : nil
+        if !self.cipherSuites.isEmpty {
+            configuration.cipherSuiteValues = try CipherSuites.named(self.cipherSuites)
+        }
         if let certificate { try configuration.apply(certificate, named: "server") }
         if let clientTrustRoots {
             configuration.trustRoots = try clientTrustRoots.load(as: "The authorities trusted for clients")
-            configuration.certificateVerification = .noHostnameVerification
+            configuration.certificateVerification =
+                self.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
         }
         if !self.preSharedKeys.isEmpty {
             configuration.limitToPreSharedKeys()

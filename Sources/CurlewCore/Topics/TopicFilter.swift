@@ -28,6 +28,13 @@ public struct TopicFilter: Sendable {
         }
     }
 
+    /// The filter that matches this topic and no other. Its text is never taken for a shared subscription.
+    package init(exactly topic: TopicName) {
+        self.string = topic.string
+        self.hasWildcards = false
+        self.start = 0
+    }
+
     /// Whether this is a shared subscription, of which each message goes to one subscriber only.
     public var isShared: Bool { self.start > 0 }
 

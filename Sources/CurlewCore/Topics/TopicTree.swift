@@ -97,6 +97,9 @@ package struct TopicTree<Value> {
         }
     }
 
+    /// See ``topics(matching:)``.
+    func cursor(_ filter: TopicFilter) -> TopicTreeCursor<Value> { TopicTreeCursor(root: self.root, filter: filter) }
+
     /// Whether any filter matches `topic`.
     package func containsMatch(of topic: TopicName) -> Bool {
         var found = false

@@ -25,6 +25,18 @@ struct TopicTreeChildren<Value> {
     /// The mean number of entries at which the buckets are doubled. So few entries are also compared without hashing.
     private static var load: Int { 6 }
 
+    /// The first place that has a node, or the one after `slot`: to go through all of them with pauses.
+    func slot(after slot: Slot? = nil) -> Slot? {
+        var bucket = slot?.bucket ?? 0
+        var index = slot.map { $0.index + 1 } ?? 0
+        while bucket < self.buckets.count {
+            if index < self.buckets[bucket].count { return Slot(bucket: bucket, index: index) }
+            bucket += 1
+            index = 0
+        }
+        return nil
+    }
+
     subscript(slot: Slot) -> Node { self.buckets[slot.bucket][slot.index].node }
 
     var first: Node? { self.buckets.first { !$0.isEmpty }?.first?.node }

@@ -74,6 +74,9 @@ extension TopicTreeNode {
         return try own.update(body)
     }
 
+    /// The filter that ends here without being shared, and its value.
+    var only: (topic: TopicFilter, value: Value)? { self.own.map { ($0.filter, $0.value) } }
+
     func removeValue(of filter: TopicFilter) -> Value? {
         if filter.isShared { return self.shared.removeValue(forKey: filter) }
         defer { self.own = nil }

@@ -1,12 +1,11 @@
-import CurlewCore
-import CurlewTransport
+package import CurlewCore
 import HeapModule
 import Synchronization
 
 /// Calls closures at points in time, with one sleeping task for all of them.
-final class Deadlines: Sendable {
+package final class Deadlines: Sendable {
     /// Names a deadline, to cancel it.
-    struct ID: Hashable, Sendable {
+    package struct ID: Hashable, Sendable {
         fileprivate let rawValue: UInt64
     }
 
@@ -32,14 +31,14 @@ final class Deadlines: Sendable {
     /// Guards what is to be called when, and the one task that sleeps until the first of it.
     private let state = Mutex(State())
 
-    init(clock: MonotonicClock, executor: EventLoopExecutor) {
+    package init(clock: MonotonicClock, executor: EventLoopExecutor) {
         self.clock = clock
         self.executor = executor
     }
 
     /// Calls `action` once, on the event loop's thread, after that time unless it is cancelled before.
     @discardableResult
-    func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> ID {
+    package func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> ID {
         let time = self.clock.now() + delay
         return self.state.withLock { state in
             let id = state.nextID
@@ -51,7 +50,7 @@ final class Deadlines: Sendable {
         }
     }
 
-    func cancel(_ id: ID) {
+    package func cancel(_ id: ID) {
         self.state.withLock { state in
             state.actions[id.rawValue] = nil
             // Cancelled entries stay in the heap until their time; they must not pile up there.
@@ -63,7 +62,7 @@ final class Deadlines: Sendable {
     }
 
     /// Cancels all.
-    func cancelAll() {
+    package func cancelAll() {
         self.state.withLock { state in
             state.actions.removeAll()
             state.heap = Heap()

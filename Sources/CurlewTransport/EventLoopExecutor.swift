@@ -1,20 +1,20 @@
 import DequeModule
-import NIOCore
+package import NIOCore
 import Synchronization
 
 /// Runs tasks on an event loop, so that a task that waits for the network is resumed without changing the thread.
 ///
 /// Jobs that become ready together cost the loop one wake-up.
-final class EventLoopExecutor: TaskExecutor {
+package final class EventLoopExecutor: TaskExecutor {
     private let eventLoop: any EventLoop
     /// Guards the jobs that are ready and not yet run, and whether the loop has been asked to run them.
     private let ready = Mutex((jobs: Deque<UnownedJob>(), isScheduled: false))
 
-    init(_ eventLoop: any EventLoop) {
+    package init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
     }
 
-    func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         let mustSchedule = self.ready.withLock { ready in
             ready.jobs.append(job)
@@ -34,10 +34,4 @@ final class EventLoopExecutor: TaskExecutor {
             job.runSynchronously(on: self.asUnownedTaskExecutor())
         }
     }
-}
-
-/// Puts a value in the place of another and returns the other.
-func exchange<Value>(_ place: inout Value, with value: consuming Value) -> Value {
-    swap(&place, &value)
-    return value
 }

@@ -1,0 +1,14 @@
+import CurlewTransport
+
+extension MQTTBrokerConfiguration.TLS {
+    /// What the transport is told.
+    var settings: TLSServerSettings {
+        var settings = TLSServerSettings(certificate: self.certificate)
+        settings.clientTrustRoots = self.clientAuthorities
+        settings.requiresClientCertificate = self.requiresClientCertificate
+        settings.preSharedKeys = self.preSharedKeys
+        settings.cipherSuites = self.cipherSuites
+        settings.minimumVersion = self.minimumVersion
+        return settings
+    }
+}

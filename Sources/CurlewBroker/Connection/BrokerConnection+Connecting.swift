@@ -1,0 +1,197 @@
+import CurlewCore
+import CurlewTransport
+import Logging
+import NIOCore
+import Synchronization
+
+// From CONNECT to CONNACK (MQTT 5.0 section 3.1.4).
+extension BrokerConnection {
+    func receivedConnect(_ connect: Connect) {
+        self.useVersion(connect.version)
+        self.client.version = connect.version
+        self.client.identifier = connect.clientIdentifier
+        self.client.username = connect.username
+        self.phase = .connecting
+        switch self.rules.terms.admit(connect) {
+        case .refused(let code, let reason): self.refuse(code, reason)
+        case .admitted(let admitted):
+            self.admitted = admitted
+            self.pauseReading()
+            self.authenticate(password: connect.password)
+        }
+    }
+
+    // MARK: Who it is
+
+    private func authenticate(password: ByteBuffer?) {
+        let attempt = MQTTConnectionAttempt(
+            client: self.client, password: password, certificate: self.certificate, isLocal: self.isLocal)
+        if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
+        guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
+        let (rules, handle, logger) = (self.rules, self.handle, self.engine.logger)
+        Task {
+            var decision = MQTTAuthenticationDecision.abstain
+            for authenticator in rules.authenticators where decision == .abstain {
+                do {
+                    decision = try await authenticator.authenticate(attempt)
+                } catch {
+                    logger.error("an authenticator failed", metadata: ["error": "\(error)"])
+                    decision = .deny(.serverUnavailable)
+                }
+            }
+            handle.execute { [decision] in $0.authenticated(decision) }
+        }
+    }
+
+    private func authenticated(_ decision: MQTTAuthenticationDecision) {
+        guard self.phase == .connecting else { return }
+        switch decision {
+        case .allow: self.prepare()
+        case .allowAs(let username):
+            self.client.username = username
+            self.prepare()
+        case .deny(let code):
+            self.refuse(code.isFailure ? code : .notAuthorized, "The client is not allowed to connect.")
+        case .abstain:
+            guard self.rules.allowsAnonymous(isLocal: self.isLocal) else {
+                // Who gave a name is told that the name is not known.
+                return self.refuse(
+                    self.client.username == nil ? .notAuthorized : .badUserNameOrPassword,
+                    "The client is not allowed to connect.")
+            }
+            self.prepare()
+        }
+    }
+
+    private var isLocal: Bool {
+        let address = self.client.address
+        return address.hasPrefix("127.") || address.hasPrefix("[::1]") || address.hasPrefix("::1")
+            || address.hasPrefix("[IPv4]127.") || address.hasPrefix("[IPv6]::1") || address == "in-memory client"
+    }
+
+    // MARK: Its session
+
+    /// The client may connect: what remains is its identifier, its will and its session.
+    func prepare() {
+        guard let admitted else { return }
+        if self.rules.usesUsernameAsClientIdentifier, let username = self.client.username, !username.isEmpty {
+            self.client.identifier = username
+        } else if admitted.clientIdentifier.isEmpty {
+            self.client.identifier = self.engine.makeClientIdentifier()
+        }
+        if let will = admitted.will, !self.rules.allows(self.client, .publish(will.topic)) {
+            return self.refuse(.notAuthorized, "The client is not allowed to publish its will.")
+        }
+        self.attach()
+    }
+
+    /// Takes the session of the client's identifier, after the connection that has it now has gone [MQTT-3.1.4-3].
+    private func attach() {
+        guard self.phase == .connecting, let admitted else { return }
+        let (engine, client, rules) = (self.engine, self.client, self.rules)
+        let found = engine.sessions.findOrInsert(
+            client.identifier, maximum: engine.configuration.limits.maximumSessions
+        ) {
+            HostedSession(client: client, rules: rules, bounds: engine.bounds)
+        }
+        guard let (session, isNew) = found else {
+            return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
+        }
+        switch session.acquire(self.handle) {
+        case .over: self.attach()
+        case .occupied(let other):
+            let handle = self.handle
+            other.execute { connection in
+                connection.close(.sessionTakenOver, "Another connection uses the same client identifier.")
+                handle.execute { $0.attach() }
+            }
+        case .acquired(let incoming):
+            if admitted.cleanStart, !isNew {  // [MQTT-3.1.2-4]
+                engine.end(session, on: self.worker)
+                self.attach()
+            } else {
+                self.begin(session, incoming, isResumed: !isNew, admitted)
+            }
+        }
+    }
+
+    private func begin(
+        _ session: HostedSession, _ incoming: BrokerIncoming, isResumed: Bool, _ admitted: Admission.Admitted
+    ) {
+        self.engine.cancelDeadlines(of: session)
+        self.session = session
+        self.incoming = incoming
+        self.incoming.connected(receiveMaximum: admitted.version == .v5_0 ? self.rules.terms.receiveMaximum : nil)
+        self.aliases.reset(maximum: admitted.version == .v5_0 ? self.rules.terms.topicAliasMaximum : 0)
+        self.phase = .connected
+        let isOther = session.state.withLock { state in
+            let isOther = state.client.username != self.client.username || state.rules !== self.rules
+            state.client = self.client
+            state.rules = self.rules
+            state.expiry = admitted.sessionExpiry
+            state.will = admitted.will.map(PendingWill.init)
+            state.session.connected(admitted.outgoing)
+            state.isWritable = self.link.isWritable
+            state.isFlushPending = false
+            state.out = ByteBuffer()
+            return isOther
+        }
+        if isResumed, isOther { self.engine.forgetRoutes() }
+        self.reply(
+            .connack(
+                self.rules.terms.accept(
+                    admitted, sessionPresent: isResumed,
+                    assignedIdentifier: self.client.identifier == admitted.clientIdentifier
+                        ? nil : self.client.identifier,
+                    authenticationData: admitted.authenticationData)))
+        self.engine.logger.debug("client connected", metadata: self.metadata)
+        self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
+        // CONNACK goes first [MQTT-3.2.0-1], then what an earlier connection left unacknowledged.
+        self.flush()
+        self.resumeReading()
+        self.process()
+    }
+
+    /// Refuses the client with CONNACK [MQTT-3.2.2-7].
+    func refuse(_ reasonCode: ReasonCode, _ reason: String) {
+        guard self.phase == .connecting || self.phase == .challenged else { return }
+        self.engine.logger.info(
+            "client refused", metadata: self.metadata.merging(["reason": "\(reasonCode)"]) { $1 })
+        self.engine.events.tell(.connections, .refused(self.client, reasonCode))
+        var properties = Properties()
+        if self.version == .v5_0 {
+            if self.admitted?.wantsProblemInformation ?? true { properties.reasonString = reason }
+            if reasonCode == .useAnotherServer || reasonCode == .serverMoved {
+                properties.serverReference = self.rules.terms.serverReference
+            }
+        }
+        self.reply(.connack(ConnAck(reasonCode: reasonCode, properties: properties)))
+        self.finish(reasonCode)
+    }
+
+    /// The connection is over: gives the session back, for the next or for its end.
+    func leave(_ session: HostedSession) {
+        session.state.withLock { state in
+            state.incoming = self.incoming
+            state.session.disconnected()
+            self.engine.account(&state)
+            state.isWritable = false
+            state.out = ByteBuffer()
+        }
+        self.engine.detached(session, on: self.worker)
+        session.state.withLock { state in
+            if state.connection === self.handle { state.connection = nil }
+        }
+    }
+}
+
+extension PendingWill {
+    fileprivate init(_ will: Connect.Will) {
+        var properties = will.properties
+        self.delay = .seconds(Int64(properties.willDelayInterval ?? 0))
+        properties.list.removeAll { if case .willDelayInterval = $0 { true } else { false } }
+        self.publish = Publish(
+            topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain,
+            packetID: will.qos == .atMostOnce ? nil : PacketID(1), properties: properties)
+    }
+}

@@ -1,0 +1,124 @@
+import CurlewCore
+import NIOCore
+import Synchronization
+
+// What a connected client sends, but for subscriptions.
+extension BrokerConnection {
+    // MARK: Messages
+
+    func receivedPublish(_ packet: consuming Publish, now: Timestamp) {
+        self.worker.counters.publishesReceived.count()
+        self.worker.counters.publishBytesReceived.count(packet.payload.readableBytes)
+        let topic: TopicName
+        do throws(IncomingTopicAliases.Failure) {
+            topic = try self.aliases.resolve(packet.topic, alias: packet.topicAlias)
+        } catch {
+            return self.close(error.reasonCode, error.description)
+        }
+        guard packet.qos <= self.rules.terms.maximumQoS else {  // [MQTT-3.2.2-11]
+            return self.close(.qosNotSupported, "The QoS is above \(self.rules.terms.maximumQoS.rawValue).")
+        }
+        guard !packet.retain || self.rules.terms.retainAvailable else {  // [MQTT-3.2.2-14]
+            return self.close(.retainNotSupported, "The server keeps no retained messages.")
+        }
+        guard let id = packet.packetID else {
+            _ = self.publish(packet, topic: topic, now: now)
+            return
+        }
+        switch self.incoming.receivedPublish(id, qos: packet.qos) {
+        case .receiveMaximumExceeded:
+            self.close(.receiveMaximumExceeded, "More messages are in flight than the Receive Maximum allows.")
+        case .duplicate: self.acknowledge(.pubrec, id, .success)
+        case .deliver:
+            let isExactlyOnce = packet.qos == .exactlyOnce
+            let code = self.publish(packet, topic: topic, now: now)
+            guard isExactlyOnce else {
+                self.incoming.acknowledged()
+                return self.acknowledge(.puback, id, code)  // [MQTT-4.3.2-4]
+            }
+            if code.isFailure { self.incoming.refused(id) }
+            self.acknowledge(.pubrec, id, code)  // [MQTT-4.3.3-8]
+        }
+    }
+
+    /// Passes a message on, and returns the reason code of its acknowledgement.
+    private func publish(_ packet: consuming Publish, topic: TopicName, now: Timestamp) -> ReasonCode {
+        guard let session, !Self.isReserved(topic), self.mayPublish(to: topic) else { return .notAuthorized }
+        let publisher = BrokerEngine.Publisher(client: self.client, session: session)
+        switch self.engine.publish(packet, topic: topic, from: publisher, on: self.worker, now: now) {
+        case .routed(0): return .noMatchingSubscribers
+        case .routed: return .success
+        case .rejected(let code): return code.isFailure ? code : .notAuthorized
+        }
+    }
+
+    private func mayPublish(to topic: TopicName) -> Bool {
+        guard !self.rules.authorizers.isEmpty else { return true }
+        let version = self.engine.authorizationVersion.load(ordering: .relaxed)
+        return self.permissions.allows(topic, version: version) { [rules, client] in
+            rules.allows(client, .publish(topic))
+        }
+    }
+
+    /// The broker's own topics are for the broker to publish (section 4.7.2).
+    private static func isReserved(_ topic: TopicName) -> Bool { topic.string.utf8.starts(with: "$SYS/".utf8) }
+
+    private func acknowledge(_ kind: Acknowledgement.Kind, _ id: PacketID, _ code: ReasonCode) {
+        let acknowledgement = Acknowledgement(id, reasonCode: code)
+        switch kind {
+        case .puback: self.reply(.puback(acknowledgement))
+        case .pubrec: self.reply(.pubrec(acknowledgement))
+        case .pubrel: self.reply(.pubrel(acknowledgement))
+        case .pubcomp: self.reply(.pubcomp(acknowledgement))
+        }
+    }
+
+    func receivedPubrel(_ packet: Acknowledgement) {
+        self.acknowledge(.pubcomp, packet.packetID, self.incoming.receivedPubrel(packet.packetID))
+    }
+
+    // MARK: Acknowledgements
+
+    func receivedPuback(_ packet: Acknowledgement) {
+        self.acknowledged { state in state.session.receivedPuback(packet) }
+    }
+
+    func receivedPubrec(_ packet: Acknowledgement) {
+        self.acknowledged { state in state.session.receivedPubrec(packet, into: &state.out) }
+    }
+
+    func receivedPubcomp(_ packet: Acknowledgement) {
+        self.acknowledged { state in state.session.receivedPubcomp(packet) }
+    }
+
+    private func acknowledged(_ body: (inout HostedSession.State) -> BrokerSession.Acknowledged) {
+        guard let session else { return }
+        let (outcome, mustFlush) = session.state.withLock { state in
+            let outcome = body(&state)
+            return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
+        }
+        if mustFlush { self.flushSoon() }
+        switch outcome {
+        case .delivered(let topic, let code):
+            self.engine.events.tell(
+                .acknowledged, .acknowledged(clientIdentifier: self.client.identifier, topic, code))
+        case .nothing: break
+        case .violation(let reason): self.close(.protocolError, reason)
+        }
+    }
+
+    // MARK: The end
+
+    func receivedDisconnect(_ packet: Disconnect) {
+        guard let session, let admitted else { return }
+        if let seconds = packet.properties.sessionExpiryInterval {
+            guard admitted.sessionExpiry != .atDisconnect || seconds == 0 else {  // section 3.14.2.2.2
+                return self.close(.protocolError, "A session that ends with its connection cannot be prolonged.")
+            }
+            let expiry = SessionExpiry(seconds: seconds).limited(to: self.rules.terms.maximumSessionExpiry)
+            session.state.withLock { $0.expiry = expiry }
+        }
+        if packet.reasonCode == .normalDisconnection { session.state.withLock { $0.will = nil } }  // [MQTT-3.14.4-3]
+        self.finish(packet.reasonCode)
+    }
+}

@@ -1,0 +1,334 @@
+import CurlewCore
+import CurlewTransport
+import Logging
+import NIOCore
+import Synchronization
+
+/// One connection of a client, from its first byte to its last: bytes to packets, packets to the session and the engine. Everything here
+/// happens on the connection's event loop.
+final class BrokerConnection: LinkHandler {
+    enum Phase {
+        /// Nothing but CONNECT may come.
+        case opening
+        /// The client has said who it is, and is being authenticated or waits for its session; nothing is read.
+        case connecting
+        /// The client is in an authentication of several steps, and nothing but AUTH may come.
+        case challenged
+        case connected
+        /// Nothing that comes in is looked at any more.
+        case closed
+    }
+
+    let engine: BrokerEngine
+    let worker: Worker
+    let link: any Link
+    let rules: ClientRules
+    let certificate: MQTTClientCertificate?
+    private(set) lazy var handle = ConnectionHandle(self, worker: self.worker)
+
+    var phase = Phase.opening
+    var version = ProtocolVersion.v5_0
+    var client: MQTTBrokerClient
+    private var input: PacketInput
+    private var isReading = false
+    /// How often reading was turned off and not on again.
+    private var pauses = 0
+    /// Answers that wait for the end of this round of the event loop.
+    var replies = ByteBuffer()
+    private var isFlushPending = false
+    private var hasClosed = false
+    private let opened: Timestamp
+    private var lastRead: Timestamp
+    private var isCounted = false
+
+    // From CONNECT on.
+    var admitted: Admission.Admitted?
+    var exchange: (any MQTTAuthenticationExchange)?
+    /// The session, from the moment that it is this connection's.
+    var session: HostedSession?
+    var incoming = BrokerIncoming()
+    var aliases = IncomingTopicAliases()
+    var permissions = PermissionCache()
+    /// Retained messages that are still to be sent for new subscriptions.
+    var retained: [RetainedDelivery] = []
+    private var messageRate: RateLimit?
+    private var byteRate: RateLimit?
+
+    init(
+        _ link: any Link, rules: ClientRules, certificate: MQTTClientCertificate?, engine: BrokerEngine, worker: Worker
+    ) {
+        self.link = link
+        self.rules = rules
+        self.certificate = certificate
+        self.engine = engine
+        self.worker = worker
+        let now = engine.clock.now()
+        self.opened = now
+        self.lastRead = now
+        self.client = MQTTBrokerClient(identifier: "", address: link.peer, listener: rules.name)
+        self.input = PacketInput(
+            PacketDecoder(
+                from: .client, version: .v5_0,
+                maximumPacketSize: min(Self.largestConnect, rules.terms.maximumPacketSize)))
+        let limits = engine.configuration.limits
+        self.messageRate = limits.messageRate.map { RateLimit(perSecond: $0.perSecond, burst: $0.burst, now: now) }
+        self.byteRate = limits.byteRate.map { RateLimit(perSecond: $0.perSecond, burst: $0.burst, now: now) }
+    }
+
+    /// A CONNECT whose every field is as long as it can be, with some user properties.
+    private static let largestConnect: UInt32 = 512 << 10
+
+    /// The link is open: counts it among the connections.
+    func open() {
+        self.worker.onLoop.connections[ObjectIdentifier(self)] = self
+        self.worker.counters.connectionsAccepted.count()
+        self.isCounted = true
+        let count = self.engine.connections.wrappingAdd(1, ordering: .relaxed).newValue
+        let ofListener = self.rules.connections.wrappingAdd(1, ordering: .relaxed).newValue
+        self.engine.maximumOfConnections.max(count, ordering: .relaxed)
+        if count > self.engine.configuration.limits.maximumConnections ?? .max
+            || ofListener > self.rules.maximumConnections ?? .max
+        {
+            self.engine.logger.warning("connection refused: as many as allowed are open", metadata: self.metadata)
+            self.close(.quotaExceeded, "Too many clients are connected.")
+        }
+    }
+
+    var metadata: Logger.Metadata {
+        ["client": "\(self.client.identifier.printable)", "address": "\(self.client.address)"]
+    }
+
+    // MARK: Reading
+
+    func linkRead(_ bytes: ByteBuffer) {
+        guard self.phase != .closed else { return }
+        self.lastRead = self.engine.clock.now()
+        self.worker.counters.bytesReceived.count(bytes.readableBytes)
+        if let wait = self.byteRate?.take(bytes.readableBytes, now: self.lastRead), wait > .zero {
+            self.pause(for: wait)
+        }
+        self.input.append(bytes)
+        self.process()
+    }
+
+    func linkReadCompleted() {}
+
+    /// Takes the packets that are there, as long as the next may be taken.
+    func process() {
+        // What a packet leads to may have more read, in the middle of it.
+        guard !self.isReading else { return }
+        self.isReading = true
+        defer { self.isReading = false }
+        let now = self.lastRead
+        do throws(DecodingError) {
+            while self.phase != .closed, self.phase != .connecting, let packet = try self.input.next() {
+                self.worker.counters.messagesReceived.count()
+                self.received(consume packet, now: now)
+            }
+        } catch {
+            self.malformed(error)
+        }
+    }
+
+    @inline(__always)
+    private func received(_ packet: consuming Packet, now: Timestamp) {
+        if self.phase == .connected, case .publish(let publish) = packet {
+            if let wait = self.messageRate?.take(1, now: now), wait > .zero { self.pause(for: wait) }
+            self.receivedPublish(consume publish, now: now)
+        } else {
+            self.receivedOther(packet, now: now)
+        }
+    }
+
+    private func receivedOther(_ packet: Packet, now: Timestamp) {
+        switch (self.phase, packet) {
+        case (.opening, .connect(let connect)): self.receivedConnect(connect)
+        case (.opening, _):
+            // [MQTT-3.1.0-1]
+            self.engine.logger.info("connection closed: its first packet is no CONNECT", metadata: self.metadata)
+            self.finish()
+        case (.challenged, .auth(let auth)), (.connected, .auth(let auth)): self.receivedAuth(auth)
+        case (.challenged, .disconnect): self.finish()
+        case (.challenged, _): self.close(.protocolError, "Only AUTH may be sent during an authentication.")
+        case (.connected, .puback(let packet)): self.receivedPuback(packet)
+        case (.connected, .pubrec(let packet)): self.receivedPubrec(packet)
+        case (.connected, .pubrel(let packet)): self.receivedPubrel(packet)
+        case (.connected, .pubcomp(let packet)): self.receivedPubcomp(packet)
+        case (.connected, .subscribe(let packet)): self.receivedSubscribe(packet, now: now)
+        case (.connected, .unsubscribe(let packet)): self.receivedUnsubscribe(packet)
+        case (.connected, .pingreq): self.reply(.pingresp)  // [MQTT-3.12.4-1]
+        case (.connected, .disconnect(let packet)): self.receivedDisconnect(packet)
+        default: self.close(.protocolError, "\(packet.type) must not be sent here.")  // [MQTT-3.1.0-2]
+        }
+    }
+
+    private func malformed(_ error: DecodingError) {
+        self.engine.logger.info(
+            "connection closed: its bytes are no MQTT", metadata: self.metadata.merging(["error": "\(error)"]) { $1 })
+        guard self.phase == .opening else { return self.close(error.reasonCode, "\(error)") }
+        if case .protocolVersion = error {
+            // [MQTT-3.1.2-2]; a client of a later version reads this one too.
+            self.version = .v3_1_1
+            self.send(.connack(ConnAck(reasonCode: .unsupportedProtocolVersion)))
+        }
+        self.finish()
+    }
+
+    /// From CONNECT on: packets as large as the client was told, in its version.
+    func useVersion(_ version: ProtocolVersion) {
+        self.version = version
+        self.input.use(
+            PacketDecoder(from: .client, version: version, maximumPacketSize: self.rules.terms.maximumPacketSize))
+    }
+
+    // MARK: Reading and resting
+
+    func pauseReading() {
+        self.pauses += 1
+        if self.pauses == 1 { self.link.setReading(false) }
+    }
+
+    func resumeReading() {
+        self.pauses -= 1
+        if self.pauses == 0, self.phase != .closed { self.link.setReading(true) }
+    }
+
+    private func pause(for duration: Duration) {
+        self.pauseReading()
+        self.engine.deadlines.schedule(after: duration) { [handle] in handle.execute { $0.resumeReading() } }
+    }
+
+    // MARK: Writing
+
+    /// Adds an answer to those that leave at the end of this round.
+    func reply(_ packet: Packet) {
+        // A packet of the broker's own that cannot be encoded is one with a reason string that the client did not want or cannot take.
+        guard (try? packet.encode(into: &self.replies, version: self.version)) != nil else {
+            return assertionFailure("an answer cannot be encoded")
+        }
+        self.worker.counters.messagesSent.count()
+        self.flushSoon()
+    }
+
+    /// Sends a packet at once, after what waits.
+    func send(_ packet: Packet) {
+        self.reply(packet)
+        self.flush()
+    }
+
+    func flushSoon() {
+        guard !self.isFlushPending else { return }
+        self.isFlushPending = true
+        self.worker.flushSoon(self.handle)
+    }
+
+    /// Sends all there is, in one write.
+    func flush() {
+        self.isFlushPending = false
+        guard !self.hasClosed else { return }
+        var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
+        var hasMore = false
+        if let session, self.phase == .connected {
+            let now = self.engine.clock.now()
+            self.continueRetained(now: now)
+            let output = session.takeOutput(
+                after: &bytes, isWritable: self.link.isWritable, now: now, engine: self.engine)
+            hasMore = output.hasMore || !self.retained.isEmpty && self.link.isWritable
+            for dropped in output.dropped { self.report(dropped) }
+        }
+        if bytes.readableBytes > 0 {
+            self.worker.counters.bytesSent.count(bytes.readableBytes)
+            self.link.write(bytes)
+        }
+        if hasMore, self.link.isWritable { self.flushSoon() }
+    }
+
+    private func report(_ dropped: BrokerSession.Dropped) {
+        switch dropped {
+        case .expired(let topic): self.engine.dropped(topic, .expired, for: self.client.identifier, on: self.worker)
+        case .tooLarge(let topic): self.engine.dropped(topic, .tooLarge, for: self.client.identifier, on: self.worker)
+        }
+    }
+
+    func linkWritabilityChanged(_ isWritable: Bool) {
+        if isWritable {
+            self.flushSoon()
+        } else {
+            self.session?.state.withLock { $0.isWritable = false }
+        }
+    }
+
+    // MARK: Time
+
+    func tick(now: Timestamp) {
+        switch self.phase {
+        case .opening, .connecting, .challenged:
+            if now - self.opened > self.engine.configuration.limits.connectTimeout {
+                self.engine.logger.info("connection closed: it did not connect in time", metadata: self.metadata)
+                self.finish()
+            }
+        case .connected:
+            // [MQTT-3.1.2-22]: one and a half times the keep alive.
+            guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0 else { return }
+            if self.pauses == 0, now - self.lastRead > .milliseconds(Int64(keepAlive) * 1500) {
+                self.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
+            }
+        case .closed: break
+        }
+    }
+
+    // MARK: The end
+
+    /// Tells the client why, and ends the connection; its will is published.
+    func close(_ reasonCode: ReasonCode, _ reason: String) {
+        guard self.phase != .closed else { return }
+        let isOpening = self.phase != .connected
+        self.engine.logger.info(
+            "connection closed by the broker",
+            metadata: self.metadata.merging(["reason": "\(reasonCode)", "detail": "\(reason.printable)"]) { $1 })
+        if isOpening {
+            if self.phase != .opening { self.refuse(reasonCode, reason) } else { self.finish() }
+            return
+        }
+        if self.version == .v5_0 {
+            var properties = Properties()
+            if self.admitted?.wantsProblemInformation == true { properties.reasonString = reason }
+            if reasonCode == .useAnotherServer || reasonCode == .serverMoved || reasonCode == .serverShuttingDown {
+                properties.serverReference = self.rules.terms.serverReference
+            }
+            self.send(.disconnect(Disconnect(reasonCode: reasonCode, properties: properties)))
+        }
+        self.finish(reasonCode)
+    }
+
+    /// Ends the connection, after what was written; the session goes on without it.
+    func finish(_ reasonCode: ReasonCode = .unspecifiedError) {
+        guard self.phase != .closed else { return }
+        if self.phase != .connected { self.flush() }
+        self.detach(reasonCode)
+        self.hasClosed = true
+        self.link.closeAfterWrites(within: Self.closingTime)
+    }
+
+    private static let closingTime = Duration.seconds(2)
+
+    func linkClosed(_ error: TransportError?) {
+        self.hasClosed = true
+        self.detach(.unspecifiedError)
+    }
+
+    private func detach(_ reasonCode: ReasonCode) {
+        guard self.phase != .closed else { return }
+        self.phase = .closed
+        self.worker.onLoop.connections[ObjectIdentifier(self)] = nil
+        self.engine.connections.wrappingSubtract(1, ordering: .relaxed)
+        self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
+        self.retained = []
+        guard let session = CurlewCore.exchange(&self.session, with: nil) else { return }
+        self.leave(session)
+        self.engine.events.tell(.connections, .disconnected(self.client, reasonCode))
+    }
+}
+
+@available(*, unavailable)
+extension BrokerConnection: Sendable {}

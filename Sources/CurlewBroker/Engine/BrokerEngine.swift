@@ -1,0 +1,100 @@
+import CurlewCore
+import CurlewTransport
+import Logging
+import NIOCore
+import Synchronization
+
+/// What all connections of a broker share: sessions, subscriptions, retained messages, rules.
+///
+/// Nothing here belongs to a thread. Each part has a lock of its own, and none is taken under another.
+final class BrokerEngine: Sendable {
+    let configuration: MQTTBrokerConfiguration
+    let clock: MonotonicClock
+    let logger: Logger
+    let bounds: BrokerSession.Bounds
+    let sessions = SessionRegistry()
+    /// Wills with a delay, and sessions that end some time after their connection.
+    let deadlines: Deadlines
+    let events: EventDispatch
+
+    /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
+    private let subscriptions = Mutex(SubscriptionIndex<Subscriber>())
+    private let subscriptionVersion = Atomic<UInt64>(1)
+    /// Guards the retained messages.
+    let retained: Mutex<RetainedMessages>
+    /// What waits in the queues of all sessions, in bytes.
+    private let queuedBytes = Atomic<Int>(0)
+    /// Changes when the authorizers have read their files anew: what was decided before counts no more.
+    let authorizationVersion = Atomic<Int>(0)
+    let connections = Atomic<Int>(0)
+    let maximumOfConnections = Atomic<Int>(0)
+
+    init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop) {
+        self.configuration = configuration
+        self.clock = configuration.clock
+        self.logger = configuration.logger
+        self.bounds = BrokerSession.Bounds(configuration)
+        self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
+        self.events = EventDispatch(configuration.observers)
+        self.retained = Mutex(
+            RetainedMessages(
+                maximumCount: configuration.limits.maximumRetainedMessages,
+                maximumBytes: configuration.limits.maximumRetainedBytes))
+    }
+
+    // MARK: Queues
+
+    /// Whether the queues of all sessions together may hold more.
+    var hasQueueRoom: Bool { self.queuedBytes.value < self.configuration.limits.maximumQueuedBytesOfAll }
+
+    var bytesQueued: Int { self.queuedBytes.value }
+
+    /// Adds what a session's queue has grown by to what all have; called under the session's lock.
+    func account(_ state: inout HostedSession.State) {
+        let bytes = state.session.queuedBytes
+        guard bytes != state.reportedBytes else { return }
+        self.queuedBytes.count(bytes - state.reportedBytes)
+        state.reportedBytes = bytes
+    }
+
+    // MARK: Subscriptions
+
+    var subscriptionCount: Int { self.subscriptions.withLock { $0.count } }
+
+    /// Changes the subscriptions. Whatever is published after this has returned goes by the new ones.
+    func changeSubscriptions<Result: Sendable>(
+        _ body: (inout SubscriptionIndex<Subscriber>) -> Result
+    ) -> Result {
+        self.subscriptions.withLock { index in
+            defer { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
+            return body(&index)
+        }
+    }
+
+    /// Has every loop find its routes anew.
+    func forgetRoutes() { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
+
+    /// Who gets the messages of a topic; on the worker's loop.
+    func route(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
+        worker.onLoop.routes.route(
+            of: topic, version: self.subscriptionVersion.load(ordering: .acquiring),
+            refresh: {
+                self.subscriptions.withLock { ($0, self.subscriptionVersion.load(ordering: .relaxed)) }
+            },
+            allows: { subscriber, topic in
+                guard case .session(let session) = subscriber else { return true }
+                let (client, rules) = session.state.withLock { ($0.client, $0.rules) }
+                return rules.allowsReceiving(client, topic)
+            })
+    }
+
+    // MARK: Identifiers
+
+    /// A client identifier that nobody has [MQTT-3.1.3-6].
+    func makeClientIdentifier() -> String {
+        var generator = SystemRandomNumberGenerator()
+        let alphabet = Array("abcdefghijklmnopqrstuvwxyz0123456789")
+        let suffix = String((0..<20).compactMap { _ in alphabet.randomElement(using: &generator) })
+        return self.configuration.behaviour.assignedIdentifierPrefix + suffix
+    }
+}

@@ -1,0 +1,97 @@
+import CurlewCore
+import CurlewTransport
+import Synchronization
+
+/// The rules for the clients of one listener: who may connect, who may do what, and what the listener's limits are.
+final class ClientRules: Sendable {
+    let name: String
+    let authenticators: [any MQTTBrokerAuthenticator]
+    let authorizers: [any MQTTBrokerAuthorizer]
+    let anonymous: MQTTBrokerConfiguration.Listener.Anonymous
+    let maximumConnections: Int?
+    let usesUsernameAsClientIdentifier: Bool
+    let terms: ServerTerms
+    /// Whether receiving is asked about, besides subscribing.
+    let checksReceiving: Bool
+    /// How many clients are connected through the listener.
+    let connections = Atomic<Int>(0)
+
+    init(_ listener: MQTTBrokerConfiguration.Listener, name: String, of configuration: MQTTBrokerConfiguration) {
+        self.name = name
+        self.authenticators = listener.authenticators ?? configuration.authenticators
+        self.authorizers = listener.authorizers ?? configuration.authorizers
+        self.anonymous = listener.anonymous
+        self.maximumConnections = listener.maximumConnections
+        self.usesUsernameAsClientIdentifier = listener.usesUsernameAsClientIdentifier
+        self.checksReceiving = self.authorizers.contains { $0.checksReceiving }
+        var terms = ServerTerms(configuration)
+        if let maximumQoS = listener.maximumQoS { terms.maximumQoS = maximumQoS }
+        if let maximum = listener.topicAliasMaximum { terms.topicAliasMaximum = maximum }
+        self.terms = terms
+    }
+
+    /// Whether the client may do that: the first authorizer that knows decides, and what none forbids is allowed.
+    func allows(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> Bool {
+        for authorizer in self.authorizers {
+            switch authorizer.authorize(client, action) {
+            case .allow: return true
+            case .deny: return false
+            case .abstain: continue
+            }
+        }
+        return true
+    }
+
+    /// Whether the client may receive messages of that topic by a subscription that it was allowed.
+    func allowsReceiving(_ client: MQTTBrokerClient, _ topic: TopicName) -> Bool {
+        guard self.checksReceiving else { return true }
+        for authorizer in self.authorizers where authorizer.checksReceiving {
+            switch authorizer.authorize(client, .receive(topic)) {
+            case .allow: return true
+            case .deny: return false
+            case .abstain: continue
+            }
+        }
+        return true
+    }
+
+    /// Whether a client that no authenticator knows may connect.
+    func allowsAnonymous(isLocal: Bool) -> Bool {
+        switch self.anonymous {
+        case .allowed: true
+        case .refused: false
+        case .local: isLocal && self.authenticators.isEmpty
+        }
+    }
+}
+
+extension ServerTerms {
+    init(_ configuration: MQTTBrokerConfiguration) {
+        self.init()
+        let limits = configuration.limits
+        let behaviour = configuration.behaviour
+        self.maximumQoS = limits.maximumQoS
+        self.retainAvailable = behaviour.retainAvailable
+        self.maximumPacketSize = limits.maximumPacketSize
+        self.receiveMaximum = limits.receiveMaximum
+        self.topicAliasMaximum = limits.topicAliasMaximum
+        self.maximumKeepAlive = limits.maximumKeepAlive
+        self.maximumSessionExpiry = limits.maximumSessionExpiry.map { UInt32(clamping: $0.components.seconds) }
+        self.assignsClientIdentifiers = behaviour.assignsClientIdentifiers
+        self.responseInformationPrefix = behaviour.responseInformationPrefix
+        self.serverReference = behaviour.serverReference
+        self.maximumInFlightMessages = limits.maximumInFlightMessages
+        self.outgoingTopicAliasMaximum = limits.outgoingTopicAliasMaximum
+    }
+}
+
+extension BrokerSession.Bounds {
+    init(_ configuration: MQTTBrokerConfiguration) {
+        let limits = configuration.limits
+        self.init(
+            inFlightMessages: Int(limits.maximumInFlightMessages), inFlightBytes: limits.maximumInFlightBytes ?? .max,
+            queuedMessages: limits.maximumQueuedMessages, queuedBytes: limits.maximumQueuedBytes,
+            queuesAtMostOnce: configuration.behaviour.queuesAtMostOnce,
+            dropsOldest: configuration.behaviour.overflow == .dropOldest)
+    }
+}

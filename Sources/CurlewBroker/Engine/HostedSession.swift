@@ -1,0 +1,137 @@
+import CurlewCore
+import CurlewTransport
+import NIOCore
+import Synchronization
+
+/// One client's session, for as long as it lives: on a connection, or waiting for the next.
+///
+/// Messages come from any event loop. They are put into the session, and written into its outgoing bytes, under its lock, so that no loop
+/// waits for another; the connection's own loop then sends the bytes of many messages at once.
+final class HostedSession: Sendable {
+    struct State: Sendable {
+        var session: BrokerSession
+        /// What comes from the client; taken by the connection while there is one.
+        var incoming: BrokerIncoming? = BrokerIncoming()
+        var subscriptions: [TopicFilter: SubscriptionIndex<Subscriber>.Grant] = [:]
+        var client: MQTTBrokerClient
+        /// The rules that hold for the client: of the listener that it last came through.
+        var rules: ClientRules
+
+        /// The connection, from the moment that the session is its own.
+        var connection: ConnectionHandle?
+        /// Written, and not yet taken by the connection's loop.
+        var out = ByteBuffer()
+        /// Whether the connection can take more.
+        var isWritable = false
+        /// Whether the connection's loop knows that there is something to send.
+        var isFlushPending = false
+
+        /// The will that is published if the session ends, or some time after the connection has [MQTT-3.1.2-8].
+        var will: PendingWill?
+        var expiry = SessionExpiry.atDisconnect
+        /// What will end the session, or publish its will, while the client is away.
+        var deadlines: [Deadlines.ID] = []
+        /// The session is over: nothing is taken any more.
+        var isOver = false
+        /// What this session adds to what waits in all queues.
+        var reportedBytes = 0
+    }
+
+    let clientIdentifier: String
+    /// Guards all there is of the session. Held for one message or one acknowledgement, and never while another is taken.
+    let state: Mutex<State>
+
+    init(client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds) {
+        self.clientIdentifier = client.identifier
+        self.state = Mutex(State(session: BrokerSession(bounds: bounds), client: client, rules: rules))
+    }
+
+    /// Beyond so many bytes that are not sent, messages wait in the queue.
+    static let highWaterMark = 128 << 10
+
+    var isConnected: Bool { self.state.withLock { $0.connection != nil } }
+}
+
+extension HostedSession: Hashable {
+    static func == (left: HostedSession, right: HostedSession) -> Bool { left === right }
+
+    func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
+}
+
+/// A will, and how long after the end of the connection it is due.
+struct PendingWill: Sendable {
+    var publish: Publish
+    var delay: Duration
+}
+
+// MARK: - Messages to the client
+
+extension HostedSession {
+    /// Has the client get a message.
+    ///
+    /// - Returns: What became of it, and the connection that has something to send now and does not know it yet.
+    func deliver(
+        _ publication: inout Publication, _ terms: DeliveryTerms, now: Timestamp, engine: BrokerEngine
+    ) -> (delivered: BrokerSession.Delivered, toFlush: ConnectionHandle?) {
+        let hasRoom = engine.hasQueueRoom
+        return self.state.withLock { state in
+            guard !state.isOver else { return (.notKept, nil) }
+            let delivered = state.session.deliver(
+                &publication, terms, canWrite: state.isWritable && state.out.readableBytes < Self.highWaterMark,
+                hasRoom: hasRoom, now: now, into: &state.out)
+            if delivered == .queued { engine.account(&state) }
+            guard delivered == .written || delivered == .queued && state.isWritable, !state.isFlushPending else {
+                return (delivered, nil)
+            }
+            state.isFlushPending = state.connection != nil
+            return (delivered, state.connection)
+        }
+    }
+
+    /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
+    func takeOutput(
+        after replies: inout ByteBuffer, isWritable: Bool, now: Timestamp, engine: BrokerEngine
+    ) -> (dropped: [BrokerSession.Dropped], hasMore: Bool) {
+        self.state.withLock { state in
+            state.isFlushPending = false
+            state.isWritable = isWritable
+            var dropped: [BrokerSession.Dropped] = []
+            if isWritable {
+                dropped = state.session.pump(limit: Self.highWaterMark, now: now, into: &state.out)
+                engine.account(&state)
+            }
+            if state.out.readableBytes > 0 {
+                if replies.readableBytes == 0 {
+                    swap(&replies, &state.out)
+                } else {
+                    replies.writeImmutableBuffer(state.out)
+                }
+                state.out = ByteBuffer()
+            }
+            return (dropped, isWritable && state.session.hasMoreToWrite)
+        }
+    }
+}
+
+// MARK: - Connections
+
+extension HostedSession {
+    /// What became of a connection's wish to have the session.
+    enum Acquired: Sendable {
+        /// It has it now; `incoming` is what is remembered of the client's own messages.
+        case acquired(BrokerIncoming)
+        /// Another connection has it, and must go first.
+        case occupied(ConnectionHandle)
+        /// It has ended meanwhile: another one has to be found.
+        case over
+    }
+
+    func acquire(_ connection: ConnectionHandle) -> Acquired {
+        self.state.withLock { state in
+            guard !state.isOver else { return .over }
+            if let other = state.connection { return .occupied(other) }
+            state.connection = connection
+            return .acquired(exchange(&state.incoming, with: nil) ?? BrokerIncoming())
+        }
+    }
+}

@@ -1,0 +1,210 @@
+import CurlewCore
+import CurlewTransport
+import Logging
+import NIOCore
+import Synchronization
+
+/// An MQTT broker within the program.
+///
+/// ```swift
+/// let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: 0)]))
+/// try await broker.start()
+/// let port = await broker.listeners[0].port
+/// ```
+///
+/// It speaks MQTT 3.1, 3.1.1 and 5.0 to whoever connects, on every listener. It can also be run as one service of an application
+/// (`Service`), and the program itself can publish and subscribe without a connection.
+public actor MQTTBroker {
+    /// Where the broker listens.
+    public struct BoundListener: Sendable, Hashable {
+        /// What logs, hooks and statistics call it.
+        public let name: String
+        /// The port, also where any free one was asked for.
+        public let port: Int
+        /// The address as a URL, such as `mqtt://127.0.0.1:1883`.
+        public let url: String
+    }
+
+    private enum Phase {
+        case idle
+        case starting
+        case running
+        case stopping
+        case stopped
+    }
+
+    nonisolated let engine: BrokerEngine
+    /// The group that the connections live on.
+    private let group: any EventLoopGroup
+    private var phase = Phase.idle
+    private var sockets: [SocketListener] = []
+    private var inMemory: [(InMemoryNetwork, Endpoint)] = []
+    private var housekeeping: Task<Void, Never>?
+    private var rules: [ClientRules] = []
+    /// Where it listens; empty unless it runs.
+    public private(set) var listeners: [BoundListener] = []
+    /// One for each event loop, once it runs.
+    nonisolated let workers = WorkerList()
+    let ended = EndSignal()
+
+    /// Makes a broker, which does nothing until ``start()`` or ``run()``.
+    ///
+    /// - Parameter configuration: How it runs. Default: on 127.0.0.1, port 1883.
+    public init(_ configuration: MQTTBrokerConfiguration = MQTTBrokerConfiguration()) {
+        self.group = EventLoops.shared
+        self.engine = BrokerEngine(configuration, eventLoop: self.group.next())
+    }
+
+    /// Listens. Returns when clients can connect.
+    ///
+    /// - Throws: ``MQTTBrokerError`` when the configuration cannot work, or an address cannot be listened on; then it listens nowhere.
+    public func start() async throws(MQTTBrokerError) {
+        guard case .idle = self.phase else {
+            throw MQTTBrokerError(
+                .invalidConfiguration, "The broker was started before; make another one to start again.")
+        }
+        self.phase = .starting
+        do {
+            try await self.startWorkers()
+            for listener in self.engine.configuration.listeners { try await self.listen(listener) }
+        } catch {
+            await self.stopListening()
+            self.phase = .stopped
+            throw error
+        }
+        self.startHousekeeping()
+        self.phase = .running
+    }
+
+    private func startWorkers() async throws(MQTTBrokerError) {
+        var workers: [Worker] = []
+        for eventLoop in self.group.makeIterator() {
+            do {
+                workers.append(try await Worker.make(on: eventLoop, engine: self.engine))
+            } catch {
+                throw MQTTBrokerError(.notRunning, "The event loops have been shut down.", cause: error)
+            }
+        }
+        self.workers.set(workers)
+    }
+
+    private func listen(_ listener: MQTTBrokerConfiguration.Listener) async throws(MQTTBrokerError) {
+        let configuration = self.engine.configuration
+        switch listener.address {
+        case .socket(let host, let port, let tls):
+            let name = listener.name ?? Self.url(host: host, port: port, isSecure: tls != nil)
+            let rules = ClientRules(listener, name: name, of: configuration)
+            let socket: SocketListener
+            do throws(TransportError) {
+                socket = try await SocketListener.bind(
+                    host: host, port: port, tls: tls?.settings, group: self.group, accept: self.accept(rules))
+            } catch {
+                throw MQTTBrokerError(
+                    error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration, error.message,
+                    cause: error)
+            }
+            self.sockets.append(socket)
+            let url = Self.url(host: host, port: socket.port, isSecure: tls != nil)
+            self.listeners.append(BoundListener(name: listener.name ?? url, port: socket.port, url: url))
+            self.rules.append(rules)
+        case .inMemory(let network, let endpoint):
+            let rules = ClientRules(listener, name: listener.name ?? "\(endpoint)", of: configuration)
+            network.listen(at: endpoint, on: self.group.next(), accept: self.accept(rules))
+            self.inMemory.append((network, endpoint))
+            self.listeners.append(BoundListener(name: rules.name, port: 0, url: "\(endpoint)"))
+            self.rules.append(rules)
+        }
+    }
+
+    private static func url(host: String, port: Int, isSecure: Bool) -> String {
+        "\(isSecure ? "mqtts" : "mqtt")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
+    }
+
+    private func accept(_ rules: ClientRules) -> @Sendable (any Link) -> any LinkHandler {
+        { [engine, workers] link in
+            let worker = workers.worker(of: link.eventLoop)
+            let connection = BrokerConnection(
+                link, rules: rules, certificate: link.peerCertificate.map(MQTTClientCertificate.init), engine: engine,
+                worker: worker)
+            connection.open()
+            return connection
+        }
+    }
+
+    private func startHousekeeping() {
+        self.housekeeping = Task { [engine, workers] in
+            let tick = Duration.seconds(1)
+            var next = engine.clock.now() + tick
+            while (try? await engine.clock.sleep(next)) != nil {
+                let now = engine.clock.now()
+                next = max(next + tick, now)
+                for worker in workers.all { worker.eventLoop.execute { worker.tick(now: now) } }
+            }
+        }
+    }
+
+    /// Disconnects all clients with *server shutting down*, after what was written to them has left or ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout`` has passed, and listens no
+    /// more. Wills are published before.
+    public func stop() async {
+        switch self.phase {
+        case .idle: return self.phase = .stopped
+        case .starting, .stopping, .stopped: return await self.ended.wait()
+        case .running: self.phase = .stopping
+        }
+        self.housekeeping?.cancel()
+        await self.stopListening()
+        for worker in self.workers.all {
+            worker.eventLoop.execute {
+                for connection in Array(worker.onLoop.connections.values) {
+                    connection.close(.serverShuttingDown, "The server is shutting down.")
+                }
+            }
+        }
+        await self.waitForConnections()
+        self.engine.deadlines.cancelAll()
+        for session in self.engine.sessions.all { session.state.withLock { $0.isOver = true } }
+        self.phase = .stopped
+        self.ended.set()
+    }
+
+    private func stopListening() async {
+        for socket in self.sockets { await socket.close() }
+        for (network, endpoint) in self.inMemory { network.stopListening(at: endpoint) }
+        self.sockets = []
+        self.inMemory = []
+        self.listeners = []
+    }
+
+    /// Waits until each loop has said goodbye to its clients.
+    private func waitForConnections() async {
+        for worker in self.workers.all { try? await worker.eventLoop.submit {}.get() }
+    }
+
+    /// Has authenticators and authorizers read their files anew, and looks again at what clients have subscribed to: a subscription that is
+    /// no longer allowed ends.
+    ///
+    /// - Throws: What is wrong with the first file that cannot be read or understood; its former content stays in force, and so
+    ///   does what comes after it.
+    public func reload() async throws {
+        var reloaded: Set<ObjectIdentifier> = []
+        for rules in self.rules {
+            for authenticator in rules.authenticators where Self.isFirst(authenticator, &reloaded) {
+                try await authenticator.reload()
+            }
+            for authorizer in rules.authorizers where Self.isFirst(authorizer, &reloaded) {
+                try await authorizer.reload()
+            }
+        }
+        self.engine.recheckSubscriptions()
+    }
+
+    private static func isFirst(_ hook: Any, _ seen: inout Set<ObjectIdentifier>) -> Bool {
+        guard type(of: hook) is AnyClass else { return true }
+        return seen.insert(ObjectIdentifier(hook as AnyObject)).inserted
+    }
+
+    /// Throws unless the broker runs.
+    func requireRunning() throws(MQTTBrokerError) {
+        guard case .running = self.phase else { throw MQTTBrokerError(.notRunning, "The broker is not running.") }
+    }
+}

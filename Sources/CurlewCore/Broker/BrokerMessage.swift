@@ -1,0 +1,50 @@
+package import NIOCore
+
+/// One application message that the broker holds: retained, in a queue or in flight, and shared by all whom it waits for.
+///
+/// Immutable. It holds its own bytes, unless those that they came in are mostly its payload.
+package final class BrokerMessage: Sendable {
+    package let topic: TopicName
+    package let payload: ByteBuffer
+    /// The QoS that it was published with.
+    package let qos: QoS
+    /// Whether it was published with RETAIN.
+    package let retain: Bool
+    /// All but those that belong to one hop: topic alias and subscription identifiers.
+    package let properties: Properties
+    /// When it expires, if it does (MQTT 5.0 section 3.3.2.3.3).
+    package let expiresAt: Timestamp?
+    /// Roughly what it weighs in memory, for the bounds on what waits.
+    package let byteCount: Int
+
+    /// A payload of this size or more is not copied if it fills a good part of the buffer that it came in.
+    private static let copyLimit = 4096
+    /// The object, the queue's entry and the heads of its buffers.
+    private static let overhead = 160
+
+    package init(
+        topic: TopicName, payload: ByteBuffer, qos: QoS, retain: Bool, properties: Properties, expiresAt: Timestamp?
+    ) {
+        self.topic = topic
+        let count = payload.readableBytes
+        let keepsSlice = count >= Self.copyLimit && count >= payload.storageCapacity / 2
+        self.payload = keepsSlice || count == 0 ? payload : ByteBuffer(buffer: payload, copying: count)
+        self.qos = qos
+        self.retain = retain
+        self.properties = properties
+        self.expiresAt = expiresAt
+        self.byteCount = count + topic.string.utf8.count + properties.byteCount + Self.overhead
+    }
+
+    /// Whether its time is over.
+    package func isExpired(at now: Timestamp) -> Bool { self.expiresAt.map { $0 <= now } ?? false }
+}
+
+extension ByteBuffer {
+    /// The readable bytes of another, in storage of their own.
+    fileprivate init(buffer: ByteBuffer, copying count: Int) {
+        self.init()
+        self.reserveCapacity(count)
+        buffer.withUnsafeReadableBytes { _ = self.writeBytes($0) }
+    }
+}

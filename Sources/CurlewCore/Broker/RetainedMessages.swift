@@ -1,0 +1,94 @@
+import NIOCore
+
+/// The retained messages: of each topic the last that was published with RETAIN (MQTT 5.0 section 3.3.1.3).
+package struct RetainedMessages: Sendable {
+    /// What became of a message published with RETAIN.
+    package enum Stored: Equatable, Sendable {
+        case set
+        /// An empty payload removed what there was, or there was nothing [MQTT-3.3.1-6] [MQTT-3.3.1-7].
+        case removed(Bool)
+        /// There is no room for another.
+        case full
+    }
+
+    /// A message, and who published it.
+    package struct Entry: Sendable {
+        package let message: BrokerMessage
+        /// The client identifier and the user name of the publisher; `nil` when the program itself published it.
+        package let source: Source?
+    }
+
+    /// Who published a message.
+    package struct Source: Sendable, Equatable {
+        package let clientIdentifier: String
+        package let username: String?
+
+        package init(clientIdentifier: String, username: String?) {
+            self.clientIdentifier = clientIdentifier
+            self.username = username
+        }
+    }
+
+    private var tree = TopicTree<Entry>()
+    private let maximumCount: Int
+    private let maximumBytes: Int
+
+    /// What they weigh in memory, roughly.
+    package private(set) var byteCount = 0
+
+    package init(maximumCount: Int, maximumBytes: Int) {
+        self.maximumCount = maximumCount
+        self.maximumBytes = maximumBytes
+    }
+
+    package var count: Int { self.tree.count }
+
+    /// Takes a message that was published with RETAIN [MQTT-3.3.1-5].
+    package mutating func store(_ message: BrokerMessage, from source: Source?) -> Stored {
+        let key = TopicFilter(exactly: message.topic)
+        let former = self.tree[key]?.message
+        let formerBytes = former?.byteCount ?? 0
+        guard message.payload.readableBytes > 0 else {
+            self.tree.remove(key)
+            self.byteCount -= formerBytes
+            return .removed(former != nil)
+        }
+        guard former != nil || self.tree.count < self.maximumCount,
+            self.byteCount - formerBytes <= self.maximumBytes - message.byteCount
+        else { return .full }
+        self.tree[key] = Entry(message: message, source: source)
+        self.byteCount += message.byteCount - formerBytes
+        return .set
+    }
+
+    /// The message of a topic, unless its time is over.
+    package func message(_ topic: TopicName, now: Timestamp) -> BrokerMessage? {
+        self.tree[TopicFilter(exactly: topic)].flatMap { $0.message.isExpired(at: now) ? nil : $0.message }
+    }
+
+    /// Whether this message is still the one of its topic.
+    package func isCurrent(_ message: BrokerMessage) -> Bool {
+        self.tree[TopicFilter(exactly: message.topic)]?.message === message
+    }
+
+    /// Goes through the messages that match `filter`, with pauses if need be.
+    package func matching(_ filter: TopicFilter) -> Cursor { Cursor(cursor: self.tree.topics(matching: filter)) }
+
+    /// Removes those whose time is over.
+    package mutating func removeExpired(now: Timestamp) -> [TopicName] {
+        var expired: [BrokerMessage] = []
+        self.tree.forEach { _, entry in if entry.message.isExpired(at: now) { expired.append(entry.message) } }
+        for message in expired {
+            self.tree.remove(TopicFilter(exactly: message.topic))
+            self.byteCount -= message.byteCount
+        }
+        return expired.map(\.topic)
+    }
+
+    /// Goes through retained messages, as they were when it began.
+    package struct Cursor: Sendable {
+        fileprivate var cursor: TopicTreeCursor<Entry>
+
+        package mutating func next() -> Entry? { self.cursor.next()?.value }
+    }
+}

@@ -1,0 +1,54 @@
+package import NIOCore
+
+/// Packets out of the reads of one connection: the decoder, and the beginning of a packet whose end has not come yet.
+package struct PacketInput: Sendable {
+    package private(set) var decoder: PacketDecoder
+    /// The beginning of a packet; never more than the decoder's maximum.
+    private var partial: ByteBuffer?
+
+    package init(_ decoder: PacketDecoder) { self.decoder = decoder }
+
+    /// How many bytes wait for the rest of their packet.
+    package var waiting: Int { self.partial?.readableBytes ?? 0 }
+
+    /// From the next packet on, other rules hold.
+    package mutating func use(_ decoder: PacketDecoder) { self.decoder = decoder }
+
+    /// Adds a read.
+    package mutating func append(_ bytes: ByteBuffer) {
+        if self.partial == nil {
+            self.partial = bytes
+        } else {
+            self.partial?.writeImmutableBuffer(bytes)
+        }
+    }
+
+    /// The next packet that is there to its end.
+    package mutating func next() throws(DecodingError) -> Packet? {
+        guard self.partial != nil else { return nil }
+        guard let packet = try self.decode() else {
+            self.settle()
+            return nil
+        }
+        return packet
+    }
+
+    @inline(__always)
+    private mutating func decode() throws(DecodingError) -> Packet? {
+        guard var bytes = exchange(&self.partial, with: nil) else { return nil }
+        defer { self.partial = bytes }
+        return try self.decoder.decode(from: &bytes)
+    }
+
+    /// Keeps the beginning of a packet in a buffer of its own: the one it came in may be shared with many messages.
+    private mutating func settle() {
+        guard let bytes = self.partial, bytes.readableBytes > 0 else {
+            self.partial = nil
+            return
+        }
+        guard bytes.readerIndex > 0 else { return }
+        var own = ByteBufferAllocator().buffer(capacity: max(256, bytes.readableBytes * 2))
+        own.writeImmutableBuffer(bytes)
+        self.partial = own
+    }
+}
