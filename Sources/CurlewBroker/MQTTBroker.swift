@@ -96,8 +96,7 @@ public actor MQTTBroker {
             let rules = ClientRules(listener, name: name, of: configuration)
             let socket: SocketListener
             do throws(TransportError) {
-                socket = try await SocketListener.bind(
-                    host: host, port: port, tls: tls?.settings, group: self.group, accept: self.accept(rules))
+                socket = try await self.bind(host, port, listener.addressFamily, tls?.settings, rules)
             } catch {
                 throw MQTTBrokerError(
                     error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration, error.message,
@@ -113,6 +112,25 @@ public actor MQTTBroker {
             self.inMemory.append((network, endpoint))
             self.listeners.append(BoundListener(name: rules.name, port: 0, url: "\(endpoint)"))
             self.rules.append(rules)
+        }
+    }
+
+    /// Listens on a host, or for `*` on all addresses of the machine.
+    private func bind(
+        _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily,
+        _ tls: TLSServerSettings?, _ rules: ClientRules
+    ) async throws(TransportError) -> SocketListener {
+        let everywhere = family == .ipv4 ? "0.0.0.0" : "::"
+        do throws(TransportError) {
+            return try await SocketListener.bind(
+                host: host == "*" ? everywhere : host, isIPv6Alone: host == "*" && family == .ipv6, port: port,
+                tls: tls,
+                group: self.group, accept: self.accept(rules))
+        } catch {
+            // There are machines without IPv6. What else is wrong is wrong with IPv4 as well.
+            guard host == "*", family == .any, error.code == .listeningFailed else { throw error }
+            return try await SocketListener.bind(
+                host: "0.0.0.0", port: port, tls: tls, group: self.group, accept: self.accept(rules))
         }
     }
 

@@ -13,18 +13,19 @@ package struct SocketListener: Sendable {
     ///
     /// - Parameters:
     ///   - host: The address to listen on.
+    ///   - isIPv6Alone: Whether `::` is left to IPv6; otherwise it takes IPv4 clients as well.
     ///   - port: The port to listen on; 0 for any free one.
     ///   - tls: `nil` for plain connections.
     ///   - group: Where the accepted links live.
     ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
     ///     over), before any byte is read.
     package static func bind(
-        host: String = "127.0.0.1", port: Int = 0, tls: TLSServerSettings? = nil,
+        host: String = "127.0.0.1", isIPv6Alone: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
         group: any EventLoopGroup = EventLoops.shared,
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
         let context = if let tls { try tls.makeContext() } else { NIOSSLContext?.none }
-        let bootstrap = ServerBootstrap(group: group)
+        var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: Self.backlog)
             .socketLinkOptions()
@@ -39,6 +40,10 @@ package struct SocketListener: Sendable {
                     try channel.pipeline.syncOperations.addHandler(link)
                 }
             }
+        if host == "::" {
+            // Linux leaves it to a setting of the machine.
+            bootstrap = bootstrap.serverChannelOption(Self.isIPv6Alone, value: isIPv6Alone ? 1 : 0)
+        }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
             return Self(channel: channel, port: channel.localAddress?.port ?? port)
@@ -50,6 +55,8 @@ package struct SocketListener: Sendable {
 
     /// How many connections may wait to be accepted: a fleet that comes back does so at once.
     private static let backlog: CInt = 4096
+
+    private static let isIPv6Alone = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
 
     /// Stops accepting. Links that are there stay.
     package func close() async {
@@ -67,6 +74,8 @@ package struct TLSServerSettings: Sendable {
     package var requiresClientCertificate = true
     /// Keys by identity. If there are any, nothing else is accepted.
     package var preSharedKeys: [String: [UInt8]] = [:]
+    /// What clients are told to choose their key by.
+    package var preSharedKeyHint: String?
     package var applicationProtocols: [String] = []
     /// Names of cipher suites up to TLS 1.2; empty for SwiftNIO's choice.
     package var cipherSuites: [String] = []
@@ -93,6 +102,7 @@ package struct TLSServerSettings: Sendable {
         }
         if !self.preSharedKeys.isEmpty {
             configuration.limitToPreSharedKeys()
+            configuration.pskHint = self.preSharedKeyHint
             configuration.pskServerProvider = { [keys = self.preSharedKeys] context in
                 guard let key = keys[context.clientIdentity] else { throw NIOSSLError.noCertificateToValidate }
                 return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key))

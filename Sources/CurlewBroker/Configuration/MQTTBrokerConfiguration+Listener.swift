@@ -15,11 +15,11 @@ extension MQTTBrokerConfiguration {
 
         /// Kinds of addresses.
         public enum AddressFamily: Sendable, Hashable {
-            /// IPv4 and IPv6, as far as the machine has both.
+            /// IPv6 and IPv4, or IPv4 alone where the machine has no IPv6.
             case any
             /// IPv4 alone.
             case ipv4
-            /// IPv6 alone: no IPv4 client can reach it, not even by a mapped address.
+            /// IPv6 alone.
             case ipv6
         }
 
@@ -32,7 +32,7 @@ extension MQTTBrokerConfiguration {
         let address: Address
         /// What logs, hooks and statistics call it. Default: its URL, such as `mqtt://127.0.0.1:1883`.
         public var name: String?
-        /// Which addresses are listened on where the host is a name that has several, or `*` for all of the machine. Default: all of them.
+        /// Which addresses `*` stands for, which is all of the machine; of no effect with another host. Default: IPv4 and IPv6.
         public var addressFamily = AddressFamily.any
         /// Who may connect without being known to any authenticator. Default: clients on the same machine, where there is no authenticator.
         public var anonymous: Anonymous = .local
@@ -84,8 +84,6 @@ extension MQTTBrokerConfiguration {
         public var requiresClientCertificate = true
         /// Keys by identity (RFC 4279); if there are any, nothing else is accepted.
         package var preSharedKeys: [String: [UInt8]] = [:]
-        /// Gives the keys anew, in place of ``preSharedKeys``: asked at the start and at each reload.
-        package var readPreSharedKeys: (@Sendable () throws(MQTTBrokerError) -> [String: [UInt8]])?
         /// What clients are told to choose their key by (RFC 4279 section 5.2). Default: nothing.
         package var preSharedKeyHint: String?
         /// The names of cipher suites that are accepted up to TLS 1.2, as OpenSSL or IANA call them; empty for SwiftNIO's choice.

@@ -5,11 +5,13 @@
     import UnixSignals
 
     /// What the command needs of a broker.
-    protocol RunnableBroker: Service {
+    protocol RunnableBroker: Sendable {
         /// Listens.
         func start() async throws(MQTTBrokerError)
         /// Reads anew what files say about clients and keys.
         func reload() async throws
+        /// Says goodbye to all clients, and listens no more.
+        func stop() async
         /// The ports that it listens on, in the order of the configuration.
         var ports: [Int] { get async }
     }
@@ -70,11 +72,13 @@
                 self.announce("listening on \(address.url(bound: port))")
             }
             for warning in self.warnings { self.logger.warning("\(warning)") }
-            try await withThrowingTaskGroup { group in
+            await withTaskGroup { group in
                 group.addTask {
                     for await _ in hangUps { await self.reload() }
                 }
-                try await self.broker.run()
+                // Being cancelled is an end as well.
+                try? await gracefulShutdown()
+                await self.broker.stop()
                 group.cancelAll()
             }
         }

@@ -25,7 +25,9 @@
         /// Where it listens.
         var address: ListenerAddress {
             ListenerAddress(
-                isSecure: self.tls.isOn, host: self.host ?? (self.isLocal ? "localhost" : "*"), port: self.port ?? 1883)
+                isSecure: self.tls.isOn,
+                host: self.host ?? (self.isLocal ? self.family == .ipv6 ? "::1" : "127.0.0.1" : "*"),
+                port: self.port ?? 1883)
         }
 
         fileprivate func listener(
@@ -80,11 +82,7 @@
             tls.cipherSuites = self.cipherSuites
             if let preSharedKeyHint, let path {
                 tls.preSharedKeyHint = preSharedKeyHint
-                let read: @Sendable () throws(MQTTBrokerError) -> [String: [UInt8]] = { () throws(MQTTBrokerError) in
-                    try PreSharedKeys.read(path, files: files)
-                }
-                tls.preSharedKeys = try read()
-                tls.readPreSharedKeys = read
+                tls.preSharedKeys = try PreSharedKeys.read(path, files: files)
             }
             return tls
         }

@@ -212,6 +212,9 @@
                 guard let place = given[option] else { continue }
                 self.object(place, "\(option): \(sentence)")
             }
+            if let place = given["socket_domain"], let sentence = listener.contradictionOfFamily {
+                self.object(place, "socket_domain: \(sentence)")
+            }
             let authorities = given["cafile"] ?? given["capath"]
             if let authorities, listener.tls.isOn, !listener.tls.requiresCertificate {
                 let sentence = "authorities are of no effect here, for without require_certificate no client is asked."

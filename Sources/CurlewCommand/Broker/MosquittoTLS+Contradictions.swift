@@ -1,4 +1,18 @@
 #if Tools
+    extension MosquittoListener {
+        /// Why the kind of address does not fit the address; `nil` where it does.
+        var contradictionOfFamily: String? {
+            guard let host, self.family != .any else { return nil }
+            if host.contains(":") {
+                return self.family == .ipv6 ? nil : "\(host) is none of that kind; correct one of the two."
+            }
+            if host.allSatisfy({ $0.isNumber || $0 == "." }) {
+                return self.family == .ipv4 ? nil : "\(host) is none of that kind; correct one of the two."
+            }
+            return "a name stands for the first of its addresses; give the address itself behind the port."
+        }
+    }
+
     extension MosquittoTLS {
         /// What does not go together: the option that says it, and why.
         var contradictions: [(option: String, sentence: String)] {

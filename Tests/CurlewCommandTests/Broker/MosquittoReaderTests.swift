@@ -117,7 +117,7 @@
             let listener = try #require(configuration.listeners.first)
             #expect(configuration.listeners.count == 1)
             #expect(listener.isLocal)
-            #expect(listener.address == ListenerAddress(isSecure: false, host: "localhost", port: 1883))
+            #expect(listener.address == ListenerAddress(isSecure: false, host: "127.0.0.1", port: 1883))
             #expect(listener.maximumConnections == 5)
         }
 
@@ -173,6 +173,21 @@
                 problems == [
                     "m.conf:3: per_listener_settings: it must stand before all that it is about, and so before m.conf:2."
                 ])
+        }
+
+        @Test(
+            "socket_domain must fit the address, and a name has none",
+            arguments: [
+                ("127.0.0.1", "ipv6", "127.0.0.1 is none"), ("::1", "ipv4", "::1 is none"),
+                ("localhost", "ipv4", "a name stands for the first of its addresses"),
+            ])
+        func family(host: String, family: String, reason: String) throws {
+            let problems = try MosquittoFiles.problems("listener 1 \(host)\nsocket_domain \(family)\n")
+            #expect(problems.count == 1, "\(problems)")
+            #expect(problems.first?.hasPrefix("m.conf:2: socket_domain: ") == true, "\(problems)")
+            #expect(problems.first?.contains(reason) == true, "\(problems)")
+            #expect(try MosquittoFiles.problems("listener 1 ::1\nsocket_domain ipv6\n").isEmpty)
+            #expect(try MosquittoFiles.problems("listener 1 192.0.2.1\nsocket_domain ipv4\n").isEmpty)
         }
 
         // MARK: TLS
