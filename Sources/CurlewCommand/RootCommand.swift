@@ -23,12 +23,19 @@
                 is over; 128 and the number of the signal if one ended a command that was not done; 1 for all else.
                 """,
             version: "curlew 0.1.0",
-            subcommands: [
-                PublishCommand.self, SubscribeCommand.self, RequestCommand.self, RespondCommand.self,
-                BenchCommand.self,
-            ],
+            subcommands: Self.clients + Self.accounts,
             // -h is the host, as with mosquitto's commands.
             helpNames: .long
         )
+
+        private static let clients: [any ParsableCommand.Type] = [
+            PublishCommand.self, SubscribeCommand.self, RequestCommand.self, RespondCommand.self, BenchCommand.self,
+        ]
+
+        #if Accounts
+            private static let accounts: [any ParsableCommand.Type] = [PasswordCommand.self]
+        #else
+            private static let accounts: [any ParsableCommand.Type] = []
+        #endif
     }
 #endif

@@ -47,6 +47,11 @@
 
     /// The text of a small file; `nil` where there is none.
     func textOfFile(_ path: String) throws(SystemError) -> String? {
+        try bytesOfFile(path).map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// What is in a small file; `nil` where there is none.
+    func bytesOfFile(_ path: String) throws(SystemError) -> [UInt8]? {
         let descriptor: Descriptor
         do throws(SystemError) {
             descriptor = try Descriptor.open(path)
@@ -58,7 +63,7 @@
         var bytes: [UInt8] = []
         while true {
             let more = try descriptor.readSome(65_536)
-            if more.isEmpty { return String(decoding: bytes, as: UTF8.self) }
+            if more.isEmpty { return bytes }
             bytes += more
         }
     }

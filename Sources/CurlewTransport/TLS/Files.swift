@@ -7,10 +7,10 @@
 #endif
 
 /// Reading files without Foundation. All of it blocks, so none of it belongs on an event loop.
-enum Files {
+package enum Files {
     /// Why a file cannot be read, in the words of the operating system.
-    struct Failure: Error {
-        let reason: String
+    package struct Failure: Error {
+        package let reason: String
 
         fileprivate init(errno code: CInt) {
             self.reason = String(cString: strerror(code))
@@ -24,12 +24,18 @@ enum Files {
     /// More than any certificate bundle has: keeps a mistaken path, to a disk image or a device, from filling the memory.
     private static let maximumSize = 16 << 20
 
+    /// Whether everybody who has an account on the machine may read the file.
+    package static func isReadableByEveryone(_ path: String) -> Bool {
+        var status = stat()
+        return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
+    }
+
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
-    static func read(_ path: String) throws(Failure) -> [UInt8] {
+    package static func read(_ path: String) throws(Failure) -> [UInt8] {
         guard !Self.isDirectory(path) else { throw Failure(errno: EISDIR) }
         guard let file = fopen(path, "rb") else { throw Failure(errno: errno) }
         defer { fclose(file) }
