@@ -1,14 +1,14 @@
 #if Tools
+    import Curlew
     import CurlewBroker
     import Logging
-    import ServiceLifecycle
     import UnixSignals
 
     /// What the command needs of a broker.
     protocol RunnableBroker: Sendable {
         /// Listens.
         func start() async throws(MQTTBrokerError)
-        /// Reads anew what files say about clients and keys.
+        /// Reads anew what files say about clients.
         func reload() async throws
         /// Says goodbye to all clients, and listens no more.
         func stop() async
@@ -17,7 +17,7 @@
     }
 
     /// One run of a broker: from listening, over signals that have files read anew, to the signal that ends it.
-    struct BrokerRun: Service {
+    struct BrokerRun: Sendable {
         private let broker: any RunnableBroker
         private let addresses: [ListenerAddress]
         private let warnings: [String]
@@ -48,39 +48,36 @@
         }
 
         /// Runs until a signal ends it.
-        func untilSignal() async throws {
-            var group = ServiceGroupConfiguration(
-                services: [.init(service: self, successTerminationBehavior: .gracefullyShutdownGroup)],
-                gracefulShutdownSignals: [.sigint, .sigterm],
-                logger: Logger(label: "curlew.services") { _ in SwiftLogNoOpLogHandler() })
-            // A client that takes nothing must not keep the process from ending.
-            group.maximumGracefulShutdownDuration = .seconds(20)
-            do {
-                try await ServiceGroup(configuration: group).run()
-            } catch let error as MQTTBrokerError {
-                throw Failure(error.message)
-            } catch let error as TransportError {
-                throw Failure(error.message)
-            }
+        ///
+        /// - Throws: What keeps it from listening.
+        func run() async throws(Failure) {
+            // Before anybody is told that the broker is there: until they are trapped, these signals end the process.
+            let signals = await UnixSignalsSequence(trapping: .sighup, .sigint, .sigterm)
+            try await self.run(signals)
         }
 
-        func run() async throws {
-            // Before anybody is told that the broker is there: until it is trapped, this signal ends the process.
-            let hangUps = await UnixSignalsSequence(trapping: .sighup)
-            try await self.broker.start()
+        func run<Signals: AsyncSequence & Sendable>(_ signals: Signals) async throws(Failure)
+        where Signals.Element == UnixSignal, Signals.Failure == Never {
+            do throws(MQTTBrokerError) { try await self.broker.start() } catch { throw Failure(error.message) }
             for (address, port) in zip(self.addresses, await self.broker.ports) {
                 self.announce("listening on \(address.url(bound: port))")
             }
             for warning in self.warnings { self.logger.warning("\(warning)") }
-            await withTaskGroup { group in
-                group.addTask {
-                    for await _ in hangUps { await self.reload() }
+            let end = OneShot<Void>()
+            Task {
+                for await signal in signals {
+                    if signal == .sighup {
+                        await self.reload()
+                    } else if end.value == nil {
+                        end.set(())
+                    } else {
+                        // Who asks twice does not want to wait for an orderly end.
+                        abandonProcess(Failure.general)
+                    }
                 }
-                // Being cancelled is an end as well.
-                try? await gracefulShutdown()
-                await self.broker.stop()
-                group.cancelAll()
             }
+            _ = await end.wait()
+            await self.broker.stop()
         }
 
         private func reload() async {

@@ -1,4 +1,7 @@
 #if Tools
+    import CurlewBroker
+    import CurlewTransport
+
     extension MosquittoListener {
         /// Why the kind of address does not fit the address; `nil` where it does.
         var contradictionOfFamily: String? {

@@ -1,5 +1,6 @@
 #if Tools
     import CurlewBroker
+    import Logging
 
     /// Logs who subscribes to what, where somebody has asked for just that.
     struct SubscriptionLog: MQTTBrokerObserver {

@@ -14,7 +14,7 @@
                 CURLEW_BROKER_LISTEN=mqtt://0.0.0.0 or CURLEW_BROKER_ALLOW_ANONYMOUS=true. Files of options are for the other \
                 commands; the broker has that of -c.
 
-                SIGHUP has it read passwords, access rules, certificates and keys anew, and open its log file anew. SIGTERM and \
+                SIGHUP has it read passwords and access rules anew, and open its log file anew. SIGTERM and \
                 SIGINT have it say goodbye to its clients, and end with code 0.
                 """)
 

@@ -1,9 +1,8 @@
 #if Tools
     import CurlewBroker
-    import ServiceLifecycle
-    import ServiceLifecycleTestKit
     import Synchronization
     import Testing
+    import UnixSignals
 
     @testable import CurlewCommand
 
@@ -40,25 +39,25 @@
                 ListenerAddress(isSecure: true, host: "::1", port: 0),
             ])
 
-        @Test("It says where it listens once it does, and ends in an orderly way")
+        @Test("It says where it listens once it does, reads anew when it is told to, and ends in an orderly way")
         func lines() async throws {
-            let lines = AsyncStream<String>.makeStream()
+            let (signals, sender) = AsyncStream<UnixSignal>.makeStream()
+            let (lines, writer) = AsyncStream<String>.makeStream()
             let broker = Mutex<SpokenBroker?>(nil)
-            let run = try BrokerRun(Self.plan, hasColour: false, announce: { lines.continuation.yield($0) }) {
+            let run = try BrokerRun(Self.plan, hasColour: false, announce: { writer.yield($0) }) {
                 let made = SpokenBroker($0)
                 broker.withLock { $0 = made }
                 return made
             }
-            try await testGracefulShutdown { shutdown in
-                async let end: Void = run.run()
-                var iterator = lines.stream.makeAsyncIterator()
-                #expect(await iterator.next() == "listening on mqtt://127.0.0.1:1001")
-                #expect(await iterator.next() == "listening on mqtts://[::1]:1002")
-                shutdown.triggerGracefulShutdown()
-                try await end
-            }
+            async let end: Void = run.run(signals)
+            var iterator = lines.makeAsyncIterator()
+            #expect(await iterator.next() == "listening on mqtt://127.0.0.1:1001")
+            #expect(await iterator.next() == "listening on mqtts://[::1]:1002")
+            sender.yield(.sighup)
+            sender.yield(.sigterm)
+            try await end
             let said = try #require(broker.withLock { $0 }).said
-            #expect(said == ["start", "stop"])
+            #expect(said == ["start", "reload", "stop"])
         }
 
         @Test("What keeps it from listening is one sentence, and nothing is announced")
@@ -67,7 +66,7 @@
             let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
                 SpokenBroker($0, failure: error)
             }
-            let failure = await #expect(throws: Failure.self) { try await run.untilSignal() }
+            let failure = await #expect(throws: Failure.self) { try await run.run(AsyncStream { $0.finish() }) }
             #expect(failure == Failure("Port 1883 is in use.", exitCode: 1))
         }
 
