@@ -33,13 +33,17 @@ public actor MQTTBroker {
         case stopped
     }
 
+    /// Of this package.
+    static let version = "0.1.0"
+
     nonisolated let engine: BrokerEngine
     /// The group that the connections live on.
     private let group: any EventLoopGroup
     private var phase = Phase.idle
     private var sockets: [SocketListener] = []
     private var inMemory: [(InMemoryNetwork, Endpoint)] = []
-    private var housekeeping: Task<Void, Never>?
+    /// What goes on all the time: the ticks of the loops, and the topics below `$SYS`.
+    private var housekeeping: [Task<Void, Never>] = []
     private var rules: [ClientRules] = []
     /// Where it listens; empty unless it runs.
     public private(set) var listeners: [BoundListener] = []
@@ -150,7 +154,11 @@ public actor MQTTBroker {
     }
 
     private func startHousekeeping() {
-        self.housekeeping = Task { [engine, workers] in
+        let interval = self.engine.configuration.systemTopicInterval
+        if interval > .zero {
+            self.housekeeping.append(Task { [weak self] in await self?.publishSystemTopics(every: interval) })
+        }
+        let ticking = Task { [engine, workers] in
             let tick = Duration.seconds(1)
             var next = engine.clock.now() + tick
             while (try? await engine.clock.sleep(next)) != nil {
@@ -159,6 +167,7 @@ public actor MQTTBroker {
                 for worker in workers.all { worker.eventLoop.execute { worker.tick(now: now) } }
             }
         }
+        self.housekeeping.append(ticking)
     }
 
     /// Disconnects all clients with *server shutting down*, after what was written to them has left or ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout`` has passed, and listens no
@@ -169,7 +178,8 @@ public actor MQTTBroker {
         case .starting, .stopping, .stopped: return await self.ended.wait()
         case .running: self.phase = .stopping
         }
-        self.housekeeping?.cancel()
+        for task in self.housekeeping { task.cancel() }
+        self.housekeeping = []
         await self.stopListening()
         for worker in self.workers.all {
             worker.eventLoop.execute {

@@ -1,4 +1,4 @@
-package import CurlewCore
+import CurlewCore
 import HeapModule
 import Synchronization
 

@@ -36,10 +36,13 @@ final class BrokerConnection: LinkHandler {
     /// Answers that wait for the end of this round of the event loop.
     var replies = ByteBuffer()
     private var isFlushPending = false
+    /// Since when nothing is read because the client does not take the answers.
+    private var heldSince: Timestamp?
     private var hasClosed = false
     private let opened: Timestamp
     private var lastRead: Timestamp
-    private var isCounted = false
+    /// Until when the client's rate limit has kept us from reading.
+    private var restedUntil: Timestamp
 
     // From CONNECT on.
     var admitted: Admission.Admitted?
@@ -65,6 +68,7 @@ final class BrokerConnection: LinkHandler {
         let now = engine.clock.now()
         self.opened = now
         self.lastRead = now
+        self.restedUntil = now
         self.client = MQTTBrokerClient(identifier: "", address: link.peer, listener: rules.name)
         self.input = PacketInput(
             PacketDecoder(
@@ -82,7 +86,6 @@ final class BrokerConnection: LinkHandler {
     func open() {
         self.worker.onLoop.connections[ObjectIdentifier(self)] = self
         self.worker.counters.connectionsAccepted.count()
-        self.isCounted = true
         let count = self.engine.connections.wrappingAdd(1, ordering: .relaxed).newValue
         let ofListener = self.rules.connections.wrappingAdd(1, ordering: .relaxed).newValue
         self.engine.maximumOfConnections.max(count, ordering: .relaxed)
@@ -195,6 +198,8 @@ final class BrokerConnection: LinkHandler {
 
     private func pause(for duration: Duration) {
         self.pauseReading()
+        // What the client sends in the meantime is not seen, and no silence.
+        self.restedUntil = max(self.restedUntil, self.engine.clock.now() + duration)
         self.engine.deadlines.schedule(after: duration) { [handle] in handle.execute { $0.resumeReading() } }
     }
 
@@ -213,7 +218,7 @@ final class BrokerConnection: LinkHandler {
     /// Sends a packet at once, after what waits.
     func send(_ packet: Packet) {
         self.reply(packet)
-        self.flush()
+        self.flushReplies()
     }
 
     func flushSoon() {
@@ -222,26 +227,53 @@ final class BrokerConnection: LinkHandler {
         self.worker.flushSoon(self.handle)
     }
 
-    /// Sends all there is, in one write.
+    /// Sends all there is, in one write; what a slow client cannot take yet waits where it is.
     func flush() {
         self.isFlushPending = false
-        guard !self.hasClosed else { return }
+        guard self.link.isWritable else { return self.hold() }
         var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
         var hasMore = false
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
             self.continueRetained(now: now)
-            let output = session.takeOutput(
-                after: &bytes, isWritable: self.link.isWritable, now: now, engine: self.engine)
-            hasMore = output.hasMore || !self.retained.isEmpty && self.link.isWritable
+            let output = session.takeOutput(after: &bytes, isWritable: true, now: now, engine: self.engine)
+            hasMore = output.hasMore || !self.retained.isEmpty
             for dropped in output.dropped { self.report(dropped) }
         }
-        if bytes.readableBytes > 0 {
-            self.worker.counters.bytesSent.count(bytes.readableBytes)
-            self.link.write(bytes)
-        }
+        self.write(bytes)
+        self.release()
         if hasMore, self.link.isWritable { self.flushSoon() }
     }
+
+    /// Sends the last words, whether or not there is room.
+    private func flushReplies() {
+        self.write(CurlewCore.exchange(&self.replies, with: ByteBuffer()))
+    }
+
+    private func write(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0, !self.hasClosed else { return }
+        self.worker.counters.bytesSent.count(bytes.readableBytes)
+        self.link.write(bytes)
+    }
+
+    /// The client takes nothing at the moment. One that goes on asking and never takes the answers is not read any more.
+    private func hold() {
+        self.session?.state.withLock { state in
+            state.isWritable = false
+            state.isFlushPending = false
+        }
+        guard self.replies.readableBytes > Self.mostReplies, self.heldSince == nil else { return }
+        self.heldSince = self.engine.clock.now()
+        self.pauseReading()
+    }
+
+    private func release() {
+        guard CurlewCore.exchange(&self.heldSince, with: nil) != nil else { return }
+        self.resumeReading()
+    }
+
+    /// So many bytes of answers wait before their cause is not read any more.
+    private static let mostReplies = 64 << 10
 
     private func report(_ dropped: BrokerSession.Dropped) {
         switch dropped {
@@ -251,11 +283,7 @@ final class BrokerConnection: LinkHandler {
     }
 
     func linkWritabilityChanged(_ isWritable: Bool) {
-        if isWritable {
-            self.flushSoon()
-        } else {
-            self.session?.state.withLock { $0.isWritable = false }
-        }
+        if isWritable { self.flushSoon() } else { self.session?.state.withLock { $0.isWritable = false } }
     }
 
     // MARK: Time
@@ -270,7 +298,7 @@ final class BrokerConnection: LinkHandler {
         case .connected:
             // [MQTT-3.1.2-22]: one and a half times the keep alive.
             guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0 else { return }
-            if self.pauses == 0, now - self.lastRead > .milliseconds(Int64(keepAlive) * 1500) {
+            if now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500) {
                 self.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
             }
         case .closed: break
@@ -304,7 +332,7 @@ final class BrokerConnection: LinkHandler {
     /// Ends the connection, after what was written; the session goes on without it.
     func finish(_ reasonCode: ReasonCode = .unspecifiedError) {
         guard self.phase != .closed else { return }
-        if self.phase != .connected { self.flush() }
+        self.flushReplies()
         self.detach(reasonCode)
         self.hasClosed = true
         self.link.closeAfterWrites(within: Self.closingTime)

@@ -1,0 +1,120 @@
+import CurlewCore
+import NIOCore
+
+/// What the broker publishes about itself below `$SYS/broker`, by mosquitto's names: retained, and only what has changed.
+struct SystemTopics {
+    /// A figure per minute, as it is on average over the last minutes.
+    private struct Load {
+        var last = 0
+        var averages = [0.0, 0.0, 0.0]
+
+        mutating func update(_ value: Int, seconds: Double) {
+            let perMinute = Double(value - self.last) * 60 / seconds
+            self.last = value
+            for (index, minutes) in [1.0, 5.0, 15.0].enumerated() {
+                // The standard form of a moving average in time: what is older weighs less by e in so many minutes.
+                let weight = Self.decay(seconds / (minutes * 60))
+                self.averages[index] = self.averages[index] * weight + perMinute * (1 - weight)
+            }
+        }
+
+        /// e to the power of -`x`, for small `x`: there is no mathematics library here.
+        private static func decay(_ x: Double) -> Double {
+            var (term, sum) = (1.0, 1.0)
+            for index in 1...20 {
+                term *= -min(x, 4) / Double(index)
+                sum += term
+            }
+            return max(0, sum)
+        }
+    }
+
+    private var published: [String: String] = [:]
+    private var loads: [String: Load] = [:]
+    private let start: Timestamp
+    private var updated: Timestamp
+
+    static let version = "curlew version \(MQTTBroker.version)"
+
+    init(start: Timestamp) {
+        self.start = start
+        self.updated = start
+    }
+
+    /// What has changed since the last time, by topic.
+    mutating func changes(_ statistics: MQTTBroker.Statistics, now: Timestamp) -> [(topic: String, text: String)] {
+        let figures = self.figures(statistics, now: now)
+        let changes = figures.filter { self.published[$0.topic] != $0.text }
+        for (topic, text) in changes { self.published[topic] = text }
+        return changes
+    }
+
+    private mutating func figures(
+        _ statistics: MQTTBroker.Statistics, now: Timestamp
+    ) -> [(topic: String, text: String)] {
+        let away = max(0, statistics.sessions - statistics.connectedClients)
+        var figures: [(topic: String, text: String)] = [
+            ("version", Self.version),
+            ("uptime", "\((now - self.start).components.seconds) seconds"),
+            ("clients/connected", "\(statistics.connectedClients)"),
+            ("clients/active", "\(statistics.connectedClients)"),
+            ("clients/disconnected", "\(away)"),
+            ("clients/inactive", "\(away)"),
+            ("clients/total", "\(statistics.connectedClients + away)"),
+            ("clients/maximum", "\(statistics.maximumConnectedClients)"),
+            ("subscriptions/count", "\(statistics.subscriptions)"),
+            ("retained messages/count", "\(statistics.retainedMessages)"),
+            ("store/messages/bytes", "\(statistics.queuedBytes)"),
+            ("messages/received", "\(statistics.packetsReceived)"),
+            ("publish/messages/received", "\(statistics.messagesReceived)"),
+            ("publish/messages/sent", "\(statistics.messagesSent)"),
+            ("publish/messages/dropped", "\(statistics.messagesDropped)"),
+            ("bytes/received", "\(statistics.bytesReceived)"),
+            ("bytes/sent", "\(statistics.bytesSent)"),
+        ]
+        let loads = [
+            ("messages/received", statistics.packetsReceived), ("publish/received", statistics.messagesReceived),
+            ("publish/sent", statistics.messagesSent), ("publish/dropped", statistics.messagesDropped),
+            ("bytes/received", statistics.bytesReceived), ("bytes/sent", statistics.bytesSent),
+            ("connections", statistics.connectionsAccepted),
+        ]
+        let seconds = Double((now - self.updated).components.seconds)
+        if seconds >= 1 {
+            self.updated = now
+            for (name, value) in loads { self.loads[name, default: Load()].update(value, seconds: seconds) }
+        }
+        for (name, load) in self.loads {
+            for (index, minutes) in ["1min", "5min", "15min"].enumerated() {
+                figures.append(("load/\(name)/\(minutes)", Self.twoPlaces(load.averages[index])))
+            }
+        }
+        return figures
+    }
+
+    private static func twoPlaces(_ value: Double) -> String {
+        let hundredths = Int((value * 100).rounded())
+        let fraction = hundredths % 100
+        return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
+    }
+}
+
+extension MQTTBroker {
+    /// Publishes what has changed below `$SYS`, again and again until the task is cancelled.
+    func publishSystemTopics(every interval: Duration) async {
+        let engine = self.engine
+        let worker = self.workers.all[0]
+        var topics = SystemTopics(start: engine.clock.now())
+        repeat {
+            let now = engine.clock.now()
+            let changes = topics.changes(self.statistics, now: now)
+            worker.eventLoop.execute {
+                for (name, text) in changes {
+                    guard let topic = try? TopicName("$SYS/broker/" + name) else { continue }
+                    let packet = Publish(
+                        topic: topic, payload: ByteBuffer(string: text), qos: .exactlyOnce, retain: true, packetID: PacketID(1))
+                    _ = engine.publish(packet, topic: topic, from: nil, isSystem: true, on: worker, now: now)
+                }
+            }
+        } while (try? await engine.clock.sleep(engine.clock.now() + interval)) != nil
+    }
+}
