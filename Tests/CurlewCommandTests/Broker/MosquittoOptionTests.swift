@@ -7,7 +7,7 @@
     @Suite("Each option of mosquitto.conf")
     struct MosquittoOptionTests {
         /// As the issue lists them, and `max_qos`, by which mosquitto's manual knows `maximum_qos`.
-        private static let promised = """
+        private static let promisedNames = """
             listener port bind_address protocol socket_domain max_connections per_listener_settings allow_anonymous \
             password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath certfile \
             keyfile require_certificate use_identity_as_username use_subject_as_username tls_version ciphers psk_file \
@@ -16,7 +16,7 @@
             max_keepalive persistent_client_expiration sys_interval set_tcp_nodelay check_retain_source log_dest log_type
             """.split(separator: " ").map(String.init)
 
-        @Test("Every option that is promised is known, and none besides", arguments: Self.promised)
+        @Test("Every option that is promised is known, and none besides", arguments: Self.promisedNames)
         func promised(option: String) {
             #expect(MosquittoOption.named(option) != nil)
             #expect(RefusedMosquittoOptions.reason(for: option) == nil)
@@ -24,7 +24,7 @@
 
         @Test("None is known besides, but for include_dir, another name, and persistence false")
         func noneBesides() {
-            let others = Set(MosquittoOption.all.map(\.name)).subtracting(Self.promised)
+            let others = Set(MosquittoOption.all.map(\.name)).subtracting(Self.promisedNames)
             #expect(others == ["include_dir", "max_qos", "persistence"])
         }
 
@@ -159,10 +159,10 @@
         func everyGoodOne() {
             let all = Self.ofListener + Self.ofSecurity + Self.ofTLS + Self.ofBroker
             let tried = all.flatMap { $0.line.split(separator: "\n") }.compactMap { $0.split(separator: " ").first }
-            #expect(Set(tried.map(String.init)).isSuperset(of: Self.promised))
+            #expect(Set(tried.map(String.init)).isSuperset(of: Self.promisedNames))
         }
 
-        static let bad: [(String, String)] = [
+        static let badLines: [(String, String)] = [
             ("listener", "it needs a port"), ("listener 0 /run/m.sock", "is not supported yet"),
             ("listener 65536", "no number from 0 to 65535"), ("listener mqtt", "no number"),
             ("listener 1883 localhost now", "\"now\" is one too many"), ("port 0", "no number from 1 to 65535"),
@@ -205,7 +205,7 @@
             ("persistence true", "in memory alone"),
         ]
 
-        @Test("A bad value is told with file, line, option and reason", arguments: Self.bad)
+        @Test("A bad value is told with file, line, option and reason", arguments: Self.badLines)
         func bad(line: String, reason: String) throws {
             let problems = try MosquittoFiles.problems("# first\n\(line)\n")
             try #require(problems.count == 1, "\(problems)")
@@ -218,8 +218,8 @@
 
         @Test("Every option is tried with a bad value")
         func everyBadOne() {
-            let tried = Self.bad.compactMap { $0.0.split(separator: " ").first.map(String.init) }
-            #expect(Set(tried).isSuperset(of: Self.promised))
+            let tried = Self.badLines.compactMap { $0.0.split(separator: " ").first.map(String.init) }
+            #expect(Set(tried).isSuperset(of: Self.promisedNames))
         }
 
         @Test(
