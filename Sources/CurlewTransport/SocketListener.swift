@@ -2,6 +2,14 @@ package import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// Accepts links over TCP, with or without TLS.
 package struct SocketListener: Sendable {
     private let channel: any Channel
@@ -62,6 +70,14 @@ package struct SocketListener: Sendable {
     package func close() async {
         // It fails only when the listener is closed already.
         try? await self.channel.close()
+    }
+}
+
+extension TransportError {
+    /// Whether an address could not be listened on because the machine has no IPv6.
+    package var isForWantOfIPv6: Bool {
+        guard self.code == .listeningFailed, let error = self.cause as? IOError else { return false }
+        return [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(error.errnoCode)
     }
 }
 

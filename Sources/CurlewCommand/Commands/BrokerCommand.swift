@@ -16,7 +16,8 @@
 
                 SIGHUP has it read passwords and access rules anew, and open its log file anew. SIGTERM and \
                 SIGINT have it say goodbye to its clients, and end with code 0.
-                """)
+                """,
+            helpNames: .long)
 
         @OptionGroup var options: BrokerOptions
     }

@@ -146,6 +146,16 @@
             #expect(try await self.stop(broker).exitCode == 0)
         }
 
+        @Test("On all of the machine's addresses, a client of this machine is one whichever it takes")
+        func everywhere() async throws {
+            let broker = try await self.start("--listen", "mqtt://*:0")
+            #expect(broker.lines == ["listening on mqtt://*:\(broker.port)"])
+            #expect(await broker.process.hasSaid("Only clients of this machine can connect"))
+            #expect(try await self.run("pub", "-h", "127.0.0.1", "-p", broker.port, "-t", "a", "-m", "x").exitCode == 0)
+            #expect(try await self.run("pub", "-h", "localhost", "-p", broker.port, "-t", "a", "-m", "x").exitCode == 0)
+            #expect(try await self.stop(broker).exitCode == 0)
+        }
+
         @Test("What keeps it from starting is one sentence, and the exit code is 1")
         func failures() async throws {
             let broker = try await self.start("-p", "0")
