@@ -13,12 +13,8 @@
             let command: Descriptor
 
             init() throws {
-                let person = posix_openpt(O_RDWR | O_NOCTTY)
-                guard person >= 0, grantpt(person) == 0, unlockpt(person) == 0, let name = ptsname(person) else {
-                    throw SystemError.last
-                }
-                let command = open(name, O_RDWR | O_NOCTTY)
-                guard command >= 0 else { throw SystemError.last }
+                var (person, command): (Int32, Int32) = (-1, -1)
+                guard openpty(&person, &command, nil, nil, nil) == 0 else { throw SystemError.last }
                 (self.person, self.command) = (Descriptor(number: person), Descriptor(number: command))
             }
 
@@ -87,7 +83,8 @@
             ])
         func correcting(keys: String, line: String) {
             var typed = HiddenInput.Line()
-            for key in keys.utf8 { #expect(typed.take(key) == .goOn) }
+            let steps = keys.utf8.map { typed.take($0) }
+            #expect(steps.allSatisfy { $0 == .goOn })
             #expect(typed.bytes == Array(line.utf8))
         }
     }

@@ -43,7 +43,7 @@
         @Test(
             "A file is created for its owner alone; users are added, changed and deleted, and a pipe gives a password")
         func life() async throws {
-            try await self.withFolder { folder in
+            try await self.withFolder { (folder: URL) async throws in
                 let file = folder.appending(path: "users")
                 #expect(try await self.run("-c", file.path, "alice", input: "one\n") == Self.success)
                 #expect(try self.permissions(file) == 0o600)

@@ -1,6 +1,7 @@
 #if Tools && Accounts
     import ArgumentParser
     import CurlewBroker
+    import CurlewTransport
 
     /// `curlew passwd`
     struct PasswordCommand: ParsableCommand {
@@ -97,10 +98,10 @@
             } catch let error as MQTTBrokerError {
                 throw Failure(error.message)
             }
-            do throws(SystemError) {
+            do throws(Files.Failure) {
                 try file.replace(with: Array(entries.text.utf8))
             } catch {
-                throw Failure("The file '\(self.file)' cannot be written: \(error).")
+                throw Failure("The file '\(self.file)' cannot be written: \(error.reason).")
             }
             if file.wasReadableByEveryone {
                 Diagnostics.say(
@@ -127,10 +128,10 @@
         private var rounds: Int { self.iterations?.count ?? MQTTPasswordEntries.defaultIterations }
 
         private func openFile() throws(Failure) -> ReplacedFile {
-            do throws(SystemError) {
+            do throws(Files.Failure) {
                 return try ReplacedFile(self.file)
             } catch {
-                throw Failure("The file '\(self.file)' cannot be read: \(error).")
+                throw Failure("The file '\(self.file)' cannot be read: \(error.reason).")
             }
         }
 

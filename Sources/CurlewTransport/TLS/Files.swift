@@ -12,11 +12,14 @@ package enum Files {
     package struct Failure: Error {
         package let reason: String
 
-        fileprivate init(errno code: CInt) {
+        /// What the last call failed for.
+        static var last: Self { Self(errno: errno) }
+
+        init(errno code: CInt) {
             self.reason = String(cString: strerror(code))
         }
 
-        fileprivate init(reason: String) {
+        init(reason: String) {
             self.reason = reason
         }
     }

@@ -22,12 +22,12 @@
         @Test(
             "A user with the right password is let in, nobody else, and whoever gives no name is left to others",
             arguments: [
-                ("alice", "secret", MQTTAuthenticationDecision.allow), ("frank", "x", .allow),
+                ("alice", "secret", .allow), ("frank", "x", .allow),
                 ("alice", "Secret", .deny(.badUserNameOrPassword)), ("alice", "", .deny(.badUserNameOrPassword)),
                 ("alice", nil, .deny(.badUserNameOrPassword)), ("frank", "secret", .deny(.badUserNameOrPassword)),
                 ("mallory", "secret", .deny(.badUserNameOrPassword)), ("", "secret", .deny(.badUserNameOrPassword)),
                 ("Alice", "secret", .deny(.badUserNameOrPassword)), (nil, "secret", .abstain), (nil, nil, .abstain),
-            ])
+            ] as [(String?, String?, MQTTAuthenticationDecision)])
         func decision(user: String?, password: String?, decision: MQTTAuthenticationDecision) async throws {
             let file = try MQTTPasswordFile(text: "# people\n\(Self.alice)\n\n\(Self.frank)\r\n")
             #expect(try await file.authenticate(Self.attempt(user, password)) == decision)

@@ -13,7 +13,7 @@ import Testing
             ("+/b/#", "a/#", "a/b/#"), ("+/#", "a", "a"), ("#", "$x", nil), ("+/a", "$x/a", nil),
             ("$x/#", "$x/a", "$x/a"),
             ("/", "+/+", "/"), ("a/", "a/#", "a/"), ("a/+", "a", nil), ("a/b/#", "a", nil), ("$share/g/a", "a", "a"),
-        ])
+        ] as [(String, String, String?)])
     func intersection(left: String, right: String, common: String?) throws {
         let (left, right) = (try TopicFilter(left), try TopicFilter(right))
         #expect(left.intersection(right)?.string == common)

@@ -20,10 +20,7 @@ final class WarningLog: LogHandler, Sendable {
         set {}
     }
 
-    func log(
-        level: Logger.Level, message: Logger.Message, metadata: Logger.Metadata?, source: String, file: String,
-        function: String, line: UInt
-    ) {
-        if level == .warning { self.lines.withLock { $0.append(message.description) } }
+    func log(event: LogEvent) {
+        if event.level == .warning { self.lines.withLock { $0.append(event.message.description) } }
     }
 }

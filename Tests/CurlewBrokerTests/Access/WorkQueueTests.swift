@@ -32,7 +32,7 @@ import Testing
         await blocker.isBlocking()
         let waiting = Task { () -> WorkQueue.Refusal? in
             do throws(WorkQueue.Refusal) {
-                try await queue.run { Issue.record("cancelled work was done") }
+                try await queue.run { _ = Issue.record("cancelled work was done") }
                 return nil
             } catch {
                 return error
