@@ -8,7 +8,7 @@ final class ClientConnection: LinkHandler {
     /// What the handshake came to.
     enum Opening: Sendable {
         /// The server accepted.
-        case accepted(ConnAck, Connect, isResumed: Bool)
+        case accepted(isResumed: Bool)
         /// The server answered with a failure.
         case refused(ConnAck)
         /// The connection ended before the server had answered.
@@ -208,7 +208,7 @@ final class ClientConnection: LinkHandler {
             self.keepAlive.serverKeepAlive(interval)
         }
         self.watch()
-        self.opening.set(.accepted(connack, self.connect, isResumed: isResumed))
+        self.opening.set(.accepted(isResumed: isResumed))
         self.client.flushIfNeeded(self)
         return true
     }

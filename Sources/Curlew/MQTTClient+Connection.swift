@@ -142,9 +142,9 @@ extension MQTTClient {
         if isNeeded { connection.flush() }
     }
 
-    /// What is to be written, in exchange for an empty buffer; `nil` if there is nothing. Afterwards more may be sent.
+    /// What is to be written, in exchange for a buffer that is not needed any more; `nil` if there is nothing. Afterwards
+    /// more may be sent.
     func takeOutgoing(replacement: inout ByteBuffer) -> ByteBuffer? {
-        replacement.clear()
         let now = self.clock.now()
         var published = 0
         let (bytes, resumptions) = self.shared.withLock { shared in
@@ -154,7 +154,11 @@ extension MQTTClient {
             }
             published = shared.statistics.published - shared.published
             shared.published = shared.statistics.published
-            let bytes = exchange(&shared.out, with: replacement)
+            // Not before: it is allocated anew where the link holds it still. And moved: to be written to, it must be the
+            // only one.
+            var empty = exchange(&replacement, with: ByteBuffer())
+            empty.clear()
+            let bytes = exchange(&shared.out, with: consume empty)
             shared.answers = 0
             // What waited for room in the buffer follows at once; while it does, nobody need ask for another flush.
             shared.session.pump(now: now, into: &shared.out)
@@ -163,7 +167,6 @@ extension MQTTClient {
         }
         resumptions.resume()
         if published > 0 { self.meters.published.increment(by: published) }
-        replacement = ByteBuffer()
         return bytes
     }
 

@@ -17,9 +17,10 @@ extension MQTTClient {
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
     ///   - topic: The topic that responders listen to.
-    ///   - qos: How hard to try. Default: at least once, so that the server can say at once that nobody listens.
-    ///   - properties: What else to say about it. Correlation data among them are sent where `responseTopic` is given, and
-    ///     otherwise replaced. Default: nothing.
+    ///   - qos: How hard to try, with the request and, where `responseTopic` is given, with the replies. Default: at least
+    ///     once, so that the server can say at once that nobody listens.
+    ///   - properties: What else to say about it. Correlation data and a response topic among them are sent where
+    ///     `responseTopic` is given, and otherwise replaced. Default: nothing.
     ///   - responseTopic: Where the reply comes. Default: `nil`, a topic of this client.
     ///   - timeout: How long to wait. Default: 5 seconds.
     /// - Throws: ``MQTTError``: `timedOut`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
@@ -84,10 +85,10 @@ extension MQTTClient {
         let source: MQTTReplies.Source
         if let responseTopic {
             let subscription = try await self.subscribe(
-                to: responseTopic, options: SubscriptionOptions(qos: .atLeastOnce), timeout: timeout)
+                to: responseTopic, options: SubscriptionOptions(qos: qos), timeout: timeout)
             let correlation = message.properties.correlationData ?? Self.makeCorrelationData()
             source = .subscription(self.forward(subscription, correlation, to: buffer))
-            message.properties.responseTopic = responseTopic
+            message.properties.responseTopic = message.properties.responseTopic ?? responseTopic
             message.properties.correlationData = correlation
         } else {
             let inbox = try await self.inbox(timeout)

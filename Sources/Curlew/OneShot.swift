@@ -31,25 +31,9 @@ package final class OneShot<Value: Sendable>: Sendable {
     package nonisolated(nonsending) func wait() async -> Value? {
         // Most who ask come late: each request asks whether its inbox is subscribed.
         if let value = self.value { return value }
-        let id = self.state.withLock { shared in
-            shared.next += 1
-            return shared.next
-        }
+        let id = self.makeID()
         return await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let known: Value?? = self.state.withLock { shared in
-                    switch shared.state {
-                    case .full(let value): return .some(value)
-                    // Asked under the lock: a cancellation that comes later finds the continuation.
-                    case .empty where Task.isCancelled: return .some(nil)
-                    case .empty(var waiting):
-                        waiting[id] = continuation
-                        shared.state = .empty(waiting)
-                        return .none
-                    }
-                }
-                if let known { continuation.resume(returning: known) }
-            }
+            await self.suspend(id, isCancellable: true)
         } onCancel: {
             let continuation: UnsafeContinuation<Value?, Never>? = self.state.withLock { shared in
                 guard case .empty(var waiting) = shared.state else { return nil }
@@ -57,6 +41,35 @@ package final class OneShot<Value: Sendable>: Sendable {
                 return waiting.removeValue(forKey: id)
             }
             continuation?.resume(returning: nil)
+        }
+    }
+
+    /// Waits until it is set, though the task may be cancelled: for what is sure to come. Never `nil`.
+    package nonisolated(nonsending) func waitRegardless() async -> Value? {
+        await self.suspend(self.makeID(), isCancellable: false)
+    }
+
+    private func makeID() -> Int {
+        self.state.withLock { shared in
+            shared.next += 1
+            return shared.next
+        }
+    }
+
+    private nonisolated(nonsending) func suspend(_ id: Int, isCancellable: Bool) async -> Value? {
+        await withUnsafeContinuation { continuation in
+            let known: Value?? = self.state.withLock { shared in
+                switch shared.state {
+                case .full(let value): return .some(value)
+                // Asked under the lock: a cancellation that comes later finds the continuation.
+                case .empty where isCancellable && Task.isCancelled: return .some(nil)
+                case .empty(var waiting):
+                    waiting[id] = continuation
+                    shared.state = .empty(waiting)
+                    return .none
+                }
+            }
+            if let known { continuation.resume(returning: known) }
         }
     }
 }

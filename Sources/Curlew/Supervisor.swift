@@ -2,8 +2,6 @@ import CoreMetrics
 import CurlewCore
 import CurlewTransport
 import Logging
-import NIOCore
-import Synchronization
 
 /// Keeps a client connected: makes a connection, waits for its end, and does as the reconnect policy says, until that says to
 /// stop or the task is cancelled.
@@ -32,43 +30,58 @@ struct Supervisor {
         while !Task.isCancelled {
             let end = await self.connectOnce()
             if Task.isCancelled { return nil }
-            let random = UInt64.random(in: .min ... .max)
-            let decision: ReconnectPolicy.AfterFailure
-            let error: MQTTError
-            switch end {
-            case .failed(let cause):
-                // The same CONNECT would fail the same way.
-                if cause.isPermanent { return cause }
-                error = cause
-                decision = self.policy.failed(random: random)
-            case .closedBeforeConnAck(let cause):
-                error = cause
-                let mayBeOlder = (try? self.client.configuration.validate(for: .v3_1_1)) != nil
-                decision = self.policy.closedBeforeConnAck(mayBeOlder: mayBeOlder, random: random)
-            case .refused(let connack):
-                error = Self.error(refusedBy: connack)
-                decision = self.policy.refused(
-                    connack.reasonCode, serverReference: connack.properties.serverReference, random: random)
-            case .lost(let closing):
-                // Without an error it was closed because that was asked for; the cancellation may still be on its way.
-                guard let cause = closing.error else { return nil }
-                error = cause
-                self.client.eventHub.post(.disconnected(error))
-                self.client.logger.info("disconnected", metadata: ["error": "\(error)"])
-                decision = self.policy.lost(
-                    reason: closing.disconnect?.reasonCode,
-                    serverReference: closing.disconnect?.properties.serverReference, at: self.client.clock.now(),
-                    random: random)
+            switch self.next(after: end) {
+            case .stop(let error): return error
+            case .connect(let delay):
+                guard delay > .zero else { continue }
+                do { try await self.client.clock.sleep(self.client.clock.now() + delay) } catch { return nil }
             }
-            guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return error }
-            self.attempt += 1
-            self.client.eventHub.post(.reconnecting(attempt: self.attempt, after: delay))
-            self.client.logger.debug(
-                "connecting again", metadata: ["after": "\(delay)", "attempt": "\(self.attempt)", "error": "\(error)"])
-            guard delay > .zero else { continue }
-            do { try await self.client.clock.sleep(self.client.clock.now() + delay) } catch { return nil }
         }
         return nil
+    }
+
+    /// What to do when a connection has ended, or could not be made.
+    private enum Next {
+        case connect(after: Duration)
+        /// With the error that is to blame; `nil` where the end was asked for.
+        case stop(MQTTError?)
+    }
+
+    private mutating func next(after end: End) -> Next {
+        let random = UInt64.random(in: .min ... .max)
+        let decision: ReconnectPolicy.AfterFailure
+        let error: MQTTError
+        switch end {
+        case .unmade(.failed(let cause)):
+            // The same CONNECT would fail the same way.
+            if cause.isPermanent { return .stop(cause) }
+            error = cause
+            decision = self.policy.failed(random: random)
+        case .unmade(.closedBeforeConnAck(let cause)):
+            error = cause
+            let mayBeOlder = (try? self.client.configuration.validate(for: .v3_1_1)) != nil
+            decision = self.policy.closedBeforeConnAck(mayBeOlder: mayBeOlder, random: random)
+        case .unmade(.refused(let connack)):
+            error = Self.error(refusedBy: connack)
+            decision = self.policy.refused(
+                connack.reasonCode, serverReference: connack.properties.serverReference, random: random)
+        case .lost(let closing):
+            // Without an error it was closed because that was asked for; the cancellation may still be on its way.
+            guard let cause = closing.error else { return .stop(nil) }
+            error = cause
+            self.client.eventHub.post(.disconnected(error))
+            self.client.logger.info("disconnected", metadata: ["error": "\(error)"])
+            decision = self.policy.lost(
+                reason: closing.disconnect?.reasonCode,
+                serverReference: closing.disconnect?.properties.serverReference, at: self.client.clock.now(),
+                random: random)
+        }
+        guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return .stop(error) }
+        self.attempt += 1
+        self.client.eventHub.post(.reconnecting(attempt: self.attempt, after: delay))
+        self.client.logger.debug(
+            "connecting again", metadata: ["after": "\(delay)", "attempt": "\(self.attempt)", "error": "\(error)"])
+        return .connect(after: delay)
     }
 
     /// Before the first connection one round over the servers is all that `connect()` wants; a delay means that it is over.
@@ -79,89 +92,37 @@ struct Supervisor {
 
     /// How a connection, or the attempt to make one, ended.
     private enum End {
-        case failed(MQTTError)
-        case closedBeforeConnAck(MQTTError)
-        case refused(ConnAck)
+        case unmade(Handshake.Failure)
         case lost(ClientConnection.Closing)
     }
 
     private mutating func connectOnce() async -> End {
-        let connect: Connect
-        do throws(MQTTError) {
-            connect = try await self.client.makeConnect(self.policy.version)
-        } catch {
-            return .failed(error)
-        }
-        let opening = OneShot<ClientConnection.Opening>()
-        let closed = OneShot<ClientConnection.Closing>()
-        let link = OneShot<any Link>()
         let endpoint = self.client.endpoint(of: self.policy.server)
-        do throws(TransportError) {
-            try await self.client.connector.connect(to: endpoint, on: self.client.eventLoop) { [client] newLink in
-                link.set(newLink)
-                return ClientConnection(
-                    client, link: newLink, server: endpoint, connect: connect, opening: opening, closed: closed)
-            }
+        let handshake = Handshake(client: self.client, endpoint: endpoint, version: self.policy.version)
+        let closed: OneShot<ClientConnection.Closing>
+        do throws(Handshake.Failure) {
+            let connection = try await handshake.resultOfChildTask()
+            self.accepted(endpoint, isResumed: connection.isResumed)
+            closed = connection.closed
         } catch {
-            return .failed(MQTTError(.connectionFailed, error.message, cause: error))
+            return .unmade(error)
         }
         return await withTaskCancellationHandler {
-            await self.follow(opening, closed, link, endpoint)
+            .lost(await closed.waitRegardless() ?? ClientConnection.Closing())
         } onCancel: { [client] in
-            // Called at once where the task was cancelled before, perhaps after CONNACK.
-            if case .accepted? = opening.value { return client.sayGoodbye() }
-            link.value?.close()
+            client.sayGoodbye()
         }
     }
 
-    /// From CONNECT to the end of the connection.
-    private mutating func follow(
-        _ opening: OneShot<ClientConnection.Opening>, _ closed: OneShot<ClientConnection.Closing>,
-        _ link: OneShot<any Link>, _ endpoint: Endpoint
-    ) async -> End {
-        let timeout = self.client.configuration.connection.handshakeTimeout
-        let expired = OneShot<Void>()
-        let deadline = self.client.deadlines.schedule(after: timeout) {
-            expired.set(())
-            link.value?.close()
-        }
-        let opened = await opening.wait()
-        self.client.deadlines.cancel(deadline)
-        switch opened {
-        case .accepted(let connack, let connect, let isResumed)?:
-            self.accepted(connack, connect, isResumed, endpoint)
-            // Not cut short by cancellation: whoever cancels has closed the connection, or closes it.
-            let closing = await Task { await closed.wait() }.value
-            return .lost(closing ?? ClientConnection.Closing())
-        case .refused(let connack)?:
-            _ = await closed.wait()
-            return .refused(connack)
-        case .closed(let closing)?:
-            guard expired.value == nil else {
-                return .failed(MQTTError(.timedOut, "\(endpoint) did not answer CONNECT within \(timeout)."))
-            }
-            let error = closing.error ?? MQTTError(.connectionClosed, "The server closed the connection.")
-            guard error.code == .connectionClosed else { return .failed(error) }
-            if let cause = error.cause as? TransportError, cause.code != .connectionLost {
-                return .failed(MQTTError(.connectionFailed, cause.message, cause: cause))
-            }
-            return .closedBeforeConnAck(
-                MQTTError(
-                    .connectionFailed, "\(endpoint) closed the connection without an answer to CONNECT.",
-                    cause: error.cause))
-        case nil: return .failed(MQTTError(.cancelled, "The task was cancelled."))
-        }
-    }
-
-    private mutating func accepted(_ connack: ConnAck, _ connect: Connect, _ isResumed: Bool, _ endpoint: Endpoint) {
+    private mutating func accepted(_ endpoint: Endpoint, isResumed: Bool) {
         self.attempt = 0
         self.policy.accepted(at: self.client.clock.now())
         self.client.logger.info(
             "connected",
-            metadata: ["server": "\(endpoint)", "version": "\(connect.version)", "resumed": "\(isResumed)"])
+            metadata: ["server": "\(endpoint)", "version": "\(self.policy.version)", "resumed": "\(isResumed)"])
         self.client.meters.connections.increment()
         self.client.eventHub.post(
-            .connected(server: "\(endpoint)", version: connect.version, isResumed: isResumed))
+            .connected(server: "\(endpoint)", version: self.policy.version, isResumed: isResumed))
         self.first.set(nil)
     }
 

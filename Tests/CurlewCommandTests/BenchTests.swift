@@ -1,6 +1,7 @@
 #if Tools
     import Curlew
     import CurlewCore
+    import CurlewTransport
     import Foundation
     import MosquittoFixture
     import NIOCore
@@ -93,6 +94,35 @@
             }
         }
 
+        @Test("A server that closes the connection because of what it is sent ends pub", arguments: ["0", "1", "2"])
+        func closed(qos: String) async throws {
+            try await Mosquitto.run(Mosquitto.Settings(lines: ["max_packet_size 200"])) { broker in
+                for pace in [[], ["--rate", "1000"]] {
+                    // Before MQTT 5.0 a server cannot say how much it takes.
+                    let command = try Subprocess.curlew(
+                        ["bench", "pub", "-p", "\(broker.port())", "-q", qos, "-V", "3.1.1", "-s", "300"]
+                            + ["-n", "1000000"] + pace)
+                    let outcome = try await command.outcome()
+                    #expect(outcome.exitCode == 1)
+                    #expect(outcome.errors.contains(" lost"))
+                    #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+                }
+            }
+        }
+
+        @Test(
+            "A server that refuses ends each benchmark with its reason code", arguments: ["pub", "sub", "rtt", "conn"])
+        func unauthorized(kind: String) async throws {
+            try await Mosquitto.run(.init(allowsAnonymous: false)) { broker in
+                let command = try Subprocess.curlew("bench", kind, "-p", "\(broker.port())", "-V", "5")
+                let outcome = try await command.outcome()
+                #expect(outcome.exitCode == 135)
+                #expect(outcome.output == "")
+                #expect(outcome.errors.hasPrefix("curlew bench: The server refused the connection"))
+                #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+            }
+        }
+
         @Test("rtt gets a reply to each request", arguments: ["1", "8"])
         func roundTrips(window: String) async throws {
             try await Mosquitto.run { broker in
@@ -145,6 +175,20 @@
             #expect(outcome.errors.split(separator: "\n").count == 1)
         }
 
+        @Test(
+            "A server that closes each connection without a word is told of", arguments: ["pub", "sub", "rtt", "conn"])
+        func wordless(kind: String) async throws {
+            let listener = try await SocketListener.bind { ClosingHandler($0) }
+            let command = try Subprocess.curlew("bench", kind, "-h", "127.0.0.1", "-p", "\(listener.port)")
+            let outcome = try await command.outcome()
+            await listener.close()
+            #expect(outcome.exitCode == 1)
+            #expect(outcome.output == "")
+            #expect(
+                outcome.errors
+                    == "curlew bench: 127.0.0.1:\(listener.port) closed the connection without an answer to CONNECT.\n")
+        }
+
         @Test("A payload says what was written into it, and others say nothing")
         func payload() {
             var buffer = BenchPayload.buffer(size: 24)
@@ -177,6 +221,14 @@
             #expect(BenchReport.decimal(-1.5, 1) == "-1.5")
         }
 
+        @Test("The live rate says what fits on a line")
+        func liveRate() {
+            let whole = "1,234 per second, 56,789 so far"
+            #expect(LiveRate.line(rate: 1234, count: 56_789, width: whole.count + 1) == whole)
+            #expect(LiveRate.line(rate: 1234, count: 56_789, width: whole.count) == "1,234 per second")
+            #expect(LiveRate.line(rate: 1234, count: 56_789, width: 16) == "")
+        }
+
         @Test("Topics are spread where the text says so")
         func topics() throws {
             #expect(try BenchTopics.names(["a/%d/b"], url: nil, count: 2) == ["a/0/b", "a/1/b"])
@@ -185,6 +237,18 @@
             #expect(try BenchTopics.filter(["a/%d/b"], url: nil).string == "a/+/b")
             #expect(try BenchTopics.filter(["a/#"], url: nil).string == "a/#")
         }
+    }
+
+    /// A server that closes a connection as soon as it is sent something.
+    private final class ClosingHandler: LinkHandler {
+        private let link: any Link
+
+        init(_ link: any Link) { self.link = link }
+
+        func linkRead(_ bytes: ByteBuffer) { self.link.close() }
+        func linkReadCompleted() {}
+        func linkWritabilityChanged(_ isWritable: Bool) {}
+        func linkClosed(_ error: TransportError?) {}
     }
 
     /// A subscriber in the test itself.

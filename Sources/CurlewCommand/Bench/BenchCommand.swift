@@ -16,6 +16,9 @@
 
                 With --rate, latencies count from when a message was meant to be sent, whatever kept it from being sent then. \
                 Without, each is sent as soon as it can be, and one in 16 is timed.
+
+                A connection that is lost is not made again: the run ends and says why, whatever the environment or a URL says \
+                of reconnecting.
                 """,
             subcommands: [BenchPublish.self, BenchSubscribe.self, BenchRoundTrip.self, BenchConnect.self],
             helpNames: .long

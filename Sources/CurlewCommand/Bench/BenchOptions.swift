@@ -44,9 +44,13 @@
         }
 
         func settings() throws -> Settings {
-            try Settings(
+            var settings = try Settings(
                 self.connection, self.tls, WillOptions.parse([]),
                 environment: CommandEnvironment(variable: environmentVariable))
+            // What was measured across a lost connection would say nothing; and a server that closes it because of what it was
+            // sent would do so for ever.
+            settings.configuration.reconnect = .disabled
+            return settings
         }
     }
 

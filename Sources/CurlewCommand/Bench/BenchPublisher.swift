@@ -110,10 +110,10 @@
             if let sentAt { self.progress.latencies.record(.now - sentAt) }
         }
 
-        /// One that the server does not take is lost, and others may follow; a client that has stopped takes none.
+        /// One that the server does not take is lost, and others may follow; a client that has lost its connection takes none.
         private mutating func mayGoOn(after error: MQTTError) -> Bool {
             self.measurement.lose(error)
-            return error.code != .cancelled && error.code != .clientStopped && error.delivery != .unknown
+            return error.code != .cancelled && self.client.state == .connected
         }
 
         // MARK: At a rate
@@ -131,6 +131,11 @@
                         underWay -= 1
                     }
                     guard (try? await pace.wait(for: sequence)) != nil, !publisher.progress.isOver else { break }
+                    guard publisher.client.state == .connected else {
+                        // Fails, and says why the connection is gone.
+                        measurement.add(await publisher.publish(sequence, pace), size: publisher.size)
+                        break
+                    }
                     underWay += 1
                     group.addTask(executorPreference: publisher.client.executor) {
                         await publisher.publish(sequence, pace)

@@ -26,6 +26,7 @@
         /// What was lost for a reason that the client knows.
         var failure: Failure? {
             guard let error = self.measurement.firstError else { return nil }
+            guard self.measurement.lost > 1 else { return Failure("1 was lost: \(error.sentence)") }
             return Failure("\(Self.grouped(self.measurement.lost)) were lost; the first because: \(error.sentence)")
         }
 

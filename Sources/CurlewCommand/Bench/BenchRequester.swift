@@ -85,7 +85,7 @@
                     _ = self.progress.countOne()
                 } catch {
                     measurement.lose(error)
-                    if error.code == .clientStopped || error.code == .cancelled { break }
+                    guard error.code != .cancelled, self.client.state == .connected else { break }
                 }
             }
             return measurement

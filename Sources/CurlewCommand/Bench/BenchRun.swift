@@ -23,8 +23,7 @@
             try await Conversation.run(settings, isEndless: isEndless) { conversation in
                 let others = try (1..<connections).map { try MQTTClient(settings.configuration(ofClient: $0)) }
                 let run = BenchRun(clients: [conversation.client] + others, progress: Progress(limit: limit))
-                try await conversation.connect()
-                try await run.connect(others)
+                try await run.connect()
                 if !beginsByItself { run.progress.begin() }
                 let side = run.watch(duration)
                 let result = await run.measure(work)
@@ -90,9 +89,9 @@
             return limit / number + (index < limit % number ? 1 : 0)
         }
 
-        private func connect(_ clients: [MQTTClient]) async throws {
+        private func connect() async throws {
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for (index, client) in clients.enumerated() {
+                for (index, client) in self.clients.enumerated() {
                     if index >= 50 { try await group.next() }
                     group.addTask { try await client.connect() }
                 }

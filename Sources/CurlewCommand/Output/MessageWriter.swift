@@ -54,7 +54,7 @@
                 let value = JSONValue(message, at: .now, subscriptionIdentifier: self.subscriptionIdentifier, .exact)
                 var json: [UInt8] = []
                 value?.write(to: &json, isPretty: self.isPretty)
-                bytes += self.terminal == nil ? json : TerminalText.cleansed(json, keepsLines: true)
+                bytes += self.terminal == nil ? json : json.cleansed()
                 bytes.append(UInt8(ascii: "\n"))
             }
         }
@@ -62,22 +62,20 @@
         private func write(_ message: MQTTMessage, with format: MessageFormat, to bytes: inout [UInt8]) {
             var context = MessageFormat.Context(
                 subscriptionIdentifier: self.subscriptionIdentifier, isPretty: self.isPretty)
-            if self.terminal != nil { context.cleanse = { TerminalText.cleansed($0, keepsLines: true) } }
+            if self.terminal != nil { context.cleanse = { $0.cleansed() } }
             guard !format.write(message, at: .now, context, to: &bytes) else { return }
-            let topic = String(
-                decoding: TerminalText.cleansed(message.topic.string.utf8, keepsLines: false), as: UTF8.self)
-            Diagnostics.say("The message on '\(topic)' is not JSON, which %J needs; %j takes any text.")
+            Diagnostics.say("The message on '\(message.topic)' is not JSON, which %J needs; %j takes any text.")
         }
 
         private mutating func writeForPerson(_ message: MQTTMessage, _ withTopic: Bool, to bytes: inout [UInt8]) {
             guard message.byteCount > 0 || withTopic && self.endsLines else { return }
             if withTopic {
-                let topic = TerminalText.cleansed(message.topic.string.utf8, keepsLines: false)
-                bytes += self.coloured(topic, .topic)
+                let topic = message.topic.string.printable(keepsLines: false)
+                bytes += self.coloured(Array(topic.utf8), .topic)
                 bytes += repeatElement(UInt8(ascii: " "), count: self.gap(after: topic))
             }
             if message.byteCount > 0 {
-                let payload = message.withPayload { TerminalText.cleansed($0, keepsLines: true) }
+                let payload = message.withPayload { $0.cleansed() }
                 bytes += self.coloured(payload, message.isRetained ? .retained : .plain)
             } else {
                 bytes += self.coloured(Array("(null)".utf8), .absent)
@@ -85,9 +83,9 @@
             if self.endsLines { bytes.append(UInt8(ascii: "\n")) }
         }
 
-        private mutating func gap(after topic: [UInt8]) -> Int {
+        private mutating func gap(after topic: String) -> Int {
             guard self.terminal?.isAligned == true else { return 1 }
-            let width = String(decoding: topic, as: UTF8.self).count
+            let width = topic.count
             let column = max(self.terminal?.column ?? 0, min(width, Self.widestColumn))
             self.terminal?.column = column
             return max(1, column - width + 1)
@@ -107,6 +105,13 @@
         private func coloured(_ text: [UInt8], _ meaning: Meaning) -> [UInt8] {
             guard self.terminal?.hasColour == true, meaning != .plain else { return text }
             return Array("\u{1B}[\(meaning.rawValue)m".utf8) + text + Array("\u{1B}[0m".utf8)
+        }
+    }
+
+    extension Collection<UInt8> {
+        /// As a terminal may show it: whatever it would obey is spelled out, and what is no text is U+FFFD.
+        fileprivate func cleansed() -> [UInt8] {
+            Array(String(decoding: self, as: UTF8.self).printable(keepsLines: true).utf8)
         }
     }
 

@@ -125,6 +125,13 @@
         /// Whether a person sits at the other end.
         var isTerminal: Bool { isatty(self.number) == 1 }
 
+        /// How many characters a line has there now; `nil` where it is no terminal, or one that does not say.
+        var terminalWidth: Int? {
+            var size = winsize()
+            guard ioctl(self.number, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+            return Int(size.ws_col)
+        }
+
         func closeFile() { _ = close(self.number) }
 
         /// Up to `count` bytes, as many as there are; none at the end.

@@ -34,8 +34,6 @@
             setrlimit(Self.files, &limit)
         }
 
-        static var standardErrorIsTerminal: Bool { isatty(STDERR_FILENO) == 1 }
-
         /// Nanoseconds since 1970: what two machines whose clocks are set can compare.
         static var wallNanoseconds: UInt64 {
             var time = timespec()

@@ -15,42 +15,34 @@
 
         /// Connects and sends the request.
         func ask(_ payload: ByteBuffer, in conversation: Conversation) async throws -> Replies {
-            guard let responseTopic else {
-                try await conversation.connect()
-                // -W bounds the whole command, and nothing bounds it without.
-                let replies = try await conversation.client.replies(
-                    to: payload, on: self.topic.string, qos: self.qos, properties: self.properties,
-                    timeout: .seconds(SecondsArgument.longest))
-                return Replies { [iterator = Box(replies.makeAsyncIterator())] in try await iterator.value.next() }
+            if self.takesAnything, let responseTopic {
+                return try await self.ask(payload, listeningTo: responseTopic, in: conversation)
             }
+            try await conversation.connect()
+            // -W bounds the whole command, and nothing bounds it without.
+            let replies = try await conversation.client.replies(
+                to: payload, on: self.topic.string, qos: self.qos, properties: self.properties,
+                responseTopic: self.responseTopic?.string, timeout: .seconds(SecondsArgument.longest))
+            return Replies {
+                var iterator = replies.makeAsyncIterator()
+                return try await iterator.next()
+            }
+        }
+
+        private func ask(
+            _ payload: ByteBuffer, listeningTo responseTopic: TopicName, in conversation: Conversation
+        ) async throws -> Replies {
             let filter = try Topics.filters([responseTopic.string])
             let messages = try await conversation.subscribe(to: filter, SubscriptionOptions(qos: self.qos))
             var properties = self.properties
             if properties.responseTopic == nil { properties.responseTopic = responseTopic.string }
-            if properties.correlationData == nil, !self.takesAnything {
-                properties.correlationData = .random()
-            }
             let client = conversation.client
-            let code = try await client.publish(
-                payload, to: self.topic.string, qos: self.qos, properties: properties)
-            guard code != .noMatchingSubscribers || self.takesAnything else {
-                throw Failure("Nobody has subscribed to '\(self.topic)'; start the responder first.")
+            try await client.publish(payload, to: self.topic.string, qos: self.qos, properties: properties)
+            return Replies {
+                let message = try await messages.next()
+                if let message { client.acknowledge(message) }
+                return message
             }
-            return Replies { [correlation = properties.correlationData] in
-                while let message = try await messages.next() {
-                    client.acknowledge(message)
-                    if self.accepts(message, correlation) { return message }
-                }
-                return nil
-            }
-        }
-
-        /// A reply has the correlation data of its request. A responder that knows none, as before MQTT 5, is believed.
-        private func accepts(_ message: MQTTMessage, _ correlation: ByteBuffer?) -> Bool {
-            guard !self.takesAnything else { return true }
-            // What the server had kept there answers nothing.
-            guard !message.isRetained else { return false }
-            return message.properties.correlationData.map { $0 == correlation } ?? true
         }
     }
 
@@ -60,20 +52,5 @@
         let next: () async throws -> MQTTMessage?
 
         init(_ next: @escaping () async throws -> MQTTMessage?) { self.next = next }
-    }
-
-    /// Keeps an iterator where a closure can move it on.
-    private final class Box<Value> {
-        var value: Value
-        init(_ value: Value) { self.value = value }
-    }
-
-    extension ByteBuffer {
-        /// Sixteen bytes that no other request has.
-        fileprivate static func random() -> ByteBuffer {
-            var buffer = ByteBuffer()
-            buffer.writeMultipleIntegers(UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
-            return buffer
-        }
     }
 #endif

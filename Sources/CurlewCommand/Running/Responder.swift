@@ -62,11 +62,11 @@
                     // A requester may have named a topic that is none, or one that is not for us; the next has not.
                     guard error.code == .invalidTopic || error.code == .publishRefused else { throw error }
                     Diagnostics.say(
-                        "The reply to a request on \(Self.shown(request.topic)) was not sent: \(error.sentence)")
+                        "The reply to a request on '\(request.topic)' was not sent: \(error.sentence)")
                 }
             } else {
                 Diagnostics.say(
-                    "A request on \(Self.shown(request.topic)) does not say where to reply; -e can name the topic.")
+                    "A request on '\(request.topic)' does not say where to reply; -e can name the topic.")
             }
             // Answered: one that was not would come again.
             client.acknowledge(request)
@@ -89,16 +89,11 @@
                             command, input: request.bytes, environment: ["REQUEST_TOPIC": request.topic.string]))
                 } catch {
                     if case .cancelled = error { throw CancellationError() }
-                    Diagnostics.say("The command for a request on \(Self.shown(request.topic)) failed: \(error).")
+                    Diagnostics.say("The command for a request on '\(request.topic)' failed: \(error).")
                     properties[MQTTMessage.replyErrorProperty] = "\(error)"
                     return ByteBuffer()
                 }
             }
-        }
-
-        /// As a terminal may show it.
-        private static func shown(_ topic: TopicName) -> String {
-            "'" + String(decoding: TerminalText.cleansed(topic.string.utf8, keepsLines: false), as: UTF8.self) + "'"
         }
     }
 #endif

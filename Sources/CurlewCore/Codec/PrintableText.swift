@@ -1,13 +1,21 @@
 extension String {
-    /// Fit for a line of a log or of a terminal, whoever wrote it: what would move the cursor, begin another line or turn
-    /// the direction of the text is written as `\\u{1B}`, and what is very long is cut.
+    /// Fit for a line of a log or of a terminal, whoever wrote it: harmless, and cut where it is very long.
     package var printable: String {
+        guard self.utf8.count > Self.printableLimit else { return self.printable(keepsLines: false) }
+        let beginning = String(self.unicodeScalars.prefix(Self.printableLimit))
+        return beginning.printable(keepsLines: false) + (beginning.utf8.count < self.utf8.count ? "…" : "")
+    }
+
+    /// Harmless on a terminal, whoever wrote it: what would move the cursor, change the title, answer as if the person had
+    /// typed, begin another line or turn the direction of the text is written as `\\u{1B}`.
+    ///
+    /// - Parameter keepsLines: Whether ends of lines and tabs stay what they are.
+    package func printable(keepsLines: Bool) -> String {
         let isPlain = self.utf8.allSatisfy { (0x20...0x7E).contains($0) }
-        guard !isPlain || self.utf8.count > Self.printableLimit else { return self }
+        guard !isPlain else { return self }
         var text = ""
-        for (count, scalar) in self.unicodeScalars.enumerated() {
-            guard count < Self.printableLimit else { return text + "…" }
-            if scalar.isPrintable {
+        for scalar in self.unicodeScalars {
+            if scalar.isPrintable || keepsLines && (scalar == "\n" || scalar == "\t") {
                 text.unicodeScalars.append(scalar)
             } else {
                 text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"

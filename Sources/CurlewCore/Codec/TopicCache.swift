@@ -1,9 +1,10 @@
 /// The topics that came last, already validated: a topic that comes again is found by its bytes, and costs no
 /// allocation.
 ///
-/// A table with two places for each hash, where the newest topic takes the place of the oldest. What it holds is bounded
-/// by ``maximumCount`` topics of ``longestTopic`` bytes, whatever the peer sends; it is empty until the first topic,
-/// and grows only when topics contend for places.
+/// A table with two places for each hash, far from each other. Where both are taken, the new topic sends one that is there
+/// to its other place: so a few topics hardly ever contend for the same places time and again. What it holds is bounded by
+/// ``maximumCount`` topics of ``longestTopic`` bytes, whatever the peer sends; it is empty until the first topic, and
+/// grows only when topics have to go.
 package struct TopicCache: Sendable {
     static let maximumCount = 1024
     /// Longer topics are not kept.
@@ -28,8 +29,8 @@ package struct TopicCache: Sendable {
     @inline(__always)
     func topic(_ bytes: UnsafeRawBufferPointer, hash: UInt64) -> TopicName? {
         guard !self.entries.isEmpty else { return nil }
-        let place = Self.place(hash, of: self.entries.count)
-        return self.topic(bytes, hash: hash, at: place) ?? self.topic(bytes, hash: hash, at: place ^ 1)
+        let (first, second) = Self.places(hash, of: self.entries.count)
+        return self.topic(bytes, hash: hash, at: first) ?? self.topic(bytes, hash: hash, at: second)
     }
 
     @inline(__always)
@@ -50,17 +51,24 @@ package struct TopicCache: Sendable {
         }
     }
 
-    /// Puts an entry in the first of its two places, and what was there in the second. Returns whether one had to go.
+    /// Puts an entry in one of its two places. Returns whether another had to go.
     private mutating func put(_ entry: Entry) -> Bool {
-        let place = Self.place(entry.hash, of: self.entries.count)
-        guard let former = self.entries[place] else {
-            self.entries[place] = entry
+        let (first, second) = Self.places(entry.hash, of: self.entries.count)
+        guard let former = self.entries[first] else {
+            self.entries[first] = entry
             return false
         }
-        let hasRoom = self.entries[place ^ 1] == nil
-        self.entries[place ^ 1] = former
-        self.entries[place] = entry
-        return !hasRoom
+        guard self.entries[second] != nil else {
+            self.entries[second] = entry
+            return false
+        }
+        self.entries[first] = entry
+        let places = Self.places(former.hash, of: self.entries.count)
+        let other = places.first == first ? places.second : places.first
+        guard other != first else { return true }
+        let isLost = self.entries[other] != nil
+        self.entries[other] = former
+        return isLost
     }
 
     private mutating func grow() {
@@ -71,8 +79,9 @@ package struct TopicCache: Sendable {
     }
 
     @inline(__always)
-    private static func place(_ hash: UInt64, of count: Int) -> Int {
-        Int(truncatingIfNeeded: hash >> 32) & (count &- 1)
+    private static func places(_ hash: UInt64, of count: Int) -> (first: Int, second: Int) {
+        let mask = count &- 1
+        return (Int(truncatingIfNeeded: hash >> 32) & mask, Int(truncatingIfNeeded: hash >> 48) & mask)
     }
 
     /// Eight bytes at a time. A peer that makes topics collide only makes them take each other's place.

@@ -47,7 +47,7 @@ extension SubscriptionTable {
                 if retain, !entry.options.retainAsPublished {
                     // Retained messages are sent for the sake of one SUBSCRIBE: another may have brought them long ago,
                     // for this filter or one that overlaps.
-                    let askedFor = repetition?.subscribers ?? entry.askedFor
+                    let askedFor = repetition?.subscribers ?? entry.standing.askedFor
                     route.add(entry.subscribers.filter(askedFor.contains))
                 } else if retain || identifiers.count > 1 {
                     route.add(entry.subscribers)
@@ -77,14 +77,16 @@ extension SubscriptionTable {
         guard entry.filter.shareName == nil, let own = self.filters[subscriber], own.count > 1 else { return true }
         func rank(_ options: SubscriptionOptions) -> UInt8 { (options.noLocal ? 0 : 4) + options.qos.rawValue }
         let mine = rank(entry.options)
-        let grantNumber = entry.knowledge == .granted ? entry.grantNumber : .max
+        let grantNumber = entry.standing.knowledge == .granted ? entry.standing.grantNumber : .max
         for other in own where other != identifier {
-            guard let rival = self.entries[other], rival.knowledge == .granted, rival.filter.shareName == nil else {
+            guard let rival = self.entries[other], rival.standing.knowledge == .granted, rival.filter.shareName == nil
+            else {
                 continue
             }
             let theirs = rank(rival.options)
-            let isOlder = rival.grantNumber < grantNumber
-            guard theirs > mine ? isOlder || rival.copiedBeside.contains(identifier) : theirs == mine && isOlder
+            let isOlder = rival.standing.grantNumber < grantNumber
+            guard
+                theirs > mine ? isOlder || rival.standing.copiedBeside.contains(identifier) : theirs == mine && isOlder
             else { continue }
             if rival.filter.matches(topic) { return false }
         }
@@ -93,17 +95,17 @@ extension SubscriptionTable {
 
     /// A copy for this filter has come: from now on those for others of the same subscribers may be left out.
     private mutating func noteCopy(_ identifier: UInt32, _ entry: Entry, _ topic: TopicName) {
-        guard entry.knowledge == .granted, entry.filter.shareName == nil else { return }
+        guard entry.standing.knowledge == .granted, entry.filter.shareName == nil else { return }
         var beside: [UInt32] = []
         for subscriber in entry.subscribers {
             guard let own = self.filters[subscriber], own.count > 1 else { continue }
             beside += own.filter { other in
-                other != identifier && !entry.copiedBeside.contains(other)
+                other != identifier && !entry.standing.copiedBeside.contains(other)
                     && self.entries[other]?.filter.matches(topic) == true
             }
         }
         guard !beside.isEmpty else { return }
-        self.entries[identifier]?.copiedBeside.formUnion(beside)
+        self.entries[identifier]?.standing.copiedBeside.formUnion(beside)
         self.forgetRoutes()
     }
 

@@ -6,27 +6,6 @@ import DequeModule
 /// ``nextExchange()`` says what to send to bring the two together, one exchange an entry at a time. Requests that an
 /// event ends are appended to the completions that are passed in.
 struct SubscriptionTable {
-    /// What the server knows of a filter.
-    enum Standing: Equatable {
-        /// Nothing.
-        case unknown
-        /// A SUBSCRIBE is under way; what the server knew before, it still knows when it refuses this one.
-        case subscribing([Waiter], before: Knowledge)
-        /// It was granted.
-        case subscribed
-        /// The connection was lost with an exchange under way: the server may know the filter or not.
-        case uncertain
-        /// An UNSUBSCRIBE is under way.
-        case unsubscribing([RequestID])
-    }
-
-    /// What the server knew of a filter when a SUBSCRIBE was sent.
-    enum Knowledge {
-        case unknown
-        case granted
-        case uncertain
-    }
-
     /// A request that ends with the SUBACK.
     struct Waiter: Equatable {
         let request: RequestID
@@ -39,20 +18,8 @@ struct SubscriptionTable {
         let filter: TopicFilter
         /// What is wanted: the highest QoS that anybody asked for and was not refused.
         var options: SubscriptionOptions
-        /// What the SUBSCRIBE under way, or the last one, asked for.
-        var asked: SubscriptionOptions?
-        /// What the server has granted last, which holds when it refuses another.
-        var granted: SubscriptionOptions?
-        /// Since when the server has known the filter without a break: a higher number is later.
-        var grantNumber: UInt64 = 0
-        /// Filters that match a topic of which the server has sent a copy for this one since it granted it.
-        var copiedBeside: Set<UInt32> = []
-        /// For whom the last SUBSCRIBE under the filter's own identifier was.
-        var askedFor: [SubscriberID] = []
-        /// The identifiers of SUBSCRIBEs that repeated it, the last one last.
-        var repetitions: [UInt32] = []
         var subscribers: [SubscriberID] = []
-        var standing = Standing.unknown
+        var standing = FilterStanding()
         /// Those who wait for the next SUBSCRIBE; each is a subscriber.
         var waiters: [Waiter] = []
         /// Those who wait for the next UNSUBSCRIBE; none while there are subscribers.
@@ -60,33 +27,16 @@ struct SubscriptionTable {
         /// Whether something is to be said to the server.
         var isDirty = false
 
-        var isUnderWay: Bool {
-            switch self.standing {
-            case .subscribing, .unsubscribing: true
-            case .unknown, .subscribed, .uncertain: false
-            }
-        }
-
         /// What is wanted when the server has refused what was asked for: what it granted before, if it did, and what those
         /// want who wait for the next SUBSCRIBE.
-        func wantedAfterRefusal(isGranted: Bool) -> SubscriptionOptions {
-            var wanted = isGranted ? self.granted : nil
+        var wantedAfterRefusal: SubscriptionOptions {
+            var wanted = self.standing.granted
             for waiter in self.waiters {
                 let qos = max(waiter.options.qos, wanted?.qos ?? .atMostOnce)
                 wanted = waiter.options
                 if self.subscribers.contains(where: { $0 != waiter.subscriber }) { wanted?.qos = qos }
             }
             return wanted ?? self.options
-        }
-
-        /// What the server knows but for an exchange that is under way.
-        var knowledge: Knowledge {
-            switch self.standing {
-            case .unknown: .unknown
-            case .subscribing(_, let before): before
-            case .subscribed: .granted
-            case .uncertain, .unsubscribing: .uncertain
-            }
         }
     }
 
@@ -96,9 +46,6 @@ struct SubscriptionTable {
         let identifier: UInt32
         let subscribers: [SubscriberID]
     }
-
-    /// How many repetitions of a filter are remembered. What comes for an older one goes to all.
-    private static let maximumRepetitions = 8
 
     /// An unsubscribe request that waits for the end of several filters.
     private struct Departure {
@@ -122,7 +69,7 @@ struct SubscriptionTable {
     /// Filters that are only listened to: the server is never told of them.
     private(set) var local: Set<UInt32> = []
     private var departures: [RequestID: Departure] = [:]
-    /// How many filters the server has granted, those counted again that it had lost.
+    /// How many SUBSCRIBEs the server has granted.
     private var grants: UInt64 = 0
     /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
     /// more.
@@ -172,7 +119,7 @@ struct SubscriptionTable {
     mutating func listen(to filter: TopicFilter, subscriber: SubscriberID, _ completions: inout [Completion]) {
         let identifier = self.identifier(of: filter)
         var entry = self.entries[identifier] ?? Entry(filter: filter, options: SubscriptionOptions())
-        if entry.subscribers.isEmpty, entry.knowledge != .granted { self.local.insert(identifier) }
+        if entry.subscribers.isEmpty, entry.standing.knowledge != .granted { self.local.insert(identifier) }
         self.join(identifier, &entry, subscriber, &completions)
         self.entries[identifier] = entry
     }
@@ -198,15 +145,15 @@ struct SubscriptionTable {
             guard var entry = self.entries[identifier] else { continue }
             entry.subscribers.removeAll { $0 == subscriber }
             Self.giveUp(subscriber, &entry.waiters, &completions)
-            if case .subscribing(var waiters, let before) = entry.standing {
+            if case .subscribe(var waiters)? = entry.standing.underWay {
                 Self.giveUp(subscriber, &waiters, &completions)
-                entry.standing = .subscribing(waiters, before: before)
+                entry.standing.replaceWaiters(by: waiters)
             }
             guard entry.subscribers.isEmpty else {
                 self.entries[identifier] = entry
                 continue
             }
-            if entry.standing == .unknown {
+            if entry.standing.isUnknown {
                 self.remove(identifier, entry)
                 continue
             }
@@ -263,7 +210,7 @@ struct SubscriptionTable {
 
     private mutating func remove(_ identifier: UInt32, _ entry: Entry) {
         self.entries[identifier] = nil
-        for repetition in entry.repetitions { self.repetitions[repetition] = nil }
+        for repetition in entry.standing.repetitions { self.repetitions[repetition] = nil }
         self.identifiers[entry.filter] = nil
         self.local.remove(identifier)
         self.tree.withValue(for: entry.filter, default: []) { $0.removeAll { $0 == identifier } }
@@ -275,7 +222,7 @@ struct SubscriptionTable {
         guard !entry.isDirty else { return }
         entry.isDirty = true
         // An entry that is under way has its turn again when the answer comes.
-        if !entry.isUnderWay { self.enqueue(identifier) }
+        if entry.standing.underWay == nil { self.enqueue(identifier) }
     }
 
     private mutating func enqueue(_ identifier: UInt32) {
@@ -300,19 +247,20 @@ struct SubscriptionTable {
     /// ``subscribed(_:_:_:_:)`` or ``unsubscribed(_:_:_:)``.
     mutating func nextExchange() -> Exchange? {
         while let identifier = self.dirty.popFirst() {
-            guard var entry = self.entries[identifier], entry.isDirty, !entry.isUnderWay else { continue }
+            guard var entry = self.entries[identifier], entry.isDirty, entry.standing.underWay == nil else {
+                continue
+            }
             entry.isDirty = false
             defer { self.entries[identifier] = entry }
             if self.local.contains(identifier), !entry.subscribers.isEmpty { continue }
             if entry.subscribers.isEmpty {
-                entry.standing = .unsubscribing(entry.leaving)
+                entry.standing.unsubscribing(entry.leaving)
                 entry.leaving = []
                 return .unsubscribe(identifier, entry.filter)
             }
             let bearing = self.identifyNext(identifier, &entry)
-            entry.standing = .subscribing(entry.waiters, before: entry.knowledge)
+            entry.standing.subscribing(entry.options, entry.waiters)
             entry.waiters = []
-            entry.asked = entry.options
             return .subscribe(identifier, bearing: bearing, entry.filter, entry.options)
         }
         return nil
@@ -321,17 +269,14 @@ struct SubscriptionTable {
     /// The subscription identifier that the next SUBSCRIBE bears: the filter's own when it is for all, one more when it is
     /// for those alone who came later.
     private mutating func identifyNext(_ identifier: UInt32, _ entry: inout Entry) -> UInt32 {
-        guard entry.knowledge == .granted else {
-            entry.askedFor = entry.subscribers
+        guard entry.standing.knowledge == .granted else {
+            entry.standing.asks(for: entry.subscribers)
             return identifier
         }
-        if entry.repetitions.count == Self.maximumRepetitions {
-            self.repetitions[entry.repetitions.removeFirst()] = nil
-        }
         let repetition = self.makeIdentifier()
+        if let forgotten = entry.standing.repeats(as: repetition) { self.repetitions[forgotten] = nil }
         self.repetitions[repetition] = Repetition(
             identifier: identifier, subscribers: entry.waiters.map(\.subscriber))
-        entry.repetitions.append(repetition)
         self.forgetRoutes()
         return repetition
     }
@@ -342,32 +287,25 @@ struct SubscriptionTable {
         _ identifier: UInt32, _ outcome: Completion.Outcome, _ completions: inout [Completion],
         _ lost: inout [LostSubscription]
     ) {
-        guard var entry = self.entries[identifier], case .subscribing(let waiters, let before) = entry.standing
-        else { return }
+        guard var entry = self.entries[identifier], case .subscribe(let waiters)? = entry.standing.underWay else {
+            return
+        }
         for waiter in waiters { completions.append(Completion(request: waiter.request, outcome: outcome)) }
         self.forgetRoutes()
         if case .subscribed(let code, _) = outcome, !code.isFailure {
-            entry.standing = .subscribed
-            entry.granted = entry.asked
-            if before != .granted {
-                self.grants += 1
-                entry.grantNumber = self.grants
-                entry.copiedBeside = []
-            }
+            self.grants += 1
+            entry.standing.subscribed(number: self.grants)
             self.settle(identifier, entry, &completions)
             return
         }
-        switch before {
-        case .unknown: entry.standing = .unknown
-        case .granted: entry.standing = .subscribed
-        case .uncertain: entry.standing = .uncertain
-        }
-        entry.options = entry.wantedAfterRefusal(isGranted: before == .granted)
+        entry.standing.refused()
+        entry.options = entry.wantedAfterRefusal
+        let knowledge = entry.standing.knowledge
         // Whoever went on to wait for a later SUBSCRIBE of the entry has its own answer to come.
         let pending = Set(entry.waiters.map(\.subscriber))
         let refused = Set(waiters.map(\.subscriber))
         let gone = entry.subscribers.filter { subscriber in
-            !pending.contains(subscriber) && (before != .granted || refused.contains(subscriber))
+            !pending.contains(subscriber) && (knowledge != .granted || refused.contains(subscriber))
         }
         for subscriber in gone {
             self.filters[subscriber]?.removeAll { $0 == identifier }
@@ -376,21 +314,23 @@ struct SubscriptionTable {
         entry.subscribers.removeAll { gone.contains($0) }
         let bereft = gone.filter { !refused.contains($0) }
         if !bereft.isEmpty { lost.append(LostSubscription(subscribers: bereft, outcome: outcome)) }
-        if entry.subscribers.isEmpty, before != .unknown { entry.isDirty = true }
+        if entry.subscribers.isEmpty, knowledge != .unknown { entry.isDirty = true }
         self.settle(identifier, entry, &completions)
     }
 
     /// An UNSUBSCRIBE has ended with this reason code.
     mutating func unsubscribed(_ identifier: UInt32, _ code: ReasonCode, _ completions: inout [Completion]) {
-        guard var entry = self.entries[identifier], case .unsubscribing(let waiters) = entry.standing else { return }
+        guard var entry = self.entries[identifier], case .unsubscribe(let waiters)? = entry.standing.underWay else {
+            return
+        }
         for request in waiters { self.confirm(request, code, &completions) }
-        entry.standing = .unknown
+        entry.standing.unsubscribed()
         self.settle(identifier, entry, &completions)
     }
 
     /// After an answer: forgets an entry that nobody wants, goes on with one about which more is to be said.
     private mutating func settle(_ identifier: UInt32, _ entry: Entry, _ completions: inout [Completion]) {
-        if entry.subscribers.isEmpty, entry.standing == .unknown {
+        if entry.subscribers.isEmpty, entry.standing.isUnknown {
             for request in entry.leaving { self.confirm(request, .success, &completions) }
             self.remove(identifier, entry)
             return
@@ -405,18 +345,16 @@ struct SubscriptionTable {
     mutating func connectionLost(underWay: [UInt32], _ completions: inout [Completion]) {
         for identifier in underWay.reversed() {
             guard var entry = self.entries[identifier] else { continue }
-            switch entry.standing {
-            case .subscribing(let waiters, let before):
-                entry.standing = before == .granted ? .subscribed : .uncertain
+            switch entry.standing.connectionLost() {
+            case .subscribe(let waiters)?:
                 entry.waiters = waiters + entry.waiters
-            case .unsubscribing(let waiters):
-                entry.standing = .uncertain
+            case .unsubscribe(let waiters)?:
                 if entry.subscribers.isEmpty {
                     entry.leaving = waiters + entry.leaving
                 } else {
                     for request in waiters { self.confirm(request, .success, &completions) }
                 }
-            case .unknown, .subscribed, .uncertain: continue
+            case nil: continue
             }
             entry.isDirty = true
             self.entries[identifier] = entry
@@ -430,10 +368,9 @@ struct SubscriptionTable {
         self.dirty.removeAll()
         for identifier in self.entries.keys.sorted() {
             guard var entry = self.entries[identifier] else { continue }
-            entry.standing = .unknown
             entry.isDirty = false
-            for repetition in entry.repetitions { self.repetitions[repetition] = nil }
-            entry.repetitions = []
+            for repetition in entry.standing.repetitions { self.repetitions[repetition] = nil }
+            entry.standing.sessionLost()
             if entry.subscribers.isEmpty {
                 for request in entry.leaving { self.confirm(request, .success, &completions) }
                 self.remove(identifier, entry)
@@ -450,7 +387,7 @@ struct SubscriptionTable {
         self.dirty.removeAll()
         for identifier in self.entries.keys.sorted() {
             guard var entry = self.entries[identifier], !self.local.contains(identifier) else { continue }
-            if entry.standing == .subscribed { entry.standing = .uncertain }
+            entry.standing.sessionUncertain()
             entry.isDirty = false
             self.markDirty(identifier, &entry)
             self.entries[identifier] = entry
@@ -467,10 +404,11 @@ struct SubscriptionTable {
         }
         for identifier in self.entries.keys.sorted() {
             guard let entry = self.entries[identifier] else { continue }
-            if case .subscribing(let waiters, _) = entry.standing {
+            if case .subscribe(let waiters)? = entry.standing.underWay {
                 for waiter in waiters { end(waiter.request, true) }
             }
-            for waiter in entry.waiters { end(waiter.request, entry.standing == .uncertain) }
+            let mayHaveBeenSent = entry.standing.knowledge == .uncertain && entry.standing.underWay == nil
+            for waiter in entry.waiters { end(waiter.request, mayHaveBeenSent) }
         }
         for request in self.departures.keys.sorted() { end(request, true) }
         let nextIdentifier = self.nextIdentifier

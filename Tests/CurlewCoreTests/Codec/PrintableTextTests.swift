@@ -20,6 +20,13 @@ struct PrintableTextTests {
         #expect(text.printable == shown)
     }
 
+    @Test("Ends of lines and tabs may stay, and nothing else that a terminal obeys")
+    func lines() {
+        let text = "é👨‍👩‍👧\t1\r\n\u{1B}c\u{85}"
+        #expect(text.printable(keepsLines: true) == "é👨‍👩‍👧\t1\\u{D}\n\\u{1B}c\\u{85}")
+        #expect(text.printable(keepsLines: false) == "é👨‍👩‍👧\\u{9}1\\u{D}\\u{A}\\u{1B}c\\u{85}")
+    }
+
     @Test("What is very long is cut")
     func long() {
         #expect(String(repeating: "x", count: 65_535).printable == String(repeating: "x", count: 2000) + "…")

@@ -38,6 +38,23 @@ struct TopicCacheTests {
         #expect(self.lookUp("devices/19999/state", in: cache)?.string == "devices/19999/state")
     }
 
+    @Test("A few dozen topics that come in turn are all kept, whatever their names")
+    func fewTopics() {
+        for fleet in 0..<200 {
+            var cache = TopicCache()
+            let topics = (0..<64).map { "fleet/\(fleet)/device/\($0)/temperature" }
+            var missing = topics.count
+            for _ in 0..<1000 where missing > 0 {
+                missing = 0
+                for topic in topics where self.lookUp(topic, in: cache) == nil {
+                    missing += 1
+                    self.insert(topic, in: &cache)
+                }
+            }
+            #expect(missing == 0, "fleet \(fleet)")
+        }
+    }
+
     @Test("It does not keep long topics")
     func longTopics() {
         var cache = TopicCache()

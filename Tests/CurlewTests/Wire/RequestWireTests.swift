@@ -205,6 +205,21 @@ struct RequestWireTests {
         #expect(try await replies.map(\.text) == ["plain", "copied"])
     }
 
+    @Test(
+        "The responder may know the named response topic under another name, and the replies come at the request's QoS")
+    func ownResponseTopic() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let properties = Properties([.responseTopic("far/svc/reply")])
+        async let reply = client.request(
+            "ping", to: "svc", qos: .exactlyOnce, properties: properties, responseTopic: "svc/reply")
+        let subscribe = try await connection.receiveSubscribe()
+        #expect(subscribe.subscriptions.map(\.options.qos) == [.exactlyOnce])
+        try connection.send(.suback(SubAck(subscribe.packetID, [.grantedQoS2])))
+        #expect(try await connection.receivePublish().properties.responseTopic == "far/svc/reply")
+        try connection.publish("pong", to: "svc/reply")
+        #expect(try await reply.text == "pong")
+    }
+
     @Test("A request to a named response topic ends when the client is disconnected")
     func disconnectedMeanwhile() async throws {
         let clock = TestClock()  // never moved: the end must not come by the request's time

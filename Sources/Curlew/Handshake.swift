@@ -1,0 +1,103 @@
+import CurlewCore
+import CurlewTransport
+import Synchronization
+
+/// One attempt to make a connection, from the address to the server's answer to CONNECT.
+struct Handshake: Sendable {
+    let client: MQTTClient
+    let endpoint: Endpoint
+    let version: ProtocolVersion
+
+    /// A connection that the server accepted.
+    struct Accepted: Sendable {
+        let isResumed: Bool
+        /// Set at the end of the connection.
+        let closed: OneShot<ClientConnection.Closing>
+    }
+
+    /// Why there is no connection.
+    enum Failure: Error {
+        case failed(MQTTError)
+        case closedBeforeConnAck(MQTTError)
+        case refused(ConnAck)
+    }
+
+    /// Runs the attempt in a child task: a task keeps the memory of its deepest call until its end, and who makes a connection
+    /// goes on to wait for as long as that lasts.
+    func resultOfChildTask() async throws(Failure) -> Accepted {
+        async let result = self.result()
+        return try await result.get()
+    }
+
+    private func result() async -> Result<Accepted, Failure> {
+        do throws(Failure) { return .success(try await self.run()) } catch { return .failure(error) }
+    }
+
+    private func run() async throws(Failure) -> Accepted {
+        let opening = OneShot<ClientConnection.Opening>()
+        let closed = OneShot<ClientConnection.Closing>()
+        let link = OneShot<any Link>()
+        let connect: Connect
+        do throws(MQTTError) {
+            connect = try await self.client.makeConnect(self.version)
+        } catch {
+            throw .failed(error)
+        }
+        do throws(TransportError) {
+            try await self.client.connector.connect(to: self.endpoint, on: self.client.eventLoop) { newLink in
+                link.set(newLink)
+                return ClientConnection(
+                    self.client, link: newLink, server: self.endpoint, connect: connect, opening: opening,
+                    closed: closed)
+            }
+        } catch {
+            throw .failed(MQTTError(.connectionFailed, error.message, cause: error))
+        }
+        return try await self.finish(opening, closed, link)
+    }
+
+    /// From CONNECT to the server's answer.
+    private func finish(
+        _ opening: OneShot<ClientConnection.Opening>, _ closed: OneShot<ClientConnection.Closing>,
+        _ link: OneShot<any Link>
+    ) async throws(Failure) -> Accepted {
+        let timeout = self.client.configuration.connection.handshakeTimeout
+        let expired = OneShot<Void>()
+        let deadline = self.client.deadlines.schedule(after: timeout) {
+            expired.set(())
+            link.value?.close()
+        }
+        let opened = await withTaskCancellationHandler {
+            await opening.wait()
+        } onCancel: {
+            // One that was accepted is ended in order, by whoever waits for its end.
+            if case .accepted? = opening.value { return }
+            link.value?.close()
+        }
+        self.client.deadlines.cancel(deadline)
+        switch opened {
+        case .accepted(let isResumed)?: return Accepted(isResumed: isResumed, closed: closed)
+        case .refused(let connack)?:
+            _ = await closed.wait()
+            throw .refused(connack)
+        case .closed(let closing)?:
+            guard expired.value == nil else {
+                throw .failed(MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(timeout)."))
+            }
+            throw self.failure(closing)
+        case nil: throw .failed(MQTTError(.cancelled, "The task was cancelled."))
+        }
+    }
+
+    private func failure(_ closing: ClientConnection.Closing) -> Failure {
+        let error = closing.error ?? MQTTError(.connectionClosed, "The server closed the connection.")
+        guard error.code == .connectionClosed else { return .failed(error) }
+        if let cause = error.cause as? TransportError, cause.code != .connectionLost {
+            return .failed(MQTTError(.connectionFailed, cause.message, cause: cause))
+        }
+        return .closedBeforeConnAck(
+            MQTTError(
+                .connectionFailed, "\(self.endpoint) closed the connection without an answer to CONNECT.",
+                cause: error.cause))
+    }
+}

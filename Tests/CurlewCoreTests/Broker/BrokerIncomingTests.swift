@@ -1,0 +1,48 @@
+import CurlewCore
+import Testing
+
+@Suite("What the broker remembers of a client's messages")
+struct BrokerIncomingTests {
+    private let id = PacketID(7)
+
+    @Test(
+        "A QoS 2 message is passed on once until PUBREL, on any connection [MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12]"
+    )
+    func exactlyOnce() throws {
+        let id = try #require(self.id)
+        var incoming = BrokerIncoming()
+        incoming.connected(receiveMaximum: 10)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .duplicate)
+        incoming.connected(receiveMaximum: 10)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .duplicate)
+        #expect(incoming.receivedPubrel(id) == .success)
+        #expect(incoming.receivedPubrel(id) == .packetIdentifierNotFound)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+    }
+
+    @Test("A QoS 2 message that was refused leaves its identifier free [MQTT-4.3.3-9]")
+    func refused() throws {
+        let id = try #require(self.id)
+        var incoming = BrokerIncoming()
+        incoming.connected(receiveMaximum: 1)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+        incoming.refused(id)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+    }
+
+    @Test("The client has no more in flight than it was told [MQTT-3.3.4-7]")
+    func receiveMaximum() throws {
+        var incoming = BrokerIncoming()
+        incoming.connected(receiveMaximum: 2)
+        let ids = try (1...3).map { try #require(PacketID($0)) }
+        #expect(incoming.receivedPublish(ids[0], qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .deliver)
+        #expect(incoming.receivedPublish(ids[2], qos: .exactlyOnce) == .receiveMaximumExceeded)
+        incoming.acknowledged()
+        #expect(incoming.receivedPublish(ids[2], qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .receiveMaximumExceeded)
+        _ = incoming.receivedPubrel(ids[0])
+        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .deliver)
+    }
+}

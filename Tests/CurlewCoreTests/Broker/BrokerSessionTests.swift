@@ -1,0 +1,311 @@
+import CurlewCore
+import NIOCore
+import Testing
+
+/// A session, and what it has written, as packets.
+private struct Scene {
+    var session: BrokerSession
+    var out = ByteBuffer()
+    var version = ProtocolVersion.v5_0
+    let now = Timestamp.start
+    private var decoder = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: 1 << 20)
+
+    init(
+        _ bounds: BrokerSession.Bounds = .init(), connected: Bool = true,
+        _ change: (inout BrokerSession.ConnectionTerms) -> Void = { _ in }
+    ) {
+        self.session = BrokerSession(bounds: bounds)
+        if connected { self.connect(change) }
+    }
+
+    mutating func connect(_ change: (inout BrokerSession.ConnectionTerms) -> Void = { _ in }) {
+        var terms = BrokerSession.ConnectionTerms(version: .v5_0, receiveMaximum: 10)
+        change(&terms)
+        self.session.connected(terms)
+    }
+
+    @discardableResult
+    mutating func deliver(
+        _ text: String, _ qos: QoS, topic: String = "t", canWrite: Bool = true, properties: Properties = Properties(),
+        identifiers: [UInt32] = [], group: TopicFilter? = nil
+    ) throws -> BrokerSession.Delivered {
+        let packet = Publish(
+            topic: nil, payload: ByteBuffer(string: text), qos: qos, packetID: qos == .atMostOnce ? nil : PacketID(9),
+            properties: properties)
+        var publication = Publication(packet, topic: try TopicName(topic), now: self.now)
+        let terms = DeliveryTerms(qos: qos, retain: false, identifiers: identifiers, group: group)
+        return self.session.deliver(
+            &publication, terms, canWrite: canWrite, hasRoom: true, now: self.now, into: &self.out)
+    }
+
+    @discardableResult
+    mutating func pump(at now: Timestamp = .start) -> [BrokerSession.Dropped] {
+        self.session.pump(limit: 1 << 20, now: now, into: &self.out)
+    }
+
+    mutating func sent() throws -> [Packet] {
+        var packets: [Packet] = []
+        while let packet = try self.decoder.decode(from: &self.out) { packets.append(packet) }
+        return packets
+    }
+
+    mutating func publishes() throws -> [Publish] {
+        try self.sent().compactMap { if case .publish(let publish) = $0 { publish } else { nil } }
+    }
+}
+
+private func acknowledgement(_ id: UInt16, _ code: ReasonCode = .success) throws -> Acknowledgement {
+    Acknowledgement(try #require(PacketID(id)), reasonCode: code)
+}
+
+private func texts(_ publishes: [Publish]) -> [String] { publishes.map { String(buffer: $0.payload) } }
+
+@Suite("Broker session")
+struct BrokerSessionTests {
+    @Test("QoS 0 is written at once, and not kept for a client that is away")
+    func atMostOnce() throws {
+        var scene = Scene()
+        #expect(try scene.deliver("1", .atMostOnce) == .written)
+        #expect(try texts(scene.publishes()) == ["1"])
+        scene.session.disconnected()
+        #expect(try scene.deliver("2", .atMostOnce) == .notKept)
+        #expect(scene.session.queuedMessages == 0)
+    }
+
+    @Test(
+        "QoS 1 is in flight until PUBACK, and written again with DUP on the next connection [MQTT-4.4.0-1] [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-3.3.1-1]"
+    )
+    func atLeastOnce() throws {
+        var scene = Scene()
+        #expect(try scene.deliver("1", .atLeastOnce) == .written)
+        #expect(try scene.deliver("2", .atLeastOnce) == .written)
+        let first = try scene.publishes()
+        #expect(first.map(\.dup) == [false, false])
+        #expect(Set(first.compactMap(\.packetID)).count == 2)
+        #expect(
+            scene.session.receivedPuback(Acknowledgement(try #require(first[0].packetID)))
+                == .delivered(try TopicName("t"), .success))
+        scene.session.disconnected()
+        scene.connect()
+        scene.pump()
+        let again = try scene.publishes()
+        #expect(texts(again) == ["2"])
+        #expect(again.map(\.dup) == [true])
+        #expect(again.first?.packetID == first[1].packetID)
+    }
+
+    @Test(
+        "QoS 2 goes by PUBREC, PUBREL, PUBCOMP, and PUBREL alone is repeated after PUBREC [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6]"
+    )
+    func exactlyOnce() throws {
+        var scene = Scene()
+        try scene.deliver("1", .exactlyOnce)
+        let id = try #require(try scene.publishes().first?.packetID)
+        _ = scene.session.receivedPubrec(Acknowledgement(id), into: &scene.out)
+        #expect(try scene.sent() == [.pubrel(Acknowledgement(id))])
+        scene.session.disconnected()
+        scene.connect()
+        scene.pump()
+        #expect(try scene.sent() == [.pubrel(Acknowledgement(id))])
+        #expect(scene.session.receivedPubcomp(Acknowledgement(id)) == .nothing)
+        #expect(scene.session.messagesInFlight == 0)
+    }
+
+    @Test("No more are in flight than the client's Receive Maximum, and the rest waits in order [MQTT-3.3.4-9]")
+    func receiveMaximum() throws {
+        var scene = Scene { $0.receiveMaximum = 2 }
+        for number in 1...5 { try scene.deliver("\(number)", number == 3 ? .exactlyOnce : .atLeastOnce) }
+        let first = try scene.publishes()
+        #expect(texts(first) == ["1", "2"])
+        #expect(scene.session.queuedMessages == 3)
+        _ = scene.session.receivedPuback(Acknowledgement(try #require(first[0].packetID)))
+        scene.pump()
+        let third = try scene.publishes()
+        #expect(texts(third) == ["3"])
+        // A QoS 2 exchange keeps its place until PUBCOMP.
+        let id = try #require(third[0].packetID)
+        _ = scene.session.receivedPubrec(Acknowledgement(id), into: &scene.out)
+        scene.pump()
+        #expect(try scene.publishes().isEmpty)
+        _ = scene.session.receivedPubcomp(Acknowledgement(id))
+        scene.pump()
+        #expect(try texts(scene.publishes()) == ["4"])
+    }
+
+    @Test("A failure in PUBREC ends the exchange and frees its place [MQTT-4.8.2-6]")
+    func refusal() throws {
+        var scene = Scene { $0.receiveMaximum = 1 }
+        try scene.deliver("1", .exactlyOnce)
+        try scene.deliver("2", .atLeastOnce)
+        let id = try #require(try scene.publishes().first?.packetID)
+        let outcome = scene.session.receivedPubrec(Acknowledgement(id, reasonCode: .quotaExceeded), into: &scene.out)
+        #expect(outcome == .delivered(try TopicName("t"), .quotaExceeded))
+        scene.pump()
+        #expect(try texts(scene.publishes()) == ["2"])
+    }
+
+    @Test("The window is never exceeded when exchanges of an earlier connection come back")
+    func windowAfterReconnecting() throws {
+        var scene = Scene { $0.receiveMaximum = 4 }
+        for number in 1...4 { try scene.deliver("\(number)", .atLeastOnce) }
+        let ids = try scene.publishes().compactMap(\.packetID)
+        scene.session.disconnected()
+        scene.connect { $0.receiveMaximum = 2 }
+        scene.pump()
+        #expect(try texts(scene.publishes()) == ["1", "2"])
+        // The client acknowledges one that was not written again: that frees no place.
+        _ = scene.session.receivedPuback(Acknowledgement(ids[3]))
+        scene.pump()
+        #expect(try scene.publishes().isEmpty)
+        _ = scene.session.receivedPuback(Acknowledgement(ids[0]))
+        scene.pump()
+        #expect(try texts(scene.publishes()) == ["3"])
+    }
+
+    @Test("What expired while it waited is not sent, and what waited has less time left [MQTT-3.3.2-5] [MQTT-3.3.2-6]")
+    func expiry() throws {
+        var scene = Scene(connected: false)
+        var short = Properties()
+        short.messageExpiryInterval = 5
+        var long = Properties()
+        long.messageExpiryInterval = 60
+        try scene.deliver("short", .atLeastOnce, properties: short)
+        try scene.deliver("long", .atLeastOnce, properties: long)
+        scene.connect()
+        #expect(scene.pump(at: .start + .seconds(10)) == [.expired(try TopicName("t"))])
+        let sent = try scene.publishes()
+        #expect(texts(sent) == ["long"])
+        #expect(sent.first?.properties.messageExpiryInterval == 50)
+    }
+
+    @Test("A message that is larger than the client accepts counts as delivered [MQTT-3.1.2-24] [MQTT-3.1.2-25]")
+    func tooLarge() throws {
+        var scene = Scene { $0.maximumPacketSize = 30 }
+        #expect(try scene.deliver(String(repeating: "x", count: 40), .atLeastOnce) == .tooLarge)
+        #expect(scene.session.messagesInFlight == 0)
+        #expect(try scene.deliver("small", .atLeastOnce) == .written)
+        #expect(try texts(scene.publishes()) == ["small"])
+    }
+
+    @Test(
+        "Topics are named by aliases as far as the client allows [MQTT-3.1.2-26] [MQTT-3.1.2-27]",
+        arguments: [UInt16(0), 1])
+    func aliases(maximum: UInt16) throws {
+        var scene = Scene { $0.topicAliasMaximum = maximum }
+        for _ in 1...4 { try scene.deliver("x", .atMostOnce, topic: "a/long/topic") }
+        let sent = try scene.publishes()
+        #expect(sent.contains { $0.topicAlias != nil } == (maximum > 0))
+        #expect(sent.allSatisfy { $0.topicAlias ?? 1 <= 1 })
+    }
+
+    @Test("A full queue takes no more, or gives up the oldest", arguments: [false, true])
+    func bounds(dropsOldest: Bool) throws {
+        var scene = Scene(.init(queuedMessages: 2, dropsOldest: dropsOldest), connected: false)
+        #expect(try scene.deliver("1", .atLeastOnce) == .queued)
+        #expect(try scene.deliver("2", .atLeastOnce) == .queued)
+        #expect(try scene.deliver("3", .atLeastOnce) == (dropsOldest ? .queued : .queueFull))
+        scene.connect()
+        scene.pump()
+        #expect(try texts(scene.publishes()) == (dropsOldest ? ["2", "3"] : ["1", "2"]))
+        #expect(scene.session.queuedBytes == 0)
+    }
+
+    @Test("The bytes of a queue are bounded as well")
+    func byteBound() throws {
+        var scene = Scene(.init(queuedBytes: 3000), connected: false)
+        #expect(try scene.deliver(String(repeating: "x", count: 2000), .atLeastOnce) == .queued)
+        #expect(try scene.deliver(String(repeating: "y", count: 2000), .atLeastOnce) == .queueFull)
+        #expect(scene.session.queuedBytes < 3000)
+    }
+
+    @Test("Messages of the same topic and QoS leave in order, however slow the connection is [MQTT-4.6.0-5]")
+    func order() throws {
+        var scene = Scene { $0.receiveMaximum = 3 }
+        var generator = SplitMix64(seed: 4)
+        var received: [String] = []
+        var unacknowledged: [PacketID] = []
+        for number in 0..<500 {
+            try scene.deliver("\(number)", .atLeastOnce, canWrite: Bool.random(using: &generator))
+            if Bool.random(using: &generator) { scene.pump() }
+            for publish in try scene.publishes() {
+                received.append(String(buffer: publish.payload))
+                unacknowledged.append(try #require(publish.packetID))
+            }
+            #expect(unacknowledged.count <= 3)
+            if let id = unacknowledged.first, Bool.random(using: &generator) {
+                unacknowledged.removeFirst()
+                _ = scene.session.receivedPuback(Acknowledgement(id))
+            }
+        }
+        #expect(received == (0..<received.count).map(String.init))
+        #expect(received.count + scene.session.queuedMessages == 500)
+    }
+
+    @Test("What others share goes back to them when a session ends, but for QoS 2 in flight [MQTT-4.8.2-5]")
+    func orphans() throws {
+        let group = try TopicFilter("$share/g/t")
+        var scene = Scene { $0.receiveMaximum = 2 }
+        try scene.deliver("in flight 1", .atLeastOnce, group: group)
+        try scene.deliver("in flight 2", .exactlyOnce, group: group)
+        try scene.deliver("queued 1", .atLeastOnce, group: group)
+        try scene.deliver("queued 2", .exactlyOnce, group: group)
+        try scene.deliver("its own", .atLeastOnce)
+        let orphans = scene.session.end()
+        #expect(orphans.map { String(buffer: $0.1.payload) } == ["in flight 1", "queued 1", "queued 2"])
+        #expect(orphans.allSatisfy { $0.0 == group })
+    }
+
+    @Test("Subscription identifiers go with the message, each time that it is written [MQTT-3.3.4-3]")
+    func identifiers() throws {
+        var scene = Scene()
+        try scene.deliver("x", .atLeastOnce, identifiers: [7, 300])
+        #expect(try scene.publishes().first?.properties.subscriptionIdentifiers == [7, 300])
+        scene.session.disconnected()
+        scene.connect()
+        scene.pump()
+        #expect(try scene.publishes().first?.properties.subscriptionIdentifiers == [7, 300])
+    }
+
+    @Test("An acknowledgement of the wrong kind is a violation, one of nothing is not")
+    func violations() throws {
+        var scene = Scene()
+        try scene.deliver("x", .atLeastOnce)
+        let id = try #require(try scene.publishes().first?.packetID)
+        #expect(scene.session.receivedPuback(try acknowledgement(id.rawValue &+ 5)) == .nothing)
+        guard case .violation = scene.session.receivedPubrec(Acknowledgement(id), into: &scene.out) else {
+            Issue.record("PUBREC for QoS 1 was taken")
+            return
+        }
+        #expect(scene.session.receivedPubcomp(try acknowledgement(id.rawValue &+ 5)) == .nothing)
+    }
+
+    @Test("The same bytes serve many receivers, each with its own packet identifier")
+    func sharedBytes() throws {
+        for size in [10, 120, 127, 200, 16_000, 20_000] {
+            var publication = Publication(
+                Publish(
+                    topic: nil, payload: ByteBuffer(repeating: 1, count: size), qos: .atLeastOnce, packetID: PacketID(1)
+                ),
+                topic: try TopicName("some/topic"), now: .start)
+            publication.hasSeveralReceivers = true
+            for offset in 0..<3 {
+                var session = BrokerSession(bounds: .init())
+                session.connected(.init(version: .v5_0, receiveMaximum: 10))
+                var out = ByteBuffer()
+                for _ in 0...offset {
+                    _ = session.deliver(
+                        &publication, DeliveryTerms(qos: .atLeastOnce, retain: false), canWrite: true, hasRoom: true,
+                        now: .start, into: &out)
+                }
+                var decoder = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: 1 << 20)
+                var ids: [UInt16] = []
+                while case .publish(let packet)? = try decoder.decode(from: &out) {
+                    ids.append(try #require(packet.packetID).rawValue)
+                    #expect(packet.payload == ByteBuffer(repeating: 1, count: size))
+                    #expect(packet.topic?.string == "some/topic")
+                }
+                #expect(Set(ids).count == offset + 1)
+            }
+        }
+    }
+}

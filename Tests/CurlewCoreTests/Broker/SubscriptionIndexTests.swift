@@ -1,0 +1,132 @@
+import CurlewCore
+import Testing
+
+@Suite("Subscription index")
+struct SubscriptionIndexTests {
+    private typealias Index = SubscriptionIndex<Int>
+
+    private func grant(
+        _ qos: QoS = .exactlyOnce, noLocal: Bool = false, retain: Bool = false, identifier: UInt32? = nil
+    ) -> Index.Grant {
+        Index.Grant(SubscriptionOptions(qos: qos, noLocal: noLocal, retainAsPublished: retain), identifier: identifier)
+    }
+
+    @Test(
+        "A client with several matching subscriptions gets one message at the highest QoS, with all identifiers [MQTT-3.3.4-2] [MQTT-3.3.4-4]"
+    )
+    func overlapping() throws {
+        var index = Index()
+        index.insert(try TopicFilter("a/#"), 1, self.grant(.atMostOnce, identifier: 10))
+        index.insert(try TopicFilter("a/+"), 1, self.grant(.atLeastOnce, identifier: 11))
+        index.insert(try TopicFilter("+/b"), 1, self.grant(.atMostOnce))
+        index.insert(try TopicFilter("a/b"), 2, self.grant(.atMostOnce))
+        let route = index.route(try TopicName("a/b"))
+        #expect(Set(route.targets.map(\.subscriber)) == [1, 2])
+        let target = try #require(route.targets.first { $0.subscriber == 1 })
+        let terms = try #require(target.terms(publishedAt: .exactlyOnce, retain: false, isOwn: false, upgrades: false))
+        #expect(terms.qos == .atLeastOnce)
+        #expect(Set(terms.identifiers) == [10, 11])
+    }
+
+    @Test("A message goes out at no higher QoS than it came in with [MQTT-3.8.4-8]")
+    func minimumQoS() throws {
+        var index = Index()
+        index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce))
+        let target = try #require(index.route(try TopicName("a")).targets.first)
+        #expect(
+            target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: false)?.qos == .atLeastOnce)
+        #expect(
+            target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: true)?.qos == .exactlyOnce)
+    }
+
+    @Test("What a client publishes comes back by those subscriptions only that want it [MQTT-3.8.3-3]")
+    func noLocal() throws {
+        var index = Index()
+        index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce, noLocal: true, identifier: 1))
+        var target = try #require(index.route(try TopicName("a")).targets.first)
+        #expect(target.terms(publishedAt: .atMostOnce, retain: false, isOwn: true, upgrades: false) == nil)
+        #expect(target.terms(publishedAt: .atMostOnce, retain: false, isOwn: false, upgrades: false) != nil)
+        index.insert(try TopicFilter("#"), 1, self.grant(.atMostOnce, identifier: 2))
+        target = try #require(index.route(try TopicName("a")).targets.first)
+        #expect(
+            target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: true, upgrades: false)?.identifiers == [2])
+    }
+
+    @Test(
+        "RETAIN is passed on as published only to those who want it so [MQTT-3.3.1-12] [MQTT-3.3.1-13]",
+        arguments: [false, true], [false, true])
+    func retainAsPublished(wanted: Bool, published: Bool) throws {
+        var index = Index()
+        index.insert(try TopicFilter("a"), 1, self.grant(retain: wanted))
+        let target = try #require(index.route(try TopicName("a")).targets.first)
+        let terms = target.terms(publishedAt: .atMostOnce, retain: published, isOwn: false, upgrades: false)
+        #expect(terms?.retain == (wanted && published))
+    }
+
+    @Test("The same filter again replaces the subscription [MQTT-3.8.4-3]")
+    func replacing() throws {
+        var index = Index()
+        #expect(index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce, identifier: 1)))
+        #expect(!index.insert(try TopicFilter("a"), 1, self.grant(.atMostOnce, identifier: 2)))
+        #expect(index.count == 1)
+        let terms = index.route(try TopicName("a")).targets.first?.terms(
+            publishedAt: .exactlyOnce, retain: false, isOwn: false, upgrades: false)
+        #expect(terms?.qos == .atMostOnce)
+        #expect(terms?.identifiers == [2])
+    }
+
+    @Test("Those who share a subscription are one receiver, each share name for itself [MQTT-4.8.2-1]")
+    func groups() throws {
+        var index = Index()
+        for subscriber in 1...3 { index.insert(try TopicFilter("$share/g/a/+"), subscriber, self.grant()) }
+        index.insert(try TopicFilter("$share/h/a/b"), 1, self.grant(.atMostOnce))
+        index.insert(try TopicFilter("a/b"), 1, self.grant())
+        let route = index.route(try TopicName("a/b"))
+        #expect(route.targets.map(\.subscriber) == [1])
+        #expect(Set(route.groups.map(\.filter.string)) == ["$share/g/a/+", "$share/h/a/b"])
+        let group = try #require(route.groups.first { $0.filter.shareName == "g" })
+        #expect(Set(group.members.map(\.subscriber)) == [1, 2, 3])
+        let terms = group.terms(group.members[0].grant, publishedAt: .atLeastOnce, retain: true, upgrades: false)
+        #expect(terms?.group == group.filter)
+        #expect(terms?.qos == .atLeastOnce)  // [MQTT-4.8.2-3]
+    }
+
+    @Test("Random changes leave what a plain list says")
+    func random() throws {
+        var generator = SplitMix64(seed: 2026)
+        var index = Index()
+        var plain: [String: Set<Int>] = [:]
+        for _ in 0..<3000 {
+            let text = generator.levels(wildcards: true)
+            let filter = try TopicFilter(text)
+            let subscriber = Int.random(in: 0..<5, using: &generator)
+            if Int.random(in: 0..<3, using: &generator) > 0 {
+                let isNew = index.insert(filter, subscriber, self.grant())
+                #expect(isNew == plain[text, default: []].insert(subscriber).inserted)
+            } else {
+                let had = index.remove(filter, subscriber)
+                #expect(had == (plain[text]?.remove(subscriber) != nil))
+            }
+            let topic = generator.levels(wildcards: false)
+            let expected = plain.filter { plainlyMatches(filter: $0.key, topic: topic) }.values.reduce(into: Set<Int>())
+            {
+                $0.formUnion($1)
+            }
+            let route = index.route(try TopicName(topic))
+            #expect(Set(route.targets.map(\.subscriber)) == expected)
+            #expect(route.targets.count == expected.count)
+        }
+        #expect(index.count == plain.values.reduce(0) { $0 + $1.count })
+    }
+
+    @Test("A copy stays as it was when the original changes")
+    func snapshot() throws {
+        var index = Index()
+        index.insert(try TopicFilter("a/+"), 1, self.grant())
+        let copy = index
+        index.remove(try TopicFilter("a/+"), 1)
+        index.insert(try TopicFilter("a/b"), 2, self.grant())
+        #expect(copy.route(try TopicName("a/b")).targets.map(\.subscriber) == [1])
+        #expect(index.route(try TopicName("a/b")).targets.map(\.subscriber) == [2])
+    }
+}
