@@ -133,26 +133,29 @@ public actor MQTTBroker {
                     host: host == "*" ? ipv4 : host, port: port, tls: tls, group: self.group, accept: accept)
             ]
         }
-        let ipv6: SocketListener
-        do throws(TransportError) {
-            ipv6 = try await SocketListener.bind(
-                host: "::", isIPv6Alone: true, port: port, tls: tls, group: self.group, accept: accept)
-        } catch {
-            guard family == .any, error.isForWantOfIPv6 else { throw error }
-            return [
-                try await SocketListener.bind(host: ipv4, port: port, tls: tls, group: self.group, accept: accept)
-            ]
-        }
-        guard family == .any else { return [ipv6] }
-        do throws(TransportError) {
-            return [
-                ipv6,
-                try await SocketListener.bind(
-                    host: ipv4, port: ipv6.port, tls: tls, group: self.group, accept: accept),
-            ]
-        } catch {
-            await ipv6.close()
-            throw error
+        // A port that is free for the one kind may be taken for the other.
+        var attempts = port == 0 ? 16 : 1
+        while true {
+            let ipv6: SocketListener
+            do throws(TransportError) {
+                ipv6 = try await SocketListener.bind(
+                    host: "::", isIPv6Alone: true, port: port, tls: tls, group: self.group, accept: accept)
+            } catch {
+                guard family == .any, error.isForWantOfIPv6 else { throw error }
+                return [
+                    try await SocketListener.bind(host: ipv4, port: port, tls: tls, group: self.group, accept: accept)
+                ]
+            }
+            guard family == .any else { return [ipv6] }
+            do throws(TransportError) {
+                let other = try await SocketListener.bind(
+                    host: ipv4, port: ipv6.port, tls: tls, group: self.group, accept: accept)
+                return [ipv6, other]
+            } catch {
+                await ipv6.close()
+                attempts -= 1
+                guard attempts > 0 else { throw error }
+            }
         }
     }
 
