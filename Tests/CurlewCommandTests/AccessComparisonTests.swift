@@ -35,7 +35,7 @@
             """
 
         private static let clients: [(user: String?, identifier: String)] = [
-            (nil, "c"), ("u", "c"), ("v", "d"), ("with space", "c"), ("#", "c"), ("u", "$own"),
+            (nil, "c"), ("u", "c"), ("v", "d"), ("with space", "c"), ("#", "c"),
         ]
 
         private static let topics = [

@@ -50,7 +50,7 @@ import Testing
             let isPattern = numbers.pick([true, false])
             let levels = ["a", "b", "+", "", "$s"] + (isPattern ? ["%c", "%u", "a%c"] : [])
             return Rule(
-                user: numbers.pick([nil, "u", "v"]), isPattern: isPattern,
+                user: numbers.pick([nil, "u", "b"]), isPattern: isPattern,
                 access: numbers.pick(["read", "write", "readwrite", "deny"]),
                 filter: numbers.levels(levels, mayEndWithHash: true))
         }
@@ -103,13 +103,13 @@ import Testing
         return Self.decide(patterns, wanted, topic) ?? false
     }
 
-    private static let clients = [nil, "u", "v", "w", "b", "+", "a/b", "$s"].flatMap { user in
+    private static let clients = [nil, "u", "b", "+", "a/b", "$s"].flatMap { user in
         ["a", "b", "$s", "#", "b/a"].map { MQTTBrokerClient(identifier: $0, username: user) }
     }
 
     /// Every topic of up to three levels that the rules can tell apart.
     private static let topics: [String] = {
-        let levels = ["a", "b", "", "$s", "aa", "x"]
+        let levels = ["a", "b", "", "$s", "aa", "ab", "a$s", "u"]
         var topics: [String] = []
         for first in levels {
             topics.append(first)
@@ -146,16 +146,16 @@ import Testing
     func subscriptions() throws {
         var numbers = Numbers(state: 7)
         var (refused, allowed) = (0, 0)
-        for _ in 0..<60 {
+        for _ in 0..<50 {
             let rules = Self.rules(&numbers)
             let access = try AccessRules(Self.text(rules), name: "rules")
             for _ in 0..<8 {
                 let client = numbers.pick(Self.clients)
                 let filter = numbers.levels(["a", "b", "+", "", "$s"], mayEndWithHash: true)
                 let isAllowed = access.allows(client, subscribing: try TopicFilter(filter))
-                // Four levels are the most that a filter needs to tell topics apart.
-                let receivable = (Self.topics + Self.topics.map { "\($0)/x" }).contains {
-                    Self.matches(Self.split(filter), Self.split($0)) && Self.allows(rules, client, "read", $0)
+                let levels = Self.split(filter)
+                let receivable = Self.topics.contains {
+                    Self.matches(levels, Self.split($0)) && Self.allows(rules, client, "read", $0)
                 }
                 let context = "\(Self.text(rules)) \(client.username ?? "nobody") \(client.identifier) \(filter)"
                 if !isAllowed {
