@@ -177,7 +177,9 @@ let package = Package(
         .testTarget(
             name: "CurlewCommandTests",
             dependencies: [
-                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewCommand", "MosquittoFixture",
+                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker", "CurlewCommand", "MosquittoFixture",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
                 .product(
                     name: "ArgumentParser", package: "swift-argument-parser", condition: .when(traits: ["Tools"])),
             ],

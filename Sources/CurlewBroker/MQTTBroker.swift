@@ -102,18 +102,18 @@ public actor MQTTBroker {
         case .socket(let host, let port, let tls):
             let name = listener.name ?? Self.url(host: host, port: port, isSecure: tls != nil)
             let rules = ClientRules(listener, name: name, of: configuration)
-            let socket: SocketListener
+            let sockets: [SocketListener]
             do throws(TransportError) {
-                socket = try await SocketListener.bind(
-                    host: host, port: port, tls: tls?.settings, group: self.group, accept: self.accept(rules))
+                sockets = try await self.bind(host, port, listener.addressFamily, tls?.settings, rules)
             } catch {
                 throw MQTTBrokerError(
                     error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration, error.message,
                     cause: error)
             }
-            self.sockets.append(socket)
-            let url = Self.url(host: host, port: socket.port, isSecure: tls != nil)
-            self.listeners.append(BoundListener(name: listener.name ?? url, port: socket.port, url: url))
+            self.sockets += sockets
+            let bound = sockets.first?.port ?? port
+            let url = Self.url(host: host, port: bound, isSecure: tls != nil)
+            self.listeners.append(BoundListener(name: listener.name ?? url, port: bound, url: url))
             self.rules.append(rules)
         case .inMemory(let network, let endpoint):
             let rules = ClientRules(listener, name: listener.name ?? "\(endpoint)", of: configuration)
@@ -121,6 +121,45 @@ public actor MQTTBroker {
             self.inMemory.append((network, endpoint))
             self.listeners.append(BoundListener(name: rules.name, port: 0, url: "\(endpoint)"))
             self.rules.append(rules)
+        }
+    }
+
+    /// Listens on a host, or for `*` on all addresses of the machine: at the same port for both kinds.
+    private func bind(
+        _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily,
+        _ tls: TLSServerSettings?, _ rules: ClientRules
+    ) async throws(TransportError) -> [SocketListener] {
+        let accept = self.accept(rules)
+        let ipv4 = "0.0.0.0"
+        guard host == "*", family != .ipv4 else {
+            return [
+                try await SocketListener.bind(
+                    host: host == "*" ? ipv4 : host, port: port, tls: tls, group: self.group, accept: accept)
+            ]
+        }
+        // A port that is free for the one kind may be taken for the other.
+        var attempts = port == 0 ? 16 : 1
+        while true {
+            let ipv6: SocketListener
+            do throws(TransportError) {
+                ipv6 = try await SocketListener.bind(
+                    host: "::", isIPv6Alone: true, port: port, tls: tls, group: self.group, accept: accept)
+            } catch {
+                guard family == .any, error.isForWantOfIPv6 else { throw error }
+                return [
+                    try await SocketListener.bind(host: ipv4, port: port, tls: tls, group: self.group, accept: accept)
+                ]
+            }
+            guard family == .any else { return [ipv6] }
+            do throws(TransportError) {
+                let other = try await SocketListener.bind(
+                    host: ipv4, port: ipv6.port, tls: tls, group: self.group, accept: accept)
+                return [ipv6, other]
+            } catch {
+                await ipv6.close()
+                attempts -= 1
+                guard attempts > 0 else { throw error }
+            }
         }
     }
 

@@ -5,14 +5,14 @@
     struct RootCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             commandName: "curlew",
-            abstract: "MQTT for humans: publish, subscribe, ask and answer.",
+            abstract: "MQTT for humans: publish, subscribe, ask and answer, and run a broker.",
             discussion: """
                 The server is given by -h and -p, by a URL such as mqtts://broker.example.com/topic, or by the environment: \
                 CURLEW_URL, or CURLEW_HOST, CURLEW_PORT, CURLEW_USERNAME, CURLEW_PASSWORD, CURLEW_CA_FILE and so on; \
                 names that begin with MQTT_ will do, too. Every other option has a variable as well: CURLEW_ and its long \
-                name in capitals, as in CURLEW_RETAIN=true or CURLEW_WILL_TOPIC.
+                name in capitals, as in CURLEW_RETAIN=true or CURLEW_WILL_TOPIC; for the broker, CURLEW_BROKER_ and the name.
 
-                Options can also stand in ~/.config/curlew (or $XDG_CONFIG_HOME/curlew, or the file of -o), one on each line \
+                Options of all but the broker can also stand in ~/.config/curlew (or $XDG_CONFIG_HOME/curlew, or the file of -o), one on each line \
                 with its value after a space: 'host broker.example.com'. The command line wins over the environment, and \
                 that over the file.
 
@@ -23,7 +23,7 @@
                 is over; 128 and the number of the signal if one ended a command that was not done; 1 for all else.
                 """,
             version: "curlew 0.1.0",
-            subcommands: Self.clients + Self.accounts,
+            subcommands: Self.clients + [BrokerCommand.self] + Self.accounts,
             // -h is the host, as with mosquitto's commands.
             helpNames: .long
         )

@@ -2,6 +2,14 @@ package import NIOCore
 import NIOPosix
 import NIOSSL
 
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Glibc
+#endif
+
 /// Accepts links over TCP, with or without TLS.
 package struct SocketListener: Sendable {
     private let channel: any Channel
@@ -13,18 +21,19 @@ package struct SocketListener: Sendable {
     ///
     /// - Parameters:
     ///   - host: The address to listen on.
+    ///   - isIPv6Alone: Whether `::` is left to IPv6; otherwise it takes IPv4 clients as well.
     ///   - port: The port to listen on; 0 for any free one.
     ///   - tls: `nil` for plain connections.
     ///   - group: Where the accepted links live.
     ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
     ///     over), before any byte is read.
     package static func bind(
-        host: String = "127.0.0.1", port: Int = 0, tls: TLSServerSettings? = nil,
+        host: String = "127.0.0.1", isIPv6Alone: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
         group: any EventLoopGroup = EventLoops.shared,
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
         let context = if let tls { try tls.makeContext() } else { NIOSSLContext?.none }
-        let bootstrap = ServerBootstrap(group: group)
+        var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: Self.backlog)
             .socketLinkOptions()
@@ -39,6 +48,10 @@ package struct SocketListener: Sendable {
                     try channel.pipeline.syncOperations.addHandler(link)
                 }
             }
+        if host == "::" {
+            // Linux leaves it to a setting of the machine.
+            bootstrap = bootstrap.serverChannelOption(Self.isIPv6Alone, value: isIPv6Alone ? 1 : 0)
+        }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
             return Self(channel: channel, port: channel.localAddress?.port ?? port)
@@ -51,10 +64,20 @@ package struct SocketListener: Sendable {
     /// How many connections may wait to be accepted: a fleet that comes back does so at once.
     private static let backlog: CInt = 4096
 
+    private static let isIPv6Alone = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+
     /// Stops accepting. Links that are there stay.
     package func close() async {
         // It fails only when the listener is closed already.
         try? await self.channel.close()
+    }
+}
+
+extension TransportError {
+    /// Whether an address could not be listened on because the machine has no IPv6.
+    package var isForWantOfIPv6: Bool {
+        guard self.code == .listeningFailed, let error = self.cause as? IOError else { return false }
+        return [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(error.errnoCode)
     }
 }
 
@@ -67,6 +90,8 @@ package struct TLSServerSettings: Sendable {
     package var requiresClientCertificate = true
     /// Keys by identity. If there are any, nothing else is accepted.
     package var preSharedKeys: [String: [UInt8]] = [:]
+    /// What clients are told to choose their key by.
+    package var preSharedKeyHint: String?
     package var applicationProtocols: [String] = []
     /// Names of cipher suites up to TLS 1.2; empty for SwiftNIO's choice.
     package var cipherSuites: [String] = []
@@ -93,6 +118,7 @@ package struct TLSServerSettings: Sendable {
         }
         if !self.preSharedKeys.isEmpty {
             configuration.limitToPreSharedKeys()
+            configuration.pskHint = self.preSharedKeyHint
             configuration.pskServerProvider = { [keys = self.preSharedKeys] context in
                 guard let key = keys[context.clientIdentity] else { throw NIOSSLError.noCertificateToValidate }
                 return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key))

@@ -73,6 +73,20 @@
             #expect(throws: Failure.self) { try self.arguments("mosquitto_pub -n", file: "qos 1\n") }
         }
 
+        @Test("The broker has variables of its own, and takes none that are meant for clients")
+        func broker() throws {
+            let variables = [
+                "CURLEW_PORT": "1", "CURLEW_PASSWORD_FILE": "/x", "CURLEW_BROKER_LISTEN": "mqtt://a",
+                "CURLEW_BROKER_MAX_QOS": "1", "CURLEW_BROKER_ALLOW_ANONYMOUS": "true",
+            ]
+            #expect(
+                try self.arguments("curlew broker -v", variables, file: "port 2\n")
+                    == ["broker", "--listen", "mqtt://a", "--allow-anonymous", "--max-qos", "1", "-v"])
+            #expect(
+                try self.arguments("curlew broker -p 3 -c", variables)
+                    == ["broker", "--allow-anonymous", "--max-qos", "1", "-p", "3", "-c"])
+        }
+
         @Test("A file that is named takes the place of the usual one, and must be there")
         func files() throws {
             #expect(try self.arguments("curlew sub -o /own", file: "qos 1\n") == ["sub", "--qos", "1", "-o", "/own"])
@@ -98,6 +112,7 @@
                 .sub: SubscribeCommand.helpMessage(includeHidden: true),
                 .request: RequestCommand.helpMessage(includeHidden: true),
                 .respond: RespondCommand.helpMessage(includeHidden: true),
+                .broker: BrokerCommand.helpMessage(includeHidden: true),
             ]
             let help = try #require(commands[subcommand])
             let lines = help.split(separator: "\n").map { $0.drop { $0 == " " } }.filter { $0.hasPrefix("-") }
@@ -109,7 +124,7 @@
             }
             // Help text may begin with a number, as in -1.
             for name in names where name != "--version" && name != "--help" && name != "-1" {
-                let known = KnownOption.named(name[...])
+                let known = KnownOption.named(name[...], in: subcommand.table)
                 #expect(known?.subcommands.contains(subcommand) == true, "\(name)")
             }
             for option in KnownOption.all where option.subcommands.contains(subcommand) {
@@ -121,7 +136,7 @@
 
         /// What is refused, or taken for the sake of old scripts alone, is not in the help.
         private static let hidden: Set = [
-            "srv", "proxy", "unix", "ws", "tls-engine", "tls-engine-kpass-sha1", "keyform",
+            "srv", "proxy", "unix", "ws", "tls-engine", "tls-engine-kpass-sha1", "keyform", "daemon",
         ]
     }
 #endif

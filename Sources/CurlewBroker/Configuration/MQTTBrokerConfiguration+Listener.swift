@@ -13,6 +13,16 @@ extension MQTTBrokerConfiguration {
             case refused
         }
 
+        /// Kinds of addresses.
+        public enum AddressFamily: Sendable, Hashable {
+            /// IPv6 and IPv4, or IPv4 alone where the machine has no IPv6.
+            case any
+            /// IPv4 alone.
+            case ipv4
+            /// IPv6 alone.
+            case ipv6
+        }
+
         /// What carries the connections.
         enum Address: Sendable {
             case socket(host: String, port: Int, tls: TLS?)
@@ -22,6 +32,8 @@ extension MQTTBrokerConfiguration {
         let address: Address
         /// What logs, hooks and statistics call it. Default: its URL, such as `mqtt://127.0.0.1:1883`.
         public var name: String?
+        /// Which addresses `*` stands for, which is all of the machine; of no effect with another host. Default: IPv4 and IPv6.
+        public var addressFamily = AddressFamily.any
         /// Who may connect without being known to any authenticator. Default: clients on the same machine, where there is no authenticator.
         public var anonymous: Anonymous = .local
         /// How many clients may be connected through this listener at once. Default: no limit but the broker's.
@@ -38,11 +50,18 @@ extension MQTTBrokerConfiguration {
         public var topicAliasMaximum: UInt16?
         /// Whether the client identifier is replaced by the authenticated user name.
         public var usesUsernameAsClientIdentifier = false
+        /// Whether clients of this listener may leave their identifiers to the broker; `nil` for the broker's
+        /// ``Behaviour/assignsClientIdentifiers``.
+        public var assignsClientIdentifiers: Bool?
+        /// What identifiers assigned to clients of this listener begin with; `nil` for the broker's
+        /// ``Behaviour/assignedIdentifierPrefix``.
+        public var assignedIdentifierPrefix: String?
 
         /// Listens for TCP, with or without TLS.
         ///
         /// - Parameters:
-        ///   - host: The address to listen on: a name or a number; `0.0.0.0` and `::` are all of the machine. Default: 127.0.0.1.
+        ///   - host: The address to listen on: a name or a number; `0.0.0.0`, `::` and, for both together, `*` are all of the
+        ///     machine. Default: 127.0.0.1.
         ///   - port: 0 for any free one, which the broker then tells. Default: 1883, or 8883 with TLS.
         ///   - tls: Default: none, plain TCP.
         public static func tcp(host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil) -> Self {
@@ -67,6 +86,8 @@ extension MQTTBrokerConfiguration {
         public var requiresClientCertificate = true
         /// Keys by identity (RFC 4279); if there are any, nothing else is accepted.
         package var preSharedKeys: [String: [UInt8]] = [:]
+        /// What clients are told to choose their key by (RFC 4279 section 5.2). Default: nothing.
+        package var preSharedKeyHint: String?
         /// The names of cipher suites that are accepted up to TLS 1.2, as OpenSSL or IANA call them; empty for SwiftNIO's choice.
         public var cipherSuites: [String] = []
         /// The oldest version of TLS that is accepted. Default: 1.2.

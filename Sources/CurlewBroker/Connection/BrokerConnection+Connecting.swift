@@ -81,7 +81,7 @@ extension BrokerConnection {
         if self.rules.usesUsernameAsClientIdentifier, let username = self.client.username, !username.isEmpty {
             self.client.identifier = username
         } else if admitted.clientIdentifier.isEmpty {
-            self.client.identifier = self.engine.makeClientIdentifier()
+            self.client.identifier = self.engine.makeClientIdentifier(self.rules.assignedIdentifierPrefix)
         }
         if let will = admitted.will,
             will.topic.isReserved || !self.rules.allows(self.client, .publish(will.topic))

@@ -116,10 +116,10 @@ final class BrokerEngine: Sendable {
     // MARK: Identifiers
 
     /// A client identifier that nobody has [MQTT-3.1.3-6].
-    func makeClientIdentifier() -> String {
+    func makeClientIdentifier(_ prefix: String) -> String {
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("abcdefghijklmnopqrstuvwxyz0123456789")
         let suffix = String((0..<20).compactMap { _ in alphabet.randomElement(using: &generator) })
-        return self.configuration.behaviour.assignedIdentifierPrefix + suffix
+        return prefix + suffix
     }
 }

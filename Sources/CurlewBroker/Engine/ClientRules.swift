@@ -12,6 +12,8 @@ final class ClientRules: Sendable {
     let maximumConnections: Int?
     let usesUsernameAsClientIdentifier: Bool
     let terms: ServerTerms
+    /// What identifiers that the broker assigns begin with.
+    let assignedIdentifierPrefix: String
     /// Whether receiving is asked about, besides subscribing.
     let checksReceiving: Bool
     /// How many clients are connected through the listener.
@@ -29,7 +31,10 @@ final class ClientRules: Sendable {
         var terms = ServerTerms(configuration)
         if let maximumQoS = listener.maximumQoS { terms.maximumQoS = maximumQoS }
         if let maximum = listener.topicAliasMaximum { terms.topicAliasMaximum = maximum }
+        if let assigns = listener.assignsClientIdentifiers { terms.assignsClientIdentifiers = assigns }
         self.terms = terms
+        self.assignedIdentifierPrefix =
+            listener.assignedIdentifierPrefix ?? configuration.behaviour.assignedIdentifierPrefix
     }
 
     /// Whether the client may do that: the first authorizer that knows decides, and what none forbids is allowed.

@@ -14,7 +14,7 @@
         static let separator: Character = "\u{1F}"
 
         /// Takes arguments apart, and puts together the words of `-D`, which no parser could tell from what follows them.
-        static func read(_ arguments: [String]) -> [GivenOption] {
+        static func read(_ arguments: [String], table: KnownOption.Table = .clients) -> [GivenOption] {
             var rest = arguments[...]
             var options: [GivenOption] = []
             while let word = rest.popFirst() {
@@ -22,17 +22,19 @@
                     options.append(GivenOption(words: [word] + rest))
                     break
                 }
-                options.append(Self.option(word, &rest))
+                options.append(Self.option(word, &rest, table))
             }
             return options
         }
 
-        private static func option(_ word: String, _ rest: inout ArraySlice<String>) -> GivenOption {
+        private static func option(
+            _ word: String, _ rest: inout ArraySlice<String>, _ table: KnownOption.Table
+        ) -> GivenOption {
             guard word.hasPrefix("-"), word.count > 1 else {
                 return GivenOption(words: [word], subjects: word.contains("://") ? [.server, .port] : [])
             }
             let name = word.prefix { $0 != "=" }
-            if let known = KnownOption.named(name) {
+            if let known = KnownOption.named(name, in: table) {
                 let hasValue = name.count < word.count
                 return GivenOption(
                     words: [word] + (hasValue ? [] : Self.value(of: known, &rest)), subjects: known.subjects,
@@ -40,7 +42,7 @@
             }
             guard !word.hasPrefix("--") else { return GivenOption(words: [word]) }
             // Several short ones after one dash; the last of them may take a value.
-            let cluster = word.dropFirst().map { KnownOption.named("-\($0)") }
+            let cluster = word.dropFirst().map { KnownOption.named("-\($0)", in: table) }
             var option = GivenOption(words: [word])
             for case let known? in cluster {
                 option.subjects.formUnion(known.subjects)

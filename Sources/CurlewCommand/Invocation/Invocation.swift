@@ -28,20 +28,21 @@
                 self.arguments = given
                 return
             }
-            let own = GivenOption.read(given)
+            let own = GivenOption.read(given, table: subcommand.table)
             var taken = Set(own.flatMap(\.subjects))
             var layers = [own]
             if role == .curlew {
                 let environment = try Self.environment(subcommand, variable)
                 layers.append(environment.filter { $0.subjects.isDisjoint(with: taken) })
-                for option in layers[1] { self.origins[option.names[0]] = Self.variable(option.names[0]) }
+                for option in layers[1] { self.origins[option.names[0]] = Self.variable(option.names[0], subcommand) }
                 taken.formUnion(environment.flatMap(\.subjects))
                 taken.formUnion(Self.subjects(variable))
             } else {
                 // Mosquitto's commands add topics up.
                 taken.remove(.itself("topic"))
             }
-            if let file = try Self.file(own, role, variable, readFile) {
+            // The broker has a file of its own kind.
+            if subcommand != .broker, let file = try Self.file(own, role, variable, readFile) {
                 let options = file.lines.flatMap { GivenOption.read($0) }.filter { option in
                     // One file serves all subcommands, so each passes over what only others know; mosquitto's are apart.
                     option.subjects.isDisjoint(with: taken)
@@ -94,8 +95,8 @@
             }
         }
 
-        private static func variable(_ name: String) -> String {
-            let option = KnownOption.named("--\(name)")
+        private static func variable(_ name: String, _ subcommand: Subcommand) -> String {
+            let option = KnownOption.named("--\(name)", in: subcommand.table)
             return "the environment variable \(option?.variable ?? name)"
         }
 

@@ -15,6 +15,11 @@
             case itself(String)
         }
 
+        /// Options of one table have different names; those of the broker are others than those of the clients.
+        enum Table: Hashable, Sendable {
+            case clients, broker
+        }
+
         /// Without its dashes.
         let long: String
         let short: Character?
@@ -22,14 +27,18 @@
         let subcommands: Set<Subcommand>
         let subjects: Set<Subject>
 
-        /// The variable of the environment that gives it.
-        var variable: String { "CURLEW_" + self.long.uppercased().replacing("-", with: "_") }
+        var table: Table { self.subcommands.contains(.broker) ? .broker : .clients }
+
+        /// The variable of the environment that gives it. What a client takes from the environment must not turn up in a broker.
+        var variable: String {
+            (self.table == .broker ? "CURLEW_BROKER_" : "CURLEW_") + self.long.uppercased().replacing("-", with: "_")
+        }
 
         /// - Parameters:
         ///   - names: The short name if there is one, and the long one, apart by a space.
         ///   - subjects: What it is about; `nil` for itself alone.
         private init(
-            _ names: String, _ value: Value = .none, in subcommands: Set<Subcommand> = Set(Subcommand.allCases),
+            _ names: String, _ value: Value = .none, in subcommands: Set<Subcommand> = Subcommand.clients,
             about subjects: Set<Subject>? = nil
         ) {
             let parts = names.split(separator: " ")
@@ -40,21 +49,23 @@
             self.subjects = subjects ?? [.itself(self.long)]
         }
 
-        static func named(_ name: Substring) -> KnownOption? { self.byName[String(name)] }
+        static func named(_ name: Substring, in table: Table = .clients) -> KnownOption? {
+            self.byName[table]?[String(name)]
+        }
 
         /// With one dash or two.
-        private static let byName: [String: KnownOption] = {
-            var options: [String: KnownOption] = [:]
+        private static let byName: [Table: [String: KnownOption]] = {
+            var options: [Table: [String: KnownOption]] = [:]
             for option in Self.all {
-                options["--" + option.long] = option
-                if let short = option.short { options["-\(short)"] = option }
+                options[option.table, default: [:]]["--" + option.long] = option
+                if let short = option.short { options[option.table, default: [:]]["-\(short)"] = option }
             }
             return options
         }()
 
         static let all: [KnownOption] =
             Self.connection + Self.tls + Self.will + Self.message + Self.output + Self.publishing + Self.subscribing
-            + Self.answering
+            + Self.answering + Self.broker
 
         private static let connection: [KnownOption] = [
             .init("L url", .one, about: [.server, .port]), .init("h host", .one, about: [.server]),
@@ -112,6 +123,22 @@
             .init("e response-topic", .one, in: [.request, .respond]),
             .init("template", .one, in: [.respond], about: [.message]),
             .init("exec", .one, in: [.respond], about: [.message]),
+        ]
+
+        private static let broker: [KnownOption] = [
+            .init("p port", .one, in: [.broker], about: [.server]),
+            .init("listen", .one, in: [.broker], about: [.server]),
+            .init("c config-file", .one, in: [.broker]), .init("v verbose", in: [.broker]),
+            .init("d daemon", in: [.broker]),
+            .init("password-file", .one, in: [.broker]), .init("acl-file", .one, in: [.broker]),
+            .init("allow-anonymous", in: [.broker]), .init("tls-cert", .one, in: [.broker]),
+            .init("tls-key", .one, in: [.broker]), .init("tls-ca", .one, in: [.broker]),
+            .init("tls-require-certificate", in: [.broker]), .init("max-connections", .one, in: [.broker]),
+            .init("max-packet-size", .one, in: [.broker]), .init("max-queued-messages", .one, in: [.broker]),
+            .init("max-queued-bytes", .one, in: [.broker]), .init("max-inflight-messages", .one, in: [.broker]),
+            .init("max-inflight-bytes", .one, in: [.broker]), .init("max-keepalive", .one, in: [.broker]),
+            .init("max-qos", .one, in: [.broker]), .init("max-topic-alias", .one, in: [.broker]),
+            .init("max-session-expiry", .one, in: [.broker]),
         ]
     }
 #endif

@@ -22,8 +22,13 @@
         }
     }
 
-    /// The subcommands whose options come from the environment and from files as well.
+    /// The subcommands whose options come from the environment as well, and but for the broker's from files.
     enum Subcommand: String, CaseIterable, Sendable {
-        case pub, sub, request, respond
+        case pub, sub, request, respond, broker
+
+        /// Those that talk to a server.
+        static let clients: Set<Self> = [.pub, .sub, .request, .respond]
+
+        var table: KnownOption.Table { self == .broker ? .broker : .clients }
     }
 #endif

@@ -68,6 +68,26 @@
         }
     }
 
+    /// The names of what is in a folder, in no order.
+    func namesInFolder(_ path: String) throws(SystemError) -> [String] {
+        guard let folder = opendir(path) else { throw .last }
+        defer { closedir(folder) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(folder) else {
+                guard errno == 0 else { throw .last }
+                return names
+            }
+            names.append(
+                withUnsafePointer(to: &entry.pointee.d_name) { name in
+                    name.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: name.pointee)) {
+                        String(cString: $0)
+                    }
+                })
+        }
+    }
+
     /// A file descriptor. Its calls block the thread that makes them.
     struct Descriptor: Sendable {
         let number: Int32
@@ -83,6 +103,20 @@
                 let number = Musl.open(path, O_RDONLY | O_CLOEXEC)
             #else
                 let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+            #endif
+            guard number >= 0 else { throw .last }
+            return Self(number: number)
+        }
+
+        /// Opens a file to write at its end; makes it where there is none, for the owner and readable by the owner's group.
+        static func openToAppend(_ path: String) throws(SystemError) -> Self {
+            let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
+            #if canImport(Darwin)
+                let number = Darwin.open(path, flags, 0o640)
+            #elseif canImport(Musl)
+                let number = Musl.open(path, flags, 0o640)
+            #else
+                let number = Glibc.open(path, flags, 0o640)
             #endif
             guard number >= 0 else { throw .last }
             return Self(number: number)

@@ -1,7 +1,7 @@
 import NIOSSL
 
 /// The names of the cipher suites up to TLS 1.2: NIOSSL trusts the list that it is given, and ends the process over a wrong one.
-enum CipherSuites {
+package enum CipherSuites {
     /// By the names of OpenSSL, which those of the registry follow but for their signs.
     private static let all: [String: NIOTLSCipher] = [
         "ECDHE-ECDSA-AES128-GCM-SHA256": .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
@@ -20,13 +20,16 @@ enum CipherSuites {
         "AES256-SHA": .TLS_RSA_WITH_AES_256_CBC_SHA,
     ]
 
+    /// The names that can be chosen, in order.
+    package static var names: [String] { self.all.keys.sorted() }
+
     static func named(_ names: [String]) throws(TransportError) -> [NIOTLSCipher] {
         var suites: [NIOTLSCipher] = []
         for name in names {
             guard let suite = self.all[name] else {
                 throw .invalidConfiguration(
                     "\"\(name)\" is no cipher suite that can be chosen; there are "
-                        + self.all.keys.sorted().joined(separator: ", ") + ".")
+                        + self.names.joined(separator: ", ") + ".")
             }
             suites.append(suite)
         }

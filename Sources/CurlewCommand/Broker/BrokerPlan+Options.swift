@@ -1,0 +1,118 @@
+#if Tools
+    import CurlewBroker
+
+    extension BrokerPlan {
+        /// What the options come to, or the file that they name. Nothing is listened on yet.
+        ///
+        /// - Parameters:
+        ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
+        ///   - complain: Is told every mistake in the file but the last, which is thrown.
+        init(
+            _ options: BrokerOptions, accounts: any BrokerAccounts, files: ConfigurationFiles,
+            variable: (String) -> String?, complain: (String) -> Void
+        ) async throws {
+            if let path = options.configurationFile {
+                self = try await Self.configuration(path, files, complain).plan(accounts: accounts, files: files)
+            } else {
+                try await self.init(
+                    options, accounts: accounts, passphrase: variable("CURLEW_BROKER_TLS_KEY_PASSPHRASE"))
+            }
+            if options.isVerbose { self.log.logEverything() }
+        }
+
+        private static func configuration(
+            _ path: String, _ files: ConfigurationFiles, _ complain: (String) -> Void
+        ) throws -> MosquittoConfiguration {
+            let outcome: MosquittoReader.Outcome?
+            do throws(SystemError) { outcome = try MosquittoReader.read(path, files: files) } catch {
+                throw Failure("The configuration file '\(path)' cannot be read: \(error).")
+            }
+            switch outcome {
+            case nil: throw Failure("The configuration file '\(path)' does not exist.")
+            case .configuration(let configuration): return configuration
+            case .problems(let problems):
+                for problem in problems.dropLast() { complain(problem.description) }
+                throw Failure(problems.last?.description)
+            }
+        }
+
+        private init(_ options: BrokerOptions, accounts: any BrokerAccounts, passphrase: String?) async throws {
+            let tls = options.tls(passphrase: passphrase)
+            self.addresses = try options.addresses
+            self.configuration = MQTTBrokerConfiguration(
+                listeners: self.addresses.map { address in
+                    var listener = MQTTBrokerConfiguration.Listener.tcp(
+                        host: address.host, port: address.port, tls: address.isSecure ? tls : nil)
+                    listener.anonymous = options.allowsAnonymous ? .allowed : .local
+                    return listener
+                })
+            if let path = options.passwordFile {
+                self.configuration.authenticators = [try await accounts.passwords(path)]
+            }
+            if let path = options.accessFile { self.configuration.authorizers = [try await accounts.access(path)] }
+            options.apply(to: &self.configuration.limits)
+            guard !options.allowsAnonymous, options.passwordFile == nil else { return }
+            self.warnings = self.addresses.filter { !$0.isOfThisMachineAlone }.map {
+                "Only clients of this machine can connect to \($0.url(bound: $0.port)); "
+                    + "give --password-file, or --allow-anonymous for everybody."
+            }
+        }
+    }
+
+    extension ListenerAddress {
+        /// Whether no other machine can reach it.
+        fileprivate var isOfThisMachineAlone: Bool {
+            self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
+        }
+    }
+
+    extension BrokerOptions {
+        fileprivate var addresses: [ListenerAddress] {
+            get throws {
+                let isSecure = self.certificate != nil
+                guard !self.listen.isEmpty else {
+                    let port = self.port?.port ?? (isSecure ? 8883 : 1883)
+                    return [ListenerAddress(isSecure: isSecure, host: "127.0.0.1", port: port)]
+                }
+                let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
+                    do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
+                        throw Failure("--listen: \(error.sentence)")
+                    }
+                }
+                if !isSecure, let secure = addresses.first(where: \.isSecure) {
+                    throw Failure(
+                        "\(secure.url(bound: secure.port)) needs a certificate; give it with --tls-cert and --tls-key.")
+                }
+                if isSecure, !addresses.contains(where: \.isSecure) {
+                    throw Failure("--tls-cert is about TLS, and no --listen is; give one that begins with mqtts://.")
+                }
+                return addresses
+            }
+        }
+
+        func tls(passphrase: String?) -> MQTTBrokerConfiguration.TLS? {
+            guard let certificate, let key else { return nil }
+            var tls = MQTTBrokerConfiguration.TLS(
+                certificate: .init(chain: .file(certificate), key: .file(key), passphrase: passphrase))
+            tls.clientAuthorities = self.authorities.map { .file($0) }
+            tls.requiresClientCertificate = self.requiresCertificate
+            return tls
+        }
+
+        fileprivate func apply(to limits: inout MQTTBrokerConfiguration.Limits) {
+            limits.maximumConnections = self.maximumConnections
+            if let size = self.maximumPacketSize { limits.maximumPacketSize = UInt32(size) }
+            if let count = self.maximumQueuedMessages { limits.maximumQueuedMessages = count }
+            if let count = self.maximumQueuedBytes { limits.maximumQueuedBytes = count }
+            if let count = self.maximumInFlightMessages {
+                limits.maximumInFlightMessages = UInt16(count)
+                limits.receiveMaximum = UInt16(count)
+            }
+            limits.maximumInFlightBytes = self.maximumInFlightBytes
+            if let seconds = self.maximumKeepAlive { limits.maximumKeepAlive = UInt16(seconds) }
+            if let qos = self.maximumQoS { limits.maximumQoS = qos }
+            if let maximum = self.topicAliasMaximum { limits.topicAliasMaximum = UInt16(maximum) }
+            limits.maximumSessionExpiry = self.maximumSessionExpiry.map { .seconds($0) }
+        }
+    }
+#endif

@@ -1,0 +1,100 @@
+#if Tools
+    import CurlewBroker
+
+    extension MosquittoConfiguration {
+        /// What the file comes to for a broker.
+        ///
+        /// - Throws: What is wrong with a file that it names.
+        func plan(accounts: any BrokerAccounts, files: ConfigurationFiles) async throws -> BrokerPlan {
+            var accounts = BrokerAccountFiles(accounts)
+            var configuration = MQTTBrokerConfiguration(listeners: [])
+            for listener in self.listeners {
+                configuration.listeners.append(try await listener.listener(&accounts, files: files))
+            }
+            configuration.limits = self.limits
+            configuration.behaviour = self.behaviour
+            configuration.systemTopicInterval = self.systemTopicInterval
+            if let maximumPayload { configuration.publishFilters = [PayloadLimit(maximum: maximumPayload)] }
+            return BrokerPlan(
+                configuration: configuration, addresses: self.listeners.map(\.address), log: self.log,
+                warnings: self.warnings.map(\.description))
+        }
+    }
+
+    extension MosquittoListener {
+        /// Where it listens.
+        var address: ListenerAddress {
+            ListenerAddress(
+                isSecure: self.tls.isOn,
+                host: self.host ?? (self.isLocal ? self.family == .ipv6 ? "::1" : "127.0.0.1" : "*"),
+                port: self.port ?? 1883)
+        }
+
+        fileprivate func listener(
+            _ accounts: inout BrokerAccountFiles, files: ConfigurationFiles
+        ) async throws -> MQTTBrokerConfiguration.Listener {
+            let tls = try self.tls.settings(keys: self.security.preSharedKeyFile, files: files)
+            var listener = MQTTBrokerConfiguration.Listener.tcp(
+                host: self.address.host, port: self.address.port, tls: tls)
+            listener.addressFamily = self.family
+            listener.maximumConnections = self.maximumConnections
+            listener.maximumQoS = self.maximumQoS
+            listener.topicAliasMaximum = self.topicAliasMaximum
+            listener.usesUsernameAsClientIdentifier = self.usesUsernameAsClientIdentifier
+            listener.assignsClientIdentifiers = self.security.assignsClientIdentifiers
+            listener.assignedIdentifierPrefix = self.security.assignedIdentifierPrefix
+            listener.authorizers = []
+            if let path = self.security.accessFile { listener.authorizers = [try await accounts.access(path)] }
+            if let name = self.tls.username {
+                // The certificate says who it is; mosquitto then asks for no password.
+                listener.authenticators = [try accounts.certificates(name)]
+                listener.anonymous = .refused
+            } else {
+                listener.authenticators = []
+                if let path = self.security.passwordFile {
+                    listener.authenticators = [try await accounts.passwords(path)]
+                }
+                listener.anonymous = self.security.allowsAnonymous ?? self.isLocal ? .allowed : .refused
+            }
+            return listener
+        }
+    }
+
+    extension MosquittoTLS {
+        /// Of both, mosquitto takes the common name.
+        fileprivate var username: CertificateName? {
+            self.usesCommonNameAsUsername ? .commonName : self.usesSubjectAsUsername ? .subject : nil
+        }
+
+        func settings(keys path: String?, files: ConfigurationFiles) throws -> MQTTBrokerConfiguration.TLS? {
+            guard self.isOn else { return nil }
+            var tls = MQTTBrokerConfiguration.TLS()
+            if let certificateFile, let keyFile {
+                tls.certificate = .init(chain: .file(certificateFile), key: .file(keyFile))
+            }
+            // Mosquitto does not ask for a certificate that it does not need.
+            if self.requiresCertificate {
+                tls.clientAuthorities =
+                    self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }
+                tls.requiresClientCertificate = true
+            }
+            tls.minimumVersion = self.minimumVersion ?? .tls12
+            tls.cipherSuites = self.cipherSuites
+            if let preSharedKeyHint, let path {
+                tls.preSharedKeyHint = preSharedKeyHint
+                tls.preSharedKeys = try PreSharedKeys.read(path, files: files)
+            }
+            return tls
+        }
+    }
+
+    /// Lets no message pass whose payload is larger than mosquitto's `message_size_limit`.
+    struct PayloadLimit: MQTTBrokerPublishFilter, Equatable {
+        /// In bytes.
+        let maximum: Int
+
+        func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
+            message.payload.readableBytes > self.maximum ? .reject(.implementationSpecificError) : .pass
+        }
+    }
+#endif

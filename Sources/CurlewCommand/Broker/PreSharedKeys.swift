@@ -1,0 +1,36 @@
+#if Tools
+    import CurlewBroker
+
+    /// A file of pre-shared keys, as mosquitto has it: on each line the name of a key, a colon, and the key in hexadecimal.
+    enum PreSharedKeys {
+        /// Reads the keys by their names; says where the first mistake is, and nothing of what stands there.
+        static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [String: [UInt8]] {
+            let text: String?
+            do throws(SystemError) { text = try files.text(path) } catch {
+                throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' cannot be read: \(error).")
+            }
+            guard let text else {
+                throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' does not exist.")
+            }
+            var keys: [String: [UInt8]] = [:]
+            for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
+            {
+                let line = line.trimmed
+                guard !line.isEmpty, !line.hasPrefix("#") else { continue }
+                let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+                guard parts.count == 2, !parts[0].isEmpty, let key = HexadecimalKey(argument: String(parts[1])) else {
+                    throw self.mistake(
+                        path, index, "must be a name, a colon, and the key in hexadecimal digits, two for each byte")
+                }
+                guard keys.updateValue(key.bytes, forKey: String(parts[0])) == nil else {
+                    throw self.mistake(path, index, "has the name of an earlier key; give another")
+                }
+            }
+            return keys
+        }
+
+        private static func mistake(_ path: String, _ index: Int, _ what: String) -> MQTTBrokerError {
+            MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)', line \(index + 1), \(what).")
+        }
+    }
+#endif

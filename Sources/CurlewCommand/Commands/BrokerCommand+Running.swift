@@ -1,0 +1,56 @@
+#if Tools
+    import ArgumentParser
+    import CurlewBroker
+
+    extension BrokerCommand {
+        func run() async throws {
+            let plan = try await BrokerPlan(
+                self.options, accounts: FilesOfAccounts(), files: .system, variable: environmentVariable,
+                complain: { Diagnostics.say($0) })
+            let run = try BrokerRun(
+                plan, hasColour: environmentVariable("NO_COLOR") == nil,
+                announce: { line in
+                    // Who started it and does not listen has no use for the line.
+                    try? Descriptor.standardOutput.writeAll(Array("\(line)\n".utf8))
+                },
+                makeBroker: { MQTTBroker($0) })
+            try await run.run()
+        }
+    }
+
+    extension MQTTBroker: RunnableBroker {
+        var ports: [Int] { self.listeners.map(\.port) }
+    }
+
+    /// The library's own password and access files, and names of certificates.
+    private struct FilesOfAccounts: BrokerAccounts {
+        func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
+            #if Accounts
+                do throws(MQTTBrokerError) { return try await MQTTPasswordFile(path: path) } catch {
+                    throw Failure(error.message)
+                }
+            #else
+                throw Failure(
+                    "This curlew was built without the package trait Accounts, and can read no password file.")
+            #endif
+        }
+
+        func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
+            do throws(MQTTBrokerError) { return try await MQTTAccessFile(path: path) } catch {
+                throw Failure(error.message)
+            }
+        }
+
+        func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator {
+            #if Accounts
+                switch name {
+                case .commonName: MQTTCertificateIdentity.commonName
+                case .subject: MQTTCertificateIdentity.subject
+                }
+            #else
+                throw Failure(
+                    "This curlew was built without the package trait Accounts, and can read no certificate's name.")
+            #endif
+        }
+    }
+#endif

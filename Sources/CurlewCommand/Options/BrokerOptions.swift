@@ -1,0 +1,195 @@
+#if Tools
+    import ArgumentParser
+    import CurlewBroker
+
+    /// Where the broker listens, whom it lets in, and how much it keeps.
+    struct BrokerOptions: ParsableArguments {
+        @Option(
+            name: [.customShort("p"), .customLong("port")],
+            help: ArgumentHelp(
+                "The port to listen on, for clients of this machine; 0 for any free one. (default: 1883, or 8883 with TLS)",
+                valueName: "0-65535"))
+        var port: ListeningPortArgument?
+
+        @Option(
+            name: .customLong("listen"), parsing: .unconditionalSingleValue,
+            help: ArgumentHelp(
+                """
+                Where to listen: mqtt://host:port or, over TLS, mqtts://host:port; the host * is all of the machine. May be \
+                given several times, or several with commas.
+                """,
+                valueName: "url"))
+        var listen: [String] = []
+
+        @Option(
+            name: [.customShort("c"), .customLong("config-file")], parsing: .unconditional,
+            help: "A file in mosquitto.conf's syntax that says all this in place of options.")
+        var configurationFile: String?
+
+        @Option(
+            name: .customLong("password-file"), parsing: .unconditional,
+            help: "The file of users and their passwords, as mosquitto_passwd writes it.")
+        var passwordFile: String?
+
+        @Option(
+            name: .customLong("acl-file"), parsing: .unconditional,
+            help: "The file that says who may publish and receive what, as mosquitto reads it.")
+        var accessFile: String?
+
+        @Flag(
+            name: .customLong("allow-anonymous"),
+            help:
+                "Let everybody in who does not say who it is. (default: clients of this machine, where there is no password file)"
+        )
+        var allowsAnonymous = false
+
+        @Option(
+            name: .customLong("tls-cert"), parsing: .unconditional,
+            help: "The file of the broker's certificate, and of those that lead to the authority.")
+        var certificate: String?
+
+        @Option(
+            name: .customLong("tls-key"), parsing: .unconditional,
+            help: "The file of its key; CURLEW_BROKER_TLS_KEY_PASSPHRASE has what it is encrypted with.")
+        var key: String?
+
+        @Option(
+            name: .customLong("tls-ca"), parsing: .unconditional,
+            help: "The file of the authorities of clients' certificates: a client may then present one.")
+        var authorities: String?
+
+        @Flag(name: .customLong("tls-require-certificate"), help: "Let no client in without a certificate.")
+        var requiresCertificate = false
+
+        @Option(
+            name: .customLong("max-connections"),
+            help: ArgumentHelp("How many clients may be connected. (default: any number)", valueName: "count"))
+        var maximumConnections: Int?
+
+        @Option(
+            name: .customLong("max-packet-size"),
+            help: ArgumentHelp("The largest packet that is taken. (default: 1048576)", valueName: "bytes"))
+        var maximumPacketSize: Int?
+
+        @Option(
+            name: .customLong("max-queued-messages"),
+            help: ArgumentHelp("How many messages wait for a client that is away. (default: 10000)", valueName: "count")
+        )
+        var maximumQueuedMessages: Int?
+
+        @Option(
+            name: .customLong("max-queued-bytes"),
+            help: ArgumentHelp("How many bytes wait for a client that is away. (default: 67108864)", valueName: "bytes")
+        )
+        var maximumQueuedBytes: Int?
+
+        @Option(
+            name: .customLong("max-inflight-messages"),
+            help: ArgumentHelp(
+                "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count")
+        )
+        var maximumInFlightMessages: Int?
+
+        @Option(
+            name: .customLong("max-inflight-bytes"),
+            help: ArgumentHelp("How many bytes of these, towards a client. (default: any number)", valueName: "bytes"))
+        var maximumInFlightBytes: Int?
+
+        @Option(
+            name: .customLong("max-keepalive"),
+            help: ArgumentHelp("The longest keep alive that a client may ask for. (default: any)", valueName: "seconds")
+        )
+        var maximumKeepAlive: Int?
+
+        @Option(
+            name: .customLong("max-qos"),
+            help: ArgumentHelp("The highest quality of service. (default: 2)", valueName: "0|1|2"))
+        var maximumQoS: QoS?
+
+        @Option(
+            name: .customLong("max-topic-alias"),
+            help: ArgumentHelp("How many topic aliases a client may use. (default: 16)", valueName: "count"))
+        var topicAliasMaximum: Int?
+
+        @Option(
+            name: .customLong("max-session-expiry"),
+            help: ArgumentHelp(
+                "How long a session is kept after its client has gone. (default: as long as the client asks for)",
+                valueName: "seconds"))
+        var maximumSessionExpiry: Int?
+
+        @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Log everything.")
+        var isVerbose = false
+
+        @Flag(name: [.customShort("d"), .customLong("daemon")], help: .private)
+        var isDaemon = false
+
+        func validate() throws {
+            if self.isDaemon {
+                throw ValidationError(
+                    "-d is not supported: the broker stays in the foreground; leave it to systemd, or to & of the shell"
+                )
+            }
+            for (name, number, range) in self.numbers {
+                guard let number, !range.contains(number) else { continue }
+                throw ValidationError("\(name) is from \(range.lowerBound) to \(range.upperBound), and not \(number)")
+            }
+            if self.configurationFile != nil, let other = self.given.first {
+                throw ValidationError("The file of -c says it all; leave out \(other), or write it into the file")
+            }
+            if self.port != nil, !self.listen.isEmpty {
+                throw ValidationError("--port and --listen both say where to listen; give one of them")
+            }
+            try self.validateTLS()
+        }
+
+        private func validateTLS() throws {
+            if (self.certificate == nil) != (self.key == nil) {
+                throw ValidationError("--tls-cert and --tls-key belong together; give both")
+            }
+            if self.certificate == nil, self.authorities != nil || self.requiresCertificate {
+                let option = self.authorities != nil ? "--tls-ca" : "--tls-require-certificate"
+                throw ValidationError("\(option) is about TLS; give --tls-cert and --tls-key as well")
+            }
+            if self.requiresCertificate, self.authorities == nil {
+                throw ValidationError("--tls-require-certificate needs the authorities to trust; give --tls-ca as well")
+            }
+        }
+
+        private var numbers: [(name: String, number: Int?, range: ClosedRange<Int>)] {
+            [
+                ("--max-connections", self.maximumConnections, 1...Int(Int32.max)),
+                ("--max-packet-size", self.maximumPacketSize, 20...MosquittoConfiguration.largestPacket),
+                ("--max-queued-messages", self.maximumQueuedMessages, 0...Int(Int32.max)),
+                ("--max-queued-bytes", self.maximumQueuedBytes, 0...Int.max),
+                ("--max-inflight-messages", self.maximumInFlightMessages, 1...65_535),
+                ("--max-inflight-bytes", self.maximumInFlightBytes, 1...Int.max),
+                ("--max-keepalive", self.maximumKeepAlive, 10...65_535),
+                ("--max-topic-alias", self.topicAliasMaximum, 0...65_535),
+                ("--max-session-expiry", self.maximumSessionExpiry, 0...Int(UInt32.max)),
+            ]
+        }
+
+        /// The options that a file takes the place of, as far as they are given.
+        private var given: [String] {
+            let others: [(name: String, isGiven: Bool)] = [
+                ("--port", self.port != nil), ("--listen", !self.listen.isEmpty),
+                ("--password-file", self.passwordFile != nil), ("--acl-file", self.accessFile != nil),
+                ("--allow-anonymous", self.allowsAnonymous), ("--tls-cert", self.certificate != nil),
+                ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
+                ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),
+            ]
+            return others.filter(\.isGiven).map(\.name) + self.numbers.filter { $0.number != nil }.map(\.name)
+        }
+    }
+
+    /// A TCP port to listen on; 0 for any free one.
+    struct ListeningPortArgument: ExpressibleByArgument, Equatable {
+        let port: Int
+
+        init?(argument: String) {
+            guard let port = Int(argument), (0...65_535).contains(port) else { return nil }
+            self.port = port
+        }
+    }
+#endif
