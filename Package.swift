@@ -213,10 +213,13 @@ if Context.environment["CURLEW_BENCHMARKS"] != nil {
 }
 if Context.environment["CURLEW_FUZZING"] != nil {
     package.targets.append(.target(name: "LibFuzzer", path: "Fuzzing/LibFuzzer"))
-    package.targets += ["FuzzDecoder", "FuzzSession"].map { name in
+    package.targets += ["FuzzBroker", "FuzzDecoder", "FuzzSession"].map { name in
         .executableTarget(
             name: name,
-            dependencies: [nioCore, "CurlewCore", "LibFuzzer"],
+            dependencies: [
+                nioCore, "CurlewCore", "CurlewTransport", "CurlewBroker", "LibFuzzer",
+                .product(name: "NIOEmbedded", package: "swift-nio"),
+            ],
             path: "Fuzzing/\(name)",
             swiftSettings: settings
         )

@@ -1,5 +1,5 @@
-public import NIOCore
 import CurlewCore
+public import NIOCore
 import Synchronization
 
 /// The client's side of an enhanced authentication, a challenge and response such as SCRAM (MQTT 5.0 section 4.12).

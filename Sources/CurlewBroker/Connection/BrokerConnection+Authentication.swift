@@ -7,7 +7,8 @@ extension BrokerConnection {
     func beginExchange(_ method: String, _ attempt: MQTTConnectionAttempt) {
         guard let authenticator = self.rules.enhancedAuthenticators.first(where: { $0.method == method })
         else {
-            return self.refuse(.badAuthenticationMethod, "The server does not know that authentication method.")  // [MQTT-4.12.0-1]
+            // [MQTT-4.12.0-1]
+            return self.refuse(.badAuthenticationMethod, "The server does not know that authentication method.")
         }
         self.exchange = authenticator.begin(attempt)
         self.continueExchange(self.admitted?.authenticationData)

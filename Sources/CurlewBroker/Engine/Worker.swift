@@ -12,15 +12,16 @@ final class Worker: Sendable {
     /// Guards connections of this loop that other loops have given something to send, and whether this loop has been told.
     private let mailbox = Mutex((connections: [ConnectionHandle](), isScheduled: false))
 
-    private init(engine: BrokerEngine, eventLoop: any EventLoop, state: LoopState) {
+    /// Makes one; on that loop only.
+    init(onLoop eventLoop: any EventLoop, engine: BrokerEngine) {
         self.engine = engine
         self.eventLoop = eventLoop
-        self.confined = NIOLoopBound(state, eventLoop: eventLoop)
+        self.confined = NIOLoopBound(LoopState(), eventLoop: eventLoop)
     }
 
     /// Makes one for that loop.
     static func make(on eventLoop: any EventLoop, engine: BrokerEngine) async throws -> Worker {
-        try await eventLoop.submit { Worker(engine: engine, eventLoop: eventLoop, state: LoopState()) }.get()
+        try await eventLoop.submit { Worker(onLoop: eventLoop, engine: engine) }.get()
     }
 
     /// What belongs to the loop; on the loop only.
