@@ -37,7 +37,7 @@ private struct Fault: Sendable, CustomTestStringConvertible {
             .malformedPacket),
         Fault(
             "PUBLISH with a response topic that has a wildcard", [0x30, 0x08, 0, 1, 0x61, 4, 0x08, 0, 1, 0x23],
-            .protocolError),
+            .malformedPacket),
         Fault("PUBREL with reserved flags [MQTT-3.6.1-1]", [0x60, 0x02, 0, 1], .malformedPacket),
         Fault("PUBACK that is cut short", [0x40, 0x01, 0], .malformedPacket),
         Fault("SUBSCRIBE with reserved flags [MQTT-3.8.1-1]", [0x80, 0x07, 0, 1, 0, 0, 1, 0x61, 0], .malformedPacket),

@@ -94,7 +94,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A will with a delay waits for the client to come back [MQTT-3.1.3-9]", arguments: [true, false])
+    @Test("A will with a delay waits for the client to come back [MQTT-3.1.2-26]", arguments: [true, false])
     func willDelay(comesBack: Bool) async throws {
         let topic = try TopicName("wills/a")
         let clock = TestClock()
@@ -125,7 +125,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A session ends when its time is over [MQTT-3.1.2-23]")
+    @Test("A session ends when its time is over [MQTT-4.1.0-2]")
     func sessionExpiry() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -145,7 +145,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A client that is silent for one and a half times its keep alive is disconnected [MQTT-3.1.2-22]")
+    @Test("A client that is silent for one and a half times its keep alive is disconnected [MQTT-3.1.2-24]")
     func keepAlive() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -184,7 +184,7 @@ struct SessionWireTests {
     }
 
     @Test(
-        "Retained messages come with a new subscription, as its options say [MQTT-3.3.1-8] [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]"
+        "Retained messages come with a new subscription, as its options say [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]"
     )
     func retained() async throws {
         try await withPeers { peers in

@@ -122,7 +122,7 @@ extension BrokerConnection {
         else { return }
         var publication = Publication(message)
         let qos = self.engine.configuration.behaviour.upgradesOutgoingQoS ? subscribed : min(subscribed, message.qos)
-        // [MQTT-3.3.1-8]
+        // With RETAIN, since it is an earlier one (section 3.3.1.3).
         let terms = DeliveryTerms(qos: qos, retain: true, identifiers: identifier.map { [$0] } ?? [])
         // Under both locks, so that no newer message of the topic can come between. Nobody takes them the other way round.
         let outcome = self.engine.retained.withLock { retained in

@@ -225,7 +225,7 @@ final class BrokerConnection: LinkHandler {
     /// Adds an answer to those that leave at the end of this round.
     func reply(_ packet: Packet) {
         let packet = self.version == .v5_0 ? self.fitted(packet) : packet
-        // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-24].
+        // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-27].
         guard let packet, (try? packet.encode(into: &self.replies, version: self.version)) != nil else { return }
         self.worker.counters.messagesSent.count()
         self.flushSoon()
@@ -336,7 +336,7 @@ final class BrokerConnection: LinkHandler {
                 self.finish()
             }
         case .connected:
-            // [MQTT-3.1.2-22]: one and a half times the keep alive.
+            // [MQTT-3.1.2-24]: one and a half times the keep alive.
             guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0 else { return }
             if now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500) {
                 self.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")

@@ -34,7 +34,7 @@ extension BrokerEngine {
         session.state.withLock { $0.deadlines.append(deadline) }
     }
 
-    /// The client is back: neither its will nor the end of its session is due any more [MQTT-3.1.3-9].
+    /// The client is back: neither its will nor the end of its session is due any more [MQTT-3.1.2-26].
     func cancelDeadlines(of session: HostedSession) {
         let deadlines = session.state.withLock { exchange(&$0.deadlines, with: []) }
         for deadline in deadlines { self.deadlines.cancel(deadline) }

@@ -26,6 +26,8 @@ final class HostedSession: Sendable {
         var connection: ConnectionHandle?
         /// Written, and not yet taken by the connection's loop.
         var out = ByteBuffer()
+        /// How many there were the last time.
+        var outHint = 0
         /// Whether the connection can take more.
         var isWritable = false
         /// Whether the connection's loop knows that there is something to send.
@@ -85,6 +87,7 @@ extension HostedSession {
         let hasRoom = engine.hasQueueRoom
         return self.state.withLock { state in
             guard !state.isOver else { return nil }
+            if state.out.capacity == 0, state.isWritable { state.out.reserveCapacity(state.outHint) }
             let delivered = state.session.deliver(
                 &publication, terms, canWrite: state.isWritable && state.out.readableBytes < Self.highWaterMark,
                 hasRoom: hasRoom, now: now, into: &state.out)
@@ -117,6 +120,8 @@ extension HostedSession {
                 } else {
                     replies.writeImmutableBuffer(state.out)
                 }
+                // The next bytes are likely to be about as many. An idle client keeps none.
+                state.outHint = min(replies.readableBytes, Self.highWaterMark)
                 state.out = ByteBuffer()
             }
             return Output(pumped: pumped, hasMore: state.session.hasMoreToWrite)

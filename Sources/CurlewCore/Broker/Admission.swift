@@ -5,6 +5,8 @@ package struct ServerTerms: Sendable, Equatable {
     package var maximumQoS = QoS.exactlyOnce
     package var retainAvailable = true
     package var maximumPacketSize: UInt32 = 1 << 20
+    /// The largest packet that there can be: a type, four bytes of length, and what they can say (MQTT 5.0 section 2.1.4).
+    private static let largestPacket: UInt32 = 268_435_460
     package var receiveMaximum: UInt16 = 1000
     package var topicAliasMaximum: UInt16 = 16
     package var maximumKeepAlive: UInt16 = .max
@@ -43,7 +45,7 @@ package enum Admission: Equatable, Sendable {
         package var isSessionExpiryOurs: Bool
         package var will: Connect.Will?
         package var outgoing: BrokerSession.ConnectionTerms
-        /// Whether reason strings and user properties may be sent with failures [MQTT-3.1.2-29].
+        /// Whether reason strings and user properties may be sent with failures [MQTT-3.1.2-32].
         package var wantsProblemInformation: Bool
         package var wantsResponseInformation: Bool
         package var authenticationMethod: String?
@@ -159,11 +161,14 @@ extension ServerTerms {
         if self.receiveMaximum < .max { list.append(.receiveMaximum(self.receiveMaximum)) }
         if self.maximumQoS < .exactlyOnce { list.append(.maximumQoS(self.maximumQoS)) }  // [MQTT-3.2.2-9]
         if !self.retainAvailable { list.append(.retainAvailable(false)) }
-        list.append(.maximumPacketSize(self.maximumPacketSize))
+        // Where every packet fits there is nothing to tell. Nor is more told than Paho takes for Python, which hangs up over it.
+        if self.maximumPacketSize < Self.largestPacket {
+            list.append(.maximumPacketSize(min(self.maximumPacketSize, 268_435_455)))
+        }
         if let assignedIdentifier { list.append(.assignedClientIdentifier(assignedIdentifier)) }  // [MQTT-3.2.2-16]
         if self.topicAliasMaximum > 0 { list.append(.topicAliasMaximum(self.topicAliasMaximum)) }
         if admitted.isKeepAliveOurs { list.append(.serverKeepAlive(admitted.keepAlive)) }
-        if admitted.wantsResponseInformation, let prefix = self.responseInformationPrefix {  // [MQTT-3.1.2-28]
+        if admitted.wantsResponseInformation, let prefix = self.responseInformationPrefix {  // [MQTT-3.1.2-31]
             list.append(.responseInformation(prefix + (assignedIdentifier ?? admitted.clientIdentifier)))
         }
         if let method = admitted.authenticationMethod {

@@ -141,7 +141,7 @@ extension BrokerSession {
         return size <= Int(maximum)
     }
 
-    /// Has the topic named by an alias, if it is used often [MQTT-3.1.2-26] [MQTT-3.1.2-27].
+    /// Has the topic named by an alias, if it is used often [MQTT-3.1.2-29] [MQTT-3.1.2-30].
     private mutating func assignAlias(to packet: inout Publish, _ topic: TopicName) {
         if let maximum = self.connection?.terms.maximumPacketSize {
             guard let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) - 5 else { return }

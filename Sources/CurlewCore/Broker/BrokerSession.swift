@@ -37,9 +37,9 @@ package struct BrokerSession: Sendable {
         package var version: ProtocolVersion
         /// The client's Receive Maximum, or our own limit if that is less [MQTT-3.3.4-9].
         package var receiveMaximum: Int
-        /// `nil` for no limit [MQTT-3.1.2-24].
+        /// `nil` for no limit [MQTT-3.1.2-27].
         package var maximumPacketSize: UInt32?
-        /// How many topic aliases we use [MQTT-3.1.2-26].
+        /// How many topic aliases we use [MQTT-3.1.2-29].
         package var topicAliasMaximum: UInt16
 
         package init(
@@ -88,6 +88,8 @@ package struct BrokerSession: Sendable {
     private var queue = Deque<Pending>()
     /// What waits in the queue weighs so much.
     package private(set) var queuedBytes = 0
+    /// Nothing in the queue expires before that.
+    private var firstExpiry: Timestamp?
     /// How many of the queue are of QoS 0.
     private var queuedAtMostOnce = 0
 
@@ -184,7 +186,7 @@ package struct BrokerSession: Sendable {
         case queuedInPlaceOf(Int, isTaken: Bool)
         /// It was not taken, for there is no room.
         case queueFull
-        /// It is larger than the client accepts, and counts as delivered [MQTT-3.1.2-25].
+        /// It is larger than the client accepts, and counts as delivered [MQTT-3.1.2-28].
         case tooLarge
     }
 
@@ -213,6 +215,7 @@ package struct BrokerSession: Sendable {
         self.queue.append(pending)
         self.queuedBytes += pending.weight
         if terms.qos == .atMostOnce { self.queuedAtMostOnce += 1 }
+        if let expiresAt = pending.message.expiresAt { self.firstExpiry = min(self.firstExpiry ?? expiresAt, expiresAt) }
         return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: true) : .queued
     }
 
@@ -220,10 +223,12 @@ package struct BrokerSession: Sendable {
         self.queue.count >= self.bounds.queuedMessages || self.queuedBytes > self.bounds.queuedBytes - pending.weight
     }
 
-    /// Makes room by what nobody will get any more [MQTT-3.3.2-5].
+    /// Makes room by what nobody will get any more [MQTT-3.3.2-5]. Looks through the queue only when something has expired since
+    /// the last time: a full queue is asked for each message.
     private mutating func removeExpired(now: Timestamp) {
-        guard self.queue.contains(where: { $0.message.isExpired(at: now) }) else { return }
+        guard let firstExpiry, firstExpiry <= now else { return }
         self.keep { !$0.message.isExpired(at: now) }
+        self.firstExpiry = self.queue.lazy.compactMap(\.message.expiresAt).min()
     }
 
     /// Keeps of the queue what `isKept` says.

@@ -29,7 +29,7 @@ struct AdmissionTests {
         #expect(self.refusal(terms, Connect(clientIdentifier: "")) == .clientIdentifierNotValid)
     }
 
-    @Test("A session lasts as long as its version says [MQTT-3.1.2-23]")
+    @Test("A session lasts as long as its version says [MQTT-3.1.2-25]")
     func expiry() throws {
         #expect(
             try self.admitted(Connect(version: .v3_1_1, cleanStart: true, clientIdentifier: "a")).sessionExpiry
@@ -53,7 +53,7 @@ struct AdmissionTests {
     private func admitted(_ connect: Connect) throws -> Admission.Admitted { try self.admitted(ServerTerms(), connect) }
 
     @Test(
-        "A keep alive above the maximum is replaced, or refused where it cannot be told [MQTT-3.1.2-21] [MQTT-3.2.2-21]",
+        "A keep alive above the maximum is replaced, or refused where it cannot be told [MQTT-3.2.2-22]",
         arguments: [UInt16(0), 100])
     func keepAlive(asked: UInt16) throws {
         var terms = ServerTerms()
@@ -85,7 +85,7 @@ struct AdmissionTests {
         #expect(ack.properties.list.contains(.assignedClientIdentifier("x")))
     }
 
-    @Test("What the client says about itself is kept to [MQTT-3.1.2-26] [MQTT-3.1.2-28]")
+    @Test("What the client says about itself is kept to [MQTT-3.1.2-29] [MQTT-3.1.2-31]")
     func terms() throws {
         var terms = ServerTerms()
         terms.responseInformationPrefix = "replies/"

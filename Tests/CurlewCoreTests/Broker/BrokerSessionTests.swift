@@ -7,7 +7,7 @@ private struct Scene {
     var session: BrokerSession
     var out = ByteBuffer()
     var version = ProtocolVersion.v5_0
-    let now = Timestamp.start
+    var now = Timestamp.start
     private var decoder = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: 1 << 20)
 
     init(
@@ -178,7 +178,7 @@ struct BrokerSessionTests {
         #expect(sent.first?.properties.messageExpiryInterval == 50)
     }
 
-    @Test("A message that is larger than the client accepts counts as delivered [MQTT-3.1.2-24] [MQTT-3.1.2-25]")
+    @Test("A message that is larger than the client accepts counts as delivered [MQTT-3.1.2-27] [MQTT-3.1.2-28]")
     func tooLarge() throws {
         var scene = Scene { $0.maximumPacketSize = 30 }
         #expect(try scene.deliver(String(repeating: "x", count: 40), .atLeastOnce) == .tooLarge)
@@ -188,7 +188,7 @@ struct BrokerSessionTests {
     }
 
     @Test(
-        "Topics are named by aliases as far as the client allows [MQTT-3.1.2-26] [MQTT-3.1.2-27]",
+        "Topics are named by aliases as far as the client allows [MQTT-3.1.2-29] [MQTT-3.1.2-30]",
         arguments: [UInt16(0), 1])
     func aliases(maximum: UInt16) throws {
         var scene = Scene { $0.topicAliasMaximum = maximum }
@@ -208,6 +208,22 @@ struct BrokerSessionTests {
         scene.pump()
         #expect(try texts(scene.publishes()) == (dropsOldest ? ["2", "3"] : ["1", "2"]))
         #expect(scene.session.queuedBytes == 0)
+    }
+
+    @Test("What has expired makes room in a full queue [MQTT-3.3.2-5]")
+    func expiredMakesRoom() throws {
+        var scene = Scene(.init(queuedMessages: 2), connected: false)
+        var short = Properties()
+        short.messageExpiryInterval = 5
+        try scene.deliver("short", .atLeastOnce, properties: short)
+        try scene.deliver("long", .atLeastOnce)
+        #expect(try scene.deliver("early", .atLeastOnce) == .queueFull)
+        scene.now = .start + .seconds(6)
+        #expect(try scene.deliver("late", .atLeastOnce) == .queued)
+        #expect(try scene.deliver("too late", .atLeastOnce) == .queueFull)
+        scene.connect()
+        scene.pump(at: scene.now)
+        #expect(try texts(scene.publishes()) == ["long", "late"])
     }
 
     @Test("The bytes of a queue are bounded as well")
