@@ -3,6 +3,7 @@ import CurlewTransport
 import LibFuzzer
 import NIOCore
 import NIOEmbedded
+import Synchronization
 
 @testable import CurlewBroker
 
@@ -136,8 +137,10 @@ private final class FuzzLink: Link, @unchecked Sendable {
             case .connect(let connect):
                 guard self.decoder == nil else { continue }
                 self.decoder = PacketDecoder(from: .server, version: connect.version, maximumPacketSize: 1 << 20)
-                self.receiveMaximum = Int(
-                    connect.properties.value { if case .receiveMaximum(let value) = $0 { value } else { nil } } ?? .max)
+                let maximum: UInt16? = connect.properties.value {
+                    if case .receiveMaximum(let value) = $0 { value } else { nil }
+                }
+                self.receiveMaximum = Int(maximum ?? .max)
             case .puback(let packet), .pubcomp(let packet): self.inFlight.remove(packet.packetID)
             case .pubrec(let packet): if packet.reasonCode.isFailure { self.inFlight.remove(packet.packetID) }
             default: continue

@@ -215,7 +215,7 @@ package struct BrokerSession: Sendable {
         self.queue.append(pending)
         self.queuedBytes += pending.weight
         if terms.qos == .atMostOnce { self.queuedAtMostOnce += 1 }
-        if let expiresAt = pending.message.expiresAt { self.firstExpiry = min(self.firstExpiry ?? expiresAt, expiresAt) }
+        if let expiry = pending.message.expiresAt { self.firstExpiry = min(self.firstExpiry ?? expiry, expiry) }
         return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: true) : .queued
     }
 
