@@ -23,7 +23,7 @@
                 is over; 128 and the number of the signal if one ended a command that was not done; 1 for all else.
                 """,
             version: "curlew 0.1.0",
-            subcommands: Self.clients + [BrokerCommand.self] + Self.accounts,
+            subcommands: Self.clients + [BrokerCommand.self] + Self.accounts + [DemoCommand.self],
             // -h is the host, as with mosquitto's commands.
             helpNames: .long
         )
