@@ -399,47 +399,5 @@ final class BrokerConnection: LinkHandler {
     }
 }
 
-extension Packet {
-    /// Replaces a reason code that the standard does not list for the packet.
-    fileprivate mutating func fitReasonCode() {
-        switch self {
-        case .connack(var packet):
-            packet.reasonCode = packet.reasonCode.fitting(.connack)
-            self = .connack(packet)
-        case .puback(var packet):
-            packet.reasonCode = packet.reasonCode.fitting(.puback)
-            self = .puback(packet)
-        case .pubrec(var packet):
-            packet.reasonCode = packet.reasonCode.fitting(.pubrec)
-            self = .pubrec(packet)
-        case .disconnect(var packet):
-            packet.reasonCode = packet.reasonCode.fitting(.disconnect)
-            self = .disconnect(packet)
-        default: break
-        }
-    }
-
-    /// Leaves out what only people read.
-    fileprivate mutating func removeWords() {
-        func shorten(_ properties: inout Properties) {
-            properties.list.removeAll {
-                switch $0 {
-                case .reasonString, .serverReference, .userProperty, .responseInformation: true
-                default: false
-                }
-            }
-        }
-        switch self {
-        case .connack(var packet):
-            shorten(&packet.properties)
-            self = .connack(packet)
-        case .disconnect(var packet):
-            shorten(&packet.properties)
-            self = .disconnect(packet)
-        default: break
-        }
-    }
-}
-
 @available(*, unavailable)
 extension BrokerConnection: Sendable {}
