@@ -14,7 +14,7 @@ struct MosquittoToolTests {
 
     @Test("What Curlew publishes, mosquitto_sub receives", arguments: Setup.tcp)
     func publish(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             try await client.publish(.kept)
             let samples = PeerMessage.samples(setup.version, correlationData: Self.correlationData)
@@ -28,7 +28,7 @@ struct MosquittoToolTests {
 
     @Test("What mosquitto_pub publishes, Curlew receives", arguments: Setup.tcp)
     func subscribe(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             let inbox = Inbox(try await client.subscribe(to: "peer/#"))
             let samples = PeerMessage.samples(setup.version, correlationData: Self.correlationData)
@@ -44,7 +44,7 @@ struct MosquittoToolTests {
 
     @Test("mosquitto_sub and mosquitto_pub together answer what Curlew asks", arguments: Setup.tcp)
     func request(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             let tools = MosquittoTools(broker: broker, version: setup.version)
             let correlationData = setup.version == .v5_0 ? ByteBuffer(bytes: Self.correlationData) : nil
@@ -69,7 +69,7 @@ struct MosquittoToolTests {
 
     @Test("Curlew answers what mosquitto_rr asks", arguments: Setup.tcp)
     func respond(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             // Before 5.0 the topic of the reply is agreed on.
             try await broker.answering("rpc/+", setup, repliesTo: "/reply") { request in
                 ByteBuffer(bytes: answer(to: PeerMessage(request).payload))

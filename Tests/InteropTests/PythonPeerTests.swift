@@ -13,7 +13,7 @@ struct PythonPeerTests {
 
     @Test("What Curlew publishes, a peer receives", arguments: PythonPeer.all)
     func publish(_ peer: PythonPeer) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: peer.broker) { broker in
             let client = try await broker.connect(peer.setup)
             try await client.publish(.kept)
             let samples = PeerMessage.samples(peer.version, correlationData: Self.correlationData)
@@ -26,7 +26,7 @@ struct PythonPeerTests {
 
     @Test("What a peer publishes, Curlew receives", arguments: PythonPeer.all)
     func subscribe(_ peer: PythonPeer) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: peer.broker) { broker in
             let client = try await broker.connect(peer.setup)
             let inbox = Inbox(try await client.subscribe(to: "peer/#"))
             let samples = PeerMessage.samples(peer.version, correlationData: Self.correlationData)
@@ -41,7 +41,7 @@ struct PythonPeerTests {
 
     @Test("A peer answers what Curlew asks", arguments: PythonPeer.all)
     func request(_ peer: PythonPeer) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: peer.broker) { broker in
             let client = try await broker.connect(peer.setup)
             let payload = Data(0...255)
             let responder = try await peer.respond(to: "rpc/+", count: 3, replyTopic: "replies", broker)
@@ -64,7 +64,7 @@ struct PythonPeerTests {
 
     @Test("Curlew answers what a peer asks", arguments: PythonPeer.all)
     func respond(_ peer: PythonPeer) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: peer.broker) { broker in
             // Before 5.0 the topic of the reply is agreed on.
             try await broker.answering("rpc/+", peer.setup, repliesTo: "/reply") { request in
                 ByteBuffer(bytes: answer(to: PeerMessage(request).payload))

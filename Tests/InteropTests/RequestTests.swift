@@ -4,8 +4,9 @@ import NIOCore
 import Testing
 
 @Suite(
-    "Requests and replies through mosquitto",
-    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(5)))
+    "Requests and replies through a broker",
+    .enabled(if: !BrokerProgram.available.isEmpty, "mosquitto is not installed; scripts/test installs it"),
+    .timeLimit(.minutes(5)))
 struct RequestTests {
     struct TooHot: Error, CustomStringConvertible {
         let description = "too hot"
@@ -13,7 +14,7 @@ struct RequestTests {
 
     @Test("A request is answered", arguments: Setup.all)
     func request(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("rpc/+", setup, repliesTo: "/reply") {
                 "\($0.text) from \($0.topic)"
             } during: {
@@ -30,7 +31,7 @@ struct RequestTests {
 
     @Test("A thousand requests at once each get their own reply", arguments: Setup.v5_0)
     func many(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("rpc", setup) {
                 "re: \($0.text)"
             } during: {
@@ -51,7 +52,7 @@ struct RequestTests {
 
     @Test("Several responders answer one request", arguments: Setup.v5_0)
     func severalReplies(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("all", setup) { _ in
                 "a"
             } during: {
@@ -75,7 +76,7 @@ struct RequestTests {
 
     @Test("Responders in a shared subscription divide the requests", arguments: Setup.v5_0)
     func sharedResponders(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("$share/crew/rpc", setup) { _ in
                 "a"
             } during: {
@@ -96,7 +97,7 @@ struct RequestTests {
 
     @Test("A request that nobody listens to fails at once, and one that failed says why", arguments: Setup.v5_0)
     func failures(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             let nobody = try await errorOf { try await client.request("?", to: "nobody", timeout: .seconds(600)) }
             #expect(nobody.code == .noMatchingSubscribers)
@@ -113,7 +114,7 @@ struct RequestTests {
 
     @Test("Before 5.0 a request without a topic for the reply fails before anything is sent", arguments: Setup.tcp)
     func oldVersions(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             let error = try await errorOf { try await client.request("?", to: "rpc", timeout: .seconds(600)) }
             #expect(error.code == (setup.version == .v5_0 ? .noMatchingSubscribers : .notSupportedByProtocolVersion))
@@ -122,7 +123,7 @@ struct RequestTests {
 
     @Test("Requests go on after a broken connection", arguments: Setup.v5_0)
     func reconnection(_ setup: Setup) async throws {
-        try await Mosquitto.run { broker in
+        try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("rpc", setup) {
                 "re: \($0.text)"
             } during: {

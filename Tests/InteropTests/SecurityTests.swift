@@ -4,14 +4,18 @@ import MosquittoFixture
 import Testing
 
 @Suite(
-    "Who may do what at mosquitto",
-    .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"), .timeLimit(.minutes(5)))
+    "Who may do what at a broker",
+    .enabled(if: !BrokerProgram.available.isEmpty, "mosquitto is not installed; scripts/test installs it"),
+    .timeLimit(.minutes(5)))
 struct SecurityTests {
-    @Test("The right password is let in, and a wrong one is refused with the reason", arguments: Setup.all)
+    @Test(
+        "The right password is let in, and a wrong one is refused with the reason",
+        .enabled(if: Peers.haveMosquitto, "mosquitto_passwd is not installed; scripts/test installs it"),
+        arguments: Setup.all)
     func password(_ setup: Setup) async throws {
         var settings = Mosquitto.Settings(lines: ["password_file {folder}/passwords"], allowsAnonymous: false)
         settings.files["passwords"] = try await Mosquitto.passwordFile(["kitchen": "geheim ü"])
-        try await Mosquitto.run(settings) { broker in
+        try await Mosquitto.run(settings, on: setup.broker) { broker in
             let client = try await broker.connect(setup) {
                 $0.credentials = .password(username: "kitchen", password: "geheim ü")
             }
@@ -35,7 +39,7 @@ struct SecurityTests {
     func forbiddenPublish(_ setup: Setup) async throws {
         let settings = Mosquitto.Settings(
             lines: ["acl_file {folder}/acl"], files: ["acl": "topic readwrite open/#\ntopic read closed/#\n"])
-        try await Mosquitto.run(settings) { broker in
+        try await Mosquitto.run(settings, on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             let subscription = Inbox(try await client.subscribe(to: "#"))
             for qos in [QoS.atLeastOnce, .exactlyOnce] {
@@ -66,9 +70,9 @@ struct SecurityTests {
         // mosquitto does not refuse in words that MQTT 3.1 does not have: it grants, and sends nothing.
         arguments: Setup.all.filter { $0.version > .v3_1 })
     func refusedSubscription(_ setup: Setup) async throws {
-        // A file of access rules refuses no subscription, it only sends nothing; the plug-in does refuse.
-        let plugIn = try #require(Self.accessControl)
-        let settings = Mosquitto.Settings(
+        // With mosquitto's file of access rules nothing is refused, it only sends nothing; the plug-in does refuse.
+        let plugIn = setup.broker == .mosquitto ? try #require(Self.accessControl) : ""
+        var settings = Mosquitto.Settings(
             lines: ["plugin \(plugIn)", "plugin_opt_config_file {folder}/rules.json"],
             files: [
                 "rules.json": #"""
@@ -79,7 +83,10 @@ struct SecurityTests {
                  "anonymousGroup": "anyone"}
                 """#
             ])
-        try await Mosquitto.run(settings) { broker in
+        if setup.broker == .curlew {
+            settings = .init(lines: ["acl_file {folder}/acl"], files: ["acl": "topic readwrite open/#\n"])
+        }
+        try await Mosquitto.run(settings, on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             let error = try await errorOf { try await client.subscribe(to: "closed/#") }
             #expect(error.code == .subscriptionRefused)
@@ -101,10 +108,10 @@ struct SecurityTests {
     // MARK: TLS
 
     @Test(
-        "A client shows its certificate, and one without is told what is missing", arguments: ProtocolVersion.allCases)
-    func clientCertificate(_ version: ProtocolVersion) async throws {
-        let setup = Setup(listener: .mutualTLS, version: version)
-        try await Mosquitto.run(.init(listeners: [.mutualTLS])) { broker in
+        "A client shows its certificate, and one without is told what is missing", arguments: Setup.tcp)
+    func clientCertificate(_ setup: Setup) async throws {
+        let setup = setup.through(.mutualTLS)
+        try await Mosquitto.run(.init(listeners: [.mutualTLS]), on: setup.broker) { broker in
             let client = try await broker.connect(setup) { $0.tls.clientCertificate = Self.certificate("client") }
             let subscription = Inbox(try await client.subscribe(to: "a"))
             try await client.publish("known", to: "a", qos: .exactlyOnce)
@@ -127,9 +134,11 @@ struct SecurityTests {
 
     private static func cause(_ error: MQTTError) -> TransportError? { error.cause as? TransportError }
 
-    @Test("An authority that is not trusted, a certificate for another host or out of date: the error says which")
-    func untrusted() async throws {
-        try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere])) { broker in
+    @Test(
+        "An authority that is not trusted, a certificate for another host or out of date: the error says which",
+        arguments: BrokerProgram.available)
+    func untrusted(_ program: BrokerProgram) async throws {
+        try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere]), on: program) { broker in
             func failure(
                 _ listener: Mosquitto.Listener, _ change: (inout MQTTConfiguration) -> Void = { _ in }
             ) async throws -> MQTTError {
@@ -152,9 +161,9 @@ struct SecurityTests {
         }
     }
 
-    @Test("Verification can be given up in part by name, and no further")
-    func insecure() async throws {
-        try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere])) { broker in
+    @Test("Verification can be given up in part by name, and no further", arguments: BrokerProgram.available)
+    func insecure(_ program: BrokerProgram) async throws {
+        try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere]), on: program) { broker in
             func connect(_ listener: Mosquitto.Listener, _ verification: TLSSettings.Verification) async throws {
                 _ = try await broker.connect(Setup(listener: listener, version: .v5_0)) {
                     $0.tls.verification = verification
@@ -167,9 +176,9 @@ struct SecurityTests {
         }
     }
 
-    @Test("TLS on one side alone is a failure that says so")
-    func oneSided() async throws {
-        try await Mosquitto.run { broker in
+    @Test("TLS on one side alone is a failure that says so", arguments: BrokerProgram.available)
+    func oneSided(_ program: BrokerProgram) async throws {
+        try await Mosquitto.run(on: program) { broker in
             let port = try broker.port()
             let client = try broker.client(Setup(listener: .tls, version: .v5_0)) {
                 $0.servers = [.mqtts("127.0.0.1", port: port)]
@@ -190,13 +199,13 @@ struct SecurityTests {
 
     @Test(
         "A pre-shared key takes the place of certificates, and a wrong one is refused",
-        arguments: ProtocolVersion.allCases)
-    func preSharedKey(_ version: ProtocolVersion) async throws {
-        let setup = Setup(listener: .preSharedKey, version: version)
+        arguments: Setup.tcp)
+    func preSharedKey(_ setup: Setup) async throws {
+        let setup = setup.through(.preSharedKey)
         let settings = Mosquitto.Settings(
             listeners: [.preSharedKey], lines: ["psk_file {folder}/keys"], files: ["keys": "kitchen:0123456789abcdef\n"]
         )
-        try await Mosquitto.run(settings) { broker in
+        try await Mosquitto.run(settings, on: setup.broker) { broker in
             let key: [UInt8] = [0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF]
             let client = try await broker.connect(setup) { $0.tls.preSharedKey = .init(identity: "kitchen", key: key) }
             let subscription = Inbox(try await client.subscribe(to: "a"))
@@ -212,9 +221,11 @@ struct SecurityTests {
         }
     }
 
-    @Test("A port where nobody listens, and a host that does not exist: the error says so")
-    func nobody() async throws {
-        try await Mosquitto.run { broker in
+    @Test(
+        "A port where nobody listens, and a host that does not exist: the error says so",
+        arguments: BrokerProgram.available)
+    func nobody(_ program: BrokerProgram) async throws {
+        try await Mosquitto.run(on: program) { broker in
             let port = try broker.port()
             _ = try await broker.connect(Setup(listener: .tcp, version: .v5_0)) { $0.reconnect = .disabled }
             try await broker.stop()

@@ -1,6 +1,8 @@
 """A peer on aiomqtt: see peer.py for its arguments. aiomqtt is built on paho-mqtt and has its messages and properties."""
 
 import aiomqtt
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
 
 import peer
 from paho_peer import properties, received
@@ -10,8 +12,17 @@ VERSIONS = {"3.1": aiomqtt.ProtocolVersion.V31, "3.1.1": aiomqtt.ProtocolVersion
 
 class Aiomqtt:
     def __init__(self, arguments):
+        options = {}
+        if arguments.identifier:
+            topic, payload = peer.will(arguments)
+            options = {"identifier": arguments.identifier, "will": aiomqtt.Will(topic, payload, qos=1)}
+            if arguments.version == "5.0":
+                options |= {"clean_start": False, "properties": Properties(PacketTypes.CONNECT)}
+                options["properties"].SessionExpiryInterval = peer.SESSION_EXPIRY
+            else:
+                options["clean_session"] = False
         self.client = aiomqtt.Client(
-            arguments.host, arguments.port, protocol=VERSIONS[arguments.version], timeout=arguments.deadline)
+            arguments.host, arguments.port, protocol=VERSIONS[arguments.version], timeout=arguments.deadline, **options)
 
     async def __aenter__(self):
         await self.client.__aenter__()

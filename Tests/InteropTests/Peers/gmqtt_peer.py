@@ -47,7 +47,13 @@ class Gmqtt:
         self.subscribed, self.inbox = asyncio.Queue(), asyncio.Queue()
         # What is published at QoS 1 and 2 and not acknowledged yet.
         self.unacknowledged = PersistentStorage()
-        self.client = gmqtt.Client(None, persistent_storage=self.unacknowledged)
+        options = {}
+        if arguments.identifier:
+            topic, payload = peer.will(arguments)
+            options = {"clean_session": False, "will_message": gmqtt.Message(topic, payload, qos=1)}
+            if arguments.version == "5.0":
+                options["session_expiry_interval"] = peer.SESSION_EXPIRY
+        self.client = gmqtt.Client(arguments.identifier, persistent_storage=self.unacknowledged, **options)
         self.client.on_subscribe = lambda client, mid, codes, properties: self.subscribed.put_nowait(codes[0])
         self.client.on_message = lambda client, *message: self.inbox.put_nowait(received(*message))
 

@@ -53,7 +53,18 @@ class Paho:
         self.server = arguments.host, arguments.port
         self.loop = asyncio.get_running_loop()
         self.connected, self.subscribed, self.inbox = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
-        self.client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=VERSIONS[arguments.version])
+        protocol, identifier = VERSIONS[arguments.version], arguments.identifier
+        # In 5.0 paho wants to be told when it connects, and not here.
+        is_clean = None if protocol == paho.MQTTv5 else not identifier
+        self.client = paho.Client(
+            paho.CallbackAPIVersion.VERSION2, identifier or "", clean_session=is_clean, protocol=protocol)
+        self.options = {}
+        if identifier:
+            self.client.will_set(*peer.will(arguments), qos=1)
+            if protocol == paho.MQTTv5:
+                session = Properties(PacketTypes.CONNECT)
+                session.SessionExpiryInterval = peer.SESSION_EXPIRY
+                self.options = {"clean_start": False, "properties": session}
         self.client.on_connect = lambda client, data, flags, code, properties: self.hand(self.connected, code)
         self.client.on_subscribe = lambda client, data, mid, codes, properties: self.hand(self.subscribed, codes[0])
         self.client.on_message = lambda client, data, message: self.hand(self.inbox, received(message))
@@ -62,7 +73,7 @@ class Paho:
         self.loop.call_soon_threadsafe(queue.put_nowait, value)
 
     async def __aenter__(self):
-        self.client.connect(*self.server)
+        self.client.connect(*self.server, **self.options)
         self.client.loop_start()
         code = await self.connected.get()
         assert not code.is_failure, f"the broker refused the connection: {code}"

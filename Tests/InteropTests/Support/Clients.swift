@@ -42,7 +42,7 @@ extension Mosquitto {
             try await responder.respond(
                 to: filter, replyTopic: { message in suffix.map { "\(message.topic)\($0)" } }, handler: handler)
         }
-        try await self.log(says: "Sending SUBACK to answers")
+        try await self.subscribed("answers")
         do {
             try await test()
         } catch {

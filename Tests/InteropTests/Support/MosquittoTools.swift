@@ -47,10 +47,12 @@ struct MosquittoTools {
     }
 
     /// Starts a subscriber that ends when it has received so many messages; waits until it is subscribed.
-    func subscribe(to filter: String, count: Int) async throws -> Subprocess {
-        let arguments = try self.server() + ["-i", "listener", "-t", filter, "-q", "2", "-C", "\(count)", "-W", "90"]
-        let subscriber = try self.broker.start("mosquitto_sub", arguments + ["-F", Self.format])
-        try await self.broker.log(says: "Sending SUBACK to listener")
+    func subscribe(
+        to filter: String, count: Int, as identifier: String = "listener", _ options: String...
+    ) async throws -> Subprocess {
+        let arguments = try self.server() + ["-i", identifier, "-t", filter, "-q", "2", "-C", "\(count)", "-W", "90"]
+        let subscriber = try self.broker.start("mosquitto_sub", arguments + options + ["-F", Self.format])
+        try await self.broker.subscribed(identifier)
         return subscriber
     }
 

@@ -5,18 +5,20 @@ import Testing
 
 /// A client on one of the Python libraries, in a program of its own: see `Peers/peer.py`.
 struct PythonPeer: Sendable, CustomTestStringConvertible {
+    var broker = BrokerProgram.mosquitto
     let library: String
     let version: ProtocolVersion
 
-    /// Each library with the versions that it speaks.
-    static let all =
-        ProtocolVersion.allCases.map { PythonPeer(library: "paho", version: $0) }
-        + ProtocolVersion.allCases.map { PythonPeer(library: "aiomqtt", version: $0) }
-        + [.v3_1_1, .v5_0].map { PythonPeer(library: "gmqtt", version: $0) }
+    /// Each library with the versions that it speaks, through mosquitto and through `curlew broker`.
+    static let all = BrokerProgram.available.flatMap { broker in
+        ProtocolVersion.allCases.map { PythonPeer(broker: broker, library: "paho", version: $0) }
+            + ProtocolVersion.allCases.map { PythonPeer(broker: broker, library: "aiomqtt", version: $0) }
+            + [.v3_1_1, .v5_0].map { PythonPeer(broker: broker, library: "gmqtt", version: $0) }
+    }
 
-    var testDescription: String { "\(self.library), \(self.version)" }
+    var testDescription: String { "\(self.broker), \(self.library), \(self.version)" }
     /// Curlew speaks the same version.
-    var setup: Setup { Setup(listener: .tcp, version: self.version) }
+    var setup: Setup { Setup(broker: self.broker, listener: .tcp, version: self.version) }
 
     private static let scripts = URL(filePath: #filePath).appending(path: "../../Peers").standardized
 

@@ -4,19 +4,27 @@ import Testing
 
 /// One way to reach a broker, and one version to speak with it.
 struct Setup: Sendable, CustomTestStringConvertible {
+    var broker = BrokerProgram.mosquitto
     let listener: Mosquitto.Listener
     let version: ProtocolVersion
 
-    var testDescription: String { "\(self.listener), \(self.version)" }
+    var testDescription: String { "\(self.broker), \(self.listener), \(self.version)" }
 
-    /// Each version over TCP and over TLS.
-    static let all = [Mosquitto.Listener.tcp, .tls].flatMap { listener in
-        ProtocolVersion.allCases.map { Setup(listener: listener, version: $0) }
+    /// Each version over TCP and over TLS, with mosquitto and with `curlew broker`.
+    static let all = BrokerProgram.available.flatMap { broker in
+        [Mosquitto.Listener.tcp, .tls].flatMap { listener in
+            ProtocolVersion.allCases.map { Setup(broker: broker, listener: listener, version: $0) }
+        }
     }
 
     /// The newest version over TCP and TLS.
     static let v5_0 = all.filter { $0.version == .v5_0 }
     static let tcp = all.filter { $0.listener == .tcp }
+
+    /// The same through another listener.
+    func through(_ listener: Mosquitto.Listener) -> Setup {
+        Setup(broker: self.broker, listener: listener, version: self.version)
+    }
 }
 
 /// A setup together with a QoS.

@@ -1,7 +1,7 @@
 package import Foundation
 import Synchronization
 
-/// A mosquitto of a test's own, on free ports, with its files in a folder that goes with it.
+/// A mosquitto of a test's own, or `curlew broker` in its place, on free ports, with its files in a folder that goes with it.
 package final class Mosquitto: Sendable {
     package struct Settings: Sendable {
         package var listeners: [Listener]
@@ -28,13 +28,16 @@ package final class Mosquitto: Sendable {
         }
     }
 
+    /// What it runs on.
+    package let program: BrokerProgram
     private let folder: URL
     private let ports: [Listener: Int]
     private let process: Mutex<Subprocess>
     /// What is done when the test is over.
     private let endings = Mutex<[@Sendable () async -> Void]>([])
 
-    private init(_ folder: URL, _ ports: [Listener: Int], _ process: Subprocess) {
+    private init(_ program: BrokerProgram, _ folder: URL, _ ports: [Listener: Int], _ process: Subprocess) {
+        self.program = program
         self.folder = folder
         self.ports = ports
         self.process = Mutex(process)
@@ -46,11 +49,12 @@ package final class Mosquitto: Sendable {
 
     /// Runs a test with a broker. Afterwards the broker is stopped, and so is all that was made for it.
     package static func run(
-        _ settings: Settings = Settings(), _ test: (Mosquitto) async throws -> Void
+        _ settings: Settings = Settings(), on program: BrokerProgram = .mosquitto,
+        _ test: (Mosquitto) async throws -> Void
     ) async throws {
         await self.gate.enter()
         do {
-            try await self.runNow(settings, test)
+            try await self.runNow(settings, program, test)
         } catch {
             await self.gate.leave()
             throw error
@@ -58,8 +62,10 @@ package final class Mosquitto: Sendable {
         await self.gate.leave()
     }
 
-    private static func runNow(_ settings: Settings, _ test: (Mosquitto) async throws -> Void) async throws {
-        let broker = try await self.start(settings)
+    private static func runNow(
+        _ settings: Settings, _ program: BrokerProgram, _ test: (Mosquitto) async throws -> Void
+    ) async throws {
+        let broker = try await self.start(settings, program)
         do {
             try await test(broker)
         } catch {
@@ -69,7 +75,7 @@ package final class Mosquitto: Sendable {
         await broker.cleanUp()
     }
 
-    private static func start(_ settings: Settings) async throws -> Mosquitto {
+    private static func start(_ settings: Settings, _ program: BrokerProgram) async throws -> Mosquitto {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         for (name, content) in settings.files {
@@ -80,34 +86,32 @@ package final class Mosquitto: Sendable {
             // Below the range from which systems take the ports of outgoing connections: after a restart it is still free.
             var ports: [Listener: Int] = [:]
             for listener in settings.listeners { ports[listener] = Int.random(in: 20_000..<32_000) }
-            try Data(self.configuration(settings, ports, folder).utf8).write(
-                to: folder.appending(path: "mosquitto.conf"))
-            let process = try Subprocess("mosquitto", ["-c", folder.appending(path: "mosquitto.conf").path])
-            if await self.isReady(process) { return Mosquitto(folder, ports, process) }
-            refusal = process.errors.soFar
+            let file = folder.appending(path: "mosquitto.conf")
+            try Data(self.configuration(settings, program, ports, folder).utf8).write(to: file)
+            let process = try program.start(file)
+            if await program.isReady(process, listeners: ports.count) {
+                return Mosquitto(program, folder, ports, process)
+            }
+            refusal = await process.errors.whole()
             guard refusal.contains("in use") else { break }
         }
         try? FileManager.default.removeItem(at: folder)
-        throw TestFailure("mosquitto did not start: \(refusal)")
+        throw TestFailure("\(program) did not start: \(refusal)")
     }
 
-    /// It says so when all listeners are open.
-    private static func isReady(_ process: Subprocess) async -> Bool {
-        await process.errors.line { $0.contains(" running") } != nil
-    }
-
-    private static func configuration(_ settings: Settings, _ ports: [Listener: Int], _ folder: URL) -> String {
+    private static func configuration(
+        _ settings: Settings, _ program: BrokerProgram, _ ports: [Listener: Int], _ folder: URL
+    ) -> String {
         var lines = [
-            // Does not give up its rights, where it has any, so that it can read and write the folder.
-            "user root",
-            "log_dest stderr", "connection_messages true",
+            "log_dest stderr",
             // Without this it holds small packets back for 40 ms.
             "set_tcp_nodelay true",
             "allow_anonymous \(settings.allowsAnonymous)",
             // Not 0 for no limit: with it mosquitto 2.0.11 closes the connection after a publish that it refuses.
             "max_queued_messages 1000000",
-            "persistence \(settings.isPersistent)", "persistence_location \(folder.path)/",
+            "persistence \(settings.isPersistent)",
         ]
+        lines += program.ownLines(folder)
         if settings.logsPackets { lines.append("log_type all") }
         lines += settings.lines.map { $0.replacing("{folder}", with: folder.path) }
         for listener in settings.listeners {
@@ -135,9 +139,11 @@ package final class Mosquitto: Sendable {
 
     /// Starts it again after `stop()`, on the same ports.
     package func startAgain() async throws {
-        let process = try Subprocess("mosquitto", ["-c", self.folder.appending(path: "mosquitto.conf").path])
+        let process = try self.program.start(self.folder.appending(path: "mosquitto.conf"))
         self.process.withLock { $0 = process }
-        guard await Self.isReady(process) else { throw process.failure("did not start again") }
+        guard await self.program.isReady(process, listeners: self.ports.count) else {
+            throw process.failure("did not start again")
+        }
     }
 
     /// Waits for a line of its log, after those that others were given.
@@ -146,6 +152,11 @@ package final class Mosquitto: Sendable {
         guard await process.errors.line(where: { $0.contains(text) }) != nil else {
             throw process.failure("ended, or the test's time was over, before its log said \"\(text)\"")
         }
+    }
+
+    /// Waits until a client whose identifier begins so has subscribed, after those that others waited for.
+    package func subscribed(_ client: String) async throws {
+        try await self.log(says: self.program.subscribed(client))
     }
 
     /// The port of one of its listeners.
