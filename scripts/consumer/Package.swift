@@ -1,7 +1,7 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-// The smallest consumer: takes the client and none of the traits. `scripts/consumer-check` builds it.
+// The smallest consumers: one takes the client, one the broker, and none of the traits. `scripts/consumer-check` builds them.
 let package = Package(
     name: "consumer",
     platforms: [.macOS(.v15)],
@@ -9,6 +9,7 @@ let package = Package(
         .package(name: "curlew", path: "../..", traits: [])
     ],
     targets: [
-        .executableTarget(name: "Consumer", dependencies: [.product(name: "Curlew", package: "curlew")])
+        .executableTarget(name: "Consumer", dependencies: [.product(name: "Curlew", package: "curlew")]),
+        .executableTarget(name: "Embedder", dependencies: [.product(name: "CurlewBroker", package: "curlew")]),
     ]
 )
