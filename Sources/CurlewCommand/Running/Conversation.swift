@@ -31,6 +31,8 @@
             _ body: @escaping @Sendable (Conversation) async throws -> Void
         ) async throws {
             let conversation = try Conversation(settings)
+            // First of all: whoever sees that the run has begun may send a signal.
+            await conversation.watchSignals()
             let work = Task {
                 var result = Result<Void, any Error>.success(())
                 do { try await body(conversation) } catch { result = .failure(error) }
@@ -40,7 +42,6 @@
                 conversation.end.set(.finished(result))
                 return result
             }
-            conversation.watchSignals()
             conversation.watchTime()
             conversation.watchEvents()
             let end = await conversation.end.wait() ?? .finished(.success(()))
@@ -76,9 +77,10 @@
 
         // MARK: What cuts it short
 
-        private func watchSignals() {
+        private func watchSignals() async {
+            let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
             Task { [end] in
-                for await signal in await UnixSignalsSequence(trapping: .sigint, .sigterm) {
+                for await signal in signals {
                     // Who asks twice does not want to wait for an orderly end.
                     if end.value != nil { abandonProcess(128 + signal.number) }
                     end.set(.interrupted(signal))
