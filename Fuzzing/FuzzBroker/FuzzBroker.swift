@@ -52,9 +52,9 @@ private final class BrokerUnderTest {
         configuration.limits.maximumRetainedMessages = 10
         configuration.limits.maximumSessions = 4
         configuration.behaviour.responseInformationPrefix = "replies/"
-        self.engine = BrokerEngine(configuration, eventLoop: self.loop)
+        self.engine = BrokerEngine(configuration, eventLoop: self.loop, workers: WorkerList())
         self.worker = Worker(onLoop: self.loop, engine: self.engine)
-        self.rules = ClientRules(.tcp(), name: "fuzz", of: configuration)
+        self.rules = ClientRules(.tcp(), of: configuration)
     }
 
     func act(_ action: UInt8, _ bytes: ByteBuffer) {

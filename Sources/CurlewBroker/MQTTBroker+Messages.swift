@@ -7,22 +7,28 @@ extension MQTTBroker {
     /// Publishes a message to all who have subscribed.
     ///
     /// - Returns: How many receivers it goes to: clients that are connected or have a session, and the program's own subscriptions.
-    /// - Throws: ``MQTTBrokerError`` when the broker is not running, or a publish filter has refused the message.
+    /// If there is a store, this returns when it has committed what the message has changed.
+    ///
+    /// - Throws: ``MQTTBrokerError`` when the broker is not running, a publish filter has refused the message, or the message went out but was
+    ///   not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(_ message: MQTTBrokerMessage) async throws(MQTTBrokerError) -> Int {
         try self.requireRunning()
         let worker = self.workers.all[0]
         let engine = self.engine
-        let published: BrokerEngine.Published
+        let (published, change): (BrokerEngine.Published, UInt64)
         do {
-            published = try await worker.eventLoop.submit {
-                let packet = Publish(
-                    topic: message.topic, payload: message.payload, qos: message.qos, retain: message.retain,
-                    packetID: message.qos == .atMostOnce ? nil : PacketID(1), properties: message.properties)
-                return engine.publish(packet, topic: message.topic, from: nil, on: worker, now: engine.clock.now())
+            (published, change) = try await worker.eventLoop.submit {
+                _ = worker.onLoop.takeChange()
+                let published = engine.publish(
+                    Publish(message), topic: message.topic, from: nil, on: worker, now: engine.clock.now())
+                return (published, worker.onLoop.takeChange())
             }.get()
         } catch {
             throw MQTTBrokerError(.notRunning, "The broker is not running.", cause: error)
+        }
+        guard await engine.journal?.wait(for: change) ?? true else {
+            throw MQTTBrokerError(.storageFailed, "The message went out, but it is not known whether it was stored.")
         }
         switch published {
         case .routed(let count): return count

@@ -58,12 +58,13 @@ public actor MQTTBroker {
     /// - Parameter configuration: How it runs. Default: on 127.0.0.1, port 1883.
     public init(_ configuration: MQTTBrokerConfiguration = MQTTBrokerConfiguration()) {
         self.group = EventLoops.shared
-        self.engine = BrokerEngine(configuration, eventLoop: self.group.next())
+        self.engine = BrokerEngine(configuration, eventLoop: self.group.next(), workers: self.workers)
     }
 
     /// Listens. Returns when clients can connect.
     ///
-    /// - Throws: ``MQTTBrokerError`` when the configuration cannot work, or an address cannot be listened on; then it listens nowhere.
+    /// - Throws: ``MQTTBrokerError`` when the configuration cannot work, what is stored cannot be read, or an address cannot be listened on;
+    ///   then it listens nowhere.
     public func start() async throws(MQTTBrokerError) {
         guard case .idle = self.phase else {
             throw MQTTBrokerError(
@@ -72,9 +73,13 @@ public actor MQTTBroker {
         self.phase = .starting
         do {
             try await self.startWorkers()
-            for listener in self.engine.configuration.listeners { try await self.listen(listener) }
+            let listeners = self.engine.configuration.listeners
+            self.rules = listeners.map { ClientRules($0, of: self.engine.configuration) }
+            try await self.restore()
+            for (listener, rules) in zip(listeners, self.rules) { try await self.listen(listener, rules) }
         } catch {
             await self.stopListening()
+            await self.engine.journal?.finish()
             self.phase = .stopped
             self.ended.set()
             throw error
@@ -96,12 +101,24 @@ public actor MQTTBroker {
         self.workers.set(workers)
     }
 
-    private func listen(_ listener: MQTTBrokerConfiguration.Listener) async throws(MQTTBrokerError) {
-        let configuration = self.engine.configuration
+    /// Takes up what the store has kept.
+    private func restore() async throws(MQTTBrokerError) {
+        guard let store = self.engine.configuration.store, let worker = self.workers.all.first else { return }
+        do {
+            let snapshot = try await store.load()
+            try await worker.eventLoop.submit { [engine, rules] in
+                engine.restore(snapshot, rules: rules, on: worker)
+            }.get()
+        } catch {
+            throw MQTTBrokerError(.storageFailed, "What is stored cannot be read: \(error)", cause: error)
+        }
+    }
+
+    private func listen(
+        _ listener: MQTTBrokerConfiguration.Listener, _ rules: ClientRules
+    ) async throws(MQTTBrokerError) {
         switch listener.address {
         case .socket(let host, let port, let tls):
-            let name = listener.name ?? Self.url(host: host, port: port, isSecure: tls != nil)
-            let rules = ClientRules(listener, name: name, of: configuration)
             let sockets: [SocketListener]
             do throws(TransportError) {
                 sockets = try await self.bind(host, port, listener.addressFamily, tls?.settings, rules)
@@ -112,15 +129,12 @@ public actor MQTTBroker {
             }
             self.sockets += sockets
             let bound = sockets.first?.port ?? port
-            let url = Self.url(host: host, port: bound, isSecure: tls != nil)
+            let url = listener.address.url(port: bound)
             self.listeners.append(BoundListener(name: listener.name ?? url, port: bound, url: url))
-            self.rules.append(rules)
         case .inMemory(let network, let endpoint):
-            let rules = ClientRules(listener, name: listener.name ?? "\(endpoint)", of: configuration)
             network.listen(at: endpoint, on: self.group.next(), accept: self.accept(rules))
             self.inMemory.append((network, endpoint))
             self.listeners.append(BoundListener(name: rules.name, port: 0, url: "\(endpoint)"))
-            self.rules.append(rules)
         }
     }
 
@@ -163,10 +177,6 @@ public actor MQTTBroker {
         }
     }
 
-    private static func url(host: String, port: Int, isSecure: Bool) -> String {
-        "\(isSecure ? "mqtts" : "mqtt")://\(host.contains(":") ? "[\(host)]" : host):\(port)"
-    }
-
     private func accept(_ rules: ClientRules) -> @Sendable (any Link) -> any LinkHandler {
         { [engine, workers] link in
             let worker = workers.worker(of: link.eventLoop)
@@ -199,7 +209,7 @@ public actor MQTTBroker {
     }
 
     /// Disconnects all clients with *server shutting down*, after what was written to them has left or ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout`` has passed, and listens no
-    /// more. Wills are published before.
+    /// more. Wills are published before, unless they have a delay. If there is a store, all that has changed is stored when this returns.
     public func stop() async {
         switch self.phase {
         case .idle:
@@ -226,6 +236,7 @@ public actor MQTTBroker {
         self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) { links.giveUp() }
         await links.waitForEnd()
         self.engine.deadlines.cancelAll()
+        await self.engine.journal?.finish()
         self.phase = .stopped
         self.ended.set()
     }

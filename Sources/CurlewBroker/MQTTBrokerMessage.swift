@@ -36,3 +36,12 @@ public struct MQTTBrokerMessage: Sendable, Hashable {
     /// The payload as text; what is not UTF-8 is replaced by U+FFFD.
     public var text: String { String(buffer: self.payload) }
 }
+
+extension Publish {
+    /// The packet of a message that comes from no client.
+    init(_ message: MQTTBrokerMessage) {
+        self.init(
+            topic: message.topic, payload: message.payload, qos: message.qos, retain: message.retain,
+            packetID: message.qos == .atMostOnce ? nil : PacketID(1), properties: message.properties)
+    }
+}

@@ -27,6 +27,16 @@ extension MQTTBrokerConfiguration {
         enum Address: Sendable {
             case socket(host: String, port: Int, tls: TLS?)
             case inMemory(InMemoryNetwork, Endpoint)
+
+            /// It as a URL, with the port that it was bound to if that is known.
+            func url(port bound: Int? = nil) -> String {
+                switch self {
+                case .socket(let host, let port, let tls):
+                    let host = host.contains(":") ? "[\(host)]" : host
+                    return "\(tls == nil ? "mqtt" : "mqtts")://\(host):\(bound ?? port)"
+                case .inMemory(_, let endpoint): return "\(endpoint)"
+                }
+            }
         }
 
         let address: Address

@@ -21,6 +21,8 @@ public struct MQTTBrokerConfiguration: Sendable {
     public var publishFilters: [any MQTTBrokerPublishFilter] = []
     /// Who is told what happens.
     public var observers: [any MQTTBrokerObserver] = []
+    /// Where sessions and retained messages are kept, so that they outlive the broker. Default: nowhere; they are in its memory alone.
+    public var store: (any MQTTBrokerStore)?
     /// What clients may do and how much is kept for them.
     public var limits = Limits()
     /// What the broker does that the standard leaves open.
@@ -31,6 +33,8 @@ public struct MQTTBrokerConfiguration: Sendable {
     public var logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
     /// The clock that all waiting goes by: a test's own, where it must not take time.
     package var clock = MonotonicClock(ContinuousClock())
+    /// The time of day, since 1970: a test's own, where time must pass between two brokers.
+    package var timeOfDay: @Sendable () -> Duration = { WallClock.now() }
 
     /// Makes a configuration.
     ///

@@ -137,6 +137,7 @@ extension BrokerConnection {
         self.aliases.reset(maximum: admitted.version == .v5_0 ? self.rules.terms.topicAliasMaximum : 0)
         self.phase = .connected
         self.lastRead = self.engine.clock.now()
+        _ = self.worker.onLoop.takeChange()
         let (isResumed, isOther) = session.state.withLock { state in
             let isOther = state.rules !== self.rules
             defer { state.hasBeenUsed = true }
@@ -149,6 +150,8 @@ extension BrokerConnection {
             state.isWritable = self.link.isWritable
             state.isFlushPending = false
             state.out = ByteBuffer()
+            state.disconnectedAt = nil
+            self.engine.recordSession(&state, on: self.worker)
             return (state.hasBeenUsed, isOther)
         }
         session.isConnected.store(true, ordering: .relaxed)
@@ -163,6 +166,7 @@ extension BrokerConnection {
                     authenticationData: admitted.authenticationData)))
         self.engine.logger.debug("client connected", metadata: self.metadata)
         self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
+        self.waitForChanges()
         // CONNACK goes first [MQTT-3.2.0-1], then what an earlier connection left unacknowledged.
         self.flush()
         self.resumeReading()
@@ -194,6 +198,8 @@ extension BrokerConnection {
             state.incoming = self.incoming
             state.retained = CurlewCore.exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
+            state.disconnectedAt = self.engine.timeOfDay(self.engine.clock.now())
+            self.engine.recordSession(&state, on: self.worker)
             self.engine.account(&state)
             state.isWritable = false
             state.out = ByteBuffer()
@@ -210,8 +216,7 @@ extension PendingWill {
         var properties = will.properties
         self.delay = .seconds(Int64(properties.willDelayInterval ?? 0))
         properties.list.removeAll { if case .willDelayInterval = $0 { true } else { false } }
-        self.publish = Publish(
-            topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain,
-            packetID: will.qos == .atMostOnce ? nil : PacketID(1), properties: properties)
+        self.message = MQTTBrokerMessage(
+            topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain, properties: properties)
     }
 }

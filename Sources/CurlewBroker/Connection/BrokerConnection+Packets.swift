@@ -29,17 +29,34 @@ extension BrokerConnection {
         case .receiveMaximumExceeded:
             self.close(.receiveMaximumExceeded, "More messages are in flight than the Receive Maximum allows.")
         case .duplicate: self.acknowledge(.pubrec, id, .success)
-        case .deliver:
-            let isExactlyOnce = packet.qos == .exactlyOnce
-            let code = self.publish(packet, topic: topic, now: now)
-            guard isExactlyOnce else {
-                self.incoming.acknowledged()
-                return self.acknowledge(.puback, id, code)  // [MQTT-4.3.2-4]
-            }
+        case .deliver where packet.qos == .exactlyOnce:
+            let code = self.publishOnce(packet, id, topic: topic, now: now)
             if code.isFailure { self.incoming.refused(id) }
             self.acknowledge(.pubrec, id, code)  // [MQTT-4.3.3-8]
+        case .deliver:
+            let code = self.publish(packet, topic: topic, now: now)
+            self.incoming.acknowledged()
+            self.acknowledge(.puback, id, code)  // [MQTT-4.3.2-4]
         }
     }
+
+    /// Passes a message on at QoS 2. That it was passed on is stored together with those whom it waits for: neither is true without the other.
+    private func publishOnce(
+        _ packet: consuming Publish, _ id: PacketID, topic: TopicName, now: Timestamp
+    ) -> ReasonCode {
+        guard self.isStored else { return self.publish(packet, topic: topic, now: now) }
+        let publish = packet
+        return self.engine.group(on: self.worker) {
+            let code = self.publish(publish, topic: topic, now: now)
+            if !code.isFailure {
+                self.engine.record(.received(clientIdentifier: self.client.identifier, id), on: self.worker)
+            }
+            return code
+        }
+    }
+
+    /// Whether the session is kept by a store.
+    private var isStored: Bool { self.engine.journal != nil && self.admitted?.sessionExpiry != .atDisconnect }
 
     /// Passes a message on, and returns the reason code of its acknowledgement.
     private func publish(_ packet: consuming Publish, topic: TopicName, now: Timestamp) -> ReasonCode {
@@ -71,7 +88,12 @@ extension BrokerConnection {
     }
 
     func receivedPubrel(_ packet: Acknowledgement) {
-        self.acknowledge(.pubcomp, packet.packetID, self.incoming.receivedPubrel(packet.packetID))
+        let code = self.incoming.receivedPubrel(packet.packetID)
+        if self.isStored, code == .success {
+            self.engine.record(
+                .released(clientIdentifier: self.client.identifier, packet.packetID), on: self.worker)
+        }
+        self.acknowledge(.pubcomp, packet.packetID, code)
     }
 
     // MARK: Acknowledgements
@@ -92,6 +114,7 @@ extension BrokerConnection {
         guard let session else { return }
         let (outcome, mustFlush) = session.state.withLock { state in
             let outcome = body(&state)
+            self.engine.recordMessages(&state)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
         if mustFlush || !self.retained.isEmpty { self.flushSoon() }

@@ -55,7 +55,17 @@ extension BrokerConnection {
         options.qos = min(options.qos, self.rules.terms.maximumQoS)
         let grant = SubscriptionIndex<Subscriber>.Grant(options, identifier: identifier)
         let limits = self.engine.configuration.limits
-        guard session.state.withLock({ $0.remember(filter, grant, limits: limits) }) else { return .quotaExceeded }
+        let hasRoom = session.state.withLock { state in
+            guard state.remember(filter, grant, limits: limits) else { return false }
+            if state.session.isKept {
+                self.engine.record(
+                    .subscribed(
+                        clientIdentifier: session.clientIdentifier, MQTTBrokerSnapshot.Subscription(filter, grant)),
+                    on: self.worker)
+            }
+            return true
+        }
+        guard hasRoom else { return .quotaExceeded }
         granted.append(Granted(filter: filter, options: options, grant: grant))
         return ReasonCode(rawValue: options.qos.rawValue)  // [MQTT-3.8.4-7]
     }

@@ -36,14 +36,22 @@ final class BrokerConnection: LinkHandler {
     private var pauses = 0
     /// Answers that wait for the end of this round of the event loop.
     var replies = ByteBuffer()
-    private var isFlushPending = false
+    /// The change that they have to wait for, if there is a store.
+    var repliesChange: UInt64 = 0
+    /// What waits for the store.
+    var held = HeldOutput()
+    /// Whether the loop knows that this connection waits for the store.
+    var isWaitingForCommit = false
+    /// Whether nothing is read because the store is behind.
+    var isStoreBehind = false
+    var isFlushPending = false
     /// Whether nothing is read because the client does not take the answers.
-    private var isHeld = false
-    private var hasClosed = false
+    var isHeld = false
+    var hasClosed = false
     private let opened: Timestamp
     var lastRead: Timestamp
-    /// Until when the client's rate limit has kept us from reading.
-    private var restedUntil: Timestamp
+    /// Until when the client's rate limit, or the store, has kept us from reading.
+    var restedUntil: Timestamp
 
     // From CONNECT on.
     var admitted: Admission.Admitted?
@@ -59,7 +67,7 @@ final class BrokerConnection: LinkHandler {
     /// Retained messages that are still to be sent for new subscriptions.
     var retained = PendingRetained()
     /// The largest packet that the client takes, if it has said so.
-    private var maximumPacketSize: UInt32?
+    private(set) var maximumPacketSize: UInt32?
     private var messageRate: RateLimit?
     private var byteRate: RateLimit?
 
@@ -128,14 +136,18 @@ final class BrokerConnection: LinkHandler {
         self.isReading = true
         defer { self.isReading = false }
         let now = self.lastRead
+        let isStored = self.engine.journal != nil
+        if isStored { _ = self.worker.onLoop.takeChange() }
         do throws(DecodingError) {
             while self.phase != .closed, self.phase != .connecting, let packet = try self.input.next() {
                 self.worker.counters.messagesReceived.count()
                 self.received(consume packet, now: now)
+                if isStored { self.waitForChanges() }
             }
         } catch {
             self.malformed(error)
         }
+        if isStored { self.waitForStore() }
     }
 
     @inline(__always)
@@ -220,112 +232,6 @@ final class BrokerConnection: LinkHandler {
         }
     }
 
-    // MARK: Writing
-
-    /// Adds an answer to those that leave at the end of this round.
-    func reply(_ packet: Packet) {
-        let packet = self.version == .v5_0 ? self.fitted(packet) : packet
-        // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-27].
-        guard let packet, (try? packet.encode(into: &self.replies, version: self.version)) != nil else { return }
-        self.worker.counters.messagesSent.count()
-        self.flushSoon()
-    }
-
-    /// The packet with a reason code that it can have, and without the words that make it larger than the client accepts
-    /// [MQTT-3.2.2-19] [MQTT-3.14.2-3].
-    private func fitted(_ packet: Packet) -> Packet? {
-        var packet = packet
-        packet.fitReasonCode()
-        guard let maximum = self.maximumPacketSize else { return packet }
-        if let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) { return packet }
-        packet.removeWords()
-        guard let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) else { return nil }
-        return packet
-    }
-
-    /// Sends the last packet of a connection, at once and after what waits.
-    func send(_ packet: Packet) {
-        self.reply(packet)
-        self.flushReplies()
-    }
-
-    func flushSoon() {
-        guard !self.isFlushPending, !self.hasClosed else { return }
-        self.isFlushPending = true
-        self.worker.flushSoon(self.handle)
-    }
-
-    /// Sends all there is, in one write; what a slow client cannot take yet waits where it is.
-    func flush() {
-        self.isFlushPending = false
-        guard self.link.isWritable else { return self.hold() }
-        var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
-        var hasMore = false
-        if let session, self.phase == .connected {
-            let now = self.engine.clock.now()
-            hasMore = self.continueRetained(now: now)
-            let output = session.takeOutput(after: &bytes, now: now, engine: self.engine)
-            hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
-            self.worker.counters.publishesSent.count(output.pumped.written)
-            for dropped in output.pumped.dropped { self.report(dropped) }
-        }
-        self.write(bytes)
-        self.release()
-        if hasMore, self.link.isWritable { self.flushLater() }
-    }
-
-    /// Goes on after other connections have had their turn: a task of the loop would come before them.
-    private func flushLater() {
-        guard !self.isFlushPending else { return }
-        self.isFlushPending = true
-        self.worker.eventLoop.scheduleTask(in: .microseconds(20)) { [handle] in handle.onLoop?.flush() }
-    }
-
-    /// Sends the last words, whether or not there is room.
-    private func flushReplies() {
-        self.write(CurlewCore.exchange(&self.replies, with: ByteBuffer()))
-    }
-
-    private func write(_ bytes: ByteBuffer) {
-        guard bytes.readableBytes > 0, !self.hasClosed else { return }
-        self.worker.counters.bytesSent.count(bytes.readableBytes)
-        self.link.write(bytes)
-    }
-
-    /// The client takes nothing at the moment. One that goes on asking and never takes the answers is not read any more.
-    private func hold() {
-        let waiting = self.session?.state.withLock { state in
-            state.isWritable = false
-            state.isFlushPending = false
-            return state.out.readableBytes
-        }
-        guard self.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
-            !self.isHeld
-        else { return }
-        self.isHeld = true
-        self.pauseReading()
-    }
-
-    private func release() {
-        guard self.isHeld else { return }
-        self.isHeld = false
-        self.resumeReading()
-    }
-
-    /// So many bytes of answers wait before their cause is not read any more.
-    private static let mostReplies = 64 << 10
-
-    private func report(_ dropped: BrokerSession.Dropped) {
-        switch dropped {
-        case .expired(let topic): self.engine.dropped(topic, .expired, for: self.client.identifier, on: self.worker)
-        case .tooLarge(let topic): self.engine.dropped(topic, .tooLarge, for: self.client.identifier, on: self.worker)
-        }
-    }
-
-    func linkWritabilityChanged(_ isWritable: Bool) {
-        if isWritable { self.flushSoon() } else { self.session?.state.withLock { $0.isWritable = false } }
-    }
-
     // MARK: Time
 
     func tick(now: Timestamp) {
@@ -372,6 +278,7 @@ final class BrokerConnection: LinkHandler {
     /// Ends the connection, after what was written; the session goes on without it.
     func finish(_ reasonCode: ReasonCode = .unspecifiedError) {
         guard self.phase != .closed else { return }
+        self.dropUncommitted()
         self.flushReplies()
         self.detach(reasonCode)
         self.hasClosed = true

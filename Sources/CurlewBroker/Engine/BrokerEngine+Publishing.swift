@@ -38,7 +38,8 @@ extension BrokerEngine {
             }
         }
         var publication = Publication(packet, topic: topic, now: now)
-        if packet.retain { self.retain(&publication, from: publisher?.client) }
+        publication.number = self.messageNumber
+        if packet.retain { self.retain(&publication, from: publisher?.client, on: worker) }
         return .routed(self.route(&publication, from: publisher?.session, on: worker, now: now))
     }
 
@@ -103,9 +104,10 @@ extension BrokerEngine {
     ) -> Bool {
         switch subscriber {
         case .session(let session):
-            guard let (delivered, toFlush) = session.deliver(&publication, terms, now: now, engine: self) else {
+            guard let (delivered, toFlush, change) = session.deliver(&publication, terms, now: now, engine: self) else {
                 return false
             }
+            worker.onLoop.waitForCommit(of: change)
             if let toFlush { worker.flushSoon(toFlush) }
             self.count(delivered, of: publication.topic, for: session.clientIdentifier, on: worker)
         case .local(let local):
@@ -164,17 +166,34 @@ extension BrokerEngine {
     func removeExpiredMessages(now: Timestamp) {
         let expired = self.retained.withLock { $0 }.expired(now: now)
         guard !expired.isEmpty else { return }
-        self.retained.withLock { $0.remove(expired) }
+        self.retained.withLock { retained in
+            let removed = retained.remove(expired)
+            _ = self.journal?.append(removed.map { .retainedRemoved($0.topic) })
+        }
         for message in expired { self.events.tell(.retained, .retained(message.topic, isSet: false)) }
     }
 
     /// Keeps a message for those who subscribe later, or removes what was kept [MQTT-3.3.1-5] [MQTT-3.3.1-6].
-    private func retain(_ publication: inout Publication, from client: MQTTBrokerClient?) {
+    private func retain(_ publication: inout Publication, from client: MQTTBrokerClient?, on worker: Worker) {
         guard self.configuration.behaviour.retainAvailable else { return }
         let message = publication.message()
         let source = client.map { RetainedMessages.Source(clientIdentifier: $0.identifier, username: $0.username) }
-        let stored = self.retained.withLock { $0.store(message, from: source) }
-        switch stored {
+        let outcome = self.retained.withLock { retained in
+            let outcome = retained.store(message, from: source)
+            switch outcome {
+            case _ where message.topic.isReserved: break
+            case .set:
+                self.record(
+                    .retained(
+                        MQTTBrokerSnapshot.Retained(
+                            self.stored(message), clientIdentifier: client?.identifier, username: client?.username)),
+                    on: worker)
+            case .removed(true), .full: self.record(.retainedRemoved(message.topic), on: worker)
+            case .removed(false): break
+            }
+            return outcome
+        }
+        switch outcome {
         case .set: self.events.tell(.retained, .retained(message.topic, isSet: true))
         case .removed(true): self.events.tell(.retained, .retained(message.topic, isSet: false))
         case .removed(false): break

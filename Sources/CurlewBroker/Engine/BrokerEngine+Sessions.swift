@@ -7,21 +7,24 @@ import Synchronization
 extension BrokerEngine {
     /// The connection of a session is about to leave it: sees to its will and to its end.
     ///
-    /// - Parameter worker: On whose loop this is called.
-    func detached(_ session: HostedSession, on worker: Worker) {
+    /// - Parameters:
+    ///   - elapsed: How long ago that was. Default: now.
+    ///   - worker: On whose loop this is called.
+    func detached(_ session: HostedSession, since elapsed: Duration = .zero, on worker: Worker) {
         let (expiry, delay) = session.state.withLock { state in (state.expiry, state.will?.delay) }
         if expiry == .atDisconnect { return self.end(session, on: worker) }
         if let delay {
-            if delay <= .zero {
+            if delay <= elapsed {
                 self.publishWill(of: session, on: worker)
             } else {
-                self.schedule(session, after: delay, on: worker) { engine in
+                self.schedule(session, after: delay - elapsed, on: worker) { engine in
                     engine.publishWill(of: session, onlyIfAway: true, on: worker)
                 }
             }
         }
         guard case .after(let seconds) = expiry else { return }
-        self.schedule(session, after: .seconds(Int64(seconds)), on: worker) { engine in
+        let left = max(.zero, .seconds(Int64(seconds)) - elapsed)
+        self.schedule(session, after: left, on: worker) { engine in
             engine.end(session, onlyIfAway: true, on: worker)
         }
     }
@@ -44,13 +47,16 @@ extension BrokerEngine {
     ///
     /// - Parameter onlyIfAway: Does nothing when the client is back.
     func publishWill(of session: HostedSession, onlyIfAway: Bool = false, on worker: Worker) {
-        let taken = session.state.withLock { state -> (PendingWill, MQTTBrokerClient, ClientRules)? in
-            guard !(onlyIfAway && state.connection != nil), let will = exchange(&state.will, with: nil) else {
-                return nil
+        self.group(on: worker) {
+            let taken = session.state.withLock { state -> (PendingWill, MQTTBrokerClient, ClientRules)? in
+                guard !(onlyIfAway && state.connection != nil), let will = exchange(&state.will, with: nil) else {
+                    return nil
+                }
+                self.recordSession(&state, on: worker)
+                return (will, state.client, state.rules)
             }
-            return (will, state.client, state.rules)
+            if let (will, client, rules) = taken { self.publish(will, of: client, rules, session, on: worker) }
         }
-        if let (will, client, rules) = taken { self.publish(will, of: client, rules, session, on: worker) }
     }
 
     private func publish(
@@ -58,16 +64,20 @@ extension BrokerEngine {
         on worker: Worker
     ) {
         // The rules may have changed since the client connected.
-        guard let topic = will.publish.topic, rules.allows(client, .publish(topic)) else { return }
+        guard rules.allows(client, .publish(will.message.topic)) else { return }
         _ = self.publish(
-            will.publish, topic: topic, from: Publisher(client: client, session: session), on: worker,
-            now: self.clock.now())
+            Publish(will.message), topic: will.message.topic, from: Publisher(client: client, session: session),
+            on: worker, now: self.clock.now())
     }
 
     /// Ends a session: publishes a will that is still due, forgets its subscriptions, and gives what others share to them.
     ///
     /// - Parameter onlyIfAway: Does nothing when the client is back.
     func end(_ session: HostedSession, onlyIfAway: Bool = false, on worker: Worker) {
+        self.group(on: worker) { self.endInGroup(session, onlyIfAway: onlyIfAway, on: worker) }
+    }
+
+    private func endInGroup(_ session: HostedSession, onlyIfAway: Bool, on worker: Worker) {
         struct Rest: Sendable {
             var will: PendingWill?
             var client: MQTTBrokerClient
@@ -77,6 +87,7 @@ extension BrokerEngine {
         }
         let rest = session.state.withLock { state -> Rest? in
             guard !state.isOver, !(onlyIfAway && state.connection != nil) else { return nil }
+            self.recordEnd(&state, on: worker)
             state.isOver = true
             let orphans = state.session.end()
             self.account(&state)
@@ -132,6 +143,11 @@ extension BrokerEngine {
         guard !filters.isEmpty else { return [] }
         let (ended, orphans) = session.state.withLock { state -> (Set<TopicFilter>, [(TopicFilter, BrokerMessage)]) in
             let ended = filters.filter { state.forget($0) }
+            if state.session.isKept {
+                for filter in ended {
+                    self.record(.unsubscribed(clientIdentifier: session.clientIdentifier, filter), on: worker)
+                }
+            }
             state.retained.remove(ended)
             let orphans = state.session.left(ended.filter(\.isShared))
             self.account(&state)
@@ -151,13 +167,15 @@ extension HostedSession.State {
 
     /// Remembers a subscription, if there is room for it.
     mutating func remember(
-        _ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant, limits: MQTTBrokerConfiguration.Limits
+        _ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant, limits: MQTTBrokerConfiguration.Limits?
     ) -> Bool {
         if self.subscriptions[filter] == nil {
-            guard self.subscriptions.count < limits.maximumSubscriptionsPerClient,
-                self.subscriptionBytes <= limits.maximumSubscriptionBytesPerClient - Self.weight(filter),
-                !filter.isShared || self.sharedSubscriptions < limits.maximumSharedSubscriptionsPerClient
-            else { return false }
+            if let limits {
+                guard self.subscriptions.count < limits.maximumSubscriptionsPerClient,
+                    self.subscriptionBytes <= limits.maximumSubscriptionBytesPerClient - Self.weight(filter),
+                    !filter.isShared || self.sharedSubscriptions < limits.maximumSharedSubscriptionsPerClient
+                else { return false }
+            }
             self.subscriptionBytes += Self.weight(filter)
             if filter.isShared { self.sharedSubscriptions += 1 }
         }

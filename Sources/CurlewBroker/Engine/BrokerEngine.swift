@@ -6,7 +6,8 @@ import Synchronization
 
 /// What all connections of a broker share: sessions, subscriptions, retained messages, rules.
 ///
-/// Nothing here belongs to a thread. Each part has a lock of its own, and none is taken under another.
+/// Nothing here belongs to a thread. Each part has a lock of its own. A session's is taken under that of the retained messages, and the
+/// journal's under any; no other is taken under another.
 final class BrokerEngine: Sendable {
     let configuration: MQTTBrokerConfiguration
     let clock: MonotonicClock
@@ -16,6 +17,10 @@ final class BrokerEngine: Sendable {
     /// Wills with a delay, and sessions that end some time after their connection.
     let deadlines: Deadlines
     let events: EventDispatch
+    /// What changes is told to the store by it, if there is one.
+    let journal: Journal?
+    /// The time of day when the clock began.
+    let epoch: Duration
 
     /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
     private let subscriptions = Mutex(SubscriptionIndex<Subscriber>())
@@ -37,7 +42,7 @@ final class BrokerEngine: Sendable {
     /// Whether any authorizer is asked about receiving.
     private let checksReceiving: Bool
 
-    init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop) {
+    init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop, workers: WorkerList) {
         self.checksReceiving = (configuration.authorizers + configuration.listeners.flatMap { $0.authorizers ?? [] })
             .contains { $0.checksReceiving }
         self.configuration = configuration
@@ -46,6 +51,10 @@ final class BrokerEngine: Sendable {
         self.bounds = BrokerSession.Bounds(configuration)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
+        self.journal = configuration.store.map { store in
+            Journal(store, clock: configuration.clock, logger: configuration.logger, workers: workers)
+        }
+        self.epoch = configuration.timeOfDay() - (configuration.clock.now() - .start)
         self.connectionRate = Mutex(
             configuration.limits.connectionsPerSecond.map {
                 RateLimit(perSecond: $0, burst: $0, now: configuration.clock.now())
@@ -71,8 +80,9 @@ final class BrokerEngine: Sendable {
 
     var bytesQueued: Int { self.queuedBytes.value }
 
-    /// Adds what a session holds more than before to what all hold; called under the session's lock.
+    /// Adds what a session holds more than before to what all hold, and tells the store; called under the session's lock.
     func account(_ state: inout HostedSession.State) {
+        self.recordMessages(&state)
         let bytes = state.session.queuedBytes + state.session.bytesInFlight
         guard bytes != state.reportedBytes else { return }
         self.queuedBytes.count(bytes - state.reportedBytes)

@@ -19,8 +19,8 @@ final class ClientRules: Sendable {
     /// How many clients are connected through the listener.
     let connections = Atomic<Int>(0)
 
-    init(_ listener: MQTTBrokerConfiguration.Listener, name: String, of configuration: MQTTBrokerConfiguration) {
-        self.name = name
+    init(_ listener: MQTTBrokerConfiguration.Listener, of configuration: MQTTBrokerConfiguration) {
+        self.name = listener.name ?? listener.address.url()
         self.authenticators = listener.authenticators ?? configuration.authenticators
         self.enhancedAuthenticators = listener.enhancedAuthenticators ?? configuration.enhancedAuthenticators
         self.authorizers = listener.authorizers ?? configuration.authorizers

@@ -36,6 +36,8 @@ final class HostedSession: Sendable {
         /// The will that is published if the session ends, or some time after the connection has [MQTT-3.1.2-8].
         var will: PendingWill?
         var expiry = SessionExpiry.atDisconnect
+        /// Since when the client is away, by the time of day.
+        var disconnectedAt: Duration?
         /// What will end the session, or publish its will, while the client is away.
         var deadlines: [Deadlines.ID] = []
         /// Whether a client has been told of the session: the next one is told that it is present.
@@ -44,6 +46,10 @@ final class HostedSession: Sendable {
         var isOver = false
         /// What this session adds to what waits in all queues.
         var reportedBytes = 0
+        /// Whether a store has heard of the session.
+        var isStored = false
+        /// The last change of its messages, which what is written has to wait for.
+        var lastChange: UInt64 = 0
     }
 
     let clientIdentifier: String
@@ -70,7 +76,7 @@ extension HostedSession: Hashable {
 
 /// A will, and how long after the end of the connection it is due.
 struct PendingWill: Sendable {
-    var publish: Publish
+    var message: MQTTBrokerMessage
     var delay: Duration
 }
 
@@ -79,11 +85,11 @@ struct PendingWill: Sendable {
 extension HostedSession {
     /// Has the client get a message.
     ///
-    /// - Returns: What became of it, and the connection that has something to send now and does not know it yet; `nil` if the session is
-    ///   over.
+    /// - Returns: What became of it, the connection that has something to send now and does not know it yet, and what the acknowledgement of
+    ///   the message has to wait for; `nil` if the session is over.
     func deliver(
         _ publication: inout Publication, _ terms: DeliveryTerms, now: Timestamp, engine: BrokerEngine
-    ) -> (delivered: BrokerSession.Delivered, toFlush: ConnectionHandle?)? {
+    ) -> (delivered: BrokerSession.Delivered, toFlush: ConnectionHandle?, change: UInt64)? {
         let hasRoom = engine.hasQueueRoom
         return self.state.withLock { state in
             guard !state.isOver else { return nil }
@@ -93,10 +99,10 @@ extension HostedSession {
                 hasRoom: hasRoom, now: now, into: &state.out)
             if delivered != .written || terms.qos > .atMostOnce { engine.account(&state) }
             guard delivered == .written || delivered == .queued && state.isWritable, !state.isFlushPending else {
-                return (delivered, nil)
+                return (delivered, nil, state.lastChange)
             }
             state.isFlushPending = state.connection != nil
-            return (delivered, state.connection)
+            return (delivered, state.connection, state.lastChange)
         }
     }
 
@@ -105,6 +111,8 @@ extension HostedSession {
         var pumped = BrokerSession.Pumped()
         /// Whether there is more that could be sent at once.
         var hasMore = false
+        /// The change that must be stored before it may be sent.
+        var change: UInt64 = 0
     }
 
     /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
@@ -124,7 +132,7 @@ extension HostedSession {
                 state.outHint = min(replies.readableBytes, Self.highWaterMark)
                 state.out = ByteBuffer()
             }
-            return Output(pumped: pumped, hasMore: state.session.hasMoreToWrite)
+            return Output(pumped: pumped, hasMore: state.session.hasMoreToWrite, change: state.lastChange)
         }
     }
 

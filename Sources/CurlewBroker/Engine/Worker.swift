@@ -65,6 +65,11 @@ final class Worker: Sendable {
         for connection in connections { connection.onLoop?.flush() }
     }
 
+    /// The store has committed changes: connections send what waited for that.
+    func changesCommitted() {
+        for connection in exchange(&self.onLoop.waitingForCommit, with: []) { connection.onLoop?.changesCommitted() }
+    }
+
     /// Once a second: who has been silent for too long.
     func tick(now: Timestamp) {
         for connection in Array(self.onLoop.connections.values) { connection.tick(now: now) }
@@ -79,6 +84,16 @@ final class LoopState {
     fileprivate var toFlush: [ConnectionHandle] = []
     fileprivate var toFlushElsewhere: [(worker: Worker, connections: [ConnectionHandle])] = []
     fileprivate var isFlushScheduled = false
+    /// Connections that wait for the store.
+    var waitingForCommit: [ConnectionHandle] = []
+    /// The last change that was made on this loop since a connection has asked.
+    private var change: UInt64 = 0
+
+    /// What is answered now has to wait until that change is stored.
+    func waitForCommit(of change: UInt64) { self.change = max(self.change, change) }
+
+    /// The last change since this was called before.
+    func takeChange() -> UInt64 { exchange(&self.change, with: 0) }
 
     fileprivate func add(_ connection: ConnectionHandle, isOwn: Bool) {
         if isOwn {

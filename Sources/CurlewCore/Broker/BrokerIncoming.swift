@@ -16,7 +16,8 @@ package struct BrokerIncoming: Sendable {
     /// How many the client may have in flight; what we told it in CONNACK.
     private var receiveMaximum = Int(UInt16.max)
 
-    package init() {}
+    /// Begins with what is remembered of earlier connections.
+    package init(received: Set<PacketID> = []) { self.received = received }
 
     /// How many QoS 2 messages are remembered.
     package var remembered: Int { self.received.count }

@@ -16,6 +16,8 @@ package final class BrokerMessage: Sendable {
     package let expiresAt: Timestamp?
     /// Roughly what it weighs in memory, for the bounds on what waits.
     package let byteCount: Int
+    /// What a store knows it by, whoever it waits for; 0 where nothing is stored.
+    package let number: UInt64
 
     /// A payload of this size or more is not copied if it fills a good part of the buffer that it came in.
     private static let copyLimit = 4096
@@ -23,7 +25,8 @@ package final class BrokerMessage: Sendable {
     private static let overhead = 160
 
     package init(
-        topic: TopicName, payload: ByteBuffer, qos: QoS, retain: Bool, properties: Properties, expiresAt: Timestamp?
+        topic: TopicName, payload: ByteBuffer, qos: QoS, retain: Bool, properties: Properties, expiresAt: Timestamp?,
+        number: UInt64 = 0
     ) {
         self.topic = topic
         let count = payload.readableBytes
@@ -33,6 +36,7 @@ package final class BrokerMessage: Sendable {
         self.retain = retain
         self.properties = properties
         self.expiresAt = expiresAt
+        self.number = number
         self.byteCount = count + topic.string.utf8.count + properties.byteCount + Self.overhead
     }
 

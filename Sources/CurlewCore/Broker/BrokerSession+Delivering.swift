@@ -17,11 +17,8 @@ extension BrokerSession {
         guard terms.qos > .atMostOnce else {
             return self.write(&publication, terms, packetID: nil, now: now, into: &out) ? .written : .tooLarge
         }
-        let message = publication.message()
-        guard
-            let id = self.inFlight.insert(
-                .publish(Pending(message: message, terms: terms), isOnWire: true))
-        else {
+        let pending = Pending(message: publication.message(), terms: terms, number: self.makeNumber(terms.qos))
+        guard let id = self.inFlight.insert(.publish(pending, isOnWire: true)) else {
             return self.enqueue(&publication, terms, hasRoom: hasRoom, now: now)
         }
         guard self.write(&publication, terms, packetID: id, now: now, into: &out) else {
@@ -29,7 +26,8 @@ extension BrokerSession {
             return .tooLarge
         }
         self.connection?.sendQuota -= 1
-        self.addBytesInFlight(message.byteCount)
+        self.addBytesInFlight(pending.message.byteCount)
+        self.record(.added(pending, id))
         return .written
     }
 
@@ -61,6 +59,7 @@ extension BrokerSession {
         while out.readableBytes < limit, let pending = self.first {
             guard !pending.message.isExpired(at: now) else {  // [MQTT-3.3.2-5]
                 _ = self.removeFirst()
+                self.record(.removed(pending.number))
                 pumped.dropped.append(.expired(pending.message.topic))
                 continue
             }
@@ -80,9 +79,11 @@ extension BrokerSession {
             if self.write(&publication, pending.terms, packetID: id, now: now, into: &out) {
                 self.connection?.sendQuota -= 1
                 self.addBytesInFlight(pending.message.byteCount)
+                self.record(.sent(pending.number, id))
                 pumped.written += 1
             } else {
                 _ = self.inFlight.remove(id)
+                self.record(.removed(pending.number))
                 pumped.dropped.append(.tooLarge(pending.message.topic))
             }
             _ = self.removeFirst()
@@ -108,9 +109,9 @@ extension BrokerSession {
                 }
                 pumped.written += 1
                 self.inFlight.replace(id, with: .publish(pending, isOnWire: true))
-            case .release(isOnWire: false)?:
+            case .release(let number, isOnWire: false)?:
                 self.send(.pubrel, Acknowledgement(id), into: &out)
-                self.inFlight.replace(id, with: .release(isOnWire: true))
+                self.inFlight.replace(id, with: .release(number, isOnWire: true))
             // Acknowledged meanwhile.
             case .publish?, .release?, nil: continue
             }
@@ -192,11 +193,12 @@ extension BrokerSession {
                 return .delivered(pending.message.topic, packet.reasonCode)
             }
             self.addBytesInFlight(-pending.message.byteCount)
-            self.release(packet.packetID, isOnWire: isOnWire, into: &out)
+            self.release(packet.packetID, pending.number, isOnWire: isOnWire, into: &out)
+            self.record(.received(pending.number))
             self.inFlight.moveToSecondLane(packet.packetID)
             return .delivered(pending.message.topic, packet.reasonCode)
-        case .release(let isOnWire)?:
-            self.release(packet.packetID, isOnWire: isOnWire, into: &out)
+        case .release(let number, let isOnWire)?:
+            self.release(packet.packetID, number, isOnWire: isOnWire, into: &out)
             return .nothing
         case nil:
             guard !packet.reasonCode.isFailure else { return .nothing }
@@ -217,9 +219,9 @@ extension BrokerSession {
     }
 
     /// Answers PUBREC. An exchange that waited to be written again takes its place in the window with that.
-    private mutating func release(_ id: PacketID, isOnWire: Bool, into out: inout ByteBuffer) {
+    private mutating func release(_ id: PacketID, _ number: UInt64, isOnWire: Bool, into out: inout ByteBuffer) {
         if !isOnWire { self.connection?.sendQuota -= 1 }
-        self.inFlight.replace(id, with: .release(isOnWire: true))
+        self.inFlight.replace(id, with: .release(number, isOnWire: true))
         self.send(.pubrel, Acknowledgement(id), into: &out)
     }
 
@@ -228,8 +230,10 @@ extension BrokerSession {
         switch self.inFlight.remove(id) {
         case .publish(let pending, let isOnWire)?:
             self.addBytesInFlight(-pending.message.byteCount)
+            self.record(.removed(pending.number))
             if isOnWire { self.connection?.sendQuota += 1 }
-        case .release(let isOnWire)?:
+        case .release(let number, let isOnWire)?:
+            self.record(.removed(number))
             if isOnWire { self.connection?.sendQuota += 1 }
         case nil: break
         }

@@ -57,6 +57,8 @@ package struct BrokerSession: Sendable {
     struct Pending: Sendable {
         let message: BrokerMessage
         let terms: DeliveryTerms
+        /// Tells it from all others of the session; those that came later have higher ones. 0 at QoS 0.
+        let number: UInt64
 
         /// What it counts for in the bounds.
         var weight: Int { self.message.byteCount + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
@@ -66,8 +68,8 @@ package struct BrokerSession: Sendable {
     enum Sent: Sendable {
         /// PUBLISH written, on this connection if `isOnWire`, otherwise on an earlier one.
         case publish(Pending, isOnWire: Bool)
-        /// PUBREC received, PUBREL written: the message is the client's.
-        case release(isOnWire: Bool)
+        /// PUBREC received, PUBREL written: the message is the client's. The number is that of the message.
+        case release(UInt64, isOnWire: Bool)
     }
 
     /// As long as the connection.
@@ -92,6 +94,10 @@ package struct BrokerSession: Sendable {
     private var firstExpiry: Timestamp?
     /// How many of the queue are of QoS 0.
     private var queuedAtMostOnce = 0
+    /// The number of the next message.
+    var nextNumber: UInt64 = 1
+    /// What has changed since it was last asked for; `nil` while nobody asks.
+    var changes: [Change]?
 
     // MARK: As long as the connection
 
@@ -126,7 +132,10 @@ package struct BrokerSession: Sendable {
     package mutating func connected(_ terms: ConnectionTerms) {
         let releases = self.inFlight.identifiers(in: .second)
         let publishes = self.inFlight.identifiers(in: .first)
-        for id in releases { self.inFlight.replace(id, with: .release(isOnWire: false)) }
+        for id in releases {
+            guard case .release(let number, _)? = self.inFlight[id] else { continue }
+            self.inFlight.replace(id, with: .release(number, isOnWire: false))
+        }
         for id in publishes {
             guard case .publish(let pending, _)? = self.inFlight[id] else { continue }
             self.inFlight.replace(id, with: .publish(pending, isOnWire: false))
@@ -195,7 +204,7 @@ package struct BrokerSession: Sendable {
         _ publication: inout Publication, _ terms: DeliveryTerms, hasRoom: Bool, now: Timestamp
     ) -> Delivered {
         guard self.isConnected || terms.qos > .atMostOnce || self.bounds.queuesAtMostOnce else { return .notKept }
-        let pending = Pending(message: publication.message(), terms: terms)
+        let pending = Pending(message: publication.message(), terms: terms, number: self.makeNumber(terms.qos))
         guard pending.weight <= self.bounds.queuedBytes else { return .queueFull }
         var replaced = 0
         if !hasRoom || self.isFull(for: pending) {
@@ -205,6 +214,7 @@ package struct BrokerSession: Sendable {
             while self.bounds.dropsOldest, freed < pending.weight || self.isFull(for: pending),
                 let oldest = self.removeFirst()
             {
+                self.record(.removed(oldest.number))
                 replaced += 1
                 if !hasRoom { freed += oldest.weight }
             }
@@ -212,11 +222,17 @@ package struct BrokerSession: Sendable {
                 return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: false) : .queueFull
             }
         }
+        self.append(pending)
+        self.record(.added(pending, nil))
+        return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: true) : .queued
+    }
+
+    /// Puts a message at the end of the queue, whatever its bounds.
+    mutating func append(_ pending: Pending) {
         self.queue.append(pending)
         self.queuedBytes += pending.weight
-        if terms.qos == .atMostOnce { self.queuedAtMostOnce += 1 }
+        if pending.terms.qos == .atMostOnce { self.queuedAtMostOnce += 1 }
         if let expiry = pending.message.expiresAt { self.firstExpiry = min(self.firstExpiry ?? expiry, expiry) }
-        return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: true) : .queued
     }
 
     private func isFull(for pending: Pending) -> Bool {
@@ -233,6 +249,9 @@ package struct BrokerSession: Sendable {
 
     /// Keeps of the queue what `isKept` says.
     private mutating func keep(_ isKept: (Pending) -> Bool) {
+        if self.changes != nil {
+            for pending in self.queue where !isKept(pending) { self.record(.removed(pending.number)) }
+        }
         self.queue.removeAll { !isKept($0) }
         self.queuedBytes = self.queue.reduce(0) { $0 + $1.weight }
         self.queuedAtMostOnce = self.queue.count { $0.terms.qos == .atMostOnce }

@@ -12,6 +12,8 @@ package struct Publication: Sendable {
     package let expiresAt: Timestamp?
     /// Whether it is a message that was retained before, sent because of a new subscription.
     package let isFromStore: Bool
+    /// What a store knows the message by; 0 where nothing is stored.
+    package var number: UInt64 = 0
     /// Whether there are several receivers, so that their bytes are worth keeping.
     package var hasSeveralReceivers = false
 
@@ -64,7 +66,7 @@ package struct Publication: Sendable {
         if let shared { return shared }
         let message = BrokerMessage(
             topic: self.topic, payload: self.payload, qos: self.qos, retain: self.retain, properties: self.properties,
-            expiresAt: self.expiresAt)
+            expiresAt: self.expiresAt, number: self.number)
         self.shared = message
         return message
     }

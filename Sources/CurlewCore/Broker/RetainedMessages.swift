@@ -86,12 +86,15 @@ package struct RetainedMessages: Sendable {
         return expired
     }
 
-    /// Removes messages, unless others have taken their places.
-    package mutating func remove(_ messages: [BrokerMessage]) {
-        for message in messages where self.isCurrent(message) {
+    /// Removes messages, unless others have taken their places. Returns those that were removed.
+    @discardableResult
+    package mutating func remove(_ messages: [BrokerMessage]) -> [BrokerMessage] {
+        let current = messages.filter { self.isCurrent($0) }
+        for message in current {
             self.tree.remove(TopicFilter(exactly: message.topic))
             self.byteCount -= message.byteCount
         }
+        return current
     }
 
     /// Goes through retained messages, as they were when it began.

@@ -55,6 +55,23 @@ struct InFlightTable<Element: Sendable>: Sendable {
         self.next = first?.rawValue ?? 1
     }
 
+    /// A table that holds elements with identifiers that they have already, each of which stands there once.
+    init(_ elements: [(id: PacketID, element: Element, lane: Lane)]) {
+        self.init(first: elements.last.flatMap { PacketID(Self.successor($0.id.rawValue, step: 1)) })
+        guard !elements.isEmpty else { return }
+        // As many places that no two want the same one.
+        var capacity = Self.smallestCapacity
+        while Set(elements.map { Int($0.id.rawValue) & (capacity - 1) }).count < elements.count { capacity *= 2 }
+        self.slots = Array(repeating: Slot(), count: capacity)
+        for (id, element, lane) in elements {
+            self.slots[self.place(id.rawValue)].id = id.rawValue
+            self.slots[self.place(id.rawValue)].element = element
+            self.link(id.rawValue, lane)
+        }
+        self.count = elements.count
+        self.numberFreePlaces()
+    }
+
     private func place(_ id: UInt16) -> Int { Int(id) & (self.slots.count - 1) }
 
     /// The place of an identifier that is in use.
@@ -135,9 +152,14 @@ struct InFlightTable<Element: Sendable>: Sendable {
         let used = self.slots
         self.slots = Array(repeating: Slot(), count: capacity)
         for slot in used where slot.element != nil { self.slots[self.place(slot.id)] = slot }
+        self.numberFreePlaces()
+    }
+
+    /// Gives an identifier to each place that has none, so that they are taken in the order of these.
+    private mutating func numberFreePlaces() {
         var id = self.next
         // Where they begin anew in the midst of it, the place of 0 has to wait for the next that belongs there.
-        for _ in 0..<(2 * capacity) {
+        for _ in 0..<(2 * self.slots.count) {
             let place = self.place(id)
             if self.slots[place].element == nil, self.slots[place].id == 0 {
                 self.slots[place].id = id

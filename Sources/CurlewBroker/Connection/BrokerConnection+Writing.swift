@@ -1,0 +1,163 @@
+import CurlewCore
+import NIOCore
+import Synchronization
+
+// What goes to the client: answers, and what its session has written.
+extension BrokerConnection {
+    /// Adds an answer to those that leave at the end of this round.
+    func reply(_ packet: Packet) {
+        let packet = self.version == .v5_0 ? self.fitted(packet) : packet
+        // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-27].
+        guard let packet, (try? packet.encode(into: &self.replies, version: self.version)) != nil else { return }
+        self.worker.counters.messagesSent.count()
+        self.flushSoon()
+    }
+
+    /// The packet with a reason code that it can have, and without the words that make it larger than the client accepts
+    /// [MQTT-3.2.2-19] [MQTT-3.14.2-3].
+    private func fitted(_ packet: Packet) -> Packet? {
+        var packet = packet
+        packet.fitReasonCode()
+        guard let maximum = self.maximumPacketSize else { return packet }
+        if let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) { return packet }
+        packet.removeWords()
+        guard let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) else { return nil }
+        return packet
+    }
+
+    /// Sends the last packet of a connection, at once and after what waits.
+    func send(_ packet: Packet) {
+        self.dropUncommitted()
+        self.reply(packet)
+        self.flushReplies()
+    }
+
+    func flushSoon() {
+        guard !self.isFlushPending, !self.hasClosed else { return }
+        self.isFlushPending = true
+        self.worker.flushSoon(self.handle)
+    }
+
+    /// Sends all there is, in one write; what a slow client cannot take yet waits where it is.
+    func flush() {
+        self.isFlushPending = false
+        guard self.link.isWritable, self.held.byteCount < HostedSession.highWaterMark else { return self.hold() }
+        var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
+        var change = CurlewCore.exchange(&self.repliesChange, with: 0)
+        var hasMore = false
+        if let session, self.phase == .connected {
+            let now = self.engine.clock.now()
+            hasMore = self.continueRetained(now: now)
+            let output = session.takeOutput(after: &bytes, now: now, engine: self.engine)
+            change = max(change, output.change)
+            hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
+            self.worker.counters.publishesSent.count(output.pumped.written)
+            for dropped in output.pumped.dropped { self.report(dropped) }
+        }
+        self.write(bytes, after: change)
+        self.release()
+        if hasMore, self.link.isWritable { self.flushLater() }
+    }
+
+    /// Goes on after other connections have had their turn: a task of the loop would come before them.
+    private func flushLater() {
+        guard !self.isFlushPending else { return }
+        self.isFlushPending = true
+        self.worker.eventLoop.scheduleTask(in: .microseconds(20)) { [handle] in handle.onLoop?.flush() }
+    }
+
+    /// Sends the last words, whether or not there is room.
+    func flushReplies() { self.write(CurlewCore.exchange(&self.replies, with: ByteBuffer())) }
+
+    private func write(_ bytes: ByteBuffer) {
+        guard bytes.readableBytes > 0, !self.hasClosed else { return }
+        self.worker.counters.bytesSent.count(bytes.readableBytes)
+        self.link.write(bytes)
+    }
+
+    /// The client takes nothing at the moment. One that goes on asking and never takes the answers is not read any more.
+    private func hold() {
+        let waiting = self.session?.state.withLock { state in
+            state.isWritable = false
+            state.isFlushPending = false
+            return state.out.readableBytes
+        }
+        guard self.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
+            !self.isHeld
+        else { return }
+        self.isHeld = true
+        self.pauseReading()
+    }
+
+    private func release() {
+        guard self.isHeld else { return }
+        self.isHeld = false
+        self.resumeReading()
+    }
+
+    /// So many bytes of answers wait before their cause is not read any more.
+    private static let mostReplies = 64 << 10
+
+    private func report(_ dropped: BrokerSession.Dropped) {
+        switch dropped {
+        case .expired(let topic): self.engine.dropped(topic, .expired, for: self.client.identifier, on: self.worker)
+        case .tooLarge(let topic): self.engine.dropped(topic, .tooLarge, for: self.client.identifier, on: self.worker)
+        }
+    }
+
+    func linkWritabilityChanged(_ isWritable: Bool) {
+        if isWritable { self.flushSoon() } else { self.session?.state.withLock { $0.isWritable = false } }
+    }
+
+    // MARK: The store
+
+    /// Has the answers wait for the changes that were just made.
+    func waitForChanges() { self.repliesChange = max(self.repliesChange, self.worker.onLoop.takeChange()) }
+
+    /// Sends bytes once a change is stored, and after all that waits for that already.
+    private func write(_ bytes: ByteBuffer, after change: UInt64) {
+        guard let journal = self.engine.journal, !self.held.isEmpty || !journal.isCommitted(change) else {
+            return self.write(bytes)
+        }
+        self.held.append(bytes, after: change)
+        self.waitForCommit()
+    }
+
+    private func waitForCommit() {
+        guard !self.isWaitingForCommit else { return }
+        self.isWaitingForCommit = true
+        self.worker.onLoop.waitingForCommit.append(self.handle)
+    }
+
+    /// Reads no more while the store is behind.
+    func waitForStore() {
+        guard self.engine.journal?.isBehind == true, !self.isStoreBehind, self.phase != .closed else { return }
+        self.isStoreBehind = true
+        self.pauseReading()
+        self.waitForCommit()
+    }
+
+    /// More is stored than before: sends what has waited for that.
+    func changesCommitted() {
+        self.isWaitingForCommit = false
+        guard let journal = self.engine.journal, !self.hasClosed else { return }
+        self.write(self.held.take(journal.isCommitted))
+        if self.isStoreBehind, !journal.isBehind {
+            self.isStoreBehind = false
+            self.restedUntil = self.engine.clock.now()
+            self.resumeReading()
+        }
+        if !self.held.isEmpty || self.isStoreBehind { self.waitForCommit() }
+        self.flushSoon()
+    }
+
+    /// The connection ends: what is not stored, the client is not told.
+    func dropUncommitted() {
+        guard let journal = self.engine.journal else { return }
+        if !self.held.isEmpty || !journal.isCommitted(self.repliesChange) {
+            self.held.removeAll()
+            self.replies = ByteBuffer()
+        }
+        self.repliesChange = 0
+    }
+}

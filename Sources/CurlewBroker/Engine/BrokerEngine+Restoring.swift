@@ -1,0 +1,110 @@
+import CurlewCore
+import CurlewTransport
+import Logging
+import Synchronization
+
+// What a store has kept, taken up before the broker listens.
+extension BrokerEngine {
+    /// Takes up what was stored; on the worker's loop.
+    ///
+    /// - Parameter rules: Those of all listeners. A session goes by those of the listener that its client came through, or by the first ones
+    ///   if there is no such listener any more.
+    func restore(_ snapshot: MQTTBrokerSnapshot, rules: [ClientRules], on worker: Worker) {
+        guard let first = rules.first else { return }
+        var messages: [UInt64: BrokerMessage] = [:]
+        for retained in snapshot.retained.values { self.restore(retained, &messages) }
+        var sessions: [(HostedSession, MQTTBrokerSnapshot.Session.About)] = []
+        for stored in snapshot.sessions.values {
+            let own = rules.first { $0.name == stored.about.client.listener } ?? first
+            sessions.append((self.restore(stored, own, &messages), stored.about))
+        }
+        self.journal?.begin(after: messages.keys.max() ?? 0)
+        self.recheckSubscriptions(on: worker)
+        // When all are there: a will goes to those who have subscribed to it.
+        for (session, about) in sessions { self.waitForClient(of: session, about, on: worker) }
+    }
+
+    private func restore(_ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage]) {
+        let message = self.message(retained.message, &messages)
+        let source = retained.clientIdentifier.map {
+            RetainedMessages.Source(clientIdentifier: $0, username: retained.username)
+        }
+        if self.retained.withLock({ $0.store(message, from: source) }) == .full {
+            self.logger.warning(
+                "a stored retained message was not taken up: the limit is reached",
+                metadata: ["topic": "\(message.topic.string.printable)"])
+        }
+    }
+
+    private func restore(
+        _ stored: MQTTBrokerSnapshot.Session, _ rules: ClientRules, _ messages: inout [UInt64: BrokerMessage]
+    ) -> HostedSession {
+        let session = HostedSession(client: stored.about.client, rules: rules, bounds: self.bounds)
+        let deliveries = stored.deliveries.values.map { delivery in
+            BrokerSession.Kept(
+                number: delivery.number, message: delivery.message.map { self.message($0, &messages) },
+                terms: DeliveryTerms(
+                    qos: delivery.qos, retain: delivery.retain, identifiers: delivery.subscriptionIdentifiers,
+                    group: delivery.sharedSubscription),
+                packetID: delivery.packetID)
+        }
+        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionIndex<Subscriber>.Grant($0)) }
+        session.state.withLock { state in
+            state.session.restore(deliveries)
+            state.session.isKept = stored.about.expiryInterval > 0
+            state.isStored = true
+            state.hasBeenUsed = true
+            state.incoming = BrokerIncoming(received: stored.received)
+            state.expiry = SessionExpiry(seconds: stored.about.expiryInterval)
+            state.will = stored.about.will.map(PendingWill.init)
+            // What was granted stays granted, though limits may be others now.
+            for (filter, grant) in grants { _ = state.remember(filter, grant, limits: nil) }
+            self.account(&state)
+        }
+        _ = self.sessions.findOrInsert(session.clientIdentifier, maximum: .max) { session }
+        self.changeSubscriptions { index in
+            for (filter, grant) in grants { index.insert(filter, .session(session), grant) }
+        }
+        return session
+    }
+
+    /// Goes on where the broker was when it stopped: with a will that is due, and with the time until the session ends. After a crash, the time
+    /// begins now.
+    private func waitForClient(of session: HostedSession, _ about: MQTTBrokerSnapshot.Session.About, on worker: Worker) {
+        let now = self.timeOfDay(self.clock.now())
+        let disconnectedAt = about.disconnectedAt ?? now
+        session.state.withLock { state in
+            state.disconnectedAt = disconnectedAt
+            if about.disconnectedAt == nil { self.recordSession(&state, on: worker) }
+        }
+        self.detached(session, since: max(.zero, now - disconnectedAt), on: worker)
+    }
+
+    /// The message, once for all whom it waits for.
+    private func message(
+        _ stored: MQTTBrokerSnapshot.Message, _ messages: inout [UInt64: BrokerMessage]
+    ) -> BrokerMessage {
+        if let message = messages[stored.number] { return message }
+        let message = BrokerMessage(
+            topic: stored.content.topic, payload: stored.content.payload, qos: stored.content.qos,
+            retain: stored.content.retain, properties: stored.content.properties,
+            expiresAt: stored.expiresAt.map(self.timestamp), number: stored.number)
+        messages[stored.number] = message
+        return message
+    }
+}
+
+extension SubscriptionIndex<Subscriber>.Grant {
+    fileprivate init(_ stored: MQTTBrokerSnapshot.Subscription) {
+        var options = SubscriptionOptions(qos: stored.qos)
+        options.noLocal = stored.noLocal
+        options.retainAsPublished = stored.retainAsPublished
+        self.init(options, identifier: stored.identifier)
+    }
+}
+
+extension PendingWill {
+    fileprivate init(_ will: MQTTBrokerSnapshot.Will) {
+        self.init(message: will.message, delay: will.delay)
+    }
+}

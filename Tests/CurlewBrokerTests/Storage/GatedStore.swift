@@ -1,0 +1,51 @@
+import CurlewBroker
+
+@testable import CurlewTesting
+
+/// A store whose commits a test lets through, and which can be broken.
+final class GatedStore: MQTTBrokerStore {
+    struct Failure: Error {}
+
+    struct State: Sendable {
+        var kept: MQTTBrokerSnapshot
+        var isOpen: Bool
+        /// How many commits succeed before all fail; `nil` for any number.
+        var commitsLeft: Int?
+        /// All that was handed over, committed or not.
+        var changes: [MQTTBrokerChange] = []
+        var commits = 0
+        var failures = 0
+    }
+
+    private let state: Watched<State>
+
+    init(_ kept: MQTTBrokerSnapshot = MQTTBrokerSnapshot(), isOpen: Bool = true, commitsLeft: Int? = nil) {
+        self.state = Watched(State(kept: kept, isOpen: isOpen, commitsLeft: commitsLeft))
+    }
+
+    var now: State { self.state.change { $0 } }
+
+    func change(_ body: (inout State) -> Void) { self.state.change(body) }
+
+    func wait(for what: String, until condition: @escaping @Sendable (State) -> Bool) async throws {
+        _ = try await self.state.wait(for: what, within: .seconds(30)) { condition($0) ? true : nil as Bool? }
+    }
+
+    func load() async throws -> MQTTBrokerSnapshot { self.now.kept }
+
+    func commit(_ changes: [MQTTBrokerChange]) async throws {
+        self.state.change { $0.changes += changes }
+        try await self.wait(for: "the gate") { $0.isOpen }
+        let isDone = self.state.change { state in
+            if state.commitsLeft == 0 {
+                state.failures += 1
+                return false
+            }
+            if let left = state.commitsLeft { state.commitsLeft = left - 1 }
+            for change in changes { state.kept.apply(change) }
+            state.commits += 1
+            return true
+        }
+        if !isDone { throw Failure() }
+    }
+}
