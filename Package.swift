@@ -205,7 +205,7 @@ if Context.environment["CURLEW_BENCHMARKS"] != nil {
         .target(name: "MallocCount", path: "Benchmarks/MallocCount"),
         .executableTarget(
             name: "Micro",
-            dependencies: [nioCore, "Curlew", "CurlewCore", "CurlewTransport", "MallocCount"],
+            dependencies: [nioCore, "Curlew", "CurlewBroker", "CurlewCore", "CurlewTransport", "MallocCount"],
             path: "Benchmarks/Micro",
             swiftSettings: settings
         ),

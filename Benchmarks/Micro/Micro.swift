@@ -1,11 +1,12 @@
 import Curlew
+import CurlewBroker
 import CurlewCore
 import CurlewTransport
 import MallocCount
 import NIOCore
 import Synchronization
 
-/// Micro-benchmarks of the client's data path. Run with `scripts/benchmark`; figures belong beside each other, not on a wall.
+/// Micro-benchmarks of the client's data path, and of what a test pays for a broker. Run with `scripts/benchmark`; figures belong beside each other, not on a wall.
 @main
 enum Micro {
     static func main() async throws {
@@ -14,6 +15,7 @@ enum Micro {
         try await matching()
         try await client()
         try await receiving()
+        try await broker()
         try await memory()
     }
 
@@ -142,6 +144,21 @@ enum Micro {
                 }
             }
             await client.disconnect(drain: .zero)
+        }
+    }
+
+    /// What a test pays for a broker of its own.
+    static func broker() async throws {
+        try await measure("start a broker on a free port, connect, stop both", count: 20) {
+            for _ in 0..<20 {
+                let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: 0)]))
+                try await broker.start()
+                let client = try MQTTClient(
+                    MQTTConfiguration(server: .mqtt("127.0.0.1", port: await broker.listeners[0].port)))
+                try await client.connect()
+                await client.disconnect()
+                await broker.stop()
+            }
         }
     }
 

@@ -249,12 +249,13 @@ public actor MQTTBroker {
         self.listeners = []
     }
 
-    /// Has authenticators and authorizers read their files anew, and looks again at what clients have subscribed to: a subscription that is
-    /// no longer allowed ends.
+    /// Reads files anew: those of certificates and keys, for the connections that come from now on, and those of authenticators and
+    /// authorizers. Then looks again at what clients have subscribed to: a subscription that is no longer allowed ends.
     ///
     /// - Throws: What is wrong with the first file that cannot be read or understood; its former content stays in force, and so
     ///   does what comes after it.
     public func reload() async throws {
+        for socket in self.sockets { try socket.reloadCertificates() }
         var reloaded: Set<ObjectIdentifier> = []
         for rules in self.rules {
             for authenticator in rules.authenticators where Self.isFirst(authenticator, &reloaded) {

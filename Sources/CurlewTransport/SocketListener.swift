@@ -1,6 +1,7 @@
 package import NIOCore
 import NIOPosix
 import NIOSSL
+import Synchronization
 
 #if canImport(Darwin)
     import Darwin
@@ -13,6 +14,7 @@ import NIOSSL
 /// Accepts links over TCP, with or without TLS.
 package struct SocketListener: Sendable {
     private let channel: any Channel
+    private let tls: ListenerTLS?
 
     /// The port that it listens on, also when it was asked for any free one.
     package let port: Int
@@ -32,7 +34,7 @@ package struct SocketListener: Sendable {
         group: any EventLoopGroup = EventLoops.shared,
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
-        let context = if let tls { try tls.makeContext() } else { NIOSSLContext?.none }
+        let tls = if let tls { try ListenerTLS(tls) } else { ListenerTLS?.none }
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: Self.backlog)
@@ -41,9 +43,9 @@ package struct SocketListener: Sendable {
                 channel.eventLoop.makeCompletedFuture {
                     let link = SocketLinkHandler(
                         peer: channel.remoteAddress?.hostAndPort ?? "unknown",
-                        tls: context.map { _ in .ofServer }, opened: nil, makeOwner: accept)
-                    if let context {
-                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: context))
+                        tls: tls.map { _ in .ofServer }, opened: nil, makeOwner: accept)
+                    if let tls {
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
                     }
                     try channel.pipeline.syncOperations.addHandler(link)
                 }
@@ -54,12 +56,17 @@ package struct SocketListener: Sendable {
         }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
-            return Self(channel: channel, port: channel.localAddress?.port ?? port)
+            return Self(channel: channel, tls: tls, port: channel.localAddress?.port ?? port)
         } catch {
             throw TransportError(
                 code: .listeningFailed, message: "Listening on \(host), port \(port), failed: \(error).", cause: error)
         }
     }
+
+    /// Reads the files of certificate, key and authorities anew, for the connections that come from now on.
+    ///
+    /// - Throws: What is wrong with them; then nothing changes.
+    package func reloadCertificates() throws(TransportError) { try self.tls?.reload() }
 
     /// How many connections may wait to be accepted: a fleet that comes back does so at once.
     private static let backlog: CInt = 4096
@@ -78,6 +85,25 @@ extension TransportError {
     package var isForWantOfIPv6: Bool {
         guard self.code == .listeningFailed, let error = self.cause as? IOError else { return false }
         return [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(error.errnoCode)
+    }
+}
+
+/// What a listener's new connections do TLS with.
+private final class ListenerTLS: Sendable {
+    private let settings: TLSServerSettings
+    /// Guards what was made of the files when they were last read.
+    private let current: Mutex<NIOSSLContext>
+
+    init(_ settings: TLSServerSettings) throws(TransportError) {
+        self.settings = settings
+        self.current = Mutex(try settings.makeContext())
+    }
+
+    var context: NIOSSLContext { self.current.withLock { $0 } }
+
+    func reload() throws(TransportError) {
+        let context = try self.settings.makeContext()
+        self.current.withLock { $0 = context }
     }
 }
 

@@ -154,6 +154,36 @@ struct ForwardingWireTests {
         }
     }
 
+    @Test(
+        "Refused filters are answered by their reason codes alone, also where no word would fit [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2]"
+    )
+    func noWords() async throws {
+        try await withPeers({ $0.limits.maximumSubscriptionsPerClient = 1 }) { peers in
+            let small = try await peers.connect("a") { $0.properties = Properties([.maximumPacketSize(64)]) }
+            // As many as make an acknowledgement just as large.
+            let filters = try (0..<59).map { try TopicFilter("t/\($0)") }
+            let id = try #require(PacketID(1))
+            try await small.send(.subscribe(Subscribe(id, filters.map { Subscribe.Subscription($0) })))
+            guard case .suback(let granted) = try await small.receive() else { throw PeerError.closed }
+            #expect(granted.reasonCodes == [.grantedQoS2] + Array(repeating: .quotaExceeded, count: 58))
+            try await small.send(.unsubscribe(Unsubscribe(id, filters)))
+            guard case .unsuback(let ended) = try await small.receive() else { throw PeerError.closed }
+            #expect(ended.reasonCodes == [.success] + Array(repeating: .noSubscriptionExisted, count: 58))
+        }
+    }
+
+    @Test("A message without RETAIN neither is kept nor takes the place of one that is [MQTT-3.3.1-8]")
+    func notRetained() async throws {
+        try await withPeers { peers in
+            let publisher = try await peers.connect("p")
+            _ = try await publisher.deliver("kept", to: "t", retain: true)
+            _ = try await publisher.deliver("passing", to: "t")
+            _ = try await publisher.deliver("", to: "t")
+            _ = try await publisher.deliver("passing", to: "u")
+            #expect(try peers.broker.retained().map(\.text) == ["kept"])
+        }
+    }
+
     @Test("Subscribing again sends the retained messages again, and loses nothing [MQTT-3.8.4-4]")
     func subscribingAgain() async throws {
         try await withPeers { peers in
@@ -282,7 +312,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "Words for people are left out where the client takes no packet as large, or does not want them [MQTT-3.2.2-19] [MQTT-3.14.2-3] [MQTT-3.1.2-32]"
+        "Words for people are left out where the client takes no packet as large, or does not want them [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.14.2-3] [MQTT-3.1.2-32]"
     )
     func words() async throws {
         try await withPeers { peers in
@@ -294,6 +324,7 @@ struct ForwardingWireTests {
                         properties: Properties([.maximumPacketSize(20), .authenticationMethod("unheard-of")]))))
             guard case .connack(let ack)? = try await small.receiveEnd() else { throw PeerError.closed }
             #expect(ack.properties.reasonString == nil)
+            #expect(ack.properties.userProperties.isEmpty)
             let wordy = try await peers.connect("b")
             try await wordy.send(
                 .auth(Auth(reasonCode: .reauthenticate, properties: Properties([.authenticationMethod("x")]))))

@@ -21,7 +21,7 @@ struct SessionWireTests {
     }
 
     @Test(
-        "A session is present when there is one, and clean start discards it [MQTT-3.1.2-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3]"
+        "A session is present when there is one, and clean start discards it [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3]"
     )
     func sessionPresent() async throws {
         try await withPeers { peers in

@@ -4,6 +4,7 @@ import CurlewTesting
 import Testing
 
 @Suite(.timeLimit(.minutes(1))) struct SmokeTests {
+    // Over TCP [MQTT-7.1.1-1].
     @Test(arguments: [QoS.atMostOnce, .atLeastOnce, .exactlyOnce], [ProtocolVersion.v3_1, .v3_1_1, .v5_0])
     func `a message goes from one client to another`(qos: QoS, version: ProtocolVersion) async throws {
         try await withBroker { broker in

@@ -1,4 +1,5 @@
 import CurlewTransport
+import Foundation
 import NIOCore
 import Testing
 
@@ -33,6 +34,44 @@ struct TLSConnectTests {
     }
 
     // MARK: What works
+
+    @Test("A certificate that is read anew is for new connections, and one that cannot be read changes nothing")
+    func reloading() async throws {
+        let files = FileManager.default
+        let directory = files.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+        try files.createDirectory(at: directory, withIntermediateDirectories: false)
+        defer { try? files.removeItem(at: directory) }
+        let (chain, key) = (directory.appending(path: "chain.pem").path, directory.appending(path: "key.pem").path)
+        func install(_ name: String) throws {
+            for (source, target) in [("\(name).pem", chain), ("\(name).key.pem", key)] {
+                try? files.removeItem(atPath: target)
+                try files.copyItem(atPath: Fixture.path(source), toPath: target)
+            }
+        }
+        try install("expired")
+        let settings = TLSServerSettings(
+            certificate: TLSSettings.ClientCertificate(chain: .file(chain), key: .file(key)))
+        let accepted = Accepted(echoes: true)
+        let listener = try await SocketListener.bind(tls: settings) { accepted.accept($0) }
+        let endpoint = Endpoint(host: "localhost", port: listener.port, security: .tls)
+        func isTrusted() async throws -> Bool {
+            do {
+                try await SocketConnector(tls: Fixture.client()).probe(endpoint).link.close()
+                return true
+            } catch is TransportError {
+                return false
+            }
+        }
+        #expect(try await !isTrusted())
+        try install("server")
+        #expect(try await !isTrusted())
+        try listener.reloadCertificates()
+        #expect(try await isTrusted())
+        try Data("no certificate".utf8).write(to: URL(filePath: chain))
+        #expect(throws: TransportError.self) { try listener.reloadCertificates() }
+        #expect(try await isTrusted())
+        await listener.close()
+    }
 
     @Test("Both versions work", arguments: [TLSSettings.Version.tls12, .tls13])
     func versions(version: TLSSettings.Version) async throws {

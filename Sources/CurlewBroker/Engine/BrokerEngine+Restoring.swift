@@ -70,7 +70,8 @@ extension BrokerEngine {
 
     /// Goes on where the broker was when it stopped: with a will that is due, and with the time until the session ends. After a crash, the time
     /// begins now.
-    private func waitForClient(of session: HostedSession, _ about: MQTTBrokerSnapshot.Session.About, on worker: Worker) {
+    private func waitForClient(of session: HostedSession, _ about: MQTTBrokerSnapshot.Session.About, on worker: Worker)
+    {
         let now = self.timeOfDay(self.clock.now())
         let disconnectedAt = about.disconnectedAt ?? now
         session.state.withLock { state in

@@ -15,8 +15,10 @@ public final class MQTTMemoryStore: MQTTBrokerStore {
     /// What it keeps now.
     public var snapshot: MQTTBrokerSnapshot { self.kept.withLock { $0 } }
 
+    /// Returns what it keeps.
     public func load() async -> MQTTBrokerSnapshot { self.snapshot }
 
+    /// Makes changes, in their order.
     public func commit(_ changes: [MQTTBrokerChange]) async {
         self.kept.withLock { kept in
             for change in changes { kept.apply(change) }

@@ -18,7 +18,8 @@ struct StorageTests {
         let store = MQTTMemoryStore()
         try await withPeers({ $0.store = store }) { peers in
             let subscriber = try await peers.connect("s", keep)
-            #expect(try await subscriber.subscribe("t/#", "$share/group/u", identifier: 7) == [.grantedQoS2, .grantedQoS2])
+            #expect(
+                try await subscriber.subscribe("t/#", "$share/group/u", identifier: 7) == [.grantedQoS2, .grantedQoS2])
             try await subscriber.send(.disconnect(Disconnect()))
             let publisher = try await peers.connect("p")
             for number in 0..<5 {
