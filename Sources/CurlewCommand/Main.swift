@@ -1,11 +1,13 @@
 #if Tools
     import ArgumentParser
+    import CurlewTransport
 
     /// Where the process begins: parses, runs, and turns whatever goes wrong into one sentence and an exit code.
     @main
     struct CurlewCommand {
         static func main() async {
             ignoreBrokenPipes()
+            EventLoops.keepToOwnCores()
             var invocation: Invocation?
             do {
                 let called = try Invocation(
