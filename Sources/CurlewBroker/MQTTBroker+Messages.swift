@@ -4,11 +4,9 @@ import Synchronization
 
 // What the program that embeds the broker publishes and receives, without a connection.
 extension MQTTBroker {
-    /// Publishes a message to all who have subscribed.
+    /// Publishes a message to all who have subscribed. If there is a store, this returns when it has committed what the message has changed.
     ///
     /// - Returns: How many receivers it goes to: clients that are connected or have a session, and the program's own subscriptions.
-    /// If there is a store, this returns when it has committed what the message has changed.
-    ///
     /// - Throws: ``MQTTBrokerError`` when the broker is not running, a publish filter has refused the message, or the message went out but was
     ///   not stored before the broker stopped or the task was cancelled.
     @discardableResult
@@ -45,7 +43,8 @@ extension MQTTBroker {
     ///   - qos: Default: 0.
     ///   - retain: Whether the broker shall keep it for those who subscribe later. Default: `false`.
     /// - Returns: How many receivers it goes to.
-    /// - Throws: ``MQTTBrokerError`` when the topic is not well-formed, the broker is not running, or a publish filter has refused the message.
+    /// - Throws: ``MQTTBrokerError`` when the topic is not well-formed, the broker is not running, a publish filter has refused the message, or
+    ///   it went out but was not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(
         _ text: String, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false

@@ -79,7 +79,7 @@ public actor MQTTBroker {
             for (listener, rules) in zip(listeners, self.rules) { try await self.listen(listener, rules) }
         } catch {
             await self.stopListening()
-            await self.engine.journal?.finish()
+            await self.finishStoring()
             self.phase = .stopped
             self.ended.set()
             throw error
@@ -104,13 +104,16 @@ public actor MQTTBroker {
     /// Takes up what the store has kept.
     private func restore() async throws(MQTTBrokerError) {
         guard let store = self.engine.configuration.store, let worker = self.workers.all.first else { return }
+        let snapshot: MQTTBrokerSnapshot
+        do { snapshot = try await store.load() } catch {
+            throw MQTTBrokerError(.storageFailed, "The store cannot be read; see the cause.", cause: error)
+        }
         do {
-            let snapshot = try await store.load()
             try await worker.eventLoop.submit { [engine, rules] in
                 engine.restore(snapshot, rules: rules, on: worker)
             }.get()
         } catch {
-            throw MQTTBrokerError(.storageFailed, "What is stored cannot be read: \(error)", cause: error)
+            throw MQTTBrokerError(.notRunning, "The event loops have been shut down.", cause: error)
         }
     }
 
@@ -221,8 +224,9 @@ public actor MQTTBroker {
         case .stopping, .stopped: return await self.ended.wait()
         case .running: self.phase = .stopping
         }
-        for task in self.housekeeping { task.cancel() }
+        let housekeeping = self.housekeeping
         self.housekeeping = []
+        for task in housekeeping { task.cancel() }
         await self.stopListening()
         self.engine.links.close()
         for worker in self.workers.all {
@@ -235,10 +239,23 @@ public actor MQTTBroker {
         let links = self.engine.links
         self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) { links.giveUp() }
         await links.waitForEnd()
-        self.engine.deadlines.cancelAll()
-        await self.engine.journal?.finish()
+        for task in housekeeping { await task.value }
+        await self.finishStoring()
         self.phase = .stopped
         self.ended.set()
+    }
+
+    /// Has all stored that has changed, within ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout``.
+    private func finishStoring() async {
+        self.engine.deadlines.cancelAll()
+        guard let journal = self.engine.journal else { return }
+        // What was on its way to a loop comes before that.
+        for worker in self.workers.all { try? await worker.eventLoop.submit {}.get() }
+        let limit = self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) {
+            journal.giveUp()
+        }
+        await journal.finish()
+        self.engine.deadlines.cancel(limit)
     }
 
     private func stopListening() async {

@@ -1,6 +1,7 @@
 import CurlewCore
 import CurlewTransport
 import NIOCore
+import Synchronization
 import Testing
 
 @testable import CurlewBroker
@@ -35,13 +36,14 @@ struct PeerFactory {
     /// A connection on which nothing was said yet.
     func open(version: ProtocolVersion = .v5_0) async throws -> Peer {
         let (packets, continuation) = AsyncStream<Peer.Event>.makeStream()
+        let arrived = Arrived()
         let loop = EventLoops.shared.next()
         let link = OneLink()
         try await self.network.connect(to: self.endpoint, on: loop) { opened in
             link.set(opened)
-            return PeerHandler(version: version, continuation: continuation)
+            return PeerHandler(version: version, arrived: arrived, continuation: continuation)
         }
-        return Peer(link: try #require(link.link), packets: packets, version: version)
+        return Peer(link: try #require(link.link), packets: packets, arrived: arrived, version: version)
     }
 
     /// A client that the broker has accepted.
@@ -78,9 +80,14 @@ final class Peer {
     let version: ProtocolVersion
     var connAck = ConnAck()
     private var packets: AsyncStream<Event>.Iterator
+    private let arrived: Arrived
 
-    init(link: any Link, packets: AsyncStream<Event>, version: ProtocolVersion) {
+    /// How many packets have come, taken or not.
+    var arrivedPackets: Int { self.arrived.count.load(ordering: .acquiring) }
+
+    fileprivate init(link: any Link, packets: AsyncStream<Event>, arrived: Arrived, version: ProtocolVersion) {
         self.link = link
+        self.arrived = arrived
         self.packets = packets.makeAsyncIterator()
         self.version = version
     }
@@ -173,6 +180,10 @@ final class Peer {
     }
 }
 
+private final class Arrived: Sendable {
+    let count = Atomic<Int>(0)
+}
+
 private final class OneLink: @unchecked Sendable {
     // Set on the event loop before `connect` returns, and only read afterwards.
     private(set) var link: (any Link)?
@@ -182,9 +193,11 @@ private final class OneLink: @unchecked Sendable {
 
 private final class PeerHandler: LinkHandler {
     private var input: PacketInput
+    private let arrived: Arrived
     private let continuation: AsyncStream<Peer.Event>.Continuation
 
-    init(version: ProtocolVersion, continuation: AsyncStream<Peer.Event>.Continuation) {
+    init(version: ProtocolVersion, arrived: Arrived, continuation: AsyncStream<Peer.Event>.Continuation) {
+        self.arrived = arrived
         self.input = PacketInput(PacketDecoder(from: .server, version: version, maximumPacketSize: 1 << 24))
         self.continuation = continuation
     }
@@ -192,7 +205,10 @@ private final class PeerHandler: LinkHandler {
     func linkRead(_ bytes: ByteBuffer) {
         self.input.append(bytes)
         do throws(DecodingError) {
-            while let packet = try self.input.next() { self.continuation.yield(.packet(packet)) }
+            while let packet = try self.input.next() {
+                self.arrived.count.wrappingAdd(1, ordering: .releasing)
+                self.continuation.yield(.packet(packet))
+            }
         } catch {
             Issue.record("the broker sent what is not MQTT: \(error)")
         }

@@ -22,6 +22,9 @@ extension BrokerConnection {
         switch self.rules.terms.admit(connect) {
         case .refused(let code, let reason): self.refuse(code, reason)
         case .admitted(let admitted):
+            if self.engine.journal?.isBehind == true, admitted.sessionExpiry != .atDisconnect {
+                return self.refuse(.serverBusy, "The server's storage is behind; try again a little later.")
+            }
             self.admitted = admitted
             self.pauseReading()
             self.authenticate(password: connect.password)
@@ -166,9 +169,14 @@ extension BrokerConnection {
                     authenticationData: admitted.authenticationData)))
         self.engine.logger.debug("client connected", metadata: self.metadata)
         self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
-        self.waitForChanges()
+        self.takeChanges()
+        // That the identifier's last session is over has to be stored as well.
+        if !isResumed, let journal = self.engine.journal {
+            self.repliesChange = max(self.repliesChange, journal.end(of: self.client.identifier))
+        }
         // CONNACK goes first [MQTT-3.2.0-1], then what an earlier connection left unacknowledged.
         self.flush()
+        self.isGreetingUncommitted = !self.uncommitted.isEmpty
         self.resumeReading()
         self.process()
     }
@@ -192,6 +200,10 @@ extension BrokerConnection {
 
     /// The connection is over: gives the session back, for the next or for its end.
     func leave(_ session: HostedSession) {
+        self.engine.group(on: self.worker) { self.leaveInGroup(session) }
+    }
+
+    private func leaveInGroup(_ session: HostedSession) {
         session.isConnected.store(false, ordering: .relaxed)
         self.engine.connectedClients.wrappingSubtract(1, ordering: .relaxed)
         session.state.withLock { state in

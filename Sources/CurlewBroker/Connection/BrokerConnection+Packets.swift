@@ -23,6 +23,8 @@ extension BrokerConnection {
         }
         guard let id = packet.packetID else {
             _ = self.publish(packet, topic: topic, now: now)
+            // Nobody is told that it was stored, if it is one to be retained.
+            if self.engine.journal != nil { _ = self.worker.onLoop.takeChange() }
             return
         }
         switch self.incoming.receivedPublish(id, qos: packet.qos) {
@@ -30,7 +32,8 @@ extension BrokerConnection {
             self.close(.receiveMaximumExceeded, "More messages are in flight than the Receive Maximum allows.")
         case .duplicate: self.acknowledge(.pubrec, id, .success)
         case .deliver where packet.qos == .exactlyOnce:
-            let code = self.publishOnce(packet, id, topic: topic, now: now)
+            let received = MQTTBrokerChange.received(clientIdentifier: self.client.identifier, id)
+            let code = self.publish(packet, topic: topic, with: self.isStored ? received : nil, now: now)
             if code.isFailure { self.incoming.refused(id) }
             self.acknowledge(.pubrec, id, code)  // [MQTT-4.3.3-8]
         case .deliver:
@@ -40,29 +43,16 @@ extension BrokerConnection {
         }
     }
 
-    /// Passes a message on at QoS 2. That it was passed on is stored together with those whom it waits for: neither is true without the other.
-    private func publishOnce(
-        _ packet: consuming Publish, _ id: PacketID, topic: TopicName, now: Timestamp
-    ) -> ReasonCode {
-        guard self.isStored else { return self.publish(packet, topic: topic, now: now) }
-        let publish = packet
-        return self.engine.group(on: self.worker) {
-            let code = self.publish(publish, topic: topic, now: now)
-            if !code.isFailure {
-                self.engine.record(.received(clientIdentifier: self.client.identifier, id), on: self.worker)
-            }
-            return code
-        }
-    }
-
     /// Whether the session is kept by a store.
     private var isStored: Bool { self.engine.journal != nil && self.admitted?.sessionExpiry != .atDisconnect }
 
     /// Passes a message on, and returns the reason code of its acknowledgement.
-    private func publish(_ packet: consuming Publish, topic: TopicName, now: Timestamp) -> ReasonCode {
+    private func publish(
+        _ packet: consuming Publish, topic: TopicName, with change: MQTTBrokerChange? = nil, now: Timestamp
+    ) -> ReasonCode {
         guard let session, !topic.isReserved, self.mayPublish(to: topic) else { return .notAuthorized }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
-        switch self.engine.publish(packet, topic: topic, from: publisher, on: self.worker, now: now) {
+        switch self.engine.publish(packet, topic: topic, from: publisher, with: change, on: self.worker, now: now) {
         case .routed(0): return .noMatchingSubscribers
         case .routed: return .success
         case .rejected(let code): return code.isFailure ? code : .notAuthorized

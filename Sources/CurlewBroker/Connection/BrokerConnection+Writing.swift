@@ -41,7 +41,7 @@ extension BrokerConnection {
     /// Sends all there is, in one write; what a slow client cannot take yet waits where it is.
     func flush() {
         self.isFlushPending = false
-        guard self.link.isWritable, self.held.byteCount < HostedSession.highWaterMark else { return self.hold() }
+        guard self.link.isWritable, self.uncommitted.byteCount < HostedSession.highWaterMark else { return self.hold() }
         var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
         var change = CurlewCore.exchange(&self.repliesChange, with: 0)
         var hasMore = false
@@ -75,7 +75,8 @@ extension BrokerConnection {
         self.link.write(bytes)
     }
 
-    /// The client takes nothing at the moment. One that goes on asking and never takes the answers is not read any more.
+    /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that goes on asking meanwhile is not read
+    /// any more.
     private func hold() {
         let waiting = self.session?.state.withLock { state in
             state.isWritable = false
@@ -92,6 +93,7 @@ extension BrokerConnection {
     private func release() {
         guard self.isHeld else { return }
         self.isHeld = false
+        self.restedUntil = max(self.restedUntil, self.engine.clock.now())
         self.resumeReading()
     }
 
@@ -111,15 +113,23 @@ extension BrokerConnection {
 
     // MARK: The store
 
-    /// Has the answers wait for the changes that were just made.
-    func waitForChanges() { self.repliesChange = max(self.repliesChange, self.worker.onLoop.takeChange()) }
+    /// Has the answers to a packet wait for what it has changed, and nothing more be read while the store is behind.
+    func takeChanges() {
+        let change = self.worker.onLoop.takeChange()
+        guard change > 0 else { return }
+        self.repliesChange = max(self.repliesChange, change)
+        guard self.engine.journal?.isBehind == true, !self.isStoreBehind, self.phase != .closed else { return }
+        self.isStoreBehind = true
+        self.pauseReading()
+        self.waitForCommit()
+    }
 
     /// Sends bytes once a change is stored, and after all that waits for that already.
     private func write(_ bytes: ByteBuffer, after change: UInt64) {
-        guard let journal = self.engine.journal, !self.held.isEmpty || !journal.isCommitted(change) else {
+        guard let journal = self.engine.journal, !self.uncommitted.isEmpty || !journal.isCommitted(change) else {
             return self.write(bytes)
         }
-        self.held.append(bytes, after: change)
+        self.uncommitted.append(bytes, after: change)
         self.waitForCommit()
     }
 
@@ -129,33 +139,27 @@ extension BrokerConnection {
         self.worker.onLoop.waitingForCommit.append(self.handle)
     }
 
-    /// Reads no more while the store is behind.
-    func waitForStore() {
-        guard self.engine.journal?.isBehind == true, !self.isStoreBehind, self.phase != .closed else { return }
-        self.isStoreBehind = true
-        self.pauseReading()
-        self.waitForCommit()
-    }
-
     /// More is stored than before: sends what has waited for that.
     func changesCommitted() {
         self.isWaitingForCommit = false
         guard let journal = self.engine.journal, !self.hasClosed else { return }
-        self.write(self.held.take(journal.isCommitted))
+        let committed = self.uncommitted.take(journal.isCommitted)
+        if committed.readableBytes > 0 { self.isGreetingUncommitted = false }
+        self.write(committed)
         if self.isStoreBehind, !journal.isBehind {
             self.isStoreBehind = false
-            self.restedUntil = self.engine.clock.now()
+            self.restedUntil = max(self.restedUntil, self.engine.clock.now())
             self.resumeReading()
         }
-        if !self.held.isEmpty || self.isStoreBehind { self.waitForCommit() }
+        if !self.uncommitted.isEmpty || self.isStoreBehind { self.waitForCommit() }
         self.flushSoon()
     }
 
     /// The connection ends: what is not stored, the client is not told.
     func dropUncommitted() {
         guard let journal = self.engine.journal else { return }
-        if !self.held.isEmpty || !journal.isCommitted(self.repliesChange) {
-            self.held.removeAll()
+        if !self.uncommitted.isEmpty || !journal.isCommitted(self.repliesChange) {
+            self.uncommitted.removeAll()
             self.replies = ByteBuffer()
         }
         self.repliesChange = 0

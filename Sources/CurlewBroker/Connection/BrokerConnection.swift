@@ -39,13 +39,15 @@ final class BrokerConnection: LinkHandler {
     /// The change that they have to wait for, if there is a store.
     var repliesChange: UInt64 = 0
     /// What waits for the store.
-    var held = HeldOutput()
+    var uncommitted = UncommittedOutput()
+    /// Whether CONNACK is a part of that.
+    var isGreetingUncommitted = false
     /// Whether the loop knows that this connection waits for the store.
     var isWaitingForCommit = false
     /// Whether nothing is read because the store is behind.
     var isStoreBehind = false
     var isFlushPending = false
-    /// Whether nothing is read because the client does not take the answers.
+    /// Whether nothing is read because answers do not leave.
     var isHeld = false
     var hasClosed = false
     private let opened: Timestamp
@@ -142,12 +144,11 @@ final class BrokerConnection: LinkHandler {
             while self.phase != .closed, self.phase != .connecting, let packet = try self.input.next() {
                 self.worker.counters.messagesReceived.count()
                 self.received(consume packet, now: now)
-                if isStored { self.waitForChanges() }
+                if isStored { self.takeChanges() }
             }
         } catch {
             self.malformed(error)
         }
-        if isStored { self.waitForStore() }
     }
 
     @inline(__always)
@@ -242,8 +243,10 @@ final class BrokerConnection: LinkHandler {
                 self.finish()
             }
         case .connected:
-            // [MQTT-3.1.2-24]: one and a half times the keep alive.
-            guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0 else { return }
+            // [MQTT-3.1.2-24]: one and a half times the keep alive. Whom we do not read because of the store is not silent.
+            guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0, !self.isStoreBehind,
+                !self.isHeld || self.uncommitted.isEmpty
+            else { return }
             if now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500) {
                 self.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
             }
@@ -264,7 +267,7 @@ final class BrokerConnection: LinkHandler {
             if self.phase != .opening { self.refuse(reasonCode, reason) } else { self.finish() }
             return
         }
-        if self.version == .v5_0 {  // [MQTT-3.14.0-1]
+        if self.version == .v5_0, !self.isGreetingUncommitted {  // [MQTT-3.14.0-1]
             var properties = Properties()
             if self.admitted?.wantsProblemInformation == true { properties.reasonString = reason }
             if reasonCode == .useAnotherServer || reasonCode == .serverMoved || reasonCode == .serverShuttingDown {

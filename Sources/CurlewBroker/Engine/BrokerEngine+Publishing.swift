@@ -20,10 +20,11 @@ extension BrokerEngine {
     }
 
     /// Has everybody get a message who has subscribed to it, and keeps it if it is to be retained; on the worker's loop.
+    ///
+    /// - Parameter change: What is stored together with those whom the message waits for: neither is true without the other.
     func publish(
         _ packet: consuming Publish, topic: TopicName, from publisher: Publisher?, isSystem: Bool = false,
-        on worker: Worker,
-        now: Timestamp
+        with change: MQTTBrokerChange? = nil, on worker: Worker, now: Timestamp
     ) -> Published {
         var topic = topic
         if !self.configuration.publishFilters.isEmpty, !isSystem {
@@ -39,8 +40,19 @@ extension BrokerEngine {
         }
         var publication = Publication(packet, topic: topic, now: now)
         publication.number = self.messageNumber
-        if packet.retain { self.retain(&publication, from: publisher?.client, on: worker) }
-        return .routed(self.route(&publication, from: publisher?.session, on: worker, now: now))
+        guard let change else { return .routed(self.passOn(&publication, from: publisher, on: worker, now: now)) }
+        return self.group(on: worker) {
+            let receivers = self.passOn(&publication, from: publisher, on: worker, now: now)
+            self.record(change, on: worker)
+            return .routed(receivers)
+        }
+    }
+
+    private func passOn(
+        _ publication: inout Publication, from publisher: Publisher?, on worker: Worker, now: Timestamp
+    ) -> Int {
+        if publication.retain { self.retain(&publication, from: publisher?.client, on: worker) }
+        return self.route(&publication, from: publisher?.session, on: worker, now: now)
     }
 
     /// Gives a message to all whose subscriptions match. Returns to how many.
@@ -107,7 +119,7 @@ extension BrokerEngine {
             guard let (delivered, toFlush, change) = session.deliver(&publication, terms, now: now, engine: self) else {
                 return false
             }
-            worker.onLoop.waitForCommit(of: change)
+            if change > 0, terms.qos > .atMostOnce { worker.onLoop.note(change) }
             if let toFlush { worker.flushSoon(toFlush) }
             self.count(delivered, of: publication.topic, for: session.clientIdentifier, on: worker)
         case .local(let local):

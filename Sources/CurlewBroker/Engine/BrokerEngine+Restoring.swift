@@ -12,26 +12,33 @@ extension BrokerEngine {
     func restore(_ snapshot: MQTTBrokerSnapshot, rules: [ClientRules], on worker: Worker) {
         guard let first = rules.first else { return }
         var messages: [UInt64: BrokerMessage] = [:]
-        for retained in snapshot.retained.values { self.restore(retained, &messages) }
+        for retained in snapshot.retained.values { self.restore(retained, &messages, on: worker) }
         var sessions: [(HostedSession, MQTTBrokerSnapshot.Session.About)] = []
+        var known: [HostedSession] = []
         for stored in snapshot.sessions.values {
-            let own = rules.first { $0.name == stored.about.client.listener } ?? first
-            sessions.append((self.restore(stored, own, &messages), stored.about))
+            let own = rules.first { $0.name == stored.about.client.listener }
+            let session = self.restore(stored, own ?? first, &messages)
+            sessions.append((session, stored.about))
+            if own != nil { known.append(session) }
         }
         self.journal?.begin(after: messages.keys.max() ?? 0)
-        self.recheckSubscriptions(on: worker)
+        // Where the listener has gone, nobody knows which rules will hold when the client is back.
+        self.recheckSubscriptions(of: known, on: worker)
         // When all are there: a will goes to those who have subscribed to it.
         for (session, about) in sessions { self.waitForClient(of: session, about, on: worker) }
     }
 
-    private func restore(_ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage]) {
+    private func restore(
+        _ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage], on worker: Worker
+    ) {
         let message = self.message(retained.message, &messages)
         let source = retained.clientIdentifier.map {
             RetainedMessages.Source(clientIdentifier: $0, username: retained.username)
         }
         if self.retained.withLock({ $0.store(message, from: source) }) == .full {
+            self.record(.retainedRemoved(message.topic), on: worker)
             self.logger.warning(
-                "a stored retained message was not taken up: the limit is reached",
+                "a stored retained message is given up: the limit is reached",
                 metadata: ["topic": "\(message.topic.string.printable)"])
         }
     }

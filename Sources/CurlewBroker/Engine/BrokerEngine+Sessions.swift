@@ -23,7 +23,8 @@ extension BrokerEngine {
             }
         }
         guard case .after(let seconds) = expiry else { return }
-        let left = max(.zero, .seconds(Int64(seconds)) - elapsed)
+        let left = .seconds(Int64(seconds)) - elapsed
+        guard left > .zero else { return self.end(session, on: worker) }
         self.schedule(session, after: left, on: worker) { engine in
             engine.end(session, onlyIfAway: true, on: worker)
         }
@@ -122,9 +123,11 @@ extension BrokerEngine {
     // MARK: Changed rules
 
     /// Asks again whether clients may have what they have subscribed to, after the rules have changed; on the worker's loop.
-    func recheckSubscriptions(on worker: Worker) {
+    ///
+    /// - Parameter sessions: Whose. Default: everybody's.
+    func recheckSubscriptions(of sessions: [HostedSession]? = nil, on worker: Worker) {
         self.authorizationVersion.wrappingAdd(1, ordering: .releasing)
-        for session in self.sessions.all {
+        for session in sessions ?? self.sessions.all {
             let (client, rules, filters) = session.state.withLock {
                 ($0.client, $0.rules, Array($0.subscriptions.keys))
             }
@@ -141,6 +144,12 @@ extension BrokerEngine {
     @discardableResult
     func unsubscribe(_ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker) -> Set<TopicFilter> {
         guard !filters.isEmpty else { return [] }
+        return self.group(on: worker) { self.unsubscribeInGroup(session, filters, on: worker) }
+    }
+
+    private func unsubscribeInGroup(
+        _ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker
+    ) -> Set<TopicFilter> {
         let (ended, orphans) = session.state.withLock { state -> (Set<TopicFilter>, [(TopicFilter, BrokerMessage)]) in
             let ended = filters.filter { state.forget($0) }
             if state.session.isKept {

@@ -5,15 +5,15 @@ import Synchronization
 // order; nothing is told, and nothing of this costs anything, where there is no store.
 extension BrokerEngine {
     /// Has what `body` changes be stored all at once, or not at all.
-    func group<Result>(on worker: Worker, _ body: () -> Result) -> Result {
+    func group<Result: Sendable>(on worker: Worker, _ body: () -> Result) -> Result {
         guard let journal else { return body() }
         return journal.group(on: worker, body)
     }
 
-    /// Tells of a change, which what this loop answers now has to wait for.
+    /// Tells of a change.
     func record(_ change: @autoclosure () -> MQTTBrokerChange, on worker: Worker) {
         guard let journal else { return }
-        worker.onLoop.waitForCommit(of: journal.append(CollectionOfOne(change())))
+        worker.onLoop.note(journal.append(CollectionOfOne(change())))
     }
 
     /// Tells what has changed of a session's messages; under the session's lock. What is written to the client waits for that.
@@ -22,25 +22,27 @@ extension BrokerEngine {
         let changes = state.session.takeChanges()
         guard !changes.isEmpty else { return }
         let client = state.client.identifier
-        state.lastChange = journal.append(
+        // Nothing that a client is told depends on a message's being forgotten.
+        var isAwaited = false
+        let position = journal.append(
             changes.map { change in
-                switch change {
+                if case .removed = change {} else { isAwaited = true }
+                return switch change {
                 case .added(let kept): .deliveryAdded(clientIdentifier: client, self.delivery(kept))
                 case .sent(let number, let id): .deliverySent(clientIdentifier: client, number: number, id)
                 case .received(let number): .deliveryReceived(clientIdentifier: client, number: number)
                 case .removed(let number): .deliveryRemoved(clientIdentifier: client, number: number)
                 }
             })
+        if isAwaited { state.lastChange = position }
     }
 
     /// Tells what is said of a session, if it is stored at all; under its lock.
     func recordSession(_ state: inout HostedSession.State, on worker: Worker) {
         guard self.journal != nil, !state.isOver else { return }
-        guard state.expiry != .atDisconnect || state.will != nil else {
-            // A session that was stored for a while is over with its connection now.
-            return self.recordEnd(&state, on: worker)
-        }
-        state.session.isKept = state.expiry != .atDisconnect
+        // What was kept once is kept to its end, also when that will be the end of the connection: others may get what is left of it.
+        if state.expiry != .atDisconnect { state.session.isKept = true }
+        guard state.session.isKept || state.will != nil else { return self.recordEnd(&state, on: worker) }
         state.isStored = true
         self.record(
             .session(
@@ -61,9 +63,13 @@ extension BrokerEngine {
 
     // MARK: Times
 
-    func timeOfDay(_ time: Timestamp) -> Duration { self.epoch + (time - .start) }
+    // The time of day is asked for each time: it may be set right while the broker runs.
 
-    func timestamp(_ timeOfDay: Duration) -> Timestamp { .start + (timeOfDay - self.epoch) }
+    func timeOfDay(_ time: Timestamp) -> Duration { self.configuration.timeOfDay() + (time - self.clock.now()) }
+
+    func timestamp(_ timeOfDay: Duration) -> Timestamp {
+        self.clock.now() + (timeOfDay - self.configuration.timeOfDay())
+    }
 
     // MARK: Values
 

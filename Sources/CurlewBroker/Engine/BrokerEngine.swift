@@ -6,8 +6,8 @@ import Synchronization
 
 /// What all connections of a broker share: sessions, subscriptions, retained messages, rules.
 ///
-/// Nothing here belongs to a thread. Each part has a lock of its own. A session's is taken under that of the retained messages, and the
-/// journal's under any; no other is taken under another.
+/// Nothing here belongs to a thread. Each part has a lock of its own. A session's is taken under that of the retained messages, the
+/// journal's for changes under any, and its other one, for groups of changes, before any; else none is taken under another.
 final class BrokerEngine: Sendable {
     let configuration: MQTTBrokerConfiguration
     let clock: MonotonicClock
@@ -19,8 +19,6 @@ final class BrokerEngine: Sendable {
     let events: EventDispatch
     /// What changes is told to the store by it, if there is one.
     let journal: Journal?
-    /// The time of day when the clock began.
-    let epoch: Duration
 
     /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
     private let subscriptions = Mutex(SubscriptionIndex<Subscriber>())
@@ -54,7 +52,6 @@ final class BrokerEngine: Sendable {
         self.journal = configuration.store.map { store in
             Journal(store, clock: configuration.clock, logger: configuration.logger, workers: workers)
         }
-        self.epoch = configuration.timeOfDay() - (configuration.clock.now() - .start)
         self.connectionRate = Mutex(
             configuration.limits.connectionsPerSecond.map {
                 RateLimit(perSecond: $0, burst: $0, now: configuration.clock.now())

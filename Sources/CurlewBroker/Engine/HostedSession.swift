@@ -53,7 +53,7 @@ final class HostedSession: Sendable {
     }
 
     let clientIdentifier: String
-    /// Guards all there is of the session. Held for one message or one acknowledgement, and never while another is taken.
+    /// Guards all there is of the session. Held for one message or one acknowledgement; only the journal's is taken under it.
     let state: Mutex<State>
 
     init(client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds) {

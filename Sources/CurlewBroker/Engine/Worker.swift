@@ -86,13 +86,15 @@ final class LoopState {
     fileprivate var isFlushScheduled = false
     /// Connections that wait for the store.
     var waitingForCommit: [ConnectionHandle] = []
-    /// The last change that was made on this loop since a connection has asked.
+    /// Whether this loop is at something that is stored as a whole.
+    var isInGroup = false
+    /// The last change that was made on this loop since a connection has asked; 0 for none.
     private var change: UInt64 = 0
 
-    /// What is answered now has to wait until that change is stored.
-    func waitForCommit(of change: UInt64) { self.change = max(self.change, change) }
+    /// A change was made, which an answer may have to wait for.
+    func note(_ change: UInt64) { self.change = max(self.change, change) }
 
-    /// The last change since this was called before.
+    /// The last change since this was called before; 0 for none.
     func takeChange() -> UInt64 { exchange(&self.change, with: 0) }
 
     fileprivate func add(_ connection: ConnectionHandle, isOwn: Bool) {

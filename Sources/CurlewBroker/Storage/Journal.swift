@@ -10,30 +10,43 @@ final class Journal: Sendable {
         var changes: [MQTTBrokerChange] = []
         /// The position of the first of these.
         var first: UInt64 = 1
-        /// Where groups begin that are not at their end.
-        var groups: [ObjectIdentifier: UInt64] = [:]
+        /// Where a group begins that is not at its end.
+        var group: UInt64?
+        /// The number of the message that was changed last: one that goes to many clients weighs once.
+        var lastMessage: UInt64?
+        /// Where sessions have ended, until that is stored.
+        var ends: [String: UInt64] = [:]
         /// Whether a task is at work that commits.
         var isCommitting = false
-        var isStopping = false
         /// What is between two tries to commit.
         var pause: Task<Void, Never>?
-        /// Nothing is stored any more.
-        var hasGivenUp = false
+        var isStopping = false
+        /// Nothing is taken or stored any more.
+        var isOver = false
         var waiting: [UInt64: (position: UInt64, continuation: CheckedContinuation<Bool, Never>)] = [:]
         var nextWaiting: UInt64 = 0
+        /// Who is told that something is stored.
+        var workers: WorkerList?
 
         var end: UInt64 { self.first + UInt64(self.changes.count) }
         /// Up to where changes can be committed: a group is committed as a whole.
-        var ready: UInt64 { self.groups.values.min() ?? self.end }
-        var canCommit: Bool { self.ready > self.first }
+        var ready: UInt64 { self.group ?? self.end }
+
+        /// Whether a task has to be started that commits.
+        mutating func mustCommit() -> Bool {
+            guard !self.isCommitting, self.ready > self.first else { return false }
+            self.isCommitting = true
+            return true
+        }
     }
 
     private let store: any MQTTBrokerStore
     private let clock: MonotonicClock
     private let logger: Logger
-    private let workers: WorkerList
     /// Guards what is not committed. Taken under the locks of sessions and of the retained messages, and none is taken under it.
-    private let state = Mutex(State())
+    private let state: Mutex<State>
+    /// Held by the group that is open. Taken before any other lock.
+    private let groups = Mutex<Void>(())
     /// Up to where changes are stored.
     private let committed = Atomic<UInt64>(0)
     /// What is not stored yet, roughly, in bytes.
@@ -44,7 +57,7 @@ final class Journal: Sendable {
         self.store = store
         self.clock = clock
         self.logger = logger
-        self.workers = workers
+        self.state = Mutex(State(workers: workers))
     }
 
     /// Whether all up to that position is stored.
@@ -59,56 +72,51 @@ final class Journal: Sendable {
     func makeMessageNumber() -> UInt64 { self.nextMessage.wrappingAdd(1, ordering: .relaxed).oldValue }
 
     /// Has numbers begin behind those that are stored.
-    func begin(after number: UInt64) { self.nextMessage.store(number + 1, ordering: .relaxed) }
+    func begin(after number: UInt64) { self.nextMessage.store(number &+ 1, ordering: .relaxed) }
 
     // MARK: Changes
 
     /// Adds changes. Returns the position of the last one.
-    func append(_ changes: some Collection<MQTTBrokerChange>) -> UInt64 {
-        self.backlog.count(changes.reduce(0) { $0 + $1.weight })
+    func append(_ changes: some Collection<MQTTBrokerChange> & Sendable) -> UInt64 {
         let (position, mustCommit) = self.state.withLock { state in
+            guard !state.isOver else { return (state.end - 1, false) }
+            self.backlog.count(changes.weight(after: &state.lastMessage))
             state.changes.append(contentsOf: changes)
-            return (state.end - 1, Self.mustCommit(&state))
+            if case .sessionEnded(let client)? = changes.first { state.ends[client] = state.end - 1 }
+            return (state.end - 1, state.mustCommit())
         }
         if mustCommit { self.startCommitting() }
         return position
     }
 
-    /// Has what `body` changes be stored all at once, or not at all.
+    /// Where a session of that identifier has ended, if that is not stored yet; otherwise 0.
+    func end(of clientIdentifier: String) -> UInt64 { self.state.withLock { $0.ends[clientIdentifier] ?? 0 } }
+
+    /// Has what `body` changes be stored all at once, or not at all. Other groups wait meanwhile.
     ///
     /// - Parameter worker: On whose loop this is called.
-    func group<Result>(on worker: Worker, _ body: () -> Result) -> Result {
-        let id = ObjectIdentifier(worker)
-        let isOuter = self.state.withLock { state in
-            guard state.groups[id] == nil else { return false }
-            state.groups[id] = state.end
-            return true
+    func group<Result: Sendable>(on worker: Worker, _ body: () -> Result) -> Result {
+        guard !worker.onLoop.isInGroup else { return body() }
+        return self.groups.withLock { _ in
+            worker.onLoop.isInGroup = true
+            self.state.withLock { $0.group = $0.end }
+            let result = body()
+            let mustCommit = self.state.withLock { state in
+                state.group = nil
+                return state.mustCommit()
+            }
+            worker.onLoop.isInGroup = false
+            if mustCommit { self.startCommitting() }
+            return result
         }
-        let result = body()
-        guard isOuter else { return result }
-        let mustCommit = self.state.withLock { state in
-            state.groups[id] = nil
-            return Self.mustCommit(&state)
-        }
-        if mustCommit { self.startCommitting() }
-        return result
     }
 
     // MARK: Committing
-
-    /// Whether a task has to be started that commits.
-    private static func mustCommit(_ state: inout State) -> Bool {
-        guard !state.isCommitting, state.canCommit else { return false }
-        state.isCommitting = true
-        return true
-    }
 
     private func startCommitting() {
         Task {
             while let (changes, last) = self.takeBatch() {
                 guard await self.commit(changes) else { return self.giveUp() }
-                self.backlog.count(-changes.reduce(0) { $0 + $1.weight })
-                self.committed.store(last, ordering: .releasing)
                 self.tell(last)
             }
         }
@@ -116,7 +124,7 @@ final class Journal: Sendable {
 
     private func takeBatch() -> (changes: [MQTTBrokerChange], last: UInt64)? {
         self.state.withLock { state in
-            guard state.canCommit else {
+            guard state.ready > state.first, !state.isOver else {
                 state.isCommitting = false
                 return nil
             }
@@ -160,23 +168,19 @@ final class Journal: Sendable {
 
     // MARK: Waiting
 
-    /// Has those go on who wait for a position up to this one.
+    /// All up to that position is stored: has those go on who wait for it.
     private func tell(_ last: UInt64) {
-        let ready = self.state.withLock { state in
+        self.committed.store(last, ordering: .releasing)
+        let (ready, workers) = self.state.withLock { state in
+            state.lastMessage = nil
+            self.backlog.store(state.changes.weight(after: &state.lastMessage), ordering: .relaxed)
+            if !state.ends.isEmpty { state.ends = state.ends.filter { $0.value > last } }
             let ready = state.waiting.filter { $0.value.position <= last }
             for id in ready.keys { state.waiting[id] = nil }
-            return ready.values
+            return (ready.values.map(\.continuation), state.workers?.all ?? [])
         }
-        for (_, continuation) in ready { continuation.resume(returning: true) }
-        for worker in self.workers.all { worker.eventLoop.execute { worker.changesCommitted() } }
-    }
-
-    private func giveUp() {
-        let waiting = self.state.withLock { state in
-            state.hasGivenUp = true
-            return exchange(&state.waiting, with: [:])
-        }
-        for (_, continuation) in waiting.values { continuation.resume(returning: false) }
+        for continuation in ready { continuation.resume(returning: true) }
+        for worker in workers { worker.eventLoop.execute { worker.changesCommitted() } }
     }
 
     /// Waits until all up to a position is stored.
@@ -191,7 +195,7 @@ final class Journal: Sendable {
             await withCheckedContinuation { continuation in
                 let outcome = self.state.withLock { state -> Bool? in
                     if self.isCommitted(position) { return true }
-                    if state.hasGivenUp || Task.isCancelled { return false }
+                    if state.isOver || Task.isCancelled { return false }
                     state.waiting[id] = (position, continuation)
                     return nil
                 }
@@ -202,26 +206,31 @@ final class Journal: Sendable {
         }
     }
 
-    /// Has all stored that has changed, as far as it can be; nothing may change afterwards.
+    // MARK: The end
+
+    /// Has all stored that has changed, as far as the store can do it before ``giveUp()``. Nothing is taken afterwards.
     func finish() async {
         let last = self.state.withLock { state in
             state.isStopping = true
             state.pause?.cancel()
             return state.end - 1
         }
-        _ = await self.wait(for: last)
+        // Whoever stops the broker may have been cancelled, which is no reason to lose anything.
+        _ = await Task { await self.wait(for: last) }.value
+        self.giveUp()
     }
-}
 
-extension MQTTBrokerChange {
-    /// What it weighs in memory, roughly.
-    fileprivate var weight: Int {
-        let message: MQTTBrokerSnapshot.Message? =
-            switch self {
-            case .deliveryAdded(_, let delivery): delivery.message
-            case .retained(let retained): retained.message
-            default: nil
+    /// Stores nothing any more.
+    func giveUp() {
+        let (waiting, lost) = self.state.withLock { state in
+            defer {
+                state.isOver = true
+                state.workers = nil
+                state.changes = []
             }
-        return 200 + (message?.content.payload.readableBytes ?? 0)
+            return (exchange(&state.waiting, with: [:]), state.isOver ? 0 : state.changes.count)
+        }
+        if lost > 0 { self.logger.error("changes were not stored", metadata: ["changes": "\(lost)"]) }
+        for (_, continuation) in waiting.values { continuation.resume(returning: false) }
     }
 }

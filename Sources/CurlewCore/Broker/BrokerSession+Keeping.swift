@@ -64,12 +64,14 @@ extension BrokerSession {
         return self.nextNumber
     }
 
-    /// Takes up the messages that were kept, in a new session.
+    /// Takes up the messages that were kept, in a new session. Of two with the same packet identifier the first one counts.
     package mutating func restore(_ kept: [Kept]) {
         let kept = kept.sorted { $0.number < $1.number }
-        self.nextNumber = (kept.last?.number ?? 0) + 1
+        self.nextNumber = (kept.last?.number ?? 0) &+ 1
         var inFlight: [(PacketID, Sent, InFlightTable<Sent>.Lane)] = []
+        var identifiers: Set<PacketID> = []
         for one in kept {
+            if let id = one.packetID, !identifiers.insert(id).inserted { continue }
             switch (one.message, one.packetID) {
             case (let message?, let id?):
                 let pending = Pending(message: message, terms: one.terms, number: one.number)

@@ -7,10 +7,11 @@ import Testing
 @Suite("A broker that crashes", .timeLimit(.minutes(2)))
 struct CrashTests {
     private let network = InMemoryNetwork()
-    private let endpoint = Endpoint(host: "broker", port: 1883)
+    /// Each listens on an event loop of its own.
+    private let hosts = ["a", "b", "c"]
 
-    private func client(_ identifier: String) throws -> MQTTClient {
-        var configuration = MQTTConfiguration(server: .mqtt("broker"))
+    private func client(_ identifier: String, at host: String) throws -> MQTTClient {
+        var configuration = MQTTConfiguration(server: .mqtt(host))
         configuration.connectorOverride = self.network
         configuration.clientIdentifier = .given(identifier)
         configuration.session.cleanStart = false
@@ -21,7 +22,8 @@ struct CrashTests {
     }
 
     private func startBroker(_ store: GatedStore) async throws -> MQTTBroker {
-        var configuration = MQTTBrokerConfiguration(listeners: [.inMemory(self.network, at: self.endpoint)])
+        var configuration = MQTTBrokerConfiguration(
+            listeners: self.hosts.map { .inMemory(self.network, at: Endpoint(host: $0, port: 1883)) })
         configuration.systemTopicInterval = .zero
         configuration.store = store
         let broker = MQTTBroker(configuration)
@@ -35,9 +37,14 @@ struct CrashTests {
     func crashes(seed: Int) async throws {
         var store = GatedStore()
         var broker = try await self.startBroker(store)
-        let (publisher, subscriber) = (try self.client("publisher"), try self.client("subscriber"))
-        try await publisher.connect()
+        let subscriber = try self.client("subscriber", at: "c")
         try await subscriber.connect()
+        var publishers: [MQTTClient] = []
+        for host in ["a", "b", "b"] {
+            let publisher = try self.client("publisher-\(publishers.count)", at: host)
+            try await publisher.connect()
+            publishers.append(publisher)
+        }
         let messages = try await subscriber.subscribe(to: "t/#")
         let receiving = Task {
             var received: [String: Int] = [:]
@@ -48,12 +55,13 @@ struct CrashTests {
             return received
         }
         // Each of these needs two commits after another; so all crashes below come before the end.
-        let publishing = Task {
+        let publishing = Task { [publishers] in
             try await withThrowingTaskGroup { lanes in
                 for (lane, qos) in [QoS.exactlyOnce, .exactlyOnce, .atLeastOnce].enumerated() {
                     lanes.addTask {
                         for number in 0..<80 {
-                            try await publisher.publish("\(qos.rawValue):\(lane):\(number)", to: "t/\(lane)", qos: qos)
+                            try await publishers[lane].publish(
+                                "\(qos.rawValue):\(lane):\(number)", to: "t/\(lane)", qos: qos)
                         }
                     }
                 }
@@ -68,11 +76,11 @@ struct CrashTests {
             broker = try await self.startBroker(store)
         }
         try await publishing.value
-        try await publisher.publish("end", to: "t/end", qos: .exactlyOnce)
+        try await publishers[0].publish("end", to: "t/end", qos: .exactlyOnce)
         let received = try await receiving.value
         #expect(received.count == 240)
         for (text, count) in received { #expect(text.hasPrefix("2:") ? count == 1 : count >= 1, "\(text)") }
-        await publisher.disconnect()
+        for publisher in publishers { await publisher.disconnect() }
         await subscriber.disconnect()
         await broker.stop()
     }

@@ -6,7 +6,7 @@ import NIOCore
 import Testing
 
 /// A client whose session outlives its connection.
-private func keep(_ connect: inout Connect) {
+func keep(_ connect: inout Connect) {
     connect.cleanStart = false
     connect.properties = Properties([.sessionExpiryInterval(1000)])
 }
@@ -197,120 +197,6 @@ struct StorageTests {
         #expect(left.snapshot.sessions.keys.sorted() == ["w"])
     }
 
-    @Test("Nobody is told of what is not committed, and nobody else waits", arguments: [QoS.atLeastOnce, .exactlyOnce])
-    func waits(qos: QoS) async throws {
-        let store = GatedStore()
-        try await withPeers({ $0.store = store }) { peers in
-            let subscriber = try await peers.connect("s", keep)
-            _ = try await subscriber.subscribe("t")
-            let publisher = try await peers.connect("p")
-            let other = try await peers.connect("o")
-            _ = try await other.subscribe("o")
-            store.change {
-                $0.isOpen = false
-                $0.changes = []
-            }
-            try await publisher.publish("1", to: "t", qos: qos)
-            try await store.wait(for: "the message") { !$0.changes.isEmpty }
-            // Who has nothing to do with it goes on.
-            #expect(try await other.deliver("2", to: "nobody", qos: qos) == .noMatchingSubscribers)
-            try await other.publish("3", to: "o", qos: .atMostOnce)
-            #expect(try await String(buffer: other.receivePublish().payload) == "3")
-            let before = store.now.commits
-            let opening = Task {
-                for _ in 0..<100 { await Task.yield() }
-                store.change { $0.isOpen = true }
-            }
-            _ = try await publisher.receive()
-            #expect(store.now.commits > before)
-            #expect(try await String(buffer: subscriber.receivePublish().payload) == "1")
-            await opening.value
-        }
-    }
-
-    @Test("What clients send while a commit takes its time is committed together")
-    func groupCommit() async throws {
-        let store = GatedStore()
-        try await withPeers({ $0.store = store }) { peers in
-            let subscriber = try await peers.connect("s", keep)
-            _ = try await subscriber.subscribe("t")
-            subscriber.close()
-            while peers.broker.clients.contains(where: { $0.identifier == "s" }) { await Task.yield() }
-            let publisher = try await peers.connect("p")
-            store.change { $0.isOpen = false }
-            try await publisher.publish("0", to: "t", qos: .atLeastOnce)
-            try await store.wait(for: "the first") { $0.changes.contains { $0.isDelivery } }
-            let before = store.now.commits
-            for id: UInt16 in 2...100 { try await publisher.publish("\(id)", to: "t", qos: .atLeastOnce, id: id) }
-            while peers.broker.statistics.queuedBytes < 100 * 100 { await Task.yield() }
-            while peers.broker.sessions.first(where: { $0.client.identifier == "s" })?.queuedMessages != 100 {
-                await Task.yield()
-            }
-            store.change { $0.isOpen = true }
-            for id: UInt16 in 1...100 {
-                guard case .puback(let ack) = try await publisher.receive() else { throw PeerError.closed }
-                #expect(ack.packetID.rawValue == id)
-            }
-            // The one that waited, and all others in one or, while the last of them came, two.
-            #expect(store.now.commits - before <= 3)
-        }
-    }
-
-    @Test("What is not kept costs no commit: sessions that end with their connections, and QoS 0")
-    func volatile() async throws {
-        let store = GatedStore()
-        try await withPeers({ $0.store = store }) { peers in
-            let subscriber = try await peers.connect("s")
-            _ = try await subscriber.subscribe("t")
-            let publisher = try await peers.connect("p")
-            for qos in [QoS.atMostOnce, .atLeastOnce, .exactlyOnce] {
-                try await publisher.publish("x", to: "t", qos: qos)
-                _ = try await subscriber.receivePublish()
-            }
-        }
-        #expect(store.now.changes == [])
-    }
-
-    @Test("A store that fails is asked again, and nothing is lost")
-    func failingStore() async throws {
-        let clock = TestClock()
-        let store = GatedStore()
-        try await withPeers({
-            $0.store = store
-            $0.clock = MonotonicClock(clock)
-        }) { peers in
-            let subscriber = try await peers.connect("s", keep)
-            _ = try await subscriber.subscribe("t")
-            let publisher = try await peers.connect("p")
-            store.change { $0.commitsLeft = 0 }
-            try await publisher.publish("1", to: "t", qos: .atLeastOnce)
-            try await store.wait(for: "the failure") { $0.failures == 1 }
-            store.change { $0.commitsLeft = nil }
-            while store.now.changes.count(where: \.isDelivery) < 2 {
-                clock.advance(by: .milliseconds(100))
-                await Task.yield()
-            }
-            guard case .puback = try await publisher.receive() else { throw PeerError.closed }
-            #expect(try await String(buffer: subscriber.receivePublish().payload) == "1")
-        }
-    }
-
-    @Test("A publish of the program returns when it is committed, and throws when it never is")
-    func localPublish() async throws {
-        let store = GatedStore()
-        try await withPeers({ $0.store = store }) { peers in
-            try await peers.broker.publish("kept", to: "t", retain: true)
-            #expect(store.now.kept.retained.count == 1)
-            store.change { $0.commitsLeft = 0 }
-            let publishing = Task { try await peers.broker.publish("lost", to: "t", retain: true) }
-            try await store.wait(for: "the failure") { $0.failures > 0 }
-            await peers.broker.stop()
-            let outcome = await publishing.result
-            #expect(throws: MQTTBrokerError.self) { try outcome.get() }
-        }
-        #expect(store.now.kept.retained.values.map(\.message.content.text) == ["kept"])
-    }
-
     @Test("A store that cannot be read keeps the broker from starting")
     func unreadable() async throws {
         struct Broken: MQTTBrokerStore {
@@ -323,8 +209,84 @@ struct StorageTests {
         let error = await #expect(throws: MQTTBrokerError.self) { try await broker.start() }
         #expect(error?.code == .storageFailed)
     }
-}
 
-extension MQTTBrokerChange {
-    fileprivate var isDelivery: Bool { if case .deliveryAdded = self { true } else { false } }
+    @Test("A start that fails leaves what is stored as it is")
+    func failedStart() async throws {
+        let clock = TestClock()
+        let store = MQTTMemoryStore()
+        try await withPeers({ $0.store = store }) { peers in _ = try await peers.connect("s", keep) }
+        let before = store.snapshot
+        try await withBroker { other in
+            let port = try #require(await other.broker.listeners.first?.port)
+            var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: port)])
+            configuration.store = store
+            configuration.clock = MonotonicClock(clock)
+            await #expect(throws: MQTTBrokerError.self) { try await MQTTBroker(configuration).start() }
+        }
+        clock.advance(by: .seconds(2000))
+        #expect(store.snapshot == before)
+    }
+
+    @Test("A session that is over by its time, or by a clean start, is not back after a crash [MQTT-3.1.2-4]")
+    func overIsOver() async throws {
+        let store = GatedStore()
+        try await withPeers({ $0.store = store }) { peers in
+            let first = try await peers.connect("s", keep)
+            _ = try await first.subscribe("t")
+            let second = try await peers.connect("s")
+            #expect(!second.connAck.sessionPresent)
+            // The broker crashes.
+            store.change { $0.commitsLeft = 0 }
+        }
+        try await withPeers({ $0.store = MQTTMemoryStore(store.now.kept) }) { peers in
+            let peer = try await peers.connect("s", keep)
+            #expect(!peer.connAck.sessionPresent)
+            #expect(peers.broker.statistics.subscriptions == 0)
+        }
+    }
+
+    @Test("What waits for a member of a shared subscription goes to the others at once or not at all [MQTT-4.8.2-5]")
+    func sharedSubscription() async throws {
+        let store = MQTTMemoryStore()
+        try await withPeers({ $0.store = store }) { peers in
+            let (first, second) = (try await peers.connect("1", keep), try await peers.connect("2", keep))
+            _ = try await first.subscribe("$share/g/t")
+            first.close()
+            while peers.broker.clients.count > 1 { await Task.yield() }
+            let publisher = try await peers.connect("p")
+            for number in 0..<5 { _ = try await publisher.deliver("\(number)", to: "t", qos: .exactlyOnce) }
+            _ = try await second.subscribe("$share/g/t")
+            second.close()
+            while peers.broker.clients.count > 1 { await Task.yield() }
+            let leaving = try await peers.connect("1") {
+                $0.cleanStart = true
+                $0.properties = Properties([.sessionExpiryInterval(0)])
+            }
+            try await leaving.expectNothing()
+        }
+        let kept = store.snapshot
+        #expect(kept.sessions.keys.sorted() == ["2"])
+        let waiting = kept.sessions["2"]?.deliveries.values.sorted { $0.number < $1.number } ?? []
+        #expect(waiting.compactMap { $0.message?.content.text } == ["0", "1", "2", "3", "4"])
+    }
+
+    @Test("A broker whose task is cancelled stores all before it ends")
+    func cancelledRun() async throws {
+        let store = GatedStore()
+        var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0)])
+        configuration.store = store
+        configuration.systemTopicInterval = .zero
+        let broker = MQTTBroker(configuration)
+        let running = Task { try await broker.run() }
+        while await broker.listeners.isEmpty { await Task.yield() }
+        store.change { $0.isOpen = false }
+        let publishing = Task { try await broker.publish("kept", to: "t", retain: true) }
+        try await store.wait(for: "the message") { !$0.changes.isEmpty }
+        running.cancel()
+        while await !broker.listeners.isEmpty { await Task.yield() }
+        store.change { $0.isOpen = true }
+        try await running.value
+        #expect(store.now.kept.retained.count == 1)
+        #expect(try await publishing.value == 0)
+    }
 }

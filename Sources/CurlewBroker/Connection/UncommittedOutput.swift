@@ -2,7 +2,7 @@ import DequeModule
 import NIOCore
 
 /// What is written to a client and must not leave before the store has committed what it tells of.
-struct HeldOutput {
+struct UncommittedOutput {
     private var parts = Deque<(change: UInt64, bytes: ByteBuffer)>()
     /// How many bytes these are.
     private(set) var byteCount = 0
@@ -31,5 +31,5 @@ struct HeldOutput {
         return ready
     }
 
-    mutating func removeAll() { self = HeldOutput() }
+    mutating func removeAll() { self = UncommittedOutput() }
 }
