@@ -69,7 +69,10 @@ struct CrashTests {
             }
         }
         for crash in 1...6 {
-            store.change { $0.commitsLeft = 1 + (seed * 7 + crash * 5) % 19 }
+            store.change {
+                $0.commitsLeft = 1 + (seed * 7 + crash * 5) % 19
+                $0.keepsFirstFailure = crash % 2 == 0
+            }
             try await store.wait(for: "the crash") { $0.failures > 0 }
             await broker.stop()
             store = GatedStore(store.now.kept)

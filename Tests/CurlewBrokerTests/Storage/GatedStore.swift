@@ -11,6 +11,8 @@ final class GatedStore: MQTTBrokerStore {
         var isOpen: Bool
         /// How many commits succeed before all fail; `nil` for any number.
         var commitsLeft: Int?
+        /// Whether the first of those that fail is kept all the same: the store crashes before it can say so.
+        var keepsFirstFailure = false
         /// All that was handed over, committed or not.
         var changes: [MQTTBrokerChange] = []
         var commits = 0
@@ -39,6 +41,7 @@ final class GatedStore: MQTTBrokerStore {
         let isDone = self.state.change { state in
             if state.commitsLeft == 0 {
                 state.failures += 1
+                if state.keepsFirstFailure, state.failures == 1 { for change in changes { state.kept.apply(change) } }
                 return false
             }
             if let left = state.commitsLeft { state.commitsLeft = left - 1 }
