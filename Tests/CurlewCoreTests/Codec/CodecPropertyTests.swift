@@ -36,7 +36,7 @@ struct CodecPropertyTests {
     )
     func streams(version: ProtocolVersion, sender: PacketDecoder.Sender) throws {
         var packets = RandomPackets(seed: 0x57_2EA4, version: version, sender: sender)
-        var generator = SeededGenerator(seed: 1)
+        var generator = SplitMix64(seed: 1)
         let sent = (0..<300).map { _ in packets.next() }
         var stream = ByteBuffer()
         for packet in sent { try packet.encode(into: &stream, version: version) }
@@ -56,7 +56,7 @@ struct CodecPropertyTests {
 
     @Test("No change to valid bytes makes the decoder trap", arguments: ProtocolVersion.allCases)
     func mutations(version: ProtocolVersion) {
-        var generator = SeededGenerator(seed: 0xBAD_B17E5)
+        var generator = SplitMix64(seed: 0xBAD_B17E5)
         let vectors = Vector.table.filter { $0.versions.contains(version) }
         for vector in vectors {
             for _ in 0..<60 {
@@ -71,7 +71,7 @@ struct CodecPropertyTests {
         "No bytes at all make the decoder trap", arguments: ProtocolVersion.allCases, PacketDecoder.Sender.allCases
     )
     func noise(version: ProtocolVersion, sender: PacketDecoder.Sender) {
-        var generator = SeededGenerator(seed: 0x0153)
+        var generator = SplitMix64(seed: 0x0153)
         for _ in 0..<3000 {
             let count = Int.random(in: 0...40, using: &generator)
             var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
@@ -85,7 +85,7 @@ struct CodecPropertyTests {
         }
     }
 
-    private static func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {
+    private static func mutate(_ bytes: inout [UInt8], _ generator: inout SplitMix64) {
         guard !bytes.isEmpty else { return }
         let index = Int.random(in: 0..<bytes.count, using: &generator)
         switch Int.random(in: 0..<6, using: &generator) {

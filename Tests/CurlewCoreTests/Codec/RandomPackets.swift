@@ -1,29 +1,14 @@
 import CurlewCore
 import NIOCore
 
-/// A generator whose numbers are the same in every run (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    init(seed: UInt64) { self.state = seed }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var value = self.state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
-
 /// Makes valid packets of every kind.
 struct RandomPackets {
-    private var generator: SeededGenerator
+    private var generator: SplitMix64
     let version: ProtocolVersion
     let sender: PacketDecoder.Sender
 
     init(seed: UInt64, version: ProtocolVersion, sender: PacketDecoder.Sender) {
-        self.generator = SeededGenerator(seed: seed)
+        self.generator = SplitMix64(seed: seed)
         self.version = version
         self.sender = sender
     }
