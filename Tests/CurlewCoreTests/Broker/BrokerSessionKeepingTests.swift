@@ -85,7 +85,15 @@ private struct KeptSession {
         var (out, packets) = (ByteBuffer(), [Packet]())
         _ = session.pump(limit: .max, now: self.now, into: &out)
         var decoder = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: 1 << 20)
-        while let packet = try decoder.decode(from: &out) { packets.append(packet) }
+        while let packet = try decoder.decode(from: &out) {
+            // What is sent for the first time may get any identifier.
+            if case .publish(var publish) = packet, !publish.dup {
+                publish.packetID = nil
+                packets.append(.publish(publish))
+            } else {
+                packets.append(packet)
+            }
+        }
         return packets
     }
 }
