@@ -21,6 +21,7 @@ struct StorageTests {
             #expect(
                 try await subscriber.subscribe("t/#", "$share/group/u", identifier: 7) == [.grantedQoS2, .grantedQoS2])
             try await subscriber.send(.disconnect(Disconnect()))
+            #expect(try await subscriber.receiveEnd() == nil)
             let publisher = try await peers.connect("p")
             for number in 0..<5 {
                 #expect(try await publisher.deliver("\(number)", to: "t/\(number)") == .success)
