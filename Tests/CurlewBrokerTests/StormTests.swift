@@ -19,7 +19,8 @@ struct StormTests {
             var connect = ByteBuffer()
             try Packet.connect(Connect(clientIdentifier: "slow")).encode(into: &connect, version: .v5_0)
             for _ in 0..<7 {
-                try dripping.send(#require(connect.readSlice(length: 1)))
+                let byte = connect.readSlice(length: 1)
+                dripping.send(try #require(byte))
                 try await punctual.expectNothing()
                 try await clock.advanceToSleeper(within: .seconds(1))
             }
@@ -38,7 +39,7 @@ struct StormTests {
             }
             let (greedy, other) = (try await peers.connect("greedy"), try await peers.connect("other"))
             greedy.setReading(false)
-            let subscribe = Subscribe(try #require(PacketID(1)), [Subscribe.Subscription(TopicFilter("#"))])
+            let subscribe = Subscribe(try #require(PacketID(1)), [Subscribe.Subscription(try TopicFilter("#"))])
             try await greedy.send(.subscribe(subscribe))
             while peers.broker.statistics.subscriptions == 0 { await Task.yield() }
             // In slices, and as fast as they are taken: here, not at all.
