@@ -39,11 +39,9 @@ final class ClientConnection: LinkHandler {
 
     let connect: Connect
     private(set) var phase = Phase.handshake
-    private var decoder: PacketDecoder
-    /// The beginning of a packet whose end has not come yet.
-    private var partial: ByteBuffer?
-    /// What came and was not looked at yet; more than one read only while `isReading`.
-    private var unread = CircularBuffer<ByteBuffer>(initialCapacity: 1)
+    private var input: PacketInput
+    /// Whether something came that was not looked at yet.
+    private var hasUnread = false
     private var isReading = false
     /// How many packets are taken to the session at once: the lock is held for so long.
     private static let batchSize = 512
@@ -75,9 +73,10 @@ final class ClientConnection: LinkHandler {
         self.connect = connect
         self.opening = opening
         self.closed = closed
-        self.decoder = PacketDecoder(
-            from: .server, version: connect.version,
-            maximumPacketSize: UInt32(clamping: client.configuration.session.maximumPacketSize))
+        self.input = PacketInput(
+            PacketDecoder(
+                from: .server, version: connect.version,
+                maximumPacketSize: UInt32(clamping: client.configuration.session.maximumPacketSize)))
         self.keepAlive = KeepAlive(
             interval: connect.keepAlive, responseTimeout: client.configuration.connection.pingTimeout,
             now: client.clock.now())
@@ -87,27 +86,22 @@ final class ClientConnection: LinkHandler {
     // MARK: Reading
 
     func linkRead(_ bytes: ByteBuffer) {
-        self.unread.append(bytes)
+        guard self.phase == .handshake || self.phase == .connected else { return }
+        self.input.append(bytes)
+        self.hasUnread = true
         // A write that fails has the socket read what is left, in the middle of what an earlier read led to: it has to wait.
         guard !self.isReading else { return }
         self.isReading = true
         defer { self.isReading = false }
-        while let bytes = self.unread.popFirst() { self.read(bytes) }
+        while exchange(&self.hasUnread, with: false) { self.read() }
     }
 
-    private func read(_ bytes: ByteBuffer) {
+    private func read() {
         guard self.phase == .handshake || self.phase == .connected else { return }
         self.keepAlive.received(at: self.client.clock.now())
-        var bytes = bytes
-        let hadPartial = self.partial != nil
-        if hadPartial {
-            self.partial?.writeBuffer(&bytes)
-            if let whole = exchange(&self.partial, with: nil) { bytes = whole }
-        }
         var violation: DecodingError?
-        let before = bytes.readerIndex
         do throws(DecodingError) {
-            while let packet = try self.decoder.decode(from: &bytes) {
+            while let packet = try self.input.next() {
                 self.packets.append(consume packet)
                 guard self.packets.count == Self.batchSize else { continue }
                 self.process()
@@ -117,24 +111,11 @@ final class ClientConnection: LinkHandler {
             violation = error
         }
         self.process()
-        if hadPartial, bytes.readerIndex == before {
-            self.partial = bytes  // still the same packet: the buffer grows, nothing is copied
-        } else {
-            self.keepPartial(bytes)
-        }
         if let violation, self.phase == .handshake || self.phase == .connected {
             self.close(
                 violation.reasonCode,
                 MQTTError(.protocolViolation, "The server sent bytes that are not MQTT: \(violation)."))
         }
-    }
-
-    /// Keeps the beginning of a packet in a buffer of its own: the one it came in may be shared with many messages.
-    private func keepPartial(_ bytes: ByteBuffer) {
-        guard bytes.readableBytes > 0 else { return }
-        var partial = ByteBufferAllocator().buffer(capacity: max(1024, bytes.readableBytes * 2))
-        partial.writeImmutableBuffer(bytes)
-        self.partial = partial
     }
 
     func linkReadCompleted() {
@@ -336,7 +317,6 @@ final class ClientConnection: LinkHandler {
         self.closing.error = self.closing.error ?? error
         if let deadline = self.keepAliveDeadline { self.client.deadlines.cancel(deadline) }
         self.client.connectionLost(self)
-        self.partial = nil
     }
 
     func linkClosed(_ error: TransportError?) {
