@@ -212,16 +212,20 @@ if Context.environment["CURLEW_BENCHMARKS"] != nil {
     ]
 }
 if Context.environment["CURLEW_FUZZING"] != nil {
-    package.targets.append(.target(name: "LibFuzzer", path: "Fuzzing/LibFuzzer"))
-    package.targets += ["FuzzBroker", "FuzzDecoder", "FuzzSession"].map { name in
+    let fuzzed: [Target.Dependency] = [
+        nioCore, "CurlewCore", "CurlewTransport", "CurlewBroker",
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+    ]
+    package.targets += [
+        .target(name: "LibFuzzer", path: "Fuzzing/LibFuzzer"),
+        .target(name: "TaskHook", path: "Fuzzing/TaskHook"),
+        // What the targets that fuzz the broker share.
+        .target(
+            name: "FuzzSupport", dependencies: fuzzed + ["TaskHook"], path: "Fuzzing/Support", swiftSettings: settings),
+    ]
+    package.targets += ["FuzzBroker", "FuzzDecoder", "FuzzSession", "FuzzTraffic"].map { name in
         .executableTarget(
-            name: name,
-            dependencies: [
-                nioCore, "CurlewCore", "CurlewTransport", "CurlewBroker", "LibFuzzer",
-                .product(name: "NIOEmbedded", package: "swift-nio"),
-            ],
-            path: "Fuzzing/\(name)",
-            swiftSettings: settings
-        )
+            name: name, dependencies: fuzzed + ["FuzzSupport", "LibFuzzer"], path: "Fuzzing/\(name)",
+            swiftSettings: settings)
     }
 }

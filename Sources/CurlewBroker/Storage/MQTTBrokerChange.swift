@@ -1,6 +1,8 @@
 public import CurlewCore
 
 /// What has changed of what a store keeps.
+///
+/// An enumeration though more may come: a store must not pass over a change that it does not know.
 public enum MQTTBrokerChange: Sendable, Hashable {
     /// A session has begun, or something has changed that is said of it; its subscriptions and messages stay.
     case session(MQTTBrokerSnapshot.Session.About)

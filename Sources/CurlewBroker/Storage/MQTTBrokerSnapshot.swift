@@ -1,6 +1,6 @@
 public import CurlewCore
 
-/// All that a store keeps of a broker.
+/// All that a store keeps of a broker: the session state of MQTT 5.0 section 4.1, and retained messages.
 ///
 /// Times are durations since the beginning of 1970 in UTC, for a broker's own clock ends with it.
 public struct MQTTBrokerSnapshot: Sendable, Hashable {
