@@ -1,0 +1,132 @@
+import CurlewCore
+
+// Who gets which message.
+extension Model {
+    /// A message is published. Returns the reason code that acknowledges it.
+    func route(_ number: Int, from publisher: Session) -> ReasonCode {
+        let message = self.messages[number]
+        let routing = message.routings + 1
+        self.messages[number].routings = routing
+        if message.retain {
+            self.retainedVersions += 1
+            self.retained[message.topic] = Retained(
+                number: number, routing: routing, version: self.retainedVersions)
+        }
+        var receivers = 0
+        for session in self.sessions.values {
+            guard let due = self.due(number, to: session, isOwn: session === publisher) else { continue }
+            receivers += 1
+            guard due.qos > .atMostOnce || session.wire != nil else { continue }
+            if message.qos == .exactlyOnce || message.isWill {
+                expect(session.routed.insert(number).inserted, "message \(number) is passed on a second time")
+            }
+            session.due.append(
+                Session.Due(
+                    number: number, qos: due.qos, retain: due.retain, identifiers: due.identifiers,
+                    routing: routing, isOrdered: routing == 1 && !message.isWill))
+        }
+        for filter in Names.filters.indices where Names.isShared(filter) && Names.matches(filter, message.topic) {
+            let grants = self.sessions.values.compactMap { $0.subscriptions[filter] }
+            guard !grants.isEmpty else { continue }
+            receivers += 1
+            let isCertain = message.qos > .atMostOnce && grants.allSatisfy { $0.qos > .atMostOnce }
+            self.shared.append(Shared(filter: filter, number: number, routing: routing, isCertain: isCertain))
+        }
+        return receivers == 0 ? .noMatchingSubscribers : .success
+    }
+
+    /// How a session gets a message by its own subscriptions, if it does.
+    private func due(
+        _ number: Int, to session: Session, isOwn: Bool
+    ) -> (qos: QoS, retain: Bool, identifiers: [UInt32])? {
+        let message = self.messages[number]
+        let grants = session.subscriptions.filter { filter, grant in
+            !Names.isShared(filter) && Names.matches(filter, message.topic) && !(isOwn && grant.noLocal)
+        }.values
+        guard let granted = grants.map(\.qos).max() else { return nil }
+        return (
+            min(message.qos, granted), message.retain && grants.contains { $0.retainAsPublished },
+            grants.compactMap(\.identifier).sorted()
+        )
+    }
+
+    /// A subscription brings the retained messages that match it.
+    func oweRetained(_ filter: Int, _ subscription: Session.Subscription, to session: Session) {
+        session.disownRetained(filter)
+        for (topic, retained) in self.retained where Names.matches(filter, topic) {
+            session.retained.append(
+                Session.Retained(
+                    number: retained.number, qos: min(self.messages[retained.number].qos, subscription.qos),
+                    filter: filter, identifiers: subscription.identifier.map { [$0] } ?? [], version: retained.version))
+        }
+    }
+
+    // MARK: What is sent
+
+    /// A message is sent that was not sent before: takes away what it was due to. Returns the shared subscription that it is sent by, if any.
+    ///
+    /// A client before 5.0 is not told by which subscription a message comes. Where that leaves a doubt, nothing else that it may have been due
+    /// to has to come any more.
+    func take(_ number: Int, _ packet: Publish, for session: Session, on wire: Wire) -> Int? {
+        let identifiers = wire.version == .v5_0 ? packet.properties.subscriptionIdentifiers.sorted() : nil
+        let own = session.due.firstIndex {
+            $0.number == number && $0.qos == packet.qos && $0.retain == packet.retain
+                && (identifiers == nil || identifiers == $0.identifiers)
+        }
+        let shared = self.shared.first(whereSurest: \.isCertain) { shared in
+            shared.number == number && session.mayGet(shared, self.messages[number], packet, identifiers)
+        }
+        let retained = session.retained.first(whereSurest: \.isOwed) {
+            $0.number == number && $0.qos == packet.qos && packet.retain
+                && (identifiers == nil || identifiers == $0.identifiers)
+        }
+        if let own {
+            if let shared { self.shared[shared].isCertain = false }
+            if let retained { session.retained[retained].isOwed = false }
+            self.keepOrder(session.due.remove(at: own), of: session)
+            return nil
+        }
+        if let retained {
+            if let shared { self.shared[shared].isCertain = false }
+            session.retained.remove(at: retained)
+            return nil
+        }
+        guard let shared else { violation("\(packet.topic?.string ?? "") \(number) is sent, but not due") }
+        return self.shared.remove(at: shared).filter
+    }
+
+    private func keepOrder(_ due: Session.Due, of session: Session) {
+        guard due.isOrdered else { return }
+        let message = self.messages[due.number]
+        let order = Session.Order(
+            publisher: message.publisher, topic: message.topic, published: message.qos, delivered: due.qos)
+        let last = session.last.updateValue(due.number, forKey: order) ?? -1
+        expect(last < due.number, "message \(due.number) came after message \(last) [MQTT-4.6.0]")
+    }
+}
+
+extension Array {
+    /// Where the first element is that matches; one that has to come before one that merely may.
+    fileprivate func first(whereSurest isSure: (Element) -> Bool, _ matches: (Element) -> Bool) -> Int? {
+        self.firstIndex { isSure($0) && matches($0) } ?? self.firstIndex(where: matches)
+    }
+}
+
+extension Session {
+    /// The subscription has ended, or begins anew: no retained message has to come by it.
+    func disownRetained(_ filter: Int) {
+        for index in self.retained.indices where self.retained[index].filter == filter {
+            self.retained[index].isOwed = false
+        }
+    }
+
+    /// Whether the client may be the one who gets a message of a shared subscription.
+    fileprivate func mayGet(
+        _ shared: Model.Shared, _ message: Message, _ packet: Publish, _ identifiers: [UInt32]?
+    ) -> Bool {
+        self.shared[shared.filter, default: []].contains { grant in
+            min(grant.qos, message.qos) == packet.qos && (message.retain && grant.retainAsPublished) == packet.retain
+                && (identifiers == nil || identifiers == grant.identifier.map { [$0] } ?? [])
+        }
+    }
+}
