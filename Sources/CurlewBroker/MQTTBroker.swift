@@ -269,21 +269,28 @@ public actor MQTTBroker {
     /// Reads files anew: those of certificates and keys, for the connections that come from now on, and those of authenticators and
     /// authorizers. Then looks again at what clients have subscribed to: a subscription that is no longer allowed ends.
     ///
-    /// - Throws: What is wrong with the first file that cannot be read or understood; its former content stays in force, and so
-    ///   does what comes after it.
+    /// - Throws: What is wrong with files that cannot be read or understood, all in one ``MQTTBrokerError``; the former content of these
+    ///   stays in force, and all others count.
     public func reload() async throws {
-        for socket in self.sockets { try socket.reloadCertificates() }
+        var faults: [any Error] = []
+        for socket in self.sockets {
+            do throws(TransportError) { try socket.reloadCertificates() } catch { faults.append(error) }
+        }
         var reloaded: Set<ObjectIdentifier> = []
         for rules in self.rules {
             for authenticator in rules.authenticators where Self.isFirst(authenticator, &reloaded) {
-                try await authenticator.reload()
+                do { try await authenticator.reload() } catch { faults.append(error) }
             }
             for authorizer in rules.authorizers where Self.isFirst(authorizer, &reloaded) {
-                try await authorizer.reload()
+                do { try await authorizer.reload() } catch { faults.append(error) }
             }
         }
-        guard let worker = self.workers.all.first else { return }
-        try await worker.eventLoop.submit { [engine] in engine.recheckSubscriptions(on: worker) }.get()
+        if let worker = self.workers.all.first {
+            try await worker.eventLoop.submit { [engine] in engine.recheckSubscriptions(on: worker) }.get()
+        }
+        guard let first = faults.first else { return }
+        throw MQTTBrokerError(
+            .invalidConfiguration, faults.map { "\($0)" }.joined(separator: " "), cause: first)
     }
 
     private static func isFirst(_ hook: Any, _ seen: inout Set<ObjectIdentifier>) -> Bool {

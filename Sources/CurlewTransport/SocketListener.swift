@@ -58,8 +58,7 @@ package struct SocketListener: Sendable {
             let channel = try await bootstrap.bind(host: host, port: port).get()
             return Self(channel: channel, tls: tls, port: channel.localAddress?.port ?? port)
         } catch {
-            throw TransportError(
-                code: .listeningFailed, message: "Listening on \(host), port \(port), failed: \(error).", cause: error)
+            throw TransportError(listeningOn: host, port: port, failedWith: error)
         }
     }
 

@@ -48,6 +48,25 @@ extension TransportError {
         }
     }
 
+    /// Explains why nothing can listen on an address.
+    init(listeningOn host: String, port: Int, failedWith error: any Error) {
+        let reason =
+            switch error {
+            case let error as IOError where error.errnoCode == EADDRINUSE:
+                "Port \(port) of \(host) is in use; end the program that listens there, or choose another port."
+            case let error as IOError where error.errnoCode == EADDRNOTAVAIL:
+                "\(host) is no address of this machine; listen on one of its own, or on all of them with '*'."
+            case let error as IOError where error.errnoCode == EACCES || error.errnoCode == EPERM:
+                "Listening on port \(port) is not permitted to this user; choose a port from 1024 on."
+            case let error as IOError:
+                "Listening on \(host), port \(port), failed: \(String(cString: strerror(error.errnoCode)))."
+            case is SocketAddressError:
+                "The host name \(host) could not be resolved; check its spelling."
+            default: "Listening on \(host), port \(port), failed: \(error)."
+            }
+        self.init(code: .listeningFailed, message: reason, cause: error)
+    }
+
     /// Explains what broke an open connection.
     init(linkTo peer: String, brokenBy error: any Error) {
         switch error {

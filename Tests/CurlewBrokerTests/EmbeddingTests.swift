@@ -170,6 +170,29 @@ struct EmbeddingTests {
         }
     }
 
+    @Test("A file that cannot be read anew keeps no other from being so")
+    func partialReload() async throws {
+        struct Broken: MQTTBrokerAuthorizer {
+            func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+                .abstain
+            }
+            func reload() async throws { throw MQTTBrokerError(.invalidConfiguration, "It is broken.") }
+        }
+        final class Whole: MQTTBrokerAuthorizer {
+            let reloads = Mutex(0)
+            func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+                .abstain
+            }
+            func reload() async throws { self.reloads.withLock { $0 += 1 } }
+        }
+        let whole = Whole()
+        try await withPeers({ $0.authorizers = [Broken(), whole] }) { peers in
+            let error = await #expect(throws: MQTTBrokerError.self) { try await peers.broker.reload() }
+            #expect(error?.message == "It is broken.")
+            #expect(whole.reloads.withLock { $0 } == 1)
+        }
+    }
+
     @Test("Observers are told what happens, in order")
     func observers() async throws {
         let notes = Notes()

@@ -19,6 +19,20 @@ import Testing
         }
     }
 
+    @Test func `a connection that is refused takes no place`() async throws {
+        try await withBroker({ $0.limits.maximumConnections = 1 }) { broker in
+            let first = try await broker.connectedClient()
+            for _ in 0..<5 {
+                await #expect(throws: MQTTError.self) {
+                    try await broker.connectedClient { $0.reconnect.isEnabled = false }
+                }
+            }
+            await first.disconnect()
+            // When the broker has seen the end of the first.
+            while (try? await broker.connectedClient { $0.reconnect.isEnabled = false }) == nil { await Task.yield() }
+        }
+    }
+
     @Test func `ten thousand messages arrive in order`() async throws {
         try await withBroker { broker in
             let subscriber = try await broker.connectedClient()

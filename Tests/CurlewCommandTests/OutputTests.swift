@@ -57,6 +57,17 @@
             #expect(self.written(MessageWriter(form: .json), try self.message("")).hasSuffix(#""payload":""}"# + "\n"))
         }
 
+        @Test("JSON output is JSON, whatever the correlation data, and keeps user properties of the same name")
+        func exactProperties() throws {
+            var properties = Properties()
+            properties.correlationData = ByteBuffer(bytes: [0x88, 0, 0x41])
+            properties.userProperties = [UserProperty("a", "1"), UserProperty("b", "2"), UserProperty("a", "3")]
+            let line = self.written(MessageWriter(form: .json), try self.message("x", properties))
+            #expect(
+                line.contains(
+                    #""properties":{"correlation-data":[136,0,65],"user-properties":{"a":["1","3"],"b":"2"}}"#))
+        }
+
         @Test("A format that is none says why", arguments: ["%", "%5", "%z", "@", #"\"#, #"\z"#, "%99999t"])
         func problems(format: String) {
             #expect(throws: MessageFormat.Problem.self) { try MessageFormat(format) }

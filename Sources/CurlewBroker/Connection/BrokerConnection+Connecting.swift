@@ -185,7 +185,10 @@ extension BrokerConnection {
     func refuse(_ reasonCode: ReasonCode, _ reason: String) {
         guard self.phase == .connecting || self.phase == .challenged else { return }
         self.engine.logger.info(
-            "client refused", metadata: self.metadata.merging(["reason": "\(reasonCode)"]) { $1 })
+            "client refused",
+            metadata: self.metadata.merging([
+                "reason": "\(reasonCode)", "user": "\((self.client.username ?? "").printable)",
+            ]) { $1 })
         self.engine.events.tell(.connections, .refused(self.client, reasonCode))
         var properties = Properties()
         if self.version == .v5_0 {
@@ -216,6 +219,7 @@ extension BrokerConnection {
             state.isWritable = false
             state.out = ByteBuffer()
         }
+        self.engine.logger.debug("client disconnected", metadata: self.metadata)
         self.engine.detached(session, on: self.worker)
         session.state.withLock { state in
             if state.connection === self.handle { state.connection = nil }

@@ -103,13 +103,19 @@ final class BrokerConnection: LinkHandler {
         self.worker.onLoop.connections[ObjectIdentifier(self)] = self
         self.worker.counters.connectionsAccepted.count()
         let ofListener = self.rules.connections.wrappingAdd(1, ordering: .relaxed).newValue
-        guard let count = self.engine.links.add() else { return self.link.close() }
+        guard let count = self.engine.links.add() else { return self.turnAway() }
         if count > self.engine.configuration.limits.maximumConnections ?? .max
             || ofListener > self.rules.maximumConnections ?? .max
         {
             self.engine.logger.warning("connection refused: as many as allowed are open", metadata: self.metadata)
-            self.link.close()
+            self.turnAway()
         }
+    }
+
+    /// Closes the link without a word. Later: before this connection owns it, it could not be told of the end, and would count for ever.
+    private func turnAway() {
+        self.phase = .closed
+        self.worker.eventLoop.execute { [handle] in handle.onLoop?.link.close() }
     }
 
     var metadata: Logger.Metadata {

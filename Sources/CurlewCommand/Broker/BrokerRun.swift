@@ -26,15 +26,18 @@
         private let announce: @Sendable (String) -> Void
 
         /// - Parameters:
+        ///   - early: What was logged while the plan was made.
         ///   - announce: Is told where the broker listens, a line for each listener.
         ///   - makeBroker: Makes a broker that is not running yet.
         init(
-            _ plan: BrokerPlan, hasColour: Bool, announce: @escaping @Sendable (String) -> Void,
+            _ plan: BrokerPlan, hasColour: Bool, early: EarlyLog = EarlyLog(),
+            announce: @escaping @Sendable (String) -> Void,
             makeBroker: (MQTTBrokerConfiguration) -> any RunnableBroker
         ) throws {
             let sink = try LogSink(plan.log.destinations, hasColour: hasColour)
             let write: @Sendable (LogLine) -> Void = { sink.write($0) }
             self.logger = Logger(label: "curlew.broker") { _ in LineLogHandler(kinds: plan.log.kinds, write: write) }
+            early.attach(self.logger)
             var configuration = plan.configuration
             configuration.logger = self.logger
             if let subscriptions = SubscriptionLog(kinds: plan.log.kinds, write: write) {
@@ -86,7 +89,7 @@
                 try await self.broker.reload()
                 self.logger.notice("Files were read anew")
             } catch {
-                self.logger.error("Files were not read anew, and what was read before stays in force", error: error)
+                self.logger.error("All files were read anew but these, which stay as they were", error: error)
             }
         }
     }

@@ -1,14 +1,17 @@
 #if Tools
     import ArgumentParser
     import CurlewBroker
+    import Logging
 
     extension BrokerCommand {
         func run() async throws {
+            let early = EarlyLog()
             let plan = try await BrokerPlan(
-                self.options, accounts: FilesOfAccounts(), files: .system, variable: environmentVariable,
+                self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,
+                variable: environmentVariable,
                 complain: { Diagnostics.say($0) })
             let run = try BrokerRun(
-                plan, hasColour: environmentVariable("NO_COLOR") == nil,
+                plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
                 announce: { line in
                     // Who started it and does not listen has no use for the line.
                     try? Descriptor.standardOutput.writeAll(Array("\(line)\n".utf8))
@@ -24,9 +27,14 @@
 
     /// The library's own password and access files, and names of certificates.
     private struct FilesOfAccounts: BrokerAccounts {
+        /// Where it is said what is wrong with files that can be used all the same.
+        let logger: Logger
+
         func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
             #if Accounts
-                do throws(MQTTBrokerError) { return try await MQTTPasswordFile(path: path) } catch {
+                do throws(MQTTBrokerError) {
+                    return try await MQTTPasswordFile(path: path, logger: self.logger)
+                } catch {
                     throw Failure(error.message)
                 }
             #else

@@ -35,6 +35,13 @@
             let all = options.isMosquitto ? CommandEnvironment { _ in nil } : environment
             var environment = all
             environment.yield(to: options, tls)
+            if let file = options.passwordFile {
+                let content: [UInt8]?
+                do throws(SystemError) { content = try bytesOfFile(file) } catch {
+                    throw Failure("The file '\(file)' of --password-file cannot be read: \(error).")
+                }
+                guard content != nil else { throw Failure("The file '\(file)' of --password-file does not exist.") }
+            }
             do throws(MQTTError) {
                 if let url = options.url {
                     (self.configuration, self.topic) = try MQTTConfiguration.read(

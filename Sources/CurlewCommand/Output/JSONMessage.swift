@@ -26,7 +26,7 @@
                 ("payloadlen", .number(Double(message.byteCount))),
             ]
             if let packetID = message.packetID { members.append(("mid", .number(Double(packetID.rawValue)))) }
-            let properties = Self.properties(message.properties, subscriptionIdentifier)
+            let properties = Self.properties(message.properties, subscriptionIdentifier, form)
             if !properties.isEmpty { members.append(("properties", .object(properties))) }
             members.append(("payload", payload))
             self = .object(members.map { Member(name: Array($0.utf8), value: $1) })
@@ -38,14 +38,20 @@
             return switch form {
             case .text: .string(Array(bytes.prefix(while: { $0 != 0 })))
             case .parsed: bytes.contains(0) ? nil : JSONValue(parsing: bytes)
-            case .exact:
-                String(validating: bytes, as: UTF8.self) == nil
-                    ? .array(bytes.map { .number(Double($0)) }) : .string(bytes)
+            case .exact: .exact(bytes)
             }
         }
 
+        /// Bytes as a string, or as an array of numbers where they are no UTF-8.
+        private static func exact(_ bytes: [UInt8]) -> JSONValue {
+            String(validating: bytes, as: UTF8.self) == nil
+                ? .array(bytes.map { .number(Double($0)) }) : .string(bytes)
+        }
+
         /// In the order in which they came; the user properties together, where the first of them stood.
-        private static func properties(_ properties: Properties, _ subscriptionIdentifier: UInt32?) -> [Member] {
+        private static func properties(
+            _ properties: Properties, _ subscriptionIdentifier: UInt32?, _ form: PayloadForm
+        ) -> [Member] {
             var members: [Member] = []
             var hasUserProperties = false
             func add(_ name: String, _ value: JSONValue) {
@@ -61,18 +67,35 @@
                 case .contentType(let text): add("content-type", .string(text))
                 case .responseTopic(let text): add("response-topic", .string(text))
                 case .correlationData(let data):
-                    add("correlation-data", .string(Array(data.readableBytesView.prefix(while: { $0 != 0 }))))
+                    let bytes = Array(data.readableBytesView)
+                    add(
+                        "correlation-data",
+                        form == .exact ? .exact(bytes) : .string(Array(bytes.prefix(while: { $0 != 0 }))))
                 case .topicAlias(let alias): add("topic-alias", .number(Double(alias)))
                 case .userProperty where !hasUserProperties:
                     hasUserProperties = true
-                    let members = properties.userProperties.map {
-                        Member(name: Array($0.name.utf8), value: .string($0.value))
-                    }
-                    add("user-properties", .object(members))
+                    add("user-properties", .object(Self.members(properties.userProperties, form)))
                 default: break
                 }
             }
             return members
+        }
+
+        /// One member for each; exactly, one for each name, with an array where that comes several times.
+        private static func members(_ properties: [UserProperty], _ form: PayloadForm) -> [Member] {
+            guard form == .exact else {
+                return properties.map { Member(name: Array($0.name.utf8), value: .string($0.value)) }
+            }
+            var names: [String] = []
+            var values: [String: [JSONValue]] = [:]
+            for property in properties {
+                if values[property.name] == nil { names.append(property.name) }
+                values[property.name, default: []].append(.string(property.value))
+            }
+            return names.map { name in
+                let all = values[name] ?? []
+                return Member(name: Array(name.utf8), value: all.count == 1 ? all[0] : .array(all))
+            }
         }
     }
 
