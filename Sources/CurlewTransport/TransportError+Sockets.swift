@@ -60,7 +60,7 @@ extension TransportError {
                 "Listening on port \(port) is not permitted to this user; choose a port from 1024 on."
             case let error as IOError:
                 "Listening on \(host), port \(port), failed: \(String(cString: strerror(error.errnoCode)))."
-            case is SocketAddressError:
+            case is SocketAddressError.UnknownHost:
                 "The host name \(host) could not be resolved; check its spelling."
             default: "Listening on \(host), port \(port), failed: \(error)."
             }
