@@ -159,6 +159,7 @@ extension Session {
         self.end = nil
         self.received = kept.received
         self.retained = []
+        self.doubts = []
         self.subscriptions = [:]
         for (name, subscription) in kept.subscriptions {
             guard let filter = Names.filter(name) else { continue }

@@ -63,36 +63,58 @@ extension Model {
 
     // MARK: What is sent
 
+    /// What a message was due to.
+    private struct Taken {
+        /// The shared subscription that it is sent by, if any.
+        var group: Int?
+    }
+
     /// A message is sent that was not sent before: takes away what it was due to. Returns the shared subscription that it is sent by, if any.
-    ///
-    /// A client before 5.0 is not told by which subscription a message comes. Where that leaves a doubt, nothing else that it may have been due
-    /// to has to come any more.
     func take(_ number: Int, _ packet: Publish, for session: Session, on wire: Wire) -> Int? {
-        let identifiers = wire.version == .v5_0 ? packet.properties.subscriptionIdentifiers.sorted() : nil
+        let identifiers = packet.properties.subscriptionIdentifiers.sorted()
+        if let taken = self.take(number, packet, wire.version == .v5_0 ? identifiers : nil, for: session) {
+            return taken.group
+        }
+        let doubt = Session.Doubt(number: number, qos: packet.qos, retain: packet.retain, identifiers: identifiers)
+        guard let index = session.doubts.firstIndex(of: doubt),
+            let taken = self.take(number, packet, nil, for: session)
+        else { violation("\(packet.topic?.string ?? "") \(number) is sent, but not due") }
+        session.doubts.remove(at: index)
+        return taken.group
+    }
+
+    /// - Parameter identifiers: Those of the subscriptions; `nil` if the client is not told them. Where that leaves a doubt, nothing else that
+    ///   the message may have been due to has to come any more.
+    private func take(
+        _ number: Int, _ packet: Publish, _ identifiers: [UInt32]?, for session: Session
+    ) -> Taken? {
         let own = session.due.firstIndex {
             $0.number == number && $0.qos == packet.qos && $0.retain == packet.retain
                 && (identifiers == nil || identifiers == $0.identifiers)
-        }
-        let shared = self.shared.first(whereSurest: \.isCertain) { shared in
-            shared.number == number && session.mayGet(shared, self.messages[number], packet, identifiers)
         }
         let retained = session.retained.first(whereSurest: \.isOwed) {
             $0.number == number && $0.qos == packet.qos && packet.retain
                 && (identifiers == nil || identifiers == $0.identifiers)
         }
+        let shared = self.shared.first(whereSurest: \.isCertain) { shared in
+            shared.number == number && session.mayGet(shared, self.messages[number], packet, identifiers)
+        }
+        guard own != nil || retained != nil else { return shared.map { Taken(group: self.shared.remove(at: $0).filter) } }
+        var taken = Taken()
+        if let shared {
+            self.shared[shared].isCertain = false
+            taken.group = self.shared[shared].filter
+        }
         if let own {
-            if let shared { self.shared[shared].isCertain = false }
             if let retained { session.retained[retained].isOwed = false }
-            self.keepOrder(session.due.remove(at: own), of: session)
-            return nil
+            let due = session.due.remove(at: own)
+            self.keepOrder(due, of: session)
+            if identifiers == nil { session.doubt(due.number, packet, due.identifiers) }
+        } else if let retained {
+            let due = session.retained.remove(at: retained)
+            if identifiers == nil { session.doubt(due.number, packet, due.identifiers) }
         }
-        if let retained {
-            if let shared { self.shared[shared].isCertain = false }
-            session.retained.remove(at: retained)
-            return nil
-        }
-        guard let shared else { violation("\(packet.topic?.string ?? "") \(number) is sent, but not due") }
-        return self.shared.remove(at: shared).filter
+        return taken
     }
 
     private func keepOrder(_ due: Session.Due, of session: Session) {
@@ -118,6 +140,12 @@ extension Session {
         for index in self.retained.indices where self.retained[index].filter == filter {
             self.retained[index].isOwed = false
         }
+    }
+
+    /// The client was not told by which subscriptions it gets a message: it may have been others than these.
+    fileprivate func doubt(_ number: Int, _ packet: Publish, _ identifiers: [UInt32]) {
+        self.doubts.append(
+            Doubt(number: number, qos: packet.qos, retain: packet.retain, identifiers: identifiers))
     }
 
     /// Whether the client may be the one who gets a message of a shared subscription.

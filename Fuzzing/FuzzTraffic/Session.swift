@@ -48,6 +48,14 @@ final class Session {
         var lastOn: Int?
     }
 
+    /// What a message was taken to be due to, though the client was not told.
+    struct Doubt: Equatable {
+        let number: Int
+        let qos: QoS
+        let retain: Bool
+        let identifiers: [UInt32]
+    }
+
     /// What messages keep their order by [MQTT-4.6.0].
     struct Order: Hashable {
         let publisher: Int
@@ -81,6 +89,7 @@ final class Session {
 
     var due: [Due] = []
     var retained: [Retained] = []
+    var doubts: [Doubt] = []
     var inFlight: [PacketID: InFlight] = [:]
     /// Packet identifiers, by the message that they were used for last.
     var written: [PacketID: Int] = [:]

@@ -104,7 +104,7 @@ extension BrokerConnection {
         guard let session else { return }
         let (outcome, mustFlush) = session.state.withLock { state in
             let outcome = body(&state)
-            self.engine.recordMessages(&state)
+            self.engine.account(&state)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
         if mustFlush || !self.retained.isEmpty { self.flushSoon() }
