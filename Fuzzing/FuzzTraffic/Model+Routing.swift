@@ -99,7 +99,9 @@ extension Model {
         let shared = self.shared.first(whereSurest: \.isCertain) { shared in
             shared.number == number && session.mayGet(shared, self.messages[number], packet, identifiers)
         }
-        guard own != nil || retained != nil else { return shared.map { Taken(group: self.shared.remove(at: $0).filter) } }
+        guard own != nil || retained != nil else {
+            return shared.map { Taken(group: self.shared.remove(at: $0).filter) }
+        }
         var taken = Taken()
         if let shared {
             self.shared[shared].isCertain = false
