@@ -41,7 +41,7 @@ private final class BrokerUnderTest {
         configuration.limits.maximumPacketSize = 4096
         configuration.limits.maximumQueuedMessages = 20
         configuration.limits.maximumQueuedBytes = 16 << 10
-        configuration.limits.maximumQueuedBytesOfAll = 32 << 10
+        configuration.limits.maximumMemory = 256 << 10
         configuration.limits.maximumInFlightMessages = 5
         configuration.limits.receiveMaximum = 4
         configuration.limits.maximumSubscriptionsPerClient = 10

@@ -4,9 +4,11 @@ import Synchronization
 
 // What the program that embeds the broker publishes and receives, without a connection.
 extension MQTTBroker {
-    /// Publishes a message to all who have subscribed. If there is a store, this returns when it has committed what the message has changed.
+    /// Publishes a message to all who have subscribed. If there is a store, this returns when it has committed what the message has changed. At
+    /// QoS 1 and 2 it also waits, for ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay`` at the most, for receivers that cannot keep up.
     ///
-    /// - Returns: How many receivers it goes to: clients that are connected or have a session, and the program's own subscriptions.
+    /// - Returns: How many receivers it goes to: clients that are connected or have a session, and the program's own subscriptions. Those whose
+    ///   queues are full do not count.
     /// - Throws: ``MQTTBrokerError`` when the broker is not running, a publish filter has refused the message, or the message went out but was
     ///   not stored before the broker stopped or the task was cancelled.
     @discardableResult
@@ -14,12 +16,14 @@ extension MQTTBroker {
         try self.requireRunning()
         let worker = self.workers.all[0]
         let engine = self.engine
+        let hold = ProgramHold()
         let (published, change): (BrokerEngine.Published, UInt64)
         do {
             (published, change) = try await worker.eventLoop.submit {
                 _ = worker.onLoop.takeChange()
                 let published = engine.publish(
-                    Publish(message), topic: message.topic, from: nil, on: worker, now: engine.clock.now())
+                    Publish(message), topic: message.topic, from: nil, holding: hold, on: worker,
+                    now: engine.clock.now())
                 return (published, worker.onLoop.takeChange())
             }.get()
         } catch {
@@ -29,7 +33,9 @@ extension MQTTBroker {
             throw MQTTBrokerError(.storageFailed, "The message went out, but it is not known whether it was stored.")
         }
         switch published {
-        case .routed(let count): return count
+        case .routed(let routing):
+            if !routing.holders.isEmpty { await hold.wait(for: routing, engine: engine) }
+            return routing.receivers
         case .rejected(let code):
             throw MQTTBrokerError(.invalidArgument, "A publish filter has refused the message: \(code).")
         }
@@ -71,7 +77,9 @@ extension MQTTBroker {
         do { topicFilter = try TopicFilter(filter) } catch {
             throw MQTTBrokerError(.invalidArgument, "\(error)", cause: error)
         }
-        let subscriber = LocalSubscriber(filter: topicFilter, capacity: max(1, capacity))
+        let subscriber = LocalSubscriber(
+            filter: topicFilter, capacity: max(1, capacity),
+            patience: self.engine.configuration.limits.maximumPublisherDelay, clock: self.engine.clock)
         let grant = SubscriptionIndex<Subscriber>.Grant(options)
         self.engine.changeSubscriptions { index in _ = index.insert(topicFilter, .local(subscriber), grant) }
         subscriber.begin(
@@ -83,20 +91,17 @@ extension MQTTBroker {
 
 extension MQTTBroker {
     /// The retained messages that match a filter, as a subscription gets them.
-    private func retained(_ filter: TopicFilter, qos: QoS, maximum: Int) -> [MQTTBrokerMessage] {
+    private func retained(_ filter: TopicFilter, qos: QoS, maximum: Int) -> [(BrokerMessage, DeliveryTerms)] {
         let now = self.engine.clock.now()
         var cursor = self.engine.retained.withLock { $0.matching(filter) }
-        var messages: [MQTTBrokerMessage] = []
+        var messages: [(BrokerMessage, DeliveryTerms)] = []
         var steps = Int.max
         while messages.count < maximum, let entry = cursor.next(steps: &steps) {
             let message = entry.message
             guard !message.isExpired(at: now), self.engine.retained.withLock({ $0.isCurrent(message) }) else {
                 continue
             }
-            messages.append(
-                MQTTBrokerMessage(
-                    topic: message.topic, payload: message.payload, qos: min(qos, message.qos), retain: true,
-                    properties: message.properties))
+            messages.append((message, DeliveryTerms(qos: min(qos, message.qos), retain: true)))
         }
         return messages
     }

@@ -151,7 +151,8 @@ public actor MQTTBroker {
         guard host == "*", family != .ipv4 else {
             return [
                 try await SocketListener.bind(
-                    host: host == "*" ? ipv4 : host, port: port, tls: tls, group: self.group, accept: accept)
+                    host: host == "*" ? ipv4 : host, port: port, tls: tls, group: self.group,
+                    handshakes: self.engine.budget, accept: accept)
             ]
         }
         // A port that is free for the one kind may be taken for the other.
@@ -160,17 +161,21 @@ public actor MQTTBroker {
             let ipv6: SocketListener
             do throws(TransportError) {
                 ipv6 = try await SocketListener.bind(
-                    host: "::", isIPv6Alone: true, port: port, tls: tls, group: self.group, accept: accept)
+                    host: "::", isIPv6Alone: true, port: port, tls: tls, group: self.group,
+                    handshakes: self.engine.budget, accept: accept)
             } catch {
                 guard family == .any, error.isForWantOfIPv6 else { throw error }
                 return [
-                    try await SocketListener.bind(host: ipv4, port: port, tls: tls, group: self.group, accept: accept)
+                    try await SocketListener.bind(
+                        host: ipv4, port: port, tls: tls, group: self.group, handshakes: self.engine.budget,
+                        accept: accept)
                 ]
             }
             guard family == .any else { return [ipv6] }
             do throws(TransportError) {
                 let other = try await SocketListener.bind(
-                    host: ipv4, port: ipv6.port, tls: tls, group: self.group, accept: accept)
+                    host: ipv4, port: ipv6.port, tls: tls, group: self.group, handshakes: self.engine.budget,
+                    accept: accept)
                 return [ipv6, other]
             } catch {
                 await ipv6.close()
@@ -204,6 +209,7 @@ public actor MQTTBroker {
                 let now = engine.clock.now()
                 next = max(next + tick, now)
                 for worker in workers.all { worker.eventLoop.execute { worker.tick(now: now) } }
+                if let worker = workers.all.first { worker.eventLoop.execute { engine.reclaimMemory(on: worker) } }
                 ticks += 1
                 if ticks % 60 == 0 { engine.removeExpiredMessages(now: now) }
             }

@@ -21,6 +21,9 @@ package protocol Link: AnyObject, Sendable {
     /// How many bytes were written and have not left this process yet; on the event loop only.
     var unsentBytes: Int { get }
 
+    /// What the link takes in memory besides what it has not sent, roughly, in bytes: the state and the buffers of TLS.
+    var overhead: Int { get }
+
     /// Writes and flushes in one go: one system call, if the socket takes it; on the event loop only.
     ///
     /// On a link that is closing or closed, the bytes are dropped.
@@ -42,6 +45,7 @@ package protocol Link: AnyObject, Sendable {
 extension Link {
     package var peerCertificate: [UInt8]? { nil }
     package var isLocal: Bool { false }
+    package var overhead: Int { 0 }
 }
 
 /// The owner of a link. All calls come on the link's event loop.

@@ -7,16 +7,23 @@ final class SocketLink: Link {
     let eventLoop: any EventLoop
     let peer: String
     let peerCertificate: [UInt8]?
+    let overhead: Int
     private let channel: any Channel
     private let handler: NIOLoopBound<SocketLinkHandler>
 
-    fileprivate init(channel: any Channel, peer: String, peerCertificate: [UInt8]?, handler: SocketLinkHandler) {
+    fileprivate init(
+        channel: any Channel, peer: String, peerCertificate: [UInt8]?, isSecure: Bool, handler: SocketLinkHandler
+    ) {
         self.eventLoop = channel.eventLoop
         self.peer = peer
         self.peerCertificate = peerCertificate
+        self.overhead = isSecure ? Self.overheadOfTLS : 0
         self.channel = channel
         self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
     }
+
+    /// A TLS connection with its buffers, roughly.
+    static let overheadOfTLS = 40 << 10
 
     var isLocal: Bool { self.channel.remoteAddress?.isLocal ?? false }
 
@@ -59,6 +66,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     /// Whether the kernel has yet to be told to acknowledge what was read.
     private var owesAcknowledgement = false
     private var closeDeadline: Scheduled<Void>?
+    /// What the handshake has to be given back to.
+    private var handshakes: (any HandshakeBudget)?
     private var handshakeDeadline: Scheduled<Void>?
     private static let handshakeTime = TimeAmount.seconds(10)
 
@@ -70,6 +79,25 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.tls = tls
         self.opened = opened
         self.makeOwner = makeOwner
+    }
+
+    // MARK: The memory of a handshake
+
+    /// Takes the memory of a client's handshake from that budget, until the link is open or has failed.
+    ///
+    /// - Throws: ``TransportError`` when there is none left.
+    func takeHandshake(from budget: (any HandshakeBudget)?) throws {
+        guard let budget else { return }
+        guard budget.take(SocketLink.overheadOfTLS) else {
+            throw TransportError(
+                code: .connectionLost, message: "There is no memory for the handshake of \(self.peer).")
+        }
+        self.handshakes = budget
+    }
+
+    private func giveHandshakeBack() {
+        self.handshakes?.giveBack(SocketLink.overheadOfTLS)
+        self.handshakes = nil
     }
 
     // MARK: What the owner asks for
@@ -114,6 +142,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
+        self.giveHandshakeBack()
         self.context = nil
     }
 
@@ -182,6 +211,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
     func channelInactive(context: ChannelHandlerContext) {
         self.closeDeadline?.cancel()
         self.handshakeDeadline?.cancel()
+        self.giveHandshakeBack()
         self.context = nil
         let owner = self.owner
         self.owner = nil
@@ -197,10 +227,14 @@ final class SocketLinkHandler: ChannelInboundHandler {
         guard self.owner == nil, self.failure == nil else { return }
         self.handshakeDeadline?.cancel()
         self.handshakeDeadline = nil
+        // From here on, the owner counts the link.
+        self.giveHandshakeBack()
         // A certificate that cannot be written out again is as none.
         let certificate = self.tls == nil ? nil : try? context.peerCertificate?.toDERBytes()
         self.owner = self.makeOwner(
-            SocketLink(channel: context.channel, peer: self.peer, peerCertificate: certificate, handler: self))
+            SocketLink(
+                channel: context.channel, peer: self.peer, peerCertificate: certificate, isSecure: self.tls != nil,
+                handler: self))
         self.finishOpening(.success(()))
     }
 

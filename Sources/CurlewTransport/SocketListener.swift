@@ -27,11 +27,12 @@ package struct SocketListener: Sendable {
     ///   - port: The port to listen on; 0 for any free one.
     ///   - tls: `nil` for plain connections.
     ///   - group: Where the accepted links live.
+    ///   - handshakes: Bounds what handshakes take; a client for whose handshake there is no room is disconnected.
     ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
     ///     over), before any byte is read.
     package static func bind(
         host: String = "127.0.0.1", isIPv6Alone: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
-        group: any EventLoopGroup = EventLoops.shared,
+        group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
         let tls = if let tls { try ListenerTLS(tls) } else { ListenerTLS?.none }
@@ -45,6 +46,7 @@ package struct SocketListener: Sendable {
                         peer: channel.remoteAddress?.hostAndPort ?? "unknown",
                         tls: tls.map { _ in .ofServer }, opened: nil, makeOwner: accept)
                     if let tls {
+                        try link.takeHandshake(from: handshakes)
                         try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
                     }
                     try channel.pipeline.syncOperations.addHandler(link)

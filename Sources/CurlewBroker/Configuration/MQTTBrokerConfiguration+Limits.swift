@@ -10,6 +10,9 @@ extension MQTTBrokerConfiguration {
         public var connectionsPerSecond: Int?
         /// How long a client may take from the connection to the end of its authentication. Default: 10 s.
         public var connectTimeout: Duration = .seconds(10)
+        /// How long a packet may take from its first byte to its last, and a second more for each 4 KiB that have come; a client that takes longer
+        /// is disconnected. Default: 30 s.
+        public var packetTimeout: Duration = .seconds(30)
         /// The largest packet that is taken, in bytes (MQTT 5.0 section 3.2.2.3.6). Default: 1 MiB; CONNECT may have 64 KiB besides.
         public var maximumPacketSize: UInt32 = 1 << 20
         /// How many QoS 1 and 2 messages a client may have in flight to the broker (MQTT 5.0 section 3.2.2.3.3). Default: 1000.
@@ -23,8 +26,13 @@ extension MQTTBrokerConfiguration {
         public var maximumQueuedMessages = 10_000
         /// How many bytes wait for a client that is away or slow. Default: 64 MiB.
         public var maximumQueuedBytes = 64 << 20
-        /// How many bytes wait for all clients together, or are in flight to them. Default: 1 GiB.
-        public var maximumQueuedBytesOfAll = 1 << 30
+        /// How many bytes all clients together can make the broker hold: messages that wait, are in flight or retained, each counted once, and what
+        /// sessions, subscriptions, wills, names and connections take. A client may hold as much as is still free, but always a little.
+        /// `Int.max` for no limit. Default: `nil`, half of the memory that the machine, or the process's control group, has.
+        public var maximumMemory: Int?
+        /// How long a publisher at QoS 1 or 2 waits at the most for subscribers that make progress but cannot keep up; its next messages are
+        /// processed after that in any case. Zero to never wait, and drop what a full queue cannot take. Default: 1 s.
+        public var maximumPublisherDelay: Duration = .seconds(1)
         /// The highest QoS (MQTT 5.0 section 3.2.2.3.4). Default: 2.
         public var maximumQoS = QoS.exactlyOnce
         /// The highest topic alias that a client may use, 0 for none (MQTT 5.0 section 3.2.2.3.8). Default: 16.
@@ -42,8 +50,8 @@ extension MQTTBrokerConfiguration {
         public var maximumSubscriptionsPerClient = 100_000
         /// How many of these may be shared: each has every message that matches it delivered once more. Default: 1,000.
         public var maximumSharedSubscriptionsPerClient = 1000
-        /// How many bytes the subscriptions of one client may take. Default: 64 MiB.
-        public var maximumSubscriptionBytesPerClient = 64 << 20
+        /// How many bytes the subscriptions of one client may take. Default: 128 MiB.
+        public var maximumSubscriptionBytesPerClient = 128 << 20
         /// How many topic filters one SUBSCRIBE may have; those beyond are refused with *quota exceeded*. Default: 10,000.
         public var maximumFiltersPerSubscribe = 10_000
         /// How many retained messages are kept. Default: 1,000,000.

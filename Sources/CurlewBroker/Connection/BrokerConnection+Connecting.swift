@@ -16,6 +16,9 @@ extension BrokerConnection {
         self.client.identifier = connect.clientIdentifier
         self.client.username = connect.username
         self.phase = .connecting
+        guard self.engine.hasMemory(for: connect) else {
+            return self.refuse(.serverBusy, "The server's memory is full; try again a little later.")
+        }
         guard self.engine.takesConnection(now: self.lastRead) else {
             return self.refuse(.connectionRateExceeded, "Too many clients connect at once; try again a little later.")
         }
@@ -102,7 +105,7 @@ extension BrokerConnection {
         let found = engine.sessions.findOrInsert(
             client.identifier, maximum: isKept ? engine.configuration.limits.maximumSessions : .max
         ) {
-            HostedSession(client: client, rules: rules, bounds: engine.bounds)
+            HostedSession(client: client, rules: rules, bounds: engine.bounds, budget: engine.budget)
         }
         guard let session = found else {
             return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
@@ -148,13 +151,16 @@ extension BrokerConnection {
             state.client = self.client
             state.rules = self.rules
             state.expiry = admitted.sessionExpiry
-            state.will = admitted.will.map(PendingWill.init)
+            state.will = self.admitted?.will.map(PendingWill.init)
+            self.admitted?.will = nil
             state.session.connected(admitted.outgoing)
             state.isWritable = self.link.isWritable
             state.isFlushPending = false
             state.out = ByteBuffer()
             state.disconnectedAt = nil
             self.engine.recordSession(&state, on: self.worker)
+            state.countNames()
+            self.engine.account(&state, of: session, isExact: true)
             return (state.hasBeenUsed, isOther)
         }
         session.isConnected.store(true, ordering: .relaxed)
@@ -167,6 +173,7 @@ extension BrokerConnection {
                     admitted, sessionPresent: isResumed,
                     assignedIdentifier: admitted.clientIdentifier.isEmpty ? self.client.identifier : nil,
                     authenticationData: admitted.authenticationData)))
+        self.admitted?.authenticationData = nil
         self.engine.logger.debug("client connected", metadata: self.metadata)
         self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
         self.takeChanges()
@@ -209,16 +216,19 @@ extension BrokerConnection {
     private func leaveInGroup(_ session: HostedSession) {
         session.isConnected.store(false, ordering: .relaxed)
         self.engine.connectedClients.wrappingSubtract(1, ordering: .relaxed)
-        session.state.withLock { state in
+        session.connectionBytes.store(0, ordering: .relaxed)
+        let released = session.state.withLock { state in
             state.incoming = self.incoming
             state.retained = CurlewCore.exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
             state.disconnectedAt = self.engine.timeOfDay(self.engine.clock.now())
             self.engine.recordSession(&state, on: self.worker)
-            self.engine.account(&state)
+            self.engine.account(&state, of: session, isExact: true)
             state.isWritable = false
             state.out = ByteBuffer()
+            return state.takePublishersToRelease()
         }
+        session.release(released)
         self.engine.logger.debug("client disconnected", metadata: self.metadata)
         self.engine.detached(session, on: self.worker)
         session.state.withLock { state in
@@ -232,7 +242,9 @@ extension PendingWill {
         var properties = will.properties
         self.delay = .seconds(Int64(properties.willDelayInterval ?? 0))
         properties.list.removeAll { if case .willDelayInterval = $0 { true } else { false } }
+        // In a buffer of its own: the one that it came in may be much larger.
         self.message = MQTTBrokerMessage(
-            topic: will.topic, payload: will.payload, qos: will.qos, retain: will.retain, properties: properties)
+            topic: will.topic, payload: ByteBuffer(bytes: will.payload.readableBytesView), qos: will.qos,
+            retain: will.retain, properties: properties)
     }
 }

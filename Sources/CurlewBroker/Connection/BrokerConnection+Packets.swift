@@ -52,9 +52,13 @@ extension BrokerConnection {
     ) -> ReasonCode {
         guard let session, !topic.isReserved, self.mayPublish(to: topic) else { return .notAuthorized }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
-        switch self.engine.publish(packet, topic: topic, from: publisher, with: change, on: self.worker, now: now) {
-        case .routed(0): return .noMatchingSubscribers
-        case .routed: return .success
+        let published = self.engine.publish(
+            packet, topic: topic, from: publisher, holding: self.handle, with: change, on: self.worker, now: now)
+        switch published {
+        case .routed(let routing):
+            if !routing.holders.isEmpty { self.hold(for: routing) }
+            if routing.isRefused { return .quotaExceeded }
+            return routing.receivers == 0 ? .noMatchingSubscribers : .success
         case .rejected(let code): return code.isFailure ? code : .notAuthorized
         }
     }
@@ -104,7 +108,8 @@ extension BrokerConnection {
         guard let session else { return }
         let (outcome, mustFlush) = session.state.withLock { state in
             let outcome = body(&state)
-            self.engine.account(&state)
+            if case .delivered = outcome { state.session.progressed(messages: 1, now: self.lastRead) }
+            self.engine.account(&state, of: session)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
         if mustFlush || !self.retained.isEmpty { self.flushSoon() }

@@ -56,7 +56,9 @@ extension BrokerConnection {
         let grant = SubscriptionIndex<Subscriber>.Grant(options, identifier: identifier)
         let limits = self.engine.configuration.limits
         let hasRoom = session.state.withLock { state in
-            guard state.remember(filter, grant, limits: limits) else { return false }
+            let room = self.engine.budget.room(holding: state.weight + session.connectionBytes.value)
+            guard state.remember(filter, grant, limits: limits, room: room) else { return false }
+            self.engine.account(&state, of: session)
             if state.session.isKept {
                 self.engine.record(
                     .subscribed(
@@ -139,7 +141,7 @@ extension BrokerConnection {
             retained.isCurrent(message) ? session.deliver(&publication, terms, now: now, engine: self.engine) : nil
         }
         if let outcome {
-            self.engine.count(outcome.delivered, of: message.topic, for: self.client.identifier, on: self.worker)
+            self.engine.count(outcome.outcome, of: message.topic, for: self.client.identifier, on: self.worker)
         }
     }
 

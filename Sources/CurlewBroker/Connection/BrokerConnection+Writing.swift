@@ -53,6 +53,7 @@ extension BrokerConnection {
             hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
             self.worker.counters.publishesSent.count(output.pumped.written)
             for dropped in output.pumped.dropped { self.report(dropped) }
+            session.release(output.released)
         }
         self.write(bytes, after: change)
         self.release()
@@ -71,6 +72,7 @@ extension BrokerConnection {
 
     private func write(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0, !self.hasClosed else { return }
+        self.mustCount = true
         self.worker.counters.bytesSent.count(bytes.readableBytes)
         self.link.write(bytes)
     }
@@ -78,6 +80,7 @@ extension BrokerConnection {
     /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that goes on asking meanwhile is not read
     /// any more.
     private func hold() {
+        self.mustCount = true
         let waiting = self.session?.state.withLock { state in
             state.isWritable = false
             state.isFlushPending = false

@@ -30,8 +30,24 @@ final class BrokerConnection: LinkHandler {
     var phase = Phase.opening
     var version = ProtocolVersion.v5_0
     var client: MQTTBrokerClient
-    private var input: PacketInput
-    private var isReading = false
+    var input: PacketInput
+    private(set) var isProcessing = false
+    /// Whether the client's messages wait for their receivers.
+    var publishHold = PublishHold<ObjectIdentifier>()
+    /// What waits meanwhile.
+    var waitingPackets = WaitingPackets()
+    /// When a timer will see to the end of that.
+    var holdWatchedUntil: Timestamp?
+    /// Whether nothing is read because as much waits as may.
+    var isRestingForReceivers = false
+    /// How long the rest of a packet has been awaited.
+    private(set) var partialPacket: PartialPacket
+    /// What is counted of the connection in the broker's memory.
+    var countedBytes = 0
+    /// Whether it may hold more or less than was counted.
+    var mustCount = true
+    /// Whether nothing is counted any more.
+    var isForgotten = false
     /// How often reading was turned off and not on again.
     private var pauses = 0
     /// Answers that wait for the end of this round of the event loop.
@@ -91,6 +107,7 @@ final class BrokerConnection: LinkHandler {
                 from: .client, version: .v5_0,
                 maximumPacketSize: min(Self.largestConnect, rules.terms.maximumPacketSize)))
         let limits = engine.configuration.limits
+        self.partialPacket = PartialPacket(patience: limits.packetTimeout)
         self.messageRate = limits.messageRate.map { RateLimit(perSecond: $0.perSecond, burst: $0.burst, now: now) }
         self.byteRate = limits.byteRate.map { RateLimit(perSecond: $0.perSecond, burst: $0.burst, now: now) }
     }
@@ -102,8 +119,12 @@ final class BrokerConnection: LinkHandler {
     func open() {
         self.worker.onLoop.connections[ObjectIdentifier(self)] = self
         self.worker.counters.connectionsAccepted.count()
+        self.countMemory()
+        // A connection is small, so that there is room for it unless the largest holders have yet to give something back.
+        let hasMemory = self.engine.budget.room(holding: 0) > 0
         let ofListener = self.rules.connections.wrappingAdd(1, ordering: .relaxed).newValue
         guard let count = self.engine.links.add() else { return self.turnAway() }
+        guard hasMemory else { return self.turnAway() }
         if count > self.engine.configuration.limits.maximumConnections ?? .max
             || ofListener > self.rules.maximumConnections ?? .max
         {
@@ -131,8 +152,10 @@ final class BrokerConnection: LinkHandler {
         if let wait = self.byteRate?.take(bytes.readableBytes, now: self.lastRead), wait > .zero {
             self.rest(for: wait)
         }
+        self.mustCount = true
         self.input.append(bytes)
         self.process()
+        self.checkPartialPacket()
     }
 
     func linkReadCompleted() {}
@@ -140,20 +163,26 @@ final class BrokerConnection: LinkHandler {
     /// Takes the packets that are there, as long as the next may be taken.
     func process() {
         // What a packet leads to may have more read, in the middle of it.
-        guard !self.isReading else { return }
-        self.isReading = true
-        defer { self.isReading = false }
+        guard !self.isProcessing else { return }
+        self.isProcessing = true
+        defer { self.isProcessing = false }
         let now = self.lastRead
         let isStored = self.engine.journal != nil
+        var packets = 0
         if isStored { _ = self.worker.onLoop.takeChange() }
         do throws(DecodingError) {
-            while self.phase != .closed, self.phase != .connecting, let packet = try self.input.next() {
+            while self.phase != .closed, self.phase != .connecting, let packet = try self.nextPacket() {
                 self.worker.counters.messagesReceived.count()
+                packets += 1
                 self.received(consume packet, now: now)
                 if isStored { self.takeChanges() }
             }
+            self.partialPacket.received(waiting: self.input.waiting, hasNewBeginning: packets > 0, now: now)
         } catch {
-            self.malformed(error)
+            // What the client has published before counts.
+            self.isProcessing = false
+            self.processWaitingPackets()
+            if self.phase != .closed { self.malformed(error) }
         }
     }
 
@@ -216,6 +245,9 @@ final class BrokerConnection: LinkHandler {
         if self.pauses == 1 { self.link.setReading(false) }
     }
 
+    /// Whether the client is read.
+    var isReadingOn: Bool { self.pauses == 0 }
+
     func resumeReading() {
         self.pauses -= 1
         if self.pauses == 0, self.phase != .closed { self.link.setReading(true) }
@@ -242,6 +274,7 @@ final class BrokerConnection: LinkHandler {
     // MARK: Time
 
     func tick(now: Timestamp) {
+        guard !self.endIfGreedy(now: now) else { return }
         switch self.phase {
         case .opening, .connecting, .challenged:
             if now - self.opened > self.engine.configuration.limits.connectTimeout {
@@ -251,6 +284,7 @@ final class BrokerConnection: LinkHandler {
         case .connected:
             // [MQTT-3.1.2-24]: one and a half times the keep alive. Whom we do not read because of the store is not silent.
             guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0, !self.isStoreBehind,
+                !self.isRestingForReceivers,
                 !self.isHeld || self.uncommitted.isEmpty
             else { return }
             if now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500) {
@@ -264,6 +298,7 @@ final class BrokerConnection: LinkHandler {
 
     /// Tells the client why, and ends the connection; its will is published.
     func close(_ reasonCode: ReasonCode, _ reason: String) {
+        self.processWaitingPackets()
         guard self.phase != .closed else { return }
         let isOpening = self.phase != .connected
         self.engine.logger.info(
@@ -298,7 +333,9 @@ final class BrokerConnection: LinkHandler {
 
     func linkClosed(_ error: TransportError?) {
         self.hasClosed = true
+        self.processWaitingPackets()
         self.detach(.unspecifiedError)
+        self.forgetMemory()
         self.worker.onLoop.connections[ObjectIdentifier(self)] = nil
         self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
         self.engine.links.remove()

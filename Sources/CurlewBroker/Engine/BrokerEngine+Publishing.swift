@@ -12,19 +12,39 @@ extension BrokerEngine {
     }
 
     /// What became of a message.
-    enum Published: Equatable {
-        /// So many get it.
-        case routed(Int)
+    enum Published {
+        case routed(Routing)
         /// A filter has refused it.
         case rejected(ReasonCode)
     }
 
-    /// Has everybody get a message who has subscribed to it, and keeps it if it is to be retained; on the worker's loop.
+    /// Where a message went.
+    struct Routing {
+        /// How many have received it, or will.
+        var receivers = 0
+        /// How many would have received it, but their queues, or the memory of the broker, are full.
+        var refusals = 0
+        /// Whether it was to be retained, and there was no room for it.
+        var isRetainedRefused = false
+        /// Those for whom the publisher must wait before it goes on.
+        var holders: [ObjectIdentifier] = []
+        /// When none of them is worth waiting for any more.
+        var heldUntil = Timestamp.start
+
+        /// Whether the message is lost for everybody who should have received it.
+        var isRefused: Bool { self.receivers == 0 && (self.refusals > 0 || self.isRetainedRefused) }
+    }
+
+    /// Delivers a message to everybody who has subscribed to it, and keeps it if it is to be retained; on the worker's loop.
     ///
-    /// - Parameter change: What is stored together with those whom the message waits for: neither is true without the other.
+    /// - Parameters:
+    ///   - held: Who waits if the receivers cannot keep up; `nil` for a publisher that cannot wait.
+    ///   - change: What is stored together with those whom the message waits for: neither is true without the other. It is not stored if the
+    ///     message is refused.
     func publish(
         _ packet: consuming Publish, topic: TopicName, from publisher: Publisher?, isSystem: Bool = false,
-        with change: MQTTBrokerChange? = nil, on worker: Worker, now: Timestamp
+        holding held: (any HeldPublisher)? = nil, with change: MQTTBrokerChange? = nil, on worker: Worker,
+        now: Timestamp
     ) -> Published {
         var topic = topic
         if !self.configuration.publishFilters.isEmpty, !isSystem {
@@ -40,51 +60,60 @@ extension BrokerEngine {
         }
         var publication = Publication(packet, topic: topic, now: now)
         publication.number = self.messageNumber
-        guard let change else { return .routed(self.passOn(&publication, from: publisher, on: worker, now: now)) }
+        // A message at QoS 0 may be lost: nobody waits for it.
+        let held = publication.qos > .atMostOnce ? held : nil
+        guard let change else {
+            return .routed(self.passOn(&publication, from: publisher, holding: held, on: worker, now: now))
+        }
         return self.group(on: worker) {
-            let receivers = self.passOn(&publication, from: publisher, on: worker, now: now)
-            self.record(change, on: worker)
-            return .routed(receivers)
+            let routing = self.passOn(&publication, from: publisher, holding: held, on: worker, now: now)
+            if !routing.isRefused { self.record(change, on: worker) }
+            return .routed(routing)
         }
     }
 
     private func passOn(
-        _ publication: inout Publication, from publisher: Publisher?, on worker: Worker, now: Timestamp
-    ) -> Int {
-        if publication.retain { self.retain(&publication, from: publisher?.client, on: worker) }
-        return self.route(&publication, from: publisher?.session, on: worker, now: now)
+        _ publication: inout Publication, from publisher: Publisher?, holding held: (any HeldPublisher)?,
+        on worker: Worker, now: Timestamp
+    ) -> Routing {
+        var routing = Routing()
+        if publication.retain {
+            routing.isRetainedRefused = !self.retain(&publication, from: publisher?.client, on: worker)
+        }
+        self.route(&publication, from: publisher?.session, holding: held, on: worker, now: now, &routing)
+        if routing.isRefused { worker.counters.publishesRefused.count() }
+        return routing
     }
 
-    /// Gives a message to all whose subscriptions match. Returns to how many.
-    func route(
-        _ publication: inout Publication, from publisher: HostedSession?, on worker: Worker, now: Timestamp
-    ) -> Int {
+    /// Gives a message to all whose subscriptions match.
+    private func route(
+        _ publication: inout Publication, from publisher: HostedSession?, holding held: (any HeldPublisher)?,
+        on worker: Worker, now: Timestamp, _ routing: inout Routing
+    ) {
         let entry = self.route(of: publication.topic, on: worker)
-        guard !entry.route.isEmpty else { return 0 }
+        guard !entry.route.isEmpty else { return }
         let upgrades = self.configuration.behaviour.upgradesOutgoingQoS
         publication.hasSeveralReceivers = entry.route.targets.count > 1
-        var receivers = 0
         for target in entry.route.targets {
             let isOwn = if case .session(let session) = target.subscriber { session === publisher } else { false }
             guard
                 let terms = target.terms(
                     publishedAt: publication.qos, retain: publication.retain, isOwn: isOwn, upgrades: upgrades)
             else { continue }
-            receivers += 1
-            self.deliver(&publication, terms, to: target.subscriber, on: worker, now: now)
+            let delivery = self.deliver(&publication, terms, to: target.subscriber, holding: held, on: worker, now: now)
+            self.count(delivery, of: publication.topic, for: target.subscriber, on: worker, &routing)
         }
         for group in entry.route.groups where !group.members.isEmpty {
             entry.turn &+= 1
-            receivers += 1
-            self.deliver(&publication, to: group, turn: entry.turn, on: worker, now: now)
+            self.deliver(&publication, to: group, turn: entry.turn, holding: held, on: worker, now: now, &routing)
         }
-        return receivers
     }
 
-    /// Gives a message to one of those who share a subscription: in turn to those who are connected, and if none is, to one who is away.
+    /// Gives a message to one of those who share a subscription: in turn to those who are connected, and if none is, to one who is away. Where
+    /// it finds no room, the next one gets it.
     func deliver(
-        _ publication: inout Publication, to group: SubscriptionIndex<Subscriber>.Group, turn: Int, on worker: Worker,
-        now: Timestamp
+        _ publication: inout Publication, to group: SubscriptionIndex<Subscriber>.Group, turn: Int,
+        holding held: (any HeldPublisher)? = nil, on worker: Worker, now: Timestamp, _ routing: inout Routing
     ) {
         let count = group.members.count
         let first = Int(UInt(bitPattern: turn) % UInt(count))
@@ -94,41 +123,74 @@ extension BrokerEngine {
             guard case .session(let session) = group.members[(first + offset) % count].subscriber else { return true }
             return session.isConnected.load(ordering: .relaxed)
         }
-        for offset in 0..<count {
+        var refused: (delivery: HostedSession.Delivery, member: Subscriber)?
+        var refusals = 0
+        for offset in 0..<count where refusals < Self.mostRefusals {
             let member = group.members[(first + (connected ?? 0) + offset) % count]
             guard
                 let terms = group.terms(
                     member.grant, publishedAt: publication.qos, retain: publication.retain,
                     upgrades: self.configuration.behaviour.upgradesOutgoingQoS)
-            else { return }
+            else { break }
             // A member whose session has just ended does not take it: then the next one gets it.
-            if self.deliver(&publication, terms, to: member.subscriber, on: worker, now: now) { return }
+            guard
+                let delivery = self.deliver(
+                    &publication, terms, to: member.subscriber, holding: held, on: worker, now: now)
+            else { continue }
+            guard delivery.outcome.isRefused else {
+                return self.count(delivery, of: publication.topic, for: member.subscriber, on: worker, &routing)
+            }
+            refusals += 1
+            if refused == nil { refused = (delivery, member.subscriber) }
+        }
+        if let refused {
+            self.count(refused.delivery, of: publication.topic, for: refused.member, on: worker, &routing)
         }
     }
 
     private static let mostProbes = 1024
+    /// So many full members are asked; beyond that, the message is refused.
+    private static let mostRefusals = 16
 
-    /// Returns whether there still is such a subscriber.
-    @discardableResult
+    /// Returns `nil` if there is no such subscriber any more.
     private func deliver(
-        _ publication: inout Publication, _ terms: DeliveryTerms, to subscriber: Subscriber, on worker: Worker,
-        now: Timestamp
-    ) -> Bool {
+        _ publication: inout Publication, _ terms: DeliveryTerms, to subscriber: Subscriber,
+        holding held: (any HeldPublisher)?, on worker: Worker, now: Timestamp
+    ) -> HostedSession.Delivery? {
         switch subscriber {
         case .session(let session):
-            guard let (delivered, toFlush, change) = session.deliver(&publication, terms, now: now, engine: self) else {
-                return false
-            }
-            if change > 0, terms.qos > .atMostOnce { worker.onLoop.note(change) }
-            if let toFlush { worker.flushSoon(toFlush) }
-            self.count(delivered, of: publication.topic, for: session.clientIdentifier, on: worker)
+            guard
+                let delivery = session.deliver(&publication, terms, from: held, now: now, engine: self)
+            else { return nil }
+            if delivery.change > 0, terms.qos > .atMostOnce { worker.onLoop.note(delivery.change) }
+            if let toFlush = delivery.toFlush { worker.flushSoon(toFlush) }
+            return delivery
         case .local(let local):
-            let message = MQTTBrokerMessage(
-                topic: publication.topic, payload: publication.message().payload, qos: terms.qos, retain: terms.retain,
-                properties: publication.properties)
-            if !local.deliver(message) { self.dropped(publication.topic, .queueFull, for: "", on: worker) }
+            return local.deliver(publication.message(self.budget), terms, from: held, now: now, engine: self)
         }
-        return true
+    }
+
+    private func count(
+        _ delivery: HostedSession.Delivery?, of topic: TopicName, for subscriber: Subscriber, on worker: Worker,
+        _ routing: inout Routing
+    ) {
+        guard let delivery else { return }
+        if delivery.outcome.isRefused { routing.refusals += 1 } else { routing.receivers += 1 }
+        let holder: ObjectIdentifier
+        let name: String
+        switch subscriber {
+        case .session(let session):
+            holder = ObjectIdentifier(session)
+            name = session.clientIdentifier
+        case .local(let local):
+            holder = ObjectIdentifier(local)
+            name = ""
+        }
+        if let until = delivery.heldUntil {
+            routing.holders.append(holder)
+            routing.heldUntil = max(routing.heldUntil, until)
+        }
+        self.count(delivery.outcome, of: topic, for: name, on: worker)
     }
 
     /// Counts and reports what became of a message.
@@ -180,18 +242,30 @@ extension BrokerEngine {
         guard !expired.isEmpty else { return }
         self.retained.withLock { retained in
             let removed = retained.remove(expired)
+            self.countRetained(-removed.count)
             _ = self.journal?.append(removed.map { .retainedRemoved($0.topic) })
         }
         for message in expired { self.events.tell(.retained, .retained(message.topic, isSet: false)) }
     }
 
+    /// So many more messages are retained: counts what each takes besides itself.
+    func countRetained(_ count: Int) { self.budget.changed(by: count * Self.retainedOverhead) }
+
+    private static let retainedOverhead = 384
+
     /// Keeps a message for those who subscribe later, or removes what was kept [MQTT-3.3.1-5] [MQTT-3.3.1-6].
-    private func retain(_ publication: inout Publication, from client: MQTTBrokerClient?, on worker: Worker) {
-        guard self.configuration.behaviour.retainAvailable else { return }
-        let message = publication.message()
+    ///
+    /// - Returns: Whether there was room for it.
+    private func retain(
+        _ publication: inout Publication, from client: MQTTBrokerClient?, on worker: Worker
+    ) -> Bool {
+        guard self.configuration.behaviour.retainAvailable else { return true }
+        let message = publication.message(self.budget)
         let source = client.map { RetainedMessages.Source(clientIdentifier: $0.identifier, username: $0.username) }
         let outcome = self.retained.withLock { retained in
-            let outcome = retained.store(message, from: source)
+            let before = retained.count
+            let outcome = retained.store(message, from: source) { self.budget.room(holding: $0) }
+            self.countRetained(retained.count - before)
             switch outcome {
             case _ where message.topic.isReserved: break
             case .set:
@@ -213,5 +287,6 @@ extension BrokerEngine {
             self.logger.warning(
                 "a retained message was not kept: the limit is reached", metadata: ["topic": "\(message.topic)"])
         }
+        return outcome != .full
     }
 }

@@ -35,7 +35,12 @@ extension BrokerEngine {
         let source = retained.clientIdentifier.map {
             RetainedMessages.Source(clientIdentifier: $0, username: retained.username)
         }
-        if self.retained.withLock({ $0.store(message, from: source) }) == .full {
+        let outcome = self.retained.withLock { retained in
+            let before = retained.count
+            defer { self.countRetained(retained.count - before) }
+            return retained.store(message, from: source)
+        }
+        if outcome == .full {
             self.record(.retainedRemoved(message.topic), on: worker)
             self.logger.warning(
                 "a stored retained message is given up: the limit is reached",
@@ -46,7 +51,7 @@ extension BrokerEngine {
     private func restore(
         _ stored: MQTTBrokerSnapshot.Session, _ rules: ClientRules, _ messages: inout [UInt64: BrokerMessage]
     ) -> HostedSession {
-        let session = HostedSession(client: stored.about.client, rules: rules, bounds: self.bounds)
+        let session = HostedSession(client: stored.about.client, rules: rules, bounds: self.bounds, budget: self.budget)
         let deliveries = stored.deliveries.values.map { delivery in
             BrokerSession.Kept(
                 number: delivery.number, message: delivery.message.map { self.message($0, &messages) },
@@ -66,7 +71,8 @@ extension BrokerEngine {
             state.will = stored.about.will.map(PendingWill.init)
             // What was granted stays granted, though limits may be others now.
             for (filter, grant) in grants { _ = state.remember(filter, grant, limits: nil) }
-            self.account(&state)
+            state.countNames()
+            self.account(&state, of: session, isExact: true)
         }
         _ = self.sessions.findOrInsert(session.clientIdentifier, maximum: .max) { session }
         self.changeSubscriptions { index in
@@ -96,7 +102,7 @@ extension BrokerEngine {
         let message = BrokerMessage(
             topic: stored.content.topic, payload: stored.content.payload, qos: stored.content.qos,
             retain: stored.content.retain, properties: stored.content.properties,
-            expiresAt: stored.expiresAt.map(self.timestamp), number: stored.number)
+            expiresAt: stored.expiresAt.map(self.timestamp), number: stored.number, ledger: self.budget)
         messages[stored.number] = message
         return message
     }

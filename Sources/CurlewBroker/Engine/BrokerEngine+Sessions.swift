@@ -54,6 +54,8 @@ extension BrokerEngine {
                     return nil
                 }
                 self.recordSession(&state, on: worker)
+                state.countNames()
+                self.account(&state, of: session, isExact: true)
                 return (will, state.client, state.rules)
             }
             if let (will, client, rules) = taken { self.publish(will, of: client, rules, session, on: worker) }
@@ -85,18 +87,21 @@ extension BrokerEngine {
             var rules: ClientRules
             var filters: [TopicFilter]
             var orphans: [(TopicFilter, BrokerMessage)]
+            var released: [any HeldPublisher]
         }
         let rest = session.state.withLock { state -> Rest? in
             guard !state.isOver, !(onlyIfAway && state.connection != nil) else { return nil }
             self.recordEnd(&state, on: worker)
             state.isOver = true
             let orphans = state.session.end()
-            self.account(&state)
+            self.accountEnd(&state, of: session)
             return Rest(
                 will: exchange(&state.will, with: nil), client: state.client, rules: state.rules,
-                filters: Array(exchange(&state.subscriptions, with: [:]).keys), orphans: orphans)
+                filters: Array(exchange(&state.subscriptions, with: [:]).keys), orphans: orphans,
+                released: state.takePublishersToRelease())
         }
         guard let rest else { return }
+        session.release(rest.released)
         self.sessions.remove(session)
         self.cancelDeadlines(of: session)
         if !rest.filters.isEmpty {
@@ -116,7 +121,8 @@ extension BrokerEngine {
             }
             var publication = Publication(message)
             entry.turn &+= 1
-            self.deliver(&publication, to: group, turn: entry.turn, on: worker, now: now)
+            var routing = Routing()
+            self.deliver(&publication, to: group, turn: entry.turn, on: worker, now: now, &routing)
         }
     }
 
@@ -159,7 +165,7 @@ extension BrokerEngine {
             }
             state.retained.remove(ended)
             let orphans = state.session.left(ended.filter(\.isShared))
-            self.account(&state)
+            self.account(&state, of: session, isExact: true)
             return (ended, orphans)
         }
         if !ended.isEmpty {
@@ -171,16 +177,19 @@ extension BrokerEngine {
 }
 
 extension HostedSession.State {
-    /// What a filter counts for in the bound on subscriptions: itself, and roughly what the tree and the tables need for it.
-    private static func weight(_ filter: TopicFilter) -> Int { filter.string.utf8.count + 256 }
+    /// What a filter counts for in the bound on subscriptions: measured, with the nodes and tables that it needs. Its text is stored several times.
+    private static func weight(_ filter: TopicFilter) -> Int { 3 * filter.string.utf8.count + 512 }
 
     /// Remembers a subscription, if there is room for it.
+    ///
+    /// - Parameter room: How many bytes more the client may hold.
     mutating func remember(
-        _ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant, limits: MQTTBrokerConfiguration.Limits?
+        _ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant, limits: MQTTBrokerConfiguration.Limits?,
+        room: Int = .max
     ) -> Bool {
         if self.subscriptions[filter] == nil {
             if let limits {
-                guard self.subscriptions.count < limits.maximumSubscriptionsPerClient,
+                guard Self.weight(filter) <= room, self.subscriptions.count < limits.maximumSubscriptionsPerClient,
                     self.subscriptionBytes <= limits.maximumSubscriptionBytesPerClient - Self.weight(filter),
                     !filter.isShared || self.sharedSubscriptions < limits.maximumSharedSubscriptionsPerClient
                 else { return false }

@@ -25,8 +25,8 @@ final class BrokerEngine: Sendable {
     private let subscriptionVersion = Atomic<UInt64>(1)
     /// Guards the retained messages.
     let retained: Mutex<RetainedMessages>
-    /// What waits in the queues of all sessions, in bytes.
-    private let queuedBytes = Atomic<Int>(0)
+    /// What all clients make the broker hold.
+    let budget: MemoryBudget
     /// Changes when the authorizers have read their files anew: what was decided before counts no more.
     let authorizationVersion = Atomic<Int>(0)
     /// Clients that are connected, and the most that there were at once.
@@ -47,6 +47,7 @@ final class BrokerEngine: Sendable {
         self.clock = configuration.clock
         self.logger = configuration.logger
         self.bounds = BrokerSession.Bounds(configuration)
+        self.budget = MemoryBudget(limit: configuration.limits.maximumMemory ?? MachineMemory.available / 2)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
         self.journal = configuration.store.map { store in
@@ -70,20 +71,37 @@ final class BrokerEngine: Sendable {
         }
     }
 
-    // MARK: Queues
+    // MARK: Memory
 
-    /// Whether the queues of all sessions together may hold more.
-    var hasQueueRoom: Bool { self.queuedBytes.value < self.configuration.limits.maximumQueuedBytesOfAll }
-
-    var bytesQueued: Int { self.queuedBytes.value }
-
-    /// Adds what a session holds more than before to what all hold, and tells the store; called under the session's lock.
-    func account(_ state: inout HostedSession.State) {
+    /// Counts what a session holds, and tells the store what has changed; called under the session's lock.
+    ///
+    /// - Parameter isExact: Whether to the last byte. Otherwise small changes are left for later: they come with each message.
+    func account(_ state: inout HostedSession.State, of session: HostedSession, isExact: Bool = false) {
         self.recordMessages(&state)
-        let bytes = state.session.queuedBytes + state.session.bytesInFlight
-        guard bytes != state.reportedBytes else { return }
-        self.queuedBytes.count(bytes - state.reportedBytes)
-        state.reportedBytes = bytes
+        let own = state.ownBytes
+        let change = own - state.reportedBytes
+        if isExact || abs(change) >= Self.smallChange {
+            self.budget.changed(by: change)
+            state.reportedBytes = own
+        }
+        session.weight.store(own + state.session.queuedBytes + state.session.bytesInFlight, ordering: .relaxed)
+    }
+
+    private static let smallChange = 1024
+
+    /// Whether there is memory for the session of a client that connects.
+    func hasMemory(for connect: Connect) -> Bool {
+        let names = HostedSession.State.byteCount(ofNames: connect.clientIdentifier, connect.username)
+        let will = (connect.will?.payload.readableBytes ?? 0) + (connect.will?.properties.byteCount ?? 0)
+        return self.budget.room(holding: 0) >= HostedSession.State.overhead + names + will
+    }
+
+    /// A session is over: it holds nothing any more. Under its lock.
+    func accountEnd(_ state: inout HostedSession.State, of session: HostedSession) {
+        self.recordMessages(&state)
+        self.budget.changed(by: -state.reportedBytes)
+        state.reportedBytes = 0
+        session.weight.store(0, ordering: .relaxed)
     }
 
     // MARK: Subscriptions

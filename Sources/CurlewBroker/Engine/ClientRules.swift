@@ -99,6 +99,6 @@ extension BrokerSession.Bounds {
             inFlightMessages: Int(limits.maximumInFlightMessages), inFlightBytes: limits.maximumInFlightBytes ?? .max,
             queuedMessages: limits.maximumQueuedMessages, queuedBytes: limits.maximumQueuedBytes,
             queuesAtMostOnce: configuration.behaviour.queuesAtMostOnce,
-            dropsOldest: configuration.behaviour.overflow == .dropOldest)
+            dropsOldest: configuration.behaviour.overflow == .dropOldest, patience: limits.maximumPublisherDelay)
     }
 }

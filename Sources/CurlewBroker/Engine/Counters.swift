@@ -7,6 +7,8 @@ final class Counters: Sendable {
     let publishesReceived = Atomic<Int>(0)
     let publishesSent = Atomic<Int>(0)
     let publishesDropped = Atomic<Int>(0)
+    let publishesRefused = Atomic<Int>(0)
+    let holds = Atomic<Int>(0)
     let bytesReceived = Atomic<Int>(0)
     let bytesSent = Atomic<Int>(0)
     let publishBytesReceived = Atomic<Int>(0)

@@ -44,8 +44,12 @@ final class HostedSession: Sendable {
         var hasBeenUsed = false
         /// The session is over: nothing is taken any more.
         var isOver = false
-        /// What this session adds to what waits in all queues.
+        /// What the names of the client and its will take.
+        var namesBytes = 0
+        /// Of what the session takes besides messages, so much is counted in the broker's memory.
         var reportedBytes = 0
+        /// Those who have published more than the client acknowledges.
+        var waitingPublishers = WaitingPublishers()
         /// Whether a store has heard of the session.
         var isStored = false
         /// The last change of its messages, which what is written has to wait for.
@@ -56,9 +60,10 @@ final class HostedSession: Sendable {
     /// Guards all there is of the session. Held for one message or one acknowledgement; only the journal's is taken under it.
     let state: Mutex<State>
 
-    init(client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds) {
+    init(client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds, budget: MemoryBudget) {
         self.clientIdentifier = client.identifier
-        self.state = Mutex(State(session: BrokerSession(bounds: bounds), client: client, rules: rules))
+        self.state = Mutex(
+            State(session: BrokerSession(bounds: bounds, ledger: budget), client: client, rules: rules))
     }
 
     /// Beyond so many bytes that are not sent, messages wait in the queue.
@@ -66,6 +71,36 @@ final class HostedSession: Sendable {
 
     /// Whether messages for the client can be sent now; the same as the state says, without its lock.
     let isConnected = Atomic<Bool>(false)
+
+    /// What the session holds, with all messages that wait for the client or are in flight, whoever else shares them.
+    let weight = Atomic<Int>(0)
+    /// What its connection takes besides.
+    let connectionBytes = Atomic<Int>(0)
+}
+
+extension HostedSession.State {
+    /// What the session takes besides its messages, in bytes.
+    var ownBytes: Int {
+        Self.overhead + self.namesBytes + self.subscriptionBytes + (self.incoming?.byteCount ?? 0)
+            + self.session.ownBytes
+    }
+
+    /// What the session holds, with its messages.
+    var weight: Int { self.ownBytes + self.session.queuedBytes + self.session.bytesInFlight }
+
+    /// The objects of a session, roughly.
+    static let overhead = 1024
+
+    /// The client's names and its will are known, or are others than before.
+    mutating func countNames() {
+        self.namesBytes =
+            Self.byteCount(ofNames: self.client.identifier, self.client.username) + (self.will?.byteCount ?? 0)
+    }
+
+    /// What the names of a client take.
+    static func byteCount(ofNames identifier: String, _ username: String?) -> Int {
+        identifier.utf8.count + (username?.utf8.count ?? 0)
+    }
 }
 
 extension HostedSession: Hashable {
@@ -78,31 +113,65 @@ extension HostedSession: Hashable {
 struct PendingWill: Sendable {
     var message: MQTTBrokerMessage
     var delay: Duration
+
+    /// What it takes in memory, roughly.
+    var byteCount: Int {
+        256 + self.message.topic.string.utf8.count + self.message.payload.readableBytes
+            + self.message.properties.byteCount
+    }
 }
 
 // MARK: - Messages to the client
 
 extension HostedSession {
-    /// Has the client get a message.
+    /// What became of a message.
+    struct Delivery {
+        var outcome: BrokerSession.Delivered
+        /// The connection that has something to send now and does not know it yet.
+        var toFlush: ConnectionHandle?
+        /// What the acknowledgement of the message has to wait for; 0 for nothing.
+        var change: UInt64
+        /// Until when the publisher must wait for the client to acknowledge more, unless it is told before that it has.
+        var heldUntil: Timestamp?
+    }
+
+    /// Delivers a message to the client.
     ///
-    /// - Returns: What became of it, the connection that has something to send now and does not know it yet, and what the acknowledgement of
-    ///   the message has to wait for; `nil` if the session is over.
+    /// - Parameter publisher: Who may have to wait, if anybody.
+    /// - Returns: `nil` if the session is over.
     func deliver(
-        _ publication: inout Publication, _ terms: DeliveryTerms, now: Timestamp, engine: BrokerEngine
-    ) -> (delivered: BrokerSession.Delivered, toFlush: ConnectionHandle?, change: UInt64)? {
-        let hasRoom = engine.hasQueueRoom
-        return self.state.withLock { state in
+        _ publication: inout Publication, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)? = nil,
+        now: Timestamp, engine: BrokerEngine
+    ) -> Delivery? {
+        self.state.withLock { state in
             guard !state.isOver else { return nil }
             if state.out.capacity == 0, state.isWritable { state.out.reserveCapacity(state.outHint) }
-            let delivered = state.session.deliver(
-                &publication, terms, canWrite: state.isWritable && state.out.readableBytes < Self.highWaterMark,
-                hasRoom: hasRoom, now: now, into: &state.out)
-            if delivered != .written || terms.qos > .atMostOnce { engine.account(&state) }
-            guard delivered == .written || delivered == .queued && state.isWritable, !state.isFlushPending else {
-                return (delivered, nil, state.lastChange)
+            let canWrite = state.isWritable && state.out.readableBytes < Self.highWaterMark
+            var room = Int.max
+            let weight = state.weight
+            let outcome = state.session.deliver(
+                &publication, terms, canWrite: canWrite,
+                room: {
+                    room = engine.budget.room(holding: weight + self.connectionBytes.value)
+                    return room
+                }, now: now, into: &state.out)
+            var delivery = Delivery(outcome: outcome, change: state.lastChange)
+            if outcome != .written || terms.qos > .atMostOnce {
+                engine.account(&state, of: self)
+                delivery.change = state.lastChange
+            }
+            if let publisher, terms.qos > .atMostOnce,
+                let until = state.session.holdPublisher(after: outcome, room: room, now: now)
+            {
+                state.waitingPublishers.add(publisher)
+                delivery.heldUntil = until
+            }
+            guard outcome == .written || outcome == .queued && state.isWritable, !state.isFlushPending else {
+                return delivery
             }
             state.isFlushPending = state.connection != nil
-            return (delivered, state.connection, state.lastChange)
+            delivery.toFlush = state.connection
+            return delivery
         }
     }
 
@@ -113,6 +182,8 @@ extension HostedSession {
         var hasMore = false
         /// The change that must be stored before it may be sent.
         var change: UInt64 = 0
+        /// Publishers that may go on.
+        var released: [any HeldPublisher] = []
     }
 
     /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
@@ -121,7 +192,7 @@ extension HostedSession {
             state.isFlushPending = false
             state.isWritable = true
             let pumped = state.session.pump(limit: Self.highWaterMark, now: now, into: &state.out)
-            engine.account(&state)
+            engine.account(&state, of: self)
             if state.out.readableBytes > 0 {
                 if replies.readableBytes == 0 {
                     swap(&replies, &state.out)
@@ -132,13 +203,31 @@ extension HostedSession {
                 state.outHint = min(replies.readableBytes, Self.highWaterMark)
                 state.out = ByteBuffer()
             }
-            return Output(pumped: pumped, hasMore: state.session.hasMoreToWrite, change: state.lastChange)
+            return Output(
+                pumped: pumped, hasMore: state.session.hasMoreToWrite, change: state.lastChange,
+                released: state.takePublishersToRelease())
         }
+    }
+
+    /// Lets publishers go on; under no lock.
+    func release(_ publishers: [any HeldPublisher]) {
+        for publisher in publishers { publisher.released(by: ObjectIdentifier(self)) }
     }
 
     /// Whether a message would be written at once, or be the only one that waits.
     var takesMore: Bool {
         self.state.withLock { $0.session.queuedMessages == 0 && $0.out.readableBytes < Self.highWaterMark }
+    }
+}
+
+extension HostedSession.State {
+    /// The publishers that need not wait any more.
+    mutating func takePublishersToRelease() -> [any HeldPublisher] {
+        let count = self.session.publishersToRelease()
+        guard !self.waitingPublishers.isEmpty else { return [] }
+        let released = self.waitingPublishers.take(count)
+        if self.waitingPublishers.isEmpty { self.session.releasedPublishers() }
+        return released
     }
 }
 

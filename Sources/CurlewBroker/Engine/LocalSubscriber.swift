@@ -1,62 +1,114 @@
 import CurlewCore
+import CurlewTransport
 import DequeModule
 import Synchronization
 
 /// A subscription of the program that embeds the broker: messages wait in a bounded queue until the program takes them.
 final class LocalSubscriber: Sendable {
+    /// A message and how it is delivered.
+    private struct Pending {
+        let message: BrokerMessage
+        let terms: DeliveryTerms
+
+        var weight: Int { self.message.byteCount + 128 }
+
+        var delivered: MQTTBrokerMessage {
+            MQTTBrokerMessage(
+                topic: self.message.topic, payload: self.message.payload, qos: self.terms.qos,
+                retain: self.terms.retain, properties: self.message.properties)
+        }
+    }
+
     private struct State {
-        var messages = Deque<MQTTBrokerMessage>()
+        var messages = Deque<Pending>()
+        /// What comes while the retained messages are still put in front of it; `nil` from then on.
+        var later: Deque<Pending>? = []
+        /// All that waits, in bytes.
+        var bytes = 0
         var waiting: UnsafeContinuation<MQTTBrokerMessage?, Never>?
         var isFinished = false
         var dropped = 0
-        /// What comes while the retained messages are still put in front of it; `nil` from then on.
-        var later: Deque<MQTTBrokerMessage>? = []
+        var backpressure: Backpressure
+        var waitingPublishers = WaitingPublishers()
+
+        var load: Backpressure.Load {
+            Backpressure.Load(messages: self.messages.count + (self.later?.count ?? 0), bytes: self.bytes)
+        }
+
+        mutating func append(_ pending: Pending) {
+            self.bytes += pending.weight
+            if self.later == nil { self.messages.append(pending) } else { self.later?.append(pending) }
+        }
+
+        mutating func takePublishersToRelease() -> [any HeldPublisher] {
+            let count = self.isFinished ? .max : self.backpressure.drained(to: self.load)
+            let released = self.waitingPublishers.take(count)
+            if self.waitingPublishers.isEmpty { self.backpressure.released() }
+            return released
+        }
     }
 
     let filter: TopicFilter
     let capacity: Int
+    private let clock: MonotonicClock
     /// Guards what waits, and who waits for it.
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(filter: TopicFilter, capacity: Int) {
+    init(filter: TopicFilter, capacity: Int, patience: Duration, clock: MonotonicClock) {
         self.filter = filter
         self.capacity = capacity
+        self.clock = clock
+        self.state = Mutex(State(backpressure: Backpressure(patience: patience)))
     }
 
     /// How many messages were not taken because the queue was full.
     var dropped: Int { self.state.withLock { $0.dropped } }
 
-    /// Adds a message. Returns whether there was room.
-    func deliver(_ message: MQTTBrokerMessage) -> Bool {
-        let (continuation, isTaken): (UnsafeContinuation<MQTTBrokerMessage?, Never>?, Bool) = self.state.withLock {
-            state in
-            guard !state.isFinished else { return (nil, true) }
-            if let count = state.later?.count {
-                guard state.messages.count + count < self.capacity else {
-                    state.dropped += 1
-                    return (nil, false)
-                }
-                state.later?.append(message)
-                return (nil, true)
+    /// Delivers a message, or puts it into the queue if there is room.
+    ///
+    /// - Parameter publisher: Who may have to wait, if anybody.
+    /// - Returns: `nil` when the subscription is over.
+    func deliver(
+        _ message: BrokerMessage, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)?, now: Timestamp,
+        engine: BrokerEngine
+    ) -> HostedSession.Delivery? {
+        let pending = Pending(message: message, terms: terms)
+        let (delivery, continuation) = self.state.withLock {
+            state -> (HostedSession.Delivery?, UnsafeContinuation<MQTTBrokerMessage?, Never>?) in
+            guard !state.isFinished else { return (nil, nil) }
+            if state.later == nil, let waiting = exchange(&state.waiting, with: nil) {
+                return (HostedSession.Delivery(outcome: .written, change: 0), waiting)
             }
-            if let waiting = exchange(&state.waiting, with: nil) { return (waiting, true) }
-            guard state.messages.count < self.capacity else {
+            let room = engine.budget.room(holding: state.bytes)
+            var delivery = HostedSession.Delivery(outcome: .queueFull, change: 0)
+            if state.load.messages < self.capacity, pending.weight <= room {
+                state.append(pending)
+                delivery.outcome = .queued
+            } else {
                 state.dropped += 1
-                return (nil, false)
             }
-            state.messages.append(message)
-            return (nil, true)
+            let capacity = Backpressure.Load(messages: self.capacity, bytes: state.bytes + min(room, Int.max / 2))
+            if let publisher, terms.qos > .atMostOnce,
+                let until = state.backpressure.queued(state.load, capacity: capacity, now: now)
+            {
+                state.waitingPublishers.add(publisher)
+                delivery.heldUntil = until
+            }
+            return (delivery, nil)
         }
-        continuation?.resume(returning: message)
-        return isTaken
+        continuation?.resume(returning: pending.delivered)
+        return delivery
     }
 
     /// Puts in retained messages, which go before what has come since the subscription was made.
-    func begin(with retained: [MQTTBrokerMessage]) {
+    func begin(with retained: [(BrokerMessage, DeliveryTerms)]) {
         self.state.withLock { state in
-            state.messages.append(contentsOf: retained.prefix(self.capacity))
+            let later = exchange(&state.later, with: nil) ?? []
+            for (message, terms) in retained.prefix(self.capacity) {
+                state.append(Pending(message: message, terms: terms))
+            }
             state.dropped += max(0, retained.count - self.capacity)
-            state.messages.append(contentsOf: exchange(&state.later, with: nil) ?? [])
+            state.messages.append(contentsOf: later)
         }
     }
 
@@ -64,13 +116,20 @@ final class LocalSubscriber: Sendable {
     func next() async -> MQTTBrokerMessage? {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
-                let result: MQTTBrokerMessage?? = self.state.withLock { state in
-                    if let message = state.messages.popFirst() { return .some(message) }
-                    if state.isFinished || Task.isCancelled { return .some(nil) }
+                let (result, released): (MQTTBrokerMessage??, [any HeldPublisher]) = self.state.withLock { state in
+                    if let pending = state.messages.popFirst() {
+                        state.bytes -= pending.weight
+                        state.backpressure.took(
+                            Backpressure.Load(messages: 1, bytes: pending.weight),
+                            capacity: Backpressure.Load(messages: self.capacity, bytes: .max), now: self.clock.now())
+                        return (.some(pending.delivered), state.takePublishersToRelease())
+                    }
+                    if state.isFinished || Task.isCancelled { return (.some(nil), []) }
                     state.waiting = continuation
-                    return nil
+                    return (nil, [])
                 }
                 if let result { continuation.resume(returning: result) }
+                self.release(released)
             }
         } onCancel: {
             self.state.withLock { exchange(&$0.waiting, with: nil) }?.resume(returning: nil)
@@ -79,11 +138,16 @@ final class LocalSubscriber: Sendable {
 
     /// No more messages come.
     func finish() {
-        let waiting = self.state.withLock { state in
+        let (waiting, released) = self.state.withLock { state in
             state.isFinished = true
-            return exchange(&state.waiting, with: nil)
+            return (exchange(&state.waiting, with: nil), state.takePublishersToRelease())
         }
         waiting?.resume(returning: nil)
+        self.release(released)
+    }
+
+    private func release(_ publishers: [any HeldPublisher]) {
+        for publisher in publishers { publisher.released(by: ObjectIdentifier(self)) }
     }
 }
 

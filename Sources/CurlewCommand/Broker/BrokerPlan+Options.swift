@@ -104,6 +104,8 @@
             if let size = self.maximumPacketSize { limits.maximumPacketSize = UInt32(size) }
             if let count = self.maximumQueuedMessages { limits.maximumQueuedMessages = count }
             if let count = self.maximumQueuedBytes { limits.maximumQueuedBytes = count }
+            if let count = self.maximumMemory { limits.maximumMemory = count }
+            if let delay = self.maximumPublisherDelay { limits.maximumPublisherDelay = .milliseconds(delay) }
             if let count = self.maximumInFlightMessages {
                 limits.maximumInFlightMessages = UInt16(count)
                 limits.receiveMaximum = UInt16(count)

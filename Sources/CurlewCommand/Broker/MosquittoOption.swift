@@ -125,6 +125,9 @@
             .onBroker("max_queued_bytes") { value, broker throws(Objection) in
                 broker.limits.maximumQueuedBytes = try value.limit() ?? .max
             },
+            .onBroker("memory_limit") { value, broker throws(Objection) in
+                broker.limits.maximumMemory = try value.limit() ?? .max
+            },
             .onBroker("max_packet_size") { value, broker throws(Objection) in
                 broker.limits.maximumPacketSize = UInt32(
                     try value.number(in: 20...MosquittoConfiguration.largestPacket, unit: " (bytes)"))

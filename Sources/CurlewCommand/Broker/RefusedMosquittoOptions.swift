@@ -31,7 +31,6 @@
                 "dhparamfile": "keys are agreed on by elliptic curves, which need no such file; remove the line.",
                 "log_facility": "there is no syslog; log to stderr, which systemd collects.",
                 "log_timestamp": Self.stamps, "log_timestamp_format": Self.stamps,
-                "memory_limit": "memory is bounded by max_queued_bytes and the other limits; remove the line.",
                 "mount_point":
                     "topics cannot be put below another one for a listener; use acl_file to keep clients apart.",
                 "pid_file": "the broker stays in the foreground, where systemd knows its number; remove the line.",

@@ -84,6 +84,23 @@
         var maximumQueuedBytes: Int?
 
         @Option(
+            name: .customLong("max-memory"),
+            help: ArgumentHelp(
+                "Bytes that all clients together can make the broker hold. (default: half of the machine's memory)",
+                valueName: "bytes"))
+        var maximumMemory: Int?
+
+        @Option(
+            name: .customLong("max-publisher-delay"),
+            help: ArgumentHelp(
+                """
+                How long a publisher waits for subscribers that cannot keep up; 0 to drop what their queues cannot take at \
+                once. (default: 1000)
+                """,
+                valueName: "ms"))
+        var maximumPublisherDelay: Int?
+
+        @Option(
             name: .customLong("max-inflight-messages"),
             help: ArgumentHelp(
                 "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count")
@@ -162,6 +179,8 @@
                 ("--max-packet-size", self.maximumPacketSize, 20...MosquittoConfiguration.largestPacket),
                 ("--max-queued-messages", self.maximumQueuedMessages, 0...Int(Int32.max)),
                 ("--max-queued-bytes", self.maximumQueuedBytes, 0...Int.max),
+                ("--max-memory", self.maximumMemory, 1 << 20...Int.max),
+                ("--max-publisher-delay", self.maximumPublisherDelay, 0...60_000),
                 ("--max-inflight-messages", self.maximumInFlightMessages, 1...65_535),
                 ("--max-inflight-bytes", self.maximumInFlightBytes, 1...Int.max),
                 ("--max-keepalive", self.maximumKeepAlive, 10...65_535),

@@ -22,6 +22,9 @@ package struct BrokerIncoming: Sendable {
     /// How many QoS 2 messages are remembered.
     package var remembered: Int { self.received.count }
 
+    /// What that takes in memory, roughly.
+    package var byteCount: Int { (self.received.count + self.receivedOnConnection.count) * 4 }
+
     /// A connection begins. Before 5.0 a client cannot be told a maximum, and is not held to one.
     package mutating func connected(receiveMaximum: UInt16?) {
         self.receiveMaximum = Int(receiveMaximum ?? .max)

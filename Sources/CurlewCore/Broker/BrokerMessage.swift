@@ -18,15 +18,19 @@ package final class BrokerMessage: Sendable {
     package let byteCount: Int
     /// What a store knows it by, whoever it waits for; 0 where nothing is stored.
     package let number: UInt64
+    /// Counts the message while anybody holds it.
+    private let ledger: (any MessageLedger)?
+    /// What it holds more than it weighs: the rest of the buffer that its payload came in.
+    let slack: Int
 
     /// A payload of this size or more is not copied if it fills a good part of the buffer that it came in.
     private static let copyLimit = 4096
-    /// The object, the queue's entry and the heads of its buffers.
+    /// The object and the heads of its buffers.
     private static let overhead = 160
 
     package init(
         topic: TopicName, payload: ByteBuffer, qos: QoS, retain: Bool, properties: Properties, expiresAt: Timestamp?,
-        number: UInt64 = 0
+        number: UInt64 = 0, ledger: (any MessageLedger)? = nil
     ) {
         self.topic = topic
         let count = payload.readableBytes
@@ -38,7 +42,12 @@ package final class BrokerMessage: Sendable {
         self.expiresAt = expiresAt
         self.number = number
         self.byteCount = count + topic.string.utf8.count + properties.byteCount + Self.overhead
+        self.slack = keepsSlice ? payload.storageCapacity - count : 0
+        self.ledger = ledger
+        ledger?.added(self.byteCount + self.slack)
     }
+
+    deinit { self.ledger?.removed(self.byteCount + self.slack) }
 
     /// Whether its time is over.
     package func isExpired(at now: Timestamp) -> Bool { self.expiresAt.map { $0 <= now } ?? false }

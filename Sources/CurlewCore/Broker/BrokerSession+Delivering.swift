@@ -6,20 +6,20 @@ extension BrokerSession {
     ///
     /// - Parameters:
     ///   - canWrite: Whether the connection can take more bytes now.
-    ///   - hasRoom: Whether the queues of all sessions together have room.
+    ///   - room: How many bytes more the memory of the broker has for this client; asked for when the message has to wait.
     package mutating func deliver(
-        _ publication: inout Publication, _ terms: DeliveryTerms, canWrite: Bool, hasRoom: Bool, now: Timestamp,
+        _ publication: inout Publication, _ terms: DeliveryTerms, canWrite: Bool, room: () -> Int, now: Timestamp,
         into out: inout ByteBuffer
     ) -> Delivered {
         guard canWrite, self.hasWindow(for: terms.qos) else {
-            return self.enqueue(&publication, terms, hasRoom: hasRoom, now: now)
+            return self.enqueue(&publication, terms, room: room(), now: now)
         }
         guard terms.qos > .atMostOnce else {
             return self.write(&publication, terms, packetID: nil, now: now, into: &out) ? .written : .tooLarge
         }
-        let pending = Pending(message: publication.message(), terms: terms, number: self.makeNumber(terms.qos))
+        let pending = Pending(message: self.message(&publication), terms: terms, number: self.makeNumber(terms.qos))
         guard let id = self.inFlight.insert(.publish(pending, isOnWire: true)) else {
-            return self.enqueue(&publication, terms, hasRoom: hasRoom, now: now)
+            return self.enqueue(&publication, terms, room: room(), now: now)
         }
         guard self.write(&publication, terms, packetID: id, now: now, into: &out) else {
             _ = self.inFlight.remove(id)
@@ -54,6 +54,8 @@ extension BrokerSession {
     package mutating func pump(limit: Int, now: Timestamp, into out: inout ByteBuffer) -> Pumped {
         var pumped = Pumped()
         guard self.isConnected else { return pumped }
+        let before = self.backlog.bytes
+        defer { if self.backlog.bytes < before { self.progressed(bytes: before - self.backlog.bytes, now: now) } }
         self.resend(limit: limit, now: now, into: &out, &pumped)
         guard self.connection?.resends.isEmpty == true else { return pumped }
         while out.readableBytes < limit, let pending = self.first {

@@ -17,11 +17,13 @@ package struct BrokerSession: Sendable {
         package var queuesAtMostOnce: Bool
         /// Whether the oldest goes when there is no room, and not the new one.
         package var dropsOldest: Bool
+        /// How long a client that acknowledges too slowly may take to show progress, while those who publish to it wait; zero if they never do.
+        package var patience: Duration
 
         package init(
             inFlightMessages: Int = 1000, inFlightBytes: Int = .max, queuedMessages: Int = 10_000,
             queuedBytes: Int = 64 << 20,
-            queuesAtMostOnce: Bool = false, dropsOldest: Bool = false
+            queuesAtMostOnce: Bool = false, dropsOldest: Bool = false, patience: Duration = .seconds(1)
         ) {
             self.inFlightMessages = inFlightMessages
             self.inFlightBytes = inFlightBytes
@@ -29,6 +31,7 @@ package struct BrokerSession: Sendable {
             self.queuedBytes = queuedBytes
             self.queuesAtMostOnce = queuesAtMostOnce
             self.dropsOldest = dropsOldest
+            self.patience = patience
         }
     }
 
@@ -61,7 +64,10 @@ package struct BrokerSession: Sendable {
         let number: UInt64
 
         /// What it counts for in the bounds.
-        var weight: Int { self.message.byteCount + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
+        var weight: Int { self.message.byteCount + self.ownWeight }
+
+        /// What it takes besides the message, which others may share: the entry, in a table that may be half empty.
+        var ownWeight: Int { 128 + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
     }
 
     /// The sender's part of an exchange at QoS 1 or 2.
@@ -92,8 +98,14 @@ package struct BrokerSession: Sendable {
     package private(set) var queuedBytes = 0
     /// Nothing in the queue expires before that.
     private var firstExpiry: Timestamp?
-    /// How many of the queue are of QoS 0.
-    private var queuedAtMostOnce = 0
+    /// How many of the queue are of QoS 0, and how many bytes these are.
+    private var queuedAtMostOnce = Backpressure.Load()
+    /// How many there were in the queue at the most since it was empty.
+    private var peak = 0
+    /// Whether those who publish to the client have to wait.
+    private var backpressure: Backpressure
+    /// Counts the messages, which other sessions may hold as well.
+    private let ledger: (any MessageLedger)?
     /// The number of the next message.
     var nextNumber: UInt64 = 1
     /// What has changed since it was last asked for; `nil` while nobody asks.
@@ -103,16 +115,29 @@ package struct BrokerSession: Sendable {
 
     var connection: Connection?
 
-    package init(bounds: Bounds) { self.bounds = bounds }
+    /// - Parameter ledger: Counts the messages that are held here.
+    package init(bounds: Bounds, ledger: (any MessageLedger)? = nil) {
+        self.bounds = bounds
+        self.ledger = ledger
+        self.backpressure = Backpressure(patience: bounds.patience)
+    }
 
     package var isConnected: Bool { self.connection != nil }
     package var queuedMessages: Int { self.queue.count }
     package var messagesInFlight: Int { self.inFlight.count }
 
+    /// What the session takes besides its messages, roughly.
+    package var ownBytes: Int {
+        (self.queue.count + self.inFlight.places) * 128
+    }
+
+    /// What the topics with an alias take, roughly.
+    package var aliasBytes: Int { self.connection?.aliases.byteCount ?? 0 }
+
     /// Whether a message of that QoS would be written now, and not wait.
     package func hasWindow(for qos: QoS) -> Bool {
         guard let connection else { return false }
-        if qos == .atMostOnce { return self.queuedAtMostOnce == 0 }
+        if qos == .atMostOnce { return self.queuedAtMostOnce.messages == 0 }
         return connection.sendQuota > 0 && self.queue.isEmpty && connection.resends.isEmpty
             && self.bytesInFlight < self.bounds.inFlightBytes
     }
@@ -144,12 +169,13 @@ package struct BrokerSession: Sendable {
             terms: terms, sendQuota: min(terms.receiveMaximum, self.bounds.inFlightMessages),
             aliases: OutgoingTopicAliases(maximum: terms.topicAliasMaximum),
             resends: (releases + publishes).reversed())
+        self.backpressure.connected()
     }
 
     /// The connection is gone. What waits at QoS 0 goes with it, unless that is kept.
     package mutating func disconnected() {
         self.connection = nil
-        guard !self.bounds.queuesAtMostOnce, self.queuedAtMostOnce > 0 else { return }
+        guard !self.bounds.queuesAtMostOnce, self.queuedAtMostOnce.messages > 0 else { return }
         self.keep { $0.terms.qos > .atMostOnce }
     }
 
@@ -166,8 +192,15 @@ package struct BrokerSession: Sendable {
         for pending in self.queue {
             if let group = pending.terms.group { orphans.append((group, pending.message)) }
         }
-        self = Self(bounds: self.bounds)
+        self = Self(bounds: self.bounds, ledger: self.ledger)
         return orphans
+    }
+
+    /// Gives up all that waits in the queue. Returns the topics of these messages.
+    package mutating func dropQueue() -> [TopicName] {
+        let topics = self.queue.map(\.message.topic)
+        self.keep { _ in false }
+        return topics
     }
 
     /// The client has left shared subscriptions: what waits for it because of that goes to other members.
@@ -197,28 +230,42 @@ package struct BrokerSession: Sendable {
         case queueFull
         /// It is larger than the client accepts, and counts as delivered [MQTT-3.1.2-28].
         case tooLarge
+
+        /// Whether the client will not get the message because there is no room for it.
+        package var isRefused: Bool {
+            switch self {
+            case .queueFull, .queuedInPlaceOf(_, isTaken: false): true
+            case .written, .queued, .notKept, .queuedInPlaceOf(_, isTaken: true), .tooLarge: false
+            }
+        }
     }
 
-    /// Puts a message at the end of the queue. `hasRoom` tells whether the queues of all sessions together have room.
+    /// Puts a message at the end of the queue.
+    ///
+    /// - Parameter room: How many bytes more the memory of the broker has for this client.
     mutating func enqueue(
-        _ publication: inout Publication, _ terms: DeliveryTerms, hasRoom: Bool, now: Timestamp
+        _ publication: inout Publication, _ terms: DeliveryTerms, room: Int, now: Timestamp
     ) -> Delivered {
-        guard self.isConnected || terms.qos > .atMostOnce || self.bounds.queuesAtMostOnce else { return .notKept }
-        let pending = Pending(message: publication.message(), terms: terms, number: self.makeNumber(terms.qos))
+        let isAtMostOnce = terms.qos == .atMostOnce
+        guard self.isConnected || !isAtMostOnce || self.bounds.queuesAtMostOnce else { return .notKept }
+        // What is not acknowledged never takes all the room of what is.
+        if isAtMostOnce, self.isConnected, !self.bounds.dropsOldest, self.isHalfFull { return .queueFull }
+        let pending = Pending(message: self.message(&publication), terms: terms, number: self.makeNumber(terms.qos))
         guard pending.weight <= self.bounds.queuedBytes else { return .queueFull }
         var replaced = 0
-        if !hasRoom || self.isFull(for: pending) {
+        let needed = pending.weight + pending.message.slack
+        if needed > room || self.isFull(for: pending) {
             self.removeExpired(now: now)
-            // Where all queues together are full, what comes takes the place of what goes.
-            var freed = hasRoom ? Int.max : 0
-            while self.bounds.dropsOldest, freed < pending.weight || self.isFull(for: pending),
+            // Where the memory is full, what comes takes the place of what goes.
+            var freed = needed > room ? 0 : Int.max
+            while self.bounds.dropsOldest, freed < needed || self.isFull(for: pending),
                 let oldest = self.removeFirst()
             {
                 self.record(.removed(oldest.number))
                 replaced += 1
-                if !hasRoom { freed += oldest.weight }
+                if freed < .max { freed += oldest.weight }
             }
-            guard freed >= pending.weight, !self.isFull(for: pending) else {
+            guard freed >= needed, !self.isFull(for: pending) else {
                 return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: false) : .queueFull
             }
         }
@@ -227,16 +274,27 @@ package struct BrokerSession: Sendable {
         return replaced > 0 ? .queuedInPlaceOf(replaced, isTaken: true) : .queued
     }
 
+    func message(_ publication: inout Publication) -> BrokerMessage { publication.message(self.ledger) }
+
     /// Puts a message at the end of the queue, whatever its bounds.
     mutating func append(_ pending: Pending) {
         self.queue.append(pending)
+        self.peak = max(self.peak, self.queue.count)
         self.queuedBytes += pending.weight
-        if pending.terms.qos == .atMostOnce { self.queuedAtMostOnce += 1 }
+        if pending.terms.qos == .atMostOnce {
+            self.queuedAtMostOnce.messages += 1
+            self.queuedAtMostOnce.bytes += pending.weight
+        }
         if let expiry = pending.message.expiresAt { self.firstExpiry = min(self.firstExpiry ?? expiry, expiry) }
     }
 
     private func isFull(for pending: Pending) -> Bool {
         self.queue.count >= self.bounds.queuedMessages || self.queuedBytes > self.bounds.queuedBytes - pending.weight
+    }
+
+    /// Whether half of the queue is taken, or of its bytes.
+    private var isHalfFull: Bool {
+        self.queue.count >= max(1, self.bounds.queuedMessages / 2) || self.queuedBytes >= self.bounds.queuedBytes / 2
     }
 
     /// Makes room by what nobody will get any more [MQTT-3.3.2-5]. Looks through the queue only when something has expired since
@@ -254,7 +312,10 @@ package struct BrokerSession: Sendable {
         }
         self.queue.removeAll { !isKept($0) }
         self.queuedBytes = self.queue.reduce(0) { $0 + $1.weight }
-        self.queuedAtMostOnce = self.queue.count { $0.terms.qos == .atMostOnce }
+        let atMostOnce = self.queue.lazy.filter { $0.terms.qos == .atMostOnce }
+        self.queuedAtMostOnce = Backpressure.Load(
+            messages: atMostOnce.count, bytes: atMostOnce.reduce(0) { $0 + $1.weight })
+        self.shrink()
     }
 
     var first: Pending? { self.queue.first }
@@ -262,9 +323,64 @@ package struct BrokerSession: Sendable {
     mutating func removeFirst() -> Pending? {
         guard let first = self.queue.popFirst() else { return nil }
         self.queuedBytes -= first.weight
-        if first.terms.qos == .atMostOnce { self.queuedAtMostOnce -= 1 }
+        if first.terms.qos == .atMostOnce {
+            self.queuedAtMostOnce.messages -= 1
+            self.queuedAtMostOnce.bytes -= first.weight
+        }
+        if self.queue.isEmpty { self.shrink() }
         return first
     }
+
+    /// Gives back the memory of a queue that was long and is empty.
+    private mutating func shrink() {
+        guard self.queue.isEmpty else { return }
+        if self.peak > Self.idleCapacity { self.queue = Deque() }
+        self.peak = 0
+    }
+
+    private static let idleCapacity = 256
+
+    // MARK: Those who publish
+
+    /// What waits at QoS 1 and 2.
+    var backlog: Backpressure.Load {
+        Backpressure.Load(
+            messages: self.queue.count - self.queuedAtMostOnce.messages,
+            bytes: self.queuedBytes - self.queuedAtMostOnce.bytes)
+    }
+
+    private var capacity: Backpressure.Load {
+        Backpressure.Load(messages: self.bounds.queuedMessages, bytes: self.bounds.queuedBytes)
+    }
+
+    /// Until when whoever has published a message at QoS 1 or 2 must wait, because of what became of it; `nil` if it need not wait.
+    ///
+    /// - Parameter room: How many bytes more there was room for in the broker's memory.
+    package mutating func holdPublisher(after delivered: Delivered, room: Int, now: Timestamp) -> Timestamp? {
+        guard self.isConnected else { return nil }
+        switch delivered {
+        case .queued, .queueFull, .queuedInPlaceOf: break
+        case .written, .notKept, .tooLarge: return nil
+        }
+        let isRoomier = room >= self.bounds.queuedBytes - self.queuedBytes
+        let bytes = isRoomier ? self.bounds.queuedBytes : self.queuedBytes + room
+        return self.backpressure.queued(
+            self.backlog, capacity: Backpressure.Load(messages: self.bounds.queuedMessages, bytes: bytes), now: now)
+    }
+
+    /// The client has acknowledged messages, or they have left the queue.
+    package mutating func progressed(messages: Int = 0, bytes: Int = 0, now: Timestamp) {
+        self.backpressure.took(
+            Backpressure.Load(messages: messages, bytes: bytes), capacity: self.capacity, now: now)
+    }
+
+    /// How many of the publishers that wait may go on.
+    package mutating func publishersToRelease() -> Int {
+        self.isConnected ? self.backpressure.drained(to: self.backlog) : .max
+    }
+
+    /// No publisher waits any more.
+    package mutating func releasedPublishers() { self.backpressure.released() }
 
     // MARK: In flight
 

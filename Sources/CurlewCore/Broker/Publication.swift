@@ -62,11 +62,13 @@ package struct Publication: Sendable {
     }
 
     /// The message as it waits for those who cannot take it now.
-    package mutating func message() -> BrokerMessage {
+    ///
+    /// - Parameter ledger: Counts it, if it is made here.
+    package mutating func message(_ ledger: (any MessageLedger)? = nil) -> BrokerMessage {
         if let shared { return shared }
         let message = BrokerMessage(
             topic: self.topic, payload: self.payload, qos: self.qos, retain: self.retain, properties: self.properties,
-            expiresAt: self.expiresAt, number: self.number)
+            expiresAt: self.expiresAt, number: self.number, ledger: ledger)
         self.shared = message
         return message
     }

@@ -19,7 +19,7 @@ package struct RetainedMessages: Sendable {
     }
 
     /// Who published a message.
-    package struct Source: Sendable, Equatable {
+    package struct Source: Sendable, Hashable {
         package let clientIdentifier: String
         package let username: String?
 
@@ -35,6 +35,8 @@ package struct RetainedMessages: Sendable {
 
     /// What they weigh in memory, roughly.
     package private(set) var byteCount = 0
+    /// Of this, what each publisher's messages weigh.
+    private var byteCounts: [Source?: Int] = [:]
 
     package init(maximumCount: Int, maximumBytes: Int) {
         self.maximumCount = maximumCount
@@ -44,26 +46,36 @@ package struct RetainedMessages: Sendable {
     package var count: Int { self.tree.count }
 
     /// Takes a message that was published with RETAIN [MQTT-3.3.1-5].
-    package mutating func store(_ message: BrokerMessage, from source: Source?) -> Stored {
+    ///
+    /// - Parameter room: How many bytes more may be held by a publisher whose messages weigh so much.
+    package mutating func store(
+        _ message: BrokerMessage, from source: Source?, room: (Int) -> Int = { _ in .max }
+    ) -> Stored {
         let key = TopicFilter(exactly: message.topic)
-        let former = self.tree[key]?.message
-        let formerBytes = former?.byteCount ?? 0
+        let former = self.tree[key]
+        if let former { self.count(-former.message.byteCount, of: former.source) }
         guard message.payload.readableBytes > 0 else {
             self.tree.remove(key)
-            self.byteCount -= formerBytes
             return .removed(former != nil)
         }
         guard former != nil || self.tree.count < self.maximumCount,
-            self.byteCount - formerBytes <= self.maximumBytes - message.byteCount
+            self.byteCount <= self.maximumBytes - message.byteCount,
+            // The message is counted in the memory that is free already.
+            source == nil || room(self.byteCounts[source] ?? 0) > 0
         else {
             // What was there is not the last message any more.
             self.tree.remove(key)
-            self.byteCount -= formerBytes
             return .full
         }
         self.tree[key] = Entry(message: message, source: source)
-        self.byteCount += message.byteCount - formerBytes
+        self.count(message.byteCount, of: source)
         return .set
+    }
+
+    private mutating func count(_ byteCount: Int, of source: Source?) {
+        self.byteCount += byteCount
+        let bytes = (self.byteCounts[source] ?? 0) + byteCount
+        self.byteCounts[source] = bytes == 0 ? nil : bytes
     }
 
     /// The message of a topic, unless its time is over.
@@ -91,8 +103,8 @@ package struct RetainedMessages: Sendable {
     package mutating func remove(_ messages: [BrokerMessage]) -> [BrokerMessage] {
         let current = messages.filter { self.isCurrent($0) }
         for message in current {
-            self.tree.remove(TopicFilter(exactly: message.topic))
-            self.byteCount -= message.byteCount
+            let source = self.tree.remove(TopicFilter(exactly: message.topic))?.source
+            self.count(-message.byteCount, of: source)
         }
         return current
     }

@@ -19,6 +19,9 @@ package struct PacketDecoder: Sendable {
     /// What went wrong: the bytes after it have no meaning.
     private var failure: DecodingError?
 
+    /// What the decoder remembers of earlier packets, roughly, in bytes.
+    package var byteCount: Int { self.topics.byteCount + self.propertyLists.byteCount }
+
     /// Makes a decoder for one connection.
     ///
     /// - Parameter maximumPacketSize: in bytes, header included. A larger packet is refused as soon as its header is

@@ -11,6 +11,9 @@ package struct PacketInput: Sendable {
     /// How many bytes wait for the rest of their packet.
     package var waiting: Int { self.partial?.readableBytes ?? 0 }
 
+    /// What these take in memory.
+    package var capacity: Int { self.partial?.capacity ?? 0 }
+
     /// From the next packet on, other rules hold.
     package mutating func use(_ decoder: PacketDecoder) { self.decoder = decoder }
 

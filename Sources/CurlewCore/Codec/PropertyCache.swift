@@ -32,6 +32,9 @@ struct PropertyCache: Sendable {
 
     private var entries: [Entry?] = []
 
+    /// What the lists take, roughly: a list has a few properties.
+    var byteCount: Int { self.entries.count * 512 }
+
     /// What a list of these bytes says, if it is here.
     @inline(__always)
     func find(_ key: Key) -> (properties: Properties, topicAlias: UInt16?)? {

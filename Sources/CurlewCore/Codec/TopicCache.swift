@@ -14,11 +14,16 @@ package struct TopicCache: Sendable {
     private struct Entry {
         var hash: UInt64
         var topic: TopicName
+
+        /// The entry in a table that may be half empty, and the text.
+        var byteCount: Int { 64 + self.topic.string.utf8.count }
     }
 
     /// Empty, or a power of two.
     private var entries: [Entry?] = []
     private var evictions = 0
+    /// What the topics take, roughly.
+    private(set) var byteCount = 0
 
     package init() {}
 
@@ -45,7 +50,9 @@ package struct TopicCache: Sendable {
     mutating func insert(_ topic: TopicName, hash: UInt64) {
         guard topic.string.utf8.count <= Self.longestTopic else { return }
         if self.entries.isEmpty { self.entries = Array(repeating: nil, count: Self.initialCount) }
-        if self.put(Entry(hash: hash, topic: topic)) {
+        let entry = Entry(hash: hash, topic: topic)
+        self.byteCount += entry.byteCount
+        if self.put(entry) {
             self.evictions += 1
             if self.evictions > self.entries.count / 4, self.entries.count < Self.maximumCount { self.grow() }
         }
@@ -65,10 +72,14 @@ package struct TopicCache: Sendable {
         self.entries[first] = entry
         let places = Self.places(former.hash, of: self.entries.count)
         let other = places.first == first ? places.second : places.first
-        guard other != first else { return true }
-        let isLost = self.entries[other] != nil
+        guard other != first else {
+            self.byteCount -= former.byteCount
+            return true
+        }
+        let lost = self.entries[other]
         self.entries[other] = former
-        return isLost
+        if let lost { self.byteCount -= lost.byteCount }
+        return lost != nil
     }
 
     private mutating func grow() {

@@ -38,6 +38,8 @@ package struct IncomingTopicAliases: Sendable {
 
     /// The topic of alias n at n - 1.
     private var topics: [TopicName?] = []
+    /// What the topics take, roughly.
+    package private(set) var byteCount = 0
 
     package init(maximum: UInt16 = 0) { self.maximum = maximum }
 
@@ -58,6 +60,7 @@ package struct IncomingTopicAliases: Sendable {
             return known
         }
         while self.topics.count <= index { self.topics.append(nil) }
+        self.byteCount += topic.string.utf8.count - (self.topics[index]?.string.utf8.count ?? 0)
         self.topics[index] = topic
         return topic
     }

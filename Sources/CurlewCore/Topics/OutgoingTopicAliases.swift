@@ -47,6 +47,9 @@ package struct OutgoingTopicAliases: Sendable {
     /// - Parameter maximum: the Topic Alias Maximum of the receiver, or less to bound the memory.
     package init(maximum: UInt16 = 0) { self.maximum = maximum }
 
+    /// What the topics take, roughly, in bytes.
+    package var byteCount: Int { self.holders.reduce(0) { $0 + $1.topic.string.utf8.count + 64 } }
+
     /// Forgets everything, as no alias outlives its connection [MQTT-3.3.2-7].
     package mutating func reset(maximum: UInt16) { self = Self(maximum: maximum) }
 

@@ -55,7 +55,8 @@
             let limits = try await self.plan(
                 """
                 --max-connections 1 --max-packet-size 20 --max-queued-messages 0 --max-queued-bytes 4 --max-inflight-messages 5 \
-                --max-inflight-bytes 6 --max-keepalive 10 --max-qos 1 --max-topic-alias 0 --max-session-expiry 7
+                --max-inflight-bytes 6 --max-keepalive 10 --max-qos 1 --max-topic-alias 0 --max-session-expiry 7 \
+                --max-memory 1048576 --max-publisher-delay 8
                 """
             ).configuration.limits
             #expect(limits.maximumConnections == 1)
@@ -69,6 +70,8 @@
             #expect(limits.maximumQoS == .atLeastOnce)
             #expect(limits.topicAliasMaximum == 0)
             #expect(limits.maximumSessionExpiry == .seconds(7))
+            #expect(limits.maximumMemory == 1 << 20)
+            #expect(limits.maximumPublisherDelay == .milliseconds(8))
         }
 
         @Test("Who may connect, and who may do what")

@@ -11,7 +11,7 @@
             listener port bind_address protocol socket_domain max_connections per_listener_settings allow_anonymous \
             password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath certfile \
             keyfile require_certificate use_identity_as_username use_subject_as_username tls_version ciphers psk_file \
-            psk_hint max_inflight_messages max_inflight_bytes max_queued_messages max_queued_bytes queue_qos0_messages \
+            psk_hint max_inflight_messages max_inflight_bytes max_queued_messages max_queued_bytes memory_limit queue_qos0_messages \
             upgrade_outgoing_qos maximum_qos max_topic_alias retain_available max_packet_size message_size_limit \
             max_keepalive persistent_client_expiration sys_interval set_tcp_nodelay check_retain_source log_dest log_type
             """.split(separator: " ").map(String.init)
@@ -114,6 +114,8 @@
             Self.broker("max_queued_messages 0", "\(Int.max)") { $0.limits.maximumQueuedMessages },
             Self.broker("max_queued_bytes 10", "10") { $0.limits.maximumQueuedBytes },
             Self.broker("max_queued_bytes 0", "\(Int.max)") { $0.limits.maximumQueuedBytes },
+            Self.broker("memory_limit 1048576", "1048576") { $0.limits.maximumMemory ?? 0 },
+            Self.broker("memory_limit 0", "\(Int.max)") { $0.limits.maximumMemory ?? 0 },
             Self.broker("queue_qos0_messages true", "true") { $0.behaviour.queuesAtMostOnce },
             Self.broker("upgrade_outgoing_qos true", "true") { $0.behaviour.upgradesOutgoingQoS },
             Self.broker("retain_available false", "false") { $0.behaviour.retainAvailable },
@@ -181,7 +183,9 @@
             ("ciphers HIGH", "no cipher suite that can be"),
             ("psk_hint", "no value"), ("max_inflight_messages 65536", "no number from 0 to 65535"),
             ("max_inflight_messages 12x", "no number"), ("max_inflight_bytes -1", "no number"),
-            ("max_queued_messages -1", "no number"), ("max_queued_bytes 99999999999999999999", "no number"),
+            ("memory_limit -1", "no number"),
+            ("max_queued_messages -1", "no number"),
+            ("max_queued_bytes 99999999999999999999", "no number"),
             ("queue_qos0_messages", "no value"), ("upgrade_outgoing_qos yes", "neither true nor false"),
             ("maximum_qos 3", "no number from 0 to 2"), ("max_qos -1", "no number from 0 to 2"),
             ("max_topic_alias 65536", "no number from 0 to 65535"), ("retain_available on", "neither true nor false"),

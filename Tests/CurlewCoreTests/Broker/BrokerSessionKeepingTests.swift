@@ -43,7 +43,7 @@ private struct KeptSession {
         var publication = Publication(packet, topic: self.topic, now: self.now)
         _ = self.session.deliver(
             &publication, DeliveryTerms(qos: qos, retain: false), canWrite: Bool.random(using: &self.random),
-            hasRoom: true, now: self.now, into: &self.out)
+            room: { .max }, now: self.now, into: &self.out)
     }
 
     private mutating func acknowledge() {

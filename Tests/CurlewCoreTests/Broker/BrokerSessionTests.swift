@@ -35,7 +35,7 @@ private struct Scene {
         var publication = Publication(packet, topic: try TopicName(topic), now: self.now)
         let terms = DeliveryTerms(qos: qos, retain: false, identifiers: identifiers, group: group)
         return self.session.deliver(
-            &publication, terms, canWrite: canWrite, hasRoom: true, now: self.now, into: &self.out)
+            &publication, terms, canWrite: canWrite, room: { .max }, now: self.now, into: &self.out)
     }
 
     @discardableResult
@@ -59,6 +59,15 @@ private func acknowledgement(_ id: UInt16, _ code: ReasonCode = .success) throws
 }
 
 private func texts(_ publishes: [Publish]) -> [String] { publishes.map { String(buffer: $0.payload) } }
+
+/// Used by one test, on one thread.
+private final class Ledger: MessageLedger, @unchecked Sendable {
+    private(set) var byteCount = 0
+
+    func added(_ byteCount: Int) { self.byteCount += byteCount }
+
+    func removed(_ byteCount: Int) { self.byteCount -= byteCount }
+}
 
 @Suite("Broker session")
 struct BrokerSessionTests {
@@ -210,6 +219,52 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedBytes == 0)
     }
 
+    @Test("Messages at QoS 0 take at most half of a connected client's queue")
+    func halfForAtMostOnce() throws {
+        var scene = Scene(.init(queuedMessages: 4))
+        for number in 1...3 { try scene.deliver("\(number)", .atMostOnce, canWrite: false) }
+        #expect(scene.session.queuedMessages == 2)
+        for number in 1...3 { try scene.deliver("\(number)", .atLeastOnce, canWrite: false) }
+        #expect(scene.session.queuedMessages == 4)
+    }
+
+    @Test("A message takes no more room in the broker's memory than there is")
+    func memoryRoom() throws {
+        var session = BrokerSession(bounds: .init())
+        var out = ByteBuffer()
+        for (room, outcome) in [(100, BrokerSession.Delivered.queueFull), (1000, .queued)] {
+            var publication = Publication(
+                Publish(topic: nil, payload: ByteBuffer(string: "x"), qos: .atLeastOnce, packetID: PacketID(1)),
+                topic: TopicName("t"), now: .start)
+            let terms = DeliveryTerms(qos: .atLeastOnce, retain: false)
+            #expect(
+                session.deliver(
+                    &publication, terms, canWrite: false, room: { room }, now: .start, into: &out) == outcome)
+        }
+    }
+
+    @Test("A message that several clients wait for is counted once, until the last of them has it")
+    func countedOnce() throws {
+        let ledger = Ledger()
+        var sessions = [BrokerSession(bounds: .init(), ledger: ledger), BrokerSession(bounds: .init(), ledger: ledger)]
+        do {
+            var publication = Publication(
+                Publish(topic: nil, payload: ByteBuffer(string: "x"), qos: .atLeastOnce, packetID: PacketID(1)),
+                topic: TopicName("t"), now: .start)
+            var out = ByteBuffer()
+            for index in sessions.indices {
+                _ = sessions[index].deliver(
+                    &publication, DeliveryTerms(qos: .atLeastOnce, retain: false), canWrite: false, room: { .max },
+                    now: .start, into: &out)
+            }
+            #expect(ledger.byteCount == publication.message().byteCount)
+        }
+        _ = sessions[0].dropQueue()
+        #expect(ledger.byteCount > 0)
+        _ = sessions[1].end()
+        #expect(ledger.byteCount == 0)
+    }
+
     @Test("What has expired makes room in a full queue [MQTT-3.3.2-5]")
     func expiredMakesRoom() throws {
         var scene = Scene(.init(queuedMessages: 2), connected: false)
@@ -310,7 +365,7 @@ struct BrokerSessionTests {
                 var out = ByteBuffer()
                 for _ in 0...offset {
                     _ = session.deliver(
-                        &publication, DeliveryTerms(qos: .atLeastOnce, retain: false), canWrite: true, hasRoom: true,
+                        &publication, DeliveryTerms(qos: .atLeastOnce, retain: false), canWrite: true, room: { .max },
                         now: .start, into: &out)
                 }
                 var decoder = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: 1 << 20)

@@ -1,0 +1,46 @@
+import CurlewCore
+import CurlewTransport
+import Synchronization
+
+/// What all clients make the broker hold, in bytes: messages, each once however many wait for it, and what sessions and connections take
+/// besides. Who may hold how much of it is decided by ``MemoryShares``.
+final class MemoryBudget: MessageLedger {
+    let shares: MemoryShares
+    /// Messages that wait, are in flight, or are retained.
+    private let messages = Atomic<Int>(0)
+    /// What sessions, connections and their clients' names, filters and wills take.
+    private let others = Atomic<Int>(0)
+
+    init(limit: Int) { self.shares = MemoryShares(limit: limit) }
+
+    /// What all hold together.
+    var held: Int { self.messages.value + self.others.value }
+
+    /// What the messages take.
+    var messageBytes: Int { self.messages.value }
+
+    var isExceeded: Bool { self.shares.isExceeded(held: self.held) }
+
+    /// How much the largest holders should give back.
+    var excess: Int { self.shares.excess(held: self.held) }
+
+    /// How much more may be held by who holds so much.
+    func room(holding: Int) -> Int { self.shares.room(holding: holding, held: self.held) }
+
+    func added(_ byteCount: Int) { self.messages.count(byteCount) }
+
+    func removed(_ byteCount: Int) { self.messages.count(-byteCount) }
+
+    /// Sessions or connections hold so much more than before, or less.
+    func changed(by byteCount: Int) { self.others.count(byteCount) }
+}
+
+extension MemoryBudget: HandshakeBudget {
+    func take(_ byteCount: Int) -> Bool {
+        guard self.room(holding: 0) >= byteCount else { return false }
+        self.changed(by: byteCount)
+        return true
+    }
+
+    func giveBack(_ byteCount: Int) { self.changed(by: -byteCount) }
+}

@@ -1,0 +1,61 @@
+import CurlewCore
+import Synchronization
+
+/// Lets the program that embeds the broker wait for those who receive its message and cannot keep up.
+final class ProgramHold: HeldPublisher {
+    private struct State {
+        var hold = PublishHold<ObjectIdentifier>()
+        /// Those that have let go before the program knew that it waits for them.
+        var early: Set<ObjectIdentifier> = []
+        var continuation: UnsafeContinuation<Void, Never>?
+    }
+
+    /// Guards for whom the program waits.
+    private let state = Mutex(State())
+
+    func released(by holder: ObjectIdentifier) {
+        let continuation = self.state.withLock { state in
+            guard state.hold.isActive else {
+                state.early.insert(holder)
+                return nil as UnsafeContinuation<Void, Never>?
+            }
+            return state.hold.released(by: holder) ? exchange(&state.continuation, with: nil) : nil
+        }
+        continuation?.resume()
+    }
+
+    /// Waits until those that the message has gone to have let go, or are not worth waiting for any more.
+    func wait(for routing: BrokerEngine.Routing, engine: BrokerEngine) async {
+        let now = engine.clock.now()
+        let held = self.state.withLock { state -> PublishHold<ObjectIdentifier>.Held? in
+            let holders = Set(routing.holders).subtracting(state.early)
+            guard !holders.isEmpty else { return nil }
+            return state.hold.held(
+                by: holders, until: routing.heldUntil,
+                longest: engine.configuration.limits.maximumPublisherDelay, now: now)
+        }
+        guard case .began(let until)? = held else { return }
+        let deadline = engine.deadlines.schedule(after: until - now) { self.end() }
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { continuation in
+                let goesOn = self.state.withLock { state in
+                    guard state.hold.isActive, !Task.isCancelled else { return true }
+                    state.continuation = continuation
+                    return false
+                }
+                if goesOn { continuation.resume() }
+            }
+        } onCancel: {
+            self.end()
+        }
+        engine.deadlines.cancel(deadline)
+    }
+
+    private func end() {
+        let continuation = self.state.withLock { state in
+            state.hold.end()
+            return exchange(&state.continuation, with: nil)
+        }
+        continuation?.resume()
+    }
+}

@@ -1,0 +1,261 @@
+import CurlewBroker
+import CurlewCore
+import CurlewTesting
+import CurlewTransport
+import NIOCore
+import Testing
+
+@Suite("Backpressure on the wire", .timeLimit(.minutes(5)))
+struct BackpressureWireTests {
+    private func narrow(_ connect: inout Connect) { connect.properties = Properties([.receiveMaximum(1)]) }
+
+    private func acknowledge(_ message: Publish, _ peer: Peer) async throws {
+        try await peer.send(.puback(Acknowledgement(try #require(message.packetID))))
+    }
+
+    /// A subscriber that has acknowledged one message, has another one in flight, and one in its queue of four; and the publisher of these, which
+    /// is told that they are acknowledged, and has to wait from now on.
+    private func stuck(_ peers: PeerFactory) async throws -> (subscriber: Peer, publisher: Peer, inFlight: Publish) {
+        let subscriber = try await peers.connect("s", self.narrow)
+        _ = try await subscriber.subscribe("t")
+        let will = Connect.Will(topic: try TopicName("t"), payload: ByteBuffer(string: "will"), qos: .atLeastOnce)
+        let publisher = try await peers.connect("p") { $0.will = will }
+        #expect(try await publisher.deliver("0", to: "t", id: 1) == .success)
+        try await self.acknowledge(try await subscriber.receivePublish(), subscriber)
+        try await subscriber.expectNothing()
+        #expect(try await publisher.deliver("1", to: "t", id: 2) == .success)
+        #expect(try await publisher.deliver("2", to: "t", id: 3) == .success)
+        let inFlight = try await subscriber.receivePublish()
+        #expect(inFlight.payload == ByteBuffer(string: "1"))
+        return (subscriber, publisher, inFlight)
+    }
+
+    @Test("A subscriber that acknowledges what it gets loses nothing, however many publishers there are")
+    func fanIn() async throws {
+        let (publishers, each) = (5, 300)
+        try await withPeers {
+            // Time stands still, so that a test that must wait for its turn does not look like a subscriber that has stopped.
+            $0.clock = MonotonicClock(TestClock())
+            $0.limits.maximumQueuedMessages = 100
+        } _: { peers in
+            let subscriber = try await peers.connect("s") { $0.properties = Properties([.receiveMaximum(10)]) }
+            _ = try await subscriber.subscribe("t/#")
+            let first = try await peers.connect("first")
+            #expect(try await first.deliver("x", to: "t/first") == .success)
+            try await self.acknowledge(try await subscriber.receivePublish(), subscriber)
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<publishers {
+                    group.addTask {
+                        let publisher = try await peers.connect("p\(number)")
+                        for id in 1...each {
+                            try await publisher.publish("\(id)", to: "t/\(number)", qos: .atLeastOnce, id: UInt16(id))
+                        }
+                        for _ in 1...each {
+                            guard case .puback(let ack) = try await publisher.receive() else { throw PeerError.closed }
+                            #expect(ack.reasonCode == .success)
+                        }
+                    }
+                }
+                var received: [TopicName: Int] = [:]
+                for _ in 0..<(publishers * each) {
+                    let message = try await subscriber.receivePublish()
+                    received[try #require(message.topic), default: 0] += 1
+                    #expect(message.payload == ByteBuffer(string: "\(received[try #require(message.topic)] ?? 0)"))
+                    try await self.acknowledge(message, subscriber)
+                }
+                try await group.waitForAll()
+            }
+            #expect(peers.broker.statistics.messagesDropped == 0)
+            #expect(peers.broker.statistics.publishersHeld > 0)
+        }
+    }
+
+    @Test("A client that publishes to itself faster than it acknowledges goes on, and loses nothing")
+    func ownSubscriber() async throws {
+        try await withPeers {
+            $0.clock = MonotonicClock(TestClock())
+            $0.limits.maximumQueuedMessages = 20
+        } _: { peers in
+            let peer = try await peers.connect("a") { $0.properties = Properties([.receiveMaximum(5)]) }
+            _ = try await peer.subscribe("t")
+            for id in 1...400 as ClosedRange<UInt16> {
+                try await peer.publish("\(id)", to: "t", qos: .atLeastOnce, id: id)
+            }
+            var (received, acknowledged) = (0, 0)
+            while received < 400 || acknowledged < 400 {
+                switch try await peer.receive() {
+                case .publish(let message):
+                    received += 1
+                    #expect(message.payload == ByteBuffer(string: "\(received)"))
+                    try await self.acknowledge(message, peer)
+                case .puback(let ack):
+                    acknowledged += 1
+                    #expect(ack.reasonCode == .success)
+                case let other: throw PeerError.unexpected(other)
+                }
+            }
+            #expect(peers.broker.statistics.messagesDropped == 0)
+        }
+    }
+
+    @Test("A subscriber that has stopped delays its publisher by the bound, once, and then its queue's policy holds")
+    func stopped() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (_, publisher, _) = try await self.stuck(peers)
+            try await publisher.publish("3", to: "t", qos: .atLeastOnce, id: 4)
+            // The ping overtakes the message, which waits.
+            try await publisher.expectNothing()
+            clock.advance(by: .seconds(1))
+            guard case .puback(let ack) = try await publisher.receive() else { throw PeerError.closed }
+            #expect(ack.reasonCode == .success)
+            for id in 5...6 as ClosedRange<UInt16> {
+                #expect(try await publisher.deliver("x", to: "t", id: id) == .success)
+            }
+            #expect(try await publisher.deliver("x", to: "t", id: 7) == .quotaExceeded)
+            #expect(try await publisher.deliver("x", to: "t", qos: .exactlyOnce, id: 8) == .quotaExceeded)
+            #expect(peers.broker.statistics.messagesDropped == 2)
+            #expect(peers.broker.statistics.messagesRefused == 2)
+            #expect(peers.broker.statistics.publishersHeld == 1)
+        }
+    }
+
+    @Test("The publisher goes on when the subscriber has acknowledged, without any time passing")
+    func drained() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (subscriber, publisher, inFlight) = try await self.stuck(peers)
+            try await publisher.publish("3", to: "t", qos: .atLeastOnce, id: 4)
+            try await publisher.expectNothing()
+            try await self.acknowledge(inFlight, subscriber)
+            #expect(try await subscriber.receivePublish().payload == ByteBuffer(string: "2"))
+            guard case .puback = try await publisher.receive() else { throw PeerError.closed }
+        }
+    }
+
+    @Test("A subscriber that goes away holds nobody any more")
+    func gone() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (subscriber, publisher, _) = try await self.stuck(peers)
+            try await publisher.publish("3", to: "t", qos: .atLeastOnce, id: 4)
+            try await publisher.expectNothing()
+            subscriber.close()
+            guard case .puback = try await publisher.receive() else { throw PeerError.closed }
+        }
+    }
+
+    @Test("What a publisher that waits has said before it went counts: its message, and its goodbye [MQTT-3.14.4-3]")
+    func goodbye() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (subscriber, publisher, inFlight) = try await self.stuck(peers)
+            try await publisher.publish("3", to: "t", qos: .atLeastOnce, id: 4)
+            try await publisher.send(.disconnect(Disconnect()))
+            try await publisher.expectNothing()
+            publisher.close()
+            while peers.broker.clients.count > 1 { await Task.yield() }
+            var last = inFlight
+            for text in ["2", "3"] {
+                try await self.acknowledge(last, subscriber)
+                last = try await subscriber.receivePublish()
+                #expect(last.payload == ByteBuffer(string: text))
+            }
+            try await self.acknowledge(last, subscriber)
+            try await subscriber.expectNothing()
+        }
+    }
+
+    @Test("A message at QoS 0 waits for nobody")
+    func atMostOnce() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            _ = try await self.stuck(peers)
+            let other = try await peers.connect("o")
+            for _ in 1...10 { try await other.publish("x", to: "t") }
+            try await other.expectNothing()
+            #expect(peers.broker.statistics.publishersHeld == 1)
+        }
+    }
+
+    @Test("Where one member of a shared subscription has no room, the next one gets the message")
+    func sharedSubscription() async throws {
+        try await withPeers {
+            $0.limits.maximumQueuedMessages = 1
+        } _: { peers in
+            for name in ["a", "b"] {
+                let member = try await peers.connect(name) {
+                    $0.properties = Properties([.sessionExpiryInterval(100)])
+                }
+                _ = try await member.subscribe("$share/g/t", "only/\(name)")
+                try await member.send(.disconnect(Disconnect()))
+                #expect(try await member.receiveEnd() == nil)
+            }
+            let publisher = try await peers.connect("p")
+            #expect(try await publisher.deliver("x", to: "only/a") == .success)
+            #expect(try await publisher.deliver("1", to: "t") == .success)
+            #expect(try await publisher.deliver("2", to: "t") == .quotaExceeded)
+            #expect(peers.broker.statistics.messagesDropped == 1)
+        }
+    }
+
+    @Test("A message that one of two receivers has room for is a success")
+    func oneOfTwo() async throws {
+        try await withPeers {
+            $0.limits.maximumQueuedMessages = 1
+        } _: { peers in
+            for name in ["a", "b"] {
+                let member = try await peers.connect(name) {
+                    $0.properties = Properties([.sessionExpiryInterval(100)])
+                }
+                _ = try await member.subscribe("t", "only/\(name)")
+                try await member.send(.disconnect(Disconnect()))
+                #expect(try await member.receiveEnd() == nil)
+            }
+            let publisher = try await peers.connect("p")
+            #expect(try await publisher.deliver("x", to: "only/a") == .success)
+            #expect(try await publisher.deliver("1", to: "t") == .success)
+            #expect(try await publisher.deliver("2", to: "t") == .quotaExceeded)
+            #expect(peers.broker.statistics.messagesDropped == 3)
+            #expect(peers.broker.statistics.messagesRefused == 1)
+        }
+    }
+
+    @Test("The program's own publishing waits for its subscribers as well, for the bound at the most")
+    func program() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumPublisherDelay = .milliseconds(50)
+        } _: { peers in
+            let broker = peers.broker
+            let subscription = try await broker.subscribe(to: "t", capacity: 4)
+            var messages = subscription.makeAsyncIterator()
+            let first = Task { try await broker.publish("0", to: "t", qos: .atLeastOnce) }
+            #expect(await messages.next()?.text == "0")
+            #expect(try await first.value == 1)
+            let waiting = Task { try await broker.publish("1", to: "t", qos: .atLeastOnce) }
+            try await clock.advanceToSleeper(within: .milliseconds(50))
+            #expect(try await waiting.value == 1)
+            let next = Task { try await broker.publish("2", to: "t", qos: .atLeastOnce) }
+            #expect(await messages.next()?.text == "1")
+            #expect(await messages.next()?.text == "2")
+            #expect(try await next.value == 1)
+        }
+    }
+}

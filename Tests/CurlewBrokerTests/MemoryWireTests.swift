@@ -1,0 +1,198 @@
+import CurlewBroker
+import CurlewCore
+import CurlewTesting
+import CurlewTransport
+import NIOCore
+import Testing
+
+@Suite("What clients make the broker hold", .timeLimit(.minutes(5)))
+struct MemoryWireTests {
+    private func keep(_ connect: inout Connect) { connect.properties = Properties([.sessionExpiryInterval(1000)]) }
+
+    /// A client that subscribes, and goes, and whose session is kept.
+    private func leave(_ name: String, subscribedTo filters: [String], _ peers: PeerFactory) async throws {
+        let peer = try await peers.connect(name, self.keep)
+        for filter in filters { #expect(try await peer.subscribe(filter) == [.grantedQoS2]) }
+        try await peer.send(.disconnect(Disconnect()))
+        #expect(try await peer.receiveEnd() == nil)
+    }
+
+    private static let large = String(repeating: "x", count: 100_000)
+
+    @Test("A message that many absent clients wait for counts once, and starves nobody")
+    func shared() async throws {
+        try await withPeers {
+            $0.limits.maximumMemory = 8 << 20
+        } _: { peers in
+            for number in 0..<17 { try await self.leave("away\(number)", subscribedTo: ["shared"], peers) }
+            try await self.leave("honest", subscribedTo: ["own"], peers)
+            let publisher = try await peers.connect("p")
+            for id in 1...20 as ClosedRange<UInt16> {
+                #expect(try await publisher.deliver(Self.large, to: "shared", id: id) == .success)
+            }
+            #expect(peers.broker.statistics.queuedBytes < 21 * 132_000)
+            for id in 1...100 as ClosedRange<UInt16> {
+                #expect(try await publisher.deliver("\(id)", to: "own", id: id) == .success)
+            }
+            #expect(peers.broker.statistics.messagesDropped == 0)
+        }
+    }
+
+    @Test("What was held is given back when the last who shared it has it")
+    func givenBack() async throws {
+        try await withPeers { peers in
+            let names = ["a", "b"]
+            for name in names { try await self.leave(name, subscribedTo: ["t"], peers) }
+            let publisher = try await peers.connect("p")
+            let before = peers.broker.statistics.heldBytes
+            #expect(try await publisher.deliver(Self.large, to: "t") == .success)
+            for name in names {
+                #expect(peers.broker.statistics.queuedBytes > 100_000)
+                let peer = try await peers.connect(name) {
+                    self.keep(&$0)
+                    $0.cleanStart = false
+                }
+                let message = try await peer.receivePublish()
+                try await peer.send(.puback(Acknowledgement(try #require(message.packetID))))
+                try await peer.expectNothing()
+                try await peer.send(.disconnect(Disconnect()))
+                #expect(try await peer.receiveEnd() == nil)
+            }
+            #expect(peers.broker.statistics.queuedBytes == 0)
+            while peers.broker.clients.count > 1 { await Task.yield() }
+            #expect(peers.broker.statistics.heldBytes <= before + 8192)
+        }
+    }
+
+    @Test("Kept sessions of a greedy client never hold more than the limit, and an honest client is still served")
+    func greedy() async throws {
+        let limit = 3 << 20
+        try await withPeers {
+            $0.limits.maximumMemory = limit
+        } _: { peers in
+            let publisher = try await peers.connect("greedy")
+            for number in 0..<12 {
+                try await self.leave("away\(number)", subscribedTo: ["own/\(number)"], peers)
+                var refused = 0
+                for id in 1...20 as ClosedRange<UInt16> {
+                    let code = try await publisher.deliver(Self.large, to: "own/\(number)", id: id)
+                    if code == .quotaExceeded { refused += 1 }
+                }
+                #expect(refused > 0)
+                #expect(peers.broker.statistics.heldBytes < limit)
+            }
+            try await self.leave("honest", subscribedTo: ["honest"], peers)
+            let other = try await peers.connect("other")
+            for id in 1...10 as ClosedRange<UInt16> {
+                #expect(try await other.deliver("\(id)", to: "honest", id: id) == .success)
+            }
+        }
+    }
+
+    @Test("Retained messages of one publisher leave room for those of others")
+    func retained() async throws {
+        try await withPeers {
+            $0.limits.maximumMemory = 2 << 20
+        } _: { peers in
+            let greedy = try await peers.connect("greedy")
+            var refused = 0
+            for id in 1...40 as ClosedRange<UInt16> {
+                let code = try await greedy.deliver(Self.large, to: "r/\(id)", retain: true, id: id)
+                if code == .quotaExceeded { refused += 1 }
+            }
+            #expect(refused > 0)
+            #expect(peers.broker.statistics.heldBytes < 2 << 20)
+            let honest = try await peers.connect("honest")
+            #expect(try await honest.deliver("on", to: "lamp", retain: true) == .noMatchingSubscribers)
+            #expect(try peers.broker.retained(matching: "lamp").map(\.text) == ["on"])
+        }
+    }
+
+    @Test("Packets of which half has come are bounded, and a small client is still served")
+    func halfSent() async throws {
+        let limit = 4 << 20
+        try await withPeers {
+            $0.limits.maximumMemory = limit
+        } _: { peers in
+            // The head of a PUBLISH of 900,000 bytes, and a part of it.
+            var half = ByteBuffer(bytes: [0x30, 0xA0, 0xF7, 0x36, 0x00, 0x01, 0x61, 0x00])
+            half.writeRepeatingByte(0x78, count: 500_000)
+            var hostile: [Peer] = []
+            for number in 0..<20 {
+                let peer = try await peers.connect("hostile\(number)")
+                peer.send(half)
+                hostile.append(peer)
+            }
+            guard case .disconnect(let end)? = try await hostile[19].receiveEnd() else { throw PeerError.closed }
+            #expect(end.reasonCode == .quotaExceeded)
+            #expect(peers.broker.statistics.heldBytes < limit + limit / 16)
+            let honest = try await peers.connect("honest")
+            _ = try await honest.subscribe("t")
+            try await honest.publish("x", to: "t")
+            #expect(try await honest.receivePublish().payload == ByteBuffer(string: "x"))
+        }
+    }
+
+    @Test("A packet that does not come to its end closes its connection, also without a keep alive")
+    func neverEnding() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+        } _: { peers in
+            let peer = try await peers.connect("a")
+            // Behind a ping, whose answer tells that it has arrived.
+            peer.send(ByteBuffer(bytes: [0xC0, 0x00, 0x30, 0x64, 0x00]))
+            guard case .pingresp = try await peer.receive() else { throw PeerError.closed }
+            let other = try await peers.connect("b")
+            try await other.expectNothing()
+            for _ in 0..<32 {
+                try await clock.advanceToSleeper(within: .seconds(1))
+                try await other.expectNothing()
+            }
+            guard case .disconnect(let end)? = try await peer.receiveEnd() else { throw PeerError.closed }
+            #expect(end.reasonCode == .quotaExceeded)
+        }
+    }
+
+    @Test("When the memory is exceeded, those who hold most pay, and new clients are served")
+    func largestPays() async throws {
+        let limit = 1 << 20
+        try await withPeers {
+            $0.limits.maximumMemory = limit
+        } _: { peers in
+            var count = 0
+            // Each holds about its floor: together they exceed the limit.
+            while peers.broker.statistics.heldBytes <= limit + (32 << 10), count < 1000 {
+                count += 1
+                let peer = try await peers.connect("small\(count)", self.keep)
+                _ = try await peer.subscribe(String(repeating: "f", count: 500))
+                try await peer.send(.disconnect(Disconnect()))
+                #expect(try await peer.receiveEnd() == nil)
+            }
+            while peers.broker.statistics.heldBytes > limit { await Task.yield() }
+            #expect(peers.broker.sessions.count < count)
+            let newcomer = try await peers.connect("newcomer")
+            #expect(try await newcomer.subscribe("t") == [.grantedQoS2])
+        }
+    }
+
+    @Test("What a client has subscribed to, is named and leaves behind counts, and is given back")
+    func namesAndFilters() async throws {
+        try await withPeers { peers in
+            let before = peers.broker.statistics.heldBytes
+            let topic = String(repeating: "t", count: 60_000)
+            let will = Connect.Will(topic: try TopicName("w"), payload: ByteBuffer(repeating: 1, count: 60_000))
+            let peer = try await peers.connect(String(repeating: "n", count: 60_000)) {
+                self.keep(&$0)
+                $0.will = will
+            }
+            _ = try await peer.subscribe(topic)
+            #expect(peers.broker.statistics.heldBytes > before + 300_000)
+            try await peer.send(.disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(0)]))))
+            #expect(try await peer.receiveEnd() == nil)
+            peer.close()
+            while peers.broker.statistics.heldBytes > before { await Task.yield() }
+            #expect(peers.broker.statistics.heldBytes == before)
+        }
+    }
+}

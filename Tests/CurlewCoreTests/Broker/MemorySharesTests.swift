@@ -1,0 +1,48 @@
+import CurlewCore
+import Testing
+
+@Suite("Memory shares")
+struct MemorySharesTests {
+    private let shares = MemoryShares(limit: 1 << 30)
+
+    @Test("A single client gets half of the memory, and leaves the other half free")
+    func half() {
+        let half = 1 << 29
+        #expect(self.shares.room(holding: half - 1, held: half - 1) == 1)
+        #expect(self.shares.room(holding: half, held: half) == 0)
+        #expect(self.shares.room(holding: 0, held: half) == half / 2)
+    }
+
+    @Test("Where many hold much, those who hold little are still served")
+    func newcomer() {
+        let held = (1 << 30) - 1000
+        #expect(self.shares.room(holding: 100_000, held: held) == 0)
+        #expect(self.shares.room(holding: 0, held: held) == self.shares.floor)
+        #expect(self.shares.room(holding: self.shares.floor, held: held) == 0)
+    }
+
+    @Test("Below their floor clients may exceed the limit by a sixteenth, and not by more")
+    func overdraft() {
+        #expect(self.shares.room(holding: 0, held: 1 << 30) == self.shares.floor)
+        #expect(self.shares.isExceeded(held: (1 << 30) + 1))
+        #expect(self.shares.room(holding: 0, held: (1 << 30) + (1 << 26)) == 0)
+    }
+
+    @Test("What is given back leaves a sixteenth free")
+    func excess() {
+        #expect(self.shares.excess(held: 1 << 30) == 1 << 26)
+        #expect(self.shares.excess(held: 1 << 20) == 0)
+    }
+
+    @Test("Without a limit there is room for everything", arguments: [Int.max, Int.max / 2])
+    func unlimited(limit: Int) {
+        let shares = MemoryShares(limit: limit)
+        #expect(shares.room(holding: 1 << 40, held: 1 << 50) > 1 << 50)
+        #expect(!shares.isExceeded(held: 1 << 50))
+    }
+
+    @Test("A limit of nothing leaves nothing", arguments: [0, -1])
+    func nothing(limit: Int) {
+        #expect(MemoryShares(limit: limit).room(holding: 0, held: 1) == 0)
+    }
+}
