@@ -1,6 +1,7 @@
 import CurlewCore
 import CurlewTransport
 import NIOCore
+import Synchronization
 
 /// One connection to a server, from CONNECT to the end: bytes to packets, packets to the session, the session's bytes to the
 /// link. Everything here happens on the event loop.
@@ -59,8 +60,8 @@ final class ClientConnection: LinkHandler {
     private var closing = Closing()
     /// How far an enhanced authentication is.
     var authentication = AuthenticationState()
-    /// Whether reading rests until the server has taken some of what it makes us answer.
-    private var isPaused = false
+    /// Why nothing is read.
+    private var pauses: ReadingPause = []
 
     /// Sends CONNECT at once.
     init(
@@ -121,10 +122,23 @@ final class ClientConnection: LinkHandler {
     func linkReadCompleted() {
         self.client.flushIfNeeded(self)
         // A server that sends and does not read would have our answers pile up without end.
-        if !self.isPaused, !self.link.isWritable, self.client.hasManyAnswers {
-            self.isPaused = true
-            self.link.setReading(false)
-        }
+        if !self.link.isWritable, self.client.hasManyAnswers { self.pause(.answers) }
+        if self.phase == .connected, self.client.isHoldingReading.load(ordering: .relaxed) { self.pause(.consumer) }
+    }
+
+    private func pause(_ reason: ReadingPause) {
+        if self.pauses.isEmpty { self.link.setReading(false) }
+        self.pauses.insert(reason)
+    }
+
+    private func resume(_ reason: ReadingPause) {
+        guard self.pauses.remove(reason) != nil, self.pauses.isEmpty else { return }
+        self.link.setReading(true)
+    }
+
+    /// A consumer has taken some of what it had.
+    func readOnAfterHolding() {
+        if !self.client.isHoldingReading.load(ordering: .relaxed) { self.resume(.consumer) }
     }
 
     /// Takes the packets of one read to the session, under one lock.
@@ -222,11 +236,7 @@ final class ClientConnection: LinkHandler {
     }
 
     /// Reads again, if reading rested: the server has taken its answers.
-    private func readOn() {
-        guard self.isPaused else { return }
-        self.isPaused = false
-        self.link.setReading(true)
-    }
+    private func readOn() { self.resume(.answers) }
 
     private func write(_ bytes: ByteBuffer) {
         self.written += bytes.readableBytes
@@ -259,6 +269,8 @@ final class ClientConnection: LinkHandler {
     private func watchdogFired() {
         guard self.phase == .connected else { return }
         let now = self.client.clock.now()
+        // Its answers wait with all else that is not read.
+        if self.pauses.contains(.consumer) { self.keepAlive.received(at: now) }
         self.lookAfterPing(now)
         switch self.keepAlive.deadlineReached(at: now) {
         case .none: break
@@ -314,6 +326,8 @@ final class ClientConnection: LinkHandler {
     /// No more packets, in or out; the link is still to be closed.
     private func finish(_ error: MQTTError?) {
         self.phase = .closing
+        // The end of the link is seen by reading.
+        self.resume(.consumer)
         self.closing.error = self.closing.error ?? error
         if let deadline = self.keepAliveDeadline { self.client.deadlines.cancel(deadline) }
         self.client.connectionLost(self)

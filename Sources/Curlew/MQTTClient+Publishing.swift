@@ -126,6 +126,14 @@ extension MQTTClient {
             let limit = timeout ?? self.client.configuration.connection.acknowledgementTimeout
             return try await self.client.outcome(of: request, timeout: limit)
         }
+
+        /// What became of the message, if that is known already; then ``wait(timeout:)`` has nothing more to say.
+        package func takeOutcome() -> Result<ReasonCode, MQTTError>? {
+            guard let request else { return .success(.success) }
+            guard let known = self.client.shared.withLock({ $0.waiters.takeResult(of: request) }) else { return nil }
+            self.isSettled.store(true, ordering: .relaxed)
+            do throws(MQTTError) { return .success(try self.client.outcome(known)) } catch { return .failure(error) }
+        }
     }
 
     // MARK: Within

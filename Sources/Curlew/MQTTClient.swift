@@ -31,6 +31,8 @@ public final class MQTTClient: Sendable {
     /// Guards the session, what it has to send, who waits for it and where the client stands. Held for the handling of one
     /// call or one read, never while a continuation is resumed or code of the user runs.
     let shared: Mutex<Shared>
+    /// Whether any of `fullSubscriptions` is there, for the end of each read.
+    let isHoldingReading = Atomic(false)
 
     /// Makes a client for the server that a URL names: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS. Nothing
     /// is sent before ``connect()``.
@@ -112,6 +114,8 @@ extension MQTTClient {
         var session: ClientSession
         /// Encoded and not yet handed to the link.
         var out = ByteBuffer()
+        /// Whose consumers have the server wait.
+        var fullSubscriptions: Set<SubscriberID> = []
         /// How many bytes of `out` answer what the server has sent, as far as they are beyond what publishes fill.
         var answers = 0
         /// Whether the event loop has been asked to write, or waits for the link to take more.

@@ -21,6 +21,11 @@ public struct MQTTMessage: Sendable {
         let packetID: PacketID?
         let properties: Properties
         let token: DeliveryToken?
+
+        /// In memory, where many small ones take far more than the bytes in which they came.
+        var propertiesFootprint: Int {
+            self.properties.isEmpty ? 0 : 64 * self.properties.list.count + 2 * self.properties.byteCount
+        }
     }
 
     private final class Storage: ManagedBuffer<Header, UInt8> {}
@@ -102,9 +107,18 @@ public struct MQTTMessage: Sendable {
     /// What it counts for against the bounds of a queue: payload, topic and properties.
     var weight: Int {
         let header = self.storage.header
-        return header.payloadCount + header.topic.string.utf8.count
-            + (header.properties.isEmpty ? 0 : header.properties.byteCount)
+        return header.payloadCount + header.topic.string.utf8.count + header.propertiesFootprint
     }
+
+    /// How many bytes of memory it may hold: its own, and those of what it came in where that is kept. An estimate from above.
+    package var footprint: Int {
+        let header = self.storage.header
+        return 256 + header.topic.string.utf8.count + (header.slice == nil ? 1 : 2) * header.payloadCount
+            + header.propertiesFootprint
+    }
+
+    /// Whether the server waits for its acknowledgement.
+    package var isToBeAcknowledged: Bool { self.storage.header.token != nil }
 
     /// What an acknowledgement of this delivery names.
     var token: DeliveryToken? { self.storage.header.token }

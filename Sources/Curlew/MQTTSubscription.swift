@@ -60,6 +60,9 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
 
         fileprivate init(_ cursor: Cursor) { self.cursor = cursor }
 
+        /// How many messages have come that were not taken.
+        package var waitingCount: Int { self.cursor.waitingCount }
+
         /// Passes the message before, and waits for the next; `nil` at the end of the subscription, or when the task is
         /// cancelled.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> MQTTMessage? {
@@ -80,6 +83,8 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         private var current: MQTTMessage?
 
         init(_ subscription: MQTTSubscription) { self.subscription = subscription }
+
+        var waitingCount: Int { self.batch.count + self.subscription.queuedCount }
 
         deinit {
             if let current { self.subscription.buffer.pass(current) }

@@ -27,6 +27,8 @@ final class SubscriptionBuffer: MessageReceiver {
         var error: MQTTError?
         /// The message that the consumer works on.
         var handedOut: MQTTMessage?
+        /// Has the server wait, for consumers that want it.
+        var hold: ReadingHold?
     }
 
     let id: SubscriberID
@@ -51,7 +53,7 @@ final class SubscriptionBuffer: MessageReceiver {
 
     func receive(_ batch: [MQTTMessage]) {
         var dropped: [MQTTMessage] = []
-        var overflowed = false
+        var (overflowed, isFull) = (false, false)
         let waiting = self.state.withLock { state in
             guard !state.isFinished else {
                 dropped = batch
@@ -66,8 +68,10 @@ final class SubscriptionBuffer: MessageReceiver {
                     "The queue of the subscription to \(self.name) is full and set to fail: consume faster, enlarge "
                         + "`queues.subscription`, or choose another overflow policy.")
             }
+            if state.hold != nil { isFull = state.hold?.added(batch) ?? false }
             return exchange(&state.waiting, with: [:])
         }
+        if isFull { self.fill() }
         for continuation in waiting.values { continuation.resume() }
         if self.policy == .onReceipt {
             self.client.passed(batch.compactMap(\.token))
@@ -102,17 +106,24 @@ final class SubscriptionBuffer: MessageReceiver {
     nonisolated(nonsending) func take(into batch: inout Deque<MQTTMessage>) async throws(MQTTError) -> Bool {
         while true {
             var outcome = Result<Bool, MQTTError>.success(true)
+            var takesMore = false
             let mustWait = self.state.withLock { state in
                 state.queue.take(into: &batch)
+                if state.hold != nil { takesMore = state.hold?.tookAll() ?? false }
                 guard batch.isEmpty else { return false }
                 guard state.isFinished else { return true }
                 outcome = exchange(&state.error, with: nil).map { .failure($0) } ?? .success(false)
                 return false
             }
+            if takesMore { self.client.subscription(self.id, isFull: false) }
             guard mustWait else { return try outcome.get() }
             if Task.isCancelled { return false }
             await self.waitForMessage()
         }
+    }
+
+    func holdReading(above bytes: Int) {
+        self.state.withLock { $0.hold = ReadingHold(limit: bytes) }
     }
 
     private nonisolated(nonsending) func waitForMessage() async {
@@ -158,6 +169,45 @@ final class SubscriptionBuffer: MessageReceiver {
             }
         }
         if self.policy != .onReceipt { self.client.passed(tokens) }
+        self.endHold()
+    }
+
+    private func fill() {
+        self.client.subscription(self.id, isFull: true)
+        // The consumer may have taken all meanwhile, and told so first.
+        if self.state.withLock({ $0.hold?.isFull != true }) { self.client.subscription(self.id, isFull: false) }
+    }
+
+    /// Nobody consumes any more: the connection is to be read on.
+    private func endHold() {
+        if self.state.withLock({ exchange(&$0.hold, with: nil)?.isFull == true }) {
+            self.client.subscription(self.id, isFull: false)
+        }
+    }
+}
+
+/// How much of what has come waits for a consumer that has the server wait.
+struct ReadingHold: Equatable {
+    /// In bytes of memory.
+    let limit: Int
+    private var held = 0
+    /// Whether the server waits.
+    private(set) var isFull = false
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Messages have come. Returns whether the server is to wait from now on.
+    mutating func added(_ batch: [MQTTMessage]) -> Bool {
+        for message in batch { self.held += message.footprint }
+        guard !self.isFull, self.held > self.limit else { return false }
+        self.isFull = true
+        return true
+    }
+
+    /// The consumer has taken all that waited. Returns whether the server need not wait any more.
+    mutating func tookAll() -> Bool {
+        self.held = 0
+        return exchange(&self.isFull, with: false)
     }
 }
 
