@@ -49,7 +49,7 @@ struct ConfigurationDraft {
 
 /// A value as it was written, with its origin for the sentence that refuses it.
 struct OptionValue {
-    let text: String
+    var text: String
     /// As the beginning of a sentence: `The item 'keep-alive' of the URL`.
     let origin: String
     let code: MQTTError.Code
@@ -122,6 +122,8 @@ struct ConfigurationOption: Sendable {
     let variable: String
     var isAboutTLS: Bool = false
     var isSecret: Bool = false
+    /// The name of a file need not be UTF-8.
+    var isPath: Bool = false
     let apply: @Sendable (inout ConfigurationDraft, OptionValue) throws(MQTTError) -> Void
 
     static let all: [Self] = Self.general + ConfigurationDraft.tlsOptions
@@ -171,18 +173,22 @@ struct ConfigurationOption: Sendable {
 
 extension ConfigurationDraft {
     fileprivate static let tlsOptions: [ConfigurationOption] = [
-        tls(.trustRoots, "ca", "MQTT_CA_FILE") { draft, value in
+        tls(.trustRoots, "ca", "MQTT_CA_FILE", isPath: true) { draft, value in
             draft.configuration.tls.trustRoots = .file(value.text)
         },
-        tls(.trustRoots, "ca-directory", "MQTT_CA_DIRECTORY") { draft, value in
+        tls(.trustRoots, "ca-directory", "MQTT_CA_DIRECTORY", isPath: true) { draft, value in
             draft.configuration.tls.trustRoots = .directory(value.text)
         },
         tls(.trustRoots, nil, "MQTT_CA") { draft, value in
             draft.configuration.tls.trustRoots = .certificates(value.material())
         },
-        tls(.certificate, "cert", "MQTT_CERTIFICATE_FILE") { draft, value in draft.certificate = .file(value.text) },
+        tls(.certificate, "cert", "MQTT_CERTIFICATE_FILE", isPath: true) { draft, value in
+            draft.certificate = .file(value.text)
+        },
         tls(.certificate, nil, "MQTT_CERTIFICATE") { draft, value in draft.certificate = value.material() },
-        tls(.privateKey, "key", "MQTT_PRIVATE_KEY_FILE") { draft, value in draft.privateKey = .file(value.text) },
+        tls(.privateKey, "key", "MQTT_PRIVATE_KEY_FILE", isPath: true) { draft, value in
+            draft.privateKey = .file(value.text)
+        },
         tls(.privateKey, nil, "MQTT_PRIVATE_KEY", isSecret: true) { draft, value in
             draft.privateKey = value.material()
         },
@@ -209,9 +215,11 @@ extension ConfigurationDraft {
 
     private static func tls(
         _ subject: ConfigurationOption.Subject, _ item: String?, _ variable: String, isSecret: Bool = false,
+        isPath: Bool = false,
         apply: @escaping @Sendable (inout ConfigurationDraft, OptionValue) throws(MQTTError) -> Void
     ) -> ConfigurationOption {
         ConfigurationOption(
-            subject: subject, item: item, variable: variable, isAboutTLS: true, isSecret: isSecret, apply: apply)
+            subject: subject, item: item, variable: variable, isAboutTLS: true, isSecret: isSecret,
+            isPath: isPath, apply: apply)
     }
 }

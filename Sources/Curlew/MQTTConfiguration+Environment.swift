@@ -1,3 +1,5 @@
+import CurlewCore
+import CurlewTransport
 import NIOCore
 
 #if canImport(Darwin)
@@ -63,39 +65,56 @@ extension MQTTConfiguration {
         draft.beginSource()
         for option in ConfigurationOption.all {
             guard let text = environment[option.variable] else { continue }
-            try draft.apply(option, OptionValue(variable: option.variable, text, isSecret: option.isSecret))
+            try draft.apply(option, OptionValue(option, text))
         }
         try draft.applyServer(environment)
         try draft.applyCredentials(environment)
         self = try draft.finish(code: .invalidConfiguration)
     }
 
-    /// Reads a URL that may have a topic, over what environment variables say: for a program that takes a URL as an argument.
+    /// Reads URLs that may have topics, over what environment variables say: for a program that takes URLs as arguments.
     ///
-    /// The server is the URL's, so that what the variables say about TLS counts only where the URL asks for TLS.
+    /// The servers are those of the URLs, so that what the variables say about TLS counts only where a URL asks for TLS. User name,
+    /// password and items are about all of the servers: one URL may give them, or several the same ones.
+    ///
+    /// - Returns: The configuration, and each topic once.
     package static func read(
-        url: String, over environment: [String: String]
-    ) throws(MQTTError) -> (configuration: MQTTConfiguration, topic: String?) {
-        let parts = try URLParts(url)
+        urls: [String], over environment: [String: String]
+    ) throws(MQTTError) -> (configuration: MQTTConfiguration, topics: [String]) {
+        var all: [URLParts] = []
+        for url in urls { all.append(try URLParts(url)) }
+        guard var parts = all.first else {
+            throw MQTTError(.invalidURL, "There is no URL; give at least one.")
+        }
+        for other in all.dropFirst() { try parts.add(other) }
         var environment = environment.filter { !$0.value.isEmpty }
         if parts.username != nil { environment["MQTT_USERNAME"] = nil }
         if parts.password != nil { (environment["MQTT_PASSWORD"], environment["MQTT_PASSWORD_FILE"]) = (nil, nil) }
-        var draft = ConfigurationDraft(MQTTConfiguration(server: parts.server))
-        for option in ConfigurationOption.all where parts.server.scheme.isSecure || !option.isAboutTLS {
+        var draft = ConfigurationDraft(MQTTConfiguration(servers: all.map(\.server)))
+        let isSecure = all.contains { $0.server.scheme.isSecure }
+        for option in ConfigurationOption.all where isSecure || !option.isAboutTLS {
             guard let text = environment[option.variable] else { continue }
-            try draft.apply(option, OptionValue(variable: option.variable, text, isSecret: option.isSecret))
+            try draft.apply(option, OptionValue(option, text))
         }
         draft.beginSource()
         try parts.apply(to: &draft)
         try draft.applyCredentials(environment)
-        return (try draft.finish(code: .invalidURL), parts.topic)
+        var topics: [String] = []
+        // Bytes, not characters: MQTT tells topics apart by them.
+        for topic in all.compactMap(\.topic) where !topics.contains(where: { $0.utf8.elementsEqual(topic.utf8) }) {
+            topics.append(topic)
+        }
+        return (try draft.finish(code: .invalidURL), topics)
     }
 
     /// Those variables of the process that ``init(environment:)`` knows.
+    ///
+    /// A password or the name of a file need not be UTF-8: bytes that are not stand in these values as private characters
+    /// (U+10FE00 plus the byte), from which ``init(environment:)`` gets them back.
     public static var processEnvironment: [String: String] {
         var environment: [String: String] = [:]
         for name in Self.environmentVariables {
-            if let value = getenv(name) { environment[name] = String(cString: value) }
+            if let value = getenv(name) { environment[name] = String(keepingCString: value) }
         }
         return environment
     }
@@ -109,9 +128,19 @@ extension MQTTConfiguration {
 // MARK: - What is not in the table
 
 extension OptionValue {
-    fileprivate init(variable: String, _ text: String, isSecret: Bool = false) {
+    /// - Parameter text: Keeps the bytes of the variable; all but names of files must be UTF-8.
+    fileprivate init(
+        variable: String, _ text: String, isSecret: Bool = false, isPath: Bool = false
+    ) throws(MQTTError) {
         self.init(
             text: text, origin: "The environment variable \(variable)", code: .invalidConfiguration, isSecret: isSecret)
+        guard !isPath else { return }
+        guard let text = text.keptText else { throw self.error("is not UTF-8 text") }
+        self.text = text
+    }
+
+    fileprivate init(_ option: ConfigurationOption, _ text: String) throws(MQTTError) {
+        try self.init(variable: option.variable, text, isSecret: option.isSecret, isPath: option.isPath)
     }
 }
 
@@ -124,7 +153,7 @@ extension ConfigurationDraft {
         }
         let parts: URLParts
         do throws(MQTTError) {
-            parts = try URLParts(url)
+            parts = try URLParts(OptionValue(variable: "MQTT_URL", url).text)
         } catch {
             throw MQTTError(error.code, "The environment variable MQTT_URL cannot be used: \(error.message)")
         }
@@ -138,11 +167,15 @@ extension ConfigurationDraft {
 
     fileprivate mutating func applyServer(_ environment: [String: String]) throws(MQTTError) {
         guard environment["MQTT_URL"] == nil else { return }
-        let host = environment["MQTT_HOST"]
-        let tls = environment["MQTT_TLS"].map { OptionValue(variable: "MQTT_TLS", $0) }
+        let host = try environment["MQTT_HOST"].map { text throws(MQTTError) in
+            try OptionValue(variable: "MQTT_HOST", text).text
+        }
+        let tls = try environment["MQTT_TLS"].map { text throws(MQTTError) in
+            try OptionValue(variable: "MQTT_TLS", text)
+        }
         var port: Int?
         if let text = environment["MQTT_PORT"] {
-            let value = OptionValue(variable: "MQTT_PORT", text)
+            let value = try OptionValue(variable: "MQTT_PORT", text)
             guard let number = UInt16(text), number > 0 else { throw value.error(mustBe: "a number from 1 to 65535") }
             port = Int(number)
         }
@@ -160,13 +193,15 @@ extension ConfigurationDraft {
         var login: MQTTConfiguration.Login
         if case .fixed(let former) = self.configuration.credentials.source { login = former } else { login = .init() }
         let former = login
-        if let username = environment["MQTT_USERNAME"] { login.username = username }
+        if let username = environment["MQTT_USERNAME"] {
+            login.username = try OptionValue(variable: "MQTT_USERNAME", username).text
+        }
         switch (environment["MQTT_PASSWORD"], environment["MQTT_PASSWORD_FILE"]) {
         case (_?, _?):
             throw MQTTError(
                 .invalidConfiguration,
                 "The environment variables MQTT_PASSWORD and MQTT_PASSWORD_FILE are both set; leave one of them out.")
-        case (let password?, nil): login.password = .init(password)
+        case (let password?, nil): login.password = .init(bytes: ByteBuffer(bytes: password.keptBytes))
         case (nil, let path?): login.password = try Self.password(inFile: path)
         case (nil, nil): break
         }
@@ -182,7 +217,9 @@ extension ConfigurationDraft {
                 .invalidConfiguration,
                 "The file '\(path)' that the environment variable MQTT_PASSWORD_FILE names cannot be used: \(reason).")
         }
-        guard let file = fopen(path, "rb") else { throw failure(String(cString: strerror(errno))) }
+        guard let file = path.withKeptCString({ fopen($0, "rb") }) else {
+            throw failure(String(cString: strerror(errno)))
+        }
         defer { fclose(file) }
         let maximum = 65_535
         var bytes = [UInt8](repeating: 0, count: maximum + 3)

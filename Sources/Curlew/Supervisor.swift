@@ -131,7 +131,8 @@ struct Supervisor {
         let advice =
             switch connack.reasonCode {
             case .badUserNameOrPassword: ": check user name and password"
-            case .notAuthorized: ": the user has no right to connect, or must say who it is"
+            // Many brokers answer a wrong password so.
+            case .notAuthorized: ": check user name and password, and whether this user may connect"
             case .clientIdentifierNotValid: ": choose another client identifier"
             case .unsupportedProtocolVersion: ": it does not speak this version of MQTT"
             default: ""

@@ -1,3 +1,4 @@
+import CurlewCore
 import NIOCore
 
 /// The parts of an MQTT URL, percent-decoded.
@@ -40,6 +41,24 @@ struct URLParts {
             tail = tail[..<question]
         }
         if tail.count > 1 { self.topic = try Self.decoded(tail.dropFirst(), "topic") }
+    }
+
+    /// Takes in what the URL of another server of the same client says about user, password and items.
+    mutating func add(_ other: URLParts) throws(MQTTError) {
+        let sameUser = zip(self.username?.utf8, other.username?.utf8).map { $0.elementsEqual($1) } ?? true
+        let samePassword = zip(self.password, other.password).map { $0 == $1 } ?? true
+        guard sameUser, samePassword else {
+            throw Self.error("The URLs differ in user name or password; all servers get the same, so give one")
+        }
+        self.username = self.username ?? other.username
+        self.password = self.password ?? other.password
+        self.items += other.items.filter { item in !self.items.contains { $0 == item } }
+    }
+
+    /// Both, if both are there.
+    private func zip<First, Second>(_ first: First?, _ second: Second?) -> (First, Second)? {
+        guard let first, let second else { return nil }
+        return (first, second)
     }
 
     /// Puts user, password and items into a draft that has the server already.
@@ -91,7 +110,8 @@ extension URLParts {
         guard !parts[1].contains(":") else {
             throw Self.error("The password has a ':' in it; percent-encode it as %3A")
         }
-        self.password = .init(try Self.decoded(parts[1], "password"))
+        // Any bytes will do for a password, and for nothing else.
+        self.password = .init(bytes: ByteBuffer(bytes: try Self.decodedBytes(parts[1], "password")))
     }
 
     private mutating func readHost(_ text: Substring) throws(MQTTError) {
@@ -144,12 +164,28 @@ extension URLParts {
                 throw Self.error("An item after the '?' of the URL has no '='; write it as in keep-alive=30")
             }
             let name = try Self.decoded(item[..<equals], "name of an item")
-            self.items.append((name, try Self.decoded(item[item.index(after: equals)...], "value of an item")))
+            let text = item[item.index(after: equals)...]
+            // The name of a file may be of any bytes.
+            let isPath = ConfigurationOption.all.contains { $0.item == name && $0.isPath }
+            self.items.append(
+                (
+                    name,
+                    isPath
+                        ? String(keeping: try Self.decodedBytes(text, "value of an item"))
+                        : try Self.decoded(text, "value of an item")
+                ))
         }
     }
 
     private static func decoded(_ text: Substring, _ part: String) throws(MQTTError) -> String {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
+        guard let decoded = String(validating: try Self.decodedBytes(text, part), as: UTF8.self) else {
+            throw Self.error("The \(part) in the URL is not UTF-8 when its percent-encoding is resolved")
+        }
+        return decoded
+    }
+
+    private static func decodedBytes(_ text: Substring, _ part: String) throws(MQTTError) -> [UInt8] {
         var bytes: [UInt8] = []
         var rest = text.utf8[...]
         while let byte = rest.popFirst() {
@@ -163,10 +199,7 @@ extension URLParts {
             }
             bytes.append(high << 4 | low)
         }
-        guard let decoded = String(validating: bytes, as: UTF8.self) else {
-            throw Self.error("The \(part) in the URL is not UTF-8 when its percent-encoding is resolved")
-        }
-        return decoded
+        return bytes
     }
 }
 

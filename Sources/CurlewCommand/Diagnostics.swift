@@ -7,11 +7,22 @@
     enum Diagnostics {
         /// `curlew pub`, as far as the arguments tell.
         private static let name: String = {
-            let role = Role(path: CommandLine.arguments.first ?? "")
+            let arguments = processArguments
+            let role = Role(path: arguments.first ?? "")
             guard role == .curlew else { return role.rawValue }
-            let names = RootCommand.configuration.subcommands.compactMap { $0.configuration.commandName }
-            guard let first = CommandLine.arguments.dropFirst().first, names.contains(first) else { return "curlew" }
-            return "curlew \(first)"
+            guard arguments.count > 1, CommandNames.all.contains(arguments[1]) else { return "curlew" }
+            return "curlew \(arguments[1])"
+        }()
+
+        /// Whose help has the options: that of a benchmark, for it is a command of a command.
+        private static let helpName: String = {
+            let arguments = processArguments
+            guard Diagnostics.name == "curlew bench", arguments.count > 2,
+                CommandNames.benchmarks.contains(arguments[2])
+            else {
+                return Diagnostics.name
+            }
+            return "curlew bench \(arguments[2])"
         }()
 
         /// Whether somebody has asked for silence.
@@ -21,7 +32,10 @@
 
         static func say(_ message: String) {
             guard !self.isQuiet.load(ordering: .relaxed) else { return }
-            self.write("\(self.name): \(message.printable)\n")
+            var message = message.printable
+            // A sentence that ends with one of somebody else.
+            if message.hasSuffix(".."), !message.hasSuffix("...") { message.removeLast() }
+            self.write("\(self.name): \(message)\n")
         }
 
         /// What is wrong with the arguments, on one line, and where to look up what is right.
@@ -34,7 +48,7 @@
                 text += separator + (words.hasPrefix("- ") ? words.dropFirst(2) : words)
             }
             while text.hasSuffix(".") { text.removeLast() }
-            self.say(text + (text.hasSuffix("?") ? " See" : "; see") + " '\(self.name) --help'.")
+            self.say(text + (text.hasSuffix("?") ? " See" : "; see") + " '\(self.helpName) --help'.")
         }
 
         /// A line of the protocol log, which may quote what a server has sent.

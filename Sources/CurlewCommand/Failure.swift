@@ -1,12 +1,15 @@
 #if Tools
     import Curlew
     import CurlewCore
+    import CurlewTransport
 
     /// Why the command ends otherwise than well: one sentence for the person, one number for the script.
-    struct Failure: Error, Equatable {
+    struct Failure: Error, Equatable, CustomStringConvertible {
         /// `nil` when there is nothing to say that the person does not know.
         var message: String?
         var exitCode: Int32
+
+        var description: String { self.message ?? "it was stopped" }
 
         /// The exit code of everything that has none of its own.
         static let general: Int32 = 1
@@ -35,9 +38,42 @@
     }
 
     extension MQTTError {
+        /// The message with the advice of the library, which speaks of its API, in the words of the options.
+        private var inWordsOfCommand: String {
+            if let code = (self.cause as? TransportError)?.code, let advice = Self.advice(code) {
+                // What is wrong stands before the last semicolon, and what to do behind it.
+                let problem = self.message.range(of: "; ").map { self.message[..<$0] } ?? self.message[...]
+                return problem.trimmingStop + "; " + advice
+            }
+            var text = self.message
+            for (words, own) in Self.words { text = text.replacing(words, with: own) }
+            return text
+        }
+
+        private static func advice(_ code: TransportError.Code) -> String? {
+            switch code {
+            case .certificateNotTrusted: "if it is your own, name the file of its authority with --cafile"
+            case .hostNameMismatch: "connect with -h to a name that it is for, or set CURLEW_SERVER_NAME to one"
+            case .clientCertificateRequired: "give one with --cert, and its private key with --key"
+            case .tlsVersionMismatch: "update it, or accept an older version with --tls-version if you accept the risk"
+            case .preSharedKeyRejected: "check that it knows the name of --psk-identity, and that the keys are the same"
+            default: nil
+            }
+        }
+
+        /// Words of the library, and what they are called at the command line.
+        private static let words = [
+            ("check user name and password", "check the user name (-u) and the password (-P or --password-file)"),
+            ("publish without `retain`", "leave out -r"),
+            ("name the topic with `responseTopic`", "name the topic with -e"),
+            ("give a user name, which may be empty, or use a later version", "give one with -u, which may be ''"),
+            ("is encrypted; set its passphrase", "is encrypted; give its passphrase in CURLEW_PRIVATE_KEY_PASSPHRASE"),
+            ("use .assignedByServer to let the server choose one", "use -i '' to let the broker choose one"),
+        ]
+
         /// Message, reason code and what became of the message, in one sentence.
         var sentence: String {
-            var text = self.message
+            var text = self.inWordsOfCommand
             while text.hasSuffix(".") { text.removeLast() }
             if let reasonCode { text += " [\(reasonCode)]" }
             switch self.delivery {
@@ -46,6 +82,22 @@
             default: break
             }
             return text.hasSuffix("?") ? text : text + "."
+        }
+    }
+
+    extension String {
+        /// With a stop at its end, if it has none of any kind.
+        var asSentence: String { self.last.map { ".!?".contains($0) } == true ? self : self + "." }
+    }
+
+    extension Substring {
+        fileprivate var trimmingStop: Substring { self.hasSuffix(".") ? self.dropLast() : self }
+    }
+
+    extension String {
+        /// Where the last occurrence of a text begins.
+        fileprivate func range(of text: String) -> Index? {
+            self.ranges(of: text).last?.lowerBound
         }
     }
 #endif

@@ -11,8 +11,11 @@
             var invocation: Invocation?
             do {
                 let called = try Invocation(
-                    CommandLine.arguments, variable: environmentVariable, readFile: Self.text(ofFile:))
+                    processArguments, variable: environmentVariable,
+                    names: environmentVariables.map { String($0.prefix { $0 != "=" }) },
+                    readFile: Self.text(ofFile:))
                 invocation = called
+                for warning in called.warnings { Diagnostics.say(warning) }
                 var command = try RootCommand.parseAsRoot(called.arguments)
                 if var command = command as? any AsyncParsableCommand {
                     try await command.run()

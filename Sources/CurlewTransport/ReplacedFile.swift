@@ -1,3 +1,5 @@
+import CurlewCore
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -15,7 +17,7 @@ package struct ReplacedFile {
 
     package init(_ path: String) throws(Files.Failure) {
         var status = stat()
-        guard stat(path, &status) == 0 else {
+        guard path.withKeptCString({ stat($0, &status) }) == 0 else {
             guard errno == ENOENT else { throw .last }
             self.path = path
             self.old = nil
@@ -24,9 +26,9 @@ package struct ReplacedFile {
         guard !Files.isDirectory(path) else { throw Files.Failure(errno: EISDIR) }
         // A device would not be written, but replaced by a file.
         guard status.st_mode & S_IFMT == S_IFREG else { throw Files.Failure(reason: "Not a regular file") }
-        guard let real = realpath(path, nil) else { throw .last }
+        guard let real = path.withKeptCString({ realpath($0, nil) }) else { throw .last }
         defer { free(real) }
-        self.path = String(cString: real)
+        self.path = String(keepingCString: real)
         self.old = status
     }
 
@@ -36,14 +38,14 @@ package struct ReplacedFile {
     /// Writes the new content beside the old, and puts it in its place. A new file is for its owner alone; an old one keeps its
     /// owner, and its group's right to read it.
     package func replace(with bytes: [UInt8]) throws(Files.Failure) {
-        var name = Array((self.path + ".XXXXXX").utf8CString)
+        var name = (self.path + ".XXXXXX").keptBytes.map(CChar.init(bitPattern:)) + [0]
         let number = mkstemp(&name)
         guard number >= 0 else { throw .last }
         defer { _ = close(number) }
         do throws(Files.Failure) {
             try self.takeOver(number)
             try Self.writeAll(bytes, to: number)
-            guard fsync(number) == 0, rename(name, self.path) == 0 else { throw .last }
+            guard fsync(number) == 0, self.path.withKeptCString({ rename(name, $0) }) == 0 else { throw .last }
         } catch {
             unlink(name)
             throw error
@@ -74,7 +76,7 @@ package struct ReplacedFile {
     /// Has the folder written, too. A file system that cannot do that has done what it can.
     private func keepRename() {
         let folder = self.path.lastIndex(of: "/").map { String(self.path[...$0]) } ?? "."
-        guard let stream = opendir(folder) else { return }
+        guard let stream = folder.withKeptCString({ opendir($0) }) else { return }
         fsync(dirfd(stream))
         closedir(stream)
     }

@@ -30,6 +30,12 @@ extension TransportError {
             self = telling.lazy.compactMap { code in errors.first { $0.code == code } }.first ?? errors[0]
         case ChannelError.connectTimeout:
             self = .timedOut(endpoint, timeout)
+        case let error as IOError where error.errnoCode == EINVAL && endpoint.lacksZone:
+            self.init(
+                code: .hostUnreachable,
+                message: "\(endpoint.host) is valid on one network of this machine only; name its interface, as in "
+                    + "\(endpoint.host)%eth0.",
+                cause: error)
         case let error as IOError where error.errnoCode == ECONNREFUSED:
             self.init(
                 code: .connectionRefused,
@@ -43,9 +49,15 @@ extension TransportError {
                 message: "There is no route to \(endpoint); check the network and the address.", cause: error)
         default:
             self.init(
-                code: .connectionLost, message: "The connection to \(endpoint) could not be made: \(error).",
+                code: .connectionLost,
+                message: "The connection to \(endpoint) could not be made: \(Self.reason(error)).",
                 cause: error)
         }
+    }
+
+    /// The words of the operating system, where the error is one of its own.
+    private static func reason(_ error: any Error) -> String {
+        (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
     }
 
     /// Explains why nothing can listen on an address.
@@ -77,7 +89,8 @@ extension TransportError {
         case let error as IOError where error.errnoCode == ETIMEDOUT:
             self.init(code: .connectionLost, message: "\(peer) no longer answers.", cause: error)
         default:
-            self.init(code: .connectionLost, message: "The connection to \(peer) broke: \(error).", cause: error)
+            self.init(
+                code: .connectionLost, message: "The connection to \(peer) broke: \(Self.reason(error)).", cause: error)
         }
     }
 
@@ -87,5 +100,14 @@ extension TransportError {
 
     static func cancelled(_ endpoint: Endpoint) -> Self {
         Self(code: .cancelled, message: "Connecting to \(endpoint) was cancelled.", cause: CancellationError())
+    }
+}
+
+extension Endpoint {
+    /// Whether the host is an IPv6 address that each network has anew, without the network (RFC 4007).
+    fileprivate var lacksZone: Bool {
+        let digits = self.host.lowercased()
+        return ["fe8", "fe9", "fea", "feb"].contains { digits.hasPrefix($0) } && digits.contains(":")
+            && !digits.contains("%")
     }
 }

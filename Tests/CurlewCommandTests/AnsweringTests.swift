@@ -78,7 +78,7 @@
             try await Mosquitto.run { broker in
                 let port = try "\(broker.port())"
                 let requester = try Subprocess.curlew(
-                    "request", "-p", port, "-t", "svc/x", "-e", "reply/x", "-m", "x", "-d", "-V", "5")
+                    "request", "-p", port, "-t", "svc/x", "-e", "reply/x", "-m", "x", "-d", "-V", "5", "-q", "0")
                 #expect(await requester.hasSaid("sending PUBLISH"))
                 for (data, payload) in [("other", "wrong"), ("", "right")] {
                     let properties = data.isEmpty ? [] : ["-D", "publish", "correlation-data", data]

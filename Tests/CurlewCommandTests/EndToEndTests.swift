@@ -140,7 +140,7 @@
 
         @Test(
             "-W ends each command with 27",
-            arguments: ["sub -t a", "request -t a -m b", "respond -t a -m b", "pub -t a -l"])
+            arguments: ["sub -t a", "request -t a -m b -q 0", "respond -t a -m b", "pub -t a -l"])
         func timeLimit(command: String) async throws {
             try await Mosquitto.run { broker in
                 let command = try Subprocess.curlew(

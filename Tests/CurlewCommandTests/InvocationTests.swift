@@ -1,5 +1,6 @@
 #if Tools
     import ArgumentParser
+    import CurlewCore
     import Testing
 
     @testable import CurlewCommand
@@ -45,12 +46,16 @@
             #expect(
                 try self.arguments("curlew pub -D publish user-property a b -D publish content-type c -n")
                     == [
-                        "pub", "-D", "publish\u{1F}user-property\u{1F}a\u{1F}b", "-D",
-                        "publish\u{1F}content-type\u{1F}c", "-n",
+                        "pub", "-D", self.joined("publish", "user-property", "a", "b"), "-D",
+                        self.joined("publish", "content-type", "c"), "-n",
                     ])
             #expect(
                 try self.arguments("curlew pub -n", file: "-D publish content-type a b\n")
-                    == ["pub", "-D", "publish\u{1F}content-type\u{1F}a b", "-n"])
+                    == ["pub", "-D", self.joined("publish", "content-type", "a b"), "-n"])
+        }
+
+        private func joined(_ words: String...) -> String {
+            words.joined(separator: String(Character(GivenOption.separator)))
         }
 
         @Test("A flag in the environment is true or false")
@@ -105,9 +110,123 @@
             #expect(invocation.explained("'x' is bad for '--qos'") == "'x' is bad for '--qos'")
         }
 
+        // MARK: Arguments without an option
+
+        @Test("An argument that is no URL is a topic, and for pub and request the next one the message")
+        func plainWords() throws {
+            #expect(try self.arguments("curlew sub home/# b") == ["sub", "--topic", "home/#", "--topic", "b"])
+            #expect(try self.arguments("curlew pub a/b on -r") == ["pub", "--topic", "a/b", "--message", "on", "-r"])
+            #expect(
+                try self.arguments("curlew request a b -W 1").prefix(5) == [
+                    "request", "--topic", "a", "--message", "b",
+                ])
+            #expect(try self.arguments("curlew pub -t a -- -5") == ["pub", "-t", "a", "--message", "-5"])
+            #expect(try self.arguments("curlew pub mqtt://h/a on") == ["pub", "mqtt://h/a", "--message", "on"])
+            #expect(try self.arguments("curlew pub mqtt://h a on").dropFirst(2) == ["--topic", "a", "--message", "on"])
+            #expect(try self.arguments("curlew bench pub a") == ["bench", "pub", "--topic", "a"])
+            #expect(
+                try self.arguments("curlew pub a -m b", ["CURLEW_TOPIC": "c"], file: "topic d\nmessage e")
+                    == ["pub", "--topic", "a", "-m", "b"])
+        }
+
+        // MARK: Bytes
+
+        @Test(
+            "Payloads, passwords and names of files keep their bytes; the private characters that hold them are text elsewhere"
+        )
+        func bytes() throws {
+            let byte = String(keeping: [0xFF])
+            let mark = String(keeping: "\u{10FEFF}".utf8)
+            for (option, subcommand) in [
+                ("-m", "pub"), ("-P", "sub"), ("-f", "pub"), ("--will-payload", "sub"), ("--exec", "respond"),
+            ] {
+                for value in [byte, mark] {
+                    #expect(try self.arguments("curlew \(subcommand) \(option) \(value)").last == value)
+                }
+            }
+            #expect(try self.arguments("curlew sub -t \(mark)") == ["sub", "-t", "\u{10FEFF}"])
+            #expect(try self.arguments("curlew pub t \(byte)").last == byte)
+            for text in ["-t \(byte)", "-i \(byte)", "-u \(byte)", "--topic=\(byte)", "\(byte)", "mqtt://h/\(byte)"] {
+                let failure = #expect(throws: Failure.self) { try self.arguments("curlew sub \(text)") }
+                #expect(failure?.message?.contains("is not UTF-8 text") == true)
+            }
+            #expect(try self.arguments("curlew pub -n", file: "will-payload \(byte)").contains(byte))
+            #expect(try self.arguments("curlew pub -n", ["CURLEW_WILL_PAYLOAD": byte]).contains(byte))
+            let failure = #expect(throws: Failure.self) {
+                try self.arguments("curlew sub", ["CURLEW_WILL_TOPIC": byte])
+            }
+            #expect(failure?.message?.contains("this comes from the environment variable CURLEW_WILL_TOPIC") == true)
+        }
+
+        // MARK: Mistakes
+
+        @Test(
+            "Words that are unknown are told with what may have been meant",
+            arguments: [
+                ("curlew publish -t a", "did you mean 'pub'?"), ("curlew subb", "did you mean 'sub'?"),
+                ("curlew pbu", "did you mean 'pub'?"), ("curlew frob", "there are pub, sub"),
+                ("curlew help nosuch", "There is no command 'nosuch'"),
+                ("curlew bench sbu", "did you mean 'bench sub'?"),
+                ("curlew -t a", "comes before the options"), ("curlew sub --json", "did you mean '--output json'?"),
+                ("curlew sub --topci a", "did you mean '--topic'?"), ("curlew sub -t a -q1", "as in '-q 1'"),
+                ("curlew sub -m x", "'curlew pub', 'curlew request', 'curlew respond'"),
+                ("curlew pub -m a -m a", "-m is given twice"), ("curlew pub -f a --file=b", "--file is given twice"),
+                ("curlew pub a b c", "'c' is one argument too many"), ("curlew sub -t a -h", "-h needs the host"),
+                ("curlew bench pub --nosuch", "Unknown option '--nosuch'"),
+                ("mosquitto_pub -m a -m b", "-m is given twice"),
+            ])
+        func mistakes(words: String, expected: String) {
+            let error = #expect(throws: ValidationError.self) { try self.arguments(words) }
+            #expect(error?.message.contains(expected) == true, "\(error?.message ?? "")")
+        }
+
+        @Test(
+            "Help and version are found where people look for them",
+            arguments: [
+                ("curlew -h", "--help"), ("curlew version", "--version"), ("curlew sub -h", "sub --help"),
+                ("curlew broker -h", "broker --help"), ("curlew passwd -h", "passwd --help"),
+                ("curlew bench -h", "bench --help"), ("curlew bench pub -h", "bench pub --help"),
+                ("curlew help sub", "help sub"), ("curlew pub -q 1 -q 2 a b", "pub -q 1 -q 2 --topic a --message b"),
+                ("mosquitto_sub -q 1 -q 2", "sub --as-mosquitto -q 1 -q 2"),
+            ])
+        func help(words: String, expected: String) throws {
+            #expect(try self.arguments(words).joined(separator: " ") == expected)
+        }
+
+        @Test("Variables that nobody reads are told, unless somebody wants no words")
+        func unknownVariables() throws {
+            func warnings(_ words: String...) throws -> [String] {
+                try Invocation(
+                    words, variable: { _ in nil },
+                    names: ["CURLEW_HSOT", "CURLEW_HOST", "CURLEW_BROKER_LISTEN", "CURLEW_FROB", "MQTT_FROB"],
+                    readFile: { _ in nil }
+                ).warnings
+            }
+            let expected = [
+                "The environment variable CURLEW_FROB is unknown and has no effect.",
+                "The environment variable CURLEW_HSOT is unknown and has no effect; did you mean CURLEW_HOST?",
+            ]
+            #expect(try warnings("curlew", "sub", "a") == expected)
+            #expect(try warnings("curlew", "broker") == expected)
+            #expect(try warnings("curlew", "sub", "a", "--quiet").isEmpty)
+            #expect(try warnings("mosquitto_sub", "-t", "a").isEmpty)
+            #expect(try warnings("curlew", "passwd", "a").isEmpty)
+        }
+
+        @Test("A line of a file may hold any character but its end, and names the line that is wrong")
+        func fileLines() throws {
+            #expect(
+                try self.arguments("curlew pub", file: "topic a\r\nmessage \u{301}x\u{2028}y\u{85}\n")
+                    == ["pub", "--topic", "a", "--message", "\u{301}x\u{2028}y\u{85}"])
+            let failure = #expect(throws: Failure.self) { try self.arguments("curlew sub", file: "qos 1\n\nhots x\n") }
+            #expect(failure?.message?.hasSuffix("line 3, has the unknown option 'hots'; did you mean 'host'?") == true)
+        }
+
         @Test("The table of options is that of the parser", arguments: Subcommand.allCases)
         func table(subcommand: Subcommand) throws {
+            let benchmarks = BenchCommand.configuration.subcommands.map { $0.helpMessage(includeHidden: true) }
             let commands: [Subcommand: String] = [
+                .bench: benchmarks.joined(separator: "\n"),
                 .pub: PublishCommand.helpMessage(includeHidden: true),
                 .sub: SubscribeCommand.helpMessage(includeHidden: true),
                 .request: RequestCommand.helpMessage(includeHidden: true),
@@ -125,7 +244,7 @@
             // Help text may begin with a number, as in -1.
             for name in names where name != "--version" && name != "--help" && name != "-1" {
                 let known = KnownOption.named(name[...], in: subcommand.table)
-                #expect(known?.subcommands.contains(subcommand) == true, "\(name)")
+                #expect(known?.isOf(subcommand) == true, "\(name)")
             }
             for option in KnownOption.all where option.subcommands.contains(subcommand) {
                 guard !Self.hidden.contains(option.long) else { continue }

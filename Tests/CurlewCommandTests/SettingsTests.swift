@@ -44,8 +44,57 @@
 
         @Test("The topic of a URL")
         func topic() throws {
-            #expect(try self.settings("mqtt://localhost/home/+/temperature").topic == "home/+/temperature")
-            #expect(try self.settings("mqtt://localhost").topic == nil)
+            #expect(try self.settings("mqtt://localhost/home/+/temperature").topics == ["home/+/temperature"])
+            #expect(try self.settings("mqtt://localhost").topics.isEmpty)
+        }
+
+        @Test(
+            "Several brokers are tried in the order in which they are named",
+            arguments: [
+                ("-h a -h b -p 1", [:], ["mqtt://a:1", "mqtt://b:1"]),
+                ("-h a -h [::1] -p 1 -p 8883", [:], ["mqtt://a:1", "mqtts://[::1]:8883"]),
+                ("-h a -h b -p 8883", [:], ["mqtts://a:8883", "mqtts://b:8883"]),
+                ("-h a -h b --cafile /x", [:], ["mqtts://a:8883", "mqtts://b:8883"]),
+                ("mqtt://a/t mqtts://b:1", [:], ["mqtt://a:1883", "mqtts://b:1"]),
+                ("mqtt://a/t -L mqtt://b -p 2", [:], ["mqtt://b:2", "mqtt://a:2"]),
+                ("", ["CURLEW_HOST": "a, b [::1]"], ["mqtt://a:1883", "mqtt://b:1883", "mqtt://[::1]:1883"]),
+                ("", ["MQTT_URL": "mqtt://a mqtts://b"], ["mqtt://a:1883", "mqtts://b:8883"]),
+                ("--as-mosquitto -h a -h b -p 1 -p 2", [:], ["mqtt://b:2"]),
+            ] as [(String, [String: String], [String])])
+        func servers(arguments: String, environment: [String: String], servers: [String]) throws {
+            #expect(try self.settings(arguments, environment).configuration.servers.map(\.description) == servers)
+        }
+
+        @Test("The URLs of several brokers give one user, one password and every topic once")
+        func urls() throws {
+            let settings = try self.settings("mqtt://me:%FF@a/t mqtt://b/t mqtt://me@c/u")
+            #expect(settings.topics == ["t", "u"])
+            guard case .fixed(let login) = settings.configuration.credentials.source else {
+                Issue.record("There are no credentials.")
+                return
+            }
+            #expect(login == .init(username: "me", password: .init(bytes: .init(bytes: [0xFF]))))
+            #expect(throws: Failure.self) { try self.settings("mqtt://me@a mqtt://you@b") }
+            #expect(throws: (any Error).self) { try self.settings("-h a -h b -p 1 -p 2 -p 3") }
+        }
+
+        @Test("Passwords and payloads are the bytes that were given")
+        func bytes() throws {
+            let byte = String(keeping: [0xFF])
+            let settings = try self.settings("-P \(byte) --will-topic w --will-payload \(byte)")
+            guard case .fixed(let login) = settings.configuration.credentials.source else {
+                Issue.record("There are no credentials.")
+                return
+            }
+            #expect(login.password == .init(bytes: .init(bytes: [0xFF])))
+            #expect(settings.configuration.will?.payload == .init(bytes: [0xFF]))
+            let variables = try self.settings("", ["CURLEW_PASSWORD": byte]).configuration.credentials
+            guard case .fixed(let login) = variables.source else {
+                Issue.record("There are no credentials.")
+                return
+            }
+            #expect(login.password == .init(bytes: .init(bytes: [0xFF])))
+            #expect(throws: Failure.self) { try self.settings("", ["CURLEW_USERNAME": byte]) }
         }
 
         @Test(

@@ -10,21 +10,28 @@
         @OptionGroup var tls: TLSOptions
 
         @Option(
-            name: [.customShort("q"), .customLong("qos")], help: ArgumentHelp("Quality of service.", valueName: "0|1|2")
-        )
+            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+            help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
+            completion: .list(["0", "1", "2"]), transform: QoS.read)
         var qos: QoS = .atMostOnce
 
         @Option(
-            name: [.customShort("n"), .customLong("count")],
-            help: "End after so many, over all clients. (default: as many as --duration allows)")
+            name: [.customShort("n"), .customLong("count")], parsing: .unconditional,
+            help: "End after so many, over all clients. (default: as many as --duration allows)",
+            transform: CountArgument.read)
         var count: CountArgument?
 
-        @Option(help: ArgumentHelp("How many connections work at once. (default: 1)", valueName: "clients"))
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("How many connections work at once. (default: 1)", valueName: "clients"),
+            transform: CountArgument.read)
         var clients: CountArgument?
 
         @Option(
+            parsing: .unconditional,
             help: ArgumentHelp(
-                "End after so long. (default: 10 seconds without -n; sub goes on until Ctrl-C)", valueName: "seconds"))
+                "End after so long. (default: 10 seconds without -n; sub goes on until Ctrl-C)", valueName: "seconds"),
+            transform: SecondsArgument.read)
         var duration: SecondsArgument?
 
         @Flag(
@@ -57,25 +64,31 @@
     /// What is sent, and how fast.
     struct LoadOptions: ParsableArguments {
         @Option(
-            name: [.customShort("s"), .customLong("size")],
-            help: ArgumentHelp("The size of each payload. (default: 64)", valueName: "bytes"))
+            name: [.customShort("s"), .customLong("size")], parsing: .unconditional,
+            help: ArgumentHelp("The size of each payload. (default: 64)", valueName: "bytes"),
+            transform: SizeArgument.read)
         var size: SizeArgument?
 
         @Option(
-            name: .customLong("window"),
-            help: ArgumentHelp("How many are under way at once per client.", valueName: "messages"))
+            name: .customLong("window"), parsing: .unconditional,
+            help: ArgumentHelp("How many are under way at once per client.", valueName: "messages"),
+            transform: WindowArgument.read)
         var window: WindowArgument?
 
         @Option(
+            parsing: .unconditional,
             help: ArgumentHelp(
-                "How many a second, over all clients. (default: as many as possible)", valueName: "per second"))
+                "How many a second, over all clients. (default: as many as possible)", valueName: "per second"),
+            transform: RateArgument.read)
         var rate: RateArgument?
 
         var byteCount: Int { self.size?.count ?? 64 }
     }
 
     /// The size of a payload in bytes.
-    struct SizeArgument: ExpressibleByArgument, Equatable {
+    struct SizeArgument: CheckedArgument, Equatable {
+        static let expectation = "a number of bytes from 0 to \(Input.maximumMessageSize)"
+
         let count: Int
 
         init?(argument: String) {
@@ -85,7 +98,9 @@
     }
 
     /// How many may be unacknowledged: there are no more packet identifiers.
-    struct WindowArgument: ExpressibleByArgument, Equatable {
+    struct WindowArgument: CheckedArgument, Equatable {
+        static let expectation = "a number from 1 to 65535"
+
         let count: Int
 
         init?(argument: String) {
@@ -95,7 +110,9 @@
     }
 
     /// How many a second.
-    struct RateArgument: ExpressibleByArgument, Equatable {
+    struct RateArgument: CheckedArgument, Equatable {
+        static let expectation = "a number from 0.001 to 1000000000"
+
         let perSecond: Double
 
         init?(argument: String) {

@@ -23,13 +23,14 @@
         var topics: [String] = []
 
         @Option(
-            name: .customLong("topics"),
-            help: ArgumentHelp("Over how many topics to spread where -t has %d. (default: 64)", valueName: "number"))
+            name: .customLong("topics"), parsing: .unconditional,
+            help: ArgumentHelp("Over how many topics to spread where -t has %d. (default: 64)", valueName: "number"),
+            transform: CountArgument.read)
         var topicCount: CountArgument?
 
         func run() async throws {
             let settings = try self.options.settings()
-            let names = try BenchTopics.names(self.topics, url: settings.topic, count: self.topicCount?.count)
+            let names = try BenchTopics.names(settings.topics + self.topics, count: self.topicCount?.count)
             let clients = self.options.clientCount
             let sender = UInt32.random(in: 1 ... .max - UInt32(clients))
             try await BenchRun.run(self.options, settings, connections: clients) { run in

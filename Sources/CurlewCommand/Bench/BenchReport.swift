@@ -25,6 +25,15 @@
 
         /// What was lost for a reason that the client knows.
         var failure: Failure? {
+            if self.measurement.missing > 0 {
+                let whole = self.measurement.count + self.measurement.missing
+                let dropped = self.measurement.dropped
+                return Failure(
+                    "\(Self.grouped(self.measurement.missing)) of \(Self.grouped(whole)) messages did not come"
+                        + (dropped == 0
+                            ? "; check the topic, and whether as many were sent."
+                            : "; \(Self.grouped(dropped)) came faster than they were counted, and were dropped here."))
+            }
             guard let error = self.measurement.firstError else { return nil }
             guard self.measurement.lost > 1 else { return Failure("1 was lost: \(error.sentence)") }
             return Failure("\(Self.grouped(self.measurement.lost)) were lost; the first because: \(error.sentence)")

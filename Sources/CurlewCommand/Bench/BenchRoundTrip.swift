@@ -27,10 +27,9 @@
                 throw Failure(
                     "Before MQTT 5 a request cannot say where to reply, and the version asked for is \(version).")
             }
-            guard self.topics.count + (settings.topic == nil ? 0 : 1) < 2 else {
-                throw Failure("A benchmark takes one topic; give one -t.")
-            }
-            let topic = try Topics.one([self.topics.first ?? settings.topic ?? "curlew/bench/rtt"], url: nil).string
+            let topics = settings.topics + self.topics
+            guard topics.count < 2 else { throw Failure("A benchmark takes one topic; give one -t.") }
+            let topic = try Topics.one([topics.first ?? "curlew/bench/rtt"]).string
             let pairs = self.options.clientCount
             try await BenchRun.run(self.options, settings, connections: pairs * 2, beginsByItself: true) { run in
                 try await run.roundTrips(

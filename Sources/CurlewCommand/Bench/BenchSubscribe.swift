@@ -21,9 +21,19 @@
             help: "What to subscribe to; a level with %d stands for any. (default: curlew/bench/%d)")
         var topics: [String] = []
 
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp(
+                """
+                With -n: stop when no message has come for so long, and say how many are missing. Before the first message the \
+                time is six times as long. (default: 5)
+                """, valueName: "seconds"),
+            transform: SecondsArgument.read)
+        var idle: SecondsArgument?
+
         func run() async throws {
             let settings = try self.options.settings()
-            let filter = try BenchTopics.filter(self.topics, url: settings.topic)
+            let filter = try BenchTopics.filter(settings.topics + self.topics)
             try await BenchRun.run(
                 self.options, settings, connections: self.options.clientCount,
                 isEndless: self.options.count == nil && self.options.duration == nil, beginsByItself: true
@@ -31,7 +41,7 @@
                 let subscriptions = try await run.subscribe(to: filter, qos: self.options.qos)
                 // Told where others may be waiting for it.
                 if !self.options.isJSON { Diagnostics.say("Listening to \(filter).") }
-                return await run.receive(subscriptions)
+                return await run.receive(subscriptions, idle: self.idle?.duration ?? .seconds(5))
             }
         }
     }
@@ -46,8 +56,15 @@
             return subscriptions
         }
 
-        fileprivate func receive(_ subscriptions: [MQTTSubscription]) async -> Measurement {
-            await withTaskGroup(of: Measurement?.self) { group in
+        fileprivate func receive(_ subscriptions: [MQTTSubscription], idle: Duration) async -> Measurement {
+            let quiet = OneShot<ContinuousClock.Instant>()
+            var measurement = await withTaskGroup(of: Measurement?.self) { group in
+                if self.progress.limit != nil {
+                    group.addTask {
+                        if let last = await self.progress.waitForQuiet(idle) { quiet.set(last) }
+                        return nil
+                    }
+                }
                 group.addTask {
                     await self.progress.waitForEnd()
                     return nil
@@ -62,6 +79,26 @@
                     if let part { whole.add(part) } else { group.cancelAll() }
                 }
                 return whole
+            }
+            guard let limit = self.progress.limit, let last = quiet.value else { return measurement }
+            // The quiet time is none of the run's.
+            measurement.end = last
+            measurement.missing = max(0, limit - measurement.count)
+            return measurement
+        }
+    }
+
+    extension Progress {
+        /// Waits until no message has come for so long, or six times as long before the first. Returns when the last one came;
+        /// `nil` when the task is cancelled.
+        fileprivate func waitForQuiet(_ idle: Duration) async -> ContinuousClock.Instant? {
+            var (count, last) = (self.count, ContinuousClock.now)
+            while true {
+                let limit = count == 0 ? idle * 6 : idle
+                do { try await Task.sleep(for: min(limit / 4, .milliseconds(250))) } catch { return nil }
+                let now = ContinuousClock.now
+                if self.count != count { (count, last) = (self.count, now) }
+                if now - last >= limit { return last }
             }
         }
     }
@@ -92,6 +129,7 @@
             }
             measurement.end = .now
             measurement.reordered = senders.reordered
+            measurement.dropped = subscription.droppedCount
             measurement.lost += max(senders.lost, subscription.droppedCount)
             // Where the client has stopped, nobody else would say so.
             if !Task.isCancelled { progress.finish() }

@@ -8,6 +8,10 @@
         var bytes = 0
         var lost = 0
         var reordered = 0
+        /// How many of those that were to come had not come when none came any more.
+        var missing = 0
+        /// How many this client's own queue has dropped.
+        var dropped = 0
         /// When the last of it happened.
         var end: ContinuousClock.Instant?
         /// In bytes, of an idle client; only where it was measured.
@@ -27,6 +31,8 @@
             self.bytes += other.bytes
             self.lost += other.lost
             self.reordered += other.reordered
+            self.missing += other.missing
+            self.dropped += other.dropped
             if let end = other.end { self.end = max(self.end ?? end, end) }
             if self.firstError == nil { self.firstError = other.firstError }
         }

@@ -182,6 +182,14 @@
             Self(name: name, repetition: repetition, subject: .broker(read))
         }
 
+        /// Whether its value names a file or a folder, and so need not be UTF-8.
+        var isPath: Bool { Self.paths.contains(self.name) }
+
+        private static let paths: Set = [
+            "acl_file", "cafile", "capath", "certfile", "crlfile", "include_dir", "keyfile", "log_dest",
+            "password_file", "psk_file",
+        ]
+
         private static func behaviour(
             _ name: String, _ set: @escaping @Sendable (inout MQTTBrokerConfiguration.Behaviour, Bool) -> Void
         ) -> Self {

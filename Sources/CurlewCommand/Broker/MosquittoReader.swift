@@ -46,9 +46,7 @@
             for line in MosquittoLine.lines(of: text, file: file) {
                 do throws(Objection) {
                     guard let option = MosquittoOption.named(line.option) else { throw self.refusal(of: line.option) }
-                    guard line.value.isUTF8 else {
-                        throw Objection("the line is not UTF-8.")
-                    }
+                    guard option.isPath || line.value.isUTF8 else { throw Objection("the line is not UTF-8.") }
                     try self.take(option, line, &current, isMain: isMain)
                 } catch {
                     self.object(line.place, "\(line.option): \(error.sentence)")

@@ -1,4 +1,5 @@
 #if Tools
+    import CurlewCore
     import CurlewTransport
 
     /// What stands behind an option in mosquitto.conf.
@@ -9,8 +10,8 @@
 
         var isEmpty: Bool { self.text.isEmpty }
 
-        /// Whether the bytes of the file were UTF-8 here: what was not reads as U+FFFD.
-        var isUTF8: Bool { !self.text.unicodeScalars.contains("\u{FFFD}") }
+        /// Whether the bytes of the file are UTF-8 here.
+        var isUTF8: Bool { String(self.text).keptText != nil }
 
         /// The words up to a comment. Mosquitto passes over whatever stands behind the last word that it needs; here only a comment may.
         var words: [Substring] {

@@ -1,5 +1,6 @@
 #if Tools
     import CurlewBroker
+    import CurlewCore
 
     /// A file of pre-shared keys, as mosquitto has it: on each line the name of a key, a colon, and the key in hexadecimal.
     enum PreSharedKeys {
@@ -22,7 +23,8 @@
                     throw self.mistake(
                         path, index, "must be a name, a colon, and the key in hexadecimal digits, two for each byte")
                 }
-                guard keys.updateValue(key.bytes, forKey: String(parts[0])) == nil else {
+                guard let name = String(parts[0]).keptText else { throw self.mistake(path, index, "is not UTF-8") }
+                guard keys.updateValue(key.bytes, forKey: name) == nil else {
                     throw self.mistake(path, index, "has the name of an earlier key; give another")
                 }
             }

@@ -18,14 +18,21 @@
             helpNames: .long)
 
         @Option(
-            name: [.customShort("p"), .customLong("port")],
-            help: ArgumentHelp("The broker's port. (default: 0, any free one)", valueName: "0-65535"))
+            name: [.customShort("p"), .customLong("port")], parsing: .unconditional,
+            help: ArgumentHelp("The broker's port. (default: 0, any free one)", valueName: "0-65535"),
+            transform: ListeningPortArgument.read)
         var port: ListeningPortArgument?
 
-        @Option(help: ArgumentHelp("How many devices, 100 at the most. (default: 3)", valueName: "count"))
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("How many devices, 100 at the most. (default: 3)", valueName: "count"),
+            transform: FleetSizeArgument.read)
         var devices: FleetSizeArgument?
 
-        @Option(help: ArgumentHelp("End after so long. (default: at Ctrl-C)", valueName: "seconds"))
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("End after so long. (default: at Ctrl-C)", valueName: "seconds"),
+            transform: SecondsArgument.read)
         var seconds: SecondsArgument?
 
         func run() async throws {
@@ -37,7 +44,9 @@
     }
 
     /// How many devices: each takes two open files, of which a process has 1024 or so.
-    struct FleetSizeArgument: ExpressibleByArgument, Equatable {
+    struct FleetSizeArgument: CheckedArgument, Equatable {
+        static let expectation = "a whole number from 1 to 100"
+
         let count: Int
 
         init?(argument: String) {

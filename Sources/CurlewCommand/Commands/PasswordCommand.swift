@@ -1,6 +1,7 @@
 #if Tools && Accounts
     import ArgumentParser
     import CurlewBroker
+    import CurlewCore
     import CurlewTransport
 
     /// `curlew passwd`
@@ -44,10 +45,10 @@
         var upgrades = false
 
         @Option(
-            name: [.customShort("I"), .customLong("iterations")],
+            name: [.customShort("I"), .customLong("iterations")], parsing: .unconditional,
             help: ArgumentHelp(
                 "How often a hash is repeated. (default: \(MQTTPasswordEntries.defaultIterations))",
-                valueName: "1-\(MQTTPasswordEntries.iterationLimits.upperBound)"))
+                valueName: "1-\(MQTTPasswordEntries.iterationLimits.upperBound)"), transform: IterationsArgument.read)
         var iterations: IterationsArgument?
 
         @Option(name: [.customShort("H"), .customLong("hash")], help: .private)
@@ -114,6 +115,9 @@
         private func change(_ entries: inout MQTTPasswordEntries) throws -> Bool {
             if self.upgrades { return try entries.hashPlainText(iterations: self.rounds, path: self.file) > 0 }
             guard let user else { return false }
+            guard let user = user.keptText else {
+                throw Failure("The user's name '\(user)' is not UTF-8 text; give it in UTF-8.")
+            }
             if self.deletes {
                 guard entries.remove(user) else {
                     throw Failure("There is no user '\(user)' in '\(self.file)'; nothing was changed.")
@@ -155,7 +159,7 @@
         }
 
         private func readPassword() throws(Failure) -> [UInt8] {
-            if let password { return try PasswordInput.checked(Array(password.utf8)) }
+            if let password { return try PasswordInput.checked(password.keptBytes) }
             return try PasswordInput(.standardInput) { text in
                 // Where the terminal cannot be written, the person has gone.
                 try? Descriptor.standardError.writeAll(Array(text.utf8))
@@ -164,7 +168,9 @@
     }
 
     /// How often a hash is repeated.
-    struct IterationsArgument: ExpressibleByArgument, Equatable {
+    struct IterationsArgument: CheckedArgument, Equatable {
+        static let expectation = "a whole number from 1 to \(MQTTPasswordEntries.iterationLimits.upperBound)"
+
         let count: Int
 
         init?(argument: String) {

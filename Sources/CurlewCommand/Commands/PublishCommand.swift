@@ -27,8 +27,9 @@
         var sendsLines = false
 
         @Option(
-            name: [.customShort("q"), .customLong("qos")], help: ArgumentHelp("Quality of service.", valueName: "0|1|2")
-        )
+            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+            help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
+            completion: .list(["0", "1", "2"]), transform: QoS.read)
         var qos: QoS = .atMostOnce
 
         @Flag(
@@ -36,12 +37,16 @@
             help: "Have the server keep the message for later subscribers.")
         var retain = false
 
-        @Option(name: .customLong("repeat"), help: ArgumentHelp("Publish so many times.", valueName: "count"))
+        @Option(
+            name: .customLong("repeat"), parsing: .unconditional,
+            help: ArgumentHelp("Publish so many times.", valueName: "count"),
+            transform: CountArgument.read)
         var repetitions: CountArgument?
 
         @Option(
-            name: .customLong("repeat-delay"),
-            help: ArgumentHelp("The time between these. (default: 0)", valueName: "seconds"))
+            name: .customLong("repeat-delay"), parsing: .unconditional,
+            help: ArgumentHelp("The time between these. (default: 0)", valueName: "seconds"),
+            transform: DelayArgument.read)
         var delay: DelayArgument?
 
         @OptionGroup var will: WillOptions
@@ -49,7 +54,8 @@
 
         func validate() throws {
             try MessageOptions.requireOne(
-                self.message.given + (self.sendsLines ? ["-l"] : []), of: "-m, -f, -s, -l, or -n for an empty one")
+                self.message.given + (self.sendsLines ? ["-l"] : []),
+                of: "-m, -f, -s, -l, or -n for an empty one, or write it after the topic")
             // Mosquitto's command passes over it.
             if !self.connection.isMosquitto, self.sendsLines, self.repetitions != nil {
                 throw ValidationError("--repeat repeats one message, and -l sends many; leave out one of them")
@@ -59,7 +65,7 @@
         func run() async throws {
             var settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let topic = try Topics.one(self.topics, url: settings.topic, takesLast: settings.isMosquitto)
+            let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
             let publication = Publication(
                 topic: topic, qos: self.qos, retain: self.retain, properties: settings.properties[.publish])
             guard !self.sendsLines else {
@@ -73,11 +79,12 @@
             try await Conversation.run(settings) { [settings] conversation in
                 let payload: ByteBuffer
                 if let known { payload = known } else { payload = try await self.message.read() }
-                try await conversation.connect()
-                for count in 0..<(self.repetitions?.count ?? 1) {
-                    if count > 0, let delay { try await Task.sleep(for: delay.duration) }
-                    try await publication.publish(payload, in: conversation, settings)
+                do { try await conversation.connect() } catch  where Task.isCancelled {
+                    throw Failure("The message was not sent; there was no connection yet.")
                 }
+                try await publication.publish(
+                    payload, times: self.repetitions?.count ?? 1, every: self.delay?.duration, in: conversation,
+                    settings)
             }
         }
     }

@@ -12,6 +12,9 @@
             discussion: """
                 With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \
                 the responder has a convention of its own, -e names the topic on which it replies.
+
+                Waits 5 seconds for replies, or as long as -W says, and then ends with code 27. 'curlew request svc/ping hi' sends \
+                'hi' to svc/ping.
                 """)
 
         @OptionGroup var connection: ConnectionOptions
@@ -29,12 +32,16 @@
         @OptionGroup var message: MessageOptions
 
         @Option(
-            name: [.customShort("q"), .customLong("qos")],
+            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
             help: ArgumentHelp(
-                "Quality of service. From 1 on, the server can say at once that nobody listens.", valueName: "0|1|2"))
-        var qos: QoS = .atMostOnce
+                "Quality of service. From 1 on, the broker can say at once that nobody listens. (default: 1)",
+                valueName: "0|1|2"), completion: .list(["0", "1", "2"]), transform: QoS.read)
+        var givenQoS: QoS?
 
-        @Option(name: [.customShort("C"), .customLong("count")], help: "Wait for so many replies. (default: 1)")
+        @Option(
+            name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
+            help: "Wait for so many replies. (default: 1)",
+            transform: CountArgument.read)
         var count: CountArgument?
 
         @Flag(
@@ -47,23 +54,28 @@
         @OptionGroup var tls: TLSOptions
 
         func validate() throws {
-            try MessageOptions.requireOne(self.message.given, of: "-m, -f, -s, or -n for an empty one")
+            try MessageOptions.requireOne(
+                self.message.given, of: "-m, -f, -s, or -n for an empty one, or write it after the topic")
         }
 
         func run() async throws {
             let settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable),
                 usualVersion: .v5_0)
-            let topic = try Topics.one(self.topics, url: settings.topic, takesLast: settings.isMosquitto)
-            let responseTopic = try self.responseTopic.map { try Topics.one([$0], url: nil) }
+            let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
+            let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
             if let version = settings.version, version < .v5_0, responseTopic == nil {
                 throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
             }
-            let question = Question(
-                topic: topic, responseTopic: responseTopic, qos: self.qos, properties: settings.properties[.publish],
+            var question = Question(
+                topic: topic, responseTopic: responseTopic,
+                qos: self.givenQoS ?? (settings.isMosquitto ? .atMostOnce : .atLeastOnce),
+                properties: settings.properties[.publish],
                 takesAnything: settings.isMosquitto)
+            // Mosquitto's command waits for ever.
+            if !settings.isMosquitto, settings.timeLimit == nil { question.timeout = Self.usualTimeout }
             let known = self.message.isStandardInput ? nil : try await self.message.read()
-            try await Conversation.run(settings) { conversation in
+            try await Conversation.run(settings) { [question] conversation in
                 let payload: ByteBuffer
                 if let known { payload = known } else { payload = try await self.message.read() }
                 let replies = try await question.ask(payload, in: conversation)
@@ -81,18 +93,32 @@
             async throws
         {
             var writer = writer
-            var left = self.count?.count ?? 1
+            let wanted = self.count?.count ?? 1
+            var left = wanted
             var failure: Failure?
-            while left > 0, let reply = try await replies.next() {
-                if let error = reply.replyError {
-                    failure = Failure("The responder on '\(topic)' answered with an error: \(error)")
-                } else {
-                    try await output.append(reply) { writer.write(reply, to: &$0) }
+            do {
+                while left > 0, let reply = try await replies.next() {
+                    if let error = reply.replyError {
+                        failure = Failure("The responder on '\(topic)' answered with an error: \(error.asSentence)")
+                    } else {
+                        try await output.append(reply) { writer.write(reply, to: &$0) }
+                    }
+                    left -= 1
                 }
-                left -= 1
+            } catch let error as MQTTError where error.code == .cancelled {
+                // What has come by then counts.
             }
             try await output.finish()
             if let failure { throw failure }
+            guard left > 0 else { return }
+            var message = wanted == 1 ? "No reply came" : "\(wanted - left) of \(wanted) replies came"
+            if !Task.isCancelled {
+                message += " within \(Self.usualTimeout.components.seconds) seconds; -W sets another time"
+            }
+            throw Failure(message + ".", exitCode: Failure.timeOut)
         }
+
+        /// As the library has it.
+        private static let usualTimeout = Duration.seconds(5)
     }
 #endif

@@ -46,15 +46,26 @@
         var command: String?
 
         @Option(
-            name: [.customShort("q"), .customLong("qos")],
-            help: ArgumentHelp("The highest quality of service of requests and replies.", valueName: "0|1|2"))
+            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+            help: ArgumentHelp("The highest quality of service of requests and replies.", valueName: "0|1|2"),
+            completion: .list(["0", "1", "2"]), transform: QoS.read)
         var qos: QoS = .atMostOnce
 
-        @Option(name: [.customShort("C"), .customLong("count")], help: "End after so many requests.")
+        @Option(
+            name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
+            help: "End after so many requests.",
+            transform: CountArgument.read)
         var count: CountArgument?
 
         @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write topic and content of each request.")
         var isVerbose = false
+
+        @Option(
+            name: .customLong("ready-fd"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "File descriptor to write 'ready' to when the broker has granted the subscriptions, as in --ready-fd 3 3>file.",
+                valueName: "number"), transform: ReadyDescriptor.read)
+        var ready: ReadyDescriptor?
 
         @OptionGroup var will: WillOptions
         @OptionGroup var tls: TLSOptions
@@ -68,8 +79,8 @@
         func run() async throws {
             let settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let filters = try Topics.filters(self.topics, url: settings.topic)
-            let responseTopic = try self.responseTopic.map { try Topics.one([$0], url: nil) }
+            let filters = try Topics.someFilters(settings.topics + self.topics)
+            let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
             if let version = settings.version, version < .v5_0, self.responseTopic == nil {
                 throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
             }
@@ -87,6 +98,7 @@
             }
             try await Conversation.run(settings, isEndless: true) { [responder] conversation in
                 let requests = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
+                conversation.tellReady(filters, self.ready)
                 try await Output.whileWanted {
                     try await responder.answer(requests, count: self.count?.count ?? .max, conversation.client)
                 }

@@ -21,11 +21,15 @@
         var topics: [String] = []
 
         @Option(
-            name: [.customShort("q"), .customLong("qos")],
-            help: ArgumentHelp("The highest quality of service to get messages with.", valueName: "0|1|2"))
+            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+            help: ArgumentHelp("The highest quality of service to get messages with.", valueName: "0|1|2"),
+            completion: .list(["0", "1", "2"]), transform: QoS.read)
         var qos: QoS = .atMostOnce
 
-        @Option(name: [.customShort("C"), .customLong("count")], help: "End after so many messages.")
+        @Option(
+            name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
+            help: "End after so many messages.",
+            transform: CountArgument.read)
         var count: CountArgument?
 
         @Flag(
@@ -40,13 +44,20 @@
 
         @OptionGroup var selection: SelectionOptions
         @OptionGroup var output: OutputOptions
+        @Option(
+            name: .customLong("ready-fd"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "File descriptor to write 'ready' to when the broker has granted the subscriptions, as in --ready-fd 3 3>file.",
+                valueName: "number"), transform: ReadyDescriptor.read)
+        var ready: ReadyDescriptor?
+
         @OptionGroup var will: WillOptions
         @OptionGroup var tls: TLSOptions
 
         func run() async throws {
             let settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let filters = try Topics.filters(self.topics, url: settings.topic)
+            let filters = try Topics.someFilters(settings.topics + self.topics)
             let former = try Topics.filters(self.formerTopics)
             if let both = former.first(where: filters.contains) {
                 throw Failure("-t and -U both name '\(both)'; leave it out of one of them.")
@@ -55,6 +66,7 @@
             let options = try self.selection.options(qos: self.qos, settings)
             try await Conversation.run(settings, isEndless: true) { conversation in
                 let messages = try await conversation.subscribe(to: filters, options, givingUp: former)
+                conversation.tellReady(filters, self.ready)
                 if !self.endsAfterSubscribing {
                     try await self.write(messages, selection, conversation, settings)
                 }
@@ -63,6 +75,9 @@
                 withExtendedLifetime(messages) {}
             }
         }
+
+        /// How much memory may be full of messages that wait to be written; about as much again is in the hands of the writer.
+        private static let heldBytes = 4 << 20
 
         private func write(
             _ messages: Messages, _ selection: MessageSelection, _ conversation: Conversation, _ settings: Settings
@@ -77,10 +92,12 @@
             var writer = self.output.writer(
                 isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
             var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
+            // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
+            if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
             try await Output.whileWanted {
-                while !selection.isComplete, let message = try await messages.next() {
+                while !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
                     let verdict = selection.judge(message)
-                    if verdict.removes { await removals.send(.init(), to: message.topic) }
+                    if verdict.removes { _ = await removals.send(.init(), to: message.topic) }
                     if verdict.shows {
                         try await output.append(message) { writer.write(message, to: &$0) }
                     } else {
@@ -90,10 +107,16 @@
                 try await output.finish()
             }
             await removals.finish()
-            if removals.failed > 0 {
+            if Task.isCancelled, output.unwrittenCount > 0 {
                 throw Failure(
-                    "\(removals.failed) of \(removals.total) retained messages were not removed"
-                        + (removals.firstError.map { ": \($0.sentence)" } ?? "."))
+                    "\(output.unwrittenCount + messages.waitingCount) messages that had come were not written: nobody reads them."
+                )
+            }
+            let tally = removals.tally
+            if tally.failed > 0 {
+                throw Failure(
+                    "\(tally.failed) of \(tally.total) retained messages were not removed"
+                        + (tally.firstError.map { ": \($0.sentence)" } ?? "."))
             }
         }
     }

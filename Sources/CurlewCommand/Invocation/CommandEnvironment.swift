@@ -8,6 +8,8 @@
         private(set) var variables: [String: String] = [:]
         /// By what name a person knows a variable that was set for the command.
         private var names: [String: String] = [:]
+        /// The options that have set variables in the place of a person.
+        private var options: [String: String] = [:]
         private let preSharedKeyText: String?
 
         /// Variables that say the same, or cannot be together: one that is set for the command takes their place.
@@ -39,6 +41,15 @@
             set { self.variables[name] = newValue }
         }
 
+        /// Sets a variable as an option says it.
+        mutating func set(_ name: String, _ value: String, by option: String) {
+            self.variables[name] = value
+            self.options[name] = option
+        }
+
+        /// The name under which a variable was set.
+        func name(of variable: String) -> String { self.names[variable] ?? variable }
+
         /// Takes out what an option says in their place.
         mutating func remove(_ names: String...) {
             for name in names { self.variables[name] = nil }
@@ -52,10 +63,15 @@
             return key
         }
 
-        /// An error about variables, by the names under which they were set.
+        /// An error about variables, by the names under which they were set, or by the options that took their place.
         func renamed(_ error: MQTTError) -> MQTTError {
             var error = error
             // Longer names first: some are the beginning of others.
+            for (name, option) in self.options.sorted(by: { $0.key.count > $1.key.count }) {
+                for beginning in ["The environment variable ", "the environment variable "] {
+                    error.message = error.message.replacing(beginning + name, with: option)
+                }
+            }
             for (name, own) in self.names.sorted(by: { $0.key.count > $1.key.count }) {
                 error.message = error.message.split(separator: " ", omittingEmptySubsequences: false)
                     .map { $0 == name ? Substring(own) : $0 }.joined(separator: " ")

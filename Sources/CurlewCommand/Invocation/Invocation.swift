@@ -9,29 +9,46 @@
         /// Where options come from that are not on the command line, by their long names.
         private var origins: [String: String] = [:]
 
+        /// What to tell the person before anything is done.
+        private(set) var warnings: [String] = []
+
         /// - Parameters:
-        ///   - words: The name by which the command was called, and its arguments.
+        ///   - words: The name by which the command was called, and its arguments, with their bytes kept.
         ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
+        ///   - names: The names of all variables of the environment.
         ///   - readFile: Gives the text of a file; `nil` where there is none.
-        init(_ words: [String], variable: (String) -> String?, readFile: (String) throws -> String?) throws {
+        init(
+            _ words: [String], variable: (String) -> String?, names: [String] = [],
+            readFile: (String) throws -> String?
+        ) throws {
             let role = Role(path: words.first ?? "")
             self.role = role
             var given = Array(words.dropFirst())
-            let subcommand: Subcommand
-            if let named = role.subcommand {
-                subcommand = named
-            } else if let named = given.first.flatMap(Subcommand.init(rawValue:)) {
-                subcommand = named
-                given.removeFirst()
-            } else {
-                // Help, the version, other subcommands: nothing that has options of its own here.
-                self.arguments = given
+            if role == .curlew, let arguments = try CommandNames.withoutOptions(given) {
+                // Help and the version: nothing that has options of its own here.
+                self.arguments = arguments
                 return
             }
-            let own = GivenOption.read(given, table: subcommand.table)
+            guard let subcommand = role.subcommand ?? given.first.flatMap(Subcommand.init(rawValue:)) else {
+                self.arguments = role == .curlew && given.count == 2 ? CommandNames.help(given) : given
+                return
+            }
+            let command = role == .curlew ? Array(given.prefix(subcommand == .bench ? 2 : 1)) : [subcommand.rawValue]
+            if role == .curlew { given.removeFirst(command.count) }
+            guard role != .curlew || given != ["-h"] else {
+                self.arguments = command + ["--help"]
+                return
+            }
+            var own = GivenOption.read(given, table: subcommand.table)
+            if role == .curlew {
+                try OptionCheck.check(own, of: subcommand)
+                own = try Self.naming(plainWordsOf: own, subcommand)
+            } else {
+                try OptionCheck.checkMessages(own)
+            }
             var taken = Set(own.flatMap(\.subjects))
             var layers = [own]
-            if role == .curlew {
+            if role == .curlew, subcommand != .bench {
                 let environment = try Self.environment(subcommand, variable)
                 layers.append(environment.filter { $0.subjects.isDisjoint(with: taken) })
                 for option in layers[1] { self.origins[option.names[0]] = Self.variable(option.names[0], subcommand) }
@@ -41,8 +58,11 @@
                 // Mosquitto's commands add topics up.
                 taken.remove(.itself("topic"))
             }
+            if role == .curlew, !own.contains(where: { $0.names == ["quiet"] }) {
+                self.warnings = UnknownVariables.warnings(about: names)
+            }
             // The broker has a file of its own kind.
-            if subcommand != .broker, let file = try Self.file(own, role, variable, readFile) {
+            if subcommand.table == .clients, let file = try Self.file(own, role, variable, readFile) {
                 let options = file.lines.flatMap { GivenOption.read($0) }.filter { option in
                     // One file serves all subcommands, so each passes over what only others know; mosquitto's are apart.
                     option.subjects.isDisjoint(with: taken)
@@ -52,9 +72,24 @@
                 layers.append(options)
             }
             let options = Self.droppingFormerTopics(Array(layers.reversed().joined()), role)
+            let origins = self.origins
             self.arguments =
-                [subcommand.rawValue] + (role == .curlew ? [] : ["--as-mosquitto"])
-                + options.flatMap(\.words)
+                command + (role == .curlew ? [] : ["--as-mosquitto"])
+                + (try options.flatMap { try $0.readable(in: subcommand.table, origins) })
+        }
+
+        /// Makes options of arguments without one. The broker has none.
+        private static func naming(
+            plainWordsOf own: [GivenOption], _ subcommand: Subcommand
+        ) throws -> [GivenOption] {
+            guard subcommand != .broker else { return own }
+            var plain = PlainWords(for: subcommand, beside: own)
+            return try own.flatMap { option in
+                guard option.names.isEmpty, option.unknown == nil, option.url == nil else { return [option] }
+                return try option.words.drop { $0 == "--" }.map { word in
+                    word.isURL ? GivenOption(words: [word], subjects: [.server, .port]) : try plain.option(word)
+                }
+            }
         }
 
         /// A message about an option, with where the option comes from if it is not on the command line.
@@ -82,7 +117,7 @@
                 switch option.value {
                 case .one: words = [name, value]
                 case .property:
-                    let separator = String(GivenOption.separator)
+                    let separator = String(Character(GivenOption.separator))
                     words = [name, value.split(separator: " ", maxSplits: 3).joined(separator: separator)]
                 case .none:
                     switch value.lowercased() {

@@ -15,9 +15,9 @@
             case itself(String)
         }
 
-        /// Options of one table have different names; those of the broker are others than those of the clients.
+        /// Options of one table have different names; those of the broker and of benchmarks are others than those of the clients.
         enum Table: Hashable, Sendable {
-            case clients, broker
+            case clients, broker, bench
         }
 
         /// Without its dashes.
@@ -27,7 +27,18 @@
         let subcommands: Set<Subcommand>
         let subjects: Set<Subject>
 
-        var table: Table { self.subcommands.contains(.broker) ? .broker : .clients }
+        var table: Table {
+            self.subcommands.contains(.broker) ? .broker : self.subcommands == [.bench] ? .bench : .clients
+        }
+
+        /// Whether its value may be any bytes; every other one is text.
+        var takesBytes: Bool { Self.ofBytes.contains(self.long) }
+
+        private static let ofBytes: Set = [
+            "acl-file", "cafile", "capath", "cert", "config-file", "exec", "file", "format", "key", "message",
+            "options-file", "password", "password-file", "property", "pw", "template", "tls-ca", "tls-cert", "tls-key",
+            "will-payload",
+        ]
 
         /// The variable of the environment that gives it. What a client takes from the environment must not turn up in a broker.
         var variable: String {
@@ -60,12 +71,16 @@
                 options[option.table, default: [:]]["--" + option.long] = option
                 if let short = option.short { options[option.table, default: [:]]["-\(short)"] = option }
             }
+            for option in Self.connection + Self.tls {
+                options[.bench, default: [:]]["--" + option.long] = option
+                if let short = option.short { options[.bench, default: [:]]["-\(short)"] = option }
+            }
             return options
         }()
 
         static let all: [KnownOption] =
             Self.connection + Self.tls + Self.will + Self.message + Self.output + Self.publishing + Self.subscribing
-            + Self.answering + Self.broker
+            + Self.answering + Self.broker + Self.bench
 
         private static let connection: [KnownOption] = [
             .init("L url", .one, about: [.server, .port]), .init("h host", .one, about: [.server]),
@@ -119,10 +134,18 @@
             .init("retain-handling", .one, in: [.sub]), .init("random-filter", .one, in: [.sub]),
         ]
 
+        private static let bench: [KnownOption] = [
+            .init("n count", .one, in: [.bench]), .init("clients", .one, in: [.bench]),
+            .init("duration", .one, in: [.bench]), .init("json", in: [.bench]), .init("idle", .one, in: [.bench]),
+            .init("s size", .one, in: [.bench]), .init("window", .one, in: [.bench]),
+            .init("rate", .one, in: [.bench]), .init("topics", .one, in: [.bench]),
+        ]
+
         private static let answering: [KnownOption] = [
             .init("e response-topic", .one, in: [.request, .respond]),
             .init("template", .one, in: [.respond], about: [.message]),
             .init("exec", .one, in: [.respond], about: [.message]),
+            .init("ready-fd", .one, in: [.sub, .respond]),
         ]
 
         private static let broker: [KnownOption] = [

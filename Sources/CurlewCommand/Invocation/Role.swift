@@ -22,13 +22,27 @@
         }
     }
 
-    /// The subcommands whose options come from the environment as well, and but for the broker's from files.
+    /// The subcommands whose options stand in a table. All but those of benchmarks come from the environment as well, and but for
+    /// the broker's from files.
     enum Subcommand: String, CaseIterable, Sendable {
-        case pub, sub, request, respond, broker
+        case pub, sub, request, respond, broker, bench
 
         /// Those that talk to a server.
         static let clients: Set<Self> = [.pub, .sub, .request, .respond]
 
-        var table: KnownOption.Table { self == .broker ? .broker : .clients }
+        var table: KnownOption.Table {
+            switch self {
+            case .broker: .broker
+            case .bench: .bench
+            case .pub, .sub, .request, .respond: .clients
+            }
+        }
+
+        /// The names of its options, with their dashes.
+        var optionNames: [String] {
+            KnownOption.all.filter { option in
+                option.subcommands.contains(self) || self == .bench && option.subcommands == Self.clients
+            }.map { "--\($0.long)" }
+        }
     }
 #endif

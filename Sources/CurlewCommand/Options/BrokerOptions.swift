@@ -5,10 +5,10 @@
     /// Where the broker listens, whom it lets in, and how much it keeps.
     struct BrokerOptions: ParsableArguments {
         @Option(
-            name: [.customShort("p"), .customLong("port")],
+            name: [.customShort("p"), .customLong("port")], parsing: .unconditional,
             help: ArgumentHelp(
                 "The port to listen on, for clients of this machine; 0 for any free one. (default: 1883, or 8883 with TLS)",
-                valueName: "0-65535"))
+                valueName: "0-65535"), transform: ListeningPortArgument.read)
         var port: ListeningPortArgument?
 
         @Option(
@@ -62,77 +62,85 @@
         var requiresCertificate = false
 
         @Option(
-            name: .customLong("max-connections"),
-            help: ArgumentHelp("How many clients may be connected. (default: any number)", valueName: "count"))
+            name: .customLong("max-connections"), parsing: .unconditional,
+            help: ArgumentHelp("How many clients may be connected. (default: any number)", valueName: "count"),
+            transform: WholeNumber.read)
         var maximumConnections: Int?
 
         @Option(
-            name: .customLong("max-packet-size"),
-            help: ArgumentHelp("The largest packet that is taken. (default: 1048576)", valueName: "bytes"))
+            name: .customLong("max-packet-size"), parsing: .unconditional,
+            help: ArgumentHelp("The largest packet that is taken. (default: 1048576)", valueName: "bytes"),
+            transform: WholeNumber.read)
         var maximumPacketSize: Int?
 
         @Option(
-            name: .customLong("max-queued-messages"),
-            help: ArgumentHelp("How many messages wait for a client that is away. (default: 10000)", valueName: "count")
-        )
+            name: .customLong("max-queued-messages"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "How many messages wait for a client that is away. (default: 10000)", valueName: "count"),
+            transform: WholeNumber.read)
         var maximumQueuedMessages: Int?
 
         @Option(
-            name: .customLong("max-queued-bytes"),
-            help: ArgumentHelp("How many bytes wait for a client that is away. (default: 67108864)", valueName: "bytes")
-        )
+            name: .customLong("max-queued-bytes"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "How many bytes wait for a client that is away. (default: 67108864)", valueName: "bytes"),
+            transform: WholeNumber.read)
         var maximumQueuedBytes: Int?
 
         @Option(
-            name: .customLong("max-memory"),
+            name: .customLong("max-memory"), parsing: .unconditional,
             help: ArgumentHelp(
                 "Bytes that all clients together can make the broker hold. (default: half of the machine's memory)",
-                valueName: "bytes"))
+                valueName: "bytes"), transform: WholeNumber.read)
         var maximumMemory: Int?
 
         @Option(
-            name: .customLong("max-publisher-delay"),
+            name: .customLong("max-publisher-delay"), parsing: .unconditional,
             help: ArgumentHelp(
                 """
                 How long a publisher waits for subscribers that cannot keep up; 0 to drop what their queues cannot take at \
                 once. (default: 1000)
                 """,
-                valueName: "ms"))
+                valueName: "ms"), transform: WholeNumber.read)
         var maximumPublisherDelay: Int?
 
         @Option(
-            name: .customLong("max-inflight-messages"),
+            name: .customLong("max-inflight-messages"), parsing: .unconditional,
             help: ArgumentHelp(
-                "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count")
-        )
+                "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count"),
+            transform: WholeNumber.read)
         var maximumInFlightMessages: Int?
 
         @Option(
-            name: .customLong("max-inflight-bytes"),
-            help: ArgumentHelp("How many bytes of these, towards a client. (default: any number)", valueName: "bytes"))
+            name: .customLong("max-inflight-bytes"), parsing: .unconditional,
+            help: ArgumentHelp("How many bytes of these, towards a client. (default: any number)", valueName: "bytes"),
+            transform: WholeNumber.read)
         var maximumInFlightBytes: Int?
 
         @Option(
-            name: .customLong("max-keepalive"),
-            help: ArgumentHelp("The longest keep alive that a client may ask for. (default: any)", valueName: "seconds")
-        )
+            name: .customLong("max-keepalive"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "The longest keep alive that a client may ask for. (default: any)", valueName: "seconds"),
+            transform: WholeNumber.read)
         var maximumKeepAlive: Int?
 
         @Option(
-            name: .customLong("max-qos"),
-            help: ArgumentHelp("The highest quality of service. (default: 2)", valueName: "0|1|2"))
+            name: .customLong("max-qos"), parsing: .unconditional,
+            help: ArgumentHelp("The highest quality of service. (default: 2)", valueName: "0|1|2"),
+            completion: .list(["0", "1", "2"]), transform: QoS.read)
         var maximumQoS: QoS?
 
         @Option(
-            name: .customLong("max-topic-alias"),
-            help: ArgumentHelp("How many topic aliases a client may use. (default: 16)", valueName: "count"))
+            name: .customLong("max-topic-alias"), parsing: .unconditional,
+            help: ArgumentHelp("How many topic aliases a client may use. (default: 16)", valueName: "count"),
+            transform: WholeNumber.read)
         var topicAliasMaximum: Int?
 
         @Option(
-            name: .customLong("max-session-expiry"),
+            name: .customLong("max-session-expiry"), parsing: .unconditional,
             help: ArgumentHelp(
                 "How long a session is kept after its client has gone. (default: as long as the client asks for)",
-                valueName: "seconds"))
+                valueName: "seconds"), transform: WholeNumber.read)
         var maximumSessionExpiry: Int?
 
         @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Log everything.")
@@ -149,7 +157,8 @@
             }
             for (name, number, range) in self.numbers {
                 guard let number, !range.contains(number) else { continue }
-                throw ValidationError("\(name) is from \(range.lowerBound) to \(range.upperBound), and not \(number)")
+                throw ValidationError(
+                    "\(name) must be from \(range.lowerBound) to \(range.upperBound), and is \(number)")
             }
             if self.configurationFile != nil, let other = self.given.first {
                 throw ValidationError("The file of -c says it all; leave out \(other), or write it into the file")
@@ -202,8 +211,18 @@
         }
     }
 
+    /// A number whose range its option checks.
+    enum WholeNumber {
+        static func read(_ text: String) throws -> Int {
+            guard let number = Int(text) else { throw ValidationError("it must be a whole number") }
+            return number
+        }
+    }
+
     /// A TCP port to listen on; 0 for any free one.
-    struct ListeningPortArgument: ExpressibleByArgument, Equatable {
+    struct ListeningPortArgument: CheckedArgument, Equatable {
+        static let expectation = "a number from 0 to 65535"
+
         let port: Int
 
         init?(argument: String) {

@@ -4,21 +4,21 @@
     extension CommandEnvironment {
         /// Gives way to options that say the same, and takes in those that decide together with variables which server it is.
         mutating func yield(to options: ConnectionOptions, _ tls: TLSOptions) {
-            if options.url != nil { self.remove("MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS") }
-            if let host = options.host {
+            if !options.urls.isEmpty { self.remove("MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS") }
+            if let host = options.hosts.first {
                 // Port and TLS belong to the host that they were set with.
                 if self["MQTT_HOST"] != nil { self.remove("MQTT_PORT", "MQTT_TLS") }
                 self.remove("MQTT_URL")
-                self["MQTT_HOST"] = host
+                self.set("MQTT_HOST", host, by: "-h")
             }
-            if options.url == nil, self["MQTT_URL"] == nil {
-                if let port = options.port { self["MQTT_PORT"] = String(port.port) }
-                if tls.first != nil { self["MQTT_TLS"] = "true" }
+            if options.urls.isEmpty, self["MQTT_URL"] == nil {
+                if let port = options.ports.first { self.set("MQTT_PORT", String(port), by: "-p") }
+                if let option = tls.first { self.set("MQTT_TLS", "true", by: option) }
             }
             if options.password != nil { self.remove("MQTT_PASSWORD", "MQTT_PASSWORD_FILE") }
             if let file = options.passwordFile {
                 self.remove("MQTT_PASSWORD")
-                self["MQTT_PASSWORD_FILE"] = file
+                self.set("MQTT_PASSWORD_FILE", file, by: "--password-file")
             }
             if options.identifier != nil || options.identifierPrefix != nil {
                 self.remove("MQTT_CLIENT_ID", "MQTT_CLIENT_ID_PREFIX")

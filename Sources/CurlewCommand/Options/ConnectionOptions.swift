@@ -7,27 +7,29 @@
         @Argument(
             help: ArgumentHelp(
                 """
-                The server, and a topic if you like: mqtt[s]://[user[:password]@]host[:port][/topic]. In place of -h, -p \
-                and -t.
+                The broker as mqtt[s]://[user[:password]@]host[:port][/topic], in place of -h, -p and -t; several are tried in \
+                order. Anything else is a topic, in place of -t.
                 """,
-                valueName: "server-url"))
-        var positionalURL: String?
+                valueName: "url|topic"))
+        // ``PlainWords`` has made options of the topics.
+        var words: [String] = []
 
         @Option(
-            name: [.customShort("L"), .customLong("url")], parsing: .unconditional,
-            help: ArgumentHelp("The same, as mosquitto's commands take it.", valueName: "url"))
-        var optionURL: String?
+            name: [.customShort("L"), .customLong("url")], parsing: .unconditionalSingleValue,
+            help: ArgumentHelp("The same URL, as mosquitto's commands take it.", valueName: "url"))
+        var optionURLs: [String] = []
 
         @Option(
-            name: [.customShort("h"), .customLong("host")], parsing: .unconditional,
-            help: "The host of the server. (default: localhost)")
-        var host: String?
+            name: [.customShort("h"), .customLong("host")], parsing: .unconditionalSingleValue,
+            help: "The broker's host. With several -h, the next is tried when one fails. (default: localhost)")
+        var givenHosts: [String] = []
 
         @Option(
-            name: [.customShort("p"), .customLong("port")],
+            name: [.customShort("p"), .customLong("port")], parsing: .unconditionalSingleValue,
             help: ArgumentHelp(
-                "The port of the server. (default: 1883, or 8883 with TLS; 8883 asks for TLS)", valueName: "1-65535"))
-        var port: PortArgument?
+                "The broker's port; one for all hosts, or one for each. (default: 1883, or 8883 with TLS; 8883 implies TLS)",
+                valueName: "1-65535"), transform: PortArgument.read)
+        var givenPorts: [PortArgument] = []
 
         @Option(
             name: [.customShort("V"), .customLong("protocol-version")],
@@ -49,14 +51,15 @@
             name: [.customShort("x"), .customLong("session-expiry-interval")], parsing: .unconditional,
             help: ArgumentHelp(
                 "How long the server keeps the session after the end, -1 for ever; MQTT 5. (default: -1 with -c, else 0)",
-                valueName: "seconds"))
+                valueName: "seconds"), transform: ExpiryArgument.read)
         var expiry: ExpiryArgument?
 
         @Option(
-            name: [.customShort("k"), .customLong("keepalive")],
-            help: ArgumentHelp("The longest silence before a ping; 0 for no pings. (default: 60)", valueName: "0-65535")
-        )
-        var keepAlive: UInt16?
+            name: [.customShort("k"), .customLong("keepalive")], parsing: .unconditional,
+            help: ArgumentHelp(
+                "Keep-alive interval in seconds; 0 disables pings. (default: 60)", valueName: "0-65535"),
+            transform: KeepAliveArgument.read)
+        var keepAlive: KeepAliveArgument?
 
         @Option(
             name: [.customShort("u"), .customLong("username")], parsing: .unconditional,
@@ -69,8 +72,10 @@
         var password: String?
 
         @Option(
-            name: [.customShort("W"), .customLong("timeout")],
-            help: ArgumentHelp("The time for the whole command; then it ends with code 27.", valueName: "seconds"))
+            name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
+            help: ArgumentHelp(
+                "Time limit for the whole command; when it is over, the exit code is 27.", valueName: "seconds"),
+            transform: SecondsArgument.read)
         var timeLimit: SecondsArgument?
 
         @Flag(
@@ -93,10 +98,10 @@
         var localAddress: String?
 
         @Option(
-            name: [.customShort("M"), .customLong("max-inflight")],
+            name: [.customShort("M"), .customLong("max-inflight")], parsing: .unconditional,
             help: ArgumentHelp(
                 "How many messages at QoS 1 and 2 may be unacknowledged at once. (default: 1000 sent, 65535 received)",
-                valueName: "count"))
+                valueName: "count"), transform: CountArgument.read)
         var inFlight: CountArgument?
 
         @Option(
@@ -126,19 +131,26 @@
 
         @OptionGroup var refused: RefusedOptions
 
-        var url: String? { self.positionalURL ?? self.optionURL }
+        /// The URLs of the brokers, in order. Of several, mosquitto's commands take the last.
+        var urls: [String] {
+            let all = self.optionURLs + self.words
+            return self.isMosquitto ? Array(all.suffix(1)) : all
+        }
+
+        /// The hosts of the brokers, in order, without the brackets of an IPv6 address.
+        var hosts: [String] {
+            let all = self.givenHosts.map { Server.bare($0) }
+            return self.isMosquitto ? Array(all.suffix(1)) : all
+        }
+
+        /// The ports that were given: none, one for all hosts, or one for each.
+        var ports: [Int] {
+            let all = self.givenPorts.map(\.port)
+            return self.isMosquitto ? Array(all.suffix(1)) : all
+        }
 
         func validate() throws {
-            if let positionalURL, let optionURL, positionalURL != optionURL {
-                throw ValidationError("There are two URLs; give one of them")
-            }
-            if let host, self.url != nil {
-                throw ValidationError("The URL and -h \(host) both name a server; give one of them")
-            }
-            if let host, host.contains("://") {
-                throw ValidationError("-h takes a host alone; give the URL without -h")
-            }
-            if self.host == "" { throw ValidationError("The host of -h is empty") }
+            try self.validateServers()
             if !self.isMosquitto, let version = self.version?.version, version < .v5_0, self.expiry != nil {
                 throw ValidationError("-x needs MQTT 5, and -V asks for \(version); leave one of them out")
             }
@@ -152,5 +164,56 @@
                 throw ValidationError("-P and --password-file both give the password; give one of them")
             }
         }
+
+        private func validateServers() throws {
+            if self.isMosquitto, let word = self.words.first(where: { !$0.isURL }) {
+                throw ValidationError("Unknown option '\(word)'")
+            }
+            if let host = self.hosts.first, !self.urls.isEmpty {
+                throw ValidationError("The URL and -h \(host) both name a broker; give one of them")
+            }
+            for host in self.hosts { try Server.check(host) }
+            if self.ports.count > 1, self.ports.count != self.hosts.count {
+                throw ValidationError(
+                    "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all, or one for each -h"
+                )
+            }
+        }
     }
+
+    /// A broker's host, as `-h` takes it.
+    enum Server {
+        /// Takes away the brackets that an IPv6 address needs in a URL.
+        static func bare(_ host: String) -> String {
+            host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+        }
+
+        /// Throws what is wrong with a host, for the options.
+        static func check(_ host: String) throws {
+            if let problem = Self.problem(with: host) { throw ValidationError("-h \(problem)") }
+        }
+
+        /// What is wrong with a host, in words that follow the name of an option; `nil` if nothing is.
+        static func problem(with host: String) -> String? {
+            if host.isEmpty { return "is empty; it needs a host name or an address" }
+            if host.contains("://") { return "takes a host alone; give the URL without -h" }
+            if let (name, port) = Self.split(host) {
+                return "takes a host alone; give the port with -p, as in -h \(name) -p \(port)"
+            }
+            guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
+                return "takes a host name or an address, and '\(host)' is neither"
+            }
+            return nil
+        }
+
+        /// A host with a port behind it, taken apart. An IPv6 address without brackets has several colons.
+        private static func split(_ text: String) -> (host: Substring, port: Substring)? {
+            guard let colon = text.lastIndex(of: ":") else { return nil }
+            let (host, port) = (text[..<colon], text[text.index(after: colon)...])
+            guard !host.isEmpty, !port.isEmpty, port.allSatisfy(\.isWholeNumber) else { return nil }
+            if host.hasPrefix("["), host.hasSuffix("]") { return (host.dropFirst().dropLast(), port) }
+            return host.contains(":") ? nil : (host, port)
+        }
+    }
+
 #endif

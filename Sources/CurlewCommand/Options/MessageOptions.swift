@@ -1,5 +1,6 @@
 #if Tools
     import ArgumentParser
+    import CurlewCore
     import NIOCore
 
     /// What a message says: one of these.
@@ -37,7 +38,7 @@
 
         /// The bytes of the message. Reads the file, or standard input to its end.
         func read() async throws -> ByteBuffer {
-            if let text { return ByteBuffer(string: text) }
+            if let text { return ByteBuffer(bytes: text.keptBytes) }
             if self.isEmpty { return ByteBuffer() }
             guard let file else {
                 let input = try await Input(.standardInput, name: "standard input").readToEnd()

@@ -10,8 +10,9 @@
         let words: [String]
 
         init?(argument: String) {
-            self.words = argument.split(separator: GivenOption.separator, omittingEmptySubsequences: false).map(
-                String.init)
+            self.words = argument.unicodeScalars.split(
+                separator: GivenOption.separator, omittingEmptySubsequences: false
+            ).map { String($0) }
         }
     }
 
@@ -97,9 +98,9 @@
             [
                 text("content-type", [.publish, .will], Property.contentType),
                 text("response-topic", [.publish, .will], Property.responseTopic),
-                text("correlation-data", [.publish, .will]) { .correlationData(ByteBuffer(string: $0)) },
+                bytes("correlation-data", [.publish, .will], Property.correlationData),
                 text("authentication-method", [.connect], Property.authenticationMethod),
-                text("authentication-data", [.connect]) { .authenticationData(ByteBuffer(string: $0)) },
+                bytes("authentication-data", [.connect], Property.authenticationData),
                 number("payload-format-indicator", [.publish, .will], 0...1) { .payloadFormatIndicator(UInt8($0)) },
                 number("message-expiry-interval", [.publish, .will], 0...UInt32.max, Property.messageExpiryInterval),
                 number("will-delay-interval", [.will], 0...UInt32.max, Property.willDelayInterval),
@@ -112,15 +113,26 @@
                 number("request-response-information", [.connect], 0...1) { .requestResponseInformation($0 == 1) },
                 number("subscription-identifier", [.subscribe], 1...268_435_455, Property.subscriptionIdentifier),
                 number("topic-alias", [], 1...65_535) { .topicAlias(UInt16($0)) },
-                PropertyKind(name: "user-property", packets: Set(Packet.allCases), expected: "a name and a value") {
-                    .userProperty(UserProperty($0[0], $0[1]))
+                PropertyKind(
+                    name: "user-property", packets: Set(Packet.allCases), expected: "a name and a value in UTF-8"
+                ) { values in
+                    guard let name = values[0].keptText, let value = values[1].keptText else { return nil }
+                    return .userProperty(UserProperty(name, value))
                 },
             ]
 
         private static func text(
             _ name: String, _ packets: Set<Packet>, _ make: @escaping @Sendable (String) -> Property
         ) -> PropertyKind {
-            PropertyKind(name: name, packets: packets, expected: "text without U+0000") { make($0[0]) }
+            PropertyKind(name: name, packets: packets, expected: "UTF-8 text") { $0[0].keptText.map(make) }
+        }
+
+        private static func bytes(
+            _ name: String, _ packets: Set<Packet>, _ make: @escaping @Sendable (ByteBuffer) -> Property
+        ) -> PropertyKind {
+            PropertyKind(name: name, packets: packets, expected: "any bytes") {
+                make(ByteBuffer(bytes: $0[0].keptBytes))
+            }
         }
 
         private static func number(

@@ -37,8 +37,9 @@
         var retainHandling: RetainHandlingArgument?
 
         @Option(
-            name: .customLong("random-filter"),
-            help: ArgumentHelp("Write so many of a hundred messages, by chance.", valueName: "percent"))
+            name: .customLong("random-filter"), parsing: .unconditional,
+            help: ArgumentHelp("Write so many of a hundred messages, by chance.", valueName: "percent"),
+            transform: PercentArgument.read)
         var share: PercentArgument?
 
         func validate() throws {

@@ -1,12 +1,13 @@
 #if Tools
     import Curlew
     import CurlewCore
+    import NIOCore
 
     /// What arguments and environment come to: whom to talk to and how.
     struct Settings {
         var configuration: MQTTConfiguration
-        /// The topic in the URL.
-        var topic: String?
+        /// The topics in the URLs.
+        var topics: [String] = []
         /// The protocol version that was asked for; `nil` for automatic.
         var version: ProtocolVersion? { self.configuration.connection.version.exact }
         /// Whether somebody wants the session to outlive the command.
@@ -42,10 +43,11 @@
                 }
                 guard content != nil else { throw Failure("The file '\(file)' of --password-file does not exist.") }
             }
+            let servers = try ServerChoice(options, tls, &environment)
             do throws(MQTTError) {
-                if let url = options.url {
-                    (self.configuration, self.topic) = try MQTTConfiguration.read(
-                        url: url, over: environment.variables)
+                if !servers.urls.isEmpty {
+                    (self.configuration, self.topics) = try MQTTConfiguration.read(
+                        urls: servers.urls, over: environment.variables)
                 } else {
                     self.configuration = MQTTConfiguration()
                     try self.configuration.apply(environment: environment.variables)
@@ -53,10 +55,11 @@
             } catch {
                 throw Failure(environment.renamed(error))
             }
+            try servers.apply(to: &self.configuration)
             if options.isMosquitto { self.configuration.connection.version = .exactly(usualVersion) }
             try self.apply(options)
             try self.applyProperties()
-            try self.apply(tls, all, isURL: options.url != nil)
+            try self.apply(tls, all, isURL: !servers.urls.isEmpty)
             self.configuration.will = try will.will(self.properties[.will])
             do throws(MQTTError) { try self.configuration.validate() } catch { throw Failure(error) }
             // Mosquitto 2.0 at times sends more than a smaller Receive Maximum allows, which is the end of the connection.
@@ -73,19 +76,14 @@
         }
 
         private mutating func apply(_ options: ConnectionOptions) throws {
-            if let port = options.port?.port, let server = self.configuration.servers.first {
-                // A URL may leave the port to -p.
-                guard options.url == nil || [port, server.scheme.defaultPort].contains(server.port) else {
-                    throw Failure("The URL has port \(server.port) and -p says \(port); give one of them.")
-                }
-                self.configuration.servers[0].port = port
-            }
             self.configuration.connection.localAddress = options.localAddress
             if let inFlight = options.inFlight?.count {
                 self.configuration.session.receiveMaximum = min(inFlight, Self.receiveMaximum)
             }
             if let version = options.version?.version { self.configuration.connection.version = .exactly(version) }
-            if let keepAlive = options.keepAlive { self.configuration.connection.keepAlive = .seconds(Int(keepAlive)) }
+            if let keepAlive = options.keepAlive {
+                self.configuration.connection.keepAlive = .seconds(Int(keepAlive.seconds))
+            }
             if let identifier = options.identifier {
                 self.configuration.clientIdentifier = identifier.isEmpty ? .assignedByServer : .given(identifier)
             }
@@ -96,7 +94,8 @@
                 var login = MQTTConfiguration.Login()
                 if case .fixed(let known) = self.configuration.credentials.source { login = known }
                 login.username = options.username ?? login.username
-                login.password = options.password.map { .init($0) } ?? login.password
+                login.password =
+                    options.password.map { .init(bytes: ByteBuffer(bytes: $0.keptBytes)) } ?? login.password
                 self.configuration.credentials = .password(username: login.username, password: login.password)
             }
             try self.applySession(options)

@@ -46,10 +46,10 @@
         var cipherSuites: String?
 
         @Option(
-            name: .customLong("psk"),
+            name: .customLong("psk"), parsing: .unconditional,
             help: ArgumentHelp(
                 "The pre-shared key in hexadecimal; others can see it, CURLEW_PSK keeps it to yourself.",
-                valueName: "hex"))
+                valueName: "hex"), transform: HexadecimalKey.read)
         var preSharedKey: HexadecimalKey?
 
         @Option(name: .customLong("psk-identity"), help: "The name of the pre-shared key.")

@@ -7,9 +7,10 @@
         /// The one topic name to publish to.
         ///
         /// - Parameter takesLast: Whether of several the last counts, as with mosquitto's commands.
-        static func one(_ options: [String], url: String?, takesLast: Bool = false) throws -> TopicName {
-            let all = (url.map { [$0] } ?? []) + options
-            guard let topic = all.last else { throw Failure("There is no topic; give one with -t or in the URL.") }
+        static func one(_ all: [String], takesLast: Bool = false) throws -> TopicName {
+            guard let topic = all.last else {
+                throw Failure("There is no topic; give one with -t, in the URL, or as an argument.")
+            }
             guard all.count == 1 || takesLast else {
                 throw Failure(
                     "There are \(all.count) topics to publish to, and one message goes to one topic; give one.")
@@ -17,11 +18,11 @@
             do throws(TopicError) { return try TopicName(topic) } catch { throw Failure("\(error)") }
         }
 
-        /// The topic filters to subscribe to, each once.
-        static func filters(_ options: [String], url: String?) throws -> [TopicFilter] {
-            let filters = try Self.filters((url.map { [$0] } ?? []) + options)
+        /// The topic filters to subscribe to, each once; at least one.
+        static func someFilters(_ all: [String]) throws -> [TopicFilter] {
+            let filters = try Self.filters(all)
             guard !filters.isEmpty else {
-                throw Failure("There is no topic to listen to; give one with -t or in the URL.")
+                throw Failure("There is no topic to listen to; give one with -t, in the URL, or as an argument.")
             }
             return filters
         }

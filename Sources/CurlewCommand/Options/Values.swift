@@ -1,9 +1,25 @@
 #if Tools
-    public import ArgumentParser
+    import ArgumentParser
     import Curlew
-    public import CurlewCore
+    import CurlewCore
 
-    extension QoS: ExpressibleByArgument {}
+    /// A value of an option that says what it may be.
+    protocol CheckedArgument: ExpressibleByArgument {
+        /// To follow "it must be".
+        static var expectation: String { get }
+    }
+
+    extension CheckedArgument {
+        /// What an option's `transform` takes: for a value that is none, the parser's message then says what would be.
+        static func read(_ text: String) throws -> Self {
+            guard let value = Self(argument: text) else { throw ValidationError("it must be \(Self.expectation)") }
+            return value
+        }
+    }
+
+    extension QoS: CheckedArgument {
+        static let expectation = "0, 1 or 2"
+    }
 
     /// The protocol version, as mosquitto's commands spell it and as people do.
     struct VersionArgument: ExpressibleByArgument, Equatable {
@@ -22,7 +38,9 @@
     }
 
     /// A TCP port.
-    struct PortArgument: ExpressibleByArgument, Equatable {
+    struct PortArgument: CheckedArgument, Equatable {
+        static let expectation = "a number from 1 to 65535"
+
         let port: Int
 
         init?(argument: String) {
@@ -32,7 +50,9 @@
     }
 
     /// Seconds until a session expires; -1, ∞ or 4294967295 for never.
-    struct ExpiryArgument: ExpressibleByArgument, Equatable {
+    struct ExpiryArgument: CheckedArgument, Equatable {
+        static let expectation = "a number of seconds from 0 to 4294967295, or -1 for never"
+
         let expiry: MQTTConfiguration.Expiry
 
         init?(argument: String) {
@@ -46,8 +66,22 @@
         }
     }
 
+    /// The keep-alive interval in seconds; 0 for none.
+    struct KeepAliveArgument: CheckedArgument, Equatable {
+        static let expectation = "a number of seconds from 0 to 65535"
+
+        let seconds: UInt16
+
+        init?(argument: String) {
+            guard let seconds = UInt16(argument) else { return nil }
+            self.seconds = seconds
+        }
+    }
+
     /// A time in seconds, more than none.
-    struct SecondsArgument: ExpressibleByArgument, Equatable {
+    struct SecondsArgument: CheckedArgument, Equatable {
+        static let expectation = "a number of seconds greater than 0, as in 2.5"
+
         let duration: Duration
 
         init?(argument: String) {
@@ -60,7 +94,9 @@
     }
 
     /// A time in seconds, which may be none.
-    struct DelayArgument: ExpressibleByArgument, Equatable {
+    struct DelayArgument: CheckedArgument, Equatable {
+        static let expectation = "a number of seconds, as in 0.5"
+
         let duration: Duration
 
         init?(argument: String) {
@@ -70,7 +106,9 @@
     }
 
     /// How many in a hundred.
-    struct PercentArgument: ExpressibleByArgument, Equatable {
+    struct PercentArgument: CheckedArgument, Equatable {
+        static let expectation = "a number from 0.1 to 100"
+
         let percent: Double
 
         init?(argument: String) {
@@ -96,7 +134,9 @@
     }
 
     /// How many, at least one.
-    struct CountArgument: ExpressibleByArgument, Equatable {
+    struct CountArgument: CheckedArgument, Equatable {
+        static let expectation = "a whole number of at least 1"
+
         let count: Int
 
         init?(argument: String) {
@@ -122,7 +162,9 @@
     }
 
     /// A key in hexadecimal digits.
-    struct HexadecimalKey: ExpressibleByArgument, Equatable {
+    struct HexadecimalKey: CheckedArgument, Equatable {
+        static let expectation = "hexadecimal digits, two for each byte"
+
         let bytes: [UInt8]
 
         init?(argument: String) {

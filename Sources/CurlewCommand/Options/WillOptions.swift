@@ -2,6 +2,7 @@
     import ArgumentParser
     import Curlew
     import CurlewCore
+    import NIOCore
 
     /// The message that the server publishes if this command vanishes.
     struct WillOptions: ParsableArguments {
@@ -14,8 +15,9 @@
         var payload: String?
 
         @Option(
-            name: .customLong("will-qos"),
-            help: ArgumentHelp("Its quality of service. (default: 0)", valueName: "0|1|2"))
+            name: .customLong("will-qos"), parsing: .unconditional,
+            help: ArgumentHelp("Its quality of service. (default: 0)", valueName: "0|1|2"),
+            completion: .list(["0", "1", "2"]), transform: QoS.read)
         var qos: QoS?
 
         @Flag(name: .customLong("will-retain"), help: "Have the server keep it.")
@@ -42,7 +44,8 @@
             let delay = properties.value { if case .willDelayInterval(let seconds) = $0 { seconds } else { nil } }
             properties.list.removeAll { $0.identifier == .willDelayInterval }
             return .init(
-                topic: topic, text: self.payload ?? "", qos: self.qos ?? .atMostOnce, retain: self.retain,
+                topic: topic, payload: ByteBuffer(bytes: (self.payload ?? "").keptBytes), qos: self.qos ?? .atMostOnce,
+                retain: self.retain,
                 delay: .seconds(Int(delay ?? 0)), properties: properties)
         }
     }

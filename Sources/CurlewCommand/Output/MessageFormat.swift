@@ -1,4 +1,6 @@
 #if Tools
+    import CurlewCore
+
     /// A format of `-F`, as mosquitto_sub knows it: text with `%` for what the message says, `@` for the time in the words of
     /// strftime, and `\` for characters that are hard to type.
     struct MessageFormat: Equatable, Sendable {
@@ -53,8 +55,9 @@
             var description: String { self.message }
         }
 
+        /// - Parameter text: Keeps the bytes of the argument.
         init(_ text: String) throws(Problem) {
-            var reader = Reader(Array(text.utf8))
+            var reader = Reader(text.keptBytes)
             self.elements = try reader.readAll()
         }
 

@@ -16,14 +16,23 @@
         fileprivate struct State {
             var phase = Phase.idle
             var pending: [UInt8] = []
-            /// What is told when `pending` is written.
+            /// What is told when `pending` is written: messages that wait for their acknowledgement.
             var messages: [MQTTMessage] = []
+            /// How many bytes of memory these hold.
+            var held = 0
+            /// How many messages `pending` stands for.
+            var count = 0
+            /// How many are being written.
+            var writing = 0
             /// Who waits for the present write.
             var waiting: [OneShot<Void>] = []
         }
 
-        /// How much gathers before whoever adds to it waits.
+        /// How many bytes gather, those of messages that are kept for their acknowledgement included, before whoever adds to them
+        /// waits.
         private static let limit = 1 << 20
+        /// How long a cancelled task waits for what is still to be written.
+        private static let grace = Duration.milliseconds(700)
 
         /// Guards what is to be written and who waits for it.
         private let state = Mutex(State())
@@ -51,22 +60,48 @@
             var begins = false
             let room: OneShot<Void>? = self.state.withLock { state in
                 bytes(&state.pending)
-                state.messages.append(message)
+                state.count += 1
+                if message.isToBeAcknowledged {
+                    state.messages.append(message)
+                    state.held += message.footprint
+                }
                 if case .idle = state.phase {
                     state.phase = .writing
                     begins = true
                 }
-                return state.pending.count > Self.limit ? state.wait() : nil
+                return state.pending.count + state.held > Self.limit ? state.wait() : nil
             }
             if begins { self.queue.async { self.write() } }
             _ = await room?.wait()
             if let failure { throw failure }
         }
 
-        /// Waits until everything is written.
+        /// How many messages were added and not written.
+        var unwrittenCount: Int { self.state.withLock { $0.count + $0.writing } }
+
+        /// Waits until everything is written. A cancelled task waits for a moment only: a reader may have ceased to read.
         func finish() async throws(SystemError) {
-            while !Task.isCancelled, let done = self.state.withLock({ $0.wait() }) { _ = await done.wait() }
+            while let done = self.state.withLock({ $0.wait() }) {
+                guard await done.wait() == nil else { continue }
+                await self.finishSoon()
+                break
+            }
             if let failure { throw failure }
+        }
+
+        private func finishSoon() async {
+            let isOver = OneShot<Void>()
+            let writing = Task {
+                while let done = self.state.withLock({ $0.wait() }), await done.wait() != nil {}
+                isOver.set(())
+            }
+            let timer = Task {
+                try await Task.sleep(for: Self.grace)
+                isOver.set(())
+            }
+            _ = await isOver.waitRegardless()
+            writing.cancel()
+            timer.cancel()
         }
 
         /// Runs what writes. A pipe whose reader has seen enough and gone is the end of it, and no failure.
@@ -86,6 +121,7 @@
             while let (bytes, messages) = self.state.withLock({ $0.take() }) {
                 do throws(SystemError) {
                     try self.descriptor.writeAll(bytes)
+                    self.state.withLock { $0.writing = 0 }
                     self.written(messages)
                 } catch {
                     self.state.withLock { $0.phase = .failed(error) }
@@ -109,12 +145,14 @@
         /// What is to be written next; `nil`, and an end to writing, when there is nothing.
         fileprivate mutating func take() -> ([UInt8], [MQTTMessage])? {
             guard case .writing = self.phase else { return nil }
-            guard !self.messages.isEmpty else {
+            guard self.count > 0 else {
                 self.phase = .idle
                 for one in self.waiting { one.set(()) }
                 self.waiting = []
                 return nil
             }
+            self.held = 0
+            self.writing = exchange(&self.count, with: 0)
             return (exchange(&self.pending, with: []), exchange(&self.messages, with: []))
         }
     }

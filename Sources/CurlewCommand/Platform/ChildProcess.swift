@@ -1,4 +1,7 @@
 #if Tools
+    import CurlewCore
+    import CurlewTransport
+
     #if canImport(Darwin)
         import Darwin
     #elseif canImport(Musl)
@@ -179,24 +182,18 @@
         return body(&actions, &attributes)
     }
 
-    /// The texts as C wants a list of them.
+    /// The texts, which keep bytes, as C wants a list of them.
     private func withPointers<Result>(
         _ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
     ) -> Result {
-        var pointers = texts.map { strdup($0) } + [nil]
+        var pointers = texts.map { text in text.withKeptCString { strdup($0) } } + [nil]
         defer { for pointer in pointers { free(pointer) } }
         return body(&pointers)
     }
 
     /// The variables of this process, and others in their place or besides.
     func currentEnvironment(with others: [String: String]) -> [String] {
-        var variables: [String] = []
-        var next = environ
-        while let variable = next.pointee {
-            let text = String(cString: variable)
-            if others[String(text.prefix { $0 != "=" })] == nil { variables.append(text) }
-            next += 1
-        }
+        let variables = environmentVariables.filter { others[String($0.prefix { $0 != "=" })] == nil }
         return variables + others.map { "\($0)=\($1)" }
     }
 #endif

@@ -1,4 +1,6 @@
 #if Tools
+    import CurlewCore
+    import CurlewTransport
     // What the operating system gives, in one place: nothing else of the command names a C library.
     #if canImport(Darwin)
         import Darwin
@@ -35,19 +37,37 @@
         _exit(code)
     }
 
-    /// The value of a variable of the environment; `nil` where it is not set or empty.
+    /// The arguments of this process, the name by which it was called first, with their bytes kept (`String(keeping:)`).
+    var processArguments: [String] {
+        (0..<Int(CommandLine.argc)).compactMap { index in
+            CommandLine.unsafeArgv[index].map { String(keepingCString: $0) }
+        }
+    }
+
+    /// The value of a variable of the environment, with its bytes kept; `nil` where it is not set or empty.
     func environmentVariable(_ name: String) -> String? {
         guard let value = getenv(name) else { return nil }
-        let text = String(cString: value)
+        let text = String(keepingCString: value)
         return text.isEmpty ? nil : text
+    }
+
+    /// The variables of this process, each as `name=value` with its bytes kept.
+    var environmentVariables: [String] {
+        var variables: [String] = []
+        var next = environ
+        while let variable = next.pointee {
+            variables.append(String(keepingCString: variable))
+            next += 1
+        }
+        return variables
     }
 
     /// The number of this process.
     var processNumber: Int { Int(getpid()) }
 
-    /// The text of a small file; `nil` where there is none.
+    /// The text of a small file, with its bytes kept; `nil` where there is none.
     func textOfFile(_ path: String) throws(SystemError) -> String? {
-        try bytesOfFile(path).map { String(decoding: $0, as: UTF8.self) }
+        try bytesOfFile(path).map { String(keeping: $0) }
     }
 
     /// What is in a small file; `nil` where there is none.
@@ -68,9 +88,9 @@
         }
     }
 
-    /// The names of what is in a folder, in no order.
+    /// The names of what is in a folder, in no order, with their bytes kept.
     func namesInFolder(_ path: String) throws(SystemError) -> [String] {
-        guard let folder = opendir(path) else { throw .last }
+        guard let folder = path.withKeptCString({ opendir($0) }) else { throw .last }
         defer { closedir(folder) }
         var names: [String] = []
         while true {
@@ -82,13 +102,13 @@
             names.append(
                 withUnsafePointer(to: &entry.pointee.d_name) { name in
                     name.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: name.pointee)) {
-                        String(cString: $0)
+                        String(keepingCString: $0)
                     }
                 })
         }
     }
 
-    /// A file descriptor. Its calls block the thread that makes them.
+    /// A file descriptor. Its calls block the thread that makes them. A path keeps the bytes of a file's name.
     struct Descriptor: Sendable {
         let number: Int32
 
@@ -98,11 +118,11 @@
 
         static func open(_ path: String) throws(SystemError) -> Self {
             #if canImport(Darwin)
-                let number = Darwin.open(path, O_RDONLY | O_CLOEXEC)
+                let number = path.withKeptCString { Darwin.open($0, O_RDONLY | O_CLOEXEC) }
             #elseif canImport(Musl)
-                let number = Musl.open(path, O_RDONLY | O_CLOEXEC)
+                let number = path.withKeptCString { Musl.open($0, O_RDONLY | O_CLOEXEC) }
             #else
-                let number = Glibc.open(path, O_RDONLY | O_CLOEXEC)
+                let number = path.withKeptCString { Glibc.open($0, O_RDONLY | O_CLOEXEC) }
             #endif
             guard number >= 0 else { throw .last }
             return Self(number: number)
@@ -112,11 +132,11 @@
         static func openToAppend(_ path: String) throws(SystemError) -> Self {
             let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
             #if canImport(Darwin)
-                let number = Darwin.open(path, flags, 0o640)
+                let number = path.withKeptCString { Darwin.open($0, flags, 0o640) }
             #elseif canImport(Musl)
-                let number = Musl.open(path, flags, 0o640)
+                let number = path.withKeptCString { Musl.open($0, flags, 0o640) }
             #else
-                let number = Glibc.open(path, flags, 0o640)
+                let number = path.withKeptCString { Glibc.open($0, flags, 0o640) }
             #endif
             guard number >= 0 else { throw .last }
             return Self(number: number)
@@ -124,6 +144,12 @@
 
         /// Whether a person sits at the other end.
         var isTerminal: Bool { isatty(self.number) == 1 }
+
+        /// Whether it is open, and for writing.
+        var isWritable: Bool {
+            let flags = fcntl(self.number, F_GETFL)
+            return flags >= 0 && flags & O_ACCMODE != O_RDONLY
+        }
 
         /// How many characters a line has there now; `nil` where it is no terminal, or one that does not say.
         var terminalWidth: Int? {

@@ -9,6 +9,11 @@
         let client: MQTTClient
         private let settings: Settings
         private let end = OneShot<End>()
+        /// What came of the body, before it has said goodbye to the broker.
+        private let outcome = OneShot<Result<Void, any Error>>()
+
+        /// Whether to behave as the command of mosquitto by whose name it was called.
+        var isMosquitto: Bool { self.settings.isMosquitto }
 
         /// How a run ends.
         private enum End: Sendable {
@@ -36,6 +41,7 @@
             let work = Task {
                 var result = Result<Void, any Error>.success(())
                 do { try await body(conversation) } catch { result = .failure(error) }
+                conversation.outcome.set(result)
                 var drain: Duration?
                 if case .failure = result { drain = .zero }
                 await conversation.disconnect(drain: drain)
@@ -64,10 +70,26 @@
 
         /// Connects. From then on a client that gives up ends the run.
         func connect() async throws {
-            try await self.client.connect()
+            do throws(MQTTError) { try await self.client.connect() } catch {
+                throw self.connectionFailure(error)
+            }
             Task { [client, end] in
                 do throws(MQTTError) { try await client.waitUntilStopped() } catch { end.set(.stopped(error)) }
             }
+        }
+
+        /// Why there is no first connection, with what the options have to do with it.
+        private func connectionFailure(_ error: MQTTError) -> MQTTError {
+            var error = error
+            let isUnreachable = (error.cause as? TransportError)?.code == .hostUnreachable
+            if isUnreachable, let address = self.settings.configuration.connection.localAddress {
+                error.message += " With -A, \(address) must be an address of this machine."
+            }
+            let count = self.settings.configuration.servers.count
+            if count > 1, error.code != .cancelled {
+                error.message = "None of the \(count) brokers can be used; the last one tried: \(error.message)"
+            }
+            return error
         }
 
         /// Says goodbye, and ends the session at the server unless somebody wants it kept.
@@ -82,7 +104,10 @@
             Task { [end] in
                 for await signal in signals {
                     // Who asks twice does not want to wait for an orderly end.
-                    if end.value != nil { abandonProcess(128 + signal.number) }
+                    if end.value != nil {
+                        Diagnostics.say("Ended at once; what became of messages under way is unknown.")
+                        abandonProcess(128 + signal.number)
+                    }
                     end.set(.interrupted(signal))
                 }
             }
@@ -143,13 +168,21 @@
         /// What a body that was cut short has left undone; `nil` where there is nothing to say. A server that does not let go, or
         /// an output that nobody reads, is waited for no longer than `limit`.
         private func rest(of work: Task<Result<Void, any Error>, Never>, within limit: Duration) async -> Failure? {
-            let rest = OneShot<Result<Void, any Error>>()
-            Task { rest.set(await work.value) }
+            let rest = OneShot<Void>()
+            let goodbye = Task {
+                _ = await work.value
+                rest.set(())
+            }
             Task {
                 try await Task.sleep(for: limit)
-                rest.set(.success(()))
+                rest.set(())
             }
-            guard case .failure(let error)? = await rest.wait() else { return nil }
+            await rest.wait()
+            goodbye.cancel()
+            guard let outcome = self.outcome.value else {
+                return Failure("The command did not come to an orderly end; what was under way is unknown.")
+            }
+            guard case .failure(let error) = outcome else { return nil }
             return self.failure(error)
         }
 

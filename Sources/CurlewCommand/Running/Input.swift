@@ -1,5 +1,6 @@
 #if Tools
     import Curlew
+    import CurlewCore
     import Dispatch
     import NIOCore
 
@@ -38,7 +39,9 @@
                 guard buffer.readableBytes + bytes.count <= Self.maximumMessageSize else { throw self.tooLong("It") }
                 buffer.writeBytes(bytes)
             }
-            try Task.checkCancellation()
+            guard !Task.isCancelled else {
+                throw Failure("The message was not sent; \(self.name) has not come to its end.")
+            }
             return buffer
         }
 
@@ -58,15 +61,22 @@
 
         init(_ input: Input) { self.input = input }
 
+        /// How many lines were read, and not given to anybody; one without its end is one.
+        var unreadCount: Int { self.lines.count + (self.partial.readableBytes > 0 ? 1 : 0) }
+
+        /// Takes back a line that was given last.
+        mutating func putBack(_ line: ByteBuffer) { self.lines = [line] + self.lines }
+
         /// The next line without its end; the last one may lack it. `nil` after the last, and when the task is cancelled.
         mutating func next() async throws -> ByteBuffer? {
             while true {
+                guard !Task.isCancelled else { return nil }
                 if let line = self.lines.popFirst() { return line }
                 guard !self.isAtEnd else { return nil }
                 guard let bytes = try await self.input.next() else {
                     self.isAtEnd = true
                     guard !Task.isCancelled, self.partial.readableBytes > 0 else { return nil }
-                    return self.partial
+                    return exchange(&self.partial, with: ByteBuffer())
                 }
                 try self.split(bytes)
             }

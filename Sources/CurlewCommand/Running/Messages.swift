@@ -7,7 +7,18 @@
     final class Messages {
         private var iterator: MQTTSubscription.Iterator
 
-        init(_ subscription: MQTTSubscription) { self.iterator = subscription.makeAsyncIterator() }
+        private let subscription: MQTTSubscription
+
+        init(_ subscription: MQTTSubscription) {
+            self.subscription = subscription
+            self.iterator = subscription.makeAsyncIterator()
+        }
+
+        /// How many messages have come that were not taken.
+        var waitingCount: Int { self.iterator.waitingCount }
+
+        /// Has the broker wait when so many bytes of memory wait here.
+        func holdReading(above bytes: Int) { self.subscription.holdReading(above: bytes) }
 
         /// `nil` at the end, and when the task is cancelled.
         nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {

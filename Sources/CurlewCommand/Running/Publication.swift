@@ -21,22 +21,52 @@
             }
         }
 
+        /// Publishes a message several times; one that is cut short says how far it came.
+        func publish(
+            _ payload: ByteBuffer, times count: Int, every delay: Duration?, in conversation: Conversation,
+            _ settings: Settings
+        ) async throws {
+            var done = 0
+            do {
+                while done < count {
+                    if done > 0, let delay { try await Task.sleep(for: delay) }
+                    try await self.publish(payload, in: conversation, settings)
+                    done += 1
+                }
+            } catch  where Task.isCancelled && count > 1 {
+                let isUnknown = (error as? MQTTError)?.delivery == .unknown
+                throw Failure(
+                    "\(done) of \(count) messages were delivered"
+                        + (isUnknown ? "; whether the next one was is unknown, and the others were not sent." : "."))
+            }
+        }
+
         func publishLines(in conversation: Conversation, _ settings: Settings) async throws {
-            try await conversation.connect()
+            do { try await conversation.connect() } catch  where Task.isCancelled {
+                throw Failure("No line was read or sent; there was no connection yet.")
+            }
             var lines = LineReader(Input(.standardInput, name: "standard input"))
             var window = DeliveryWindow(
                 conversation.client, qos: self.qos, retain: self.retain, limit: settings.inFlight)
             var failure: Failure?
             do {
                 while let line = try await lines.next() {
-                    await window.send(line, to: self.topic, properties: self.properties)
+                    guard await window.send(line, to: self.topic, properties: self.properties) else {
+                        lines.putBack(line)
+                        break
+                    }
                 }
             } catch let error as Failure {
                 failure = error
             }
             await window.finish()
-            if let undelivered = window.failure(isCut: Task.isCancelled) {
-                if settings.isMosquitto, window.wasOnlyRefused {
+            var tally = window.tally
+            // Read, and not sent.
+            tally.notSent += lines.unreadCount
+            if let undelivered = tally.failure(
+                of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? Failure.timeOut : Failure.general
+            ) {
+                if settings.isMosquitto, tally.wasOnlyRefused {
                     if let message = undelivered.message { Diagnostics.say(message) }
                 } else {
                     // Each has a sentence of its own to say.
@@ -48,24 +78,31 @@
         }
     }
 
-    extension DeliveryWindow {
-        /// How many lines the server has not taken, and why; `nil` when it has taken them all.
-        fileprivate func failure(isCut: Bool) -> Failure? {
+    extension DeliveryTally {
+        /// What became of the lines, if it is not what was wanted; `nil` when the broker has taken them all.
+        func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = Failure.general) -> Failure? {
             guard self.failed > 0 else {
                 return isCut ? Failure("All \(self.total) lines read were delivered; more may have followed.") : nil
             }
-            var text = "\(self.failed) of \(self.total) lines were not delivered"
+            var parts: [String] = []
+            func add(_ count: Int, _ what: String) { if count > 0 { parts.append("\(count) \(what)") } }
+            add(self.delivered, qos == .atMostOnce ? "sent" : "acknowledged")
+            add(self.refused, "refused")
+            add(self.unknown, "sent without an acknowledgement, so that their delivery is unknown")
+            add(self.notSent, "not sent")
+            var text = "\(self.failed) of \(self.total) lines read were not delivered: \(parts.joined(separator: ", "))"
+            if isCut { text += "; more may have followed" }
             if let error = self.firstError, error.code != .cancelled {
                 var error = error
                 error.delivery = nil
-                text += ": \(error.sentence)"
+                text += ". The first reason: \(error.sentence)"
             } else {
                 text += "."
             }
-            return Failure(text)
+            return Failure(text, exitCode: exitCode)
         }
 
-        /// Whether the server has answered every line.
+        /// Whether the broker has answered every line.
         fileprivate var wasOnlyRefused: Bool { self.failed > 0 && self.refused == self.failed }
     }
 #endif

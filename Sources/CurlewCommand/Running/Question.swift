@@ -12,6 +12,8 @@
         let properties: Properties
         /// Whether to take whatever comes on the response topic, as mosquitto's command does.
         let takesAnything: Bool
+        /// How long to wait for replies; `nil` for as long as the command runs.
+        var timeout: Duration?
 
         /// Connects and sends the request.
         func ask(_ payload: ByteBuffer, in conversation: Conversation) async throws -> Replies {
@@ -19,10 +21,9 @@
                 return try await self.ask(payload, listeningTo: responseTopic, in: conversation)
             }
             try await conversation.connect()
-            // -W bounds the whole command, and nothing bounds it without.
             let replies = try await conversation.client.replies(
                 to: payload, on: self.topic.string, qos: self.qos, properties: self.properties,
-                responseTopic: self.responseTopic?.string, timeout: .seconds(SecondsArgument.longest))
+                responseTopic: self.responseTopic?.string, timeout: self.timeout ?? .seconds(SecondsArgument.longest))
             return Replies {
                 var iterator = replies.makeAsyncIterator()
                 return try await iterator.next()

@@ -2,6 +2,7 @@
     import Curlew
     import CurlewCore
     import NIOCore
+    import Synchronization
 
     /// What `curlew respond` answers with.
     enum Answer: Sendable {
@@ -26,11 +27,29 @@
         var writer: MessageWriter?
 
         func answer(_ requests: Messages, count: Int, _ client: MQTTClient) async throws {
+            let begun = Begun()
+            do { try await self.answerAll(requests, count: count, client, begun) } catch  where Task.isCancelled {
+                let unanswered = begun.count.load(ordering: .relaxed)
+                // Whoever ends it wants it to end, and that is no failure.
+                if unanswered > 0 { Diagnostics.say("\(unanswered) requests that had come were not answered.") }
+                throw error
+            }
+        }
+
+        /// How many requests have been taken and not answered.
+        private final class Begun: Sendable {
+            let count = Atomic(0)
+        }
+
+        private func answerAll(
+            _ requests: Messages, count: Int, _ client: MQTTClient, _ begun: Begun
+        ) async throws {
             try await withThrowingTaskGroup(of: Void.self) { group in
                 var (left, running) = (count, 0)
                 var writer = self.writer
                 while left > 0, let request = try await requests.next() {
                     left -= 1
+                    begun.count.add(1, ordering: .relaxed)
                     if writer != nil {
                         var bytes: [UInt8] = []
                         writer?.write(request, to: &bytes)
@@ -38,6 +57,7 @@
                     }
                     guard case .command = self.answer else {
                         try await self.respond(to: request, client)
+                        begun.count.subtract(1, ordering: .relaxed)
                         continue
                     }
                     if running == Self.concurrency {
@@ -45,7 +65,10 @@
                         running -= 1
                     }
                     running += 1
-                    group.addTask { try await self.respond(to: request, client) }
+                    group.addTask {
+                        try await self.respond(to: request, client)
+                        begun.count.subtract(1, ordering: .relaxed)
+                    }
                 }
                 try await group.waitForAll()
             }

@@ -7,7 +7,8 @@ extension String {
     }
 
     /// Harmless on a terminal, whoever wrote it: what would move the cursor, change the title, answer as if the person had
-    /// typed, begin another line or turn the direction of the text is written as `\\u{1B}`.
+    /// typed, begin another line or turn the direction of the text is written as `\\u{1B}`. A byte that is not UTF-8, in text
+    /// that keeps it, is written as `\\xFF`.
     ///
     /// - Parameter keepsLines: Whether ends of lines and tabs stay what they are.
     package func printable(keepsLines: Bool) -> String {
@@ -17,6 +18,8 @@ extension String {
         for scalar in self.unicodeScalars {
             if scalar.isPrintable || keepsLines && (scalar == "\n" || scalar == "\t") {
                 text.unicodeScalars.append(scalar)
+            } else if let byte = scalar.keptByte {
+                text += (byte < 16 ? "\\x0" : "\\x") + String(byte, radix: 16, uppercase: true)
             } else {
                 text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
             }

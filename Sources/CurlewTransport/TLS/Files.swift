@@ -1,3 +1,5 @@
+import CurlewCore
+
 #if canImport(Darwin)
     import Darwin
 #elseif canImport(Musl)
@@ -7,6 +9,8 @@
 #endif
 
 /// Reading files without Foundation. All of it blocks, so none of it belongs on an event loop.
+///
+/// A path is text that keeps the bytes of the file's name (`String(keeping:)`), for names need not be UTF-8.
 package enum Files {
     /// Why a file cannot be read, in the words of the operating system.
     package struct Failure: Error {
@@ -30,17 +34,17 @@ package enum Files {
     /// Whether everybody who has an account on the machine may read the file.
     package static func isReadableByEveryone(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IROTH != 0
+        return path.withKeptCString { stat($0, &status) } == 0 && status.st_mode & S_IROTH != 0
     }
 
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
-        return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+        return path.withKeptCString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
     package static func read(_ path: String) throws(Failure) -> [UInt8] {
         guard !Self.isDirectory(path) else { throw Failure(errno: EISDIR) }
-        guard let file = fopen(path, "rb") else { throw Failure(errno: errno) }
+        guard let file = path.withKeptCString({ fopen($0, "rb") }) else { throw Failure(errno: errno) }
         defer { fclose(file) }
         var bytes: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 16 << 10)
@@ -55,15 +59,32 @@ package enum Files {
 
     /// The paths of what is in a directory, sorted, without hidden files.
     static func list(_ directory: String) throws(Failure) -> [String] {
-        guard let stream = opendir(directory) else { throw Failure(errno: errno) }
+        guard let stream = directory.withKeptCString({ opendir($0) }) else { throw Failure(errno: errno) }
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
             let name = withUnsafeBytes(of: entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+                String(keeping: bytes.prefix { $0 != 0 })
             }
             if !name.hasPrefix(".") { names.append(name) }
         }
         return names.sorted().map { directory.hasSuffix("/") ? directory + $0 : directory + "/" + $0 }
+    }
+}
+
+extension String {
+    /// Gives a path, or other text that keeps bytes, to the operating system. The pointer is valid during the call alone.
+    package func withKeptCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
+        let bytes = self.keptBytes.map(CChar.init(bitPattern:)) + [0]
+        return bytes.withUnsafeBufferPointer { buffer in
+            // An array that ends with a zero is not empty.
+            guard let start = buffer.baseAddress else { return "".withCString(body) }
+            return body(start)
+        }
+    }
+
+    /// Text that keeps the bytes of a string of C.
+    package init(keepingCString string: UnsafePointer<CChar>) {
+        self.init(keeping: UnsafeRawBufferPointer(start: string, count: strlen(string)))
     }
 }

@@ -116,7 +116,7 @@
                 ("-d", "stays in the foreground"), ("--tls-cert c", "belong together"),
                 ("--tls-ca a", "--tls-ca is about TLS"), ("--tls-require-certificate", "is about TLS"),
                 ("--tls-cert c --tls-key k --tls-require-certificate", "--tls-ca as well"),
-                ("--max-connections 0", "--max-connections is from 1 to"), ("--max-packet-size 19", "from 20 to"),
+                ("--max-connections 0", "--max-connections must be from 1 to"), ("--max-packet-size 19", "from 20 to"),
                 ("--max-keepalive 9", "from 10 to 65535"), ("--max-inflight-messages 65536", "from 1 to 65535"),
                 ("--max-topic-alias 65536", "from 0 to 65535"), ("--max-session-expiry 4294967296", "from 0 to"),
             ])

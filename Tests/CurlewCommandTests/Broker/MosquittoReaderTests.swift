@@ -1,5 +1,6 @@
 #if Tools
     import CurlewBroker
+    import CurlewCore
     import Testing
 
     @testable import CurlewCommand
@@ -38,12 +39,13 @@
                 ])
         }
 
-        @Test("A line that is not UTF-8 is told")
+        @Test("A line that is not UTF-8 is told, unless it names a file")
         func notUTF8() throws {
-            #expect(
-                try MosquittoFiles.problems("password_file /\u{FFFD}") == [
-                    "m.conf:1: password_file: the line is not UTF-8."
-                ])
+            let name = String(keeping: [0x2F, 0xE4])
+            #expect(try MosquittoFiles.problems("psk_hint \(name)") == ["m.conf:1: psk_hint: the line is not UTF-8."])
+            let configuration = try MosquittoFiles.configuration("listener 1884\npassword_file \(name)")
+            #expect(configuration.listeners[0].security.passwordFile?.keptBytes == [0x2F, 0xE4])
+            #expect(try MosquittoFiles.problems("psk_hint \u{FFFD}").allSatisfy { !$0.contains("UTF-8") })
         }
 
         @Test(

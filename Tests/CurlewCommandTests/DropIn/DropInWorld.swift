@@ -57,7 +57,9 @@
                 .filter { !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_") }
                 .merging(["XDG_CONFIG_HOME": home.path, "TZ": "Europe/Berlin"]) { $1 }
             let server = one.hasServer || one.arguments.isEmpty && one.file == nil ? [] : ["-p", "\(self.port)"]
-            let arguments = server + one.arguments.map(fill)
+            // By its own name the command asks at QoS 1, so that the broker can say that nobody listens.
+            let own = runner == 1 && one.tool == .request && !one.arguments.contains("-q") ? ["-q", "0"] : []
+            let arguments = server + own + one.arguments.map(fill)
             let command: Subprocess
             switch runner {
             case 0:
