@@ -11,7 +11,7 @@ extension Model {
         for session in self.sessions.values { self.checkKept(session, snapshot) }
         for client in self.forgotten {
             expect(
-                snapshot.sessions[Names.clientIdentifier(client)] == nil,
+                snapshot.sessions[ExactText(Names.clientIdentifier(client))] == nil,
                 "client \(client) was told that nothing is kept of it, and something is")
         }
         self.checkRetained(snapshot)
@@ -22,7 +22,7 @@ extension Model {
         self.restoreRetained(snapshot)
         var sessions: [Int: Session] = [:]
         for (identifier, kept) in snapshot.sessions {
-            guard let client = Names.client(identifier) else { violation("there is no client \(identifier)") }
+            guard let client = Names.client(identifier.string) else { violation("there is no client \(identifier)") }
             let known = self.sessions[client].flatMap { $0.isTold ? $0 : nil }
             let session = known ?? Session(client: client)
             self.restore(session, kept)
@@ -30,7 +30,7 @@ extension Model {
         }
         self.sessions = sessions
         for session in sessions.values.sorted(by: { $0.client < $1.client }) {
-            let kept = snapshot.sessions[Names.clientIdentifier(session.client)]
+            let kept = snapshot.sessions[ExactText(Names.clientIdentifier(session.client))]
             self.waitForClient(of: session, since: kept?.about.disconnectedAt.map { $0 - Self.epoch } ?? self.now)
         }
         self.passTime()
@@ -39,7 +39,7 @@ extension Model {
     // MARK: What must be kept
 
     private func checkKept(_ session: Session, _ snapshot: MQTTBrokerSnapshot) {
-        let stored = snapshot.sessions[Names.clientIdentifier(session.client)]
+        let stored = snapshot.sessions[ExactText(Names.clientIdentifier(session.client))]
         if session.wire?.hasBegun == true, let about = stored?.about {
             expect(about.expiry == session.expiry, "client \(session.client) was told another session expiry")
             expect(about.willMessage == session.will?.message, "another will of client \(session.client) is kept")

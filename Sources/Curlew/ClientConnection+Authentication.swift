@@ -90,7 +90,7 @@ extension ClientConnection {
     /// Whether the method is the one that CONNECT named, where the server names one [MQTT-4.12.0-5].
     private func isOurs(_ properties: Properties) -> Bool {
         let method = properties.authenticationMethod
-        guard method == nil || method == self.connect.properties.authenticationMethod else {
+        guard method == nil || method.hasSameBytes(as: self.connect.properties.authenticationMethod) else {
             self.breach("The server changed the authentication method.")
             return false
         }

@@ -8,7 +8,7 @@ extension AccessRules {
     ///   - name: What the file is called in errors, at the beginning of a sentence.
     init(_ text: String, name: String) throws(MQTTBrokerError) {
         let lines = TextLines(text, name: name)
-        var user: ExactName?
+        var user: ExactText?
         for line in lines {
             var rest = line.text
             let word = rest.takeWord()
@@ -19,7 +19,7 @@ extension AccessRules {
                 guard !rest.isEmpty else {
                     throw lines.error(line, "'user' is not followed by a name; write 'user NAME'.")
                 }
-                user = ExactName(String(Substring(rest)))
+                user = ExactText(String(Substring(rest)))
             case "topic":
                 let rule = try Self.rule(word, rest, line, lines)
                 self.add(rule.filter, rule.rights, for: user)

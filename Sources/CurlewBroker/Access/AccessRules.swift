@@ -4,13 +4,13 @@ import CurlewCore
 /// without a user name; then, if none of them is about it, the patterns; what nothing allows is denied.
 struct AccessRules: Sendable {
     private var anonymous = AccessRuleSet()
-    private var users: [ExactName: AccessRuleSet] = [:]
+    private var users: [ExactText: AccessRuleSet] = [:]
     /// Patterns without a placeholder, which say the same to everybody.
     private var everybody = AccessRuleSet()
     private var patterns: [AccessPattern] = []
 
     /// - Parameter user: `nil` for clients without a user name.
-    mutating func add(_ filter: TopicFilter, _ rights: AccessRights, for user: ExactName?) {
+    mutating func add(_ filter: TopicFilter, _ rights: AccessRights, for user: ExactText?) {
         if let user {
             self.users[user, default: AccessRuleSet()].add(filter, rights)
         } else {
@@ -29,7 +29,7 @@ struct AccessRules: Sendable {
     /// The rules of a client's own; `nil` if the file has none for it.
     private func ruleSet(of client: MQTTBrokerClient) -> AccessRuleSet? {
         guard let username = client.username else { return self.anonymous }
-        return self.users[ExactName(username)]
+        return self.users[ExactText(username)]
     }
 
     /// Whether a client may publish to a topic, or receive from it.

@@ -5,7 +5,7 @@
     package struct MQTTPasswordEntries: Sendable {
         /// A line as it stands in the file, and the user whom it is about.
         private struct Entry {
-            var user: ExactName?
+            var user: ExactText?
             var line: String
         }
 
@@ -31,7 +31,7 @@
         package init(text: String, path: String) throws(MQTTBrokerError) {
             let lines = TextLines(text, name: "The password file '\(path)'")
             for line in lines {
-                var user: ExactName?
+                var user: ExactText?
                 if case .user(let name, _) = try PasswordLine(line, in: lines) { user = name }
                 self.entries.append(Entry(user: user, line: String(Substring(line.text))))
             }
@@ -57,12 +57,12 @@
         }
 
         /// Whether there is such a user.
-        package func contains(_ user: String) -> Bool { self.entries.contains { $0.user == ExactName(user) } }
+        package func contains(_ user: String) -> Bool { self.entries.contains { $0.user == ExactText(user) } }
 
         /// Sets the password of a user, who is added at the end if new. Takes long, on purpose.
         package mutating func set(_ user: String, password: [UInt8], iterations: Int) throws(MQTTBrokerError) {
             if let problem = Self.problem(inUser: user) { throw MQTTBrokerError(.invalidArgument, problem) }
-            let name = ExactName(user)
+            let name = ExactText(user)
             let entry = try Self.entry(name, password, iterations)
             guard let place = self.entries.firstIndex(where: { $0.user == name }) else {
                 self.entries.append(entry)
@@ -78,7 +78,7 @@
         @discardableResult
         package mutating func remove(_ user: String) -> Bool {
             let count = self.entries.count
-            self.entries.removeAll { $0.user == ExactName(user) }
+            self.entries.removeAll { $0.user == ExactText(user) }
             return self.entries.count < count
         }
 
@@ -103,7 +103,7 @@
         }
 
         private static func entry(
-            _ user: ExactName, _ password: [UInt8], _ iterations: Int
+            _ user: ExactText, _ password: [UInt8], _ iterations: Int
         ) throws(MQTTBrokerError) -> Entry {
             var generator = SystemRandomNumberGenerator()
             let salt = (0..<Self.saltLength).map { _ in UInt8.random(in: .min ... .max, using: &generator) }

@@ -1,4 +1,5 @@
 #if Accounts
+    import CurlewCore
     import CurlewTransport
     public import Logging
     import NIOCore
@@ -65,7 +66,7 @@
         public func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
             guard let username = attempt.client.username else { return .abstain }
             let table = self.table.withLock { $0 }
-            guard let (hash, isKnown) = table.hash(of: ExactName(username)) else {
+            guard let (hash, isKnown) = table.hash(of: ExactText(username)) else {
                 return .deny(.badUserNameOrPassword)
             }
             let password = attempt.password.map { Array($0.readableBytesView) }

@@ -6,7 +6,7 @@
         /// A comment, or nothing.
         case other
         /// A user, and what stands behind the colon: a hash, or in a file that has yet to be upgraded a password.
-        case user(ExactName, String)
+        case user(ExactText, String)
 
         /// - Parameter lines: Where the line is from, for errors.
         init(_ line: TextLines.Line, in lines: TextLines) throws(MQTTBrokerError) {
@@ -22,12 +22,12 @@
                 throw lines.error(line, "there is no user name before the ':'; correct or remove the line.")
             }
             let rest = line.text[line.text.index(after: colon)...]
-            self = .user(ExactName(name), String(Substring(rest)))
+            self = .user(ExactText(name), String(Substring(rest)))
         }
 
         /// The hash of a user's line.
         static func hash(
-            _ text: String, of user: ExactName, _ line: TextLines.Line, in lines: TextLines
+            _ text: String, of user: ExactText, _ line: TextLines.Line, in lines: TextLines
         ) throws(MQTTBrokerError) -> PasswordHash {
             do throws(PasswordHash.Problem) {
                 return try PasswordHash(text: String(Substring(text.utf8[...].trimmingBlanks())))

@@ -1,5 +1,7 @@
+public import CurlewCore
+
 /// A client as the broker knows it: who is at the other end of a connection.
-public struct MQTTBrokerClient: Sendable, Hashable {
+public struct MQTTBrokerClient: Sendable {
     /// The client identifier (MQTT 5.0 section 3.1.3.1), the broker's own if the client left it to the broker.
     public var identifier: String
     /// The user name that the client was authenticated with; `nil` for an anonymous client.
@@ -21,5 +23,20 @@ public struct MQTTBrokerClient: Sendable, Hashable {
         self.version = version
         self.address = address
         self.listener = listener
+    }
+}
+
+extension MQTTBrokerClient: Hashable {
+    /// Whether both are the same; texts are the same when their UTF-8 bytes are.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.identifier.hasSameBytes(as: right.identifier) && left.username.hasSameBytes(as: right.username)
+            && left.version == right.version && left.address == right.address
+            && left.listener.hasSameBytes(as: right.listener)
+    }
+
+    /// Hashes what tells most clients apart.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ExactText(self.identifier))
+        hasher.combine(self.username.map { ExactText($0) })
     }
 }

@@ -15,7 +15,7 @@ final class Journal: Sendable {
         /// The number of the message that was changed last: one that goes to many clients weighs once.
         var lastMessage: UInt64?
         /// Where sessions have ended, until that is stored.
-        var ends: [String: UInt64] = [:]
+        var ends: [ExactText: UInt64] = [:]
         /// Whether a task is at work that commits.
         var isCommitting = false
         /// What is between two tries to commit.
@@ -82,7 +82,7 @@ final class Journal: Sendable {
             guard !state.isOver else { return (state.end - 1, false) }
             self.backlog.count(changes.weight(after: &state.lastMessage))
             state.changes.append(contentsOf: changes)
-            if case .sessionEnded(let client)? = changes.first { state.ends[client] = state.end - 1 }
+            if case .sessionEnded(let client)? = changes.first { state.ends[ExactText(client)] = state.end - 1 }
             return (state.end - 1, state.mustCommit())
         }
         if mustCommit { self.startCommitting() }
@@ -90,7 +90,9 @@ final class Journal: Sendable {
     }
 
     /// Where a session of that identifier has ended, if that is not stored yet; otherwise 0.
-    func end(of clientIdentifier: String) -> UInt64 { self.state.withLock { $0.ends[clientIdentifier] ?? 0 } }
+    func end(of clientIdentifier: String) -> UInt64 {
+        self.state.withLock { $0.ends[ExactText(clientIdentifier)] ?? 0 }
+    }
 
     /// Has what `body` changes be stored all at once, or not at all. Other groups wait meanwhile.
     ///

@@ -4,8 +4,8 @@ public import CurlewCore
 ///
 /// Times are durations since the beginning of 1970 in UTC, for a broker's own clock ends with it.
 public struct MQTTBrokerSnapshot: Sendable, Hashable {
-    /// Sessions by client identifier.
-    public var sessions: [String: Session] = [:]
+    /// Sessions by client identifier, compared byte by byte.
+    public var sessions: [ExactText: Session] = [:]
     /// Retained messages by topic.
     public var retained: [TopicName: Retained] = [:]
 
@@ -160,18 +160,21 @@ extension MQTTBrokerSnapshot {
     /// Makes a change. One that is about a session or a message that there is not does nothing.
     public mutating func apply(_ change: MQTTBrokerChange) {
         switch change {
-        case .session(let about): self.sessions[about.client.identifier, default: Session(about)].about = about
-        case .sessionEnded(let client): self.sessions[client] = nil
+        case .session(let about):
+            self.sessions[ExactText(about.client.identifier), default: Session(about)].about = about
+        case .sessionEnded(let client): self.sessions[ExactText(client)] = nil
         case .subscribed(let client, let subscription):
-            self.sessions[client]?.subscriptions[subscription.filter] = subscription
-        case .unsubscribed(let client, let filter): self.sessions[client]?.subscriptions[filter] = nil
-        case .deliveryAdded(let client, let delivery): self.sessions[client]?.deliveries[delivery.number] = delivery
+            self.sessions[ExactText(client)]?.subscriptions[subscription.filter] = subscription
+        case .unsubscribed(let client, let filter): self.sessions[ExactText(client)]?.subscriptions[filter] = nil
+        case .deliveryAdded(let client, let delivery):
+            self.sessions[ExactText(client)]?.deliveries[delivery.number] = delivery
         case .deliverySent(let client, let number, let packetID):
-            self.sessions[client]?.deliveries[number]?.packetID = packetID
-        case .deliveryReceived(let client, let number): self.sessions[client]?.deliveries[number]?.message = nil
-        case .deliveryRemoved(let client, let number): self.sessions[client]?.deliveries[number] = nil
-        case .received(let client, let packetID): self.sessions[client]?.received.insert(packetID)
-        case .released(let client, let packetID): self.sessions[client]?.received.remove(packetID)
+            self.sessions[ExactText(client)]?.deliveries[number]?.packetID = packetID
+        case .deliveryReceived(let client, let number):
+            self.sessions[ExactText(client)]?.deliveries[number]?.message = nil
+        case .deliveryRemoved(let client, let number): self.sessions[ExactText(client)]?.deliveries[number] = nil
+        case .received(let client, let packetID): self.sessions[ExactText(client)]?.received.insert(packetID)
+        case .released(let client, let packetID): self.sessions[ExactText(client)]?.received.remove(packetID)
         case .retained(let retained): self.retained[retained.message.content.topic] = retained
         case .retainedRemoved(let topic): self.retained[topic] = nil
         }

@@ -1,5 +1,6 @@
 #if Tools
     import CurlewBroker
+    import CurlewCore
 
     /// Makes what judges clients out of the files that a configuration names.
     protocol BrokerAccounts: Sendable {
@@ -19,22 +20,22 @@
     /// Reads each file once, however many listeners name it.
     struct BrokerAccountFiles {
         private let accounts: any BrokerAccounts
-        private var passwords: [String: any MQTTBrokerAuthenticator] = [:]
-        private var access: [String: any MQTTBrokerAuthorizer] = [:]
+        private var passwords: [ExactText: any MQTTBrokerAuthenticator] = [:]
+        private var access: [ExactText: any MQTTBrokerAuthorizer] = [:]
 
         init(_ accounts: any BrokerAccounts) { self.accounts = accounts }
 
         mutating func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
-            if let known = self.passwords[path] { return known }
+            if let known = self.passwords[ExactText(path)] { return known }
             let made = try await self.accounts.passwords(path)
-            self.passwords[path] = made
+            self.passwords[ExactText(path)] = made
             return made
         }
 
         mutating func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
-            if let known = self.access[path] { return known }
+            if let known = self.access[ExactText(path)] { return known }
             let made = try await self.accounts.access(path)
-            self.access[path] = made
+            self.access[ExactText(path)] = made
             return made
         }
 

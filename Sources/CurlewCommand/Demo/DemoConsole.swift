@@ -9,9 +9,9 @@
         private let started = ContinuousClock.now
         private var tally = DemoTally()
         /// The devices of which the last thing heard is that they are there.
-        private var present: Set<String> = []
+        private var present: Set<ExactText> = []
         /// Those that were there before: for them, coming is coming back.
-        private var known: Set<String> = []
+        private var known: Set<ExactText> = []
         /// Set when the last one has gone, once somebody waits for it.
         private var allGone: OneShot<Void>?
 
@@ -55,11 +55,11 @@
 
         private func show(status text: String, of name: String) async throws {
             let status = DemoDevice.Status(rawValue: text)
-            if status == .online { self.present.insert(name) } else { self.present.remove(name) }
+            if status == .online { self.present.insert(ExactText(name)) } else { self.present.remove(ExactText(name)) }
             if self.present.isEmpty { self.allGone?.set(()) }
             let note =
                 switch status {
-                case .online: self.known.insert(name).inserted ? "" : "is back"
+                case .online: self.known.insert(ExactText(name)).inserted ? "" : "is back"
                 case .vanished: "its will, sent by the broker"
                 case .offline, nil: ""
                 }

@@ -86,15 +86,16 @@
             guard form == .exact else {
                 return properties.map { Member(name: Array($0.name.utf8), value: .string($0.value)) }
             }
-            var names: [String] = []
-            var values: [String: [JSONValue]] = [:]
+            var names: [ExactText] = []
+            var values: [ExactText: [JSONValue]] = [:]
             for property in properties {
-                if values[property.name] == nil { names.append(property.name) }
-                values[property.name, default: []].append(.string(property.value))
+                let name = ExactText(property.name)
+                if values[name] == nil { names.append(name) }
+                values[name, default: []].append(.string(property.value))
             }
             return names.map { name in
                 let all = values[name] ?? []
-                return Member(name: Array(name.utf8), value: all.count == 1 ? all[0] : .array(all))
+                return Member(name: Array(name.string.utf8), value: all.count == 1 ? all[0] : .array(all))
             }
         }
     }

@@ -120,11 +120,17 @@ extension Properties {
     public subscript(name: String) -> String? {
         get {
             self.first {
-                if case .userProperty(let property) = $0, property.name == name { property.value } else { nil }
+                if case .userProperty(let property) = $0, property.name.hasSameBytes(as: name) {
+                    property.value
+                } else {
+                    nil
+                }
             }
         }
         set {
-            self.list.removeAll { if case .userProperty(let property) = $0 { property.name == name } else { false } }
+            self.list.removeAll {
+                if case .userProperty(let property) = $0 { property.name.hasSameBytes(as: name) } else { false }
+            }
             if let newValue { self.list.append(.userProperty(UserProperty(name, newValue))) }
         }
     }

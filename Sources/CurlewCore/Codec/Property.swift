@@ -46,3 +46,16 @@ public struct UserProperty: Hashable, Sendable {
         self.value = value
     }
 }
+
+extension UserProperty {
+    /// Whether both have the same UTF-8 bytes.
+    public static func == (left: Self, right: Self) -> Bool {
+        left.name.hasSameBytes(as: right.name) && left.value.hasSameBytes(as: right.value)
+    }
+
+    /// Hashes the UTF-8 bytes.
+    public func hash(into hasher: inout Hasher) {
+        hasher.combine(ExactText(self.name))
+        hasher.combine(ExactText(self.value))
+    }
+}

@@ -1,5 +1,5 @@
 // Topics are compared byte by byte: MQTT forbids the normalisation [MQTT-4.7.3-4] that `String`'s own `==` and `<` perform,
-// under which "é" in one scalar and "é" in two are equal.
+// under which "é" in one scalar and "é" in two are equal. ``ExactText`` does the same for other texts.
 
 /// The bytes with a meaning in topics.
 enum TopicByte {
@@ -19,7 +19,7 @@ extension String {
         return try copy.withUTF8(body)
     }
 
-    func hasSameBytes(as other: String) -> Bool {
+    package func hasSameBytes(as other: String) -> Bool {
         self.withUTF8Bytes { left in other.withUTF8Bytes { right in left.hasSameBytes(as: right) } }
     }
 

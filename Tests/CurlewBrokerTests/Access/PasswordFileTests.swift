@@ -53,12 +53,12 @@
                 try PasswordHash(text: String($0.split(separator: ":", maxSplits: 1)[1]))
             }
             for number in 0..<50 {
-                let name = ExactName("unknown \(number)")
+                let name = ExactText("unknown \(number)")
                 let (first, second) = (try #require(table.hash(of: name)), try #require(table.hash(of: name)))
                 #expect(!first.isKnown && hashes.contains(first.hash))
                 #expect(first.hash == second.hash)
             }
-            #expect(try #require(table.hash(of: ExactName("alice"))) == (hashes[0], true))
+            #expect(try #require(table.hash(of: ExactText("alice"))) == (hashes[0], true))
         }
 
         @Test(
