@@ -26,7 +26,7 @@ extension BrokerSession {
             return .tooLarge
         }
         self.connection?.sendQuota -= 1
-        self.addBytesInFlight(pending.message.byteCount)
+        self.addInFlight(pending)
         self.record(.added(pending, id))
         return .written
     }
@@ -75,12 +75,12 @@ extension BrokerSession {
                 _ = self.removeFirst()
                 continue
             }
-            guard let quota = self.connection?.sendQuota, quota > 0, self.bytesInFlight < self.bounds.inFlightBytes,
+            guard let quota = self.connection?.sendQuota, quota > 0, self.hasRoomInFlight,
                 let id = self.inFlight.insert(.publish(pending, isOnWire: true))
             else { return pumped }
             if self.write(&publication, pending.terms, packetID: id, now: now, into: &out) {
                 self.connection?.sendQuota -= 1
-                self.addBytesInFlight(pending.message.byteCount)
+                self.addInFlight(pending)
                 self.record(.sent(pending.number, id))
                 pumped.written += 1
             } else {
@@ -194,7 +194,7 @@ extension BrokerSession {
                 self.finish(packet.packetID)
                 return .delivered(pending.message.topic, packet.reasonCode)
             }
-            self.addBytesInFlight(-pending.message.byteCount)
+            self.removeInFlight(pending)
             self.release(packet.packetID, pending.number, isOnWire: isOnWire, into: &out)
             self.record(.received(pending.number))
             self.inFlight.moveToSecondLane(packet.packetID)
@@ -228,10 +228,10 @@ extension BrokerSession {
     }
 
     /// Ends an exchange, and gives its place in the window back if it has one on this connection.
-    private mutating func finish(_ id: PacketID) {
+    mutating func finish(_ id: PacketID) {
         switch self.inFlight.remove(id) {
         case .publish(let pending, let isOnWire)?:
-            self.addBytesInFlight(-pending.message.byteCount)
+            self.removeInFlight(pending)
             self.record(.removed(pending.number))
             if isOnWire { self.connection?.sendQuota += 1 }
         case .release(let number, let isOnWire)?:

@@ -75,7 +75,7 @@ extension BrokerSession {
             switch (one.message, one.packetID) {
             case (let message?, let id?):
                 let pending = Pending(message: message, terms: one.terms, number: one.number)
-                self.addBytesInFlight(message.byteCount)
+                self.addInFlight(pending)
                 inFlight.append((id, .publish(pending, isOnWire: false), .first))
             case (let message?, nil):
                 self.append(Pending(message: message, terms: one.terms, number: one.number))

@@ -19,11 +19,14 @@ package struct BrokerSession: Sendable {
         package var dropsOldest: Bool
         /// How long a client that acknowledges too slowly may take to show progress, while those who publish to it wait; zero if they never do.
         package var patience: Duration
+        /// Whether the bounds in bytes count payloads alone, and not all that a message takes in memory.
+        package var countsPayloads: Bool
 
         package init(
             inFlightMessages: Int = 1000, inFlightBytes: Int = .max, queuedMessages: Int = 10_000,
             queuedBytes: Int = 64 << 20,
-            queuesAtMostOnce: Bool = false, dropsOldest: Bool = false, patience: Duration = .seconds(1)
+            queuesAtMostOnce: Bool = false, dropsOldest: Bool = false, patience: Duration = .seconds(1),
+            countsPayloads: Bool = false
         ) {
             self.inFlightMessages = inFlightMessages
             self.inFlightBytes = inFlightBytes
@@ -32,6 +35,12 @@ package struct BrokerSession: Sendable {
             self.queuesAtMostOnce = queuesAtMostOnce
             self.dropsOldest = dropsOldest
             self.patience = patience
+            self.countsPayloads = countsPayloads
+        }
+
+        /// What a message counts for in the bounds.
+        func size(of pending: Pending) -> Int {
+            self.countsPayloads ? pending.message.payload.readableBytes : pending.weight
         }
     }
 
@@ -93,9 +102,13 @@ package struct BrokerSession: Sendable {
     package var bounds: Bounds
     var inFlight = InFlightTable<Sent>()
     package private(set) var bytesInFlight = 0
-    private var queue = Deque<Pending>()
+    /// The same as the bounds count it.
+    private var sizeInFlight = 0
+    private(set) var queue = Deque<Pending>()
     /// What waits in the queue weighs so much.
     package private(set) var queuedBytes = 0
+    /// The same as the bounds count it.
+    private var queuedSize = 0
     /// Nothing in the queue expires before that.
     private var firstExpiry: Timestamp?
     /// How many of the queue are of QoS 0, and how many bytes these are.
@@ -139,7 +152,7 @@ package struct BrokerSession: Sendable {
         guard let connection else { return false }
         if qos == .atMostOnce { return self.queuedAtMostOnce.messages == 0 }
         return connection.sendQuota > 0 && self.queue.isEmpty && connection.resends.isEmpty
-            && self.bytesInFlight < self.bounds.inFlightBytes
+            && self.hasRoomInFlight
     }
 
     /// Whether ``pump(limit:now:into:)`` would write something.
@@ -148,7 +161,7 @@ package struct BrokerSession: Sendable {
         if !connection.resends.isEmpty { return connection.sendQuota > 0 }
         guard let first = self.queue.first else { return false }
         return first.terms.qos == .atMostOnce
-            || connection.sendQuota > 0 && self.bytesInFlight < self.bounds.inFlightBytes
+            || connection.sendQuota > 0 && self.hasRoomInFlight
     }
 
     // MARK: Connections
@@ -251,7 +264,7 @@ package struct BrokerSession: Sendable {
         // What is not acknowledged never takes all the room of what is.
         if isAtMostOnce, self.isConnected, !self.bounds.dropsOldest, self.isHalfFull { return .queueFull }
         let pending = Pending(message: self.message(&publication), terms: terms, number: self.makeNumber(terms.qos))
-        guard pending.weight <= self.bounds.queuedBytes else { return .queueFull }
+        guard self.bounds.size(of: pending) <= self.bounds.queuedBytes else { return .queueFull }
         var replaced = 0
         let needed = pending.weight + pending.message.slack
         if needed > room || self.isFull(for: pending) {
@@ -281,20 +294,22 @@ package struct BrokerSession: Sendable {
         self.queue.append(pending)
         self.peak = max(self.peak, self.queue.count)
         self.queuedBytes += pending.weight
+        self.queuedSize += self.bounds.size(of: pending)
         if pending.terms.qos == .atMostOnce {
             self.queuedAtMostOnce.messages += 1
-            self.queuedAtMostOnce.bytes += pending.weight
+            self.queuedAtMostOnce.bytes += self.bounds.size(of: pending)
         }
         if let expiry = pending.message.expiresAt { self.firstExpiry = min(self.firstExpiry ?? expiry, expiry) }
     }
 
     private func isFull(for pending: Pending) -> Bool {
-        self.queue.count >= self.bounds.queuedMessages || self.queuedBytes > self.bounds.queuedBytes - pending.weight
+        self.queue.count >= self.bounds.queuedMessages
+            || self.queuedSize > self.bounds.queuedBytes - self.bounds.size(of: pending)
     }
 
     /// Whether half of the queue is taken, or of its bytes.
     private var isHalfFull: Bool {
-        self.queue.count >= max(1, self.bounds.queuedMessages / 2) || self.queuedBytes >= self.bounds.queuedBytes / 2
+        self.queue.count >= max(1, self.bounds.queuedMessages / 2) || self.queuedSize >= self.bounds.queuedBytes / 2
     }
 
     /// Makes room by what nobody will get any more [MQTT-3.3.2-5]. Looks through the queue only when something has expired since
@@ -306,15 +321,16 @@ package struct BrokerSession: Sendable {
     }
 
     /// Keeps of the queue what `isKept` says.
-    private mutating func keep(_ isKept: (Pending) -> Bool) {
+    mutating func keep(_ isKept: (Pending) -> Bool) {
         if self.changes != nil {
             for pending in self.queue where !isKept(pending) { self.record(.removed(pending.number)) }
         }
         self.queue.removeAll { !isKept($0) }
         self.queuedBytes = self.queue.reduce(0) { $0 + $1.weight }
+        self.queuedSize = self.queue.reduce(0) { $0 + self.bounds.size(of: $1) }
         let atMostOnce = self.queue.lazy.filter { $0.terms.qos == .atMostOnce }
         self.queuedAtMostOnce = Backpressure.Load(
-            messages: atMostOnce.count, bytes: atMostOnce.reduce(0) { $0 + $1.weight })
+            messages: atMostOnce.count, bytes: atMostOnce.reduce(0) { $0 + self.bounds.size(of: $1) })
         self.shrink()
     }
 
@@ -323,9 +339,10 @@ package struct BrokerSession: Sendable {
     mutating func removeFirst() -> Pending? {
         guard let first = self.queue.popFirst() else { return nil }
         self.queuedBytes -= first.weight
+        self.queuedSize -= self.bounds.size(of: first)
         if first.terms.qos == .atMostOnce {
             self.queuedAtMostOnce.messages -= 1
-            self.queuedAtMostOnce.bytes -= first.weight
+            self.queuedAtMostOnce.bytes -= self.bounds.size(of: first)
         }
         if self.queue.isEmpty { self.shrink() }
         return first
@@ -346,7 +363,7 @@ package struct BrokerSession: Sendable {
     var backlog: Backpressure.Load {
         Backpressure.Load(
             messages: self.queue.count - self.queuedAtMostOnce.messages,
-            bytes: self.queuedBytes - self.queuedAtMostOnce.bytes)
+            bytes: self.queuedSize - self.queuedAtMostOnce.bytes)
     }
 
     private var capacity: Backpressure.Load {
@@ -362,8 +379,8 @@ package struct BrokerSession: Sendable {
         case .queued, .queueFull, .queuedInPlaceOf: break
         case .written, .notKept, .tooLarge: return nil
         }
-        let isRoomier = room >= self.bounds.queuedBytes - self.queuedBytes
-        let bytes = isRoomier ? self.bounds.queuedBytes : self.queuedBytes + room
+        let isRoomier = room >= self.bounds.queuedBytes - self.queuedSize
+        let bytes = isRoomier ? self.bounds.queuedBytes : self.queuedSize + room
         return self.backpressure.queued(
             self.backlog, capacity: Backpressure.Load(messages: self.bounds.queuedMessages, bytes: bytes), now: now)
     }
@@ -384,5 +401,20 @@ package struct BrokerSession: Sendable {
 
     // MARK: In flight
 
-    mutating func addBytesInFlight(_ count: Int) { self.bytesInFlight += count }
+    /// Whether messages in flight leave room for another one.
+    var hasRoomInFlight: Bool { self.sizeInFlight < self.bounds.inFlightBytes }
+
+    mutating func addInFlight(_ pending: Pending) {
+        self.bytesInFlight += pending.message.byteCount
+        self.sizeInFlight += self.sizeInFlight(of: pending)
+    }
+
+    mutating func removeInFlight(_ pending: Pending) {
+        self.bytesInFlight -= pending.message.byteCount
+        self.sizeInFlight -= self.sizeInFlight(of: pending)
+    }
+
+    private func sizeInFlight(of pending: Pending) -> Int {
+        self.bounds.countsPayloads ? pending.message.payload.readableBytes : pending.message.byteCount
+    }
 }

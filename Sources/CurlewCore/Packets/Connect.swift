@@ -13,6 +13,8 @@ package struct Connect: Equatable, Sendable {
     package var password: ByteBuffer?
     package var will: Will?
     package var properties: Properties
+    /// Whether the client says that it is a bridge, as mosquitto does: by the highest bit of the protocol level, before 5.0.
+    package var isBridge = false
 
     package init(
         version: ProtocolVersion = .v5_0, cleanStart: Bool = true, keepAlive: UInt16 = 60, clientIdentifier: String,
@@ -74,7 +76,7 @@ private struct ConnectFlags: OptionSet {
 
 extension Connect {
     init(from reader: inout PacketReader) throws(DecodingError) {
-        let version = try Self.version(&reader)
+        let (version, isBridge) = try Self.version(&reader)
         reader.version = version
         let flags = ConnectFlags(rawValue: try reader.byte())
         guard !flags.contains(.reserved) else { throw .reservedBits(.connect) }  // [MQTT-3.1.2-3]
@@ -87,6 +89,7 @@ extension Connect {
             version: version, cleanStart: flags.contains(.cleanStart), keepAlive: keepAlive,
             clientIdentifier: try reader.text(), properties: properties
         )
+        self.isBridge = isBridge
         // In this order. [MQTT-3.1.3-1]
         self.will = try Self.will(flags, &reader)
         if flags.contains(.username), !Self.isMissing(&reader) { self.username = try reader.text() }
@@ -98,14 +101,20 @@ extension Connect {
     /// before.
     private static func isMissing(_ reader: inout PacketReader) -> Bool { reader.version == .v3_1 && reader.isAtEnd }
 
-    private static func version(_ reader: inout PacketReader) throws(DecodingError) -> ProtocolVersion {
+    /// The bit of the protocol level by which mosquitto's bridges say what they are; unknown to the standard.
+    private static let bridgeBit: UInt8 = 0x80
+
+    private static func version(
+        _ reader: inout PacketReader
+    ) throws(DecodingError) -> (version: ProtocolVersion, isBridge: Bool) {
         let name = try reader.text()
         guard name == "MQTT" || name == "MQIsdp" else { throw .protocolName }
         let level = try reader.byte()
-        guard let version = ProtocolVersion(rawValue: level), version.protocolName == name else {
-            throw .protocolVersion(level)
-        }
-        return version
+        let isBridge = level & Self.bridgeBit != 0
+        guard let version = ProtocolVersion(rawValue: level & ~Self.bridgeBit), version.protocolName == name,
+            !isBridge || version < .v5_0
+        else { throw .protocolVersion(level) }
+        return (version, isBridge)
     }
 
     private static func will(_ flags: ConnectFlags, _ reader: inout PacketReader) throws(DecodingError) -> Will? {
@@ -134,7 +143,7 @@ extension Connect {
         let remaining = try self.remainingLength(sizes)
         buffer.writePacket(PacketType.connect.firstByte, remaining: remaining) { writer in
             writer.write(text: self.version.protocolName)
-            writer.write(self.version.rawValue)
+            writer.write(self.version.rawValue | (self.isBridge ? Self.bridgeBit : 0))
             writer.write(self.flags.rawValue)
             writer.write(self.keepAlive)
             writer.write(self.properties, contentSize: sizes.own, version: self.version)

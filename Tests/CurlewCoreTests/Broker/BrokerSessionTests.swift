@@ -289,6 +289,58 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedBytes < 3000)
     }
 
+    @Test("Bounds in bytes may count payloads alone")
+    func payloadBounds() throws {
+        var scene = Scene(.init(inFlightBytes: 16, queuedBytes: 16, countsPayloads: true))
+        for _ in 1...2 { #expect(try scene.deliver("12345678", .atLeastOnce) == .written) }
+        for _ in 1...2 { #expect(try scene.deliver("12345678", .atLeastOnce) == .queued) }
+        #expect(try scene.deliver("1", .atLeastOnce) == .queueFull)
+        #expect(scene.session.receivedPuback(try acknowledgement(1)) != .nothing)
+        scene.pump()
+        #expect(try scene.publishes().count == 3)
+    }
+
+    @Test("Messages that the client may not receive any more are given up, queued or to be written again")
+    func revoke() throws {
+        var scene = Scene { $0.receiveMaximum = 3 }
+        try scene.deliver("on its way", .atLeastOnce, topic: "a")
+        try scene.deliver("on its way", .exactlyOnce, topic: "a")
+        try scene.deliver("allowed", .atLeastOnce, topic: "b")
+        try scene.deliver("waits", .atLeastOnce, topic: "a")
+        try scene.deliver("waits", .atLeastOnce, topic: "b")
+        _ = try scene.sent()
+        #expect(scene.session.topicsToWrite == ["a", "b"])
+        scene.session.disconnected()
+        let revoked = scene.session.revoke(["a"])
+        #expect(revoked.dropped.map(\.string) == ["a", "a", "a"])
+        #expect(revoked.orphans.isEmpty)
+        scene.connect()
+        scene.pump()
+        let sent = try scene.sent()
+        // The client may remember the identifier of the message at QoS 2, until it is released.
+        #expect(sent.first == .pubrel(try acknowledgement(2)))
+        #expect(
+            sent.dropFirst().map { if case .publish(let publish) = $0 { String(buffer: publish.payload) } else { "" } }
+                == ["allowed", "waits"])
+        #expect(scene.session.receivedPubcomp(try acknowledgement(2)) == .nothing)
+        #expect(scene.session.receivedPuback(try acknowledgement(3)) != .nothing)
+        #expect(scene.session.messagesInFlight == 1)
+    }
+
+    @Test("Messages on the wire are not taken back, and those of shared subscriptions go to others")
+    func revokeConnected() throws {
+        var scene = Scene { $0.receiveMaximum = 1 }
+        let group = try TopicFilter("$share/g/a")
+        try scene.deliver("on its way", .atLeastOnce, topic: "a", group: group)
+        try scene.deliver("waits", .atLeastOnce, topic: "a", group: group)
+        #expect(scene.session.topicsToWrite == ["a"])
+        let revoked = scene.session.revoke(["a"])
+        #expect(revoked.dropped.isEmpty)
+        #expect(revoked.orphans.map { String(buffer: $0.1.payload) } == ["waits"])
+        #expect(scene.session.messagesInFlight == 1)
+        #expect(scene.session.queuedBytes == 0)
+    }
+
     @Test("Messages of the same topic and QoS leave in order, however slow the connection is [MQTT-4.6.0-5]")
     func order() throws {
         var scene = Scene { $0.receiveMaximum = 3 }

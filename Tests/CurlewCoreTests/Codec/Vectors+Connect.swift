@@ -167,8 +167,16 @@ extension Vector {
             .error(.protocolVersion(3))
         ),
         Vector(
-            "CONNECT of a mosquitto bridge, whose level has a private bit", .all, from: .client,
-            [0x10, 12, 0, 4, "MQTT", 0x84, 2, 0, 60, 0, 0], .error(.protocolVersion(0x84))
+            "CONNECT of a mosquitto bridge, whose level has a private bit", [.v3_1_1], from: .client,
+            [0x10, 13, 0, 4, "MQTT", 0x84, 2, 0, 60, 0, 1, "b"], .packet(.connect(Self.bridge(.v3_1_1)))
+        ),
+        Vector(
+            "CONNECT of a mosquitto bridge that speaks 3.1", [.v3_1], from: .client,
+            [0x10, 15, 0, 6, "MQIsdp", 0x83, 2, 0, 60, 0, 1, "b"], .packet(.connect(Self.bridge(.v3_1)))
+        ),
+        Vector(
+            "CONNECT of 5.0 with the private bit of bridges", .all, from: .client,
+            [0x10, 13, 0, 4, "MQTT", 0x85, 2, 0, 60, 0, 0, 0], .error(.protocolVersion(0x85))
         ),
         // [MQTT-3.1.2-3]
         Vector(
@@ -322,4 +330,12 @@ extension Vector {
         ),
         Vector("CONNACK from a client", .all, from: .client, [0x20, 2, 0, 0], .error(.unexpectedPacket(.connack))),
     ]
+}
+
+extension Vector {
+    private static func bridge(_ version: ProtocolVersion) -> Connect {
+        var connect = Connect(version: version, clientIdentifier: "b")
+        connect.isBridge = true
+        return connect
+    }
 }
