@@ -68,7 +68,7 @@ extension MQTTBroker {
         return messages
     }
 
-    /// Disconnects a client; its session stays as the client has asked for.
+    /// Disconnects a client; its session stays as the client has asked for. What the client has sent by now counts first.
     ///
     /// - Parameters:
     ///   - clientIdentifier: The client.
@@ -81,7 +81,7 @@ extension MQTTBroker {
         guard let session = self.engine.sessions[clientIdentifier],
             let connection = session.state.withLock({ $0.connection })
         else { return false }
-        connection.execute { $0.close(reason, "The server's administrator has closed the connection.") }
+        connection.execute { $0.settleAndClose(reason, "The server's administrator has closed the connection.") }
         return true
     }
 

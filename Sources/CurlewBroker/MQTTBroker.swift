@@ -42,11 +42,11 @@ public actor MQTTBroker {
     private var phase = Phase.idle
     /// Whether to stop as soon as it has started.
     private var isStopWanted = false
-    private var sockets: [SocketListener] = []
+    var sockets: [SocketListener] = []
     private var inMemory: [(InMemoryNetwork, Endpoint)] = []
     /// What goes on all the time: the ticks of the loops, and the topics below `$SYS`.
     private var housekeeping: [Task<Void, Never>] = []
-    private var rules: [ClientRules] = []
+    var rules: [ClientRules] = []
     /// Where it listens; empty unless it runs.
     public private(set) var listeners: [BoundListener] = []
     /// One for each event loop, once it runs.
@@ -75,6 +75,7 @@ public actor MQTTBroker {
             try await self.startWorkers()
             let listeners = self.engine.configuration.listeners
             self.rules = listeners.map { ClientRules($0, of: self.engine.configuration) }
+            for rules in self.rules { try rules.checkUsernames() }
             try await self.restore()
             for (listener, rules) in zip(listeners, self.rules) { try await self.listen(listener, rules) }
         } catch {
@@ -238,7 +239,7 @@ public actor MQTTBroker {
         for worker in self.workers.all {
             worker.eventLoop.execute {
                 for connection in Array(worker.onLoop.connections.values) {
-                    connection.close(.serverShuttingDown, "The server is shutting down.")
+                    connection.settleAndClose(.serverShuttingDown, "The server is shutting down.")
                 }
             }
         }
@@ -270,38 +271,6 @@ public actor MQTTBroker {
         self.sockets = []
         self.inMemory = []
         self.listeners = []
-    }
-
-    /// Reads files anew: those of certificates and keys, for the connections that come from now on, and those of authenticators and
-    /// authorizers. Then looks again at what clients have subscribed to: a subscription that is no longer allowed ends.
-    ///
-    /// - Throws: What is wrong with files that cannot be read or understood, all in one ``MQTTBrokerError``; the former content of these
-    ///   stays in force, and all others count.
-    public func reload() async throws {
-        var faults: [any Error] = []
-        for socket in self.sockets {
-            do throws(TransportError) { try socket.reloadCertificates() } catch { faults.append(error) }
-        }
-        var reloaded: Set<ObjectIdentifier> = []
-        for rules in self.rules {
-            for authenticator in rules.authenticators where Self.isFirst(authenticator, &reloaded) {
-                do { try await authenticator.reload() } catch { faults.append(error) }
-            }
-            for authorizer in rules.authorizers where Self.isFirst(authorizer, &reloaded) {
-                do { try await authorizer.reload() } catch { faults.append(error) }
-            }
-        }
-        if let worker = self.workers.all.first {
-            try await worker.eventLoop.submit { [engine] in engine.recheckSubscriptions(on: worker) }.get()
-        }
-        guard let first = faults.first else { return }
-        throw MQTTBrokerError(
-            .invalidConfiguration, faults.map { "\($0)" }.joined(separator: " "), cause: first)
-    }
-
-    private static func isFirst(_ hook: Any, _ seen: inout Set<ObjectIdentifier>) -> Bool {
-        guard type(of: hook) is AnyClass else { return true }
-        return seen.insert(ObjectIdentifier(hook as AnyObject)).inserted
     }
 
     /// Throws unless the broker runs.

@@ -8,6 +8,8 @@ package final class InMemoryLink: Link {
         /// Present from the opening to the close.
         var owner: (any LinkHandler)?
         var isReading = true
+        /// How many bytes are still handed over although reading is off.
+        var drained = 0
         /// What has come while reading was off.
         var unread: CircularBuffer<ByteBuffer> = []
         /// What we have written and the other end has not yet read.
@@ -51,6 +53,16 @@ package final class InMemoryLink: Link {
         self.state.value.isReading = isOn
         // In a task of its own, so that the owner is not called from within its own call.
         if isOn { self.eventLoop.execute { self.readOn() } }
+    }
+
+    package func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {
+        // What the other end has written waits in tasks before this one.
+        self.eventLoop.execute {
+            self.state.value.drained = maximum
+            self.readOn()
+            self.state.value.drained = 0
+            body()
+        }
     }
 
     package func closeAfterWrites(within limit: Duration) {
@@ -108,11 +120,12 @@ package final class InMemoryLink: Link {
 
     /// Hands over what has come, and then the end of it.
     private func readOn() {
-        guard self.state.value.isReading, let owner = self.state.value.owner else { return }
+        guard self.reads, let owner = self.state.value.owner else { return }
         var count = 0
-        while self.state.value.isReading, self.state.value.owner != nil, !self.state.value.unread.isEmpty {
+        while self.reads, self.state.value.owner != nil, !self.state.value.unread.isEmpty {
             let bytes = self.state.value.unread.removeFirst()
             count += bytes.readableBytes
+            self.state.value.drained -= min(self.state.value.drained, bytes.readableBytes)
             if !self.state.value.isClosing { owner.linkRead(bytes) }
         }
         if count > 0 {
@@ -121,6 +134,8 @@ package final class InMemoryLink: Link {
         }
         if self.state.value.hasEnded, self.state.value.unread.isEmpty { self.finish(nil) }
     }
+
+    private var reads: Bool { self.state.value.isReading || self.state.value.drained > 0 }
 
     private func updateWritability() {
         let state = self.state.value

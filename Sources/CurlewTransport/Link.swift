@@ -13,6 +13,10 @@ package protocol Link: AnyObject, Sendable {
     /// The certificate that the peer has presented and TLS has verified, in DER; `nil` if there is none.
     var peerCertificate: [UInt8]? { get }
 
+    /// Whether what the peer proved itself by in the TLS handshake would still do, after the listener has read its files again: the authority
+    /// of its certificate, or its pre-shared key. `true` where it proved nothing; on the event loop only.
+    var isStillTrusted: Bool { get }
+
     /// Whether another write would be taken without piling up; on the event loop only.
     ///
     /// A write is never refused for it. Whoever ignores it pays with memory.
@@ -32,6 +36,15 @@ package protocol Link: AnyObject, Sendable {
     /// Turns reading on (as it is at the start) or off, so that the peer feels back-pressure; on the event loop only.
     func setReading(_ isOn: Bool)
 
+    /// Hands the owner what the peer has sent and this machine has received by now, then calls `body`; on the event loop.
+    ///
+    /// Reads although reading is turned off. `body` is called exactly once, in a task of its own, even if the link closes meanwhile.
+    ///
+    /// - Parameters:
+    ///   - maximum: How many bytes to hand over. The last read may exceed it.
+    ///   - limit: How long to wait for bytes that have arrived.
+    func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void)
+
     /// Lets what was written leave, tells the peer that no more will come, and closes when the peer has closed too or when
     /// `limit` has passed, whichever is first; on the event loop only.
     ///
@@ -46,6 +59,11 @@ extension Link {
     package var peerCertificate: [UInt8]? { nil }
     package var isLocal: Bool { false }
     package var overhead: Int { 0 }
+    package var isStillTrusted: Bool { true }
+
+    package func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {
+        self.eventLoop.execute(body)
+    }
 }
 
 /// The owner of a link. All calls come on the link's event loop.

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOPosix
 import NIOSSL
 import NIOTLS
 
@@ -10,10 +11,14 @@ final class SocketLink: Link {
     let overhead: Int
     private let channel: any Channel
     private let handler: NIOLoopBound<SocketLinkHandler>
+    /// What the peer proved itself by, on the side of a listener.
+    private let trust: PeerTrust?
 
     fileprivate init(
-        channel: any Channel, peer: String, peerCertificate: [UInt8]?, isSecure: Bool, handler: SocketLinkHandler
+        channel: any Channel, peer: String, peerCertificate: [UInt8]?, isSecure: Bool, trust: PeerTrust?,
+        handler: SocketLinkHandler
     ) {
+        self.trust = trust
         self.eventLoop = channel.eventLoop
         self.peer = peer
         self.peerCertificate = peerCertificate
@@ -27,6 +32,8 @@ final class SocketLink: Link {
 
     var isLocal: Bool { self.channel.remoteAddress?.isLocal ?? false }
 
+    var isStillTrusted: Bool { self.trust?.isValid(hasCertificate: self.peerCertificate != nil) ?? true }
+
     var isWritable: Bool { self.channel.isWritable }
 
     var unsentBytes: Int {
@@ -37,6 +44,10 @@ final class SocketLink: Link {
     func write(_ bytes: ByteBuffer) { self.handler.value.write(bytes) }
 
     func setReading(_ isOn: Bool) { self.handler.value.setReading(isOn) }
+
+    func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {
+        self.handler.value.drain(atMost: maximum, within: limit, then: body)
+    }
 
     func closeAfterWrites(within limit: Duration) { self.handler.value.closeAfterWrites(within: limit) }
 
@@ -51,6 +62,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private let peer: String
     /// Explains failures of TLS; `nil` on a plain connection.
     private let tls: TLSDiagnosis?
+    private let trust: PeerTrust?
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
     /// Completes when the link is open or cannot be opened; `nil` from then on.
     private var opened: EventLoopPromise<Void>?
@@ -61,6 +73,10 @@ final class SocketLinkHandler: ChannelInboundHandler {
     /// The first thing that went wrong; what follows it is a consequence.
     private var failure: TransportError?
     private var isClosing = false
+    /// Whether the owner wants to read.
+    private var wantsReading = true
+    /// Present while bytes that have arrived are read, whether or not the owner wants to.
+    private var draining: Draining?
     /// What the round of reads that is under way has brought so far.
     private var bytesInRead = 0
     /// Whether the kernel has yet to be told to acknowledge what was read.
@@ -72,11 +88,12 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private static let handshakeTime = TimeAmount.seconds(10)
 
     init(
-        peer: String, tls: TLSDiagnosis?, opened: EventLoopPromise<Void>?,
+        peer: String, tls: TLSDiagnosis?, trust: PeerTrust? = nil, opened: EventLoopPromise<Void>?,
         makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.peer = peer
         self.tls = tls
+        self.trust = trust
         self.opened = opened
         self.makeOwner = makeOwner
     }
@@ -111,8 +128,59 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func setReading(_ isOn: Bool) {
         guard let context = self.context, !self.isClosing else { return }
+        self.wantsReading = isOn
+        if self.draining == nil { self.setAutomaticReading(isOn, context) }
+    }
+
+    private func setAutomaticReading(_ isOn: Bool, _ context: ChannelHandlerContext) {
         // A channel refuses options only once it is closed, and then there is nothing to read.
         try? context.channel.syncOptions?.setOption(.autoRead, value: isOn)
+    }
+
+    /// The reading of what has arrived, for those who wait for it.
+    private struct Draining {
+        /// How many bytes may still be read.
+        var left: Int
+        let deadline: Scheduled<Void>
+        var bodies: [@Sendable () -> Void]
+    }
+
+    func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {
+        guard let context = self.context else { return body() }
+        guard !self.isClosing, self.owner != nil, Self.hasUnreadBytes(context) else {
+            return context.eventLoop.execute(body)
+        }
+        guard self.draining == nil else {
+            self.draining?.bodies.append(body)
+            return
+        }
+        let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+        let deadline = context.eventLoop.scheduleTask(in: TimeAmount(limit)) { handler.value.finishDraining() }
+        self.draining = Draining(left: maximum, deadline: deadline, bodies: [body])
+        self.setAutomaticReading(true, context)
+    }
+
+    /// Whether bytes, or the end of the stream, wait in the kernel.
+    private static func hasUnreadBytes(_ context: ChannelHandlerContext) -> Bool {
+        // Throws once the channel is closed, and then nothing can be read.
+        let hasUnread = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self, SocketOptions.hasUnreadBytes)
+        return hasUnread.flatMap { $0 } ?? false
+    }
+
+    private func continueDraining(_ context: ChannelHandlerContext, read count: Int) {
+        guard self.draining != nil else { return }
+        self.draining?.left -= count
+        if self.draining?.left ?? 0 <= 0 || !Self.hasUnreadBytes(context) { self.finishDraining() }
+    }
+
+    private func finishDraining() {
+        guard let draining = self.draining else { return }
+        self.draining = nil
+        draining.deadline.cancel()
+        guard let context = self.context else { return draining.bodies.forEach { $0() } }
+        if !self.isClosing { self.setAutomaticReading(self.wantsReading, context) }
+        for body in draining.bodies { context.eventLoop.execute(body) }
     }
 
     func closeAfterWrites(within limit: Duration) {
@@ -120,6 +188,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
         // Reading goes on, so that the peer's own close is seen; so it must be on.
         self.setReading(true)
         self.isClosing = true
+        self.finishDraining()
         let channel = context.channel
         self.closeDeadline = context.eventLoop.scheduleTask(in: TimeAmount(limit)) { channel.close(promise: nil) }
         // Half-closing, not closing: a close while the peer is still sending would reset the connection, and with it destroy
@@ -171,7 +240,9 @@ final class SocketLinkHandler: ChannelInboundHandler {
         guard let owner = self.owner, !self.isClosing else { return }
         owner.linkReadCompleted()
         if self.bytesInRead < SocketOptions.smallRead { self.acknowledgeSoon(context) }
+        let count = self.bytesInRead
         self.bytesInRead = 0
+        self.continueDraining(context, read: count)
     }
 
     /// Has the kernel acknowledge what was read, unless an answer does so: an acknowledgement of its own would take longer than
@@ -221,6 +292,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
                     ?? TransportError(
                         code: .connectionLost, message: "\(self.peer) closed the connection before it was ready.")))
         owner?.linkClosed(self.failure)
+        self.finishDraining()
     }
 
     private func open(_ context: ChannelHandlerContext) {
@@ -234,6 +306,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.owner = self.makeOwner(
             SocketLink(
                 channel: context.channel, peer: self.peer, peerCertificate: certificate, isSecure: self.tls != nil,
+                trust: self.trust,
                 handler: self))
         self.finishOpening(.success(()))
     }

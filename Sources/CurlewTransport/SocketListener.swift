@@ -1,7 +1,7 @@
+package import CurlewCore
 package import NIOCore
 import NIOPosix
 import NIOSSL
-import Synchronization
 
 #if canImport(Darwin)
     import Darwin
@@ -42,12 +42,17 @@ package struct SocketListener: Sendable {
             .socketLinkOptions()
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let material = tls?.material
+                    let trust = tls.flatMap { tls in material.map { PeerTrust(tls, $0) } }
                     let link = SocketLinkHandler(
                         peer: channel.remoteAddress?.hostAndPort ?? "unknown",
-                        tls: tls.map { _ in .ofServer }, opened: nil, makeOwner: accept)
-                    if let tls {
+                        tls: tls.map { _ in .ofServer }, trust: trust, opened: nil, makeOwner: accept)
+                    if let material, let trust {
                         try link.takeHandshake(from: handshakes)
-                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls.context))
+                        if material.usesPreSharedKeys {
+                            try channel.pipeline.syncOperations.addHandler(HandshakeWatch(trust))
+                        }
+                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: material.context))
                     }
                     try channel.pipeline.syncOperations.addHandler(link)
                 }
@@ -89,25 +94,6 @@ extension TransportError {
     }
 }
 
-/// What a listener's new connections do TLS with.
-private final class ListenerTLS: Sendable {
-    private let settings: TLSServerSettings
-    /// Guards what was made of the files when they were last read.
-    private let current: Mutex<NIOSSLContext>
-
-    init(_ settings: TLSServerSettings) throws(TransportError) {
-        self.settings = settings
-        self.current = Mutex(try settings.makeContext())
-    }
-
-    var context: NIOSSLContext { self.current.withLock { $0 } }
-
-    func reload() throws(TransportError) {
-        let context = try self.settings.makeContext()
-        self.current.withLock { $0 = context }
-    }
-}
-
 /// How a listener does TLS.
 package struct TLSServerSettings: Sendable {
     /// The listener's certificate and key; not needed with pre-shared keys.
@@ -116,7 +102,9 @@ package struct TLSServerSettings: Sendable {
     package var clientTrustRoots: TLSSettings.TrustRoots?
     package var requiresClientCertificate = true
     /// Keys by identity. If there are any, nothing else is accepted.
-    package var preSharedKeys: [String: [UInt8]] = [:]
+    package var preSharedKeys: [ExactText: [UInt8]] = [:]
+    /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.
+    package var preSharedKeySource: (@Sendable () throws -> [ExactText: [UInt8]])?
     /// What clients are told to choose their key by.
     package var preSharedKeyHint: String?
     package var applicationProtocols: [String] = []
@@ -129,7 +117,8 @@ package struct TLSServerSettings: Sendable {
         self.certificate = certificate
     }
 
-    fileprivate func makeContext() throws(TransportError) -> NIOSSLContext {
+    /// Reads the files, and makes of them what connections are accepted with.
+    func load() throws(TransportError) -> ListenerTLS.Material {
         var configuration = TLSConfiguration.makePreSharedKeyConfiguration()
         try configuration.apply(
             minimumVersion: self.minimumVersion, applicationProtocols: self.applicationProtocols)
@@ -138,20 +127,34 @@ package struct TLSServerSettings: Sendable {
             configuration.cipherSuiteValues = try CipherSuites.named(self.cipherSuites)
         }
         if let certificate { try configuration.apply(certificate, named: "server") }
+        var authorities: Set<NIOSSLCertificate>?
         if let clientTrustRoots {
-            configuration.trustRoots = try clientTrustRoots.load(as: "The authorities trusted for clients")
+            let roots = try clientTrustRoots.load(as: "The authorities trusted for clients")
+            if case .certificates(let certificates) = roots { authorities = Set(certificates) }
+            configuration.trustRoots = roots
             configuration.certificateVerification =
                 self.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
         }
-        if !self.preSharedKeys.isEmpty {
+        let keys = try self.loadPreSharedKeys()
+        let usesPreSharedKeys = !keys.isEmpty || self.preSharedKeySource != nil
+        if usesPreSharedKeys {
             configuration.limitToPreSharedKeys()
             configuration.pskHint = self.preSharedKeyHint
-            configuration.pskServerProvider = { [keys = self.preSharedKeys] context in
-                guard let key = keys[context.clientIdentity] else { throw NIOSSLError.noCertificateToValidate }
+            configuration.pskServerProvider = { context in
+                let identity = ExactText(context.clientIdentity)
+                guard let key = keys[identity] else { throw NIOSSLError.noCertificateToValidate }
+                HandshakeWatch.noteIdentity(identity)
                 return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key))
             }
         }
-        return try NIOSSLContext(explaining: configuration, certificate: self.certificate)
+        return ListenerTLS.Material(
+            context: try NIOSSLContext(explaining: configuration, certificate: self.certificate),
+            authorities: authorities, preSharedKeys: keys, usesPreSharedKeys: usesPreSharedKeys)
+    }
+
+    private func loadPreSharedKeys() throws(TransportError) -> [ExactText: [UInt8]] {
+        guard let source = self.preSharedKeySource else { return self.preSharedKeys }
+        do { return try source() } catch { throw .invalidConfiguration("\(error)", cause: error) }
     }
 }
 

@@ -1,7 +1,9 @@
 import NIOCore
 import NIOPosix
 
-#if canImport(Glibc)
+#if canImport(Darwin)
+    import Darwin
+#elseif canImport(Glibc)
     import Glibc
 #elseif canImport(Musl)
     import Musl
@@ -24,6 +26,13 @@ enum SocketOptions {
 
     /// A read below this is one of a conversation, not of a stream.
     static let smallRead = 4096
+
+    /// Whether a read of the socket would return bytes, the end of the stream or an error, rather than having to wait.
+    static func hasUnreadBytes(_ socket: NIOBSDSocket.Handle) -> Bool {
+        var byte: UInt8 = 0
+        let count = recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
+        return count >= 0 || ![EAGAIN, EWOULDBLOCK, EINTR].contains(errno)
+    }
 
     /// Has the kernel acknowledge what was read without waiting for something to send along.
     ///

@@ -139,12 +139,13 @@ struct HostileWireTests {
             #expect(try await peer.deliver("x", to: "$SYS/broker/uptime") == .notAuthorized)
             #expect(try await peer.deliver("x", to: "$SYS/broker/uptime", qos: .exactlyOnce) == .notAuthorized)
             try await watcher.expectNothing()
-            let forger = try await peers.open()
             let topic = try TopicName("$SYS/broker/uptime")
-            try await forger.send(
-                .connect(Connect(clientIdentifier: "f", will: .init(topic: topic, payload: ByteBuffer(string: "x")))))
-            guard case .connack(let ack)? = try await forger.receiveEnd() else { throw PeerError.closed }
-            #expect(ack.reasonCode == .notAuthorized)
+            let forger = try await peers.connect("f") {
+                $0.will = Connect.Will(topic: topic, payload: ByteBuffer(string: "x"))
+            }
+            forger.close()
+            while peers.broker.clients.count > 2 { await Task.yield() }
+            try await watcher.expectNothing()
         }
     }
 
@@ -238,26 +239,41 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A client identifier with a session is not given to another user")
-    func foreignSession() async throws {
-        struct Names: MQTTBrokerAuthenticator {
-            func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
-                attempt.client.username == nil ? .abstain : .allow
+    @Test(
+        "A client that takes no packet as long as CONNACK is let go [MQTT-3.1.2-24]", arguments: [2, 4, 12] as [UInt32])
+    func noRoomForConnack(maximum: UInt32) async throws {
+        try await withPeers { peers in
+            let peer = try await peers.open()
+            try await peer.send(
+                .connect(
+                    Connect(clientIdentifier: "small", properties: Properties([.maximumPacketSize(maximum)]))))
+            let end = try await peer.receiveEnd()
+            if maximum > 4 {
+                guard case .connack(let ack)? = end else { throw PeerError.closed }
+                #expect(ack.reasonCode == .packetTooLarge)
+            } else {
+                #expect(end == nil)
             }
+            #expect(peers.broker.sessions.isEmpty)
         }
-        try await withPeers {
-            $0.authenticators = [Names()]
-        } _: { peers in
-            let alice = try await peers.connect("shared") {
-                $0.username = "alice"
-                $0.properties = Properties([.sessionExpiryInterval(100)])
+    }
+
+    @Test("A client that takes no packet as long as the answer that it waits for is let go [MQTT-3.1.2-24]")
+    func noRoomForSuback() async throws {
+        try await withPeers { peers in
+            let peer = try await peers.connect("small") { $0.properties = Properties([.maximumPacketSize(40)]) }
+            let subscriptions = try (0..<50).map {
+                Subscribe.Subscription(try TopicFilter("t/\($0)"), SubscriptionOptions())
             }
-            let mallory = try await peers.open()
-            try await mallory.send(
-                .connect(Connect(cleanStart: false, clientIdentifier: "shared", username: "mallory")))
-            guard case .connack(let ack)? = try await mallory.receiveEnd() else { throw PeerError.closed }
-            #expect(ack.reasonCode == .clientIdentifierNotValid)
-            try await alice.expectNothing()
+            try await peer.send(.subscribe(Subscribe(try #require(PacketID(1)), subscriptions)))
+            guard case .disconnect(let end)? = try await peer.receiveEnd() else { throw PeerError.closed }
+            #expect(end.reasonCode == .packetTooLarge)
+        }
+    }
+
+    @Test("A client that gives no name is let in nowhere but where that is allowed")
+    func nameless() async throws {
+        try await withPeers({ $0.authenticators = [AnyName()] }) { peers in
             let nobody = try await peers.open()
             try await nobody.send(.connect(Connect(clientIdentifier: "nobody")))
             guard case .connack(let refusal)? = try await nobody.receiveEnd() else { throw PeerError.closed }

@@ -16,6 +16,8 @@ final class Probe: LinkHandler, Sendable {
     private let events: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
     private let closeCount = Mutex(0)
+    /// What was read and not taken by `takeRead()`.
+    private let unread = Mutex("")
 
     init(_ link: any Link, echoes: Bool = false) {
         self.link = link
@@ -24,6 +26,7 @@ final class Probe: LinkHandler, Sendable {
     }
 
     func linkRead(_ bytes: ByteBuffer) {
+        self.unread.withLock { $0 += String(buffer: bytes) }
         self.continuation.yield(.read(bytes))
         if self.echoes { self.link.write(bytes) }
     }
@@ -47,6 +50,14 @@ final class Probe: LinkHandler, Sendable {
     @discardableResult
     func onLoop<Result: Sendable>(_ body: @escaping @Sendable (any Link) -> Result) async throws -> Result {
         try await self.link.eventLoop.submit { [link] in body(link) }.get()
+    }
+
+    /// What was read since the last time, without waiting.
+    func takeRead() -> String {
+        self.unread.withLock { text in
+            defer { text = "" }
+            return text
+        }
     }
 
     func nextEvent() async -> Event? {

@@ -41,6 +41,46 @@ struct SocketLinkTests {
         }
     }
 
+    @Test(
+        "What has arrived is handed over on demand though reading is off, and nothing more", arguments: Carrier.allCases
+    )
+    func drain(carrier: Carrier) async throws {
+        try await self.withPair(carrier) { near, far in
+            try await far.onLoop { $0.setReading(false) }
+            // More than one read brings.
+            let text = String(repeating: "curlew ", count: 5000)
+            try await near.write(text)
+            #expect(await self.drain(far, until: text.utf8.count) == text)
+            try await near.write("later")
+            try await far.onLoop { $0.setReading(true) }
+            #expect(await far.read(text.utf8.count + 5).hasSuffix("later"))
+        }
+    }
+
+    @Test("The end of what has arrived is told before the drain is over", arguments: Carrier.allCases)
+    func drainToEnd(carrier: Carrier) async throws {
+        try await self.withPair(carrier) { near, far in
+            try await far.onLoop { $0.setReading(false) }
+            try await near.write("bye")
+            near.link.close()
+            #expect(await self.drain(far, until: 3) == "bye")
+        }
+    }
+
+    /// Drains a link, again until so much has come: on a busy machine, bytes take a moment from one socket to the other.
+    private func drain(_ probe: Probe, until count: Int) async -> String {
+        var text = ""
+        while text.utf8.count < count {
+            await withCheckedContinuation { continuation in
+                probe.link.eventLoop.execute {
+                    probe.link.drain(atMost: 1 << 20, within: .seconds(5)) { continuation.resume() }
+                }
+            }
+            text += probe.takeRead()
+        }
+        return text
+    }
+
     @Test("A host name with several addresses is tried until one answers")
     func hostName() async throws {
         try await withListener(accepted: Accepted(echoes: true)) { port, _ in

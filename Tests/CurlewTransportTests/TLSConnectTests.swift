@@ -1,6 +1,8 @@
+import CurlewCore
 import CurlewTransport
 import Foundation
 import NIOCore
+import Synchronization
 import Testing
 
 @Suite("A TLS connection", .timeLimit(.minutes(1)))
@@ -145,6 +147,62 @@ struct TLSConnectTests {
         var client = TLSSettings()
         client.preSharedKey = TLSSettings.PreSharedKey(identity: "sensor", key: [1, 2, 3, 4])
         #expect(try await self.roundTrip(server, client) == nil)
+    }
+
+    // MARK: Trust that ends
+
+    /// Connects a client, reloads, and tells whether its connection is still trusted.
+    private func isTrusted(
+        _ settings: TLSServerSettings, _ client: TLSSettings, afterReload change: () throws -> Void
+    ) async throws -> Bool {
+        let accepted = Accepted()
+        let listener = try await SocketListener.bind(tls: settings) { accepted.accept($0) }
+        let near = try await SocketConnector(tls: client).probe(
+            Endpoint(host: "localhost", port: listener.port, security: .tls))
+        let far = try await accepted.next()
+        #expect(try await far.onLoop { $0.isStillTrusted })
+        try change()
+        try listener.reloadCertificates()
+        let isTrusted = try await far.onLoop { $0.isStillTrusted }
+        near.link.close()
+        await listener.close()
+        return isTrusted
+    }
+
+    @Test(
+        "A client whose pre-shared key is gone or changed is trusted no longer",
+        arguments: [("a", true), ("b", false), ("c", false)])
+    func preSharedKeyReload(identity: String, isTrusted: Bool) async throws {
+        let keys = Mutex<[ExactText: [UInt8]]>(["a": [1, 2], "b": [3, 4], "c": [5, 6]])
+        var server = TLSServerSettings()
+        server.preSharedKeySource = { keys.withLock { $0 } }
+        let key = keys.withLock { $0[ExactText(identity)] ?? [] }
+        var client = TLSSettings()
+        client.preSharedKey = TLSSettings.PreSharedKey(identity: identity, key: key)
+        let outcome = try await self.isTrusted(server, client) {
+            keys.withLock {
+                $0["b"] = nil
+                $0["c"] = [7, 8]
+                $0["d"] = [9]
+            }
+        }
+        #expect(outcome == isTrusted)
+    }
+
+    @Test("Clients with certificates are trusted as long as no authority is taken away", arguments: [true, false])
+    func authorityReload(isTakenAway: Bool) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appending(path: "ca.pem")
+        let (own, other) = (try Data(Fixture.bytes("ca.pem")), try Data(Fixture.bytes("other-ca.pem")))
+        try own.write(to: file)
+        let server = Fixture.server { $0.clientTrustRoots = .file(file.path) }
+        let client = Fixture.client { $0.clientCertificate = Fixture.pair("client") }
+        let outcome = try await self.isTrusted(server, client) {
+            try (isTakenAway ? other : own + other).write(to: file)
+        }
+        #expect(outcome == !isTakenAway)
     }
 
     @Test("Only the insecure options accept what is wrong")

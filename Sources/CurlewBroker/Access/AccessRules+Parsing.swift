@@ -20,17 +20,24 @@ extension AccessRules {
                     throw lines.error(line, "'user' is not followed by a name; write 'user NAME'.")
                 }
                 user = ExactText(String(Substring(rest)))
+                self.noteUsername(line)
             case "topic":
                 let rule = try Self.rule(word, rest, line, lines)
                 self.add(rule.filter, rule.rights, for: user)
             case "pattern":
                 let rule = try Self.rule(word, rest, line, lines)
-                self.add(AccessPattern(rule.filter, rule.rights))
+                let pattern = AccessPattern(rule.filter, rule.rights)
+                if pattern.usesUsername { self.noteUsername(line) }
+                self.add(pattern)
             default:
                 throw lines.error(
                     line, "'\(word.printable)' is not known; a line begins with 'user', 'topic', 'pattern' or '#'.")
             }
         }
+    }
+
+    private mutating func noteUsername(_ line: TextLines.Line) {
+        if self.firstOfUsernames == nil { self.firstOfUsernames = (line.number, String(Substring(line.text))) }
     }
 
     private static let access: [String: AccessRights] = [

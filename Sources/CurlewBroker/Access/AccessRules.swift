@@ -8,6 +8,8 @@ struct AccessRules: Sendable {
     /// Patterns without a placeholder, which say the same to everybody.
     private var everybody = AccessRuleSet()
     private var patterns: [AccessPattern] = []
+    /// The first line that is about user names: its number, and what stands there.
+    var firstOfUsernames: (line: Int, text: String)?
 
     /// - Parameter user: `nil` for clients without a user name.
     mutating func add(_ filter: TopicFilter, _ rights: AccessRights, for user: ExactText?) {

@@ -49,6 +49,17 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
         self.rules = Mutex(Rules(try AccessRules(text, name: "The access rules")))
     }
 
+    /// The first rule that is about user names, as the beginning of a sentence that says where it stands; `nil` if there is none.
+    package var usernameRule: String? {
+        self.rules.withLock { $0 }.value.usernameRule(in: self.file?.name ?? "The access rules")
+    }
+
+    /// Refuses rules that are about user names, for a listener at which no client has one.
+    func checkUsernames(listenerWithoutUsernames listener: String) throws(MQTTBrokerError) {
+        guard let usernameRule else { return }
+        throw .neverApplies(usernameRule, listener)
+    }
+
     private static func load(_ file: SettingsFile) async throws(MQTTBrokerError) -> Rules {
         try await file.load { text throws(MQTTBrokerError) in Rules(try AccessRules(text, name: file.name)) }
     }
@@ -72,8 +83,32 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
     ///
     /// - Throws: ``MQTTBrokerError`` as at the beginning; the rules that were read before stay in force.
     public func reload() async throws(MQTTBrokerError) {
+        try await self.reload(listenerWithoutUsernames: nil)
+    }
+
+    /// Reads the file anew.
+    ///
+    /// - Parameter listener: A listener at which no client has a user name, so that rules about them are an error.
+    func reload(listenerWithoutUsernames listener: String?) async throws(MQTTBrokerError) {
         guard let file else { return }
         let rules = try await Self.load(file)
+        if let listener, let rule = rules.value.usernameRule(in: file.name) { throw .neverApplies(rule, listener) }
         self.rules.withLock { $0 = rules }
+    }
+}
+
+extension AccessRules {
+    /// - Parameter name: What the file is called, at the beginning of a sentence.
+    fileprivate func usernameRule(in name: String) -> String? {
+        self.firstOfUsernames.map { "\(name), line \($0.line): '\($0.text.printable)'" }
+    }
+}
+
+extension MQTTBrokerError {
+    fileprivate static func neverApplies(_ rule: String, _ listener: String) -> Self {
+        Self(
+            .invalidConfiguration,
+            "\(rule) never applies, since nobody verifies user names at the listener \(listener); give a password file, or trust "
+                + "unverified user names.")
     }
 }

@@ -69,16 +69,26 @@
             guard let (hash, isKnown) = table.hash(of: ExactText(username)) else {
                 return .deny(.badUserNameOrPassword)
             }
-            let password = attempt.password.map { Array($0.readableBytesView) }
+            // An empty password lets nobody in, even if that is what was hashed. Hashing it all the same keeps the time from telling.
+            let password = attempt.password.map { Array($0.readableBytesView) } ?? []
             do throws(WorkQueue.Refusal) {
-                let isRight = try await self.work.run { hash.verifies(password ?? []) }
-                return isRight && isKnown && password != nil ? .allow : .deny(.badUserNameOrPassword)
+                let isRight = try await self.work.run { hash.verifies(password) }
+                return isRight && isKnown && !password.isEmpty ? .allow : .deny(.badUserNameOrPassword)
             } catch {
                 switch error {
                 case .full: return .deny(.serverBusy)
                 case .cancelled: throw CancellationError()
                 }
             }
+        }
+
+        /// Tells whether the file has the user, and with which hash.
+        public func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus {
+            guard let username = client.username else { return .notTracked }
+            guard let (hash, isKnown) = self.table.withLock({ $0 }).hash(of: ExactText(username)), isKnown else {
+                return .unknownUser
+            }
+            return .known(version: hash.salt + hash.hash)
         }
 
         /// Reads the file anew; does nothing where there is none.

@@ -33,6 +33,9 @@ extension MQTTBrokerConfiguration {
         /// How long a publisher at QoS 1 or 2 waits at the most for subscribers that make progress but cannot keep up; its next messages are
         /// processed after that in any case. Zero to never wait, and drop what a full queue cannot take. Default: 1 s.
         public var maximumPublisherDelay: Duration = .seconds(1)
+        /// Whether ``maximumInFlightBytes`` and ``maximumQueuedBytes`` count payloads alone, as mosquitto does, and not all that messages take
+        /// in memory. Default: `false`.
+        public var countsPayloadsOnly = false
         /// The highest QoS (MQTT 5.0 section 3.2.2.3.4). Default: 2.
         public var maximumQoS = QoS.exactlyOnce
         /// The highest topic alias that a client may use, 0 for none (MQTT 5.0 section 3.2.2.3.8). Default: 16.
@@ -108,11 +111,32 @@ extension MQTTBrokerConfiguration {
         public var responseInformationPrefix: String?
         /// Another server that refused or disconnected clients are told of (MQTT 5.0 section 4.11). Default: none.
         public var serverReference: String?
+        /// What happens when a client connects with an identifier whose session belongs to another user. Default:
+        /// ``IdentifierConflict/replaceSession``.
+        public var identifierConflict = IdentifierConflict.replaceSession
+        /// Whether a reload ends the sessions of users who no longer exist. Default: `true`; otherwise they last as long as their clients have
+        /// asked for.
+        public var endsSessionsOfRemovedUsers = true
         /// How long a graceful shutdown waits for clients to take what is written to them. Default: 5 s.
         public var shutdownTimeout: Duration = .seconds(5)
 
         /// The default behaviour.
         public init() {}
+
+        /// What happens when a client connects with an identifier whose session belongs to another user.
+        ///
+        /// No client ever gets the messages of another user. What differs is who can keep an identifier from whom. Tie identifiers to users
+        /// with ``Listener/usesUsernameAsClientIdentifier`` where users are not to disturb each other.
+        public enum IdentifierConflict: Sendable, Hashable {
+            /// The session of the other user ends, with its connection and its queue, and the client gets a new one. Any client that may connect
+            /// can disconnect any other, as with mosquitto.
+            case replaceSession
+            /// As ``replaceSession``, but a client without a user name does not end the session of a user: it is refused with *client
+            /// identifier not valid*.
+            case replaceUnlessAnonymous
+            /// The client is refused with *client identifier not valid* as long as the session exists: who comes first keeps the identifier.
+            case refuseClient
+        }
 
         /// What goes when a queue is full.
         public enum Overflow: Sendable, Hashable {

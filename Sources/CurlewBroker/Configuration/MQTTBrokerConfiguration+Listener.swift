@@ -1,3 +1,4 @@
+package import CurlewCore
 public import CurlewTransport
 
 extension MQTTBrokerConfiguration {
@@ -58,8 +59,13 @@ extension MQTTBrokerConfiguration {
         public var maximumQoS: QoS?
         /// The highest topic alias that clients of this listener may use; `nil` for the broker's.
         public var topicAliasMaximum: UInt16?
-        /// Whether the client identifier is replaced by the authenticated user name.
+        /// Whether the client identifier is replaced by the authenticated user name. A client without one is refused with *not authorized*.
+        /// Needs an authenticator or ``trustsUnverifiedUsernames``. Default: `false`.
         public var usesUsernameAsClientIdentifier = false
+        /// Whether user names are believed although no authenticator verifies them. Default: `false`, such names are dropped.
+        ///
+        /// Gives up: that a user name means anything. Whoever can connect can use any name, and has that user's rights.
+        public var trustsUnverifiedUsernames = false
         /// Whether clients of this listener may leave their identifiers to the broker; `nil` for the broker's
         /// ``Behaviour/assignsClientIdentifiers``.
         public var assignsClientIdentifiers: Bool?
@@ -95,7 +101,9 @@ extension MQTTBrokerConfiguration {
         /// Whether a client without a certificate is refused. Default: `true`; of no effect without ``clientAuthorities``.
         public var requiresClientCertificate = true
         /// Keys by identity (RFC 4279); if there are any, nothing else is accepted.
-        package var preSharedKeys: [String: [UInt8]] = [:]
+        package var preSharedKeys: [ExactText: [UInt8]] = [:]
+        /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.
+        package var preSharedKeySource: (@Sendable () throws -> [ExactText: [UInt8]])?
         /// What clients are told to choose their key by (RFC 4279 section 5.2). Default: nothing.
         package var preSharedKeyHint: String?
         /// The names of cipher suites that are accepted up to TLS 1.2, as OpenSSL or IANA call them; empty for SwiftNIO's choice.

@@ -7,6 +7,7 @@ extension MQTTBrokerConfiguration.TLS {
         settings.clientTrustRoots = self.clientAuthorities
         settings.requiresClientCertificate = self.requiresClientCertificate
         settings.preSharedKeys = self.preSharedKeys
+        settings.preSharedKeySource = self.preSharedKeySource
         settings.preSharedKeyHint = self.preSharedKeyHint
         settings.cipherSuites = self.cipherSuites
         settings.minimumVersion = self.minimumVersion

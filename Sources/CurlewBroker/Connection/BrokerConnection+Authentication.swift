@@ -5,7 +5,7 @@ import NIOCore
 // Enhanced authentication: challenge and response, at CONNECT and later (MQTT 5.0 section 4.12).
 extension BrokerConnection {
     func beginExchange(_ method: String, _ attempt: MQTTConnectionAttempt) {
-        guard let authenticator = self.rules.enhancedAuthenticators.first(where: { $0.method == method })
+        guard let authenticator = self.rules.enhancedAuthenticators.first(where: { $0.method.hasSameBytes(as: method) })
         else {
             // [MQTT-4.12.0-1]
             return self.refuse(.badAuthenticationMethod, "The server does not know that authentication method.")
@@ -16,7 +16,9 @@ extension BrokerConnection {
 
     /// AUTH: the next step, or a new authentication of a connected client.
     func receivedAuth(_ packet: Auth) {
-        guard let method = self.admitted?.authenticationMethod, packet.properties.authenticationMethod == method else {
+        guard let method = self.admitted?.authenticationMethod,
+            packet.properties.authenticationMethod.hasSameBytes(as: method)
+        else {
             // [MQTT-4.12.1-1] and section 4.12: AUTH belongs to a CONNECT with the same method.
             return self.close(.protocolError, "AUTH names another authentication method than CONNECT.")
         }
@@ -24,7 +26,7 @@ extension BrokerConnection {
         case (.connected, .reauthenticate) where self.exchange == nil && !self.isAuthenticating:
             guard
                 let authenticator = self.rules.enhancedAuthenticators.first(where: {
-                    $0.method == method
+                    $0.method.hasSameBytes(as: method)
                 })
             else { return self.close(.badAuthenticationMethod, "The server does not know that authentication method.") }
             self.exchange = authenticator.begin(
@@ -67,7 +69,12 @@ extension BrokerConnection {
                 self.process()
             }
         case .allow(let username, let data):
-            guard self.phase == .connecting else { return self.sendAuth(.success, method, data) }
+            guard self.phase == .connecting else {
+                guard username.hasSameBytes(as: self.client.username) else {
+                    return self.close(.notAuthorized, "The client has authenticated again as another user.")
+                }
+                return self.sendAuth(.success, method, data)
+            }
             self.client.username = username
             self.admitted?.authenticationData = data
             self.prepare()

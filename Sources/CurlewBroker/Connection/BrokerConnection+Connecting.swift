@@ -15,6 +15,9 @@ extension BrokerConnection {
         self.client.version = connect.version
         self.client.identifier = connect.clientIdentifier
         self.client.username = connect.username
+        self.claimed = self.client
+        self.isBridge = connect.isBridge
+        self.connectNumber = self.engine.makeConnectNumber()
         self.phase = .connecting
         guard self.engine.hasMemory(for: connect) else {
             return self.refuse(.serverBusy, "The server's memory is full; try again a little later.")
@@ -39,6 +42,7 @@ extension BrokerConnection {
     private func authenticate(password: ByteBuffer?) {
         let attempt = MQTTConnectionAttempt(
             client: self.client, password: password, certificate: self.certificate, isLocal: self.link.isLocal)
+        self.noteCredentials()
         if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
         let (rules, handle, logger) = (self.rules, self.handle, self.engine.logger)
@@ -66,7 +70,7 @@ extension BrokerConnection {
         case .deny(let code):
             self.refuse(code.isFailure ? code : .notAuthorized, "The client is not allowed to connect.")
         case .abstain:
-            // A name that nobody has verified is worth nothing; where names are verified, it is wrong.
+            // A name that nobody has verified is worth nothing, unless the listener believes it; where names are verified, it is wrong.
             guard self.client.username == nil || self.rules.authenticators.isEmpty,
                 self.rules.allowsAnonymous(isLocal: self.link.isLocal)
             else {
@@ -74,7 +78,7 @@ extension BrokerConnection {
                     self.client.username == nil ? .notAuthorized : .badUserNameOrPassword,
                     "The client is not allowed to connect.")
             }
-            self.client.username = nil
+            if !self.rules.trustsUsernames { self.client.username = nil }
             self.prepare()
         }
     }
@@ -83,23 +87,53 @@ extension BrokerConnection {
 
     /// The client may connect: what remains is its identifier, its will and its session.
     func prepare() {
-        guard let admitted else { return }
-        if self.rules.usesUsernameAsClientIdentifier, let username = self.client.username, !username.isEmpty {
+        guard var admitted else { return }
+        if self.rules.usesUsernameAsClientIdentifier {
+            guard let username = self.client.username, !username.isEmpty else {
+                return self.refuse(
+                    .notAuthorized,
+                    "The client identifier is the user name here, and the client gives no user name that is verified.")
+            }
             self.client.identifier = username
+            if !admitted.clientIdentifier.isEmpty { admitted.clientIdentifier = username }
         } else if admitted.clientIdentifier.isEmpty {
             self.client.identifier = self.engine.makeClientIdentifier(self.rules.assignedIdentifierPrefix)
         }
-        if let will = admitted.will,
-            will.topic.isReserved || !self.rules.allows(self.client, .publish(will.topic))
-        {
-            return self.refuse(.notAuthorized, "The client is not allowed to publish its will.")
+        if let will = admitted.will, !self.mayPublish(will) {
+            guard will.topic.isReserved else {
+                return self.refuse(.notAuthorized, "The client is not allowed to publish its will.")
+            }
+            // A bridge of mosquitto that is refused for the will that it has by default never connects.
+            self.engine.logger.notice(
+                "a will is left out: the client may not publish below $SYS",
+                metadata: self.metadata.merging(["topic": "\(will.topic.string.printable)"]) { $1 })
+            admitted.will = nil
+        }
+        self.admitted = admitted
+        guard self.fitted(.connack(self.acceptance(of: admitted, isResumed: true))) != nil else {
+            // [MQTT-3.1.2-24]: nothing can be said to such a client, and so it cannot be served.
+            return self.refuse(.packetTooLarge, "The client's Maximum Packet Size leaves no room for CONNACK.")
         }
         self.attach()
+    }
+
+    private func mayPublish(_ will: Connect.Will) -> Bool {
+        will.topic.isForClients && self.rules.allows(self.client, .publish(will.topic))
+    }
+
+    private func acceptance(of admitted: Admission.Admitted, isResumed: Bool) -> ConnAck {
+        self.rules.terms.accept(
+            admitted, sessionPresent: isResumed,
+            assignedIdentifier: admitted.clientIdentifier.isEmpty ? self.client.identifier : nil,
+            authenticationData: admitted.authenticationData)
     }
 
     /// Takes the session of the client's identifier, after the connection that has it now has gone [MQTT-3.1.4-3].
     private func attach() {
         guard self.phase == .connecting, let admitted else { return }
+        guard self.link.isStillTrusted, self.hasValidCredentials() else {
+            return self.refuse(.notAuthorized, "The client's right to connect has changed meanwhile; connect again.")
+        }
         let (engine, client, rules) = (self.engine, self.client, self.rules)
         let isKept = admitted.sessionExpiry != .atDisconnect
         let found = engine.sessions.findOrInsert(
@@ -110,18 +144,35 @@ extension BrokerConnection {
         guard let session = found else {
             return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
         }
-        switch session.acquire(self.handle, for: client) {
+        let conflict = engine.configuration.behaviour.identifierConflict
+        switch session.acquire(self.handle, number: self.connectNumber, for: client, conflict: conflict) {
         case .over:
             // It is about to leave the registry, if it is still there.
             engine.sessions.remove(session)
             self.attach()
         case .foreign:
             self.refuse(.clientIdentifierNotValid, "The client identifier belongs to the session of another user.")
+        case .foreignAway:
+            engine.logger.notice(
+                "a session was ended: another user has connected with its client identifier", metadata: self.metadata)
+            // It ends only if its client has not come back meanwhile; then its connection has to go first.
+            engine.end(session, onlyIfAway: true, on: self.worker)
+            self.attach()
+        case .superseded:
+            // Its client may have given up meanwhile, and come back as the one that has the session now.
+            self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [handle] in
+                handle.onLoop?.attachAgainAsLast()
+            }
         case .occupied(let other):
             let handle = self.handle
+            let attachAgain: @Sendable () -> Void = { handle.execute { $0.attach() } }
             other.worker.eventLoop.execute {
-                other.onLoop?.close(.sessionTakenOver, "Another connection uses the same client identifier.")
-                handle.execute { $0.attach() }
+                guard let connection = other.onLoop else { return attachAgain() }
+                // What it has said counts before: a DISCONNECT that has arrived ends it without its will [MQTT-3.14.4-3].
+                connection.settle {
+                    other.onLoop?.close(.sessionTakenOver, "Another connection uses the same client identifier.")
+                    attachAgain()
+                }
             }
         case .acquired(let incoming):
             if admitted.cleanStart, session.state.withLock({ $0.hasBeenUsed }) {  // [MQTT-3.1.2-4]
@@ -133,10 +184,24 @@ extension BrokerConnection {
         }
     }
 
+    private func attachAgainAsLast() {
+        guard self.phase == .connecting else { return }
+        self.connectNumber = self.engine.makeConnectNumber()
+        self.attach()
+    }
+
     private func begin(
         _ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted
     ) {
         self.engine.cancelDeadlines(of: session)
+        let mustRecheck = session.state.withLock { state in
+            if state.rules !== self.rules { state.rulesVersion = nil }
+            state.client = self.client
+            state.rules = self.rules
+            return state.hasBeenUsed
+        }
+        // The rules may be others than when the client subscribed and the messages began to wait.
+        if mustRecheck { self.engine.recheck(session, on: self.worker) }
         self.session = session
         self.incoming = incoming
         self.incoming.connected(receiveMaximum: admitted.version == .v5_0 ? self.rules.terms.receiveMaximum : nil)
@@ -144,12 +209,12 @@ extension BrokerConnection {
         self.phase = .connected
         self.lastRead = self.engine.clock.now()
         _ = self.worker.onLoop.takeChange()
-        let (isResumed, isOther) = session.state.withLock { state in
-            let isOther = state.rules !== self.rules
+        let isResumed = session.state.withLock { state in
             defer { state.hasBeenUsed = true }
             self.retained = CurlewCore.exchange(&state.retained, with: PendingRetained())
-            state.client = self.client
-            state.rules = self.rules
+            state.claimed = self.claimed
+            state.authenticationMethod = admitted.authenticationMethod
+            state.credentials = self.credentials
             state.expiry = admitted.sessionExpiry
             state.will = self.admitted?.will.map(PendingWill.init)
             self.admitted?.will = nil
@@ -161,18 +226,12 @@ extension BrokerConnection {
             self.engine.recordSession(&state, on: self.worker)
             state.countNames()
             self.engine.account(&state, of: session, isExact: true)
-            return (state.hasBeenUsed, isOther)
+            return state.hasBeenUsed
         }
         session.isConnected.store(true, ordering: .relaxed)
         let count = self.engine.connectedClients.wrappingAdd(1, ordering: .relaxed).newValue
         self.engine.maximumOfConnectedClients.max(count, ordering: .relaxed)
-        if isResumed, isOther { self.engine.forgetRoutes() }
-        self.reply(
-            .connack(
-                self.rules.terms.accept(
-                    admitted, sessionPresent: isResumed,
-                    assignedIdentifier: admitted.clientIdentifier.isEmpty ? self.client.identifier : nil,
-                    authenticationData: admitted.authenticationData)))
+        self.reply(.connack(self.acceptance(of: admitted, isResumed: isResumed)))
         self.admitted?.authenticationData = nil
         self.engine.logger.debug("client connected", metadata: self.metadata)
         self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))

@@ -50,7 +50,7 @@ extension BrokerConnection {
     private func publish(
         _ packet: consuming Publish, topic: TopicName, with change: MQTTBrokerChange? = nil, now: Timestamp
     ) -> ReasonCode {
-        guard let session, !topic.isReserved, self.mayPublish(to: topic) else { return .notAuthorized }
+        guard let session, topic.isForClients, self.mayPublish(to: topic) else { return .notAuthorized }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
         let published = self.engine.publish(
             packet, topic: topic, from: publisher, holding: self.handle, with: change, on: self.worker, now: now)
@@ -141,4 +141,9 @@ extension BrokerConnection {
 extension TopicName {
     /// Whether it is the broker's own, for the broker alone to publish (section 4.7.2).
     var isReserved: Bool { self.string.utf8.starts(with: "$SYS/".utf8) }
+
+    /// Whether clients may publish to it, if nothing else forbids it: mosquitto's bridges tell below `$SYS` whether they are there.
+    var isForClients: Bool { !self.isReserved || Self.bridgeStates?.matches(self) == true }
+
+    private static let bridgeStates = try? TopicFilter("$SYS/broker/connection/+/state")
 }

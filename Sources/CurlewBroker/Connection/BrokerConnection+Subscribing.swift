@@ -53,6 +53,11 @@ extension BrokerConnection {
         else { return .quotaExceeded }
         var options = subscription.options
         options.qos = min(options.qos, self.rules.terms.maximumQoS)
+        if self.isBridge {
+            // So that messages do not go in circles, and retained ones stay retained on the other side, as mosquitto does it.
+            options.noLocal = true
+            options.retainAsPublished = true
+        }
         let grant = SubscriptionIndex<Subscriber>.Grant(options, identifier: identifier)
         let limits = self.engine.configuration.limits
         let hasRoom = session.state.withLock { state in

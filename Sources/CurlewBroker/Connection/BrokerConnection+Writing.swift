@@ -6,16 +6,19 @@ import Synchronization
 extension BrokerConnection {
     /// Adds an answer to those that leave at the end of this round.
     func reply(_ packet: Packet) {
-        let packet = self.version == .v5_0 ? self.fitted(packet) : packet
+        let fitting = self.version == .v5_0 ? self.fitted(packet) : packet
         // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-27].
-        guard let packet, (try? packet.encode(into: &self.replies, version: self.version)) != nil else { return }
+        guard let fitting, (try? fitting.encode(into: &self.replies, version: self.version)) != nil else {
+            return self.couldNotAnswer(packet)
+        }
         self.worker.counters.messagesSent.count()
         self.flushSoon()
     }
 
     /// The packet with a reason code that it can have, and without the words that make it larger than the client accepts
     /// [MQTT-3.2.2-19] [MQTT-3.14.2-3].
-    private func fitted(_ packet: Packet) -> Packet? {
+    func fitted(_ packet: Packet) -> Packet? {
+        guard self.version == .v5_0 else { return packet }
         var packet = packet
         packet.fitReasonCode()
         guard let maximum = self.maximumPacketSize else { return packet }
@@ -23,6 +26,14 @@ extension BrokerConnection {
         packet.removeWords()
         guard let size = try? packet.encodedSize(version: .v5_0), size <= Int(maximum) else { return nil }
         return packet
+    }
+
+    /// A client that never gets the answer that it waits for is better off without the connection.
+    private func couldNotAnswer(_ packet: Packet) {
+        switch packet {
+        case .connack, .disconnect: break
+        default: self.close(.packetTooLarge, "\(packet.type) would be larger than the client's Maximum Packet Size.")
+        }
     }
 
     /// Sends the last packet of a connection, at once and after what waits.

@@ -72,6 +72,16 @@ final class BrokerConnection: LinkHandler {
     var restedUntil: Timestamp
 
     // From CONNECT on.
+    /// What the client has said about itself, before it was known who it is.
+    var claimed: MQTTBrokerClient
+    /// What the authenticators knew about that when they were asked.
+    var credentials: [MQTTCredentialStatus] = []
+    /// The version of the rules by which the client's right to be connected was checked last.
+    private var checkedVersion = 0
+    /// The order of CONNECT packets: of two connections with the same identifier, the one with the higher number counts.
+    var connectNumber: UInt64 = 0
+    /// Whether the client is another broker's bridge, which does not want back what it has published.
+    var isBridge = false
     var admitted: Admission.Admitted?
     /// The authentication of several steps that waits for the client.
     var exchange: (any MQTTAuthenticationExchange)?
@@ -102,6 +112,7 @@ final class BrokerConnection: LinkHandler {
         self.lastRead = now
         self.restedUntil = now
         self.client = MQTTBrokerClient(identifier: "", address: link.peer, listener: rules.name)
+        self.claimed = self.client
         self.input = PacketInput(
             PacketDecoder(
                 from: .client, version: .v5_0,
@@ -238,6 +249,53 @@ final class BrokerConnection: LinkHandler {
             PacketDecoder(from: .client, version: version, maximumPacketSize: self.rules.terms.maximumPacketSize))
     }
 
+    // MARK: What the client has said
+
+    /// Takes what the client has sent by now, also where reading rests, then calls `body`, even if that has ended the connection.
+    ///
+    /// What a client has said counts before what others do to its session: its DISCONNECT before a take-over, its PUBLISH before the
+    /// administrator's order.
+    func settle(then body: @escaping @Sendable () -> Void) {
+        guard self.phase == .connected else { return body() }
+        self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime, then: body)
+    }
+
+    /// How many bytes that have arrived are still taken from a client whose connection is to be closed, and how long that may take.
+    static let mostSettled = 1 << 20
+    static let settlingTime = Duration.seconds(1)
+
+    /// Closes the connection after what the client has sent by now.
+    func settleAndClose(_ reasonCode: ReasonCode, _ reason: String) {
+        self.settle { [handle] in handle.onLoop?.close(reasonCode, reason) }
+    }
+
+    // MARK: The right to be connected
+
+    /// Remembers what the client's right to be connected rests on; before the authenticators decide, so that no change is missed.
+    func noteCredentials() {
+        self.checkedVersion = self.engine.authorizationVersion.load(ordering: .acquiring)
+        self.credentials = self.rules.credentials(of: self.claimed, method: self.admitted?.authenticationMethod)
+    }
+
+    /// Whether what the client was let in by is still valid: its user and password, its certificate's authority, its pre-shared key.
+    func hasValidCredentials() -> Bool {
+        let version = self.engine.authorizationVersion.load(ordering: .acquiring)
+        guard version != self.checkedVersion else { return true }
+        self.checkedVersion = version
+        return self.link.isStillTrusted
+            && self.rules.credentials(of: self.claimed, method: self.admitted?.authenticationMethod) == self.credentials
+    }
+
+    /// The rules have changed: disconnects a client that could not connect any more as it did.
+    func recheckCredentials() {
+        guard self.phase == .connected, let session, !self.hasValidCredentials() else { return }
+        self.settle { [handle, engine, worker] in
+            handle.onLoop?.close(
+                .administrativeAction, "What the client was let in by is no longer valid; connect again.")
+            engine.endSessionOfRemovedUser(session, on: worker)
+        }
+    }
+
     // MARK: Reading and resting
 
     func pauseReading() {
@@ -282,16 +340,25 @@ final class BrokerConnection: LinkHandler {
                 self.finish()
             }
         case .connected:
-            // [MQTT-3.1.2-24]: one and a half times the keep alive. Whom we do not read because of the store is not silent.
-            guard let keepAlive = self.admitted?.keepAlive, keepAlive > 0, !self.isStoreBehind,
-                !self.isRestingForReceivers,
-                !self.isHeld || self.uncommitted.isEmpty
-            else { return }
-            if now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500) {
-                self.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
+            guard self.isSilent(now: now) else { return }
+            // A loop that was busy has not read yet what has come in time.
+            self.settle { [handle] in
+                guard let connection = handle.onLoop, connection.isSilent(now: connection.engine.clock.now()) else {
+                    return
+                }
+                connection.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
             }
         case .closed: break
         }
+    }
+
+    /// Whether the client has sent nothing for one and a half times its keep alive [MQTT-3.1.2-24]. A client that is not read because of
+    /// the store is not silent.
+    private func isSilent(now: Timestamp) -> Bool {
+        guard self.phase == .connected, let keepAlive = self.admitted?.keepAlive, keepAlive > 0, !self.isStoreBehind,
+            !self.isRestingForReceivers, !self.isHeld || self.uncommitted.isEmpty
+        else { return false }
+        return now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500)
     }
 
     // MARK: The end

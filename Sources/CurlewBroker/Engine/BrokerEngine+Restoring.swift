@@ -16,14 +16,15 @@ extension BrokerEngine {
         var sessions: [(HostedSession, MQTTBrokerSnapshot.Session.About)] = []
         var known: [HostedSession] = []
         for stored in snapshot.sessions.values {
-            let own = rules.first { $0.name == stored.about.client.listener }
+            let own = rules.first { $0.name.hasSameBytes(as: stored.about.client.listener) }
             let session = self.restore(stored, own ?? first, &messages)
             sessions.append((session, stored.about))
             if own != nil { known.append(session) }
         }
         self.journal?.begin(after: messages.keys.max() ?? 0)
         // Where the listener has gone, nobody knows which rules will hold when the client is back.
-        self.recheckSubscriptions(of: known, on: worker)
+        self.rulesChanged()
+        self.recheckSessions(known, on: worker)
         // When all are there: a will goes to those who have subscribed to it.
         for (session, about) in sessions { self.waitForClient(of: session, about, on: worker) }
     }

@@ -126,23 +126,7 @@ extension BrokerEngine {
         }
     }
 
-    // MARK: Changed rules
-
-    /// Asks again whether clients may have what they have subscribed to, after the rules have changed; on the worker's loop.
-    ///
-    /// - Parameter sessions: Whose. Default: everybody's.
-    func recheckSubscriptions(of sessions: [HostedSession]? = nil, on worker: Worker) {
-        self.authorizationVersion.wrappingAdd(1, ordering: .releasing)
-        for session in sessions ?? self.sessions.all {
-            let (client, rules, filters) = session.state.withLock {
-                ($0.client, $0.rules, Array($0.subscriptions.keys))
-            }
-            let refused = Set(filters.filter { !rules.allows(client, .subscribe($0)) })
-            self.unsubscribe(session, refused, on: worker)
-            for filter in refused { self.events.tell(.subscriptions, .unsubscribed(client, filter)) }
-        }
-        self.forgetRoutes()
-    }
+    // MARK: Subscriptions
 
     /// Ends subscriptions of a client. What waits because of shared ones goes to others.
     ///

@@ -37,6 +37,9 @@ final class BrokerEngine: Sendable {
     /// Guards how many connections are taken a second, if that is limited.
     private let connectionRate: Mutex<RateLimit?>
 
+    /// How many CONNECT packets have come.
+    private let connects = Atomic<UInt64>(0)
+
     /// Whether any authorizer is asked about receiving.
     private let checksReceiving: Bool
 
@@ -70,6 +73,9 @@ final class BrokerEngine: Sendable {
             return rate?.take(1, now: now) ?? .zero == .zero
         }
     }
+
+    /// The number of the CONNECT that has just come: higher than those of all before it.
+    func makeConnectNumber() -> UInt64 { self.connects.wrappingAdd(1, ordering: .relaxed).newValue }
 
     // MARK: Memory
 

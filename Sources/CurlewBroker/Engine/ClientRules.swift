@@ -11,6 +11,8 @@ final class ClientRules: Sendable {
     let anonymous: MQTTBrokerConfiguration.Listener.Anonymous
     let maximumConnections: Int?
     let usesUsernameAsClientIdentifier: Bool
+    /// Whether user names that nobody verifies are believed.
+    let trustsUsernames: Bool
     let terms: ServerTerms
     /// What identifiers that the broker assigns begin with.
     let assignedIdentifierPrefix: String
@@ -27,6 +29,7 @@ final class ClientRules: Sendable {
         self.anonymous = listener.anonymous
         self.maximumConnections = listener.maximumConnections
         self.usesUsernameAsClientIdentifier = listener.usesUsernameAsClientIdentifier
+        self.trustsUsernames = listener.trustsUnverifiedUsernames
         self.checksReceiving = self.authorizers.contains { $0.checksReceiving }
         var terms = ServerTerms(configuration)
         if let maximumQoS = listener.maximumQoS { terms.maximumQoS = maximumQoS }
@@ -60,6 +63,37 @@ final class ClientRules: Sendable {
             }
         }
         return true
+    }
+
+    /// What the authenticators know about a client that says this about itself.
+    ///
+    /// - Parameter method: That of an authentication of several steps.
+    func credentials(of claimed: MQTTBrokerClient, method: String?) -> [MQTTCredentialStatus] {
+        if let method {
+            return self.enhancedAuthenticators.filter { $0.method.hasSameBytes(as: method) }.map {
+                $0.credentialStatus(of: claimed)
+            }
+        }
+        return self.authenticators.map { $0.credentialStatus(of: claimed) }
+    }
+
+    /// Whether user names come to mean something here: somebody verifies them, or they are believed as they are.
+    var hasUsernames: Bool {
+        !self.authenticators.isEmpty || !self.enhancedAuthenticators.isEmpty || self.trustsUsernames
+    }
+
+    /// Refuses settings that go by user names where no client ever has one.
+    func checkUsernames() throws(MQTTBrokerError) {
+        guard !self.hasUsernames else { return }
+        if self.usesUsernameAsClientIdentifier {
+            throw MQTTBrokerError(
+                .invalidConfiguration,
+                "The listener \(self.name) takes client identifiers from user names, and nobody verifies these; "
+                    + "give a password file, or trust unverified user names.")
+        }
+        for case let file as MQTTAccessFile in self.authorizers {
+            try file.checkUsernames(listenerWithoutUsernames: self.name)
+        }
     }
 
     /// Whether a client that no authenticator knows may connect.
@@ -99,6 +133,7 @@ extension BrokerSession.Bounds {
             inFlightMessages: Int(limits.maximumInFlightMessages), inFlightBytes: limits.maximumInFlightBytes ?? .max,
             queuedMessages: limits.maximumQueuedMessages, queuedBytes: limits.maximumQueuedBytes,
             queuesAtMostOnce: configuration.behaviour.queuesAtMostOnce,
-            dropsOldest: configuration.behaviour.overflow == .dropOldest, patience: limits.maximumPublisherDelay)
+            dropsOldest: configuration.behaviour.overflow == .dropOldest, patience: limits.maximumPublisherDelay,
+            countsPayloads: limits.countsPayloadsOnly)
     }
 }

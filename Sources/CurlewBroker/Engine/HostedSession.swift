@@ -21,9 +21,17 @@ final class HostedSession: Sendable {
         var client: MQTTBrokerClient
         /// The rules that hold for the client: of the listener that it last came through.
         var rules: ClientRules
+        /// The version of these by which subscriptions and messages were last checked; `nil` for none.
+        var rulesVersion: Int?
+        /// What the client said about itself when it connected last, and what the authenticators knew about that.
+        var claimed: MQTTBrokerClient?
+        var authenticationMethod: String?
+        var credentials: [MQTTCredentialStatus] = []
 
         /// The connection, from the moment that the session is its own.
         var connection: ConnectionHandle?
+        /// The number of the CONNECT that came last for the session.
+        var connectNumber: UInt64 = 0
         /// Written, and not yet taken by the connection's loop.
         var out = ByteBuffer()
         /// How many there were the last time.
@@ -244,15 +252,41 @@ extension HostedSession {
         case over
         /// It is of another user, who does not give it away.
         case foreign
+        /// It is of another user who is away, and has to end first.
+        case foreignAway
+        /// A connection has it whose CONNECT came later.
+        case superseded
     }
 
-    func acquire(_ connection: ConnectionHandle, for client: MQTTBrokerClient) -> Acquired {
+    /// Gives the session to a connection, if it can have it now.
+    ///
+    /// - Parameters:
+    ///   - number: That of the connection's CONNECT.
+    ///   - conflict: What happens if the session is of another user.
+    func acquire(
+        _ connection: ConnectionHandle, number: UInt64, for client: MQTTBrokerClient,
+        conflict: MQTTBrokerConfiguration.Behaviour.IdentifierConflict
+    ) -> Acquired {
         self.state.withLock { state in
             guard !state.isOver else { return .over }
-            guard state.client.username == client.username else { return .foreign }
-            if let other = state.connection { return .occupied(other) }
+            let isForeign = !state.client.username.hasSameBytes(as: client.username)
+            if isForeign, !conflict.replaces(state.client, by: client) { return .foreign }
+            if let other = state.connection { return number < state.connectNumber ? .superseded : .occupied(other) }
+            if isForeign { return .foreignAway }
             state.connection = connection
+            state.connectNumber = number
             return .acquired(exchange(&state.incoming, with: nil) ?? BrokerIncoming())
+        }
+    }
+}
+
+extension MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
+    /// Whether a client may have the identifier of another user's session.
+    fileprivate func replaces(_ holder: MQTTBrokerClient, by client: MQTTBrokerClient) -> Bool {
+        switch self {
+        case .replaceSession: true
+        case .replaceUnlessAnonymous: holder.username == nil || client.username != nil
+        case .refuseClient: false
         }
     }
 }

@@ -11,6 +11,14 @@ public protocol MQTTBrokerAuthenticator: Sendable {
     /// - Throws: Whatever went wrong; the client is then refused with *server unavailable*, and the error is logged.
     func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision
 
+    /// Tells what the right of a client to be connected rests on at present.
+    ///
+    /// The broker asks before it authenticates a client, and again after each reload. A connected client whose status has changed is
+    /// disconnected with *administrative action*, and has to authenticate again. Must not block. Default: ``MQTTCredentialStatus/notTracked``.
+    ///
+    /// - Parameter client: The client, with the user name that it gave in CONNECT.
+    func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
+
     /// Reads anew what it was made from, such as a file. Does nothing unless implemented.
     ///
     /// - Throws: What is wrong with it; what was read before stays in force.
@@ -18,8 +26,21 @@ public protocol MQTTBrokerAuthenticator: Sendable {
 }
 
 extension MQTTBrokerAuthenticator {
+    /// ``MQTTCredentialStatus/notTracked``.
+    public func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus { .notTracked }
+
     /// Does nothing.
     public func reload() async throws {}
+}
+
+/// What an authenticator knows about the credentials of a client.
+public enum MQTTCredentialStatus: Sendable, Hashable {
+    /// The authenticator does not decide about such a client, or does not follow changes of its credentials.
+    case notTracked
+    /// There is no such user.
+    case unknownUser
+    /// There is such a user; the bytes differ after each change of its credentials, such as a digest of them. Never a secret itself.
+    case known(version: [UInt8])
 }
 
 /// What a client says about itself in CONNECT (MQTT 5.0 section 3.1).
@@ -74,6 +95,23 @@ public protocol MQTTBrokerEnhancedAuthenticator: Sendable {
 
     /// Begins one authentication, at CONNECT or when a client re-authenticates.
     func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTAuthenticationExchange
+
+    /// Tells what the right of a client to be connected rests on at present; see ``MQTTBrokerAuthenticator/credentialStatus(of:)``.
+    /// Default: ``MQTTCredentialStatus/notTracked``.
+    func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
+
+    /// Reads anew what it was made from, such as a file. Does nothing unless implemented.
+    ///
+    /// - Throws: What is wrong with it; what was read before stays in force.
+    func reload() async throws
+}
+
+extension MQTTBrokerEnhancedAuthenticator {
+    /// ``MQTTCredentialStatus/notTracked``.
+    public func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus { .notTracked }
+
+    /// Does nothing.
+    public func reload() async throws {}
 }
 
 /// One authentication under way.

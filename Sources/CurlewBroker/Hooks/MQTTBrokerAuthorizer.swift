@@ -31,10 +31,10 @@ extension MQTTBrokerAuthorizer {
 public enum MQTTBrokerAction: Sendable, Hashable {
     /// Publish to a topic; also what a will does at connecting.
     case publish(TopicName)
-    /// Make a subscription. Asked when the client subscribes, and again after a reload.
+    /// Make a subscription. Asked when the client subscribes, and again after a reload and when the client returns through another listener.
     case subscribe(TopicFilter)
-    /// Receive messages of that topic, by a subscription that was allowed. Asked only of an authorizer that
-    /// ``MQTTBrokerAuthorizer/checksReceiving``.
+    /// Receive messages of that topic, by a subscription that was allowed. Asked when a message is published, and again about what waits for
+    /// a client when the client connects and after a reload. Asked only of an authorizer that ``MQTTBrokerAuthorizer/checksReceiving``.
     case receive(TopicName)
 }
 

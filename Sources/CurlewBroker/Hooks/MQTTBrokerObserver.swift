@@ -64,4 +64,6 @@ public enum MQTTDropReason: Sendable, Hashable {
     case expired
     /// It is larger than the client accepts.
     case tooLarge
+    /// The client may not receive it any more: the rules have changed while it waited.
+    case notAuthorized
 }

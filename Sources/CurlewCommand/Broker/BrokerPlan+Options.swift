@@ -17,6 +17,8 @@
                 try await self.init(
                     options, accounts: accounts, passphrase: variable("CURLEW_BROKER_TLS_KEY_PASSPHRASE"))
             }
+            options.apply(to: &self.configuration)
+            try self.configuration.checkUsernames(isFromFile: options.configurationFile != nil)
             if options.isVerbose { self.log.logEverything() }
         }
 
@@ -44,6 +46,7 @@
                     var listener = MQTTBrokerConfiguration.Listener.tcp(
                         host: address.host, port: address.port, tls: address.isSecure ? tls : nil)
                     listener.anonymous = options.allowsAnonymous ? .allowed : .local
+                    listener.usesUsernameAsClientIdentifier = options.usesUsernameAsClientIdentifier
                     return listener
                 })
             if let path = options.passwordFile {
@@ -55,6 +58,27 @@
             self.warnings = self.addresses.filter { !$0.isOfThisMachineAlone }.map {
                 "Only clients of this machine can connect to \($0.url(bound: $0.port)); "
                     + "give --password-file, or --allow-anonymous for everybody."
+            }
+        }
+    }
+
+    extension MQTTBrokerConfiguration {
+        /// Refuses what goes by user names where nobody verifies these: it would never apply, and nobody would notice.
+        fileprivate func checkUsernames(isFromFile: Bool) throws {
+            let remedy =
+                isFromFile
+                ? "give password_file, or start the broker with --trust-usernames to believe them."
+                : "give --password-file, or --trust-usernames to believe them."
+            for listener in self.listeners
+            where (listener.authenticators ?? self.authenticators).isEmpty && !listener.trustsUnverifiedUsernames {
+                if listener.usesUsernameAsClientIdentifier {
+                    let option = isFromFile ? "use_username_as_clientid" : "--use-username-as-clientid"
+                    throw Failure("\(option) needs user names that somebody verifies; \(remedy)")
+                }
+                for case let file as MQTTAccessFile in listener.authorizers ?? self.authorizers {
+                    guard let rule = file.usernameRule else { continue }
+                    throw Failure("\(rule) never applies, since nobody verifies user names; \(remedy)")
+                }
             }
         }
     }
@@ -97,6 +121,18 @@
             tls.clientAuthorities = self.authorities.map { .file($0) }
             tls.requiresClientCertificate = self.requiresCertificate
             return tls
+        }
+
+        /// What mosquitto.conf has no line for, and so can stand beside a file.
+        fileprivate func apply(to configuration: inout MQTTBrokerConfiguration) {
+            if let identifierConflict {
+                configuration.behaviour.identifierConflict = identifierConflict.behaviour
+            }
+            configuration.behaviour.endsSessionsOfRemovedUsers = !self.keepsSessionsOfRemovedUsers
+            guard self.trustsUsernames else { return }
+            for index in configuration.listeners.indices {
+                configuration.listeners[index].trustsUnverifiedUsernames = true
+            }
         }
 
         fileprivate func apply(to limits: inout MQTTBrokerConfiguration.Limits) {

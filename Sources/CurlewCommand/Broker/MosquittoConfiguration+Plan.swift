@@ -83,6 +83,7 @@
             if let preSharedKeyHint, let path {
                 tls.preSharedKeyHint = preSharedKeyHint
                 tls.preSharedKeys = try PreSharedKeys.read(path, files: files)
+                tls.preSharedKeySource = { try PreSharedKeys.read(path, files: files) }
             }
             return tls
         }

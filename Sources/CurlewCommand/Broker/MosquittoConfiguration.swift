@@ -26,6 +26,7 @@
             limits.maximumInFlightBytes = nil
             limits.maximumQueuedMessages = 1000
             limits.maximumQueuedBytes = .max
+            limits.countsPayloadsOnly = true
             limits.topicAliasMaximum = 10
             return limits
         }

@@ -5,7 +5,7 @@
     /// A file of pre-shared keys, as mosquitto has it: on each line the name of a key, a colon, and the key in hexadecimal.
     enum PreSharedKeys {
         /// Reads the keys by their names; says where the first mistake is, and nothing of what stands there.
-        static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [String: [UInt8]] {
+        static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [ExactText: [UInt8]] {
             let text: String?
             do throws(SystemError) { text = try files.text(path) } catch {
                 throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' cannot be read: \(error).")
@@ -13,7 +13,7 @@
             guard let text else {
                 throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' does not exist.")
             }
-            var keys: [String: [UInt8]] = [:]
+            var keys: [ExactText: [UInt8]] = [:]
             for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
             {
                 let line = line.trimmed
@@ -24,7 +24,7 @@
                         path, index, "must be a name, a colon, and the key in hexadecimal digits, two for each byte")
                 }
                 guard let name = String(parts[0]).keptText else { throw self.mistake(path, index, "is not UTF-8") }
-                guard keys.updateValue(key.bytes, forKey: name) == nil else {
+                guard keys.updateValue(key.bytes, forKey: ExactText(name)) == nil else {
                     throw self.mistake(path, index, "has the name of an earlier key; give another")
                 }
             }

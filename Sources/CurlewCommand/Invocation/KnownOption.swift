@@ -156,6 +156,8 @@
             .init("password-file", .one, in: [.broker]), .init("acl-file", .one, in: [.broker]),
             .init("allow-anonymous", in: [.broker]), .init("tls-cert", .one, in: [.broker]),
             .init("tls-key", .one, in: [.broker]), .init("tls-ca", .one, in: [.broker]),
+            .init("trust-usernames", in: [.broker]), .init("use-username-as-clientid", in: [.broker]),
+            .init("identifier-conflict", .one, in: [.broker]), .init("keep-sessions-of-removed-users", in: [.broker]),
             .init("tls-require-certificate", in: [.broker]), .init("max-connections", .one, in: [.broker]),
             .init("max-packet-size", .one, in: [.broker]), .init("max-queued-messages", .one, in: [.broker]),
             .init("max-queued-bytes", .one, in: [.broker]), .init("max-inflight-messages", .one, in: [.broker]),

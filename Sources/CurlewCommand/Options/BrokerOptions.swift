@@ -43,6 +43,35 @@
         )
         var allowsAnonymous = false
 
+        @Flag(
+            name: .customLong("trust-usernames"),
+            help:
+                "Believe user names without a password file. Anyone who can connect can use any name, and has that user's rights."
+        )
+        var trustsUsernames = false
+
+        @Flag(
+            name: .customLong("use-username-as-clientid"),
+            help: "Use the user name as client identifier, so that no user can disconnect another.")
+        var usesUsernameAsClientIdentifier = false
+
+        @Option(
+            name: .customLong("identifier-conflict"),
+            help: ArgumentHelp(
+                """
+                What happens when a client connects with the client identifier of another user's session: end that session \
+                (replace), end it unless the new client is anonymous (users-first), or refuse the new client (refuse). \
+                (default: replace)
+                """,
+                valueName: "replace|users-first|refuse"),
+            completion: .list(["replace", "users-first", "refuse"]), transform: IdentifierConflictArgument.read)
+        var identifierConflict: IdentifierConflictArgument?
+
+        @Flag(
+            name: .customLong("keep-sessions-of-removed-users"),
+            help: "Keep sessions whose user is gone after SIGHUP until they expire. (default: end them)")
+        var keepsSessionsOfRemovedUsers = false
+
         @Option(
             name: .customLong("tls-cert"), parsing: .unconditional,
             help: "The file of the broker's certificate, and of those that lead to the authority.")
@@ -203,7 +232,9 @@
             let others: [(name: String, isGiven: Bool)] = [
                 ("--port", self.port != nil), ("--listen", !self.listen.isEmpty),
                 ("--password-file", self.passwordFile != nil), ("--acl-file", self.accessFile != nil),
-                ("--allow-anonymous", self.allowsAnonymous), ("--tls-cert", self.certificate != nil),
+                ("--allow-anonymous", self.allowsAnonymous),
+                ("--use-username-as-clientid", self.usesUsernameAsClientIdentifier),
+                ("--tls-cert", self.certificate != nil),
                 ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
                 ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),
             ]
@@ -216,6 +247,23 @@
         static func read(_ text: String) throws -> Int {
             guard let number = Int(text) else { throw ValidationError("it must be a whole number") }
             return number
+        }
+    }
+
+    /// What happens when two users want the same client identifier.
+    enum IdentifierConflictArgument: String, CheckedArgument, CaseIterable {
+        static let expectation = "replace, users-first or refuse"
+
+        case replace
+        case usersFirst = "users-first"
+        case refuse
+
+        var behaviour: MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
+            switch self {
+            case .replace: .replaceSession
+            case .usersFirst: .replaceUnlessAnonymous
+            case .refuse: .refuseClient
+            }
         }
     }
 

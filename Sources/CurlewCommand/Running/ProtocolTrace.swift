@@ -60,6 +60,9 @@
             self.base.write(bytes)
         }
         func setReading(_ isOn: Bool) { self.base.setReading(isOn) }
+        func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {
+            self.base.drain(atMost: maximum, within: limit, then: body)
+        }
         func closeAfterWrites(within limit: Duration) { self.base.closeAfterWrites(within: limit) }
         func close() { self.base.close() }
     }

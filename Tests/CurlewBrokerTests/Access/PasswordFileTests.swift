@@ -33,6 +33,27 @@
             #expect(try await file.authenticate(Self.attempt(user, password)) == decision)
         }
 
+        @Test("An empty password lets nobody in, even if it is the one that was hashed", arguments: ["", nil])
+        func emptyPassword(password: String?) async throws {
+            var entries = MQTTPasswordEntries()
+            try entries.set("alice", password: [], iterations: 1)
+            let file = try MQTTPasswordFile(text: entries.text)
+            #expect(try await file.authenticate(Self.attempt("alice", password)) == .deny(.badUserNameOrPassword))
+        }
+
+        @Test("The status of a user's credentials changes with the password, and with that alone")
+        func credentialStatus() throws {
+            let users = try MQTTPasswordFile(text: "\(Self.alice)\n\(Self.frank)\n")
+            let alice = MQTTBrokerClient(identifier: "c", username: "alice")
+            let status = users.credentialStatus(of: alice)
+            #expect(status == (try MQTTPasswordFile(text: Self.alice)).credentialStatus(of: alice))
+            var entries = MQTTPasswordEntries()
+            try entries.set("alice", password: Array("other".utf8), iterations: 1)
+            #expect(status != (try MQTTPasswordFile(text: entries.text)).credentialStatus(of: alice))
+            #expect(try MQTTPasswordFile(text: Self.frank).credentialStatus(of: alice) == .unknownUser)
+            #expect(users.credentialStatus(of: MQTTBrokerClient(identifier: "c")) == .notTracked)
+        }
+
         @Test("Nobody is let in by a file without users")
         func empty() async throws {
             let file = try MQTTPasswordFile(text: "# nobody yet\n")

@@ -80,7 +80,7 @@
         }
 
         @Test(
-            "A configuration file says where it listens and who may connect; SIGHUP has passwords read anew"
+            "A configuration file says where it listens and who may connect; SIGHUP has passwords read anew, and ends what they no longer allow"
         )
         func configurationFile() async throws {
             try await self.withFolder { folder in
@@ -106,10 +106,15 @@
                 }
                 #expect(try await exitCode("me") == 0)
                 #expect(try await exitCode("you") == 4)
+                let connected = try Subprocess.curlew(
+                    "sub", "-p", broker.port, "-t", "a", "-u", "me", "-P", "secret", "-d")
+                #expect(await connected.hasSaid("received SUBACK"))
                 try Self.you.write(toFile: passwords, atomically: true, encoding: .utf8)
                 try FileManager.default.moveItem(atPath: log, toPath: "\(log).1")
                 broker.process.send(SIGHUP)
                 #expect(await broker.process.hasSaid("Files were read anew"))
+                #expect(await connected.hasSaid("received DISCONNECT"))
+                connected.send(SIGKILL)
                 #expect(try await exitCode("me") == 4)
                 #expect(try await exitCode("you") == 0)
                 #expect(try await self.stop(broker).exitCode == 0)

@@ -82,6 +82,61 @@
             #expect(configuration.listeners.map(\.anonymous) == [.allowed])
         }
 
+        @Test(
+            "Who may have the identifier of another user's session, also beside a file",
+            arguments: [
+                ("", .replaceSession), ("--identifier-conflict replace", .replaceSession),
+                ("--identifier-conflict users-first", .replaceUnlessAnonymous),
+                ("--identifier-conflict refuse", .refuseClient), ("-c f --identifier-conflict refuse", .refuseClient),
+            ] as [(String, MQTTBrokerConfiguration.Behaviour.IdentifierConflict)])
+        func identifierConflict(
+            arguments: String, conflict: MQTTBrokerConfiguration.Behaviour.IdentifierConflict
+        ) async throws {
+            let behaviour = try await self.plan(arguments, files: ["f": "listener 1884\n"]).configuration.behaviour
+            #expect(behaviour.identifierConflict == conflict)
+            #expect(behaviour.endsSessionsOfRemovedUsers)
+        }
+
+        @Test("Sessions of removed users are kept on demand")
+        func keptSessions() async throws {
+            let plan = try await self.plan("--keep-sessions-of-removed-users")
+            #expect(!plan.configuration.behaviour.endsSessionsOfRemovedUsers)
+        }
+
+        @Test(
+            "What goes by user names is refused where nobody verifies these",
+            arguments: [
+                (
+                    "--acl-file rules --allow-anonymous",
+                    "The access rules, line 2: 'user u' never applies, since nobody verifies user names; give --password-file, or --trust-usernames to believe them."
+                ),
+                (
+                    "-c acl.conf",
+                    "The access rules, line 2: 'user u' never applies, since nobody verifies user names; give password_file, or start the broker with --trust-usernames to believe them."
+                ),
+                (
+                    "--use-username-as-clientid",
+                    "--use-username-as-clientid needs user names that somebody verifies; give --password-file, or --trust-usernames to believe them."
+                ),
+                (
+                    "-c name.conf",
+                    "use_username_as_clientid needs user names that somebody verifies; give password_file, or start the broker with --trust-usernames to believe them."
+                ),
+            ])
+        func unverifiedNames(arguments: String, message: String) async throws {
+            let files = [
+                "acl.conf": "listener 1884\nallow_anonymous true\nacl_file rules\n",
+                "name.conf": "listener 1884\nallow_anonymous true\nuse_username_as_clientid true\n",
+            ]
+            let failure = await #expect(throws: Failure.self) { try await self.plan(arguments, files: files) }
+            #expect(failure?.message == message)
+            let trusting = try await self.plan("\(arguments) --trust-usernames", files: files).configuration
+            #expect(trusting.listeners.map(\.trustsUnverifiedUsernames) == [true])
+            guard !arguments.hasPrefix("-c") else { return }
+            let verifying = try await self.plan("\(arguments) --password-file p", files: files).configuration
+            #expect(verifying.listeners.map(\.trustsUnverifiedUsernames) == [false])
+        }
+
         @Test("A listener that other machines reach, and where none of them may connect, is worth a word")
         func warnings() async throws {
             let warnings = try await self.plan("--listen mqtt://0.0.0.0,mqtt://localhost,mqtt://127.0.0.2:5").warnings
@@ -112,6 +167,7 @@
                 ("-c f -p 1", "leave out --port"), ("-c f --max-qos 1", "leave out --max-qos"),
                 ("-c f --max-connections 1", "leave out --max-connections"),
                 ("-c f --allow-anonymous", "leave out --allow-anonymous"),
+                ("-c f --use-username-as-clientid", "leave out --use-username-as-clientid"),
                 ("-p 1 --listen mqtt://a", "give one of them"),
                 ("-d", "stays in the foreground"), ("--tls-cert c", "belong together"),
                 ("--tls-ca a", "--tls-ca is about TLS"), ("--tls-require-certificate", "is about TLS"),

@@ -1,0 +1,83 @@
+import CurlewCore
+import Logging
+import Synchronization
+
+// Rights that were given are checked again: when the rules have changed, and when a session goes on under other rules.
+extension BrokerEngine {
+    /// The rules have changed: whatever was decided before counts no more.
+    func rulesChanged() {
+        self.authorizationVersion.wrappingAdd(1, ordering: .releasing)
+        self.forgetRoutes()
+    }
+
+    /// Checks the subscriptions and the waiting messages of all sessions, after the rules have changed; on the worker's loop.
+    ///
+    /// - Parameter sessions: Whose. Default: everybody's.
+    func recheckSessions(_ sessions: [HostedSession]? = nil, on worker: Worker) {
+        for session in sessions ?? self.sessions.all {
+            self.endSessionOfRemovedUser(session, on: worker)
+            self.recheck(session, on: worker)
+        }
+        self.forgetRoutes()
+    }
+
+    /// Ends the subscriptions that the current rules do not allow, and gives up the messages that the client may not receive any more;
+    /// on the worker's loop.
+    func recheck(_ session: HostedSession, on worker: Worker) {
+        let version = self.authorizationVersion.load(ordering: .acquiring)
+        let (client, rules, filters, topics) = session.state.withLock { state in
+            defer { state.rulesVersion = version }
+            let filters = state.rulesVersion == version ? [] : Array(state.subscriptions.keys)
+            return (
+                state.client, state.rules, filters, state.rules.checksReceiving ? state.session.topicsToWrite : []
+            )
+        }
+        // User code, and so without the lock.
+        let refused = Set(filters.filter { !rules.allows(client, .subscribe($0)) })
+        self.unsubscribe(session, refused, on: worker)
+        for filter in refused { self.events.tell(.subscriptions, .unsubscribed(client, filter)) }
+        if !filters.isEmpty { self.forgetRoutes() }
+        self.revoke(topics.filter { !rules.allowsReceiving(client, $0) }, from: session, on: worker)
+    }
+
+    /// Gives up messages that still wait for a client. Those of shared subscriptions go to other members.
+    private func revoke(_ topics: Set<TopicName>, from session: HostedSession, on worker: Worker) {
+        guard !topics.isEmpty else { return }
+        let revoked = self.group(on: worker) {
+            let revoked = session.state.withLock { state in
+                defer { self.account(&state, of: session, isExact: true) }
+                return state.session.revoke(topics)
+            }
+            self.redeliver(revoked.orphans, on: worker)
+            return revoked
+        }
+        for topic in revoked.dropped {
+            self.dropped(topic, .notAuthorized, for: session.clientIdentifier, on: worker)
+        }
+    }
+
+    // MARK: Removed users
+
+    /// Ends the session of a client that is away and whose user was removed, unless such sessions are to be kept.
+    func endSessionOfRemovedUser(_ session: HostedSession, on worker: Worker) {
+        guard self.configuration.behaviour.endsSessionsOfRemovedUsers else { return }
+        let (claimed, method, credentials, client, rules, isAway) = session.state.withLock {
+            ($0.claimed, $0.authenticationMethod, $0.credentials, $0.client, $0.rules, $0.connection == nil)
+        }
+        guard isAway else { return }
+        let isRemoved =
+            if let claimed {
+                zip(credentials, rules.credentials(of: claimed, method: method)).contains { before, now in
+                    if case .known = before { now == .unknownUser } else { false }
+                }
+            } else {
+                // Restored: only authenticators that all know nobody of that name tell that it was removed.
+                client.username != nil && !rules.authenticators.isEmpty && rules.enhancedAuthenticators.isEmpty
+                    && rules.credentials(of: client, method: nil).allSatisfy { $0 == .unknownUser }
+            }
+        guard isRemoved else { return }
+        self.logger.notice(
+            "a session was ended: its user was removed", metadata: ["client": "\(session.clientIdentifier.printable)"])
+        self.end(session, onlyIfAway: true, on: worker)
+    }
+}

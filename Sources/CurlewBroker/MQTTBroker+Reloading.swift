@@ -1,0 +1,61 @@
+import CurlewTransport
+
+extension MQTTBroker {
+    /// Reads files again, those of certificates and keys, of authenticators and of authorizers, and checks every right that was given before.
+    ///
+    /// A client that could not connect any more as it did, since its user is gone, its password, its pre-shared key or the authority of its
+    /// certificate is another, is disconnected with *administrative action*. Subscriptions that are no longer allowed end, and messages that a
+    /// client may no longer receive are dropped. Sessions of users who are gone end, unless
+    /// ``MQTTBrokerConfiguration/Behaviour/endsSessionsOfRemovedUsers`` is off.
+    ///
+    /// - Throws: What is wrong with files that cannot be read or understood, all in one ``MQTTBrokerError``; the former content of these
+    ///   stays in force, and all others count.
+    public func reload() async throws {
+        var faults: [any Error] = []
+        for socket in self.sockets {
+            do throws(TransportError) { try socket.reloadCertificates() } catch { faults.append(error) }
+        }
+        var reloaded: Set<ObjectIdentifier> = []
+        for rules in self.rules {
+            for authenticator in rules.authenticators where Self.isFirst(authenticator, &reloaded) {
+                do { try await authenticator.reload() } catch { faults.append(error) }
+            }
+            for authenticator in rules.enhancedAuthenticators where Self.isFirst(authenticator, &reloaded) {
+                do { try await authenticator.reload() } catch { faults.append(error) }
+            }
+            for authorizer in rules.authorizers where Self.isFirst(authorizer, &reloaded) {
+                do { try await self.reload(authorizer) } catch { faults.append(error) }
+            }
+        }
+        try await self.recheckAll()
+        guard let first = faults.first else { return }
+        throw MQTTBrokerError(
+            .invalidConfiguration, faults.map { "\($0)" }.joined(separator: " "), cause: first)
+    }
+
+    private func reload(_ authorizer: any MQTTBrokerAuthorizer) async throws {
+        guard let file = authorizer as? MQTTAccessFile else { return try await authorizer.reload() }
+        let listener = self.rules.first { rules in
+            !rules.hasUsernames && rules.authorizers.contains { $0 as? MQTTAccessFile === file }
+        }
+        try await file.reload(listenerWithoutUsernames: listener?.name)
+    }
+
+    /// Checks all rights by the rules that are in force now.
+    private func recheckAll() async throws {
+        guard let first = self.workers.all.first else { return }
+        self.engine.rulesChanged()
+        // When each loop has done this, none is still publishing by the former rules.
+        for worker in self.workers.all {
+            try await worker.eventLoop.submit {
+                for connection in Array(worker.onLoop.connections.values) { connection.recheckCredentials() }
+            }.get()
+        }
+        try await first.eventLoop.submit { [engine] in engine.recheckSessions(on: first) }.get()
+    }
+
+    private static func isFirst(_ hook: Any, _ seen: inout Set<ObjectIdentifier>) -> Bool {
+        guard type(of: hook) is AnyClass else { return true }
+        return seen.insert(ObjectIdentifier(hook as AnyObject)).inserted
+    }
+}

@@ -1,0 +1,341 @@
+import CurlewBroker
+import CurlewCore
+import CurlewTransport
+import NIOCore
+import Testing
+
+@testable import CurlewTesting
+
+/// Users with passwords that a test changes.
+private final class Users: MQTTBrokerAuthenticator {
+    struct State: Sendable {
+        var passwords: [String: String]
+        /// What the file says, which counts after a reload.
+        var next: [String: String]
+    }
+
+    let state: Watched<State>
+
+    init(_ passwords: [String: String]) { self.state = Watched(State(passwords: passwords, next: passwords)) }
+
+    func change(_ body: @Sendable (inout [String: String]) -> Void) { self.state.change { body(&$0.next) } }
+
+    private func password(of user: String) -> String? { self.state.change { $0.passwords[user] } }
+
+    func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
+        guard let user = attempt.client.username else { return .abstain }
+        let isRight = attempt.password.map { String(buffer: $0) } == self.password(of: user)
+        return isRight ? .allow : .deny(.badUserNameOrPassword)
+    }
+
+    func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus {
+        guard let user = client.username else { return .notTracked }
+        return self.password(of: user).map { .known(version: Array($0.utf8)) } ?? .unknownUser
+    }
+
+    func reload() async throws { self.state.change { $0.passwords = $0.next } }
+}
+
+@Suite("Rights that are withdrawn", .timeLimit(.minutes(1)))
+struct RevocationWireTests {
+    private func client(_ user: String, _ password: String = "x", expiry: UInt32 = 1000) -> (inout Connect) -> Void {
+        {
+            $0.cleanStart = false
+            $0.username = user
+            $0.password = ByteBuffer(string: password)
+            $0.properties = Properties([.sessionExpiryInterval(expiry)])
+        }
+    }
+
+    private func texts(_ count: Int, of peer: Peer) async throws -> [String] {
+        var texts: [String] = []
+        for _ in 0..<count { texts.append(String(buffer: try await peer.receivePublish().payload)) }
+        return texts
+    }
+
+    // MARK: Users
+
+    @Test("Who was removed, or has another password, is disconnected by a reload, and nobody else")
+    func users() async throws {
+        let users = Users(["gone": "x", "changed": "x", "same": "x"])
+        try await withPeers {
+            $0.authenticators = [users]
+            $0.listeners[0].anonymous = .allowed
+        } _: { peers in
+            let (gone, changed) = (
+                try await peers.connect("g", self.client("gone")), try await peers.connect("c", self.client("changed"))
+            )
+            let (same, nobody) = (
+                try await peers.connect("s", self.client("same")), try await peers.connect("n")
+            )
+            try await peers.broker.reload()
+            for peer in [gone, changed, same, nobody] { try await peer.expectNothing() }
+            users.change {
+                $0["gone"] = nil
+                $0["changed"] = "y"
+            }
+            try await peers.broker.reload()
+            for peer in [gone, changed] {
+                guard case .disconnect(let end)? = try await peer.receiveEnd() else { throw PeerError.closed }
+                #expect(end.reasonCode == .administrativeAction)
+            }
+            for peer in [same, nobody] { try await peer.expectNothing() }
+            // The session of a user who may come back waits; that of one who cannot does not.
+            let back = try await peers.connect("c", self.client("changed", "y"))
+            #expect(back.connAck.sessionPresent)
+            #expect(peers.broker.sessions.map(\.client.identifier).sorted() == ["c", "n", "s"])
+        }
+    }
+
+    @Test(
+        "The session of a removed user who is away ends with the reload, unless it is to be kept",
+        arguments: [true, false])
+    func sessionsOfRemovedUsers(areKept: Bool) async throws {
+        let users = Users(["gone": "x"])
+        try await withPeers {
+            $0.authenticators = [users]
+            $0.behaviour.endsSessionsOfRemovedUsers = !areKept
+        } _: { peers in
+            let peer = try await peers.connect("g", self.client("gone"))
+            try await peer.send(.disconnect(Disconnect()))
+            #expect(try await peer.receiveEnd() == nil)
+            users.change { $0 = [:] }
+            try await peers.broker.reload()
+            #expect(peers.broker.sessions.count == (areKept ? 1 : 0))
+        }
+    }
+
+    @Test("The session of a user who was removed while the broker was down ends at its start")
+    func restoredSessionOfRemovedUser() async throws {
+        let store = MQTTMemoryStore()
+        let users = Users(["gone": "x", "same": "x"])
+        try await withPeers {
+            $0.authenticators = [users]
+            $0.store = store
+        } _: { peers in
+            _ = try await peers.connect("g", self.client("gone"))
+            _ = try await peers.connect("s", self.client("same"))
+        }
+        try await withPeers {
+            $0.authenticators = [Users(["same": "x"])]
+            $0.store = store
+        } _: { peers in
+            #expect(peers.broker.sessions.map(\.client.identifier) == ["s"])
+        }
+    }
+
+    @Test("A client that is being authenticated while its user is removed is refused")
+    func removedMeanwhile() async throws {
+        /// Lets everybody in who is not removed, and asks a test for leave.
+        final class Slow: MQTTBrokerAuthenticator {
+            let asked = Watched(false)
+            let free = Watched(false)
+            let isRemoved = Watched(false)
+
+            func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
+                self.asked.change { $0 = true }
+                _ = try await self.free.wait(for: "leave", within: .seconds(30)) { $0 ? true : nil as Bool? }
+                return .allow
+            }
+
+            func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus {
+                self.isRemoved.change { $0 } ? .unknownUser : .known(version: [])
+            }
+        }
+        let slow = Slow()
+        try await withPeers({ $0.authenticators = [slow] }) { peers in
+            let peer = try await peers.open()
+            try await peer.send(.connect(Connect(clientIdentifier: "a", username: "u")))
+            _ = try await slow.asked.wait(for: "the client", within: .seconds(30)) { $0 ? true : nil as Bool? }
+            slow.isRemoved.change { $0 = true }
+            try await peers.broker.reload()
+            slow.free.change { $0 = true }
+            guard case .connack(let ack)? = try await peer.receiveEnd() else { throw PeerError.closed }
+            #expect(ack.reasonCode == .notAuthorized)
+        }
+    }
+
+    @Test("What a removed user has said by then still counts")
+    func saidBefore() async throws {
+        let users = Users(["gone": "x", "w": "x"])
+        try await withPeers {
+            $0.authenticators = [users]
+            $0.limits.messageRate = .init(perSecond: 1, burst: 1)
+        } _: { peers in
+            let watcher = try await peers.connect("w", self.client("w"))
+            _ = try await watcher.subscribe("#")
+            let gone = try await peers.connect("g", self.client("gone"))
+            for number in 1...3 { try await gone.publish("\(number)", to: "t") }
+            try await gone.send(.disconnect(Disconnect()))
+            try await gone.link.eventLoop.submit {}.get()
+            users.change { $0["gone"] = nil }
+            try await peers.broker.reload()
+            #expect(try await gone.receiveEnd() == nil)
+            #expect(try await self.texts(3, of: watcher) == ["1", "2", "3"])
+        }
+    }
+
+    // MARK: What waits
+
+    @Test("Messages that wait, or are to be sent again, are dropped when the rules no longer allow them")
+    func queued() async throws {
+        let drops = Drops()
+        try await TemporaryFile.with("topic readwrite #\n") { file in
+            let access = try await MQTTAccessFile(path: file.path)
+            try await withPeers {
+                $0.authorizers = [access]
+                $0.observers = [drops]
+            } _: { peers in
+                let keep = { (connect: inout Connect) in
+                    connect.cleanStart = false
+                    connect.properties = Properties([.sessionExpiryInterval(1000)])
+                }
+                let peer = try await peers.connect("s", keep)
+                _ = try await peer.subscribe("public/#", "secret/#")
+                let publisher = try await peers.connect("p")
+                // In flight, at QoS 1 and 2.
+                _ = try await publisher.deliver("f1", to: "secret/1")
+                _ = try await publisher.deliver("f2", to: "secret/2", qos: .exactlyOnce)
+                _ = try await publisher.deliver("f3", to: "public/3")
+                #expect(try await self.texts(3, of: peer) == ["f1", "f2", "f3"])
+                peer.close()
+                // In the queue.
+                _ = try await publisher.deliver("q1", to: "secret/1")
+                _ = try await publisher.deliver("q2", to: "public/2")
+                try file.write("topic read public/#\n")
+                try await peers.broker.reload()
+                #expect(drops.topics.sorted() == ["secret/1", "secret/1", "secret/2"])
+                let back = try await peers.connect("s", keep)
+                guard case .pubrel(let release) = try await back.receive() else { throw PeerError.closed }
+                try await back.send(.pubcomp(release))
+                #expect(try await self.texts(2, of: back) == ["f3", "q2"])
+                try await back.expectNothing()
+            }
+        }
+    }
+
+    @Test("A message that waits is not given to a client that comes through a listener with other rules")
+    func otherListener() async throws {
+        let network = InMemoryNetwork()
+        let endpoint = Endpoint(host: "public", port: 1883)
+        let rules = try MQTTAccessFile(text: "topic read public/#\n")
+        try await withPeers {
+            var other = MQTTBrokerConfiguration.Listener.inMemory(network, at: endpoint)
+            other.authorizers = [rules]
+            $0.listeners.append(other)
+        } _: { peers in
+            let keep = { (connect: inout Connect) in
+                connect.cleanStart = false
+                connect.properties = Properties([.sessionExpiryInterval(1000)])
+            }
+            let peer = try await peers.connect("s", keep)
+            _ = try await peer.subscribe("public/#", "secret/#")
+            peer.close()
+            let publisher = try await peers.connect("p")
+            _ = try await publisher.deliver("secret", to: "secret/1")
+            _ = try await publisher.deliver("public", to: "public/1")
+            let others = PeerFactory(broker: peers.broker, network: network, endpoint: endpoint)
+            let back = try await others.connect("s", keep)
+            #expect(back.connAck.sessionPresent)
+            #expect(try await self.texts(1, of: back) == ["public"])
+            // Nor do subscriptions go on that the other listener's rules forbid.
+            #expect(try await publisher.deliver("secret", to: "secret/1") == .noMatchingSubscribers)
+            #expect(
+                peers.broker.sessions.first { $0.client.identifier == "s" }?.subscriptions.map(\.string) == ["public/#"]
+            )
+        }
+    }
+
+    @Test("What a member of a shared subscription may not receive any more goes to another")
+    func shared() async throws {
+        let rules = ChangingRules()
+        try await withPeers({ $0.authorizers = [rules] }) { peers in
+            let keep = { (connect: inout Connect) in
+                connect.cleanStart = false
+                connect.properties = Properties([.sessionExpiryInterval(1000)])
+            }
+            let first = try await peers.connect("first", keep)
+            _ = try await first.subscribe("$share/g/t")
+            first.close()
+            let publisher = try await peers.connect("p")
+            for number in 0..<3 { _ = try await publisher.deliver("\(number)", to: "t") }
+            let second = try await peers.connect("second", keep)
+            _ = try await second.subscribe("$share/g/t")
+            rules.deny("first")
+            try await peers.broker.reload()
+            #expect(try await self.texts(3, of: second) == ["0", "1", "2"])
+        }
+    }
+
+    @Test("What a store has kept is checked by the rules that are in force when its client returns")
+    func restored() async throws {
+        let store = MQTTMemoryStore()
+        let keep = { (connect: inout Connect) in
+            connect.cleanStart = false
+            connect.properties = Properties([.sessionExpiryInterval(1000)])
+        }
+        try await withPeers({ $0.store = store }) { peers in
+            let peer = try await peers.connect("s", keep)
+            _ = try await peer.subscribe("#")
+            try await peer.send(.disconnect(Disconnect()))
+            #expect(try await peer.receiveEnd() == nil)
+            let publisher = try await peers.connect("p")
+            _ = try await publisher.deliver("secret", to: "secret/1")
+            _ = try await publisher.deliver("public", to: "public/1")
+        }
+        let rules = try MQTTAccessFile(text: "topic read public/#\n")
+        try await withPeers {
+            $0.store = store
+            $0.authorizers = [rules]
+        } _: { peers in
+            let back = try await peers.connect("s", keep)
+            #expect(try await self.texts(1, of: back) == ["public"])
+            try await back.expectNothing()
+        }
+    }
+
+    @Test("A will is published by the rules that are in force when it is due")
+    func will() async throws {
+        try await TemporaryFile.with("topic readwrite #\n") { file in
+            let access = try await MQTTAccessFile(path: file.path)
+            let topic = try TopicName("will")
+            try await withPeers({ $0.authorizers = [access] }) { peers in
+                let watcher = try await peers.connect("w")
+                _ = try await watcher.subscribe("will")
+                let peer = try await peers.connect("a") { $0.will = Connect.Will(topic: topic, payload: ByteBuffer()) }
+                try file.write("topic read #\n")
+                try await peers.broker.reload()
+                peer.close()
+                while peers.broker.clients.count > 1 { await Task.yield() }
+                try await watcher.expectNothing()
+            }
+        }
+    }
+}
+
+/// Notes the topics of messages that were dropped for want of a right.
+private final class Drops: MQTTBrokerObserver {
+    private let state = Watched<[String]>([])
+
+    var interests: MQTTBrokerEvents { .dropped }
+    var topics: [String] { self.state.change { $0 } }
+
+    func observe(_ event: MQTTBrokerEvent) {
+        guard case .dropped(_, let topic, .notAuthorized) = event else { return }
+        self.state.change { $0.append(topic.string) }
+    }
+}
+
+/// Lets clients receive until they are denied it.
+private final class ChangingRules: MQTTBrokerAuthorizer {
+    private let denied = Watched<Set<String>>([])
+
+    let checksReceiving = true
+
+    func deny(_ client: String) { self.denied.change { _ = $0.insert(client) } }
+
+    func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+        if case .receive = action, self.denied.change({ $0.contains(client.identifier) }) { return .deny }
+        return .allow
+    }
+}
