@@ -28,11 +28,15 @@ package struct SocketListener: Sendable {
     ///   - tls: `nil` for plain connections.
     ///   - group: Where the accepted links live.
     ///   - handshakes: Bounds what handshakes take; a client for whose handshake there is no room is disconnected.
+    ///   - clock: Measures how long accepting has worked after it has failed.
+    ///   - report: Is told when connections cannot be accepted, and when they can again; called on the listener's event loop.
     ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
     ///     over), before any byte is read.
     package static func bind(
         host: String = "127.0.0.1", isIPv6Alone: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
         group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
+        clock: MonotonicClock = MonotonicClock(ContinuousClock()),
+        report: @escaping @Sendable (AcceptEvent) -> Void = { _ in },
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
         let tls = if let tls { try ListenerTLS(tls) } else { ListenerTLS?.none }
@@ -40,6 +44,11 @@ package struct SocketListener: Sendable {
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: Self.backlog)
             .socketLinkOptions()
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(AcceptingHandler(clock: clock, report: report))
+                }
+            }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let material = tls?.material

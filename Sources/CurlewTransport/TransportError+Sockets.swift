@@ -26,7 +26,7 @@ extension TransportError {
             let errors = error.connectionErrors.map {
                 Self(connectingTo: endpoint, failedWith: $0.error, timeout: timeout)
             }
-            let telling: [Code] = [.connectionRefused, .timedOut, .hostUnreachable]
+            let telling: [Code] = [.outOfResources, .connectionRefused, .timedOut, .hostUnreachable]
             self = telling.lazy.compactMap { code in errors.first { $0.code == code } }.first ?? errors[0]
         case ChannelError.connectTimeout:
             self = .timedOut(endpoint, timeout)
@@ -47,6 +47,10 @@ extension TransportError {
             self.init(
                 code: .hostUnreachable,
                 message: "There is no route to \(endpoint); check the network and the address.", cause: error)
+        case let error as IOError where ResourceShortage(errno: error.errnoCode) != nil:
+            let lack = ResourceShortage(errno: error.errnoCode)?.explanation ?? ""
+            self.init(
+                code: .outOfResources, message: "No connection to \(endpoint) can be made: \(lack).", cause: error)
         default:
             self.init(
                 code: .connectionLost,
@@ -70,6 +74,8 @@ extension TransportError {
                 "\(host) is no address of this machine; listen on one of its own, or on all of them with '*'."
             case let error as IOError where error.errnoCode == EACCES || error.errnoCode == EPERM:
                 "Listening on port \(port) is not permitted to this user; choose a port from 1024 on."
+            case let error as IOError where ResourceShortage(errno: error.errnoCode) != nil:
+                "Listening on \(host), port \(port), failed: \(ResourceShortage(errno: error.errnoCode)?.explanation ?? "")."
             case let error as IOError:
                 "Listening on \(host), port \(port), failed: \(String(cString: strerror(error.errnoCode)))."
             case is SocketAddressError.UnknownHost:

@@ -19,6 +19,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let timedOut = Self("timedOut")
         /// The port could not be listened on.
         public static let listeningFailed = Self("listeningFailed")
+        /// The process or the machine has no file descriptors or no memory left for another connection.
+        public static let outOfResources = Self("outOfResources")
         /// The task that was connecting was cancelled.
         public static let cancelled = Self("cancelled")
         /// The connection broke.
