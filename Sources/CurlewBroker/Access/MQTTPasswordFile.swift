@@ -10,7 +10,8 @@
     ///
     /// A client that gives no user name is left to the next authenticator; one that gives a wrong name or password is refused with
     /// *bad user name or password*, after the same time in both cases. Passwords are checked away from event loops, by at most half of
-    /// the processors; when a thousand clients wait for that, the next are refused with *server busy*.
+    /// the processors, and the clients' addresses take turns. Where a thousand clients of one address wait, its next ones are refused with
+    /// *server busy*.
     public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
         /// Guards which users are known.
         private let table: Mutex<PasswordTable>
@@ -72,7 +73,8 @@
             // An empty password lets nobody in, even if that is what was hashed. Hashing it all the same keeps the time from telling.
             let password = attempt.password.map { Array($0.readableBytesView) } ?? []
             do throws(WorkQueue.Refusal) {
-                let isRight = try await self.work.run { hash.verifies(password) }
+                let source = NetworkSource(peer: attempt.client.address).description
+                let isRight = try await self.work.run(for: source) { hash.verifies(password) }
                 return isRight && isKnown && !password.isEmpty ? .allow : .deny(.badUserNameOrPassword)
             } catch {
                 switch error {

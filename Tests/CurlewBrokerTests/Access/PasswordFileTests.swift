@@ -154,7 +154,7 @@
             let work = WorkQueue(maximumWorkers: 1, maximumWaiting: 1)
             let file = try MQTTPasswordFile(text: Self.alice, work: work)
             let blocker = Blocker()
-            async let blocked: Void = work.run { blocker.block() }
+            async let blocked: Void = work.run(for: "") { blocker.block() }
             await blocker.isBlocking()
             async let waiting = file.authenticate(Self.attempt("alice", "secret"))
             while work.waitingCount == 0 { await Task.yield() }

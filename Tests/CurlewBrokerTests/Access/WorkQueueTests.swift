@@ -1,3 +1,4 @@
+import Synchronization
 import Testing
 
 @testable import CurlewBroker
@@ -11,7 +12,7 @@ import Testing
         let results = try await withThrowingTaskGroup(of: Int.self) { group in
             for number in 0..<200 {
                 group.addTask {
-                    try await queue.run {
+                    try await queue.run(for: "a") {
                         running.enter()
                         defer { running.leave() }
                         return number
@@ -28,11 +29,11 @@ import Testing
     func cancellation() async throws {
         let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 10)
         let blocker = Blocker()
-        async let blocked: Void = queue.run { blocker.block() }
+        async let blocked: Void = queue.run(for: "a") { blocker.block() }
         await blocker.isBlocking()
         let waiting = Task { () -> WorkQueue.Refusal? in
             do throws(WorkQueue.Refusal) {
-                try await queue.run { _ = Issue.record("cancelled work was done") }
+                try await queue.run(for: "a") { _ = Issue.record("cancelled work was done") }
                 return nil
             } catch {
                 return error
@@ -46,23 +47,51 @@ import Testing
         try await blocked
     }
 
-    @Test("What comes when too much waits is refused at once")
-    func full() async throws {
-        let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 0)
+    @Test("Sources take turns: one that floods the queue keeps another one waiting for one piece of work")
+    func turns() async throws {
+        let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 1000)
         let blocker = Blocker()
-        async let blocked: Void = queue.run { blocker.block() }
+        async let blocked: Void = queue.run(for: "flood") { blocker.block() }
         await blocker.isBlocking()
-        await #expect(throws: WorkQueue.Refusal.full) { try await queue.run {} }
+        let order = Order()
+        try await withThrowingTaskGroup { group in
+            for number in 1...100 {
+                group.addTask { try await queue.run(for: "flood") { order.add("flood") } }
+                while queue.waitingCount < number { await Task.yield() }
+            }
+            group.addTask { try await queue.run(for: "honest") { order.add("honest") } }
+            while queue.waitingCount < 101 { await Task.yield() }
+            blocker.release()
+            try await group.waitForAll()
+        }
+        try await blocked
+        #expect(try #require(order.all.firstIndex(of: "honest")) <= 1)
+    }
+
+    @Test("What comes when too much of the same source waits is refused at once")
+    func full() async throws {
+        let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 1)
+        let blocker = Blocker()
+        async let blocked: Void = queue.run(for: "a") { blocker.block() }
+        await blocker.isBlocking()
+        async let waiting: Void = queue.run(for: "a") {}
+        while queue.waitingCount == 0 { await Task.yield() }
+        await #expect(throws: WorkQueue.Refusal.full) { try await queue.run(for: "a") {} }
+        async let other: Void = queue.run(for: "b") {}
+        while queue.waitingCount < 2 { await Task.yield() }
         blocker.release()
         try await blocked
-        // The worker has its place back, if not at once.
-        while true {
-            do throws(WorkQueue.Refusal) {
-                try await queue.run {}
-                break
-            } catch {
-                await Task.yield()
-            }
-        }
+        try await waiting
+        try await other
+        try await queue.run(for: "a") {}
     }
+}
+
+/// Who was served, in order.
+private final class Order: Sendable {
+    private let sources = Mutex<[String]>([])
+
+    var all: [String] { self.sources.withLock { $0 } }
+
+    func add(_ source: String) { self.sources.withLock { $0.append(source) } }
 }
