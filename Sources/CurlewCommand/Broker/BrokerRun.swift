@@ -28,13 +28,15 @@
         /// - Parameters:
         ///   - early: What was logged while the plan was made.
         ///   - announce: Is told where the broker listens, a line for each listener.
+        ///   - standardOutput: What writes the log to standard output, if it goes there.
         ///   - makeBroker: Makes a broker that is not running yet.
         init(
             _ plan: BrokerPlan, hasColour: Bool, early: EarlyLog = EarlyLog(),
             announce: @escaping @Sendable (String) -> Void,
+            standardOutput: LineWriter = LineWriter(.standardOutput),
             makeBroker: (MQTTBrokerConfiguration) -> any RunnableBroker
         ) throws {
-            let sink = try LogSink(plan.log.destinations, hasColour: hasColour)
+            let sink = try LogSink(plan.log.destinations, hasColour: hasColour, standardOutput: standardOutput)
             let write: @Sendable (LogLine) -> Void = { sink.write($0) }
             self.logger = Logger(label: "curlew.broker") { _ in LineLogHandler(kinds: plan.log.kinds, write: write) }
             early.attach(self.logger)
@@ -61,7 +63,12 @@
 
         func run<Signals: AsyncSequence & Sendable>(_ signals: Signals) async throws(Failure)
         where Signals.Element == UnixSignal, Signals.Failure == Never {
-            do throws(MQTTBrokerError) { try await self.broker.start() } catch { throw Failure(error.message) }
+            do throws(MQTTBrokerError) {
+                try await self.broker.start()
+            } catch {
+                await self.sink.finish(within: Self.timeToWriteLog)
+                throw Failure(error.message)
+            }
             for (address, port) in zip(self.addresses, await self.broker.ports) {
                 self.announce("listening on \(address.url(bound: port))")
             }
@@ -81,7 +88,11 @@
             }
             _ = await end.wait()
             await self.broker.stop()
+            await self.sink.finish(within: Self.timeToWriteLog)
         }
+
+        /// How long the end waits for a log that nobody reads.
+        private static let timeToWriteLog = Duration.seconds(1)
 
         private func reload() async {
             do { try self.sink.reopen() } catch { self.logger.error("The log file was not opened anew", error: error) }

@@ -5,17 +5,18 @@
 
     extension BrokerCommand {
         func run() async throws {
+            // Every client takes a descriptor.
+            ProcessUsage.raiseFileLimit()
             let early = EarlyLog()
             let plan = try await BrokerPlan(
                 self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,
                 variable: environmentVariable,
                 complain: { Diagnostics.say($0) })
+            // Whoever started it and does not read must not hold it up.
+            let standardOutput = LineWriter(.standardOutput, describe: LogSink.describe)
             let run = try BrokerRun(
                 plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
-                announce: { line in
-                    // Who started it and does not listen has no use for the line.
-                    try? Descriptor.standardOutput.writeAll(Array("\(line)\n".utf8))
-                },
+                announce: { line in standardOutput.write(Array("\(line)\n".utf8)) }, standardOutput: standardOutput,
                 makeBroker: { MQTTBroker($0) })
             try await run.run()
         }

@@ -172,24 +172,24 @@
         }
 
         func writeAll(_ bytes: [UInt8]) throws(SystemError) {
-            var failure: SystemError?
-            bytes.withUnsafeBytes { bytes in
-                var rest = bytes[...]
-                while !rest.isEmpty {
-                    let written = write(self.number, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
-                    if written >= 0 {
-                        rest = rest.dropFirst(written)
-                    } else if errno == EAGAIN {
-                        // Somebody has set the descriptor, which may be shared, to not blocking.
-                        var poller = pollfd(fd: self.number, events: Int16(POLLOUT), revents: 0)
-                        _ = poll(&poller, 1, -1)
-                    } else if errno != EINTR {
-                        failure = .last
-                        return
-                    }
+            var rest = bytes[...]
+            while !rest.isEmpty { rest = rest.dropFirst(try self.writeSome(rest)) }
+        }
+
+        /// Writes as many bytes as the system takes at once, and waits until it takes one. Returns how many.
+        func writeSome(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int {
+            while true {
+                let written = bytes.withUnsafeBytes { write(self.number, $0.baseAddress, $0.count) }
+                if written >= 0 { return written }
+                switch errno {
+                case EINTR: continue
+                case EAGAIN:
+                    // Somebody has set the descriptor, which may be shared, to not blocking.
+                    var poller = pollfd(fd: self.number, events: Int16(POLLOUT), revents: 0)
+                    _ = poll(&poller, 1, -1)
+                default: throw .last
                 }
             }
-            if let failure { throw failure }
         }
     }
 #endif

@@ -190,6 +190,74 @@
             #expect(try await self.stop(broker).exitCode == 0)
         }
 
+        /// Starts a broker in a shell that has set something up for it.
+        private func start(inShell setUp: String, _ arguments: String) async throws -> Running {
+            let curlew = Subprocess.products.appending(path: "curlew").path
+            let process = try Subprocess("/bin/sh", ["-c", "\(setUp); exec '\(curlew)' broker -p 0 \(arguments)"])
+            let line = try await process.line { $0.hasPrefix("listening on ") }
+            return Running(process: process, port: String(line.split(separator: ":").last ?? ""), lines: [line])
+        }
+
+        @Test("A log that nobody reads stops nobody")
+        func unreadLog() async throws {
+            try await self.withFolder { folder in
+                let pipe = folder.appending(path: "pipe").path
+                // Somebody has it open for reading, and does not read.
+                let broker = try await self.start(inShell: "mkfifo '\(pipe)'; exec 3<>'\(pipe)'", "-v 2>'\(pipe)'")
+                // Each of them is worth some lines; a pipe holds 64 KiB.
+                for number in 0..<600 {
+                    let identifier = Array(String(repeating: "\(number % 10)", count: 20).utf8)
+                    let socket = try #require(RawSocket(port: broker.port))
+                    socket.write([0x10, 32, 0, 4] + Array("MQTT".utf8) + [4, 2, 0, 0, 0, 20] + identifier)
+                    guard socket.read() == [0x20, 2, 0, 0] else {
+                        Issue.record("client \(number) got no CONNACK")
+                        break
+                    }
+                }
+                #expect(try await self.run("pub", "-p", broker.port, "-t", "a", "-m", "x", "-W", "30").exitCode == 0)
+                #expect(try await self.stop(broker).exitCode == 0)
+            }
+        }
+
+        @Test("What a client has sent before it closed the connection is delivered to its end, and its goodbye counts")
+        func sentBeforeClosing() async throws {
+            let count = 60_000
+            let broker = try await self.start("-p", "0")
+            let subscriber = try Subprocess.curlew(
+                "sub", "-p", broker.port, "-t", "t", "-F", "%t", "-C", "\(count)", "-d")
+            let watcher = try Subprocess.curlew(
+                "sub", "-p", broker.port, "-t", "will", "-t", "last", "-F", "%t", "-C", "1", "-d")
+            #expect(await subscriber.hasSaid("received SUBACK"))
+            #expect(await watcher.hasSaid("received SUBACK"))
+            do {
+                let socket = try #require(RawSocket(port: broker.port))
+                let will = [0, 4] + Array("will".utf8) + [0, 0]
+                socket.write([0x10, 21, 0, 4] + Array("MQTT".utf8) + [4, 0x06, 0, 0, 0, 1, 0x61] + will)
+                #expect(socket.read() == [0x20, 2, 0, 0])
+                let message: [UInt8] = [0x30, 3, 0, 1, 0x74]
+                socket.write(Array(repeatElement(message, count: count).joined()) + [0xE0, 0])
+            }
+            #expect(try await subscriber.success() == String(repeating: "t\n", count: count))
+            // The same client again: its former connection has ended before that.
+            #expect(try await self.run("pub", "-p", broker.port, "-i", "a", "-t", "last", "-m", "x").exitCode == 0)
+            #expect(try await watcher.success() == "last\n")
+            #expect(try await self.stop(broker).exitCode == 0)
+        }
+
+        @Test("Without a free descriptor it says so once, and goes on when there is one")
+        func outOfDescriptors() async throws {
+            let broker = try await self.start(inShell: "ulimit -n 64", "")
+            var sockets = (0..<100).compactMap { _ in RawSocket(port: broker.port) }
+            #expect(await broker.process.hasSaid("No connection can be accepted"))
+            sockets.removeAll()
+            #expect(try await self.run("pub", "-p", broker.port, "-t", "a", "-m", "x", "-W", "60").exitCode == 0)
+            let outcome = try await self.stop(broker)
+            #expect(outcome.exitCode == 0)
+            let lines = outcome.errors.split(separator: "\n").filter { $0.contains("No connection can be accepted") }
+            #expect(lines.count == 1)
+            #expect(lines.first?.contains("raise its limit ('ulimit -n')") == true)
+        }
+
         private func run(_ arguments: [String]) async throws -> Subprocess.Outcome {
             let command = try Subprocess.curlew(arguments)
             try command.endInput()

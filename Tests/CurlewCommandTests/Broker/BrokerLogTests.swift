@@ -81,7 +81,7 @@
         }
 
         @Test("A file is added to, and opened anew where it was moved away")
-        func file() throws {
+        func file() async throws {
             let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
             defer { try? FileManager.default.removeItem(at: folder) }
@@ -90,10 +90,12 @@
             try "before\n".write(toFile: path, atomically: false, encoding: .utf8)
             let sink = try LogSink([.file(path)], hasColour: true)
             sink.write(Self.line("one"))
+            await sink.finish(within: .seconds(60))
             try FileManager.default.moveItem(atPath: path, toPath: moved)
             sink.write(Self.line("two"))
             try sink.reopen()
             sink.write(Self.line("three"))
+            await sink.finish(within: .seconds(60))
             func messages(_ path: String) throws -> [String] {
                 try String(contentsOfFile: path, encoding: .utf8).split(separator: "\n").map {
                     String($0.split(separator: " ").last ?? "")
