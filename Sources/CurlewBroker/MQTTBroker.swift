@@ -147,43 +147,44 @@ public actor MQTTBroker {
         _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily,
         _ tls: TLSServerSettings?, _ rules: ClientRules
     ) async throws(TransportError) -> [SocketListener] {
-        let accept = self.accept(rules)
         let ipv4 = "0.0.0.0"
         guard host == "*", family != .ipv4 else {
-            return [
-                try await SocketListener.bind(
-                    host: host == "*" ? ipv4 : host, port: port, tls: tls, group: self.group,
-                    handshakes: self.engine.budget, accept: accept)
-            ]
+            return [try await self.bindOne(host == "*" ? ipv4 : host, port, tls, rules)]
         }
         // A port that is free for the one kind may be taken for the other.
         var attempts = port == 0 ? 16 : 1
         while true {
             let ipv6: SocketListener
             do throws(TransportError) {
-                ipv6 = try await SocketListener.bind(
-                    host: "::", isIPv6Alone: true, port: port, tls: tls, group: self.group,
-                    handshakes: self.engine.budget, accept: accept)
+                ipv6 = try await self.bindOne("::", isIPv6Alone: true, port, tls, rules)
             } catch {
                 guard family == .any, error.isForWantOfIPv6 else { throw error }
-                return [
-                    try await SocketListener.bind(
-                        host: ipv4, port: port, tls: tls, group: self.group, handshakes: self.engine.budget,
-                        accept: accept)
-                ]
+                return [try await self.bindOne(ipv4, port, tls, rules)]
             }
             guard family == .any else { return [ipv6] }
             do throws(TransportError) {
-                let other = try await SocketListener.bind(
-                    host: ipv4, port: ipv6.port, tls: tls, group: self.group, handshakes: self.engine.budget,
-                    accept: accept)
-                return [ipv6, other]
+                return [ipv6, try await self.bindOne(ipv4, ipv6.port, tls, rules)]
             } catch {
                 await ipv6.close()
                 attempts -= 1
                 guard attempts > 0 else { throw error }
             }
         }
+    }
+
+    private func bindOne(
+        _ host: String, isIPv6Alone: Bool = false, _ port: Int, _ tls: TLSServerSettings?, _ rules: ClientRules
+    ) async throws(TransportError) -> SocketListener {
+        try await SocketListener.bind(
+            host: host, isIPv6Alone: isIPv6Alone, port: port, tls: tls, group: self.group,
+            handshakes: self.engine.budget,
+            report: { [logger = self.engine.logger] event in
+                let listener: Logger.Metadata = ["listener": "\(rules.name)"]
+                switch event {
+                case .paused(let error): logger.error("\(error.message)", metadata: listener)
+                case .resumed: logger.notice("connections are accepted again", metadata: listener)
+                }
+            }, accept: self.accept(rules))
     }
 
     private func accept(_ rules: ClientRules) -> @Sendable (any Link) -> any LinkHandler {
@@ -211,6 +212,7 @@ public actor MQTTBroker {
                 next = max(next + tick, now)
                 for worker in workers.all { worker.eventLoop.execute { worker.tick(now: now) } }
                 if let worker = workers.all.first { worker.eventLoop.execute { engine.reclaimMemory(on: worker) } }
+                engine.clientLog.sayLeftOut()
                 ticks += 1
                 if ticks % 60 == 0 { engine.removeExpiredMessages(now: now) }
             }

@@ -55,8 +55,12 @@ extension MQTTBrokerConfiguration {
         public var maximumSharedSubscriptionsPerClient = 1000
         /// How many bytes the subscriptions of one client may take. Default: 128 MiB.
         public var maximumSubscriptionBytesPerClient = 128 << 20
-        /// How many topic filters one SUBSCRIBE may have; those beyond are refused with *quota exceeded*. Default: 10,000.
-        public var maximumFiltersPerSubscribe = 10_000
+        /// How many patterns of wildcards the subscriptions of one client may have: `a/+/#` and `b/+/#` have the same pattern, `+/b/#` has
+        /// another one. A topic matches at most one subscription of each pattern, so this bounds what a message costs however many
+        /// subscriptions overlap. A SUBSCRIBE beyond it is refused with *quota exceeded*. Default: 256, more than there are for six levels.
+        public var maximumWildcardPatternsPerClient = 256
+        /// How many topic filters one SUBSCRIBE may have; those beyond are refused with *quota exceeded*. Default: 100,000.
+        public var maximumFiltersPerSubscribe = 100_000
         /// How many retained messages are kept. Default: 1,000,000.
         public var maximumRetainedMessages = 1_000_000
         /// How many bytes of retained messages are kept. Default: 1 GiB.

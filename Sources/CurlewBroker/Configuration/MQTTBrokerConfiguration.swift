@@ -29,7 +29,8 @@ public struct MQTTBrokerConfiguration: Sendable {
     public var behaviour = Behaviour()
     /// How often the topics below `$SYS` are published. Default: 10 s; zero for never.
     public var systemTopicInterval: Duration = .seconds(10)
-    /// Where the broker logs. Default: nowhere.
+    /// Where the broker logs. Default: nowhere. It logs on event loops: a handler that waits, such as for a terminal that stands still, stops
+    /// the broker.
     public var logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
     /// The clock that all waiting goes by: a test's own, where it must not take time.
     package var clock = MonotonicClock(ContinuousClock())

@@ -36,7 +36,7 @@ extension BrokerConnection {
         }
         if self.phase == .challenged {
             self.phase = .connecting
-            self.pauseReading()
+            self.pauseReading(for: .connecting)
         }
         self.continueExchange(packet.properties.authenticationData)
     }
@@ -45,11 +45,12 @@ extension BrokerConnection {
         guard var exchange = CurlewCore.exchange(&self.exchange, with: nil) else { return }
         self.isAuthenticating = true
         let (handle, logger) = (self.handle, self.engine.logger)
-        Task {
+        self.authentication = Task {
             var step = MQTTAuthenticationStep.deny(.notAuthorized)
             do {
                 step = try await exchange.respond(to: data)
             } catch {
+                if Task.isCancelled { return }
                 logger.error("an authentication failed", metadata: ["error": "\(error)"])
             }
             handle.execute { [step, exchange] in $0.take(step, of: exchange) }
@@ -65,7 +66,7 @@ extension BrokerConnection {
             if self.phase == .connecting { self.phase = .challenged }
             self.sendAuth(.continueAuthentication, method, data)
             if self.phase == .challenged {
-                self.resumeReading()
+                self.resumeReading(after: .connecting)
                 self.process()
             }
         case .allow(let username, let data):

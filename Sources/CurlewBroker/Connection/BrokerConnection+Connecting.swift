@@ -28,12 +28,13 @@ extension BrokerConnection {
         switch self.rules.terms.admit(connect) {
         case .refused(let code, let reason): self.refuse(code, reason)
         case .admitted(let admitted):
-            if self.engine.journal?.isBehind == true, admitted.sessionExpiry != .atDisconnect {
-                return self.refuse(.serverBusy, "The server's storage is behind; try again a little later.")
-            }
             self.admitted = admitted
-            self.pauseReading()
-            self.authenticate(password: connect.password)
+            self.pauseReading(for: .connecting)
+            if self.engine.journal?.isBehind == true, admitted.sessionExpiry != .atDisconnect {
+                self.waitForStore { $0.authenticate(password: connect.password) }
+            } else {
+                self.authenticate(password: connect.password)
+            }
         }
     }
 
@@ -46,12 +47,14 @@ extension BrokerConnection {
         if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
         let (rules, handle, logger) = (self.rules, self.handle, self.engine.logger)
-        Task {
+        self.authentication = Task {
             var decision = MQTTAuthenticationDecision.abstain
             for authenticator in rules.authenticators where decision == .abstain {
                 do {
                     decision = try await authenticator.authenticate(attempt)
                 } catch {
+                    // The client has gone, and nobody waits for the answer.
+                    if Task.isCancelled { return }
                     logger.error("an authenticator failed", metadata: ["error": "\(error)"])
                     decision = .deny(.serverUnavailable)
                 }
@@ -243,18 +246,16 @@ extension BrokerConnection {
         // CONNACK goes first [MQTT-3.2.0-1], then what an earlier connection left unacknowledged.
         self.flush()
         self.isGreetingUncommitted = !self.uncommitted.isEmpty
-        self.resumeReading()
+        self.resumeReading(after: .connecting)
         self.process()
     }
 
     /// Refuses the client with CONNACK [MQTT-3.2.2-7].
     func refuse(_ reasonCode: ReasonCode, _ reason: String) {
         guard self.phase == .connecting || self.phase == .challenged else { return }
-        self.engine.logger.info(
-            "client refused",
-            metadata: self.metadata.merging([
-                "reason": "\(reasonCode)", "user": "\((self.client.username ?? "").printable)",
-            ]) { $1 })
+        self.engine.clientLog.write(
+            .refused,
+            self.metadata.merging(["reason": "\(reasonCode)", "detail": "\(reason.printable)"]) { $1 })
         self.engine.events.tell(.connections, .refused(self.client, reasonCode))
         var properties = Properties()
         if self.version == .v5_0 {

@@ -16,10 +16,7 @@ extension BrokerConnection {
             guard !packet.overtakesMessages else { return packet }
             self.waitingPackets.append(packet, size: before - self.input.waiting)
         }
-        if !self.isRestingForReceivers {
-            self.isRestingForReceivers = true
-            self.pauseReading()
-        }
+        if !self.pausedFor.contains(.receivers) { self.pauseReading(for: .receivers) }
         return nil
     }
 
@@ -59,12 +56,11 @@ extension BrokerConnection {
     private func goOn(now: Timestamp) {
         // The client was not silent while it was not read.
         self.lastRead = now
-        if self.isRestingForReceivers {
-            self.isRestingForReceivers = false
+        if self.pausedFor.contains(.receivers) {
             self.restedUntil = max(self.restedUntil, now)
-            self.resumeReading()
+            self.resumeReading(after: .receivers)
         }
-        self.process()
+        if !self.pausedFor.contains(.turn) { self.process() }
     }
 
     /// Processes what waits, whoever cannot keep up: the connection is about to end, and what the client has said before counts before.

@@ -2,19 +2,57 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
+/// A packet with many filters, which is processed a slice at a time. The reason codes are those of the filters that are done.
+enum OngoingPacket {
+    case subscribe(Subscribe, [ReasonCode])
+    case unsubscribe(Unsubscribe, [ReasonCode])
+}
+
 // Subscriptions, and the retained messages that come with them (MQTT 5.0 sections 3.8 and 3.10).
 extension BrokerConnection {
-    func receivedSubscribe(_ packet: Subscribe, now: Timestamp) {
-        guard let session else { return }
-        let identifier = packet.properties.subscriptionIdentifiers.first
-        let version = self.engine.authorizationVersion.load(ordering: .acquiring)
-        var granted: [Granted] = []
-        // [MQTT-3.8.4-5]
-        let codes = packet.subscriptions.enumerated().map { index, subscription in
-            guard index < self.engine.configuration.limits.maximumFiltersPerSubscribe else {
-                return ReasonCode.quotaExceeded
+    /// How many filters are processed at a time: the subscriptions of all clients are locked meanwhile.
+    private static let filtersPerSlice = 256
+
+    /// Processes the next filters of the packet that is under way, and answers it after the last ones.
+    func continuePacket() {
+        guard let packet = CurlewCore.exchange(&self.ongoing, with: nil), let session else { return }
+        switch packet {
+        case .subscribe(let packet, var codes):
+            let slice = packet.subscriptions[codes.count...].prefix(Self.filtersPerSlice)
+            codes += self.subscribe(slice, packet.properties.subscriptionIdentifiers.first, session)
+            guard codes.count == packet.subscriptions.count else {
+                self.ongoing = .subscribe(packet, codes)
+                return
             }
-            return self.grant(session, subscription, identifier: identifier, &granted)
+            self.reply(.suback(SubAck(packet.packetID, codes)))  // [MQTT-3.8.4-1] [MQTT-3.8.4-5] [MQTT-3.8.4-6]
+        case .unsubscribe(let packet, var codes):
+            codes += self.unsubscribe(packet.filters[codes.count...].prefix(Self.filtersPerSlice), session)
+            guard codes.count == packet.filters.count else {
+                self.ongoing = .unsubscribe(packet, codes)
+                return
+            }
+            self.reply(.unsuback(UnsubAck(packet.packetID, codes)))  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+        }
+    }
+
+    // MARK: SUBSCRIBE
+
+    func receivedSubscribe(_ packet: Subscribe) {
+        var codes: [ReasonCode] = []
+        codes.reserveCapacity(packet.subscriptions.count)
+        self.ongoing = .subscribe(packet, codes)
+        self.continuePacket()
+    }
+
+    private func subscribe(
+        _ subscriptions: ArraySlice<Subscribe.Subscription>, _ identifier: UInt32?, _ session: HostedSession
+    ) -> [ReasonCode] {
+        let version = self.engine.authorizationVersion.load(ordering: .acquiring)
+        let limit = self.engine.configuration.limits.maximumFiltersPerSubscribe
+        var granted: [Granted] = []
+        let codes = subscriptions.indices.map { index in
+            guard index < limit else { return ReasonCode.quotaExceeded }
+            return self.grant(session, subscriptions[index], identifier: identifier, &granted)
         }
         let areNew = self.insert(granted, of: session)
         if self.engine.authorizationVersion.load(ordering: .acquiring) != version {
@@ -22,17 +60,17 @@ extension BrokerConnection {
             let refused = granted.map(\.filter).filter { !self.rules.allows(self.client, .subscribe($0)) }
             self.engine.unsubscribe(session, Set(refused), on: self.worker)
         }
+        let latest = self.engine.retained.withLock { $0.latest }
         for (subscription, isNew) in zip(granted, areNew) {
             self.engine.events.tell(
                 .subscriptions, .subscribed(self.client, subscription.filter, subscription.options))
             guard self.sendsRetained(subscription, isNew: isNew) else { continue }
             self.retained.add(
                 PendingRetained.Delivery(
-                    filter: subscription.filter,
-                    cursor: self.engine.retained.withLock { $0.matching(subscription.filter) },
-                    qos: subscription.options.qos, identifier: identifier))
+                    filter: subscription.filter, qos: subscription.options.qos, identifier: identifier, latest: latest))
         }
-        self.reply(.suback(SubAck(packet.packetID, codes)))  // [MQTT-3.8.4-1] [MQTT-3.8.4-6]
+        self.worker.onLoop.work += subscriptions.count * LoopState.workPerSubscription
+        return codes
     }
 
     /// A subscription that the client may have.
@@ -48,9 +86,6 @@ extension BrokerConnection {
     ) -> ReasonCode {
         let filter = subscription.filter
         guard self.rules.allows(self.client, .subscribe(filter)) else { return .notAuthorized }
-        guard self.retained.hasRoom,
-            granted.count < Self.mostWithRetained || subscription.options.retainHandling == .doNotSend
-        else { return .quotaExceeded }
         var options = subscription.options
         options.qos = min(options.qos, self.rules.terms.maximumQoS)
         if self.isBridge {
@@ -77,9 +112,6 @@ extension BrokerConnection {
         return ReasonCode(rawValue: options.qos.rawValue)  // [MQTT-3.8.4-7]
     }
 
-    /// Of one packet, so many may ask for retained messages.
-    private static let mostWithRetained = 10_000
-
     /// Puts subscriptions into force. Returns which of them are new.
     private func insert(_ granted: [Granted], of session: HostedSession) -> [Bool] {
         guard !granted.isEmpty else { return [] }
@@ -100,15 +132,21 @@ extension BrokerConnection {
         }
     }
 
+    // MARK: UNSUBSCRIBE
+
     func receivedUnsubscribe(_ packet: Unsubscribe) {
-        guard let session else { return }
-        let filters = Set(packet.filters)
+        self.ongoing = .unsubscribe(packet, [])
+        self.continuePacket()
+    }
+
+    private func unsubscribe(_ slice: ArraySlice<TopicFilter>, _ session: HostedSession) -> [ReasonCode] {
+        let filters = Set(slice)
         self.retained.remove(filters)
         var ended = self.engine.unsubscribe(session, filters, on: self.worker)
         for filter in ended { self.engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
+        self.worker.onLoop.work += slice.count * LoopState.workPerSubscription
         // A filter that stands twice has ended at its first place.
-        let codes = packet.filters.map { ended.remove($0) == nil ? ReasonCode.noSubscriptionExisted : .success }
-        self.reply(.unsuback(UnsubAck(packet.packetID, codes)))  // [MQTT-3.10.4-4] [MQTT-3.10.4-5]
+        return slice.map { ended.remove($0) == nil ? ReasonCode.noSubscriptionExisted : .success }
     }
 
     // MARK: Retained messages
@@ -119,9 +157,13 @@ extension BrokerConnection {
     func continueRetained(now: Timestamp) -> Bool {
         guard !self.retained.isEmpty, let session else { return false }
         var steps = Self.slice
+        defer { self.worker.onLoop.work += Self.slice - steps }
         while session.takesMore {
-            guard let (entry, qos, identifier) = self.retained.next(steps: &steps) else { return steps == 0 }
-            self.deliver(entry, qos, identifier, to: session, now: now)
+            let next = self.retained.next(steps: &steps) { filter in
+                self.engine.retained.withLock { $0.matching(filter) }
+            }
+            guard let (entry, delivery) = next else { return steps <= 0 }
+            self.deliver(entry, delivery, to: session, now: now)
         }
         return false
     }
@@ -130,17 +172,17 @@ extension BrokerConnection {
     private static let slice = 512
 
     private func deliver(
-        _ entry: RetainedMessages.Entry, _ subscribed: QoS, _ identifier: UInt32?, to session: HostedSession,
-        now: Timestamp
+        _ entry: RetainedMessages.Entry, _ delivery: PendingRetained.Delivery, to session: HostedSession, now: Timestamp
     ) {
         let message = entry.message
         guard !message.isExpired(at: now), self.rules.allowsReceiving(self.client, message.topic),
             self.mayStillPublish(entry)
         else { return }
         var publication = Publication(message)
-        let qos = self.engine.configuration.behaviour.upgradesOutgoingQoS ? subscribed : min(subscribed, message.qos)
+        let qos =
+            self.engine.configuration.behaviour.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
         // With RETAIN, since it is an earlier one (section 3.3.1.3).
-        let terms = DeliveryTerms(qos: qos, retain: true, identifiers: identifier.map { [$0] } ?? [])
+        let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])
         // Under both locks, so that no newer message of the topic can come between. Nobody takes them the other way round.
         let outcome = self.engine.retained.withLock { retained in
             retained.isCurrent(message) ? session.deliver(&publication, terms, now: now, engine: self.engine) : nil

@@ -6,6 +6,7 @@ import Synchronization
 extension BrokerConnection {
     /// Adds an answer to those that leave at the end of this round.
     func reply(_ packet: Packet) {
+        guard !self.hasClosed else { return }
         let fitting = self.version == .v5_0 ? self.fitted(packet) : packet
         // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-27].
         guard let fitting, (try? fitting.encode(into: &self.replies, version: self.version)) != nil else {
@@ -52,6 +53,7 @@ extension BrokerConnection {
     /// Sends all there is, in one write; what a slow client cannot take yet waits where it is.
     func flush() {
         self.isFlushPending = false
+        guard !self.hasClosed else { return }
         guard self.link.isWritable, self.uncommitted.byteCount < HostedSession.highWaterMark else { return self.hold() }
         var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
         var change = CurlewCore.exchange(&self.repliesChange, with: 0)
@@ -63,6 +65,7 @@ extension BrokerConnection {
             change = max(change, output.change)
             hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
             self.worker.counters.publishesSent.count(output.pumped.written)
+            self.worker.onLoop.work += Self.workOfWriting + output.pumped.written
             for dropped in output.pumped.dropped { self.report(dropped) }
             session.release(output.released)
         }
@@ -71,11 +74,14 @@ extension BrokerConnection {
         if hasMore, self.link.isWritable { self.flushLater() }
     }
 
-    /// Goes on after other connections have had their turn: a task of the loop would come before them.
+    /// The work of a write to the system.
+    private static let workOfWriting = 8
+
+    /// Continues after other connections have had their turn.
     private func flushLater() {
         guard !self.isFlushPending else { return }
         self.isFlushPending = true
-        self.worker.eventLoop.scheduleTask(in: .microseconds(20)) { [handle] in handle.onLoop?.flush() }
+        self.worker.continueLater { [handle] in handle.onLoop?.flush() }
     }
 
     /// Sends the last words, whether or not there is room.
@@ -98,17 +104,15 @@ extension BrokerConnection {
             return state.out.readableBytes
         }
         guard self.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
-            !self.isHeld
+            !self.pausedFor.contains(.answers)
         else { return }
-        self.isHeld = true
-        self.pauseReading()
+        self.pauseReading(for: .answers)
     }
 
     private func release() {
-        guard self.isHeld else { return }
-        self.isHeld = false
+        guard self.pausedFor.contains(.answers) else { return }
         self.restedUntil = max(self.restedUntil, self.engine.clock.now())
-        self.resumeReading()
+        self.resumeReading(after: .answers)
     }
 
     /// So many bytes of answers wait before their cause is not read any more.
@@ -132,9 +136,10 @@ extension BrokerConnection {
         let change = self.worker.onLoop.takeChange()
         guard change > 0 else { return }
         self.repliesChange = max(self.repliesChange, change)
-        guard self.engine.journal?.isBehind == true, !self.isStoreBehind, self.phase != .closed else { return }
-        self.isStoreBehind = true
-        self.pauseReading()
+        guard self.engine.journal?.isBehind == true, !self.pausedFor.contains(.store), self.phase != .closed else {
+            return
+        }
+        self.pauseReading(for: .store)
         self.waitForCommit()
     }
 
@@ -153,6 +158,12 @@ extension BrokerConnection {
         self.worker.onLoop.waitingForCommit.append(self.handle)
     }
 
+    /// Calls `body` when the store is no longer behind. Not if that takes longer than the client may take to connect: then it is refused.
+    func waitForStore(_ body: @escaping (BrokerConnection) -> Void) {
+        self.whenStored = body
+        self.waitForCommit()
+    }
+
     /// More is stored than before: sends what has waited for that.
     func changesCommitted() {
         self.isWaitingForCommit = false
@@ -160,12 +171,14 @@ extension BrokerConnection {
         let committed = self.uncommitted.take(journal.isCommitted)
         if committed.readableBytes > 0 { self.isGreetingUncommitted = false }
         self.write(committed)
-        if self.isStoreBehind, !journal.isBehind {
-            self.isStoreBehind = false
+        if self.pausedFor.contains(.store), !journal.isBehind {
             self.restedUntil = max(self.restedUntil, self.engine.clock.now())
-            self.resumeReading()
+            self.resumeReading(after: .store)
         }
-        if !self.uncommitted.isEmpty || self.isStoreBehind { self.waitForCommit() }
+        if !journal.isBehind, let body = CurlewCore.exchange(&self.whenStored, with: nil) { body(self) }
+        if !self.uncommitted.isEmpty || self.pausedFor.contains(.store) || self.whenStored != nil {
+            self.waitForCommit()
+        }
         self.flushSoon()
     }
 

@@ -38,8 +38,6 @@ final class BrokerConnection: LinkHandler {
     var waitingPackets = WaitingPackets()
     /// When a timer will see to the end of that.
     var holdWatchedUntil: Timestamp?
-    /// Whether nothing is read because as much waits as may.
-    var isRestingForReceivers = false
     /// How long the rest of a packet has been awaited.
     private(set) var partialPacket: PartialPacket
     /// What is counted of the connection in the broker's memory.
@@ -48,8 +46,14 @@ final class BrokerConnection: LinkHandler {
     var mustCount = true
     /// Whether nothing is counted any more.
     var isForgotten = false
-    /// How often reading was turned off and not on again.
-    private var pauses = 0
+    /// The SUBSCRIBE or UNSUBSCRIBE that is being processed; packets behind it wait.
+    var ongoing: OngoingPacket?
+    /// What waits until everything that was read is processed.
+    private var afterInput: [() -> Void] = []
+    /// The link is closed, and ``linkClosed(_:)`` was called. The connection ends when what was read is processed.
+    private(set) var isLinkGone = false
+    /// Why nothing is read.
+    private(set) var pausedFor: PauseReasons = []
     /// Answers that wait for the end of this round of the event loop.
     var replies = ByteBuffer()
     /// The change that they have to wait for, if there is a store.
@@ -58,13 +62,11 @@ final class BrokerConnection: LinkHandler {
     var uncommitted = UncommittedOutput()
     /// Whether CONNACK is a part of that.
     var isGreetingUncommitted = false
+    /// What is done when the store is no longer behind.
+    var whenStored: ((BrokerConnection) -> Void)?
     /// Whether the loop knows that this connection waits for the store.
     var isWaitingForCommit = false
-    /// Whether nothing is read because the store is behind.
-    var isStoreBehind = false
     var isFlushPending = false
-    /// Whether nothing is read because answers do not leave.
-    var isHeld = false
     var hasClosed = false
     private let opened: Timestamp
     var lastRead: Timestamp
@@ -85,6 +87,8 @@ final class BrokerConnection: LinkHandler {
     var admitted: Admission.Admitted?
     /// The authentication of several steps that waits for the client.
     var exchange: (any MQTTAuthenticationExchange)?
+    /// The authenticator's work; cancelled when the client has gone.
+    var authentication: Task<Void, Never>?
     /// Whether an authenticator is at work on such a step.
     var isAuthenticating = false
     /// The session, from the moment that it is this connection's.
@@ -139,7 +143,7 @@ final class BrokerConnection: LinkHandler {
         if count > self.engine.configuration.limits.maximumConnections ?? .max
             || ofListener > self.rules.maximumConnections ?? .max
         {
-            self.engine.logger.warning("connection refused: as many as allowed are open", metadata: self.metadata)
+            self.engine.clientLog.write(.tooManyConnections, self.metadata)
             self.turnAway()
         }
     }
@@ -150,8 +154,14 @@ final class BrokerConnection: LinkHandler {
         self.worker.eventLoop.execute { [handle] in handle.onLoop?.link.close() }
     }
 
+    /// Whom a line of the log is about: by address, and by names for those who want details.
     var metadata: Logger.Metadata {
-        ["client": "\(self.client.identifier.printable)", "address": "\(self.client.address)"]
+        var metadata: Logger.Metadata = ["address": "\(self.client.address)"]
+        if self.engine.clientLog.isDetailed {
+            metadata["client"] = "\(self.client.identifier.printable)"
+            if let username = self.client.username { metadata["user"] = "\(username.printable)" }
+        }
+        return metadata
     }
 
     // MARK: Reading
@@ -165,36 +175,81 @@ final class BrokerConnection: LinkHandler {
         }
         self.mustCount = true
         self.input.append(bytes)
-        self.process()
+        // It may come though nothing is to be read: with the peer's close, all that was under way comes at once.
+        if !self.pausedFor.contains(.turn) { self.process() }
         self.checkPartialPacket()
     }
 
     func linkReadCompleted() {}
 
-    /// Takes the packets that are there, as long as the next may be taken.
+    /// Processes the packets that are there, as long as the next may be taken and others need not have their turn first.
     func process() {
         // What a packet leads to may have more read, in the middle of it.
         guard !self.isProcessing else { return }
         self.isProcessing = true
-        defer { self.isProcessing = false }
-        let now = self.lastRead
-        let isStored = self.engine.journal != nil
-        var packets = 0
-        if isStored { _ = self.worker.onLoop.takeChange() }
-        do throws(DecodingError) {
-            while self.phase != .closed, self.phase != .connecting, let packet = try self.nextPacket() {
-                self.worker.counters.messagesReceived.count()
-                packets += 1
-                self.received(consume packet, now: now)
-                if isStored { self.takeChanges() }
-            }
-            self.partialPacket.received(waiting: self.input.waiting, hasNewBeginning: packets > 0, now: now)
-        } catch {
+        let outcome = Result { () throws(DecodingError) in try self.processPackets() }
+        self.isProcessing = false
+        switch outcome {
+        case .success(.done): break
+        case .success(.turnIsOver): return self.waitForTurn()
+        case .failure(let error):
             // What the client has published before counts.
-            self.isProcessing = false
             self.processWaitingPackets()
             if self.phase != .closed { self.malformed(error) }
         }
+        self.inputProcessed()
+    }
+
+    private enum Processed {
+        /// There is nothing more that can be processed now.
+        case done
+        /// There may be, after others have had their turn.
+        case turnIsOver
+    }
+
+    private func processPackets() throws(DecodingError) -> Processed {
+        let now = self.lastRead
+        let isStored = self.engine.journal != nil
+        let loop = self.worker.onLoop
+        if isStored { _ = loop.takeChange() }
+        let limit = loop.work + LoopState.workPerTurn
+        var packets = 0
+        while self.phase != .closed, self.phase != .connecting {
+            // Who has gone cannot be slowed down.
+            if self.isLinkGone { self.publishHold.end() }
+            if self.ongoing != nil {
+                self.continuePacket()
+            } else if let packet = try self.nextPacket() {
+                self.worker.counters.messagesReceived.count()
+                packets += 1
+                self.received(consume packet, now: now)
+            } else {
+                break
+            }
+            if isStored { self.takeChanges() }
+            loop.work += 1
+            if loop.work >= limit { return .turnIsOver }
+        }
+        self.partialPacket.received(waiting: self.input.waiting, hasNewBeginning: packets > 0, now: now)
+        return .done
+    }
+
+    /// Lets other connections have their turn before what was read is processed further.
+    private func waitForTurn() {
+        self.pauseReading(for: .turn)
+        self.worker.continueLater { [handle] in handle.onLoop?.process() }
+    }
+
+    /// Nothing that was read waits to be processed, but for the beginning of a packet and what waits for receivers.
+    private func inputProcessed() {
+        for body in CurlewCore.exchange(&self.afterInput, with: []) { body() }
+        if self.isLinkGone { self.end() }
+        self.resumeReading(after: .turn)
+    }
+
+    /// Calls `body` once everything that was read from the client is processed: what it has said before counts before.
+    func afterInput(_ body: @escaping () -> Void) {
+        if self.pausedFor.contains(.turn) { self.afterInput.append(body) } else { body() }
     }
 
     @inline(__always)
@@ -212,7 +267,7 @@ final class BrokerConnection: LinkHandler {
         case (.opening, .connect(let connect)): self.receivedConnect(connect)
         case (.opening, _):
             // [MQTT-3.1.0-1]
-            self.engine.logger.info("connection closed: its first packet is no CONNECT", metadata: self.metadata)
+            self.engine.clientLog.write(.noConnect, self.metadata)
             self.finish()
         case (.challenged, .auth(let auth)), (.connected, .auth(let auth)): self.receivedAuth(auth)
         case (.challenged, .disconnect): self.finish()
@@ -221,7 +276,7 @@ final class BrokerConnection: LinkHandler {
         case (.connected, .pubrec(let packet)): self.receivedPubrec(packet)
         case (.connected, .pubrel(let packet)): self.receivedPubrel(packet)
         case (.connected, .pubcomp(let packet)): self.receivedPubcomp(packet)
-        case (.connected, .subscribe(let packet)): self.receivedSubscribe(packet, now: now)
+        case (.connected, .subscribe(let packet)): self.receivedSubscribe(packet)
         case (.connected, .unsubscribe(let packet)): self.receivedUnsubscribe(packet)
         case (.connected, .pingreq): self.reply(.pingresp)  // [MQTT-3.12.4-1]
         case (.connected, .disconnect(let packet)): self.receivedDisconnect(packet)
@@ -230,8 +285,7 @@ final class BrokerConnection: LinkHandler {
     }
 
     private func malformed(_ error: DecodingError) {
-        self.engine.logger.info(
-            "connection closed: its bytes are no MQTT", metadata: self.metadata.merging(["error": "\(error)"]) { $1 })
+        self.engine.clientLog.write(.notMQTT, self.metadata.merging(["error": "\(error)"]) { $1 })
         guard self.phase == .opening else { return self.close(error.reasonCode, "\(error)") }
         if case .protocolVersion = error {
             // [MQTT-3.1.2-2]; a client of a later version reads this one too.
@@ -257,7 +311,9 @@ final class BrokerConnection: LinkHandler {
     /// administrator's order.
     func settle(then body: @escaping @Sendable () -> Void) {
         guard self.phase == .connected else { return body() }
-        self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime, then: body)
+        self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [handle] in
+            if let connection = handle.onLoop { connection.afterInput(body) } else { body() }
+        }
     }
 
     /// How many bytes that have arrived are still taken from a client whose connection is to be closed, and how long that may take.
@@ -298,25 +354,24 @@ final class BrokerConnection: LinkHandler {
 
     // MARK: Reading and resting
 
-    func pauseReading() {
-        self.pauses += 1
-        if self.pauses == 1 { self.link.setReading(false) }
+    func pauseReading(for reason: PauseReasons) {
+        if self.pausedFor.isEmpty { self.link.setReading(false) }
+        self.pausedFor.insert(reason)
     }
 
     /// Whether the client is read.
-    var isReadingOn: Bool { self.pauses == 0 }
+    var isReadingOn: Bool { self.pausedFor.isEmpty }
 
-    func resumeReading() {
-        self.pauses -= 1
-        if self.pauses == 0, self.phase != .closed { self.link.setReading(true) }
+    func resumeReading(after reason: PauseReasons) {
+        guard self.pausedFor.remove(reason) != nil else { return }
+        if self.pausedFor.isEmpty, self.phase != .closed { self.link.setReading(true) }
     }
 
     /// Reads nothing for so long. What the client sends in the meantime is not seen, and is no silence.
     private func rest(for duration: Duration) {
-        let isResting = self.restedUntil > self.lastRead
         self.restedUntil = max(self.restedUntil, self.lastRead + duration)
-        guard !isResting else { return }
-        self.pauseReading()
+        guard !self.pausedFor.contains(.rate) else { return }
+        self.pauseReading(for: .rate)
         self.restOn(for: duration)
     }
 
@@ -324,7 +379,7 @@ final class BrokerConnection: LinkHandler {
         self.engine.deadlines.schedule(after: duration) { [handle] in
             handle.execute { connection in
                 let left = connection.restedUntil - connection.engine.clock.now()
-                if left > .zero { connection.restOn(for: left) } else { connection.resumeReading() }
+                if left > .zero { connection.restOn(for: left) } else { connection.resumeReading(after: .rate) }
             }
         }
     }
@@ -332,11 +387,14 @@ final class BrokerConnection: LinkHandler {
     // MARK: Time
 
     func tick(now: Timestamp) {
-        guard !self.endIfGreedy(now: now) else { return }
+        guard !self.isLinkGone, !self.endIfGreedy(now: now) else { return }
         switch self.phase {
         case .opening, .connecting, .challenged:
-            if now - self.opened > self.engine.configuration.limits.connectTimeout {
-                self.engine.logger.info("connection closed: it did not connect in time", metadata: self.metadata)
+            guard now - self.opened > self.engine.configuration.limits.connectTimeout else { return }
+            if self.whenStored != nil {
+                self.refuse(.serverBusy, "The server's storage is behind; try again a little later.")
+            } else {
+                self.engine.clientLog.write(.tooLate, self.metadata)
                 self.finish()
             }
         case .connected:
@@ -355,8 +413,9 @@ final class BrokerConnection: LinkHandler {
     /// Whether the client has sent nothing for one and a half times its keep alive [MQTT-3.1.2-24]. A client that is not read because of
     /// the store is not silent.
     private func isSilent(now: Timestamp) -> Bool {
-        guard self.phase == .connected, let keepAlive = self.admitted?.keepAlive, keepAlive > 0, !self.isStoreBehind,
-            !self.isRestingForReceivers, !self.isHeld || self.uncommitted.isEmpty
+        guard self.phase == .connected, let keepAlive = self.admitted?.keepAlive, keepAlive > 0,
+            self.pausedFor.isDisjoint(with: [.store, .receivers]),
+            !self.pausedFor.contains(.answers) || self.uncommitted.isEmpty
         else { return false }
         return now - max(self.lastRead, self.restedUntil) > .milliseconds(Int64(keepAlive) * 1500)
     }
@@ -368,9 +427,8 @@ final class BrokerConnection: LinkHandler {
         self.processWaitingPackets()
         guard self.phase != .closed else { return }
         let isOpening = self.phase != .connected
-        self.engine.logger.info(
-            "connection closed by the broker",
-            metadata: self.metadata.merging(["reason": "\(reasonCode)", "detail": "\(reason.printable)"]) { $1 })
+        self.engine.clientLog.write(
+            .closed, self.metadata.merging(["reason": "\(reasonCode)", "detail": "\(reason.printable)"]) { $1 })
         if isOpening {
             if self.phase != .opening { self.refuse(reasonCode, reason) } else { self.finish() }
             return
@@ -400,10 +458,21 @@ final class BrokerConnection: LinkHandler {
 
     func linkClosed(_ error: TransportError?) {
         self.hasClosed = true
-        self.processWaitingPackets()
+        self.isLinkGone = true
+        self.session?.state.withLock { $0.isWritable = false }
+        guard !self.pausedFor.contains(.turn) else { return }
+        // What waits for receivers is still processed. And many connections may be lost together, whose wills each go to many.
+        if self.phase == .connected, self.admitted?.will != nil || !self.waitingPackets.isEmpty {
+            self.waitForTurn()
+        } else {
+            self.end()
+        }
+    }
+
+    private func end() {
+        guard self.worker.onLoop.connections.removeValue(forKey: ObjectIdentifier(self)) != nil else { return }
         self.detach(.unspecifiedError)
         self.forgetMemory()
-        self.worker.onLoop.connections[ObjectIdentifier(self)] = nil
         self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
         self.engine.links.remove()
         self.exchange = nil
@@ -413,6 +482,9 @@ final class BrokerConnection: LinkHandler {
     private func detach(_ reasonCode: ReasonCode) {
         guard self.phase != .closed else { return }
         self.phase = .closed
+        self.authentication?.cancel()
+        self.authentication = nil
+        self.whenStored = nil
         guard let session = CurlewCore.exchange(&self.session, with: nil) else { return }
         self.leave(session)
         self.engine.events.tell(.connections, .disconnected(self.client, reasonCode))

@@ -1,48 +1,88 @@
 import CurlewCore
 import DequeModule
 
-/// Retained messages on their way to new subscriptions of one client.
+/// Retained messages on their way to new subscriptions of one client: at most one delivery per subscription.
 struct PendingRetained: Sendable {
-    /// Of one subscription.
+    /// The messages of one subscription.
     struct Delivery: Sendable {
         let filter: TopicFilter
-        var cursor: RetainedMessages.Cursor
         let qos: QoS
         let identifier: UInt32?
+        /// Messages that were retained later reach the client by the subscription itself.
+        let latest: RetainedMessages.Position
+
+        func includes(_ entry: RetainedMessages.Entry) -> Bool { entry.position <= self.latest }
     }
 
-    private var deliveries = Deque<Delivery>()
+    private struct Place: Sendable {
+        let filter: TopicFilter
+        let number: UInt64
+    }
 
-    /// So many subscriptions may wait for their retained messages.
-    private static let maximumCount = 1000
+    private var deliveries: [TopicFilter: (number: UInt64, delivery: Delivery)] = [:]
+    /// The order of the deliveries; a place whose number is no longer that of its filter's delivery is void.
+    private var order = Deque<Place>()
+    private var nextNumber: UInt64 = 0
+    /// Where the first delivery has got to, once it has begun. Only one is under way, so that only one state of all retained messages is held.
+    private var cursor: RetainedMessages.Cursor?
 
     var isEmpty: Bool { self.deliveries.isEmpty }
 
-    var hasRoom: Bool { self.deliveries.count < Self.maximumCount }
+    var count: Int { self.deliveries.count }
 
-    /// Adds those of a subscription, in the place of an earlier one with the same filter.
+    /// How many places there are, void ones included; for tests of memory.
+    var placeCount: Int { self.order.count }
+
+    /// Adds the messages of a subscription, in place of an earlier one with the same filter.
     mutating func add(_ delivery: Delivery) {
-        self.remove([delivery.filter])
-        self.deliveries.append(delivery)
+        self.nextNumber += 1
+        self.deliveries[delivery.filter] = (self.nextNumber, delivery)
+        self.order.append(Place(filter: delivery.filter, number: self.nextNumber))
+        if self.order.count > 64, self.order.count > 2 * self.deliveries.count { self.removeVoidPlaces() }
     }
 
-    /// The subscriptions have ended: no more of them is sent [MQTT-3.10.4-2].
+    /// The subscriptions have ended: no more of their messages is sent [MQTT-3.10.4-2].
     mutating func remove(_ filters: Set<TopicFilter>) {
-        guard self.deliveries.contains(where: { filters.contains($0.filter) }) else { return }
-        self.deliveries.removeAll { filters.contains($0.filter) }
+        guard !self.deliveries.isEmpty else { return }
+        for filter in filters { self.deliveries[filter] = nil }
+        if self.deliveries.isEmpty {
+            self.order = []
+            self.cursor = nil
+        }
     }
 
     /// The next message and how it is delivered; `nil` when there is none or `steps` are used up.
-    mutating func next(steps: inout Int) -> (entry: RetainedMessages.Entry, qos: QoS, identifier: UInt32?)? {
-        while steps > 0, !self.deliveries.isEmpty {
-            // In place: a copy of the cursor would be copied with each step.
-            if let entry = self.deliveries[0].cursor.next(steps: &steps) {
-                return (entry, self.deliveries[0].qos, self.deliveries[0].identifier)
+    ///
+    /// - Parameter begin: Finds the messages that match a filter.
+    mutating func next(
+        steps: inout Int, begin: (TopicFilter) -> RetainedMessages.Cursor
+    ) -> (entry: RetainedMessages.Entry, delivery: Delivery)? {
+        while steps > 0, let place = self.order.first {
+            guard let (number, delivery) = self.deliveries[place.filter], number == place.number else {
+                self.removeFirst(&steps)
+                continue
             }
-            guard self.deliveries[0].cursor.isAtEnd else { return nil }
-            steps -= 1
-            self.deliveries.removeFirst()
+            if self.cursor == nil { self.cursor = begin(delivery.filter) }
+            // In place: a copy of the cursor would be copied with each step.
+            while let entry = self.cursor?.next(steps: &steps) {
+                if delivery.includes(entry) { return (entry, delivery) }
+            }
+            guard self.cursor?.isAtEnd == true else { return nil }
+            self.deliveries[place.filter] = nil
+            self.removeFirst(&steps)
         }
         return nil
+    }
+
+    private mutating func removeFirst(_ steps: inout Int) {
+        steps -= 1
+        self.order.removeFirst()
+        self.cursor = nil
+    }
+
+    private mutating func removeVoidPlaces() {
+        let first = self.order.first?.number
+        self.order.removeAll { self.deliveries[$0.filter]?.number != $0.number }
+        if self.order.first?.number != first { self.cursor = nil }
     }
 }

@@ -107,6 +107,7 @@ extension BrokerEngine {
             entry.turn &+= 1
             self.deliver(&publication, to: group, turn: entry.turn, holding: held, on: worker, now: now, &routing)
         }
+        worker.onLoop.work += routing.receivers
     }
 
     /// Gives a message to one of those who share a subscription: in turn to those who are connected, and if none is, to one who is away. Where
@@ -127,11 +128,9 @@ extension BrokerEngine {
         var refusals = 0
         for offset in 0..<count where refusals < Self.mostRefusals {
             let member = group.members[(first + (connected ?? 0) + offset) % count]
-            guard
-                let terms = group.terms(
-                    member.grant, publishedAt: publication.qos, retain: publication.retain,
-                    upgrades: self.configuration.behaviour.upgradesOutgoingQoS)
-            else { break }
+            let terms = group.terms(
+                member.grant, publishedAt: publication.qos, retain: publication.retain,
+                upgrades: self.configuration.behaviour.upgradesOutgoingQoS)
             // A member whose session has just ended does not take it: then the next one gets it.
             guard
                 let delivery = self.deliver(
@@ -240,18 +239,23 @@ extension BrokerEngine {
     func removeExpiredMessages(now: Timestamp) {
         let expired = self.retained.withLock { $0 }.expired(now: now)
         guard !expired.isEmpty else { return }
-        self.retained.withLock { retained in
-            let removed = retained.remove(expired)
-            self.countRetained(-removed.count)
-            _ = self.journal?.append(removed.map { .retainedRemoved($0.topic) })
+        // A few at a time: whoever publishes or subscribes waits for the lock.
+        for first in stride(from: 0, to: expired.count, by: Self.expiredAtOnce) {
+            let some = Array(expired[first..<min(first + Self.expiredAtOnce, expired.count)])
+            self.retained.withLock { retained in
+                let removed = retained.remove(some)
+                self.countRetained(-removed.count)
+                _ = self.journal?.append(removed.map { .retainedRemoved($0.topic) })
+            }
+            for message in some { self.events.tell(.retained, .retained(message.topic, isSet: false)) }
         }
-        for message in expired { self.events.tell(.retained, .retained(message.topic, isSet: false)) }
     }
 
     /// So many more messages are retained: counts what each takes besides itself.
     func countRetained(_ count: Int) { self.budget.changed(by: count * Self.retainedOverhead) }
 
     private static let retainedOverhead = 384
+    private static let expiredAtOnce = 256
 
     /// Keeps a message for those who subscribe later, or removes what was kept [MQTT-3.3.1-5] [MQTT-3.3.1-6].
     ///
@@ -284,8 +288,8 @@ extension BrokerEngine {
         case .removed(true): self.events.tell(.retained, .retained(message.topic, isSet: false))
         case .removed(false): break
         case .full:
-            self.logger.warning(
-                "a retained message was not kept: the limit is reached", metadata: ["topic": "\(message.topic)"])
+            self.clientLog.write(
+                .retainedFull, self.clientLog.isDetailed ? ["topic": "\(message.topic.string.printable)"] : [:])
         }
         return outcome != .full
     }

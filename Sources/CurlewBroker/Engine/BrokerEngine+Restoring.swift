@@ -43,9 +43,8 @@ extension BrokerEngine {
         }
         if outcome == .full {
             self.record(.retainedRemoved(message.topic), on: worker)
-            self.logger.warning(
-                "a stored retained message is given up: the limit is reached",
-                metadata: ["topic": "\(message.topic.string.printable)"])
+            self.clientLog.write(
+                .storedRetainedFull, self.clientLog.isDetailed ? ["topic": "\(message.topic.string.printable)"] : [:])
         }
     }
 

@@ -34,7 +34,10 @@ extension BrokerEngine {
         _ session: HostedSession, after delay: Duration, on worker: Worker,
         _ body: @escaping @Sendable (BrokerEngine) -> Void
     ) {
-        let deadline = self.deadlines.schedule(after: delay) { [self] in worker.eventLoop.execute { body(self) } }
+        // Very many sessions may be due together.
+        let deadline = self.deadlines.schedule(after: delay) { [self] in
+            worker.eventLoop.execute { worker.continueLater { body(self) } }
+        }
         session.state.withLock { $0.deadlines.append(deadline) }
     }
 
@@ -104,17 +107,37 @@ extension BrokerEngine {
         session.release(rest.released)
         self.sessions.remove(session)
         self.cancelDeadlines(of: session)
-        if !rest.filters.isEmpty {
-            self.changeSubscriptions { index in for filter in rest.filters { index.remove(filter, .session(session)) } }
-        }
+        self.removeSubscriptions(rest.filters[...], of: session, on: worker)
         if let will = rest.will { self.publish(will, of: rest.client, rest.rules, session, on: worker) }
-        self.redeliver(rest.orphans, on: worker)
+        self.redeliver(rest.orphans[...], on: worker)
     }
 
+    /// Takes subscriptions of a session that is over out of the index, a slice at a time. Until then they lead to a session that takes
+    /// nothing.
+    private func removeSubscriptions(_ filters: ArraySlice<TopicFilter>, of session: HostedSession, on worker: Worker) {
+        guard !filters.isEmpty else { return }
+        let slice = filters.prefix(Self.filtersPerSlice)
+        self.changeSubscriptions { index in for filter in slice { index.remove(filter, .session(session)) } }
+        worker.onLoop.work += slice.count * LoopState.workPerSubscription
+        let rest = filters.dropFirst(slice.count)
+        guard !rest.isEmpty else { return }
+        worker.continueLater { self.removeSubscriptions(rest, of: session, on: worker) }
+    }
+
+    private static let filtersPerSlice = 512
+    private static let orphansAtOnce = 512
+
     /// Gives messages of shared subscriptions whose member has left to other members.
-    func redeliver(_ orphans: [(TopicFilter, BrokerMessage)], on worker: Worker) {
+    func redeliver(_ orphans: ArraySlice<(TopicFilter, BrokerMessage)>, on worker: Worker) {
+        // With a store, they change their owners together with what else the end of a session changes.
+        let some = self.journal == nil ? orphans.prefix(Self.orphansAtOnce) : orphans
+        defer {
+            let rest = orphans.dropFirst(some.count)
+            if !rest.isEmpty { worker.continueLater { self.redeliver(rest, on: worker) } }
+        }
+        worker.onLoop.work += some.count
         let now = self.clock.now()
-        for (filter, message) in orphans where !message.isExpired(at: now) {
+        for (filter, message) in some where !message.isExpired(at: now) {
             let entry = self.route(of: message.topic, on: worker)
             guard let group = entry.route.groups.first(where: { $0.filter == filter && !$0.members.isEmpty }) else {
                 continue
@@ -155,7 +178,7 @@ extension BrokerEngine {
         if !ended.isEmpty {
             self.changeSubscriptions { index in for filter in ended { index.remove(filter, .session(session)) } }
         }
-        self.redeliver(orphans, on: worker)
+        self.redeliver(orphans[...], on: worker)
         return ended
     }
 }
@@ -172,14 +195,18 @@ extension HostedSession.State {
         room: Int = .max
     ) -> Bool {
         if self.subscriptions[filter] == nil {
+            let pattern = WildcardPattern(of: filter)
             if let limits {
                 guard Self.weight(filter) <= room, self.subscriptions.count < limits.maximumSubscriptionsPerClient,
                     self.subscriptionBytes <= limits.maximumSubscriptionBytesPerClient - Self.weight(filter),
-                    !filter.isShared || self.sharedSubscriptions < limits.maximumSharedSubscriptionsPerClient
+                    !filter.isShared || self.sharedSubscriptions < limits.maximumSharedSubscriptionsPerClient,
+                    pattern.map({ self.patterns[$0] != nil }) ?? true
+                        || self.patterns.count < limits.maximumWildcardPatternsPerClient
                 else { return false }
             }
             self.subscriptionBytes += Self.weight(filter)
             if filter.isShared { self.sharedSubscriptions += 1 }
+            if let pattern { self.patterns[pattern, default: 0] += 1 }
         }
         self.subscriptions[filter] = grant
         return true
@@ -190,6 +217,9 @@ extension HostedSession.State {
         guard self.subscriptions.removeValue(forKey: filter) != nil else { return false }
         self.subscriptionBytes -= Self.weight(filter)
         if filter.isShared { self.sharedSubscriptions -= 1 }
+        if let pattern = WildcardPattern(of: filter), let count = self.patterns[pattern] {
+            self.patterns[pattern] = count > 1 ? count - 1 : nil
+        }
         return true
     }
 }

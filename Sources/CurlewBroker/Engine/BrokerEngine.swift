@@ -12,6 +12,7 @@ final class BrokerEngine: Sendable {
     let configuration: MQTTBrokerConfiguration
     let clock: MonotonicClock
     let logger: Logger
+    let clientLog: ClientLog
     let bounds: BrokerSession.Bounds
     let sessions = SessionRegistry()
     /// Wills with a delay, and sessions that end some time after their connection.
@@ -49,6 +50,7 @@ final class BrokerEngine: Sendable {
         self.configuration = configuration
         self.clock = configuration.clock
         self.logger = configuration.logger
+        self.clientLog = ClientLog(configuration.logger, clock: configuration.clock)
         self.bounds = BrokerSession.Bounds(configuration)
         self.budget = MemoryBudget(limit: configuration.limits.maximumMemory ?? MachineMemory.available / 2)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
@@ -131,8 +133,9 @@ final class BrokerEngine: Sendable {
 
     /// Who gets the messages of a topic; on the worker's loop.
     func route(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
-        worker.onLoop.routes.route(
-            of: topic, version: self.subscriptionVersion.load(ordering: .acquiring),
+        let state = worker.onLoop
+        return state.routes.route(
+            of: topic, version: self.subscriptionVersion.load(ordering: .acquiring), work: &state.work,
             refresh: {
                 self.subscriptions.withLock { ($0, self.subscriptionVersion.load(ordering: .relaxed)) }
             },

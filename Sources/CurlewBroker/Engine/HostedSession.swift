@@ -16,6 +16,8 @@ final class HostedSession: Sendable {
         /// What the filters of these take in bytes, and how many of them are shared.
         var subscriptionBytes = 0
         var sharedSubscriptions = 0
+        /// How many of them have each pattern of wildcards.
+        var patterns: [WildcardPattern: Int] = [:]
         /// Retained messages that the last connection has not got any more.
         var retained = PendingRetained()
         var client: MQTTBrokerClient

@@ -6,57 +6,94 @@ struct RouteCache {
     final class Entry {
         let route: SubscriptionIndex<Subscriber>.Route
         var turn: Int
+        /// Roughly what it takes in memory, its topic included.
+        fileprivate let byteCount: Int
 
-        init(_ route: SubscriptionIndex<Subscriber>.Route, turn: Int) {
+        fileprivate init(_ route: SubscriptionIndex<Subscriber>.Route, turn: Int, byteCount: Int) {
             self.route = route
             self.turn = turn
+            self.byteCount = byteCount
         }
     }
 
+    private struct Generation {
+        var entries: [TopicName: Entry] = [:]
+        var byteCount = 0
+
+        func hasRoom(for entry: Entry) -> Bool {
+            self.entries.count < RouteCache.maximumCount && self.byteCount <= RouteCache.maximumBytes - entry.byteCount
+        }
+
+        mutating func insert(_ entry: Entry, _ topic: TopicName) {
+            self.entries[topic] = entry
+            self.byteCount += entry.byteCount
+        }
+    }
+
+    /// How many routes a generation holds, and how many bytes these take; there are two generations.
     private static let maximumCount = 1024
-    /// How many receivers all routes may have together that are kept.
-    private static let maximumReceivers = 1 << 17
+    private static let maximumBytes = 8 << 20
+    /// The object, and its place in the table.
+    private static let overhead = 128
 
     private var index = SubscriptionIndex<Subscriber>()
     private var version: UInt64 = 0
-    private var entries: [TopicName: Entry] = [:]
-    private var receivers = 0
+    /// When the recent routes are full they take the place of the former ones: a flood of new topics pushes out what is no longer used, and
+    /// what is used comes back.
+    private var recent = Generation()
+    private var former = Generation()
+    /// Shared subscriptions that occur in routes.
+    private var groups: [TopicFilter: SubscriptionIndex<Subscriber>.Group] = [:]
     /// Where the next route begins in its shared subscriptions.
     private var turns = 0
 
+    /// Roughly how many bytes the routes take.
+    var byteCount: Int { self.recent.byteCount + self.former.byteCount }
+
     /// The route of a topic, by the subscriptions of that version, which `refresh` gets where ours are older. Receivers that are not
     /// allowed to have the topic are left out, if that `isAsked`.
+    ///
+    /// - Parameter work: What finding it has cost is added.
     mutating func route(
-        of topic: TopicName, version: UInt64, refresh: () -> (SubscriptionIndex<Subscriber>, UInt64),
-        allows: (Subscriber, TopicName) -> Bool, isAsked: Bool
+        of topic: TopicName, version: UInt64, work: inout Int,
+        refresh: () -> (SubscriptionIndex<Subscriber>, UInt64), allows: (Subscriber, TopicName) -> Bool, isAsked: Bool
     ) -> Entry {
         if version != self.version {
             (self.index, self.version) = refresh()
-            self.clear()
+            self.recent = Generation()
+            self.former = Generation()
+            self.groups = [:]
         }
-        if let entry = self.entries[topic] { return entry }
-        var route = self.index.route(topic)
-        if isAsked {
-            route.targets.removeAll { !allows($0.subscriber, topic) }
-            for index in route.groups.indices {
-                route.groups[index].members.removeAll { !allows($0.subscriber, topic) }
-            }
+        if let entry = self.recent.entries[topic] { return entry }
+        let entry = self.former.entries[topic] ?? self.makeEntry(topic, &work, allows: allows, isAsked: isAsked)
+        guard entry.byteCount <= Self.maximumBytes else { return entry }
+        if !self.recent.hasRoom(for: entry) {
+            self.former = self.recent
+            self.recent = Generation()
         }
-        self.turns &+= 1
-        let entry = Entry(route, turn: self.turns)
-        let receivers = 1 + route.targets.count + route.groups.reduce(0) { $0 + $1.members.count }
-        if receivers <= Self.maximumReceivers {
-            if self.entries.count >= Self.maximumCount || self.receivers + receivers > Self.maximumReceivers {
-                self.clear()
-            }
-            self.entries[topic] = entry
-            self.receivers += receivers
-        }
+        self.recent.insert(entry, topic)
         return entry
     }
 
-    private mutating func clear() {
-        self.entries.removeAll(keepingCapacity: true)
-        self.receivers = 0
+    private mutating func makeEntry(
+        _ topic: TopicName, _ work: inout Int, allows: (Subscriber, TopicName) -> Bool, isAsked: Bool
+    ) -> Entry {
+        var route = self.index.route(topic, groups: &self.groups)
+        var bytes = Self.overhead + topic.string.utf8.count + route.byteCount
+        work += 4 + route.matchCount
+        if isAsked {
+            route.targets.removeAll { !allows($0.subscriber, topic) }
+            for index in route.groups.indices {
+                let members = route.groups[index].members
+                work += members.count
+                let allowed = members.filter { allows($0.subscriber, topic) }
+                // What differs from the group is the route's own.
+                guard allowed.count < members.count else { continue }
+                bytes += allowed.count * MemoryLayout.stride(ofValue: members[0])
+                route.groups[index].members = allowed
+            }
+        }
+        self.turns &+= 1
+        return Entry(route, turn: self.turns, byteCount: bytes)
     }
 }

@@ -1,5 +1,6 @@
 import CurlewCore
 import CurlewTransport
+import DequeModule
 import NIOCore
 import Synchronization
 
@@ -44,8 +45,17 @@ final class Worker: Sendable {
             let connections = exchange(&state.toFlushElsewhere[index].connections, with: [])
             state.toFlushElsewhere[index].worker.flush(connections)
         }
-        for connection in exchange(&state.toFlush, with: []) { connection.onLoop?.flush() }
+        let count = min(state.toFlush.count, Self.flushesAtOnce)
+        let connections = state.toFlush.prefix(count)
+        state.toFlush.removeFirst(count)
+        for connection in connections { connection.onLoop?.flush() }
+        guard !state.toFlush.isEmpty, !state.isFlushScheduled else { return }
+        // A message to very many: others are read before the last of them gets it.
+        state.isFlushScheduled = true
+        self.continueLater { self.flushAll() }
     }
+
+    private static let flushesAtOnce = 1024
 
     /// Has connections of this loop send what they have; from another loop.
     private func flush(_ connections: [ConnectionHandle]) {
@@ -62,7 +72,45 @@ final class Worker: Sendable {
             mailbox.isScheduled = false
             return exchange(&mailbox.connections, with: [])
         }
-        for connection in connections { connection.onLoop?.flush() }
+        for connection in connections { self.flushSoon(connection) }
+    }
+
+    // MARK: Turns
+
+    /// Continues work in the next turn: after all connections of the loop that have sent something have been read. On this loop only.
+    ///
+    /// Whoever does more work at a time than ``LoopState/workPerTurn`` divides it in this way, so that others wait no longer than that.
+    func continueLater(_ body: @escaping () -> Void) {
+        let state = self.onLoop
+        state.postponed.append(body)
+        guard !state.isTurnScheduled else { return }
+        state.isTurnScheduled = true
+        self.scheduleTurn()
+    }
+
+    private func scheduleTurn() {
+        // A loop reads only when no task is due: the pause begins once the tasks that are due now, such as flushes, have run.
+        self.eventLoop.execute {
+            self.eventLoop.scheduleTask(in: Self.pauseBetweenTurns) { self.takeTurn() }
+        }
+    }
+
+    private static let pauseBetweenTurns = TimeAmount.microseconds(50)
+
+    private func takeTurn() {
+        let state = self.onLoop
+        // So much that a turn stays short, and as much as was done besides since the last turn: what is postponed must not gather without
+        // an end. What is postponed during the turn has to wait for the next.
+        let limit = state.work + max(4 * LoopState.workPerTurn, state.work - state.workBeforeTurn)
+        var count = state.postponed.count
+        while count > 0, state.work < limit, let body = state.postponed.popFirst() {
+            count -= 1
+            state.work += 1
+            body()
+        }
+        state.workBeforeTurn = state.work
+        state.isTurnScheduled = !state.postponed.isEmpty
+        if state.isTurnScheduled { self.scheduleTurn() }
     }
 
     /// The store has committed changes: connections send what waited for that.
@@ -72,7 +120,17 @@ final class Worker: Sendable {
 
     /// Once a second: who has been silent for too long.
     func tick(now: Timestamp) {
-        for connection in Array(self.onLoop.connections.values) { connection.tick(now: now) }
+        self.tick(Array(self.onLoop.connections.values)[...], now: now)
+    }
+
+    private func tick(_ connections: ArraySlice<BrokerConnection>, now: Timestamp) {
+        let state = self.onLoop
+        let limit = state.work + LoopState.workPerTurn
+        for index in connections.indices {
+            guard state.work < limit else { return self.continueLater { self.tick(connections[index...], now: now) } }
+            state.work += 1
+            connections[index].tick(now: now)
+        }
     }
 }
 
@@ -81,11 +139,22 @@ final class LoopState {
     var routes = RouteCache()
     var connections: [ObjectIdentifier: BrokerConnection] = [:]
     /// Connections of this loop that have something to send, and of others, by their worker.
-    fileprivate var toFlush: [ConnectionHandle] = []
+    fileprivate var toFlush = Deque<ConnectionHandle>()
     fileprivate var toFlushElsewhere: [(worker: Worker, connections: [ConnectionHandle])] = []
     fileprivate var isFlushScheduled = false
     /// Connections that wait for the store.
     var waitingForCommit: [ConnectionHandle] = []
+    /// Work that continues in the next turn.
+    fileprivate var postponed = Deque<() -> Void>()
+    fileprivate var isTurnScheduled = false
+    /// What was done when the last turn was over.
+    fileprivate var workBeforeTurn = 0
+    /// What was done on this loop since the start, roughly in deliveries of one message to one client; to be compared with an earlier value.
+    var work = 0
+    /// How much work a connection may make before it is the others' turn: some milliseconds.
+    static let workPerTurn = 16_384
+    /// The work of making or ending a subscription.
+    static let workPerSubscription = 8
     /// Whether this loop is at something that is stored as a whole.
     var isInGroup = false
     /// The last change that was made on this loop since a connection has asked; 0 for none.

@@ -17,11 +17,24 @@ package struct RateLimit: Sendable {
 
     /// Takes `amount`, and returns how long to take nothing more; zero if that is not necessary.
     package mutating func take(_ amount: Int, now: Timestamp) -> Duration {
-        let passed =
-            Double((now - self.updated).components.seconds) + Double((now - self.updated).components.attoseconds) / 1e18
-        self.updated = max(now, self.updated)
-        self.allowance = min(self.burst, self.allowance + max(0, passed) * self.perSecond) - Double(amount)
+        self.refill(now: now)
+        self.allowance -= Double(amount)
         guard self.allowance < 0 else { return .zero }
         return .nanoseconds(Int64(min(-self.allowance / self.perSecond, 3600) * 1e9))
+    }
+
+    /// Takes `amount` if so much may come now, and nothing otherwise. Returns whether it did.
+    package mutating func takeIfAllowed(_ amount: Int, now: Timestamp) -> Bool {
+        self.refill(now: now)
+        guard self.allowance >= Double(amount) else { return false }
+        self.allowance -= Double(amount)
+        return true
+    }
+
+    private mutating func refill(now: Timestamp) {
+        let passed = (now - self.updated).components
+        self.updated = max(now, self.updated)
+        let seconds = max(0, Double(passed.seconds) + Double(passed.attoseconds) / 1e18)
+        self.allowance = min(self.burst, self.allowance + seconds * self.perSecond)
     }
 }

@@ -16,6 +16,15 @@ package struct RetainedMessages: Sendable {
         package let message: BrokerMessage
         /// The client identifier and the user name of the publisher; `nil` when the program itself published it.
         package let source: Source?
+        /// When it was retained, compared with others.
+        package let position: Position
+    }
+
+    /// A point in the order in which messages were retained.
+    package struct Position: Comparable, Sendable {
+        fileprivate var number: UInt64 = 0
+
+        package static func < (left: Self, right: Self) -> Bool { left.number < right.number }
     }
 
     /// Who published a message.
@@ -37,6 +46,8 @@ package struct RetainedMessages: Sendable {
     package private(set) var byteCount = 0
     /// Of this, what each publisher's messages weigh.
     private var byteCounts: [Source?: Int] = [:]
+    /// The position of the message that was retained last.
+    package private(set) var latest = Position()
 
     package init(maximumCount: Int, maximumBytes: Int) {
         self.maximumCount = maximumCount
@@ -67,7 +78,8 @@ package struct RetainedMessages: Sendable {
             self.tree.remove(key)
             return .full
         }
-        self.tree[key] = Entry(message: message, source: source)
+        self.latest.number += 1
+        self.tree[key] = Entry(message: message, source: source, position: self.latest)
         self.count(message.byteCount, of: source)
         return .set
     }

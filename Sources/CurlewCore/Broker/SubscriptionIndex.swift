@@ -56,24 +56,34 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
     }
 
     /// Who gets a message of `topic`.
-    package func route(_ topic: TopicName) -> Route {
+    ///
+    /// - Parameter groups: Groups found before in this index, and those that this route adds: a group may have many members, and match
+    ///   many topics.
+    package func route(_ topic: TopicName, groups: inout [TopicFilter: Group]) -> Route {
         var route = Route()
         /// Where subscribers are in the route; needed once a second filter matches.
         var places: [Subscriber: Int]?
         self.tree.forEachMatch(of: topic) { filter, subscribers in
             guard !filter.isShared else {
-                route.groups.append(Group(filter: filter, members: subscribers.map { ($0.key, $0.value) }))
-                return
+                route.matchCount += 1
+                if let group = groups[filter] { return route.groups.append(group) }
+                let group = Group(filter: filter, members: subscribers.map { ($0.key, $0.value) })
+                groups[filter] = group
+                return route.groups.append(group)
             }
+            route.matchCount += subscribers.count
             if route.targets.isEmpty {
                 route.targets.reserveCapacity(subscribers.count)
                 for (subscriber, grant) in subscribers { route.targets.append(Target(subscriber, grant)) }
                 return
             }
-            var known = places ?? Dictionary(uniqueKeysWithValues: zip(route.targets.map(\.subscriber), 0...))
+            // Moved out for the time: two owners would have it copied for each filter.
+            var known =
+                exchange(&places, with: nil)
+                ?? Dictionary(uniqueKeysWithValues: zip(route.targets.lazy.map(\.subscriber), 0...))
             for (subscriber, grant) in subscribers {
                 if let place = known[subscriber] {
-                    route.targets[place].grants.append(grant)
+                    route.targets[place].add(grant)
                 } else {
                     known[subscriber] = route.targets.count
                     route.targets.append(Target(subscriber, grant))
@@ -84,22 +94,78 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         return route
     }
 
+    /// Who gets a message of `topic`.
+    package func route(_ topic: TopicName) -> Route {
+        var groups: [TopicFilter: Group] = [:]
+        return self.route(topic, groups: &groups)
+    }
+
     /// Who gets the messages of one topic.
     package struct Route: Sendable {
         package var targets: [Target] = []
         package var groups: [Group] = []
+        /// How many subscriptions were looked at, a group as one.
+        package fileprivate(set) var matchCount = 0
 
         package var isEmpty: Bool { self.targets.isEmpty && self.groups.isEmpty }
+
+        /// Roughly what it takes in memory. The members of groups are shared by all routes of the index.
+        package var byteCount: Int {
+            self.targets.reduce(0) { $0 + MemoryLayout<Target>.stride + $1.identifierBytes }
+                + self.groups.count * MemoryLayout<Group>.stride
+        }
+    }
+
+    /// What subscriptions of one client that match the same topic come to.
+    private struct Merged: Sendable {
+        /// The highest of the matching subscriptions [MQTT-3.3.4-2].
+        var qos: QoS
+        var keepsRetain: Bool
+        /// Of those that have one [MQTT-3.3.4-3].
+        var identifiers: [UInt32]
+
+        init(_ grant: Grant) {
+            self.qos = grant.qos
+            self.keepsRetain = grant.retainAsPublished
+            self.identifiers = grant.identifier.map { [$0] } ?? []
+        }
+
+        mutating func add(_ grant: Grant) {
+            self.qos = max(self.qos, grant.qos)
+            self.keepsRetain = self.keepsRetain || grant.retainAsPublished
+            if let identifier = grant.identifier { self.identifiers.append(identifier) }
+        }
+
+        func terms(publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms {
+            // [MQTT-3.8.4-8]: no higher than published. [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+            DeliveryTerms(
+                qos: upgrades ? self.qos : min(qos, self.qos), retain: retain && self.keepsRetain,
+                identifiers: self.identifiers)
+        }
     }
 
     /// A client that gets the message once, however many of its subscriptions match.
     package struct Target: Sendable {
         package let subscriber: Subscriber
-        package internal(set) var grants: [Grant]
+        private var merged: Merged
+        /// The subscriptions without No Local, while others have it.
+        private var mergedForOwn: Merged?
+        private var hasNoLocal: Bool
 
         init(_ subscriber: Subscriber, _ grant: Grant) {
             self.subscriber = subscriber
-            self.grants = [grant]
+            self.merged = Merged(grant)
+            self.hasNoLocal = grant.noLocal
+        }
+
+        mutating func add(_ grant: Grant) {
+            if grant.noLocal, !self.hasNoLocal {
+                self.hasNoLocal = true
+                self.mergedForOwn = self.merged
+            } else if self.hasNoLocal, !grant.noLocal {
+                if self.mergedForOwn == nil { self.mergedForOwn = Merged(grant) } else { self.mergedForOwn?.add(grant) }
+            }
+            self.merged.add(grant)
         }
 
         /// How the message goes to the client; `nil` when only subscriptions match that leave out what the client itself publishes
@@ -107,25 +173,15 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         package func terms(
             publishedAt qos: QoS, retain: Bool, isOwn: Bool, upgrades: Bool
         ) -> DeliveryTerms? {
-            Self.terms(self.grants, publishedAt: qos, retain: retain, isOwn: isOwn, upgrades: upgrades)
+            guard isOwn, self.hasNoLocal else {
+                return self.merged.terms(publishedAt: qos, retain: retain, upgrades: upgrades)
+            }
+            return self.mergedForOwn?.terms(publishedAt: qos, retain: retain, upgrades: upgrades)
         }
 
-        static func terms(
-            _ grants: [Grant], publishedAt qos: QoS, retain: Bool, isOwn: Bool, upgrades: Bool
-        ) -> DeliveryTerms? {
-            var granted: QoS?
-            var keepsRetain = false
-            var identifiers: [UInt32] = []
-            for grant in grants where !(isOwn && grant.noLocal) {
-                granted = max(granted ?? .atMostOnce, grant.qos)
-                keepsRetain = keepsRetain || grant.retainAsPublished
-                if let identifier = grant.identifier { identifiers.append(identifier) }
-            }
-            // [MQTT-3.3.4-2]: the highest of the matching subscriptions; [MQTT-3.8.4-8]: and no higher than published.
-            guard let granted else { return nil }
-            // [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-            return DeliveryTerms(
-                qos: upgrades ? granted : min(qos, granted), retain: retain && keepsRetain, identifiers: identifiers)
+        fileprivate var identifierBytes: Int {
+            let count = self.merged.identifiers.count + (self.mergedForOwn?.identifiers.count ?? 0)
+            return count == 0 ? 0 : count * MemoryLayout<UInt32>.stride + 64
         }
     }
 
@@ -135,9 +191,9 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         package var members: [(subscriber: Subscriber, grant: Grant)]
 
         /// How the message goes to one of the members.
-        package func terms(_ grant: Grant, publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms? {
-            var terms = Target.terms([grant], publishedAt: qos, retain: retain, isOwn: false, upgrades: upgrades)
-            terms?.group = self.filter
+        package func terms(_ grant: Grant, publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms {
+            var terms = Merged(grant).terms(publishedAt: qos, retain: retain, upgrades: upgrades)
+            terms.group = self.filter
             return terms
         }
     }

@@ -109,6 +109,38 @@ struct CommitTests {
         }
     }
 
+    @Test("Who connects while the store is behind waits for it, and is refused only when that takes too long")
+    func connectingWhileBehind() async throws {
+        let clock = TestClock()
+        let store = GatedStore()
+        try await withPeers({
+            $0.store = store
+            $0.clock = MonotonicClock(clock)
+            $0.limits.connectTimeout = .seconds(10)
+        }) { peers in
+            let publisher = try await peers.connect("p")
+            store.change { $0.isOpen = false }
+            let large = String(repeating: "x", count: 900_000)
+            for id: UInt16 in 1...20 {
+                try await publisher.publish(large, to: "t/\(id)", qos: .atLeastOnce, retain: true, id: id)
+            }
+            while peers.broker.statistics.retainedMessages < 19 { await Task.yield() }
+            var connect = Connect(clientIdentifier: "impatient")
+            keep(&connect)
+            let impatient = try await peers.open()
+            try await impatient.send(.connect(connect))
+            for _ in 0..<12 { try await clock.advanceToSleeper(within: .seconds(1)) }
+            guard case .connack(let refusal)? = try await impatient.receiveEnd() else { throw PeerError.closed }
+            #expect(refusal.reasonCode == .serverBusy)
+            let patient = try await peers.open()
+            connect.clientIdentifier = "patient"
+            try await patient.send(.connect(connect))
+            store.change { $0.isOpen = true }
+            guard case .connack(let ack) = try await patient.receive() else { throw PeerError.closed }
+            #expect(ack.reasonCode == .success)
+        }
+    }
+
     @Test("What clients send while a commit takes its time is committed together")
     func groupCommit() async throws {
         let store = GatedStore()

@@ -87,8 +87,8 @@ struct SubscriptionIndexTests {
         let group = try #require(route.groups.first { $0.filter.shareName == "g" })
         #expect(Set(group.members.map(\.subscriber)) == [1, 2, 3])
         let terms = group.terms(group.members[0].grant, publishedAt: .atLeastOnce, retain: true, upgrades: false)
-        #expect(terms?.group == group.filter)
-        #expect(terms?.qos == .atLeastOnce)  // [MQTT-4.8.2-3]
+        #expect(terms.group == group.filter)
+        #expect(terms.qos == .atLeastOnce)  // [MQTT-4.8.2-3]
     }
 
     @Test("Random changes leave what a plain list says")
@@ -117,6 +117,38 @@ struct SubscriptionIndexTests {
             #expect(route.targets.count == expected.count)
         }
         #expect(index.count == plain.values.reduce(0) { $0 + $1.count })
+    }
+
+    @Test("However many subscriptions of a client match, its part of a route stays as large")
+    func mergedTargets() throws {
+        let single = try self.overlapping(levels: 1)
+        let many = try self.overlapping(levels: 8)
+        #expect(many.matchCount == 256)
+        #expect(many.targets.count == 1)
+        #expect(many.byteCount == single.byteCount)
+    }
+
+    /// The route of a topic that matches every combination of its levels and `+`.
+    private func overlapping(levels: Int) throws -> Index.Route {
+        var index = Index()
+        for bits in 0..<(1 << levels) {
+            let filter = (0..<levels).map { bits >> $0 & 1 == 1 ? "+" : "a" }.joined(separator: "/")
+            index.insert(try TopicFilter(filter), 1, self.grant())
+        }
+        return index.route(try TopicName(Array(repeating: "a", count: levels).joined(separator: "/")))
+    }
+
+    @Test("Routes take the members of a group from those found before")
+    func sharedGroups() throws {
+        var index = Index()
+        for subscriber in 0..<100 { index.insert(try TopicFilter("$share/g/#"), subscriber, self.grant()) }
+        var groups: [TopicFilter: Index.Group] = [:]
+        let first = index.route(TopicName("a"), groups: &groups)
+        let second = index.route(TopicName("b"), groups: &groups)
+        #expect(groups.count == 1)
+        #expect(first.groups[0].members.map(\.subscriber) == second.groups[0].members.map(\.subscriber))
+        #expect(second.byteCount < 200)
+        #expect(second.matchCount == 1)
     }
 
     @Test("A copy stays as it was when the original changes")

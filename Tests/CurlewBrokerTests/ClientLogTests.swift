@@ -1,0 +1,127 @@
+import CurlewCore
+import CurlewTesting
+import CurlewTransport
+import Logging
+import NIOCore
+import Synchronization
+import Testing
+
+@testable import CurlewBroker
+
+@Suite("What clients make the broker log", .timeLimit(.minutes(1)))
+struct ClientLogTests {
+    @Test("A flood of strangers leaves so many lines and their number")
+    func flood() async throws {
+        let (clock, lines) = (TestClock(), LogLines(level: .info))
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.logger = lines.logger
+        } _: { peers in
+            for _ in 0..<300 {
+                let stranger = try await peers.open()
+                stranger.send(ByteBuffer(bytes: [0xFF, 0xFF, 0xFF, 0xFF, 0xFF]))
+                _ = try await stranger.receiveEnd()
+            }
+            #expect(lines.all.count { $0.contains("its bytes are no MQTT") } <= 102)
+            for _ in 0..<3 { try await clock.advanceToSleeper(within: .seconds(1)) }
+            while !lines.all.contains(where: { $0.contains("similar lines were left out") }) { await Task.yield() }
+            let text = lines.all.first { $0.contains("similar lines were left out") }
+            #expect(text?.contains("count=") == true)
+        }
+    }
+
+    @Test("Identifiers and user names are logged where the level is debug", arguments: [Logger.Level.info, .debug])
+    func names(level: Logger.Level) async throws {
+        struct Deny: MQTTBrokerAuthenticator {
+            func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
+                attempt.client.identifier == "friend" ? .allow : .deny(.badUserNameOrPassword)
+            }
+        }
+        let lines = LogLines(level: level)
+        try await withPeers {
+            $0.logger = lines.logger
+            $0.authenticators = [Deny()]
+        } _: { peers in
+            let stranger = try await peers.open()
+            try await stranger.send(
+                .connect(
+                    Connect(clientIdentifier: "secret-device", username: "alice", password: ByteBuffer(string: "x"))))
+            _ = try await stranger.receiveEnd()
+            let friend = try await peers.connect("friend")
+            friend.send(ByteBuffer(bytes: [0xFF, 0xFF]))
+            _ = try await friend.receiveEnd()
+            #expect(lines.all.contains { $0.contains("client refused") })
+            #expect(lines.all.contains { $0.contains("connection closed by the broker") })
+            for name in ["secret-device", "alice", "friend"] {
+                #expect(lines.all.contains { $0.contains(name) } == (level == .debug), "\(name)")
+            }
+        }
+    }
+
+    @Test("A client that has gone is not authenticated any more, and nothing is logged for it")
+    func gone() async throws {
+        let (lines, slow) = (LogLines(level: .debug), Slow())
+        try await withPeers {
+            $0.logger = lines.logger
+            $0.authenticators = [slow]
+        } _: { peers in
+            let peer = try await peers.open()
+            try await peer.send(.connect(Connect(clientIdentifier: "a")))
+            await slow.hasBegun()
+            peer.close()
+            await slow.wasCancelled()
+            let other = try await peers.open()
+            other.close()
+            #expect(!lines.all.contains { $0.contains("an authenticator failed") })
+        }
+    }
+
+    /// Decides never.
+    private final class Slow: MQTTBrokerAuthenticator {
+        private let begun = AsyncStream.makeStream(of: Void.self)
+        private let cancelled = AsyncStream.makeStream(of: Void.self)
+
+        func hasBegun() async { for await _ in self.begun.stream {} }
+        func wasCancelled() async { for await _ in self.cancelled.stream {} }
+
+        func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
+            self.begun.continuation.finish()
+            defer { self.cancelled.continuation.finish() }
+            try await Task.sleep(for: .seconds(3600))
+            return .allow
+        }
+    }
+}
+
+/// A log that keeps its lines, with what belongs to them.
+private final class LogLines: Sendable {
+    private let lines = Mutex<[String]>([])
+    private let level: Logger.Level
+
+    init(level: Logger.Level) { self.level = level }
+
+    var all: [String] { self.lines.withLock { $0 } }
+
+    var logger: Logger { Logger(label: "test") { _ in Handler(lines: self, logLevel: self.level) } }
+
+    private struct Handler: LogHandler {
+        let lines: LogLines
+        var logLevel: Logger.Level
+        var metadata: Logger.Metadata = [:]
+
+        init(lines: LogLines, logLevel: Logger.Level) {
+            self.lines = lines
+            self.logLevel = logLevel
+        }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { self.metadata[key] }
+            set { self.metadata[key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            let values = (event.metadata ?? [:]).map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+            self.lines.lines.withLock { $0.append("\(event.message) \(values)") }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+import CurlewCore
+import NIOCore
+import Testing
+
+@testable import CurlewBroker
+
+@Suite("Route cache")
+struct RouteCacheTests {
+    private let subscriber = LocalSubscriber(filter: TopicFilter(exactly: TopicName(unchecked: "x")), capacity: 1)
+
+    private func index(_ filters: [String]) throws -> SubscriptionIndex<Subscriber> {
+        var index = SubscriptionIndex<Subscriber>()
+        for filter in filters {
+            index.insert(try TopicFilter(filter), .local(self.subscriber), .init(SubscriptionOptions()))
+        }
+        return index
+    }
+
+    private func route(
+        _ cache: inout RouteCache, _ topic: String, _ index: SubscriptionIndex<Subscriber>, work: inout Int
+    ) throws -> RouteCache.Entry {
+        cache.route(
+            of: try TopicName(topic), version: 1, work: &work, refresh: { (index, 1) }, allows: { _, _ in true },
+            isAsked: false)
+    }
+
+    @Test("A flood of new topics does not push out a route that is used")
+    func flood() throws {
+        let index = try self.index(["#"])
+        var (cache, work) = (RouteCache(), 0)
+        let used = try self.route(&cache, "used", index, work: &work)
+        for number in 0..<10_000 {
+            _ = try self.route(&cache, "flood/\(number)", index, work: &work)
+            guard number % 500 == 0 else { continue }
+            #expect(try self.route(&cache, "used", index, work: &work) === used)
+        }
+    }
+
+    @Test("Routes are bounded by their bytes, however long their topics are")
+    func bytes() throws {
+        let index = try self.index(["#"])
+        var (cache, work) = (RouteCache(), 0)
+        for number in 0..<1000 {
+            _ = try self.route(&cache, "\(number)/" + String(repeating: "x", count: 60_000), index, work: &work)
+            #expect(cache.byteCount <= 16 << 20)
+        }
+        #expect(cache.byteCount > 1 << 20)
+    }
+
+    @Test("Finding a route is work, and finding it again is none")
+    func cost() throws {
+        let index = try self.index(["#", "+", "a", "b"])
+        var (cache, work) = (RouteCache(), 0)
+        _ = try self.route(&cache, "a", index, work: &work)
+        #expect(work >= 3)
+        let before = work
+        _ = try self.route(&cache, "a", index, work: &work)
+        #expect(work == before)
+    }
+}
