@@ -5,7 +5,7 @@ import Synchronization
 // What the program that embeds the broker publishes and receives, without a connection.
 extension MQTTBroker {
     /// Publishes a message to all who have subscribed. If there is a store, this returns when it has committed what the message has changed. At
-    /// QoS 1 and 2 it also waits, for ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay`` at the most, for receivers that cannot keep up.
+    /// QoS 1 and 2 it also waits, for ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay`` at the most, for clients that cannot keep up.
     ///
     /// - Returns: How many receivers it goes to: clients that are connected or have a session, and the program's own subscriptions. Those whose
     ///   queues are full do not count.

@@ -236,26 +236,52 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("The program's own publishing waits for its subscribers as well, for the bound at the most")
+    @Test("The program that embeds the broker waits for clients as well, for the bound at the most")
     func program() async throws {
         let clock = TestClock()
         try await withPeers {
             $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
             $0.limits.maximumPublisherDelay = .milliseconds(50)
         } _: { peers in
             let broker = peers.broker
-            let subscription = try await broker.subscribe(to: "t", capacity: 4)
-            var messages = subscription.makeAsyncIterator()
-            let first = Task { try await broker.publish("0", to: "t", qos: .atLeastOnce) }
-            #expect(await messages.next()?.text == "0")
-            #expect(try await first.value == 1)
-            let waiting = Task { try await broker.publish("1", to: "t", qos: .atLeastOnce) }
+            let subscriber = try await peers.connect("s", self.narrow)
+            _ = try await subscriber.subscribe("t")
+            try await broker.publish("0", to: "t", qos: .atLeastOnce)
+            try await self.acknowledge(try await subscriber.receivePublish(), subscriber)
+            try await subscriber.expectNothing()
+            try await broker.publish("1", to: "t", qos: .atLeastOnce)
+            let inFlight = try await subscriber.receivePublish()
+            let bounded = Task { try await broker.publish("2", to: "t", qos: .atLeastOnce) }
             try await clock.advanceToSleeper(within: .milliseconds(50))
-            #expect(try await waiting.value == 1)
-            let next = Task { try await broker.publish("2", to: "t", qos: .atLeastOnce) }
+            #expect(try await bounded.value == 1)
+            // It has made progress again: the next message waits for that of the last one.
+            try await self.acknowledge(inFlight, subscriber)
+            let second = try await subscriber.receivePublish()
+            try await subscriber.expectNothing()
+            let released = Task { try await broker.publish("3", to: "t", qos: .atLeastOnce) }
+            while broker.sessions.allSatisfy({ $0.queuedMessages == 0 }) { await Task.yield() }
+            try await self.acknowledge(second, subscriber)
+            #expect(try await subscriber.receivePublish().payload == ByteBuffer(string: "3"))
+            #expect(try await released.value == 1)
+        }
+    }
+
+    @Test("A client waits for the program's subscription, and the program never for its own")
+    func localSubscription() async throws {
+        try await withPeers {
+            $0.clock = MonotonicClock(TestClock())
+        } _: { peers in
+            let subscription = try await peers.broker.subscribe(to: "t", capacity: 4)
+            var messages = subscription.makeAsyncIterator()
+            let publisher = try await peers.connect("p")
+            #expect(try await publisher.deliver("0", to: "t", id: 1) == .success)
+            try await publisher.publish("1", to: "t", qos: .atLeastOnce, id: 2)
+            try await publisher.expectNothing()
+            #expect(try await peers.broker.publish("2", to: "t", qos: .atLeastOnce) == 1)
+            for text in ["0", "2"] { #expect(await messages.next()?.text == text) }
+            guard case .puback = try await publisher.receive() else { throw PeerError.closed }
             #expect(await messages.next()?.text == "1")
-            #expect(await messages.next()?.text == "2")
-            #expect(try await next.value == 1)
         }
     }
 }

@@ -165,6 +165,8 @@ extension BrokerEngine {
             if let toFlush = delivery.toFlush { worker.flushSoon(toFlush) }
             return delivery
         case .local(let local):
+            // The program may be what takes the messages: it must not wait for itself.
+            let held = held is ProgramHold ? nil : held
             return local.deliver(publication.message(self.budget), terms, from: held, now: now, engine: self)
         }
     }
