@@ -211,7 +211,7 @@ public actor MQTTBroker {
                 let now = engine.clock.now()
                 next = max(next + tick, now)
                 for worker in workers.all { worker.eventLoop.execute { worker.tick(now: now) } }
-                if let worker = workers.all.first { worker.eventLoop.execute { engine.reclaimMemory(on: worker) } }
+                if let worker = workers.all.first { worker.eventLoop.execute { engine.tickMemory(on: worker) } }
                 engine.clientLog.sayLeftOut()
                 ticks += 1
                 if ticks % 60 == 0 { engine.removeExpiredMessages(now: now) }

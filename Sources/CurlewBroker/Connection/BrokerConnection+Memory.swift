@@ -40,6 +40,9 @@ extension BrokerConnection {
         self.countMemory()
         let holding = self.countedBytes + (self.session?.weight.value ?? 0)
         guard self.engine.budget.room(holding: holding) == 0 else { return }
+        // Whoever holds most has to make room, which may be this client.
+        let expected = self.engine.reclaimMemory(on: self.worker)
+        guard expected == 0, self.engine.budget.room(holding: holding) == 0 else { return }
         self.close(.quotaExceeded, "The server's memory is full, and the packet is too large for what is left.")
     }
 
@@ -50,7 +53,7 @@ extension BrokerConnection {
     /// - Returns: Whether it has ended.
     func endIfGreedy(now: Timestamp) -> Bool {
         if self.mustCount { self.countMemory() }
-        if self.phase != .connected, self.engine.budget.isExceeded, self.input.capacity > Self.smallPacket {
+        if self.phase != .connected, self.engine.budget.isFull, self.input.capacity > Self.smallPacket {
             // Who has not even connected goes first.
             self.finish()
             return true

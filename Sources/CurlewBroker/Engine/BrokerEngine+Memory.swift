@@ -2,11 +2,20 @@ import CurlewCore
 import Logging
 import Synchronization
 
-// What becomes of clients when all together hold more than they may (``MemoryShares``).
+// What becomes of clients when all together hold almost as much as they may (``MemoryShares``).
 extension BrokerEngine {
-    /// Makes those who hold most give something back, if all hold more than the limit; on the worker's loop.
-    func reclaimMemory(on worker: Worker) {
-        guard self.budget.isExceeded else { return }
+    /// Once a second: sees to it that some memory is free.
+    func tickMemory(on worker: Worker) {
+        self.budget.allowReclaims()
+        self.reclaimMemory(on: worker)
+    }
+
+    /// Makes those who hold most give something back, if little is left; on the worker's loop.
+    ///
+    /// - Returns: How many bytes will be given back a little later, by connections that are closed.
+    @discardableResult
+    func reclaimMemory(on worker: Worker) -> Int {
+        guard self.budget.isFull, self.budget.mayReclaim() else { return 0 }
         // By powers of two: which of two of about the same size goes first does not matter.
         var sizes = [[HostedSession]](repeating: [], count: Int.bitWidth)
         for session in self.sessions.all {
@@ -17,22 +26,26 @@ extension BrokerEngine {
         var count = 0
         for session in sizes.reversed().joined() {
             guard self.budget.excess > expected else { break }
+            // Those who hold little are spared while there is any room at all: it may be retained messages that take the memory.
+            guard session.holding > self.budget.shares.floor || self.budget.isExceeded else { break }
             expected += self.giveUp(session, on: worker)
             count += 1
         }
-        guard count > 0 else { return }
+        guard count > 0 else { return 0 }
         self.logger.warning(
-            "the memory that clients may take is full: those who held most have lost queues, connections or sessions",
+            "the memory that clients may take is full: those who held most have lost messages, connections or sessions",
             metadata: ["clients": "\(count)"])
+        return expected
     }
 
-    /// Drops what waits for a client and, if that is not what makes it large, closes its connection or ends its session.
+    /// Halves what a client holds: by the oldest messages that wait for it or, if these are not what makes it large, by its connection or its
+    /// session.
     ///
-    /// - Returns: How much is freed only later.
+    /// - Returns: How much is given back only later.
     private func giveUp(_ session: HostedSession, on worker: Worker) -> Int {
         let before = session.holding
         let (topics, connection) = session.state.withLock { state in
-            let topics = state.session.dropQueue()
+            let topics = state.session.dropOldest(before / 2)
             self.account(&state, of: session, isExact: true)
             return (topics, state.connection)
         }

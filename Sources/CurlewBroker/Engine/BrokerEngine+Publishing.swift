@@ -270,7 +270,9 @@ extension BrokerEngine {
         let source = client.map { RetainedMessages.Source(clientIdentifier: $0.identifier, username: $0.username) }
         let outcome = self.retained.withLock { retained in
             let before = retained.count
-            let outcome = retained.store(message, from: source) { self.budget.room(holding: $0) }
+            // Half of the memory is left for what waits and who is there, whoever retains how much.
+            let hasRoom = retained.byteCount < self.budget.shares.limit / 2
+            let outcome = retained.store(message, from: source) { hasRoom ? self.budget.room(holding: $0) : 0 }
             self.countRetained(retained.count - before)
             switch outcome {
             case _ where message.topic.isReserved: break

@@ -11,6 +11,9 @@ final class MemoryBudget: MessageLedger {
     /// What sessions, connections and their clients' names, filters and wills take.
     private let others = Atomic<Int>(0)
 
+    /// How often the largest holders were looked for since the last tick.
+    private let reclaims = Atomic<Int>(0)
+
     init(limit: Int) { self.shares = MemoryShares(limit: limit) }
 
     /// What all hold together.
@@ -19,13 +22,27 @@ final class MemoryBudget: MessageLedger {
     /// What the messages take.
     var messageBytes: Int { self.messages.value }
 
-    var isExceeded: Bool { self.shares.isExceeded(held: self.held) }
+    /// Whether the largest holders should give something back.
+    var isFull: Bool { self.shares.isFull(held: self.held) }
 
-    /// How much the largest holders should give back.
+    /// Whether there is no room at all.
+    var isExceeded: Bool { self.held > self.shares.limit }
+
+    /// How much they should give back.
     var excess: Int { self.shares.excess(held: self.held) }
 
     /// How much more may be held by who holds so much.
     func room(holding: Int) -> Int { self.shares.room(holding: holding, held: self.held) }
+
+    /// Whether the largest holders may be looked for once more. To do so means to look at all sessions, and must not be what each packet costs.
+    func mayReclaim() -> Bool {
+        self.reclaims.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostReclaims
+    }
+
+    /// A second has passed.
+    func allowReclaims() { self.reclaims.store(0, ordering: .relaxed) }
+
+    private static let mostReclaims = 10
 
     func added(_ byteCount: Int) { self.messages.count(byteCount) }
 

@@ -209,10 +209,14 @@ package struct BrokerSession: Sendable {
         return orphans
     }
 
-    /// Gives up all that waits in the queue. Returns the topics of these messages.
-    package mutating func dropQueue() -> [TopicName] {
-        let topics = self.queue.map(\.message.topic)
-        self.keep { _ in false }
+    /// Gives up the oldest messages of the queue, which weigh so much together, or all. Returns their topics.
+    package mutating func dropOldest(_ byteCount: Int) -> [TopicName] {
+        var topics: [TopicName] = []
+        let goal = self.queuedBytes - min(byteCount, self.queuedBytes)
+        while self.queuedBytes > goal, let oldest = self.removeFirst() {
+            self.record(.removed(oldest.number))
+            topics.append(oldest.message.topic)
+        }
         return topics
     }
 

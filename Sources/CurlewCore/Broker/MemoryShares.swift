@@ -27,11 +27,11 @@ package struct MemoryShares: Sendable, Equatable {
         return max(0, self.floor - holding, (free - holding) / 2)
     }
 
-    /// Whether the largest holders must give something back.
-    package func isExceeded(held: Int) -> Bool { held > self.limit }
+    /// Whether so little is left that the largest holders must give something back: one after another, greedy clients would else leave less and less.
+    package func isFull(held: Int) -> Bool { held > self.limit - self.limit / 8 }
 
-    /// How much the largest holders give back once the limit is exceeded: a part of the whole, so that they need not be looked for again at once.
-    package func excess(held: Int) -> Int { max(0, held - (self.limit - self.overdraft)) }
+    /// How much the largest holders give back then: so much that they need not be looked for again at once.
+    package func excess(held: Int) -> Int { max(0, held - (self.limit - self.limit / 4)) }
 
     /// By how much the limit may be exceeded for clients below the floor.
     private var overdraft: Int { self.limit / 16 }

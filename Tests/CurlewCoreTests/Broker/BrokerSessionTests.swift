@@ -259,7 +259,8 @@ struct BrokerSessionTests {
             }
             #expect(ledger.byteCount == publication.message().byteCount)
         }
-        _ = sessions[0].dropQueue()
+        #expect(sessions[0].dropOldest(1) == [TopicName("t")])
+        #expect(sessions[0].queuedMessages == 0)
         #expect(ledger.byteCount > 0)
         _ = sessions[1].end()
         #expect(ledger.byteCount == 0)

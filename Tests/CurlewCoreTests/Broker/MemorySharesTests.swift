@@ -24,13 +24,14 @@ struct MemorySharesTests {
     @Test("Below their floor clients may exceed the limit by a sixteenth, and not by more")
     func overdraft() {
         #expect(self.shares.room(holding: 0, held: 1 << 30) == self.shares.floor)
-        #expect(self.shares.isExceeded(held: (1 << 30) + 1))
         #expect(self.shares.room(holding: 0, held: (1 << 30) + (1 << 26)) == 0)
     }
 
-    @Test("What is given back leaves a sixteenth free")
+    @Test("When less than an eighth is free, the largest holders give back so much that a quarter is")
     func excess() {
-        #expect(self.shares.excess(held: 1 << 30) == 1 << 26)
+        #expect(!self.shares.isFull(held: 7 << 27))
+        #expect(self.shares.isFull(held: (7 << 27) + 1))
+        #expect(self.shares.excess(held: 1 << 30) == 1 << 28)
         #expect(self.shares.excess(held: 1 << 20) == 0)
     }
 
@@ -38,7 +39,7 @@ struct MemorySharesTests {
     func unlimited(limit: Int) {
         let shares = MemoryShares(limit: limit)
         #expect(shares.room(holding: 1 << 40, held: 1 << 50) > 1 << 50)
-        #expect(!shares.isExceeded(held: 1 << 50))
+        #expect(!shares.isFull(held: 1 << 50))
     }
 
     @Test("A limit of nothing leaves nothing", arguments: [0, -1])
