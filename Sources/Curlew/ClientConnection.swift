@@ -77,7 +77,8 @@ final class ClientConnection: LinkHandler {
         self.input = PacketInput(
             PacketDecoder(
                 from: .server, version: connect.version,
-                maximumPacketSize: UInt32(clamping: client.configuration.session.maximumPacketSize)))
+                maximumPacketSize: UInt32(clamping: client.configuration.session.maximumPacketSize),
+                leavingOut: client.excessLeftOut(connect.version)))
         self.keepAlive = KeepAlive(
             interval: connect.keepAlive, responseTimeout: client.configuration.connection.pingTimeout,
             now: client.clock.now())
@@ -102,21 +103,44 @@ final class ClientConnection: LinkHandler {
         self.keepAlive.received(at: self.client.clock.now())
         var violation: DecodingError?
         do throws(DecodingError) {
-            while let packet = try self.input.next() {
-                self.packets.append(consume packet)
-                guard self.packets.count == Self.batchSize else { continue }
-                self.process()
-                guard self.phase == .connected else { return }
-            }
+            repeat {
+                while let packet = try self.input.next() {
+                    self.packets.append(consume packet)
+                    guard self.packets.count == Self.batchSize else { continue }
+                    self.process()
+                    guard self.phase == .connected else { return }
+                }
+            } while self.processSkipped()
         } catch {
             violation = error
         }
         self.process()
-        if let violation, self.phase == .handshake || self.phase == .connected {
-            self.close(
-                violation.reasonCode,
-                MQTTError(.protocolViolation, "The server sent bytes that are not MQTT: \(violation)."))
+        if let violation, self.phase == .handshake || self.phase == .connected { self.refuse(violation) }
+    }
+
+    /// Takes a PUBLISH that was left out to the session, after the packets before it. Returns whether there may be more behind
+    /// it.
+    private func processSkipped() -> Bool {
+        guard let skipped = self.input.takeSkipped() else { return false }
+        self.process()
+        guard self.phase == .connected else {
+            if self.phase == .handshake {
+                self.close(
+                    .protocolError, MQTTError(.protocolViolation, "The server sent another packet before CONNACK."))
+            }
+            return false
         }
+        self.handle(self.client.process(skipped))
+        return self.phase == .connected
+    }
+
+    private func refuse(_ violation: DecodingError) {
+        var error = MQTTError(.protocolViolation, "The server sent bytes that are not MQTT: \(violation)")
+        if case .packetTooLarge(let size, let maximum) = violation {
+            error = .tooLarge(self.input.refusedTopic, size: size, maximum: maximum, code: .protocolViolation)
+            self.client.leaveOutLargePublishes()
+        }
+        self.close(violation.reasonCode, error)
     }
 
     func linkReadCompleted() {
@@ -150,14 +174,18 @@ final class ClientConnection: LinkHandler {
         while self.phase == .connected, next < self.packets.count {
             let event = self.client.process(&self.packets, from: &next, now, into: &self.batch)
             self.batch.deliver()
-            switch event {
-            case nil: break
-            case .authenticate(let auth)?: self.continueAuthentication(auth)
-            case .disconnected(let packet)?: self.disconnected(packet)
-            case .violation(let code, let message)?:
-                self.close(
-                    code, MQTTError(.protocolViolation, "The server broke the protocol: \(message).", reasonCode: code))
-            }
+            self.handle(event)
+        }
+    }
+
+    private func handle(_ event: MQTTClient.ConnectionEvent?) {
+        switch event {
+        case nil: break
+        case .authenticate(let auth)?: self.continueAuthentication(auth)
+        case .disconnected(let packet)?: self.disconnected(packet)
+        case .violation(let code, let message)?:
+            self.close(
+                code, MQTTError(.protocolViolation, "The server broke the protocol: \(message).", reasonCode: code))
         }
     }
 

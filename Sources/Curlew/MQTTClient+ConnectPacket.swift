@@ -5,6 +5,9 @@ import Synchronization
 
 // What an attempt to connect needs: where to, and the CONNECT packet.
 extension MQTTClient {
+    /// The largest packet that the protocol knows: to say that one takes it is to say nothing.
+    private static let largestPacket = 268_435_460
+
     func endpoint(of server: ServerList.Server) -> Endpoint {
         let configured = self.configuration.servers[min(server.index, self.configuration.servers.count - 1)]
         return Endpoint(
@@ -34,7 +37,9 @@ extension MQTTClient {
         if session.receiveMaximum < 65_535 {
             properties.append(.receiveMaximum(UInt16(clamping: session.receiveMaximum)))
         }
-        properties.append(.maximumPacketSize(UInt32(clamping: session.maximumPacketSize)))
+        if session.maximumPacketSize < Self.largestPacket {
+            properties.append(.maximumPacketSize(UInt32(clamping: session.maximumPacketSize)))
+        }
         if session.topicAliasMaximum > 0 {
             properties.append(.topicAliasMaximum(UInt16(clamping: session.topicAliasMaximum)))
         }

@@ -26,6 +26,7 @@ extension MQTTClient {
             shared.isFlushScheduled = shared.out.readableBytes > 0
             let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
             shared.connection = bound
+            shared.unclaimed.connected(isResumed: result == .resumed)
             shared.flush = { bound.value.flush() }
             if shared.hasConnected { shared.statistics.reconnects += 1 }
             shared.hasConnected = true
@@ -66,6 +67,7 @@ extension MQTTClient {
         var event: ConnectionEvent?
         var index = next
         var mustWatch = false
+        var hasUnclaimed = false
         var received = 0
         let (resumptions, lost) = self.shared.withLock { shared in
             let before = shared.out.readableBytes
@@ -78,7 +80,7 @@ extension MQTTClient {
                 case .deliver(let publish, let subscribers, let token):
                     received += 1
                     guard !subscribers.isEmpty else {
-                        shared.statistics.unrouted += 1
+                        shared.hold(consume publish, token, now)
                         break
                     }
                     batch.add(consume publish, to: subscribers, token, receivers: shared.receivers)
@@ -93,6 +95,7 @@ extension MQTTClient {
                 mustWatch = true
             }
             shared.statistics.received += received
+            hasUnclaimed = shared.mustWatchUnclaimed
             // The connection flushes by itself when the read is over.
             if shared.out.readableBytes > 0 { shared.isFlushScheduled = true }
             return (shared.takeResumptions(now), shared.takeLostReceivers())
@@ -101,6 +104,7 @@ extension MQTTClient {
         resumptions.resume()
         self.fail(lost)
         if mustWatch { self.watchAcknowledgements() }
+        if hasUnclaimed { self.watchUnclaimed() }
         if received > 0 { self.meters.received.increment(by: received) }
         return event
     }
@@ -188,7 +192,7 @@ extension MQTTClient {
         if let flush { self.eventLoop.execute(flush) }
     }
 
-    /// Nobody will look at these messages any more, or they need not be looked at to be acknowledged.
+    /// These messages need not be looked at to be acknowledged.
     func passed(_ tokens: [DeliveryToken]) {
         guard !tokens.isEmpty else { return }
         let flush = self.shared.withLock { shared in

@@ -147,6 +147,8 @@ extension MQTTClient {
             shared.hasConnected = mayBeRepeated ? shared.hasConnected : false
             guard !mayBeRepeated else { return (Resumptions(), [any MessageReceiver]()) }
             shared.isWatchingAcknowledgements = false
+            shared.unclaimed.end()
+            shared.unclaimedDeadline = nil
             shared.hasStopped = true
             shared.stopError = error
             let remains = shared.session.remains

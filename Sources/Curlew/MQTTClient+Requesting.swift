@@ -84,8 +84,10 @@ extension MQTTClient {
         let buffer = ReplyBuffer(wanted: count, bound: (count ?? queue.count, queue.bytes))
         let source: MQTTReplies.Source
         if let responseTopic {
+            // What waits there already answers nothing, and what comes after the last reply is for nobody.
             let subscription = try await self.subscribe(
-                to: responseTopic, options: SubscriptionOptions(qos: qos), timeout: timeout)
+                to: [(responseTopic, SubscriptionOptions(qos: qos))], claim: .nothing, acknowledgement: .onReceipt,
+                timeout: timeout)
             let correlation = message.properties.correlationData ?? Self.makeCorrelationData()
             source = .subscription(self.forward(subscription, correlation, to: buffer))
             message.properties.responseTopic = message.properties.responseTopic ?? responseTopic

@@ -10,6 +10,9 @@ extension MQTTClient {
     /// identifiers, as before MQTT 5.0, or with `retainAsPublished`, they go to the others again. When they ask for a different
     /// QoS, the higher one counts; other options must be the same.
     ///
+    /// What has come for the filter and nobody has taken yet, of a kept session for example, goes to this subscription first: see
+    /// ``MQTTConfiguration/UnclaimedQueue``.
+    ///
     /// While there is no connection, before the first ``connect()`` too, the call waits. Once the client has been
     /// disconnected, or has given up for good, it throws at once, until ``connect()`` is called again.
     ///
@@ -40,12 +43,22 @@ extension MQTTClient {
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
         acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
     ) async throws(MQTTError) -> MQTTSubscription {
+        try await self.subscribe(
+            to: filters, claim: .matching, queue: queue, acknowledgement: acknowledgement, timeout: timeout)
+    }
+
+    /// Subscribes, and says what the subscription takes of the messages that wait for one.
+    package nonisolated(nonsending) func subscribe(
+        to filters: [(filter: String, options: SubscriptionOptions)], claim: Claim,
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) async throws(MQTTError) -> MQTTSubscription {
         let parsed = try Self.parse(filters.map(\.filter))
         let wanted = Array(zip(parsed, filters.map(\.options)))
         let subscription = self.makeSubscription(parsed, queue, acknowledgement)
         let buffer = subscription.buffer
         let begun = self.clock.now()
-        let requests = try self.begin(buffer, wanted)
+        let requests = try self.begin(buffer, wanted, claim)
         for (index, request) in requests.enumerated() {
             do throws(MQTTError) {
                 // The answers come one after the other, and have one time together.
@@ -60,22 +73,106 @@ extension MQTTClient {
         return subscription
     }
 
-    /// The messages for filters that the server knows from an earlier run of the program: of a session that was kept, with
-    /// `session.cleanStart` off and a client identifier of its own. Nothing is sent. Call it before ``connect()``, so that
-    /// nothing that waited at the server comes too early.
+    /// The messages for filters of a kept session: resumes them where the server has kept the session (`session.cleanStart` off,
+    /// a client identifier of its own), and subscribes where it has not. Returns at once, also before ``connect()``.
     ///
+    /// ```swift
+    /// let orders = try client.messages(matching: "orders/#")
+    /// try await client.connect()
+    /// for try await order in orders { … }
+    /// ```
+    ///
+    /// Where the server has kept the session, nothing is sent, on the assumption that it knows the filters; a filter that is new
+    /// in this version of the program needs ``subscribe(to:options:queue:acknowledgement:timeout:)``, which asks the server in any
+    /// case. Where it has not, or lost the session later, the client subscribes; if the server refuses, the sequence fails with
+    /// the code `subscriptionRefused`.
+    ///
+    /// - Parameters:
+    ///   - filters: The topic filters.
+    ///   - options: How the server shall serve them, where it is asked. Default: QoS 2, so that each message keeps the QoS it was
+    ///     published with.
+    ///   - queue: How messages wait for the consumer. Default: `queues.subscription` of the configuration.
+    ///   - acknowledgement: When messages are acknowledged. Default: `acknowledgement.policy` of the configuration.
     /// - Throws: ``MQTTError`` with code `invalidTopic`, or `invalidArgument` for an empty list.
     public func messages(
-        matching filters: String..., queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        matching filters: String..., options: SubscriptionOptions = SubscriptionOptions(),
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
         acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil
     ) throws(MQTTError) -> MQTTSubscription {
-        let parsed = try Self.parse(filters)
-        let subscription = self.makeSubscription(parsed, queue, acknowledgement)
-        self.shared.withLock { shared in
-            shared.receivers[subscription.buffer.id] = subscription.buffer
-            for filter in parsed { shared.session.listen(to: filter, subscriber: subscription.buffer.id) }
+        try self.listen(Self.parse(filters), queue, acknowledgement) { session, filter, subscriber, out in
+            session.resume(filter, options, subscriber: subscriber, into: &out)
         }
+    }
+
+    /// The messages for filters that the server sends without being asked, as one does that makes subscriptions for its clients
+    /// by itself. Nothing is sent, at the end neither. Returns at once, also before ``connect()``.
+    ///
+    /// - Parameters:
+    ///   - filters: The topic filters.
+    ///   - queue: How messages wait for the consumer. Default: `queues.subscription` of the configuration.
+    ///   - acknowledgement: When messages are acknowledged. Default: `acknowledgement.policy` of the configuration.
+    /// - Throws: ``MQTTError`` with code `invalidTopic`, or `invalidArgument` for an empty list.
+    public func listen(
+        to filters: String..., queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil
+    ) throws(MQTTError) -> MQTTSubscription {
+        try self.listen(Self.parse(filters), queue, acknowledgement) { session, filter, subscriber, _ in
+            session.listen(to: filter, subscriber: subscriber)
+        }
+    }
+
+    private func listen(
+        _ filters: [TopicFilter], _ queue: MQTTConfiguration.SubscriptionQueue?,
+        _ acknowledgement: MQTTConfiguration.AcknowledgementPolicy?,
+        _ begin: (inout ClientSession, TopicFilter, SubscriberID, inout ByteBuffer) -> Void
+    ) -> MQTTSubscription {
+        let subscription = self.makeSubscription(filters, queue, acknowledgement)
+        let buffer = subscription.buffer
+        let flush = self.shared.withLock { shared in
+            shared.receivers[buffer.id] = buffer
+            for filter in filters { begin(&shared.session, filter, buffer.id, &shared.out) }
+            shared.give(.matching, matching: filters, to: buffer)
+            return shared.claimFlush()
+        }
+        buffer.receive([])
+        self.resumeCompleted()
+        if let flush { self.eventLoop.execute(flush) }
         return subscription
+    }
+
+    /// Has the server forget topic filters of a kept session that this program does not want any more, and waits until it has
+    /// confirmed. A filter that a subscription of this client has stays.
+    ///
+    /// - Parameter filters: The topic filters, exactly as they were subscribed to.
+    /// - Throws: ``MQTTError`` with code `invalidTopic`, `invalidArgument` for an empty list, `unsubscribeRefused`, `timedOut`,
+    ///   `cancelled` or `clientStopped`.
+    public nonisolated(nonsending) func unsubscribe(from filters: String...) async throws(MQTTError) {
+        try await self.unsubscribe(from: Self.parse(filters))
+    }
+
+    package nonisolated(nonsending) func unsubscribe(from filters: [TopicFilter]) async throws(MQTTError) {
+        let now = self.clock.now()
+        let begun: Result<([RequestID], (@Sendable () -> Void)?), MQTTError> = self.shared.withLock { shared in
+            if let refusal = shared.refusal { return .failure(refusal) }
+            let requests = filters.map { filter in
+                let request = shared.makeRequestID()
+                shared.waiters.reserve(request)
+                shared.session.giveUp(filter, request: request, now: now, into: &shared.out)
+                return request
+            }
+            return .success((requests, shared.claimFlush()))
+        }
+        let (requests, flush) = try begun.get()
+        self.resumeCompleted()
+        if let flush { self.eventLoop.execute(flush) }
+        for (index, request) in requests.enumerated() {
+            do throws(MQTTError) {
+                try await self.unsubscribed(request)
+            } catch {
+                for request in requests[(index + 1)...] { self.shared.withLock { $0.waiters.forget(request) } }
+                throw error
+            }
+        }
     }
 
     /// Acknowledges a message of a subscription whose policy is `.manual`. Call it once for each message; acknowledgements
@@ -117,7 +214,8 @@ extension MQTTClient {
 
     /// Tells the session what is wanted. Returns one request for each filter.
     func begin(
-        _ receiver: any MessageReceiver & Identified, _ wanted: [(TopicFilter, SubscriptionOptions)]
+        _ receiver: any MessageReceiver & Identified, _ wanted: [(TopicFilter, SubscriptionOptions)],
+        _ claim: Claim = .nothing
     ) throws(MQTTError) -> [RequestID] {
         var refusal: MQTTError?
         var flush: (@Sendable () -> Void)?
@@ -139,7 +237,11 @@ extension MQTTClient {
                     break
                 }
             }
-            if refusal != nil { for request in requests { shared.waiters.forget(request) } }
+            if refusal != nil {
+                for request in requests { shared.waiters.forget(request) }
+            } else {
+                shared.give(claim, matching: wanted.map(\.0), to: receiver)
+            }
             flush = shared.claimFlush()
             return requests
         }
@@ -149,6 +251,7 @@ extension MQTTClient {
             self.unsubscribeInBackground(receiver.id)
             throw refusal
         }
+        receiver.receive([])
         return requests
     }
 
@@ -175,6 +278,10 @@ extension MQTTClient {
     nonisolated(nonsending) func unsubscribe(_ buffer: SubscriptionBuffer) async throws(MQTTError) {
         guard let request = self.endSubscription(buffer.id, isAwaited: true) else { return }
         buffer.finish(nil)
+        try await self.unsubscribed(request)
+    }
+
+    private nonisolated(nonsending) func unsubscribed(_ request: RequestID) async throws(MQTTError) {
         switch await self.wait(for: request, timeout: self.configuration.connection.acknowledgementTimeout) {
         case .completed(.unsubscribed(let code)):
             guard code.isFailure else { return }
@@ -192,11 +299,12 @@ extension MQTTClient {
 
     private func endSubscription(_ id: SubscriberID, isAwaited: Bool) -> RequestID? {
         var flush: (@Sendable () -> Void)?
+        let now = self.clock.now()
         let request: RequestID? = self.shared.withLock { shared in
             guard shared.receivers.removeValue(forKey: id) != nil else { return nil }
             let request = shared.makeRequestID()
             if isAwaited { shared.waiters.reserve(request) }
-            shared.session.unsubscribe(id, request: request, into: &shared.out)
+            shared.session.unsubscribe(id, request: request, now: now, into: &shared.out)
             flush = shared.claimFlush()
             return request
         }

@@ -98,6 +98,8 @@ public final class MQTTClient: Sendable {
             statistics.inFlight = shared.session.inFlightCount
             (statistics.queued, statistics.queuedBytes) = shared.session.queued
             statistics.unacknowledged = shared.session.unacknowledgedCount
+            statistics.unclaimed = shared.unclaimed.count
+            statistics.unrouted += shared.unclaimed.letGoCount
             statistics.unsentBytes = shared.out.readableBytes
             return statistics
         }
@@ -127,6 +129,12 @@ extension MQTTClient {
         var waiters = Waiters()
         var nextIdentifier: UInt64 = 1
         var receivers: [SubscriberID: any MessageReceiver] = [:]
+        /// What no subscription has taken.
+        var unclaimed: UnclaimedMessages<MQTTMessage>
+        /// When the next of them is let go, or told.
+        var unclaimedDeadline: (id: Deadlines.ID, time: Timestamp)?
+        /// Whether a server has sent a packet that was too large although it was told not to.
+        var leavesOutLargePublishes = false
         var lifecycle = Lifecycle.idle
         /// The properties of the DISCONNECT with which this client goes.
         var goodbye = Properties()
@@ -154,6 +162,7 @@ extension MQTTClient {
 
         init(_ configuration: MQTTConfiguration, clientIdentifier: String) {
             self.session = ClientSession(configuration.sessionSettings)
+            self.unclaimed = UnclaimedMessages(configuration.queues.unclaimed.bounds)
             self.clientIdentifier = clientIdentifier
         }
 
@@ -256,7 +265,10 @@ extension MQTTConfiguration {
         // identifiers and by the queues of the subscriptions.
         settings.receiveMaximum = .max
         // Half-done exchanges of an earlier run, which such a session may have, must not meet new ones.
-        if !self.session.cleanStart { settings.firstPacketID = PacketID(.random(in: 1...UInt16.max)) }
+        if !self.session.cleanStart {
+            settings.firstPacketID = PacketID(.random(in: 1...UInt16.max))
+            settings.firstSubscriptionIdentifier = .random(in: 1...0x0FFF_FFFF)
+        }
         settings.topicAliasMaximum = UInt16(clamping: self.session.topicAliasMaximum)
         settings.outgoingTopicAliasMaximum = self.session.usesTopicAliases ? 1024 : 0
         settings.highWaterMark = self.queues.unsentBytes

@@ -79,7 +79,7 @@ extension MQTTConfiguration {
     ///
     /// - Returns: The configuration, and each topic once.
     package static func read(
-        urls: [String], over environment: [String: String]
+        urls: [String], over environment: [String: String], base: MQTTConfiguration = MQTTConfiguration()
     ) throws(MQTTError) -> (configuration: MQTTConfiguration, topics: [String]) {
         var all: [URLParts] = []
         for url in urls { all.append(try URLParts(url)) }
@@ -90,7 +90,9 @@ extension MQTTConfiguration {
         var environment = environment.filter { !$0.value.isEmpty }
         if parts.username != nil { environment["MQTT_USERNAME"] = nil }
         if parts.password != nil { (environment["MQTT_PASSWORD"], environment["MQTT_PASSWORD_FILE"]) = (nil, nil) }
-        var draft = ConfigurationDraft(MQTTConfiguration(servers: all.map(\.server)))
+        var base = base
+        base.servers = all.map(\.server)
+        var draft = ConfigurationDraft(base)
         let isSecure = all.contains { $0.server.scheme.isSecure }
         for option in ConfigurationOption.all where isSecure || !option.isAboutTLS {
             guard let text = environment[option.variable] else { continue }

@@ -15,6 +15,34 @@ extension MQTTConfiguration {
         /// The queue of each subscription that asks for no other.
         public var subscription = SubscriptionQueue()
 
+        /// Where messages at QoS 1 and 2 wait that no subscription has taken.
+        public var unclaimed = UnclaimedQueue()
+
+        /// All defaults.
+        public init() {}
+    }
+
+    /// Where messages at QoS 1 and 2 wait, unacknowledged, for a subscription that takes them.
+    ///
+    /// Such messages are those of a kept session that come before the program has subscribed, those of subscriptions that a
+    /// server makes by itself, and those that a subscription had not looked at when it ended. They go, in the order in which they
+    /// came, to the subscription that is made next and matches. What nobody takes within these bounds is acknowledged, counted
+    /// in ``MQTTStatistics/unrouted`` and told with its topic: as a warning in the log and as
+    /// ``MQTTEvent/messagesUnclaimed(topics:count:)``.
+    ///
+    /// A message that waits holds up the acknowledgements of those that came after it. When one has waited for `time` in vain,
+    /// later ones do not wait until the next connection.
+    public struct UnclaimedQueue: Sendable, Hashable {
+        /// How many messages wait at the most; beyond, the oldest goes. Default: 10,000.
+        public var count: Int = 10_000
+
+        /// How many bytes, topics and payloads together, wait at the most; beyond, the oldest goes. Default: 64 MiB.
+        public var bytes: Int = 64 << 20
+
+        /// How long a message waits. `nil`: until it is taken or the other bounds are met; `.zero`: not at all.
+        /// Default: 10 seconds.
+        public var time: Duration? = .seconds(10)
+
         /// All defaults.
         public init() {}
     }
@@ -26,7 +54,8 @@ extension MQTTConfiguration {
     /// A message that an overflowing queue drops is gone, at any QoS: the server holds a QoS 1 or 2 message as accepted by this
     /// client and is told so, for otherwise its window would fill and everything else would stop. It is counted in the
     /// subscription's statistics. To lose nothing, let `count` be at least the session's receive maximum (the acknowledgement on
-    /// consumption then makes the server wait), or use ``Overflow/fail``.
+    /// consumption then makes the server wait), or use ``Overflow/fail``: what was too many then waits for the subscription that
+    /// is made next (``UnclaimedQueue``).
     public struct SubscriptionQueue: Sendable {
         /// Which message the consumer gets next. Default: `.fifo`, in the order of arrival.
         public var order: Order
@@ -36,6 +65,9 @@ extension MQTTConfiguration {
         public var bytes: Int
         /// What happens when a message is too many. Default: `.dropOldest`.
         public var overflow: Overflow
+        /// Whether messages at QoS 1 and 2 are never too many, though they count: what the server may have in flight bounds them.
+        /// For `.fifo` with `.dropOldest`.
+        package var sparesAcknowledged = false
 
         /// Makes the settings of a queue.
         public init(
@@ -107,7 +139,8 @@ extension MQTTConfiguration {
         /// When; a subscription may ask for another. Default: `.onConsumption`.
         public var policy: AcknowledgementPolicy = .onConsumption
 
-        /// How long a message may stay unacknowledged in its consumer's hands before a warning names its topic and age. The
+        /// How long a message may stay unacknowledged in its consumer's hands, or wait in a subscription that nobody reads, before
+        /// a warning names its topic and age. The
         /// messages behind it wait, for acknowledgements leave in the order of arrival. `nil`: no warning. Default: 30 seconds.
         public var stuckWarning: Duration? = .seconds(30)
 
@@ -125,7 +158,8 @@ extension MQTTConfiguration {
 
         package let kind: Kind
 
-        /// When the consumer asks for the next message, or leaves the loop: a crash in between makes the server send it again.
+        /// When the consumer asks for the next message, or leaves the loop, by whatever way: a crash in between makes the server
+        /// send it again. What the consumer has not looked at is not acknowledged.
         public static let onConsumption = Self(kind: .onConsumption)
 
         /// When it has arrived: the server is never kept waiting, and what still waits is lost in a crash.

@@ -26,8 +26,12 @@ extension MQTTConfiguration {
         /// Default: 1,024, a tenth of the default queue of a subscription, so that such messages do not overflow it.
         public var receiveMaximum: Int = 1024
 
-        /// The largest packet that the client accepts, in bytes, 1…268,435,460. A larger one ends the connection.
-        /// Default: 16 MiB.
+        /// The largest packet that the client accepts, in bytes, 1…268,435,460. Default: 16 MiB.
+        ///
+        /// A server of 5.0 is told, and does not send what is larger: this client then never hears of it. From others, a larger
+        /// message is left out as it streams by, without filling the memory, and acknowledged so that it does not come for ever:
+        /// see ``MQTTEvent/messageLeftOut(topic:_:)``. It counts as dropped by its subscriptions; one whose queue
+        /// overflows with `.fail` fails with the code `packetTooLarge`.
         public var maximumPacketSize: Int = 16 << 20
 
         /// How many topic aliases the server may use for the messages that it sends, 0…65,535; each may hold a topic of up to

@@ -179,6 +179,12 @@ extension MQTTConfiguration.Queues {
         try requireAtLeastOne(self.outboxCount, "The outbox's bound of messages")
         try requireAtLeastOne(self.outboxBytes, "The outbox's bound of bytes")
         try self.subscription.validate()
+        if self.unclaimed.count < 0 || self.unclaimed.bytes < 0 {
+            throw invalid("The bounds of unclaimed messages must not be negative; use 0 to keep none.")
+        }
+        if let time = self.unclaimed.time, time < .zero {
+            throw invalid("The time of unclaimed messages, \(time), must not be negative; use nil for no limit.")
+        }
     }
 }
 

@@ -97,7 +97,8 @@ extension MQTTError {
         public static let notSupportedByProtocolVersion = Self(rawValue: "notSupportedByProtocolVersion")
         /// The server said in CONNACK that it does not offer this. Nothing was sent.
         public static let notSupportedByServer = Self(rawValue: "notSupportedByServer")
-        /// The packet would exceed the server's Maximum Packet Size. Nothing was sent.
+        /// The packet would exceed the server's Maximum Packet Size, and nothing was sent; or a message from the server exceeds
+        /// `session.maximumPacketSize` and was left out.
         public static let packetTooLarge = Self(rawValue: "packetTooLarge")
         /// No connection came about: name resolution, the network or TLS failed; see ``MQTTError/cause``.
         public static let connectionFailed = Self(rawValue: "connectionFailed")

@@ -12,7 +12,14 @@ public enum MQTTEvent: Sendable {
     case stopped(MQTTError?)
     /// The queue of a subscription has dropped so many messages at once.
     case messagesDropped(filters: [TopicFilter], count: Int)
-    /// A message was handed to a consumer, who has not passed it for so long; acknowledgements behind it are held up.
+    /// No subscription has taken so many messages at QoS 1 and 2 within the bounds of ``MQTTConfiguration/UnclaimedQueue``.
+    /// They are acknowledged now, and lost to this client. `topics` are some of theirs, eight at the most.
+    case messagesUnclaimed(topics: [TopicName], count: Int)
+    /// The server sent a message that is larger than ``MQTTConfiguration/Session/maximumPacketSize``, or has more than 1,024
+    /// properties. It was left out, and acknowledged so that it does not come for ever. The error says which limit it breaks.
+    case messageLeftOut(topic: TopicName, MQTTError)
+    /// A message was handed to a consumer who has not asked for another for so long, or waits in a subscription that nobody
+    /// reads; acknowledgements behind it are held up.
     case acknowledgementStuck(topic: TopicName, age: Duration)
     /// The server had lost the session and refuses a filter now; the subscription has failed.
     case subscriptionLost(filters: [TopicFilter], ReasonCode?)
@@ -48,9 +55,11 @@ public struct MQTTStatistics: Sendable, Hashable {
     public var published = 0
     /// Messages received since the start.
     public var received = 0
-    /// Messages received that no subscription matched.
+    /// Messages at QoS 1 and 2 that wait, unacknowledged, for a subscription that takes them.
+    public var unclaimed = 0
+    /// Messages received that no subscription has taken.
     public var unrouted = 0
-    /// Messages that the queues of subscriptions have dropped.
+    /// Messages that the queues of subscriptions have dropped, or that were too large.
     public var dropped = 0
     /// Replies that came after their request had ended, or twice, or to a request of somebody else.
     public var unexpectedReplies = 0

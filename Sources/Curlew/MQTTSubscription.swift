@@ -10,11 +10,24 @@ import DequeModule
 /// ```
 ///
 /// A message at QoS 1 or 2 is acknowledged to the server when the loop asks for the next one or is left, unless the
-/// acknowledgement policy says otherwise: a program that dies in the middle of a message gets it again. The subscription
-/// ends when the loop is left, when its task is cancelled, and when the last reference to it goes; the server is told when no
-/// other subscription of this client has the same filter. It survives the loss of the connection.
+/// acknowledgement policy says otherwise: a program that dies in the middle of a message gets it again. Nothing is acknowledged
+/// that the loop has not looked at:
 ///
-/// Iterate over it once, from one task: two loops over the same subscription share the messages between them.
+/// - Whoever leaves a loop, by `break`, `return`, an error or `first(where:)`, acknowledges the message in hand. The rest stays in
+///   the subscription, in its order, for another loop over it. To have a message again that could not be dealt with, use the
+///   policy `.manual`.
+/// - When its task is cancelled, the loop ends where it asks for the next message; it may be entered again by another task.
+/// - The subscription ends when the last reference to it and to its iterators goes. What is left in it goes to the subscription
+///   that is made next and matches; see ``MQTTConfiguration/UnclaimedQueue`` for how much waits, and how long.
+///   What the server sends afterwards for a filter that no subscription has any more is acknowledged.
+/// - ``unsubscribe()`` and ``MQTTClient/disconnect(drain:sessionExpiry:)`` end it as well; a loop over it gets what has come, and
+///   then ends. What is not acknowledged when the connection ends is the server's to send again.
+///
+/// The server is told of the end when no other subscription of this client has the same filter. A subscription survives the
+/// loss of the connection. As long as a subscription exists and nobody reads it, it is a slow consumer, with a warning about
+/// stuck acknowledgements.
+///
+/// Iterate over it from one task at a time: two loops over the same subscription share the messages between them.
 public final class MQTTSubscription: AsyncSequence, Sendable {
     /// What the sequence consists of.
     public typealias Element = MQTTMessage
@@ -32,7 +45,7 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
 
     deinit {
         self.client.unsubscribeInBackground(self.buffer.id)
-        self.buffer.abandon([])
+        self.buffer.abandon()
     }
 
     /// The topic filters that were subscribed to.
@@ -63,20 +76,20 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         /// How many messages have come that were not taken.
         package var waitingCount: Int { self.cursor.waitingCount }
 
-        /// Passes the message before, and waits for the next; `nil` at the end of the subscription, or when the task is
-        /// cancelled.
+        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the subscription, or
+        /// when the task is cancelled.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws(MQTTError) -> MQTTMessage? {
             try await self.cursor.next()
         }
 
-        /// Passes the message before, and waits for the next; `nil` at the end of the subscription, or when the task is
-        /// cancelled.
+        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the subscription, or
+        /// when the task is cancelled.
         public nonisolated(nonsending) mutating func next() async throws(MQTTError) -> MQTTMessage? {
             try await self.cursor.next()
         }
     }
 
-    /// Where a loop stands. When the loop is left, what it did not read is passed.
+    /// Where a loop stands. When the loop is left, what it has not looked at goes back.
     fileprivate final class Cursor {
         private let subscription: MQTTSubscription
         private var batch = Deque<MQTTMessage>()
@@ -89,12 +102,16 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         deinit {
             if let current { self.subscription.buffer.pass(current) }
             self.subscription.buffer.hand(out: nil)
-            self.subscription.buffer.abandon(self.batch)
+            if !self.batch.isEmpty { self.subscription.buffer.putBack(self.batch) }
         }
 
         nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {
             let buffer = self.subscription.buffer
             if let current = exchange(&self.current, with: nil) { buffer.pass(current) }
+            guard !Task.isCancelled else {
+                buffer.hand(out: nil)
+                return nil
+            }
             if self.batch.isEmpty {
                 buffer.hand(out: nil)
                 guard try await buffer.take(into: &self.batch) else { return nil }

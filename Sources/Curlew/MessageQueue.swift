@@ -66,6 +66,10 @@ extension MessageQueue {
     mutating func append(_ message: MQTTMessage, dropped: inout [MQTTMessage]) -> Append {
         if self.hasFailed { return .failed }
         let size = message.weight
+        if self.settings.sparesAcknowledged, message.token != nil {
+            self.appendToLine(message)
+            return .queued
+        }
         // A message beyond the bound alone would drive out all the others and still find no room.
         guard size <= self.settings.bytes else {
             if self.settings.overflow == .fail { return self.fail() }
@@ -90,7 +94,13 @@ extension MessageQueue {
             self.drop(message, into: &dropped)
             return .refused
         case .dropOldest, .latestPerTopic:
-            while !self.line.isEmpty, !self.hasRoom(for: size) { self.dropFirst(into: &dropped) }
+            while let first = self.line.first, !self.hasRoom(for: size) {
+                if self.settings.sparesAcknowledged, first.token != nil {
+                    self.drop(message, into: &dropped)
+                    return .refused
+                }
+                self.dropFirst(into: &dropped)
+            }
             self.appendToLine(message)
             return .madeRoom
         }
@@ -158,6 +168,12 @@ extension MessageQueue {
         dropped.append(message)
     }
 
+    /// A message was lost before it came here. Returns what the policy is.
+    mutating func countDropped() -> MQTTConfiguration.SubscriptionQueue.Overflow {
+        self.droppedCount += 1
+        return self.settings.overflow
+    }
+
     private mutating func fail() -> Append {
         self.hasFailed = true
         return .failed
@@ -189,6 +205,17 @@ extension MessageQueue {
         }
         if let next { self.byteCount -= next.weight }
         return next
+    }
+
+    /// The oldest message of a queue in the order of arrival.
+    var oldest: MQTTMessage? { self.line.first }
+
+    /// Puts back what the consumer has taken and not looked at: it is the oldest. It may exceed the bounds until more arrives.
+    mutating func putBack(_ batch: consuming Deque<MQTTMessage>) {
+        assert(self.servesBatches, "What is taken one at a time is not put back.")
+        for message in batch { self.byteCount += message.weight }
+        if !self.line.isEmpty { batch.append(contentsOf: self.line) }
+        self.line = batch
     }
 
     /// Takes all that waits, in the order of the queue.

@@ -64,8 +64,7 @@ final class ReplyInbox: MessageReceiver, Identified {
     func receive(_ batch: [MQTTMessage]) {
         var unexpected = 0
         for message in batch {
-            guard var data = message.properties.correlationData, data.readableBytes == 16,
-                let (salt, correlation) = data.readMultipleIntegers(as: (UInt64, UInt64).self), salt == self.salt,
+            guard let correlation = self.correlation(of: message),
                 let buffer = self.state.withLock({ $0.waiting[correlation] })
             else {
                 unexpected += 1
@@ -79,6 +78,22 @@ final class ReplyInbox: MessageReceiver, Identified {
         }
         self.client.passed(batch.compactMap(\.token))
         if unexpected > 0 { self.client.shared.withLock { $0.statistics.unexpectedReplies += unexpected } }
+    }
+
+    /// Its topic is of its own: nothing has waited for it.
+    func adopt(_ messages: [MQTTMessage]) {}
+
+    /// The request learns why it gets no reply.
+    func miss(_ message: MQTTMessage, _ error: MQTTError) {
+        guard let correlation = self.correlation(of: message) else { return }
+        self.state.withLock { $0.waiting.removeValue(forKey: correlation) }?.finish(error)
+    }
+
+    private func correlation(of reply: MQTTMessage) -> UInt64? {
+        guard var data = reply.properties.correlationData, data.readableBytes == 16,
+            let (salt, correlation) = data.readMultipleIntegers(as: (UInt64, UInt64).self), salt == self.salt
+        else { return nil }
+        return correlation
     }
 
     func finish(_ error: MQTTError?) {

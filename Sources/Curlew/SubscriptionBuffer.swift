@@ -8,9 +8,13 @@ protocol MessageReceiver: AnyObject, Sendable {
     var filters: [TopicFilter] { get }
     /// Takes what one read brought.
     func receive(_ batch: [MQTTMessage])
+    /// Takes what has waited for it, and comes before anything that it receives. Called under the client's lock.
+    func adopt(_ messages: [MQTTMessage])
+    /// A message for it was too large to be taken; this one has its topic and properties.
+    func miss(_ message: MQTTMessage, _ error: MQTTError)
     /// No more will come: normally, or because of an error.
     func finish(_ error: MQTTError?)
-    /// The oldest message that was handed out and not passed on, for the warning about stuck acknowledgements.
+    /// The oldest message that was not passed on, for the warning about stuck acknowledgements.
     var handedOut: MQTTMessage? { get }
 }
 
@@ -20,6 +24,8 @@ final class SubscriptionBuffer: MessageReceiver {
 
     private struct State {
         var queue: MessageQueue
+        /// What comes before the next that is received.
+        var adopted: [MQTTMessage] = []
         /// Consumers that wait for a message, by a number that cancels the wait. Usually one at the most.
         var waiting: [UInt64: Continuation] = [:]
         var nextWait: UInt64 = 0
@@ -51,35 +57,73 @@ final class SubscriptionBuffer: MessageReceiver {
 
     // MARK: The event loop's side
 
+    func adopt(_ messages: [MQTTMessage]) {
+        self.state.withLock { $0.adopted += messages }
+    }
+
     func receive(_ batch: [MQTTMessage]) {
-        var dropped: [MQTTMessage] = []
-        var (overflowed, isFull) = (false, false)
+        var arrival = Arrival()
+        var adopted: [MQTTMessage] = []
+        var isFull = false
         let waiting = self.state.withLock { state in
-            guard !state.isFinished else {
-                dropped = batch
-                return exchange(&state.waiting, with: [:])
-            }
-            for message in batch where state.queue.append(message, dropped: &dropped) == .failed {
-                overflowed = true
-                dropped.append(message)
-                state.isFinished = true
-                state.error = MQTTError(
-                    .queueOverflow,
-                    "The queue of the subscription to \(self.name) is full and set to fail: consume faster, enlarge "
-                        + "`queues.subscription`, or choose another overflow policy.")
-            }
-            if state.hold != nil { isFull = state.hold?.added(batch) ?? false }
+            adopted = exchange(&state.adopted, with: [])
+            for message in adopted { self.append(message, &state, &arrival) }
+            for message in batch { self.append(message, &state, &arrival) }
+            if state.hold != nil, !state.isFinished { isFull = state.hold?.added(adopted + batch) ?? false }
             return exchange(&state.waiting, with: [:])
         }
         if isFull { self.fill() }
         for continuation in waiting.values { continuation.resume() }
         if self.policy == .onReceipt {
+            self.client.passed(adopted.compactMap(\.token))
             self.client.passed(batch.compactMap(\.token))
-        } else if !dropped.isEmpty {
-            self.client.passed(dropped.compactMap(\.token))
+        } else if !arrival.isEmpty {
+            self.client.passed(arrival.dropped.compactMap(\.token))
+            self.client.handBack(arrival.late)
         }
-        if !dropped.isEmpty { self.client.noteDropped(dropped.count, by: self) }
-        if overflowed { self.client.unsubscribeInBackground(self.id) }
+        if arrival.hasOverflowed { arrival.dropped += arrival.late.filter { self.isLost($0) } }
+        if !arrival.dropped.isEmpty { self.client.noteDropped(arrival.dropped.count, by: self) }
+        if arrival.hasOverflowed { self.client.unsubscribeInBackground(self.id) }
+    }
+
+    /// What became of those that did not find their place in the queue.
+    private struct Arrival {
+        /// Lost by the queue's policy.
+        var dropped: [MQTTMessage] = []
+        /// Those that came when the subscription had ended.
+        var late: [MQTTMessage] = []
+        /// Whether it has ended because of them.
+        var hasOverflowed = false
+
+        var isEmpty: Bool { self.dropped.isEmpty && self.late.isEmpty }
+    }
+
+    @inline(__always)
+    private func append(_ message: MQTTMessage, _ state: inout State, _ arrival: inout Arrival) {
+        guard !state.isFinished else { return arrival.late.append(message) }
+        guard state.queue.append(message, dropped: &arrival.dropped) == .failed else { return }
+        arrival.late.append(message)
+        arrival.hasOverflowed = true
+        state.isFinished = true
+        state.error = MQTTError(
+            .queueOverflow,
+            "The queue of the subscription to \(self.name) is full and set to fail: consume faster, enlarge "
+                + "`queues.subscription`, or choose another overflow policy.")
+    }
+
+    /// Whether nobody else can get a message that the subscription has not taken.
+    private func isLost(_ message: MQTTMessage) -> Bool { message.token == nil || self.policy == .onReceipt }
+
+    func miss(_ message: MQTTMessage, _ error: MQTTError) {
+        let (fails, waiting): (Bool, [UInt64: Continuation]) = self.state.withLock { state in
+            guard !state.isFinished else { return (false, [:]) }
+            guard state.queue.countDropped() == .fail else { return (false, [:]) }
+            state.isFinished = true
+            state.error = error
+            return (true, exchange(&state.waiting, with: [:]))
+        }
+        for continuation in waiting.values { continuation.resume() }
+        if fails { self.client.unsubscribeInBackground(self.id) }
     }
 
     func finish(_ error: MQTTError?) {
@@ -93,7 +137,14 @@ final class SubscriptionBuffer: MessageReceiver {
         for continuation in waiting.values { continuation.resume() }
     }
 
-    var handedOut: MQTTMessage? { self.state.withLock { $0.handedOut } }
+    var handedOut: MQTTMessage? {
+        guard self.policy == .onConsumption else { return nil }
+        return self.state.withLock { state in
+            if let message = state.handedOut { return message }
+            guard !state.isFinished, let message = state.queue.oldest, message.token != nil else { return nil }
+            return message
+        }
+    }
 
     var name: String { self.filters.map { "\"\($0)\"" }.joined(separator: ", ") }
 
@@ -159,16 +210,24 @@ final class SubscriptionBuffer: MessageReceiver {
         self.client.passed(token)
     }
 
-    /// The subscription is over: whatever nobody will read any more is passed, so that it does not hold up the others.
-    func abandon(_ unread: Deque<MQTTMessage>) {
-        var tokens = unread.compactMap(\.token)
-        self.state.withLock { state in
-            state.isFinished = true
-            while let message = state.queue.popNext() {
-                if let token = message.token { tokens.append(token) }
-            }
+    /// A loop was left: what it has not looked at is for the next.
+    func putBack(_ batch: Deque<MQTTMessage>) {
+        let waiting = self.state.withLock { state in
+            state.queue.putBack(batch)
+            return exchange(&state.waiting, with: [:])
         }
-        if self.policy != .onReceipt { self.client.passed(tokens) }
+        for continuation in waiting.values { continuation.resume() }
+    }
+
+    /// The subscription is over: what nobody has looked at may be taken by another.
+    func abandon() {
+        let unread = self.state.withLock { state in
+            state.isFinished = true
+            var unread: [MQTTMessage] = []
+            while let message = state.queue.popNext() { unread.append(message) }
+            return unread + exchange(&state.adopted, with: [])
+        }
+        if self.policy != .onReceipt { self.client.handBack(unread) }
         self.endHold()
     }
 

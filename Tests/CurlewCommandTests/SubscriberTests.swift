@@ -75,5 +75,91 @@
                 #expect(try await last.success() == "live\n")
             }
         }
+
+        // MARK: What a kept session sends that this run has not asked for
+
+        /// A session `s` that is subscribed to `old`, and for which these messages wait.
+        private func leaveWaiting(_ broker: Mosquitto, _ messages: String..., version: String) async throws -> [String]
+        {
+            let session = ["sub", "-p", "\(try broker.port())", "-c", "-i", "s", "-q", "1", "-V", version]
+            try await Subprocess.curlew(session + ["-t", "old", "-E"]).success()
+            for message in messages { try await self.publish(broker, "old", "-m", message) }
+            return session
+        }
+
+        @Test("What comes for a filter of an earlier run is shown, and counts", arguments: ["3.1.1", "5"])
+        func formerFilter(version: String) async throws {
+            try await Mosquitto.run { broker in
+                let session = try await self.leaveWaiting(broker, "1", "2", version: version)
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "-C", "1", "-v"]).success() == "old 1\n")
+                let last = try Subprocess.curlew(session + ["-t", "new", "-W", "1", "-v"])
+                let outcome = try await last.outcome()
+                #expect(outcome.output == "old 2\n" && outcome.exitCode == 27)
+            }
+        }
+
+        @Test(
+            "-E shows what has come by then; -U gives a filter up and shows what waited for it",
+            arguments: ["3.1.1", "5"])
+        func endingAndGivingUp(version: String) async throws {
+            try await Mosquitto.run { broker in
+                let session = try await self.leaveWaiting(broker, "1", version: version)
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "-E"]).success() == "1\n")
+                try await self.publish(broker, "old", "-m", "2")
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "-U", "old", "-E"]).success() == "2\n")
+                try await self.publish(broker, "old", "-m", "3")
+                try await self.publish(broker, "new", "-m", "4")
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "-C", "1"]).success() == "4\n")
+            }
+        }
+
+        @Test(
+            "-T leaves it out for good; --retained-only ends at it and leaves it to the next",
+            arguments: ["3.1.1", "5"])
+        func leavingOut(version: String) async throws {
+            try await Mosquitto.run { broker in
+                let session = try await self.leaveWaiting(broker, "1", version: version)
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "--retained-only"]).success() == "")
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "-E"]).success() == "1\n")
+                try await self.publish(broker, "old", "-m", "2")
+                try await self.publish(broker, "new", "-m", "3")
+                let left = session + ["-t", "new", "-T", "old", "-C", "1"]
+                #expect(try await Subprocess.curlew(left).success() == "3\n")
+                #expect(try await Subprocess.curlew(session + ["-t", "new", "-E"]).success() == "")
+            }
+        }
+
+        // MARK: Large messages
+
+        @Test("A message of 17 MiB arrives, and so does what is behind it", arguments: ["3.1.1", "5"])
+        func largeMessage(version: String) async throws {
+            try await Mosquitto.run { broker in
+                let session = try await self.leaveWaiting(broker, version: version)
+                let size = 17 << 20
+                let large = try Subprocess.curlew("pub", "-p", "\(try broker.port())", "-t", "old", "-q", "1", "-s")
+                try large.write(String(repeating: "x", count: size))
+                try large.endInput()
+                try await large.success()
+                try await self.publish(broker, "old", "-m", "behind")
+                let command = try Subprocess.curlew(session + ["-t", "old", "-C", "2", "-F", "%l"])
+                #expect(try await command.success() == "\(size)\n6\n")
+            }
+        }
+
+        @Test(
+            "A maximum that somebody has set is kept, and what is larger is told",
+            arguments: ["maximum-packet-size=1000"])
+        func setMaximum(item: String) async throws {
+            try await Mosquitto.run { broker in
+                let session = try await self.leaveWaiting(broker, version: "3.1.1")
+                try await self.publish(broker, "old", "-m", String(repeating: "x", count: 2000))
+                try await self.publish(broker, "old", "-m", "behind")
+                let command = try Subprocess.curlew(
+                    ["sub", "mqtt://localhost:\(try broker.port())/old?\(item)"] + session.dropFirst(3) + ["-C", "1"])
+                let outcome = try await command.outcome()
+                #expect(outcome.output == "behind\n")
+                #expect(outcome.errors.contains("on the topic \"old\" has 2010 bytes"), "\(outcome.errors)")
+            }
+        }
     }
 #endif

@@ -91,6 +91,9 @@ struct Impossible: Sendable, CustomTestStringConvertible {
         Self("no outbox bytes", "outbox", "bytes") { $0.queues.outboxBytes = 0 },
         Self("no queue", "subscription queue", "messages") { $0.queues.subscription.count = 0 },
         Self("no queue bytes", "subscription queue", "bytes") { $0.queues.subscription.bytes = -1 },
+        Self("unclaimed count", "unclaimed messages", "negative") { $0.queues.unclaimed.count = -1 },
+        Self("unclaimed bytes", "unclaimed messages", "negative") { $0.queues.unclaimed.bytes = -1 },
+        Self("unclaimed time", "unclaimed messages", "use nil") { $0.queues.unclaimed.time = .seconds(-1) },
         Self("latest per topic by priority", ".fifo or .lifo") {
             $0.queues.subscription = .init(order: .priority { _ in 0 }, overflow: .latestPerTopic)
         },

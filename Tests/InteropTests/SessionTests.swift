@@ -42,6 +42,122 @@ struct SessionTests {
         }
     }
 
+    /// A client that has a kept session, connected.
+    private func keptClient(
+        _ broker: Mosquitto, _ setup: Setup, _ change: (inout MQTTConfiguration) -> Void = { _ in }
+    ) async throws -> MQTTClient {
+        try await broker.connect(setup) {
+            $0.clientIdentifier = .given("kept")
+            $0.session.cleanStart = false
+            change(&$0)
+        }
+    }
+
+    /// Three messages wait in the session for `orders`.
+    private func leaveWaiting(_ broker: Mosquitto, _ setup: Setup, _ qos: QoS = .atLeastOnce) async throws {
+        let client = try await self.keptClient(broker, setup)
+        let subscription = try await client.subscribe(to: "orders")
+        await client.disconnect()
+        withExtendedLifetime(subscription) {}
+        let publisher = try await broker.connect(setup)
+        for text in ["a", "b", "c"] { try await publisher.publish(text, to: "orders", qos: qos) }
+    }
+
+    @Test("A program that connects and then subscribes gets what waited for it", arguments: Setup.all)
+    func connectThenSubscribe(_ setup: Setup) async throws {
+        try await Mosquitto.run(on: setup.broker) { broker in
+            for qos in [QoS.atLeastOnce, .exactlyOnce] {
+                try await self.leaveWaiting(broker, setup, qos)
+                let client = try await self.keptClient(broker, setup)
+                // This comes back behind all that has waited.
+                let mark = Inbox(try await client.subscribe(to: "mark", acknowledgement: .onReceipt))
+                try await client.publish("", to: "mark", qos: .atLeastOnce)
+                _ = try await mark.next()
+                let messages = Inbox(try await client.subscribe(to: "orders", acknowledgement: .onReceipt))
+                #expect(try await messages.next(3).map(\.text) == ["a", "b", "c"])
+                #expect(client.statistics.unrouted == 0)
+                await client.disconnect()
+            }
+        }
+    }
+
+    @Test("What a loop has not looked at comes to the next run of the program", arguments: Setup.tcp)
+    func leavingALoop(_ setup: Setup) async throws {
+        try await Mosquitto.run(on: setup.broker) { broker in
+            try await self.leaveWaiting(broker, setup)
+            for text in ["a", "b", "c"] {
+                let client = try await self.keptClient(broker, setup)
+                let subscription = try await client.subscribe(to: "orders")
+                #expect(try await subscription.first { _ in true }?.text == text)
+                await client.disconnect()
+                withExtendedLifetime(subscription) {}
+            }
+            let client = try await self.keptClient(broker, setup)
+            let subscription = Inbox(try await client.subscribe(to: "orders"))
+            try await client.publish("d", to: "orders", qos: .atLeastOnce)
+            #expect(try await subscription.next().text == "d")
+        }
+    }
+
+    @Test("One call resumes a filter or subscribes to it, as the broker has the session or not", arguments: Setup.tcp)
+    func resumeOrSubscribe(_ setup: Setup) async throws {
+        try await Mosquitto.run(on: setup.broker) { broker in
+            for isKept in [false, true] {
+                let client = try broker.client(setup) {
+                    $0.clientIdentifier = .given("kept")
+                    $0.session.cleanStart = false
+                }
+                let messages = try client.messages(matching: "orders")
+                try await client.connect()
+                // Answered after the subscription, if one was sent.
+                _ = try await client.subscribe(to: "mark")
+                try await client.publish("\(isKept)", to: "orders", qos: .atLeastOnce)
+                #expect(try await messages.first { _ in true }?.text == "\(isKept)")
+                await client.disconnect()
+                withExtendedLifetime(messages) {}
+            }
+        }
+    }
+
+    @Test("What nobody takes is let go, told, and does not hold up others", arguments: Setup.tcp)
+    func nobodyTakes(_ setup: Setup) async throws {
+        try await Mosquitto.run(on: setup.broker) { broker in
+            try await self.leaveWaiting(broker, setup)
+            let client = try broker.client(setup) {
+                $0.clientIdentifier = .given("kept")
+                $0.session.cleanStart = false
+                $0.queues.unclaimed.time = .milliseconds(100)
+            }
+            let events = client.events
+            try await client.connect()
+            for await event in events {
+                guard case .messagesUnclaimed(let topics, _) = event else { continue }
+                #expect(topics.map(\.string) == ["orders"])
+                break
+            }
+            let messages = Inbox(try await client.subscribe(to: "orders"))
+            try await client.publish("d", to: "orders", qos: .atLeastOnce)
+            while try await messages.next().text != "d" {}
+        }
+    }
+
+    @Test("A message that is larger than the client accepts does not block what is behind it", arguments: Setup.tcp)
+    func tooLarge(_ setup: Setup) async throws {
+        try await Mosquitto.run(on: setup.broker) { broker in
+            let client = try await self.keptClient(broker, setup) { $0.session.maximumPacketSize = 10_000 }
+            let messages = Inbox(try await client.subscribe(to: "orders"))
+            let publisher = try await broker.connect(setup)
+            for qos in QoS.allCases {
+                try await publisher.publish(String(repeating: "x", count: 500_000), to: "orders", qos: qos)
+                try await publisher.publish("\(qos.rawValue)", to: "orders", qos: .exactlyOnce)
+                #expect(try await messages.next().text == "\(qos.rawValue)")
+            }
+            #expect(client.statistics.reconnects == 0)
+            // A broker that was told sends nothing of the kind.
+            #expect(client.statistics.dropped == (setup.version < .v5_0 ? 3 : 0))
+        }
+    }
+
     @Test("A subscription outlives a broken connection, and gets what was published meanwhile", arguments: Setup.v5_0)
     func brokenConnection(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in

@@ -10,7 +10,8 @@
             abstract: "Write the messages of topics to standard output, each followed by an end of line.",
             discussion: """
                 Goes on until it is interrupted, or until -C, -E or -W ends it. A connection that breaks is made again. A \
-                message at QoS 1 or 2 is acknowledged when it has been written.
+                message at QoS 1 or 2 is acknowledged when it has been written. With -c, messages for filters of earlier \
+                runs are written, too.
                 """)
 
         @OptionGroup var connection: ConnectionOptions
@@ -65,11 +66,12 @@
             let selection = try MessageSelection(self.selection, count: self.count?.count)
             let options = try self.selection.options(qos: self.qos, settings)
             try await Conversation.run(settings, isEndless: true) { conversation in
-                let messages = try await conversation.subscribe(to: filters, options, givingUp: former)
+                let messages = try await conversation.subscribe(
+                    to: filters, options, claim: .everything, givingUp: former)
                 conversation.tellReady(filters, self.ready)
-                if !self.endsAfterSubscribing {
-                    try await self.write(messages, selection, conversation, settings)
-                }
+                // What a kept session has sent by now is shown; what the subscription brings is not waited for.
+                let limit = self.endsAfterSubscribing ? messages.waitingCount : .max
+                try await self.write(messages, limit, selection, conversation, settings)
                 // The subscription goes last: what was not written shall stay unacknowledged, and with it at the server.
                 await conversation.disconnect(drain: .zero)
                 withExtendedLifetime(messages) {}
@@ -80,7 +82,8 @@
         private static let heldBytes = 4 << 20
 
         private func write(
-            _ messages: Messages, _ selection: MessageSelection, _ conversation: Conversation, _ settings: Settings
+            _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
+            _ settings: Settings
         ) async throws {
             let client = conversation.client
             let output = Output(.standardOutput) { written in
@@ -95,12 +98,15 @@
             // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
             if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
             try await Output.whileWanted {
-                while !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
+                var left = limit
+                while left > 0, !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
+                    left -= 1
+                    if self.endsAfterSubscribing, message.isRetained { continue }
                     let verdict = selection.judge(message)
                     if verdict.removes { _ = await removals.send(.init(), to: message.topic) }
                     if verdict.shows {
                         try await output.append(message) { writer.write(message, to: &$0) }
-                    } else {
+                    } else if !verdict.leaves {
                         client.acknowledge(message)
                     }
                 }

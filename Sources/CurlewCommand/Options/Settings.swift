@@ -22,6 +22,8 @@
         var inFlight: Int?
 
         private static let receiveMaximum = 65_535
+        /// The largest packet that MQTT knows.
+        private static let largestPacket = 268_435_460
 
         /// Puts options over the environment, and checks what comes of it. Nothing is sent.
         ///
@@ -44,12 +46,15 @@
                 guard content != nil else { throw Failure("The file '\(file)' of --password-file does not exist.") }
             }
             let servers = try ServerChoice(options, tls, &environment)
+            // A person who asks for a message wants to have it, however large.
+            var base = MQTTConfiguration()
+            base.session.maximumPacketSize = Self.largestPacket
             do throws(MQTTError) {
                 if !servers.urls.isEmpty {
                     (self.configuration, self.topics) = try MQTTConfiguration.read(
-                        urls: servers.urls, over: environment.variables)
+                        urls: servers.urls, over: environment.variables, base: base)
                 } else {
-                    self.configuration = MQTTConfiguration()
+                    self.configuration = base
                     try self.configuration.apply(environment: environment.variables)
                 }
             } catch {
@@ -68,6 +73,8 @@
             }
             // All that the server may send at QoS 1 and 2 must find room: there, nothing may be lost.
             self.configuration.queues.subscription.count = Self.receiveMaximum + 10_000
+            self.configuration.queues.subscription.bytes = Self.largestPacket
+            self.configuration.queues.subscription.sparesAcknowledged = true
             self.timeLimit = options.timeLimit?.duration
             self.inFlight = options.inFlight?.count
             self.isTracing = options.isTracing

@@ -137,6 +137,14 @@
                     case .messagesDropped(_, let count):
                         Diagnostics.say(
                             "\(count) messages were dropped, because they came faster than they could be written.")
+                    case .messagesUnclaimed(let topics, let count):
+                        let names = topics.map { "'\($0)'" }.joined(separator: ", ")
+                        Diagnostics.say(
+                            "\(count) messages came that nobody had asked for, and were acknowledged: on \(names).")
+                    case .messageLeftOut(_, let error):
+                        let sentence = error.sentence.replacing(
+                            "raise `session.maximumPacketSize`", with: "raise the maximum packet size that was set")
+                        Diagnostics.say("\(sentence) It was left out.")
                     default: break
                     }
                 }

@@ -9,6 +9,8 @@
             var shows = false
             /// Whether the server is to forget it.
             var removes = false
+            /// Whether it is nobody's business here, and stays unacknowledged.
+            var leaves = false
         }
 
         private let unwanted: [TopicFilter]
@@ -33,7 +35,7 @@
         mutating func judge(_ message: MQTTMessage) -> Verdict {
             if self.wantsRetainedOnly, !message.isRetained {
                 self.isComplete = true
-                return Verdict()
+                return Verdict(leaves: true)
             }
             if self.omitsRetained, message.isRetained { return Verdict() }
             if self.unwanted.contains(where: { $0.matches(message.topic) }) { return Verdict() }

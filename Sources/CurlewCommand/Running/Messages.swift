@@ -5,9 +5,8 @@
     /// The messages of a subscription, with the place where its reader stands. As long as it lives, what was not acknowledged
     /// stays so.
     final class Messages {
-        private var iterator: MQTTSubscription.Iterator
-
         private let subscription: MQTTSubscription
+        private var iterator: MQTTSubscription.Iterator
 
         init(_ subscription: MQTTSubscription) {
             self.subscription = subscription
@@ -29,24 +28,26 @@
     extension Conversation {
         /// Connects and subscribes; each message is to be acknowledged by hand.
         ///
-        /// The client must know the filters before it connects: a server that has kept a session sends what it gathered as soon
-        /// as it can. Both calls run on the client's event loop, which keeps them in order.
+        /// Both calls run on the client's event loop, which keeps them in order: what a kept session sends comes to the
+        /// subscription from the beginning.
         ///
-        /// - Parameter former: Filters that a kept session still has, to be given up.
+        /// - Parameters:
+        ///   - claim: Whether to take what comes for other filters as well: of the kept session, or of the server's own.
+        ///   - former: Filters that a kept session still has, to be given up.
         func subscribe(
-            to filters: [TopicFilter], _ options: SubscriptionOptions, givingUp former: [TopicFilter] = []
+            to filters: [TopicFilter], _ options: SubscriptionOptions, claim: MQTTClient.Claim = .matching,
+            givingUp former: [TopicFilter] = []
         ) async throws -> Messages {
-            let leaving = try former.map { try self.client.messages(matching: $0.string) }
             let subscribing = Task(executorPreference: self.client.executor) {
                 try await self.client.subscribe(
-                    to: filters.map { ($0.string, options) }, acknowledgement: .manual)
+                    to: filters.map { ($0.string, options) }, claim: claim, acknowledgement: .manual)
             }
             let connecting = Task(executorPreference: self.client.executor) { try await self.connect() }
             return try await withTaskCancellationHandler {
                 do {
                     try await connecting.value
                     let messages = Messages(try await subscribing.value)
-                    for subscription in leaving { try await subscription.unsubscribe() }
+                    if !former.isEmpty { try await self.client.unsubscribe(from: former) }
                     return messages
                 } catch {
                     subscribing.cancel()

@@ -95,7 +95,8 @@
     /// Reads the bytes of both directions, and shows the packets in them.
     struct PacketTrace {
         private var outgoing = PacketDecoder(from: .client, version: .v5_0, maximumPacketSize: .max)
-        private var incoming = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: .max)
+        private var incoming = PacketDecoder(
+            from: .server, version: .v5_0, maximumPacketSize: .max, leavingOut: .properties)
         private var unread = ByteBuffer()
         private var isReadable = true
         private var identifier = ""
@@ -121,7 +122,7 @@
             guard self.isReadable else { return }
             self.unread.writeImmutableBuffer(bytes)
             do throws(DecodingError) {
-                while let packet = try self.incoming.decode(from: &self.unread) {
+                while let packet = try self.next() {
                     if case .connack(let connack) = packet, self.identifier.isEmpty {
                         self.identifier = connack.properties.assigned ?? ""
                     }
@@ -132,6 +133,11 @@
                 self.show("\(self.name) received bytes that are not MQTT: \(error)")
             }
             self.unread.discardReadBytes()
+        }
+
+        private mutating func next() throws(DecodingError) -> Packet? {
+            if let packet = try self.incoming.decode(from: &self.unread) { return packet }
+            return self.incoming.takeSkipped().map { .publish($0.publish) }
         }
     }
 

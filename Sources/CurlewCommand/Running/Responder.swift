@@ -82,8 +82,12 @@
                 do throws(MQTTError) {
                     try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
                 } catch {
-                    // A requester may have named a topic that is none, or one that is not for us; the next has not.
-                    guard error.code == .invalidTopic || error.code == .publishRefused else { throw error }
+                    // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
+                    // server takes; the next has not.
+                    switch error.code {
+                    case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument: break
+                    default: throw error
+                    }
                     Diagnostics.say(
                         "The reply to a request on '\(request.topic)' was not sent: \(error.sentence)")
                 }

@@ -13,30 +13,47 @@ package struct PacketDecoder: Sendable {
     package var version: ProtocolVersion
     /// The largest packet taken, from its first byte to its last.
     package let maximumPacketSize: Int
+    /// Which PUBLISHes are left out, rather than refused.
+    private let leavingOut: Excess
 
     private var topics = TopicCache()
     private var propertyLists = PropertyCache()
     /// What went wrong: the bytes after it have no meaning.
     private var failure: DecodingError?
+    /// The PUBLISH that is being left out, or was; boxed, as hardly any connection ever has one.
+    private var skipped: Box?
+    /// How many of its bytes are still to come.
+    private var left = 0
 
     /// What the decoder remembers of earlier packets, roughly, in bytes.
     package var byteCount: Int { self.topics.byteCount + self.propertyLists.byteCount }
 
     /// Makes a decoder for one connection.
     ///
-    /// - Parameter maximumPacketSize: in bytes, header included. A larger packet is refused as soon as its header is
-    ///   there, so a caller need never hold more than that many bytes.
-    package init(from sender: Sender, version: ProtocolVersion, maximumPacketSize: UInt32) {
+    /// - Parameters:
+    ///   - maximumPacketSize: in bytes, header included. A larger packet is refused as soon as its header is there, so a caller
+    ///     need never hold more than that many bytes.
+    ///   - leavingOut: Which PUBLISHes are left out instead; see ``takeSkipped()``. Of the bytes of one that is too large, a
+    ///     caller need hold what stands before the payload, up to that maximum or 128 KiB.
+    package init(
+        from sender: Sender, version: ProtocolVersion, maximumPacketSize: UInt32, leavingOut: Excess = []
+    ) {
         self.sender = sender
         self.version = version
         self.maximumPacketSize = Int(maximumPacketSize)
+        self.leavingOut = leavingOut
     }
 
-    /// Takes the next packet out of `buffer`, or returns `nil` and takes nothing when it is not there to its end.
+    /// Takes the next packet out of `buffer`, or returns `nil` and takes nothing when it is not there to its end. Where
+    /// large PUBLISHes are left out, it returns `nil` behind each as well.
     ///
     /// - Throws: What is wrong with the bytes; from then on, always the same error.
     package mutating func decode(from buffer: inout ByteBuffer) throws(DecodingError) -> Packet? {
         if let failure { throw failure }
+        if self.left > 0 {
+            self.skip(&buffer)
+            return nil
+        }
         do throws(DecodingError) {
             return try self.next(from: &buffer)
         } catch {
@@ -50,18 +67,141 @@ package struct PacketDecoder: Sendable {
         var size = 0
         let packet = try withUnsafePointer(to: buffer) { (buffer) throws(DecodingError) -> Packet? in
             try buffer.pointee.withUnsafeReadableBytes { (bytes) throws(DecodingError) -> Packet? in
-                guard let header = try self.header(of: bytes), header.packetSize <= bytes.count else { return nil }
+                guard let header = try self.header(of: bytes) else { return nil }
+                guard header.packetSize <= self.maximumPacketSize else {
+                    size = try self.beginSkipping(header, bytes, of: buffer)
+                    return nil
+                }
+                guard header.packetSize <= bytes.count else { return nil }
                 size = header.packetSize
                 var reader = PacketReader(
                     header.packet, flags: header.flags, version: self.version, from: self.sender,
                     UnsafeRawBufferPointer(rebasing: bytes[header.size..<size]), of: buffer,
                     at: buffer.pointee.readerIndex + header.size
                 )
-                return try self.packet(&reader)
+                do throws(DecodingError) {
+                    return try self.packet(&reader)
+                } catch {
+                    guard case .tooManyProperties(.publish) = error, self.leavingOut.contains(.properties) else {
+                        throw error
+                    }
+                    try self.skipProperties(header, bytes, of: buffer)
+                    return nil
+                }
             }
         }
         buffer.moveReaderIndex(forwardBy: size)
+        if self.left > 0 { self.skip(&buffer) }
         return packet
+    }
+
+    // MARK: Leaving out
+
+    /// What a PUBLISH may have too much of, through no fault of its connection.
+    package struct Excess: OptionSet, Sendable, Hashable {
+        package let rawValue: UInt8
+
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        /// More bytes than the maximum.
+        package static let bytes = Self(rawValue: 1)
+        /// More properties than ``Properties/maximumCount``.
+        package static let properties = Self(rawValue: 2)
+    }
+
+    /// A PUBLISH that was left out: without its payload, and with no more properties than there may be.
+    package struct SkippedPublish: Equatable, Sendable {
+        package var publish: Publish
+        /// Of the packet, from its first byte to its last.
+        package var size: Int
+        package var excess: Excess
+    }
+
+    private final class Box: Sendable {
+        let value: SkippedPublish
+
+        init(_ value: SkippedPublish) { self.value = value }
+    }
+
+    /// The PUBLISH that was left out behind the last packet, if one was; then there may be more in the buffer. Once each.
+    package mutating func takeSkipped() -> SkippedPublish? {
+        guard self.left == 0, self.skipped != nil else { return nil }
+        return exchange(&self.skipped, with: nil)?.value
+    }
+
+    /// The topic of a PUBLISH that has been refused, if the buffer has it.
+    package func topicOfRefused(in buffer: ByteBuffer) -> TopicName? {
+        buffer.withUnsafeReadableBytes { bytes in
+            guard let header = try? self.header(of: bytes), header.packet == .publish, bytes.count >= header.size + 2
+            else { return nil }
+            let length = Int(bytes[header.size]) << 8 | Int(bytes[header.size + 1])
+            let start = header.size + 2
+            guard length > 0, start + length <= bytes.count else { return nil }
+            let text = PacketReader.text(UnsafeRawBufferPointer(rebasing: bytes[start..<start + length]))
+            return text.flatMap { try? TopicName($0) }
+        }
+    }
+
+    private mutating func skip(_ buffer: inout ByteBuffer) {
+        let count = min(self.left, buffer.readableBytes)
+        buffer.moveReaderIndex(forwardBy: count)
+        self.left -= count
+    }
+
+    /// A packet that is larger than the maximum has begun. Returns how many of its bytes were taken.
+    @inline(never)
+    private mutating func beginSkipping(
+        _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer, of buffer: UnsafePointer<ByteBuffer>
+    ) throws(DecodingError) -> Int {
+        let tooLarge = DecodingError.packetTooLarge(size: header.packetSize, maximum: self.maximumPacketSize)
+        guard self.leavingOut.contains(.bytes), header.packet == .publish else { throw tooLarge }
+        guard let end = try self.endOfProperties(header, bytes) else { return 0 }
+        guard end <= header.packetSize else { throw .truncated(.publish) }
+        guard end <= max(self.maximumPacketSize, 1 << 17) else { throw tooLarge }
+        guard end <= bytes.count else { return 0 }
+        self.skipped = try self.skippedPublish(.bytes, header, bytes, through: end, of: buffer)
+        self.left = header.packetSize - end
+        return end
+    }
+
+    /// A PUBLISH that is there has too many properties.
+    @inline(never)
+    private mutating func skipProperties(
+        _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer, of buffer: UnsafePointer<ByteBuffer>
+    ) throws(DecodingError) {
+        let end = header.packetSize
+        self.skipped = try self.skippedPublish(.properties, header, bytes, through: end, of: buffer)
+    }
+
+    private mutating func skippedPublish(
+        _ excess: Excess, _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer, through end: Int,
+        of buffer: UnsafePointer<ByteBuffer>
+    ) throws(DecodingError) -> Box {
+        var reader = PacketReader(
+            .publish, flags: header.flags, version: self.version, from: self.sender,
+            UnsafeRawBufferPointer(rebasing: bytes[header.size..<end]), of: buffer,
+            at: buffer.pointee.readerIndex + header.size)
+        reader.dropsExcessProperties = self.leavingOut.contains(.properties)
+        var publish = try Publish(from: &reader, topics: &self.topics, properties: &self.propertyLists)
+        publish.payload = ByteBuffer()
+        return Box(SkippedPublish(publish: publish, size: header.packetSize, excess: excess))
+    }
+
+    /// Where the payload of a PUBLISH begins; `nil` when that is not there yet.
+    private func endOfProperties(
+        _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer
+    ) throws(DecodingError) -> Int? {
+        guard header.size + 2 <= bytes.count else { return nil }
+        var end = header.size + 2 + (Int(bytes[header.size]) << 8 | Int(bytes[header.size + 1]))
+        if header.flags & 0b0110 != 0 { end += 2 }
+        guard self.version == .v5_0 else { return end }
+        var length = VariableByteInteger()
+        while end < bytes.count {
+            let value = try length.take(bytes[end])
+            end += 1
+            if let value { return end + Int(value) }
+        }
+        return nil
     }
 
     // MARK: The fixed header
@@ -92,11 +232,7 @@ package struct PacketDecoder: Sendable {
             let length = try remaining.take(bytes[size])
             size += 1
             guard let length else { continue }
-            let packetSize = size + Int(length)
-            guard packetSize <= self.maximumPacketSize else {
-                throw .packetTooLarge(size: packetSize, maximum: self.maximumPacketSize)
-            }
-            return FixedHeader(packet: packet, flags: flags, size: size, packetSize: packetSize)
+            return FixedHeader(packet: packet, flags: flags, size: size, packetSize: size + Int(length))
         }
         return nil
     }

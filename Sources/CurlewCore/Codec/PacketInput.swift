@@ -26,6 +26,12 @@ package struct PacketInput: Sendable {
         }
     }
 
+    /// The PUBLISH that was too large and has been left out, in front of which ``next()`` has stopped.
+    package mutating func takeSkipped() -> PacketDecoder.SkippedPublish? { self.decoder.takeSkipped() }
+
+    /// The topic of the PUBLISH that was refused, if it is there.
+    package var refusedTopic: TopicName? { self.partial.flatMap { self.decoder.topicOfRefused(in: $0) } }
+
     /// The next packet that is there to its end.
     package mutating func next() throws(DecodingError) -> Packet? {
         guard self.partial != nil else { return nil }

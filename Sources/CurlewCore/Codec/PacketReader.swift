@@ -11,6 +11,8 @@ struct PacketReader {
     let sender: PacketDecoder.Sender
     /// The flags of the first byte.
     let flags: UInt8
+    /// Whether properties beyond ``Properties/maximumCount`` are read and forgotten, rather than refused.
+    var dropsExcessProperties = false
 
     /// From the first byte after the fixed header to the end of the packet.
     private let bytes: UnsafeRawBufferPointer

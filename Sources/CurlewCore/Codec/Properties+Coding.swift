@@ -64,10 +64,15 @@ extension PacketReader {
             guard seen.insert(identifier) || identifier.repeatable.contains(scope) else {
                 throw .repeatedProperty(identifier, reader.packet)
             }
-            guard properties.list.count < Properties.maximumCount else { throw .tooManyProperties(reader.packet) }
+            let isFull = properties.list.count >= Properties.maximumCount
+            guard !isFull || reader.dropsExcessProperties else { throw .tooManyProperties(reader.packet) }
             let property = try reader.property(identifier)
             guard property.hasPermittedValue else { throw .propertyValue(identifier, reader.packet) }
-            if case .topicAlias(let alias) = property { topicAlias = alias } else { properties.list.append(property) }
+            if case .topicAlias(let alias) = property {
+                topicAlias = alias
+            } else if !isFull {
+                properties.list.append(property)
+            }
         }
         guard !seen.lacksAuthenticationMethod else { throw .missingProperty(.authenticationMethod, self.packet) }
         return properties

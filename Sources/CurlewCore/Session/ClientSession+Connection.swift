@@ -33,11 +33,16 @@ extension ClientSession {
         // it may not know.
         let isOther = connack.sessionPresent && self.server != nil && self.server != server
         self.server = server
+        let found: IncomingQoS.Session =
+            isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent
+        self.givenUp.connected()
+        // A session that this run began stays known, however often it is resumed.
+        if self.found != .absent || found != .present { self.found = found }
         self.incoming.connected(
-            isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent, version: connect.version,
+            found, version: connect.version,
             receiveMaximum: connect.version >= .v5_0 ? self.settings.receiveMaximum : .max)
         if connack.sessionPresent {
-            if isOther { self.subscriptions.sessionUncertain() }
+            if isOther { self.subscriptions.sessionUncertain() } else { self.subscriptions.sessionResumed() }
             self.resume(atOther: isOther, into: &out)
         } else if isUnsaid {
             // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
@@ -124,6 +129,7 @@ extension ClientSession {
     /// what was begun towards the server goes on with the next connection that finds the session.
     package mutating func end() {
         self.subscriptions.end(&self.completions)
+        self.found = nil
         self.connectionLost()
         self.incoming.end()
         for lane in [InFlightTable<Exchange>.Lane.second, .first] {

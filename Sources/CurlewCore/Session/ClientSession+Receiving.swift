@@ -6,7 +6,9 @@ extension ClientSession {
     package enum Received: Equatable {
         /// Nothing more.
         case nothing
-        /// Hand the message to these subscribers; it is acknowledged when each has passed the token. `nil`: QoS 0.
+        /// Hand the message to these subscribers; it is acknowledged when each has passed the token. Without subscribers,
+        /// nobody has claimed it: it is acknowledged when the owner has passed the token once. `nil`: nothing is to be passed,
+        /// at QoS 0 and for a filter that was given up.
         case deliver(Publish, to: [SubscriberID], DeliveryToken?)
         /// The answer to a PINGREQ.
         case pong
@@ -24,7 +26,7 @@ extension ClientSession {
     ) -> Received {
         guard self.connection != nil else { return .nothing }
         switch consume packet {
-        case .publish(let packet): return self.receivedPublish(consume packet, into: &out)
+        case .publish(let packet): return self.receivedPublish(consume packet, now, into: &out)
         case .puback(let packet): return self.pumped(self.receivedPuback(packet), now, &out)
         case .pubrec(let packet): return self.pumped(self.receivedPubrec(packet, into: &out), now, &out)
         case .pubcomp(let packet): return self.pumped(self.receivedPubcomp(packet), now, &out)
@@ -49,13 +51,11 @@ extension ClientSession {
         return result
     }
 
-    private mutating func receivedPublish(_ packet: consuming Publish, into out: inout ByteBuffer) -> Received {
-        if packet.topicAlias != nil || packet.topic == nil {
-            do {
-                packet.topic = try self.connection?.incomingAliases.resolve(packet.topic, alias: packet.topicAlias)
-            } catch {
-                return .violation(error.reasonCode, "PUBLISH has a topic alias that stands for nothing: \(error)")
-            }
+    private mutating func receivedPublish(
+        _ packet: consuming Publish, _ now: Timestamp, into out: inout ByteBuffer
+    ) -> Received {
+        if packet.topicAlias != nil || packet.topic == nil, let violation = self.resolveTopic(&packet) {
+            return violation
         }
         guard let topic = packet.topic else {
             return .violation(.protocolError, "PUBLISH has neither a topic nor an alias")
@@ -65,11 +65,48 @@ extension ClientSession {
         guard let id = packet.packetID else {
             return .deliver(consume packet, to: receivers, nil)
         }
-        switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: receivers.count) {
+        let isUnclaimed = receivers.isEmpty && !self.givenUp.expectsNobody(for: topic, at: now)
+        let count = isUnclaimed ? 1 : receivers.count
+        switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: count) {
         case .deliver(let token):
-            guard receivers.isEmpty else { return .deliver(consume packet, to: receivers, token) }
+            guard count == 0 else { return .deliver(consume packet, to: receivers, token) }
             self.sendAcknowledgements(into: &out)
             return .deliver(consume packet, to: [], nil)
+        case .duplicate:
+            self.sendAcknowledgements(into: &out)
+            return .nothing
+        case .receiveMaximumExceeded:
+            return .violation(.receiveMaximumExceeded, "the server sent more messages than Receive Maximum allows")
+        }
+    }
+
+    private mutating func resolveTopic(_ packet: inout Publish) -> Received? {
+        do {
+            packet.topic = try self.connection?.incomingAliases.resolve(packet.topic, alias: packet.topicAlias)
+            return nil
+        } catch {
+            return .violation(error.reasonCode, "PUBLISH has a topic alias that stands for nothing: \(error)")
+        }
+    }
+
+    /// A PUBLISH that had too much of something to be taken; there is no payload. It is acknowledged in its turn,
+    /// with a failure where the version has one: a server that got no answer would send it again and again, and nothing else.
+    ///
+    /// - Returns: As ``received(_:now:into:)``; with `deliver`, to whom the message would have gone.
+    package mutating func receivedSkipped(_ packet: Publish, into out: inout ByteBuffer) -> Received {
+        guard self.connection != nil else { return .nothing }
+        var packet = packet
+        if let violation = self.resolveTopic(&packet) { return violation }
+        guard let topic = packet.topic else {
+            return .violation(.protocolError, "PUBLISH has neither a topic nor an alias")
+        }
+        let receivers = self.subscriptions.route(
+            topic, packet.properties.subscriptionIdentifiers, retain: packet.retain)
+        guard let id = packet.packetID else { return .deliver(packet, to: receivers, nil) }
+        switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: 1) {
+        case .deliver(let token):
+            self.passed(token, reasonCode: .implementationSpecificError, into: &out)
+            return .deliver(packet, to: receivers, nil)
         case .duplicate:
             self.sendAcknowledgements(into: &out)
             return .nothing
@@ -95,6 +132,9 @@ extension ClientSession {
         self.incoming.passed(token, reasonCode: reasonCode)
         self.sendAcknowledgements(into: &out)
     }
+
+    /// Whether the server still waits for a subscriber to pass this message, on this connection or the next.
+    package func isOwed(_ token: DeliveryToken) -> Bool { self.incoming.isOwed(token) }
 
     private mutating func sendAcknowledgements(into out: inout ByteBuffer) {
         guard self.connection != nil else { return }

@@ -8,21 +8,52 @@ extension ClientSession {
         into out: inout ByteBuffer
     ) throws(Rejection) {
         if let limits { try Self.check(filter, against: limits) }
+        self.givenUp.wanted(filter)
         try self.subscriptions.subscribe(filter, options, subscriber: subscriber, request: request, &self.completions)
         self.pumpSubscriptions(into: &out)
     }
 
-    /// A subscriber wants the messages of a filter that the server knows from an earlier run of the program. Nothing is
-    /// sent.
+    /// A subscriber wants the messages of a filter that the server sends without being asked. Nothing is sent.
     package mutating func listen(to filter: TopicFilter, subscriber: SubscriberID) {
+        self.givenUp.wanted(filter)
         self.subscriptions.listen(to: filter, subscriber: subscriber, &self.completions)
+    }
+
+    /// A subscriber wants a filter that the server knows if it has kept the session of an earlier run of the program. If it
+    /// has not, it is asked for the filter; whoever loses it by a refusal is among the lost subscribers.
+    package mutating func resume(
+        _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, into out: inout ByteBuffer
+    ) {
+        self.givenUp.wanted(filter)
+        self.subscriptions.resume(
+            filter, options, subscriber: subscriber, session: self.found, &self.completions)
+        self.pumpSubscriptions(into: &out)
+    }
+
+    /// A subscriber wants whatever comes that nobody else wants, at any QoS.
+    package mutating func takeRemainder(_ subscriber: SubscriberID) { self.subscriptions.takeRemainder(subscriber) }
+
+    /// The server is to forget a filter that it may know from an earlier run of the program. Completes as unsubscribing does.
+    package mutating func giveUp(
+        _ filter: TopicFilter, request: RequestID, now: Timestamp, into out: inout ByteBuffer
+    ) {
+        self.subscriptions.giveUp(filter, request: request, &self.completions)
+        self.noteGivenUp(now)
+        self.pumpSubscriptions(into: &out)
     }
 
     /// A subscriber wants nothing more; what it waits for completes at once, as unsubscribed. The request completes
     /// when the server has confirmed.
-    package mutating func unsubscribe(_ subscriber: SubscriberID, request: RequestID, into out: inout ByteBuffer) {
+    package mutating func unsubscribe(
+        _ subscriber: SubscriberID, request: RequestID, now: Timestamp, into out: inout ByteBuffer
+    ) {
         self.subscriptions.unsubscribe(subscriber, request: request, &self.completions)
+        self.noteGivenUp(now)
         self.pumpSubscriptions(into: &out)
+    }
+
+    private mutating func noteGivenUp(_ now: Timestamp) {
+        for filter in self.subscriptions.takeGivenUp() { self.givenUp.gaveUp(filter, at: now) }
     }
 
     /// Says what is to be said about subscriptions, as far as there are packet identifiers. The window of publishes

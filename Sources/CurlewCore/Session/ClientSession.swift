@@ -25,7 +25,10 @@ package struct ClientSession: Sendable {
     var bytesInFlight = 0
     var outbox = Outbox()
     var incoming = IncomingQoS()
-    var subscriptions = SubscriptionTable()
+    var subscriptions: SubscriptionTable
+    /// What the server had of the session when the last connection began; `nil` before that, and after the end: what the next
+    /// one finds may be of an earlier run.
+    var found: IncomingQoS.Session?
     var completions: [Completion] = []
     var lostSubscribers: [LostSubscription] = []
     /// The server of the last connection: it alone surely means this session when it says that it has one.
@@ -34,11 +37,13 @@ package struct ClientSession: Sendable {
 
     // MARK: As long as the connection
 
+    var givenUp = GivenUpFilters()
     var connection: Connection?
 
     package init(_ settings: Settings) {
         self.settings = settings
         self.inFlight = InFlightTable(first: settings.firstPacketID)
+        self.subscriptions = SubscriptionTable(firstIdentifier: settings.firstSubscriptionIdentifier)
     }
 
     /// What its owner has chosen.
@@ -48,6 +53,9 @@ package struct ClientSession: Sendable {
         /// The first packet identifier; `nil` for 1. Where the server may have kept a session of an earlier run, whose
         /// half-done exchanges nobody remembers, a random one hardly ever meets theirs.
         package var firstPacketID: PacketID?
+        /// The first subscription identifier. Where the server may have kept a session of an earlier run, a random one hardly
+        /// ever meets those of its filters.
+        package var firstSubscriptionIdentifier: UInt32 = 1
         /// How many messages at QoS 1 and 2 the server may send unacknowledged.
         package var receiveMaximum: UInt16 = .max
         /// How many topic aliases the server may use.

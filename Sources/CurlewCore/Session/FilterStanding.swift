@@ -43,6 +43,11 @@ struct FilterStanding {
     /// What the server has granted, if it surely knows the filter.
     var granted: SubscriptionOptions? { self.knowledge == .granted ? self.lastGranted : nil }
 
+    /// The server may know the filter from an earlier run of the program.
+    mutating func assumed() {
+        if self.knowledge == .unknown { self.knowledge = .uncertain }
+    }
+
     /// The next SUBSCRIBE bears the filter's own identifier.
     mutating func asks(for subscribers: [SubscriberID]) { self.askedFor = subscribers }
 

@@ -161,6 +161,18 @@ struct IncomingQoS {
         self.exactlyOnce[token.packetID] = .passed(reasonCode: code)
     }
 
+    /// Whether a receiver of the message still owes it to the server: its acknowledgement waits for `passed`. Nothing is owed
+    /// for a QoS 1 message of an earlier connection, or after the end of the session's owner: the server sends it again.
+    func isOwed(_ token: DeliveryToken) -> Bool {
+        if token.qos == .exactlyOnce {
+            guard case .held(token.sequence, _, let remaining, _)? = self.exactlyOnce[token.packetID] else {
+                return false
+            }
+            return remaining > 0
+        }
+        return self.index(of: token.sequence).map { !self.arrivals[$0].isReady } ?? false
+    }
+
     private func index(of sequence: UInt64) -> Int? {
         guard sequence >= self.base, sequence < self.nextSequence else { return nil }
         return Int(sequence - self.base)

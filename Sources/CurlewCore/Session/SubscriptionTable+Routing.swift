@@ -61,6 +61,7 @@ extension SubscriptionTable {
         self.tree.forEachMatch(of: topic) { _, matches in
             for identifier in matches { route.add(self.entries[identifier]?.subscribers ?? []) }
         }
+        if route.subscribers.isEmpty, let remainder { return [remainder] }
         return route.subscribers
     }
 

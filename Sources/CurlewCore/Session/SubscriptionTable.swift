@@ -58,7 +58,7 @@ struct SubscriptionTable {
     /// The key is the subscription identifier.
     var entries: [UInt32: Entry] = [:]
     private var identifiers: [TopicFilter: UInt32] = [:]
-    private var nextIdentifier: UInt32 = 1
+    private var nextIdentifier: UInt32
     /// SUBSCRIBEs for filters that the server knew already. Each bears a subscription identifier of its own, which tells
     /// for whom the retained messages are that it leads to.
     var repetitions: [UInt32: Repetition] = [:]
@@ -66,9 +66,15 @@ struct SubscriptionTable {
     private(set) var tree = TopicTree<[UInt32]>()
     /// The filters of each subscriber, in the order in which it asked for them.
     private(set) var filters: [SubscriberID: [UInt32]] = [:]
-    /// Filters that are only listened to: the server is never told of them.
+    /// Filters that are only listened to: the server is not told of them.
     private(set) var local: Set<UInt32> = []
+    /// Those among them that the server knows if it has kept the session, and is told of if it has not.
+    private var resumable: Set<UInt32> = []
+    /// Who gets what matches nobody's filter.
+    private(set) var remainder: SubscriberID?
     private var departures: [RequestID: Departure] = [:]
+    /// The filters that nobody has wanted since the last call of ``takeGivenUp()``.
+    private var givenUp: [TopicFilter] = []
     /// How many SUBSCRIBEs the server has granted.
     private var grants: UInt64 = 0
     /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
@@ -79,6 +85,10 @@ struct SubscriptionTable {
 
     /// Who gets what.
     var routes: [RouteKey: [SubscriberID]] = [:]
+
+    /// - Parameter firstIdentifier: The first subscription identifier. Where the server may have kept a session, a random one
+    ///   hardly ever meets one of an earlier run.
+    init(firstIdentifier: UInt32 = 1) { self.nextIdentifier = firstIdentifier }
 
     /// How many filters there are.
     var count: Int { self.entries.count }
@@ -110,12 +120,13 @@ struct SubscriptionTable {
         entry.waiters.append(
             Waiter(request: request, subscriber: subscriber, options: wanted))
         self.local.remove(identifier)
+        self.resumable.remove(identifier)
         self.join(identifier, &entry, subscriber, &completions)
         self.markDirty(identifier, &entry)
         self.entries[identifier] = entry
     }
 
-    /// A subscriber wants what comes for a filter that the server knows of from an earlier run of the program.
+    /// A subscriber wants what comes for a filter that the server sends the messages of without being asked.
     mutating func listen(to filter: TopicFilter, subscriber: SubscriberID, _ completions: inout [Completion]) {
         let identifier = self.identifier(of: filter)
         var entry = self.entries[identifier] ?? Entry(filter: filter, options: SubscriptionOptions())
@@ -123,6 +134,63 @@ struct SubscriptionTable {
         self.join(identifier, &entry, subscriber, &completions)
         self.entries[identifier] = entry
     }
+
+    /// A subscriber wants a filter that the server may know from an earlier run of the program. Nobody waits for an answer.
+    ///
+    /// - Parameter session: What the server has of the session; `nil` before the first connection, which tells.
+    mutating func resume(
+        _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID,
+        session: IncomingQoS.Session?, _ completions: inout [Completion]
+    ) {
+        let identifier = self.identifier(of: filter)
+        var entry = self.entries[identifier] ?? Entry(filter: filter, options: options)
+        if entry.subscribers.isEmpty, entry.standing.knowledge != .granted {
+            entry.options = options
+            // What the server is being told to forget, it must be asked for.
+            switch entry.standing.isUnknown ? session : .absent {
+            case nil, .present:
+                self.local.insert(identifier)
+                self.resumable.insert(identifier)
+                if session != nil { entry.standing.assumed() }
+            case .absent, .uncertain:
+                self.local.remove(identifier)
+                self.resumable.remove(identifier)
+                self.markDirty(identifier, &entry)
+            }
+        }
+        self.join(identifier, &entry, subscriber, &completions)
+        self.entries[identifier] = entry
+    }
+
+    /// A subscriber wants whatever comes that nobody else wants.
+    mutating func takeRemainder(_ subscriber: SubscriberID) {
+        self.remainder = subscriber
+        self.forgetRoutes()
+    }
+
+    /// The server is to forget a filter that it may know from an earlier run of the program, unless somebody wants it.
+    mutating func giveUp(_ filter: TopicFilter, request: RequestID, _ completions: inout [Completion]) {
+        let identifier = self.identifier(of: filter)
+        var entry = self.entries[identifier] ?? Entry(filter: filter, options: SubscriptionOptions())
+        guard entry.subscribers.isEmpty else {
+            completions.append(Completion(request: request, outcome: .unsubscribed(.success)))
+            return
+        }
+        entry.standing.assumed()
+        self.leave(identifier, &entry, request)
+        self.departures[request] = Departure(left: 1)
+        self.entries[identifier] = entry
+    }
+
+    /// Nobody wants the filter any more, and the server is to be told.
+    private mutating func leave(_ identifier: UInt32, _ entry: inout Entry, _ request: RequestID) {
+        entry.leaving.append(request)
+        self.markDirty(identifier, &entry)
+        self.givenUp.append(entry.filter)
+    }
+
+    /// The filters that the server is to forget and that nobody has wanted since the last call.
+    mutating func takeGivenUp() -> [TopicFilter] { exchange(&self.givenUp, with: []) }
 
     private mutating func join(
         _ identifier: UInt32, _ entry: inout Entry, _ subscriber: SubscriberID, _ completions: inout [Completion]
@@ -157,11 +225,11 @@ struct SubscriptionTable {
                 self.remove(identifier, entry)
                 continue
             }
-            entry.leaving.append(request)
+            self.leave(identifier, &entry, request)
             confirmations += 1
-            self.markDirty(identifier, &entry)
             self.entries[identifier] = entry
         }
+        if self.remainder == subscriber { self.remainder = nil }
         if confirmations == 0 {
             completions.append(Completion(request: request, outcome: .unsubscribed(.success)))
         } else {
@@ -213,6 +281,7 @@ struct SubscriptionTable {
         for repetition in entry.standing.repetitions { self.repetitions[repetition] = nil }
         self.identifiers[entry.filter] = nil
         self.local.remove(identifier)
+        self.resumable.remove(identifier)
         self.tree.withValue(for: entry.filter, default: []) { $0.removeAll { $0 == identifier } }
         if self.tree[entry.filter]?.isEmpty == true { self.tree.remove(entry.filter) }
         self.forgetRoutes()
@@ -363,9 +432,15 @@ struct SubscriptionTable {
         self.forgetRoutes()
     }
 
+    /// The server has kept the session: it knows the filters of an earlier run.
+    mutating func sessionResumed() {
+        for identifier in self.resumable { self.entries[identifier]?.standing.assumed() }
+    }
+
     /// The server has no session: it knows none of the filters, and is told of all that are wanted.
     mutating func sessionLost(_ completions: inout [Completion]) {
         self.dirty.removeAll()
+        self.stopResuming()
         for identifier in self.entries.keys.sorted() {
             guard var entry = self.entries[identifier] else { continue }
             entry.isDirty = false
@@ -385,6 +460,7 @@ struct SubscriptionTable {
     /// The server has a session that may not be the one in which it was told of the filters: it is told of all again.
     mutating func sessionUncertain() {
         self.dirty.removeAll()
+        self.stopResuming()
         for identifier in self.entries.keys.sorted() {
             guard var entry = self.entries[identifier], !self.local.contains(identifier) else { continue }
             entry.standing.sessionUncertain()
@@ -393,6 +469,12 @@ struct SubscriptionTable {
             self.entries[identifier] = entry
         }
         self.forgetRoutes()
+    }
+
+    /// What the server was to know by itself, it is asked for from now on.
+    private mutating func stopResuming() {
+        self.local.subtract(self.resumable)
+        self.resumable.removeAll()
     }
 
     /// Nobody wants anything any more, and all requests that wait end. The server may keep filters with their
@@ -411,8 +493,6 @@ struct SubscriptionTable {
             for waiter in entry.waiters { end(waiter.request, mayHaveBeenSent) }
         }
         for request in self.departures.keys.sorted() { end(request, true) }
-        let nextIdentifier = self.nextIdentifier
-        self = SubscriptionTable()
-        self.nextIdentifier = nextIdentifier
+        self = SubscriptionTable(firstIdentifier: self.nextIdentifier)
     }
 }

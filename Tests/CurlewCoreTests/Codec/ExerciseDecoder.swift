@@ -13,6 +13,12 @@ func exerciseDecoder(_ bytes: [UInt8], version: ProtocolVersion, sender: PacketD
         before = buffer.readableBytes
         checkRoundTrip(packet, version: decoder.version, sender: sender)
     }
+    var sparing = PacketDecoder(
+        from: sender, version: version, maximumPacketSize: 40, leavingOut: [.bytes, .properties])
+    buffer = ByteBuffer(bytes: bytes)
+    repeat {
+        while (try? sparing.decode(from: &buffer)) != nil {}
+    } while sparing.takeSkipped() != nil
 }
 
 /// Encodes and decodes `packet`, which must come out as it went in.

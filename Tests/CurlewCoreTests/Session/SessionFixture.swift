@@ -113,7 +113,18 @@ struct SessionFixture {
     @discardableResult
     mutating func unsubscribe(_ subscriber: UInt64 = 1) -> RequestID {
         let request = self.makeRequest()
-        self.session.unsubscribe(SubscriberID(subscriber), request: request, into: &self.out)
+        self.session.unsubscribe(SubscriberID(subscriber), request: request, now: self.now, into: &self.out)
+        return request
+    }
+
+    mutating func resume(_ filter: String, _ subscriber: UInt64 = 1) {
+        self.session.resume(
+            topicFilter(filter), SubscriptionOptions(), subscriber: SubscriberID(subscriber), into: &self.out)
+    }
+
+    mutating func giveUp(_ filter: String) -> RequestID {
+        let request = self.makeRequest()
+        self.session.giveUp(topicFilter(filter), request: request, now: self.now, into: &self.out)
         return request
     }
 
@@ -158,6 +169,12 @@ struct SessionFixture {
             text, topic, qos, number, alias: alias, retain: retain, dup: dup, identifiers: identifiers)
         guard case .deliver(_, let subscribers, let token) = self.receive(.publish(packet)) else { return nil }
         return Delivery(to: subscribers.map(\.rawValue), token: token)
+    }
+
+    /// A message arrives that had too much of something to be taken.
+    @discardableResult
+    mutating func receiveSkipped(_ packet: Publish) -> ClientSession.Received {
+        self.session.receivedSkipped(packet, into: &self.out)
     }
 
     /// A message arrives that must be handed on.

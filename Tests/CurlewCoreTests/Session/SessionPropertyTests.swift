@@ -91,7 +91,7 @@ struct SessionPropertyTests {
             let received = self.fixture.receive(packet)
             guard received.violation == nil else { return self.lose() }
             if case .deliver(_, let subscribers, let token?) = received {
-                self.tokens += subscribers.map { _ in token }
+                self.tokens += Array(repeating: token, count: max(1, subscribers.count))
             }
             self.observer.received(packet)
         }

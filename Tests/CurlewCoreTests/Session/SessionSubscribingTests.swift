@@ -436,4 +436,86 @@ struct SessionSubscribingTests {
         fixture.suback(1)
         #expect(fixture.deliver(on: "a")?.to == [1, 2])
     }
+
+    // MARK: Filters of an earlier run
+
+    @Test(
+        "A filter to resume is subscribed to where the server has no session, and not where it has",
+        arguments: [false, true])
+    func resume(isPresent: Bool) throws {
+        var fixture = SessionFixture()
+        fixture.resume("a")
+        fixture.connect(present: isPresent)
+        #expect(fixture.written().summaries == (isPresent ? [] : ["SUBSCRIBE 1 a"]))
+        #expect(fixture.deliver(on: "a")?.to == [1])
+        fixture.unsubscribe()
+        if !isPresent { fixture.suback(1) }
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE \(isPresent ? 1 : 2) a"])
+        fixture.unsuback(isPresent ? 1 : 2)
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("So it is when the session is lost later, or another server has it", arguments: ["one", "two"])
+    func resumedAndLost(server: String) throws {
+        var fixture = SessionFixture()
+        fixture.resume("a")
+        fixture.connect(present: true)
+        fixture.lose()
+        fixture.connect(present: server == "two", server: server)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+    }
+
+    @Test("Once this run has begun the session, a filter to resume is new to the server, on later connections too")
+    func resumeInOwnSession() throws {
+        var fixture = SessionFixture.connected()
+        fixture.resume("a")
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+        fixture.suback(1)
+        fixture.reconnect()
+        fixture.resume("b", 2)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 2 b"])
+    }
+
+    @Test("A filter that is being given up is asked for, whatever the server has kept")
+    func resumeWhileLeaving() throws {
+        var fixture = SessionFixture()
+        fixture.resume("a")
+        fixture.connect(present: true)
+        fixture.unsubscribe()
+        fixture.resume("a", 2)
+        fixture.unsuback(1)
+        #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a", "SUBSCRIBE 2 a"])
+    }
+
+    @Test("If the server refuses a resumed filter, its subscriber has lost it")
+    func resumeRefused() throws {
+        var fixture = SessionFixture()
+        fixture.resume("a")
+        fixture.connect()
+        fixture.suback(1, .notAuthorized)
+        #expect(fixture.session.takeLostSubscribers().map(\.subscribers) == [[SubscriberID(1)]])
+        #expect(fixture.session.subscriptions.count == 0)
+    }
+
+    @Test("Who subscribes to a filter that is listened to asks the server")
+    func subscribeWhileResumed() throws {
+        var fixture = SessionFixture()
+        fixture.resume("a")
+        fixture.connect(present: true)
+        try fixture.subscribe("a", 2)
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
+    }
+
+    @Test("A filter of an earlier run is given up, unless somebody wants it")
+    func giveUp() throws {
+        var fixture = SessionFixture()
+        fixture.connect(present: true)
+        try fixture.subscribe("b")
+        let requests = [fixture.giveUp("a"), fixture.giveUp("b")]
+        #expect(fixture.written().summaries == ["SUBSCRIBE 1 b", "UNSUBSCRIBE 2 a"])
+        #expect(fixture.completions() == [.unsubscribed(requests[1])])
+        fixture.unsuback(2)
+        #expect(fixture.completions() == [.unsubscribed(requests[0])])
+        #expect(fixture.session.subscriptions.count == 1)
+    }
 }

@@ -61,13 +61,13 @@ struct KeepAliveWireTests {
         connection.answersPings = false
         try await clock.advanceToSleeper(within: .seconds(9))
         try await connection.expect(.pingreq)
-        connection.send(bytes: [0x32, 9, 0, 1, 0x74])
+        connection.send(bytes: [0x62, 2, 0])
         try await clock.advanceToSleeper(within: .seconds(9))
         try await connection.expect(.pingreq)
         // The time in which the first ping had to be answered is over.
         clock.advance(by: .seconds(5))
-        connection.send(bytes: [0, 7, 0, 0x78, 0x78, 0x78])
-        try await connection.expect(.puback(Acknowledgement(7)))
+        connection.send(bytes: [7])
+        try await connection.expect(.pubcomp(Acknowledgement(7, .packetIdentifierNotFound)))
         _ = client
     }
 

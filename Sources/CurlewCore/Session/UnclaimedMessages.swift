@@ -1,0 +1,171 @@
+import DequeModule
+
+/// Messages at QoS 1 and 2 that no subscription has taken: of a kept session, of a subscription that the server made by
+/// itself, and those that a subscription had not looked at when it ended. They wait, unacknowledged, for a subscription that
+/// takes them.
+///
+/// Acknowledgements leave in the order of arrival, so one that waits holds up all behind it, and in the end the server's
+/// window. Therefore the bounds: beyond them, a message is let go, which is to be told and acknowledged. And when one has
+/// waited its time in vain, later ones of the same connection do not wait at all, lest a server with much of that kind be
+/// stopped again and again.
+package struct UnclaimedMessages<Message: Sendable>: Sendable {
+    /// How much waits, and how long.
+    package struct Bounds: Sendable, Hashable {
+        package var count: Int
+        package var bytes: Int
+        /// `nil`: for ever.
+        package var time: Duration?
+
+        package init(count: Int, bytes: Int, time: Duration?) {
+            self.count = count
+            self.bytes = bytes
+            self.time = time
+        }
+    }
+
+    private struct Entry {
+        let message: Message
+        let topic: TopicName
+        let size: Int
+        let token: DeliveryToken
+        let since: Timestamp
+    }
+
+    /// What was let go, for people.
+    package struct Report: Equatable, Sendable {
+        /// The first topics, each once.
+        package var topics: [TopicName] = []
+        package var count = 0
+    }
+
+    /// How many topics a report names.
+    private static var namedTopics: Int { 8 }
+    /// How often there is a report at the most: a server must not fill a log.
+    private static var reportInterval: Duration { .seconds(1) }
+
+    private let bounds: Bounds
+
+    // MARK: As long as the client
+
+    /// In the order of arrival.
+    private var entries = Deque<Entry>()
+    private var bytes = 0
+    /// Since when the one has waited that waits longest.
+    private var earliest: Timestamp?
+    private var report = Report()
+    private var reported: Timestamp?
+
+    // MARK: As long as the connection
+
+    /// Whether none has waited in vain.
+    private var isPatient = true
+
+    package init(_ bounds: Bounds) { self.bounds = bounds }
+
+    package var count: Int { self.entries.count }
+
+    /// How many were let go.
+    package private(set) var letGoCount = 0
+
+    /// When the next message is let go, or there is something to report; `nil` if nothing waits for its time.
+    package var deadline: Timestamp? {
+        let expiry = self.bounds.time.flatMap { time in self.earliest.map { $0 + time } }
+        let report = self.report.count > 0 ? (self.reported.map { $0 + Self.reportInterval } ?? .start) : nil
+        guard let expiry, let report else { return expiry ?? report }
+        return min(expiry, report)
+    }
+
+    // MARK: Events
+
+    /// Nobody has taken a message. Returns the tokens of those that are let go, each to be passed once.
+    package mutating func unclaimed(
+        _ message: Message, on topic: TopicName, size: Int, _ token: DeliveryToken, at now: Timestamp
+    ) -> [DeliveryToken] {
+        let place = self.place(of: token)
+        // Two subscriptions have handed back the same message.
+        if place < self.entries.count, self.entries[place].token == token { return [token] }
+        guard self.isPatient, self.bounds.time != .zero, self.bounds.count > 0, size <= self.bounds.bytes else {
+            self.note(topic)
+            return [token]
+        }
+        self.entries.insert(Entry(message: message, topic: topic, size: size, token: token, since: now), at: place)
+        self.bytes += size
+        self.earliest = min(self.earliest ?? now, now)
+        var tokens: [DeliveryToken] = []
+        while self.entries.count > self.bounds.count || self.bytes > self.bounds.bytes,
+            let first = self.entries.popFirst()
+        {
+            self.bytes -= first.size
+            self.note(first.topic)
+            tokens.append(first.token)
+        }
+        if !tokens.isEmpty { self.findEarliest() }
+        return tokens
+    }
+
+    /// A subscription takes what its filters match; returned in the order of arrival, each to be passed by it once.
+    package mutating func claimed(by filters: [TopicFilter]) -> [Message] {
+        self.remove { entry in filters.contains { $0.matches(entry.topic) } }.map(\.message)
+    }
+
+    /// Somebody takes whatever there is.
+    package mutating func allClaimed() -> [Message] { self.remove { _ in true }.map(\.message) }
+
+    /// Time has passed. Returns the tokens of those that are let go, each to be passed once.
+    package mutating func timePassed(_ now: Timestamp) -> [DeliveryToken] {
+        guard let time = self.bounds.time, let earliest, earliest + time <= now else { return [] }
+        self.isPatient = false
+        let expired = self.remove { $0.since + time <= now }
+        for entry in expired { self.note(entry.topic) }
+        return expired.map(\.token)
+    }
+
+    /// A connection begins. If the server has kept the session it sends again what it has no acknowledgement of, save QoS 2
+    /// messages, of which it is known that they are here; otherwise what is here is all that is left.
+    package mutating func connected(isResumed: Bool) {
+        self.isPatient = true
+        if isResumed { _ = self.remove { $0.token.qos == .atLeastOnce } }
+    }
+
+    /// The owner wants nothing more; the server keeps what it has no acknowledgement of.
+    package mutating func end() {
+        let count = self.letGoCount
+        self = Self(self.bounds)
+        self.letGoCount = count
+    }
+
+    /// What has been let go since the last report, unless that was a moment ago.
+    package mutating func takeReport(at now: Timestamp) -> Report? {
+        guard self.report.count > 0, self.reported.map({ $0 + Self.reportInterval <= now }) ?? true else { return nil }
+        self.reported = now
+        return exchange(&self.report, with: Report())
+    }
+
+    // MARK: Within
+
+    /// Where a message stands, or would: mostly at the end.
+    private func place(of token: DeliveryToken) -> Int {
+        var place = self.entries.count
+        while place > 0, self.entries[place - 1].token.sequence >= token.sequence { place -= 1 }
+        return place
+    }
+
+    private mutating func remove(_ isWanted: (Entry) -> Bool) -> [Entry] {
+        guard !self.entries.isEmpty else { return [] }
+        let removed = self.entries.filter(isWanted)
+        guard !removed.isEmpty else { return [] }
+        self.entries.removeAll(where: isWanted)
+        for entry in removed { self.bytes -= entry.size }
+        self.findEarliest()
+        return Array(removed)
+    }
+
+    private mutating func findEarliest() { self.earliest = self.entries.lazy.map(\.since).min() }
+
+    private mutating func note(_ topic: TopicName) {
+        self.letGoCount += 1
+        self.report.count += 1
+        guard self.report.topics.count < Self.namedTopics, !self.report.topics.contains(topic) else { return }
+        self.report.topics.append(topic)
+    }
+}

@@ -1,0 +1,136 @@
+import Testing
+
+@testable import CurlewCore
+
+@Suite("Messages that no subscription has taken")
+struct UnclaimedMessagesTests {
+    private var now = Timestamp.start
+
+    private func makeMessages(
+        count: Int = 3, bytes: Int = 100, time: Duration? = .seconds(10)
+    ) -> UnclaimedMessages<String> {
+        UnclaimedMessages(.init(count: count, bytes: bytes, time: time))
+    }
+
+    private func token(_ sequence: UInt64, _ qos: QoS = .atLeastOnce) -> DeliveryToken {
+        DeliveryToken(sequence: sequence, packetID: id(UInt16(sequence) + 1), qos: qos)
+    }
+
+    @Test("They go, in the order of arrival, to the subscription that takes them")
+    func claimed() {
+        var messages = self.makeMessages()
+        for (sequence, topic) in ["a", "b", "a"].enumerated() {
+            #expect(add("\(sequence)", on: TopicName(unchecked: topic), UInt64(sequence), to: &messages).isEmpty)
+        }
+        #expect(messages.claimed(by: [topicFilter("a")]) == ["0", "2"])
+        #expect(messages.claimed(by: [topicFilter("a")]) == [] && messages.count == 1)
+        #expect(messages.allClaimed() == ["1"] && messages.deadline == nil)
+    }
+
+    @Test("What is handed back stands where it arrived, and the same message once")
+    func handedBack() {
+        var messages = self.makeMessages()
+        add("5", 5, to: &messages)
+        add("3", 3, to: &messages)
+        #expect(add("5", 5, to: &messages) == [self.token(5)])
+        #expect(messages.takeReport(at: self.now) == nil)
+        #expect(messages.claimed(by: [topicFilter("#")]) == ["3", "5"])
+    }
+
+    @Test("A share of a filter takes them as well, and # nothing that begins with $ [MQTT-4.7.2-1]")
+    func filters() {
+        var messages = self.makeMessages()
+        add("x", on: "a/b", 1, to: &messages)
+        add("y", on: "$SYS/b", 2, to: &messages)
+        #expect(messages.claimed(by: [topicFilter("#")]) == ["x"])
+        add("x", on: "a/b", 3, to: &messages)
+        #expect(messages.claimed(by: [topicFilter("$share/g/a/+")]) == ["x"])
+    }
+
+    @Test("Beyond the count, and beyond the bytes, the oldest is let go and told with its topic")
+    func bounds() {
+        var messages = self.makeMessages(count: 2, bytes: 10)
+        add("1", on: "a", 1, to: &messages)
+        add("2", on: "b", 2, to: &messages)
+        #expect(add("3", on: "c", 3, to: &messages) == [self.token(1)])
+        #expect(add("4", on: "d", size: 10, 4, to: &messages) == [self.token(2), self.token(3)])
+        #expect(messages.takeReport(at: self.now) == .init(topics: ["a", "b", "c"], count: 3))
+        #expect(messages.allClaimed() == ["4"])
+    }
+
+    @Test("One that is larger than the bytes alone drives out nobody")
+    func tooLarge() {
+        var messages = self.makeMessages(bytes: 10)
+        add("1", 1, to: &messages)
+        #expect(add("2", size: 11, 2, to: &messages) == [self.token(2)])
+        #expect(messages.allClaimed() == ["1"])
+    }
+
+    @Test("After its time a message is let go, and later ones of the connection do not wait")
+    func time() {
+        var messages = self.makeMessages()
+        add("1", 1, to: &messages)
+        #expect(messages.deadline == .start + .seconds(10))
+        #expect(messages.timePassed(.start + .seconds(9)).isEmpty)
+        #expect(messages.timePassed(.start + .seconds(10)) == [self.token(1)])
+        #expect(add("2", 2, to: &messages) == [self.token(2)])
+        messages.connected(isResumed: false)
+        #expect(add("3", 3, to: &messages).isEmpty)
+    }
+
+    @Test("Without a time they wait for ever; with none at all, never")
+    func otherTimes() {
+        var endless = self.makeMessages(time: nil)
+        add("1", 1, to: &endless)
+        #expect(endless.deadline == nil && endless.timePassed(.start + .seconds(1_000_000)).isEmpty)
+        var none = self.makeMessages(time: .zero)
+        #expect(add("1", 1, to: &none) == [self.token(1)])
+        #expect(none.takeReport(at: self.now)?.count == 1)
+    }
+
+    @Test("A resumed session sends QoS 1 messages again, and QoS 2 messages not: these stay")
+    func resumed() {
+        var messages = self.makeMessages()
+        add("1", 1, to: &messages)
+        add("2", 2, .exactlyOnce, to: &messages)
+        messages.connected(isResumed: true)
+        #expect(messages.allClaimed() == ["2"])
+    }
+
+    @Test("Where the server has lost the session, what is here is all that is left of it")
+    func lost() {
+        var messages = self.makeMessages()
+        add("1", 1, to: &messages)
+        messages.connected(isResumed: false)
+        #expect(messages.allClaimed() == ["1"])
+    }
+
+    @Test("A report names a few topics, each once, and comes once a second at the most")
+    func reports() {
+        var messages = self.makeMessages(count: 0)
+        for number in 0..<100 { add("x", on: TopicName(unchecked: "t/\(number / 2)"), UInt64(number), to: &messages) }
+        let report = messages.takeReport(at: self.now)
+        #expect(report?.count == 100 && report?.topics.map(\.string) == (0..<8).map { "t/\($0)" })
+        add("x", 200, to: &messages)
+        #expect(messages.takeReport(at: self.now + .milliseconds(999)) == nil)
+        #expect(messages.deadline == self.now + .seconds(1))
+        #expect(messages.takeReport(at: self.now + .seconds(1)) == .init(topics: ["a"], count: 1))
+        #expect(messages.deadline == nil)
+    }
+
+    @Test("After the end nothing is left")
+    func end() {
+        var messages = self.makeMessages()
+        add("1", 1, to: &messages)
+        messages.end()
+        #expect(messages.count == 0 && messages.deadline == nil)
+    }
+
+    @discardableResult
+    private func add(
+        _ message: String, on topic: TopicName = "a", size: Int = 1, _ sequence: UInt64, _ qos: QoS = .atLeastOnce,
+        to messages: inout UnclaimedMessages<String>
+    ) -> [DeliveryToken] {
+        messages.unclaimed(message, on: topic, size: size, self.token(sequence, qos), at: self.now)
+    }
+}
