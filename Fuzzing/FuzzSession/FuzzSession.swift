@@ -72,11 +72,15 @@ private struct SessionUnderTest {
     }
 
     private mutating func reconnect(sessionPresent: Bool) {
-        self.session.connectionLost()
+        self.session.connectionLost(self.setting & 8 == 0 ? .byServer : .other, now: self.now)
         let connack = ConnAck(sessionPresent: sessionPresent)
         precondition(
             self.session.connected(connack, to: self.connect, server: "", now: self.now, into: &self.out)
                 != .protocolError)
+        if let end = self.session.poisonDeadline, self.setting & 16 == 0 {
+            self.now = end
+            self.session.poisonDeadlineReached(now: end, into: &self.out)
+        }
         self.settle()
     }
 
@@ -95,7 +99,7 @@ private struct SessionUnderTest {
             switch self.session.received(packet, now: self.now, into: &self.out) {
             case .deliver(_, let receivers, let token?):
                 self.held += Array(repeating: token, count: max(1, receivers.count))
-            case .deliver(_, _, nil), .nothing, .pong: break
+            case .deliver(_, _, nil), .nothing, .pong, .deviation: break
             case .authenticate, .disconnected, .violation: return
             }
             self.settle()

@@ -22,6 +22,10 @@ final class ClientConnection: LinkHandler {
         var disconnect: Disconnect?
         /// What to tell people; `nil` when we closed it because we were asked to.
         var error: MQTTError?
+        /// Whether what was unanswered may be the cause.
+        var end = ClientSession.ConnectionEnd.other
+        /// Whether the server has sent anything.
+        var hasAnswered = false
     }
 
     enum Phase {
@@ -101,6 +105,7 @@ final class ClientConnection: LinkHandler {
     private func read() {
         guard self.phase == .handshake || self.phase == .connected else { return }
         self.keepAlive.received(at: self.client.clock.now())
+        if self.phase == .handshake, self.isForeign() { return }
         var violation: DecodingError?
         do throws(DecodingError) {
             repeat {
@@ -141,6 +146,17 @@ final class ClientConnection: LinkHandler {
             self.client.leaveOutLargePublishes()
         }
         self.close(violation.reasonCode, error)
+    }
+
+    /// Closes the connection if the server has answered CONNECT in another protocol.
+    private func isForeign() -> Bool {
+        self.closing.hasAnswered = true
+        guard let bytes = self.input.unread, let foreign = ForeignProtocol(answer: bytes) else { return false }
+        let advice = foreign.advice(isSecure: self.server.security == .tls)
+        self.close(
+            .protocolError,
+            MQTTError(.connectionFailed, "\(self.server) answers in \(foreign.name), not in MQTT: \(advice)."))
+        return true
     }
 
     func linkReadCompleted() {
@@ -339,7 +355,7 @@ final class ClientConnection: LinkHandler {
                 self.write(.disconnect(Disconnect(reasonCode: code, properties: properties)))
             }
         }
-        self.finish(error)
+        self.finish(error, error?.code == .protocolViolation ? .byServer : .other)
         self.link.closeAfterWrites(within: self.client.configuration.connection.disconnectTimeout)
     }
 
@@ -347,18 +363,21 @@ final class ClientConnection: LinkHandler {
         self.closing.disconnect = packet
         let reason = packet.properties.reasonString.map { ": \($0)" } ?? ""
         let code: MQTTError.Code = packet.reasonCode == .sessionTakenOver ? .sessionTakenOver : .disconnectedByServer
-        self.finish(MQTTError(code, "The server ended the connection\(reason).", reasonCode: packet.reasonCode))
+        self.finish(
+            MQTTError(code, "The server ended the connection\(reason).", reasonCode: packet.reasonCode),
+            packet.reasonCode.mayBlamePacket ? .byServer : .other)
         self.link.closeAfterWrites(within: self.client.configuration.connection.disconnectTimeout)
     }
 
     /// No more packets, in or out; the link is still to be closed.
-    private func finish(_ error: MQTTError?) {
+    private func finish(_ error: MQTTError?, _ end: ClientSession.ConnectionEnd = .other) {
         self.phase = .closing
         // The end of the link is seen by reading.
         self.resume(.consumer)
         self.closing.error = self.closing.error ?? error
+        self.closing.end = end
         if let deadline = self.keepAliveDeadline { self.client.deadlines.cancel(deadline) }
-        self.client.connectionLost(self)
+        self.client.connectionLost(self, end)
     }
 
     func linkClosed(_ error: TransportError?) {
@@ -366,7 +385,7 @@ final class ClientConnection: LinkHandler {
         if self.phase != .closing {
             self.finish(
                 error.map { MQTTError(.connectionClosed, $0.message, cause: $0) }
-                    ?? MQTTError(.connectionClosed, "The server closed the connection."))
+                    ?? MQTTError(.connectionClosed, "The server closed the connection."), .byServer)
         }
         self.phase = .closed
         self.opening.set(.closed(self.closing))

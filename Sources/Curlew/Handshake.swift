@@ -7,6 +7,8 @@ struct Handshake: Sendable {
     let client: MQTTClient
     let endpoint: Endpoint
     let version: ProtocolVersion
+    /// How long the server may take to answer CONNECT.
+    let timeout: Duration
 
     /// A connection that the server accepted.
     struct Accepted: Sendable {
@@ -19,6 +21,8 @@ struct Handshake: Sendable {
     enum Failure: Error {
         case failed(MQTTError)
         case closedBeforeConnAck(MQTTError)
+        /// The server sent nothing in time.
+        case unanswered(MQTTError)
         case refused(ConnAck)
     }
 
@@ -61,7 +65,7 @@ struct Handshake: Sendable {
         _ opening: OneShot<ClientConnection.Opening>, _ closed: OneShot<ClientConnection.Closing>,
         _ link: OneShot<any Link>
     ) async throws(Failure) -> Accepted {
-        let timeout = self.client.configuration.connection.handshakeTimeout
+        let timeout = self.timeout
         let expired = OneShot<Void>()
         let deadline = self.client.deadlines.schedule(after: timeout) {
             expired.set(())
@@ -82,7 +86,8 @@ struct Handshake: Sendable {
             throw .refused(connack)
         case .closed(let closing)?:
             guard expired.value == nil else {
-                throw .failed(MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(timeout)."))
+                let error = MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(timeout).")
+                throw closing.hasAnswered ? .failed(error) : .unanswered(error)
             }
             throw self.failure(closing)
         case nil: throw .failed(MQTTError(.cancelled, "The task was cancelled."))
@@ -97,7 +102,18 @@ struct Handshake: Sendable {
         }
         return .closedBeforeConnAck(
             MQTTError(
-                .connectionFailed, "\(self.endpoint) closed the connection without an answer to CONNECT.",
+                .connectionFailed, "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint).",
                 cause: error.cause))
+    }
+
+    /// What the port is used for as a rule, where that is not plain MQTT.
+    private var hint: String {
+        guard self.endpoint.security == .plain else { return "" }
+        return switch self.endpoint.port {
+        case 8883, 8884, 8886, 443, 8443: "; port \(self.endpoint.port) is usually for TLS: connect with mqtts://"
+        case 80, 8080, 8000, 8083, 8084, 9001:
+            "; port \(self.endpoint.port) is usually for HTTP or WebSocket, and MQTT's is 1883"
+        default: ""
+        }
     }
 }

@@ -16,12 +16,13 @@ extension MQTTClient {
     /// CONNACK came with success. Returns whether the session was resumed; `nil` when the server breaks the protocol.
     func connected(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
         let server = "\(connection.server)"
-        let result: ClientSession.Connected = self.shared.withLock { shared in
+        let (result, deadline): (ClientSession.Connected, Timestamp?) = self.shared.withLock { shared in
             shared.out.clear()
+            shared.deviations = []
             shared.isFlushScheduled = false
             let result = shared.session.connected(
                 connack, to: connect, server: server, now: now, into: &shared.out)
-            guard result != .protocolError else { return result }
+            guard result != .protocolError else { return (result, nil) }
             // The connection flushes when the handshake is over: subscriptions, and what waited in the outbox.
             shared.isFlushScheduled = shared.out.readableBytes > 0
             let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
@@ -34,9 +35,10 @@ extension MQTTClient {
             if connect.clientIdentifier.isEmpty, let assigned = shared.session.limits?.assignedClientIdentifier {
                 shared.clientIdentifier = assigned
             }
-            return result
+            return (result, shared.session.poisonDeadline)
         }
         self.resumeCompleted()
+        if let deadline { self.watchPoison(on: connection, until: deadline, now) }
         return switch result {
         case .resumed: true
         case .fresh: false
@@ -44,13 +46,36 @@ extension MQTTClient {
         }
     }
 
+    /// Looks whether the connection has outlived those that a packet seems to have ended.
+    private func watchPoison(on connection: ClientConnection, until end: Timestamp, _ now: Timestamp) {
+        let loop = connection.link.eventLoop
+        let bound = NIOLoopBound(connection, eventLoop: loop)
+        self.deadlines.schedule(after: end - now) { [weak self] in
+            guard let self else { return }
+            loop.execute { self.poisonDeadlineReached(bound.value, end) }
+        }
+    }
+
+    private func poisonDeadlineReached(_ connection: ClientConnection, _ end: Timestamp) {
+        let now = max(end, self.clock.now())
+        let (flush, next): ((@Sendable () -> Void)?, Timestamp?) = self.shared.withLock { shared in
+            guard shared.connection?.value === connection else { return (nil, nil) }
+            shared.session.poisonDeadlineReached(now: now, into: &shared.out)
+            return (shared.claimFlush(), shared.session.poisonDeadline)
+        }
+        self.resumeCompleted()
+        flush?()
+        if let next { self.watchPoison(on: connection, until: next, now) }
+    }
+
     /// The connection must not be used any more.
-    func connectionLost(_ connection: ClientConnection) {
+    func connectionLost(_ connection: ClientConnection, _ end: ClientSession.ConnectionEnd) {
+        let now = self.clock.now()
         self.shared.withLock { shared in
             guard shared.connection?.value === connection else { return }
             shared.connection = nil
             shared.flush = nil
-            shared.session.connectionLost()
+            shared.session.connectionLost(end, now: now)
             shared.out = ByteBuffer()
             shared.answers = 0
             shared.isFlushScheduled = false
@@ -69,7 +94,8 @@ extension MQTTClient {
         var mustWatch = false
         var hasUnclaimed = false
         var received = 0
-        let (resumptions, lost) = self.shared.withLock { shared in
+        var deviations: [ClientSession.Deviation] = []
+        let (resumptions, lost, givenUp) = self.shared.withLock { shared in
             let before = shared.out.readableBytes
             while index < packets.count, event == nil {
                 // Moved, not copied: a copy counts references to topic, payload and properties up and down again.
@@ -86,6 +112,9 @@ extension MQTTClient {
                     batch.add(consume publish, to: subscribers, token, receivers: shared.receivers)
                 case .authenticate(let auth): event = .authenticate(auth)
                 case .disconnected(let packet): event = .disconnected(packet)
+                case .deviation(let deviation):
+                    shared.statistics.deviations += 1
+                    if shared.deviations.insert(deviation).inserted { deviations.append(deviation) }
                 case .violation(let code, let message): event = .violation(code, message)
                 }
             }
@@ -98,11 +127,13 @@ extension MQTTClient {
             hasUnclaimed = shared.mustWatchUnclaimed
             // The connection flushes by itself when the read is over.
             if shared.out.readableBytes > 0 { shared.isFlushScheduled = true }
-            return (shared.takeResumptions(now), shared.takeLostReceivers())
+            return (shared.takeResumptions(now), shared.takeLostReceivers(), shared.session.takeGivenUpPackets())
         }
         next = index
         resumptions.resume()
         self.fail(lost)
+        self.tell(givenUp)
+        for deviation in deviations { self.tell(deviation) }
         if mustWatch { self.watchAcknowledgements() }
         if hasUnclaimed { self.watchUnclaimed() }
         if received > 0 { self.meters.received.increment(by: received) }
@@ -111,11 +142,25 @@ extension MQTTClient {
 
     /// Resumes those whose requests have been completed by something else than a read.
     func resumeCompleted() {
-        let (resumptions, lost) = self.shared.withLock { shared in
-            (shared.takeResumptions(nil), shared.takeLostReceivers())
+        let (resumptions, lost, givenUp) = self.shared.withLock { shared in
+            (shared.takeResumptions(nil), shared.takeLostReceivers(), shared.session.takeGivenUpPackets())
         }
         resumptions.resume()
         self.fail(lost)
+        self.tell(givenUp)
+    }
+
+    private func tell(_ deviation: ClientSession.Deviation) {
+        self.logger.warning("the server breaks the protocol without harm: \(deviation.summary)")
+        self.eventHub.post(.protocolDeviation("The server breaks the protocol: \(deviation.summary)."))
+    }
+
+    private func tell(_ givenUp: [Rejection]) {
+        for rejection in givenUp {
+            let error = MQTTError(rejection)
+            self.logger.warning("packet given up", metadata: ["error": "\(error)"])
+            self.eventHub.post(.packetGivenUp(error))
+        }
     }
 
     private func fail(_ lost: [LostReceiver]) {
@@ -127,10 +172,14 @@ extension MQTTClient {
             self.logger.warning("subscription lost", metadata: ["filters": "\(filters)", "reason": "\(reason)"])
             // The next request makes another inbox.
             if let inbox = lost.receiver as? ReplyInbox { self.remove(inbox) }
-            lost.receiver.finish(
-                MQTTError(
-                    .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",
-                    reasonCode: code))
+            if case .abandoned(let rejection) = lost.outcome {
+                lost.receiver.finish(MQTTError(rejection))
+            } else {
+                lost.receiver.finish(
+                    MQTTError(
+                        .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",
+                        reasonCode: code))
+            }
             self.eventHub.post(.subscriptionLost(filters: filters, code))
         }
     }

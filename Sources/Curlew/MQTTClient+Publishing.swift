@@ -1,4 +1,5 @@
 public import CurlewCore
+import CurlewTransport
 public import NIOCore
 import Synchronization
 
@@ -35,10 +36,15 @@ extension ArraySlice: MQTTPayload where Element == UInt8 {
 
 extension MQTTClient {
     /// Publishes a message and waits until the server has taken it: at QoS 0 until it is on its way, at QoS 1 and 2 until it is
-    /// acknowledged. It is sent again after the loss of a connection, as often as necessary.
+    /// acknowledged. It is sent again after the loss of a connection, as often as necessary; unless the server ends each connection
+    /// on which it is sent, and not one without it: then the call throws `brokeConnections` after the third.
     ///
-    /// While there is no connection, before the first ``connect()`` too, or more is waiting than `queues.unsentBytes` allows,
-    /// the call waits. It never drops a message and never blocks a thread. Once the client has been disconnected, or has given
+    /// While there is no connection, or more is waiting than `queues.unsentBytes` allows, the call waits, at QoS 0 as well: a loop
+    /// that publishes readings rests for as long as the server is away. To fail at once instead, give a `timeout` of `.zero` (at
+    /// QoS 0; it throws `timedOut`, and the message is not sent), or use `enqueue(_:to:)`, which never waits. The call never drops a
+    /// message and never blocks a thread.
+    ///
+    /// Before ``connect()`` it waits no longer than `connection.connectTimeout`, and throws `notConnected`. Once the client has been disconnected, or has given
     /// up for good, the call throws at once, until ``connect()`` is called again.
     ///
     /// - Parameters:
@@ -209,9 +215,11 @@ extension MQTTClient {
         case .completed: throw MQTTError(.clientStopped, "The request was answered by another kind of packet.")
         case .cancelled(let wasQueued):
             throw MQTTError(.cancelled, "The task was cancelled.", delivery: wasQueued ? .notSent : .unknown)
-        case .timedOut(let wasQueued):
-            let what = wasQueued ? "The message could not be sent in time." : "The server did not acknowledge in time."
-            throw MQTTError(.timedOut, what, delivery: wasQueued ? .notSent : .unknown)
+        case .timedOut(wasQueued: true):
+            throw self.timedOut("The message could not be sent in time.").with(delivery: .notSent)
+        case .timedOut(wasQueued: false):
+            throw MQTTError(.timedOut, "The server did not acknowledge in time.", delivery: .unknown)
+        case .notConnected: throw self.notConnected.with(delivery: .notSent)
         }
     }
 
@@ -222,7 +230,11 @@ extension MQTTClient {
                 self.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) }
             }
         }
-        defer { if let deadline { self.deadlines.cancel(deadline) } }
+        let reminder = self.remindOfConnecting(request)
+        defer {
+            if let deadline { self.deadlines.cancel(deadline) }
+            if let reminder { self.deadlines.cancel(reminder) }
+        }
         return await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in
                 let known = self.shared.withLock { $0.waiters.wait(for: request, .continuation(continuation)) }
@@ -230,6 +242,32 @@ extension MQTTClient {
             }
         } onCancel: {
             self.giveUp(request) { wasQueued in .cancelled(wasQueued: wasQueued) }
+        }
+    }
+
+    /// Has a wait end if nobody has called `connect()` by the time that a connection might be there.
+    private func remindOfConnecting(_ request: RequestID) -> Deadlines.ID? {
+        guard self.isIdle else { return nil }
+        return self.deadlines.schedule(after: self.configuration.connection.connectTimeout) {
+            if self.isIdle { self.giveUp(request) { _ in .notConnected } }
+        }
+    }
+
+    /// Whether nobody is connecting, so that nothing that waits for a connection can go on.
+    private var isIdle: Bool {
+        self.shared.withLock { shared in if case .idle = shared.lifecycle { true } else { false } }
+    }
+
+    var notConnected: MQTTError {
+        MQTTError(.notConnected, "The client is not connected: call `connect()` first.")
+    }
+
+    /// That the time is over, and why if that is known.
+    func timedOut(_ message: String) -> MQTTError {
+        switch self.state {
+        case .disconnected: MQTTError(.timedOut, self.notConnected.message)
+        case .connecting, .reconnecting: MQTTError(.timedOut, "There was no connection to the server in time.")
+        case .connected, .disconnecting: MQTTError(.timedOut, message)
         }
     }
 

@@ -23,7 +23,7 @@ extension MQTTClient {
     ///     `responseTopic` is given, and otherwise replaced. Default: nothing.
     ///   - responseTopic: Where the reply comes. Default: `nil`, a topic of this client.
     ///   - timeout: How long to wait. Default: 5 seconds.
-    /// - Throws: ``MQTTError``: `timedOut`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
+    /// - Throws: ``MQTTError``: `timedOut`, `notConnected`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
     ///   and all that `publish` and `subscribe` throw.
     public nonisolated(nonsending) func request(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce, properties: Properties = Properties(),
@@ -208,9 +208,8 @@ extension MQTTClient {
         }
         if let result { return result }
         if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent) }
-        throw MQTTError(
-            .timedOut, "The server did not grant the subscription to the replies within \(timeout).", delivery: .notSent
-        )
+        throw self.timedOut("The server did not grant the subscription to the replies within \(timeout).")
+            .with(delivery: .notSent)
     }
 
     private func requireResponseTopics() throws(MQTTError) {

@@ -13,7 +13,7 @@ extension MQTTClient {
     /// What has come for the filter and nobody has taken yet, of a kept session for example, goes to this subscription first: see
     /// ``MQTTConfiguration/UnclaimedQueue``.
     ///
-    /// While there is no connection, before the first ``connect()`` too, the call waits. Once the client has been
+    /// While there is no connection, the call waits; before ``connect()`` no longer than `connection.connectTimeout`. Once the client has been
     /// disconnected, or has given up for good, it throws at once, until ``connect()`` is called again.
     ///
     /// - Parameters:
@@ -24,7 +24,8 @@ extension MQTTClient {
     ///   - timeout: How long to wait for the server. Default: `connection.acknowledgementTimeout`.
     /// - Returns: The messages, those included that came while this call was returning.
     /// - Throws: ``MQTTError``: `invalidTopic`, `subscriptionRefused` with the server's reason code, `notSupportedByServer`,
-    ///   `notSupportedByProtocolVersion`, `timedOut`, `cancelled` or `clientStopped`, and what ended the client for good.
+    ///   `notSupportedByProtocolVersion`, `timedOut`, `notConnected`, `brokeConnections`, `cancelled` or `clientStopped`, and
+    ///   what ended the client for good.
     public nonisolated(nonsending) func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -266,12 +267,13 @@ extension MQTTClient {
                 .subscriptionRefused,
                 "The server refused the subscription to \"\(filter)\"\(reason.map { ": \($0)" } ?? ".")",
                 reasonCode: code)
-        case .completed(.rejected(let rejection)): throw MQTTError(rejection)
+        case .completed(.rejected(let rejection)), .completed(.abandoned(let rejection)): throw MQTTError(rejection)
         case .completed(.sessionEnded): throw self.stopped
         case .completed: throw MQTTError(.clientStopped, "The subscription to \"\(filter)\" was ended meanwhile.")
         case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.")
+        case .notConnected: throw self.notConnected
         case .timedOut:
-            throw MQTTError(.timedOut, "The server did not answer the subscription to \"\(filter)\" in time.")
+            throw self.timedOut("The server did not answer the subscription to \"\(filter)\" in time.")
         }
     }
 
@@ -286,8 +288,10 @@ extension MQTTClient {
         case .completed(.unsubscribed(let code)):
             guard code.isFailure else { return }
             throw MQTTError(.unsubscribeRefused, "The server refused to end the subscription.", reasonCode: code)
+        case .completed(.abandoned(let rejection)): throw MQTTError(rejection)
         case .completed: throw self.stopped
         case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.")
+        case .notConnected: throw self.notConnected
         case .timedOut: throw MQTTError(.timedOut, "The server did not confirm the end of the subscription in time.")
         }
     }

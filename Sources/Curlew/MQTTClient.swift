@@ -159,6 +159,8 @@ extension MQTTClient {
         /// Where replies come in, after the first request.
         var inbox: ReplyInbox?
         var isWatchingAcknowledgements = false
+        /// How the server of this connection has broken the protocol so far.
+        var deviations: Set<ClientSession.Deviation> = []
 
         init(_ configuration: MQTTConfiguration, clientIdentifier: String) {
             self.session = ClientSession(configuration.sessionSettings)

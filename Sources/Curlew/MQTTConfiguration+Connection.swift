@@ -14,8 +14,8 @@ extension MQTTConfiguration {
         /// How long name resolution, TCP and TLS may take together, for one server. Default: 10 seconds.
         public var connectTimeout: Duration = .seconds(10)
 
-        /// How long the server may take from CONNECT to CONNACK, steps of enhanced authentication included.
-        /// Default: 10 seconds.
+        /// How long the server may take from CONNECT to CONNACK, steps of enhanced authentication included. With the version
+        /// `.automatic`, a server that is silent to 5.0 for half of it is asked in 3.1.1 for the other half. Default: 10 seconds.
         public var handshakeTimeout: Duration = .seconds(10)
 
         /// How long the server may take to answer PINGREQ, before the connection counts as lost. Any packet that arrives in the
@@ -52,7 +52,8 @@ extension MQTTConfiguration {
         /// The one version; `nil` for automatic.
         package let exact: ProtocolVersion?
 
-        /// 5.0; and 3.1.1, once, where the server refuses 5.0.
+        /// 5.0; and 3.1.1, once, where the server refuses 5.0, closes the connection, or does not answer within half of
+        /// `connection.handshakeTimeout`.
         public static let automatic = Self(exact: nil)
 
         /// This version and no other.
@@ -117,8 +118,15 @@ extension MQTTConfiguration {
 // MARK: - Reconnecting
 
 extension MQTTConfiguration {
-    /// Whether and when a lost connection is made anew. The wait before a try is a random time between `floor` and a bound that
-    /// begins at `base` and doubles with each round of failures up to `cap`.
+    /// Whether and when a lost connection is made again. The wait before a try is a random time between `floor` and a bound that
+    /// begins at `base` and doubles with each round of failures up to `cap`; ``jitter`` makes it less random.
+    ///
+    /// ```swift
+    /// configuration.reconnect = .interactive      // for a person who waits
+    /// configuration.reconnect.jitter = 0          // 1 s, 2 s, 4 s …, the same each time
+    /// ```
+    ///
+    /// The defaults are for fleets: thousands of clients that lost one server at the same moment come back spread over time.
     public struct Reconnect: Sendable, Hashable {
         /// Whether a lost connection is made anew. Default: `true`.
         public var isEnabled: Bool = true
@@ -130,7 +138,14 @@ extension MQTTConfiguration {
         public var floor: Duration = .milliseconds(250)
         /// How long a connection must hold for the waits to begin at `base` again. Default: 30 seconds.
         public var stableAfter: Duration = .seconds(30)
-        /// How many tries in a row may fail, or end before they were stable; 1 is never to try again.
+        /// Which part of each wait is random, from 0 to 1. 1 draws it from `floor` to the bound; 0 turns jitter off, so that the wait
+        /// is the bound. Default: 1.
+        public var jitter: Double = 1
+        /// Whether to try again when a server that has accepted the client before refuses its user name or password (reason codes
+        /// 0x86 and 0x87): a provider may have new credentials, or the server's user database be out of order. Default: `true`.
+        public var retriesRefusedCredentials: Bool = true
+        /// How many tries in a row to connect again may fail, or lead to a connection that is lost before it was stable; the client
+        /// then stops with the error of the last one. With several servers, each is tried so often.
         /// Default: `nil`, no limit.
         public var maximumTries: Int?
         /// How many times in a row a server may send the client to another one (MQTT 5.0 section 4.11); 0 is to follow none.
@@ -139,6 +154,17 @@ extension MQTTConfiguration {
 
         /// All defaults.
         public init() {}
+
+        /// For a person who waits, at a terminal or in an application: waits of 0.25 s to 1 s with little jitter, and an end where
+        /// the server refuses the credentials.
+        public static let interactive: Self = {
+            var reconnect = Self()
+            reconnect.base = .milliseconds(250)
+            reconnect.cap = .seconds(1)
+            reconnect.jitter = 0.2
+            reconnect.retriesRefusedCredentials = false
+            return reconnect
+        }()
 
         /// A lost connection stays lost.
         public static let disabled: Self = {
@@ -154,6 +180,8 @@ extension MQTTConfiguration {
             settings.maximumDelay = self.cap
             settings.minimumDelay = self.floor
             settings.stableAfter = self.stableAfter
+            settings.jitter = self.jitter
+            settings.retriesRefusedCredentials = self.retriesRefusedCredentials
             settings.maximumTries = self.maximumTries
             settings.maximumRedirections = self.maximumRedirections
             return settings

@@ -164,6 +164,9 @@ extension MQTTConfiguration.Reconnect {
         guard self.base <= self.cap else {
             throw invalid("The base of the reconnect waits, \(self.base), must not exceed their cap, \(self.cap).")
         }
+        guard self.jitter >= 0, self.jitter <= 1 else {
+            throw invalid("The jitter of the reconnect waits, \(self.jitter), must be from 0 (none) to 1.")
+        }
         guard self.stableAfter >= .zero else {
             throw invalid("The time after which a connection is stable, \(self.stableAfter), must not be negative.")
         }

@@ -40,7 +40,24 @@ extension MQTTError {
             self.init(
                 .sessionLost,
                 "The server had received the message, and lost the session before it confirmed the delivery.")
+        case .brokeConnections(let count, let subject):
+            self.init(
+                .brokeConnections,
+                "\(count) connections in a row ended while the server had \(subject.name) to answer, and one without it did not: "
+                    + "it is not sent again.")
         case .ended: self.init(.clientStopped, "The client is being disconnected.")
+        }
+    }
+}
+
+extension Rejection.Subject {
+    /// In the middle of a sentence.
+    fileprivate var name: String {
+        switch self {
+        case .message(let topic): "the message to \"\(topic)\""
+        case .release: "the release of a QoS 2 message"
+        case .subscription(let filter): "the subscription to \"\(filter)\""
+        case .unsubscription(let filter): "the end of the subscription to \"\(filter)\""
         }
     }
 }

@@ -24,6 +24,8 @@ public struct MQTTError: Error, Sendable {
     public var cause: (any Error)?
     /// What became of the message; present only where a publish failed.
     public var delivery: Delivery?
+    /// The version of a CONNECT that was refused: before 5.0 the server's answer was another number than ``reasonCode``.
+    package var version: ProtocolVersion?
 
     /// Makes an error.
     ///
@@ -118,6 +120,11 @@ extension MQTTError {
         public static let timedOut = Self(rawValue: "timedOut")
         /// The task that waited was cancelled.
         public static let cancelled = Self(rawValue: "cancelled")
+        /// `connect()` has not been called, or has failed: there is nothing that could be waited for.
+        public static let notConnected = Self(rawValue: "notConnected")
+        /// Several connections in a row ended while the server had this packet to answer, and one without it did not. It is not
+        /// sent again.
+        public static let brokeConnections = Self(rawValue: "brokeConnections")
         /// The server acknowledged the publish with a failure.
         public static let publishRefused = Self(rawValue: "publishRefused")
         /// The server refused the subscription.

@@ -6,8 +6,9 @@ public enum MQTTEvent: Sendable {
     case connected(server: String, version: ProtocolVersion, isResumed: Bool)
     /// The connection is lost, or was ended by the server.
     case disconnected(MQTTError?)
-    /// A new connection is tried after this time. `attempt` counts from 1 since the last connection that was stable.
-    case reconnecting(attempt: Int, after: Duration)
+    /// A new connection is tried after this time, because of the error that ended the last one, or the last try. `attempt` counts
+    /// from 1 since the last connection.
+    case reconnecting(attempt: Int, after: Duration, because: MQTTError)
     /// The client has given up, or was disconnected: nothing more will happen.
     case stopped(MQTTError?)
     /// The queue of a subscription has dropped so many messages at once.
@@ -23,6 +24,10 @@ public enum MQTTEvent: Sendable {
     case acknowledgementStuck(topic: TopicName, age: Duration)
     /// The server had lost the session and refuses a filter now; the subscription has failed.
     case subscriptionLost(filters: [TopicFilter], ReasonCode?)
+    /// The server has broken the protocol in a way that does no harm; told once for each way and connection.
+    case protocolDeviation(String)
+    /// Several connections in a row ended while the same packet was unanswered, and one without it did not: it is not sent again.
+    case packetGivenUp(MQTTError)
 }
 
 /// Where a client stands.
@@ -63,6 +68,8 @@ public struct MQTTStatistics: Sendable, Hashable {
     public var dropped = 0
     /// Replies that came after their request had ended, or twice, or to a request of somebody else.
     public var unexpectedReplies = 0
+    /// Packets with which the server broke the protocol without harm.
+    public var deviations = 0
     /// Connections made after the first.
     public var reconnects = 0
     /// The time from PUBLISH to its acknowledgement, averaged over the recent ones; `nil` before the first.

@@ -59,10 +59,12 @@ struct Supervisor {
             decision = self.policy.failed(random: random)
         case .unmade(.closedBeforeConnAck(let cause)):
             error = cause
-            let mayBeOlder = (try? self.client.configuration.validate(for: .v3_1_1)) != nil
-            decision = self.policy.closedBeforeConnAck(mayBeOlder: mayBeOlder, random: random)
+            decision = self.policy.closedBeforeConnAck(mayBeOlder: self.mayBeOlder, random: random)
+        case .unmade(.unanswered(let cause)):
+            error = cause
+            decision = self.policy.unanswered(mayBeOlder: self.mayBeOlder, random: random)
         case .unmade(.refused(let connack)):
-            error = Self.error(refusedBy: connack)
+            error = self.error(refusedBy: connack)
             decision = self.policy.refused(
                 connack.reasonCode, serverReference: connack.properties.serverReference, random: random)
         case .lost(let closing):
@@ -78,11 +80,14 @@ struct Supervisor {
         }
         guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return .stop(error) }
         self.attempt += 1
-        self.client.eventHub.post(.reconnecting(attempt: self.attempt, after: delay))
+        self.client.eventHub.post(.reconnecting(attempt: self.attempt, after: delay, because: error))
         self.client.logger.debug(
             "connecting again", metadata: ["after": "\(delay)", "attempt": "\(self.attempt)", "error": "\(error)"])
         return .connect(after: delay)
     }
+
+    /// Whether what the configuration asks for can be said in 3.1.1.
+    private var mayBeOlder: Bool { (try? self.client.configuration.validate(for: .v3_1_1)) != nil }
 
     /// Before the first connection one round over the servers is all that `connect()` wants; a delay means that it is over.
     private func mayGoOn(_ delay: Duration) -> Bool {
@@ -98,7 +103,10 @@ struct Supervisor {
 
     private mutating func connectOnce() async -> End {
         let endpoint = self.client.endpoint(of: self.policy.server)
-        let handshake = Handshake(client: self.client, endpoint: endpoint, version: self.policy.version)
+        let whole = self.client.configuration.connection.handshakeTimeout
+        let handshake = Handshake(
+            client: self.client, endpoint: endpoint, version: self.policy.version,
+            timeout: self.policy.patience(of: whole, mayBeOlder: self.mayBeOlder))
         let closed: OneShot<ClientConnection.Closing>
         do throws(Handshake.Failure) {
             let connection = try await handshake.resultOfChildTask()
@@ -126,7 +134,7 @@ struct Supervisor {
         self.first.set(nil)
     }
 
-    private static func error(refusedBy connack: ConnAck) -> MQTTError {
+    private func error(refusedBy connack: ConnAck) -> MQTTError {
         let reason = connack.properties.reasonString.map { " (\($0))" } ?? ""
         let advice =
             switch connack.reasonCode {
@@ -137,8 +145,10 @@ struct Supervisor {
             case .unsupportedProtocolVersion: ": it does not speak this version of MQTT"
             default: ""
             }
-        return MQTTError(
+        var error = MQTTError(
             .connectionRefused, "The server refused the connection\(advice)\(reason).", reasonCode: connack.reasonCode)
+        error.version = self.policy.version
+        return error
     }
 }
 

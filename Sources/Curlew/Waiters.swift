@@ -11,6 +11,8 @@ struct Waiters {
         case cancelled(wasQueued: Bool)
         /// The time that the caller allowed is over.
         case timedOut(wasQueued: Bool)
+        /// Nobody has called `connect()`.
+        case notConnected
     }
 
     typealias Continuation = UnsafeContinuation<Result, Never>

@@ -13,6 +13,8 @@
 
         /// The exit code of everything that has none of its own.
         static let general: Int32 = 1
+        /// The exit code of a connection that is lost for good: MOSQ_ERR_CONN_LOST of mosquitto's commands.
+        static let connectionLost: Int32 = 7
         /// The exit code of a time that is over: MOSQ_ERR_TIMEOUT of mosquitto's commands.
         static let timeOut: Int32 = 27
 
@@ -23,14 +25,17 @@
 
         /// What the library says, and the exit code of mosquitto's commands for it.
         ///
-        /// - Parameter version: The version that the user asked for. Before 5.0 a refusal has other numbers.
+        /// - Parameter version: The version that the user asked for, if the error does not say of which it is. Before 5.0 a refusal has
+        ///   other numbers.
         init(_ error: MQTTError, version: ProtocolVersion? = nil) {
+            let version = error.version ?? version
             let exitCode: Int32
             switch error.code {
             case .connectionRefused:
                 let code = error.reasonCode ?? .unspecifiedError
                 exitCode = Int32(version.map { $0 < .v5_0 } == true ? code.connectReturnCode : code.rawValue)
             case .timedOut: exitCode = Self.timeOut
+            case .connectionClosed, .disconnectedByServer, .sessionTakenOver: exitCode = Self.connectionLost
             default: exitCode = Self.general
             }
             self.init(error.sentence, exitCode: exitCode)

@@ -19,8 +19,9 @@
                 Called through a link named mosquitto_pub, mosquitto_sub or mosquitto_rr, the command acts as that one. \
                 'curlew --generate-completion-script bash' (or zsh, fish) writes what completes its options in a shell.
 
-                Exit codes: 0 for success; the reason code of the server if it refuses the connection; 27 if the time of -W \
-                is over; 128 and the number of the signal if one ended a command that was not done; 1 for all else.
+                Exit codes: 0 for success; the reason code of the broker if it refuses the connection; 7 if the connection is \
+                lost for good; 27 if the time of -W is over, or the broker does not answer; 128 and the number of the signal if \
+                one ended a command that was not done; 1 for all else.
                 """,
             version: "curlew 0.1.0",
             subcommands: Self.clients + [BrokerCommand.self] + Self.accounts + [DemoCommand.self],

@@ -175,6 +175,7 @@ final class BrokerConnection: LinkHandler {
         }
         self.mustCount = true
         self.input.append(bytes)
+        if self.phase == .opening, self.turnAwayForeign() { return }
         // It may come though nothing is to be read: with the peer's close, all that was under way comes at once.
         if !self.pausedFor.contains(.turn) { self.process() }
         self.checkPartialPacket()

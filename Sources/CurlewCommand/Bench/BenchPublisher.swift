@@ -16,6 +16,8 @@
         /// How many to publish.
         var count = Int.max
         private(set) var measurement = Measurement()
+        /// Whether the server has left a message unanswered for as long as somebody waits.
+        private var isUnanswered = false
 
         /// One in so many is timed when all are sent as fast as possible: a look at the clock costs a tenth of a message.
         private static let sampling = 16
@@ -84,10 +86,13 @@
             while let next = pending.popFirst() { _ = await self.settle(next) }
         }
 
+        /// How long to wait for an acknowledgement when one has not come already: they would add up. `nil`: as usual.
+        private var timeout: Duration? { self.isUnanswered ? .zero : nil }
+
         /// Waits for an acknowledgement. Returns whether there is a point in going on.
         private mutating func settle(_ pending: Pending) async -> Bool {
             do throws(MQTTError) {
-                try await pending.delivery.wait()
+                try await pending.delivery.wait(timeout: self.timeout)
                 self.done(pending.sentAt)
                 return true
             } catch {
@@ -113,7 +118,8 @@
         /// One that the server does not take is lost, and others may follow; a client that has lost its connection takes none.
         private mutating func mayGoOn(after error: MQTTError) -> Bool {
             self.measurement.lose(error)
-            return error.code != .cancelled && self.client.state == .connected
+            if error.code == .timedOut { self.isUnanswered = true }
+            return !self.isUnanswered && error.code != .cancelled && self.client.state == .connected
         }
 
         // MARK: At a rate

@@ -10,8 +10,9 @@
             commandName: "pub",
             abstract: "Publish a message, or a message for each line of standard input.",
             discussion: """
-                Ends when the server has taken everything: at QoS 1 and 2, when it has acknowledged it. A connection that \
-                breaks meanwhile is made again, and what was not acknowledged sent again.
+                Ends when the broker has taken everything: at QoS 1 and 2, when it has acknowledged it. Reconnects automatically, and \
+                sends again what was not acknowledged. Without -W, gives up with exit code 7 if the connection stays lost for 30 \
+                seconds, and with 27 if the broker does not acknowledge a message within 30 seconds.
                 """)
 
         @OptionGroup var connection: ConnectionOptions
@@ -76,6 +77,8 @@
             // A file is read before anybody is bothered with a connection; standard input may take its time.
             let known = self.message.isStandardInput ? nil : try await self.message.read()
             settings.allowForSlowLink(known?.readableBytes ?? 0)
+            // Mosquitto's command ends with its connection, except with -l.
+            if settings.isMosquitto { settings.configuration.reconnect = .disabled }
             try await Conversation.run(settings) { [settings] conversation in
                 let payload: ByteBuffer
                 if let known { payload = known } else { payload = try await self.message.read() }
@@ -94,6 +97,9 @@
         /// 64 KiB in a second.
         fileprivate mutating func allowForSlowLink(_ bytes: Int) {
             self.configuration.connection.disconnectTimeout += .seconds(bytes >> 16)
+            if let timeout = self.configuration.connection.acknowledgementTimeout {
+                self.configuration.connection.acknowledgementTimeout = timeout + .seconds(bytes >> 16)
+            }
         }
     }
 #endif

@@ -59,9 +59,11 @@
         }
 
         func run() async throws {
-            let settings = try Settings(
+            var settings = try Settings(
                 self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable),
                 usualVersion: .v5_0)
+            // Mosquitto's command ends with its connection.
+            if settings.isMosquitto { settings.configuration.reconnect = .disabled }
             let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
             let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
             if let version = settings.version, version < .v5_0, responseTopic == nil {
@@ -75,7 +77,7 @@
             // Mosquitto's command waits for ever.
             if !settings.isMosquitto, settings.timeLimit == nil { question.timeout = Self.usualTimeout }
             let known = self.message.isStandardInput ? nil : try await self.message.read()
-            try await Conversation.run(settings) { [question] conversation in
+            try await Conversation.run(settings) { [question, settings] conversation in
                 let payload: ByteBuffer
                 if let known { payload = known } else { payload = try await self.message.read() }
                 let replies = try await question.ask(payload, in: conversation)

@@ -9,9 +9,9 @@
             commandName: "sub",
             abstract: "Write the messages of topics to standard output, each followed by an end of line.",
             discussion: """
-                Goes on until it is interrupted, or until -C, -E or -W ends it. A connection that breaks is made again. A \
-                message at QoS 1 or 2 is acknowledged when it has been written. With -c, messages for filters of earlier \
-                runs are written, too.
+                Goes on until it is interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the \
+                broker's return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has \
+                been written. With -c, messages for filters of earlier runs are written, too.
                 """)
 
         @OptionGroup var connection: ConnectionOptions

@@ -13,6 +13,9 @@
         /// Whether somebody wants the session to outlive the command.
         var keepsSession = false
         var timeLimit: Duration?
+        /// How long to wait for an answer, or for a lost connection to come back, in a command that is to end by itself. `nil`: as
+        /// long as -W says.
+        var patience: Duration?
         var isTracing = false
         /// Whether to behave as the command of mosquitto by whose name it was called.
         let isMosquitto: Bool
@@ -24,6 +27,8 @@
         private static let receiveMaximum = 65_535
         /// The largest packet that MQTT knows.
         private static let largestPacket = 268_435_460
+        /// In place of -W.
+        static let usualPatience = Duration.seconds(30)
 
         /// Puts options over the environment, and checks what comes of it. Nothing is sent.
         ///
@@ -76,10 +81,24 @@
             self.configuration.queues.subscription.bytes = Self.largestPacket
             self.configuration.queues.subscription.sparesAcknowledged = true
             self.timeLimit = options.timeLimit?.duration
+            self.applyPatience()
             self.inFlight = options.inFlight?.count
             self.isTracing = options.isTracing
             // What is wrong with the arguments has been said by now.
             if options.isQuiet { Diagnostics.beQuiet() }
+        }
+
+        /// A person or a script waits: connections are made again soon, and what is not answered comes to an end. Mosquitto's commands
+        /// wait for answers without end.
+        private mutating func applyPatience() {
+            let isEnabled = self.configuration.reconnect.isEnabled
+            self.configuration.reconnect = .interactive
+            self.configuration.reconnect.isEnabled = isEnabled
+            guard self.timeLimit == nil, !self.isMosquitto else { return }
+            self.patience = Self.usualPatience
+            if self.configuration.connection.acknowledgementTimeout == nil {
+                self.configuration.connection.acknowledgementTimeout = Self.usualPatience
+            }
         }
 
         private mutating func apply(_ options: ConnectionOptions) throws {

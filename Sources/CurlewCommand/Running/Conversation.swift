@@ -20,6 +20,8 @@
             case finished(Result<Void, any Error>)
             case interrupted(UnixSignal)
             case timeIsOver(Duration)
+            /// The connection was lost, for so long.
+            case lost(MQTTError, Duration)
             /// The client has given up.
             case stopped(MQTTError)
         }
@@ -40,7 +42,7 @@
             await conversation.watchSignals()
             let work = Task {
                 var result = Result<Void, any Error>.success(())
-                do { try await body(conversation) } catch { result = .failure(error) }
+                do { try await body(conversation) } catch { result = .failure(conversation.explained(error)) }
                 conversation.outcome.set(result)
                 var drain: Duration?
                 if case .failure = result { drain = .zero }
@@ -49,7 +51,7 @@
                 return result
             }
             conversation.watchTime()
-            conversation.watchEvents()
+            conversation.watchEvents(isEndless)
             let end = await conversation.end.wait() ?? .finished(.success(()))
             if case .finished = end {} else { work.cancel() }
             try await conversation.conclude(end, work, isEndless)
@@ -121,19 +123,35 @@
             }
         }
 
-        /// Tells the person what happens to the connection: a silent command looks like one that has nothing to say.
-        private func watchEvents() {
-            Task { [client] in
-                var loss: MQTTError?
+        /// Tells the person what happens to the connection: a silent command looks like one that has nothing to say. Ends a command
+        /// whose connection does not come back in time, or makes no sense.
+        private func watchEvents(_ isEndless: Bool) {
+            Task { [client, end, settings] in
+                var outage = Outage()
+                var patience: Task<Void, any Error>?
                 for await event in client.events {
                     switch event {
-                    case .disconnected(let error): loss = error
-                    case .reconnecting(attempt: 1, _):
-                        guard let loss else { break }
-                        Diagnostics.say("The connection was lost, and is being made again: \(loss.sentence)")
+                    case .disconnected(let error):
+                        guard outage.began(error) else {
+                            end.set(.stopped(error ?? MQTTError(.connectionClosed, "The connection was lost.")))
+                            break
+                        }
+                        guard !isEndless, let error, let limit = settings.patience else { break }
+                        patience = Task {
+                            try await Task.sleep(for: limit)
+                            end.set(.lost(error, limit))
+                        }
+                    case .reconnecting(_, _, let error):
+                        // Mosquitto's commands take no for an answer.
+                        if settings.isMosquitto, outage.isUnderWay, error.code == .connectionRefused {
+                            end.set(.stopped(error))
+                        } else if let news = outage.news(of: error) {
+                            Diagnostics.say(news)
+                        }
                     case .connected:
-                        if loss != nil { Diagnostics.say("The connection is there again.") }
-                        loss = nil
+                        patience?.cancel()
+                        if outage.ended() { Diagnostics.say("Reconnected.") }
+                    case .protocolDeviation(let text): Diagnostics.say(text)
                     case .messagesDropped(_, let count):
                         Diagnostics.say(
                             "\(count) messages were dropped, because they came faster than they could be written.")
@@ -153,6 +171,24 @@
 
         // MARK: The end
 
+        /// A time that is over because there is no connection tells less than that there is none.
+        private func explained(_ error: any Error) -> any Error {
+            guard self.client.state == .reconnecting, let patience = self.settings.patience else { return error }
+            switch error {
+            case let error as MQTTError where error.code == .timedOut:
+                let lost = MQTTError(.timedOut, Self.lost(for: patience), delivery: error.delivery)
+                return Failure(lost.sentence, exitCode: Failure.connectionLost)
+            case let failure as Failure where failure.exitCode == Failure.timeOut:
+                let message = failure.message.map { ". \($0)" } ?? "."
+                return Failure(Self.lost(for: patience) + message, exitCode: Failure.connectionLost)
+            default: return error
+            }
+        }
+
+        private static func lost(for limit: Duration) -> String {
+            "The connection was lost, and could not be made again within \(limit)"
+        }
+
         private func conclude(_ end: End, _ work: Task<Result<Void, any Error>, Never>, _ isEndless: Bool) async throws
         {
             switch end {
@@ -166,6 +202,11 @@
                 let rest = await self.rest(of: work, within: .seconds(1))
                 let message = "The time of \(limit) is over" + (rest?.message.map { ": \($0)" } ?? ".")
                 throw Failure(message, exitCode: Failure.timeOut)
+            case .lost(let error, let limit):
+                let rest = await self.rest(of: work, within: .seconds(1))
+                let message = "\(Self.lost(for: limit)): \(error.sentence)"
+                throw Failure(
+                    rest?.message.map { "\(message) \($0)" } ?? message, exitCode: Failure.connectionLost)
             case .stopped(let error):
                 let rest = await self.rest(of: work, within: .seconds(1))
                 if let message = rest?.message { Diagnostics.say(message) }

@@ -83,9 +83,9 @@
                     try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
                 } catch {
                     // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
-                    // server takes; the next has not.
+                    // broker takes; the next has not.
                     switch error.code {
-                    case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument: break
+                    case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut, .brokeConnections: break
                     default: throw error
                     }
                     Diagnostics.say(

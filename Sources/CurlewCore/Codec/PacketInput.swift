@@ -14,6 +14,9 @@ package struct PacketInput: Sendable {
     /// What these take in memory.
     package var capacity: Int { self.partial?.capacity ?? 0 }
 
+    /// What is there of the next packet, and behind it.
+    package var unread: ByteBuffer? { self.partial }
+
     /// From the next packet on, other rules hold.
     package mutating func use(_ decoder: PacketDecoder) { self.decoder = decoder }
 

@@ -44,11 +44,12 @@ extension ConnAck {
 }
 
 extension PacketReader {
-    /// Whether the rest of a CONNACK is return code 1 and nothing more: so a server that does not know 5.0 refuses it, in the
-    /// format of its own version (MQTT 3.1.1 section 3.2.2.3).
+    /// Whether the rest of a CONNACK is a return code that refuses and nothing more: so a server that does not know 5.0 refuses
+    /// it, in the format of its own version (MQTT 3.1.1 section 3.2.2.3). Whichever code it is, the version is the first thing to
+    /// change.
     fileprivate func isEarlierRefusal() throws(DecodingError) -> Bool {
         var ahead = self
-        return try ahead.byte() == 1 && ahead.isAtEnd
+        return try (1...5).contains(ahead.byte()) && ahead.isAtEnd
     }
 }
 

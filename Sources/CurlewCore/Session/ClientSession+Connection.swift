@@ -27,6 +27,7 @@ extension ClientSession {
             incomingAliases: IncomingTopicAliases(
                 maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
             sendQuota: window, resends: [])
+        if self.poison.connected(now: now) { self.ping(into: &out) }
         // A server of MQTT 3.1 does not say whether it has the session.
         let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
         // Another server may share the session with the last one, or have one from before: what the last one was told,
@@ -59,15 +60,19 @@ extension ClientSession {
     /// Sends PUBREL again at once and has the publishes sent again in their order, as the window allows [MQTT-4.4.0-1]
     /// [MQTT-4.6.0-1].
     private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
+        var resends: [PacketID] = self.inFlight.identifiers(in: .first).reversed()
         let releases = self.inFlight.identifiers(in: .second)
         for id in releases {
-            guard case .release(var released)? = self.inFlight[id] else { continue }
+            guard case .release(var released)? = self.inFlight[id], !released.isGivenUp else { continue }
             released.wasRepeated = !isOther
+            released.repetitions = 0
             self.inFlight.replace(id, with: .release(released))
+            guard !self.poison.isIsolating else { continue }
             self.connection?.sendQuota -= 1
             self.send(.pubrel, Acknowledgement(id), into: &out)
         }
-        self.connection?.resends = self.inFlight.identifiers(in: .first).reversed()
+        if self.poison.isIsolating { resends += releases.reversed() }
+        self.connection?.resends = resends
     }
 
     /// The server knows nothing any more: what it had not acknowledged goes back to the head of the outbox. A QoS 2
@@ -88,9 +93,22 @@ extension ClientSession {
         self.subscriptions.sessionLost(&self.completions)
     }
 
-    /// The connection is gone, by whatever cause.
-    package mutating func connectionLost() {
+    /// Why a connection is over.
+    package enum ConnectionEnd: Equatable, Sendable {
+        /// The server ended it without a reason of its own, or broke the protocol: what was unanswered may be the cause.
+        case byServer
+        /// We ended it, the network did, or the server for a reason that has nothing to do with a packet.
+        case other
+    }
+
+    /// The connection is gone. `now` counts where the server has ended it.
+    package mutating func connectionLost(_ end: ConnectionEnd = .other, now: Timestamp = .start) {
         guard self.connection != nil else { return }
+        if end == .byServer {
+            self.poison.connectionBroken(unanswered: self.unanswered, now: now)
+        } else {
+            self.poison.connectionLost()
+        }
         self.connection = nil
         self.incoming.connectionLost()
         var underWay: [UInt32] = []
@@ -106,6 +124,17 @@ extension ClientSession {
             }
         }
         self.subscriptions.connectionLost(underWay: underWay, &self.completions)
+    }
+
+    /// What was sent on this connection and not answered.
+    private var unanswered: [PoisonDetector.Item] {
+        let waiting = self.poison.isIsolating ? Set(self.connection?.resends ?? []) : []
+        var items: [PoisonDetector.Item] = []
+        for id in self.inFlight.identifiers(in: .second) + self.inFlight.identifiers(in: .first) {
+            guard let exchange = self.inFlight[id], exchange.isOnWire, !waiting.contains(id) else { continue }
+            items.append(exchange.item(id))
+        }
+        return items
     }
 
     /// What was left at the end.
@@ -131,6 +160,7 @@ extension ClientSession {
         self.subscriptions.end(&self.completions)
         self.found = nil
         self.connectionLost()
+        self.poison = PoisonDetector()
         self.incoming.end()
         for lane in [InFlightTable<Exchange>.Lane.second, .first] {
             for id in self.inFlight.identifiers(in: lane) {

@@ -20,7 +20,7 @@ extension ClientSession {
         let expiresAt = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
         // Also where it could be sent at once: a server that never acknowledges would have it kept.
         guard isAwaited || message.qos == .atMostOnce || self.hasRoom else { throw .queueFull }
-        if self.maySendAtOnce(message.qos, out) {
+        if self.maySendAtOnce(message.qos, request, out) {
             guard message.qos != .atMostOnce else {
                 try self.write(message, id: nil, dup: false, expiresAt: nil, now: now, into: &out)
                 return .written
@@ -41,14 +41,17 @@ extension ClientSession {
         guard self.connection != nil else { return }
         self.pumpSubscriptions(into: &out)
         while let id = self.connection?.resends.last, self.hasWindow(out) {
+            guard self.mayResend(id) else { break }
             self.connection?.resends.removeLast()
-            guard case .publish(var sent)? = self.inFlight[id], !sent.isOnWire else { continue }
+            if case .release? = self.inFlight[id] { self.release(id, into: &out) }
+            guard case .publish(var sent)? = self.inFlight[id], !sent.isOnWire, !sent.isGivenUp else { continue }
             do {
                 if let limits { try Self.check(sent.message, against: limits) }
                 try self.write(
                     sent.message, id: id, dup: true, expiresAt: sent.expiresAt, now: now, into: &out)
                 self.connection?.sendQuota -= 1
                 sent.isOnWire = true
+                self.noteSent(.publish(sent), id)
             } catch {
                 // The server came back with lower limits. It may have received the message all the same, and takes whatever
                 // has the same identifier for a repetition: the exchange waits for a connection on which it can go on.
@@ -74,6 +77,7 @@ extension ClientSession {
                     self.complete(entry.request, .published(.success, reason: nil))
                 } else {
                     guard self.hasWindow(out), self.connection?.resends.isEmpty == true,
+                        self.poison.maySend(.publish(entry.request)),
                         try self.send(
                             message, request: entry.request, expiresAt: entry.expiresAt, now: now, into: &out)
                     else { return }
@@ -87,10 +91,11 @@ extension ClientSession {
 
     /// Whether the message need not wait behind others. QoS 0 needs no place in the window and may overtake QoS 1 and
     /// 2, never QoS 0 (section 4.6).
-    private func maySendAtOnce(_ qos: QoS, _ out: ByteBuffer) -> Bool {
+    private func maySendAtOnce(_ qos: QoS, _ request: RequestID, _ out: ByteBuffer) -> Bool {
         guard let connection, out.readableBytes < self.settings.highWaterMark else { return false }
         if qos == .atMostOnce { return self.outbox.countAtMostOnce == 0 }
         return connection.sendQuota > 0 && self.outbox.isEmpty && connection.resends.isEmpty
+            && self.poison.maySend(.publish(request))
     }
 
     /// Whether another publish at QoS 1 or 2 may be sent.
@@ -114,6 +119,7 @@ extension ClientSession {
         }
         self.connection?.sendQuota -= 1
         self.bytesInFlight += message.byteCount
+        if self.poison.isIsolating { self.poison.sent(.publish(request)) }
         return true
     }
 
@@ -196,8 +202,16 @@ extension ClientSession {
                 packet.packetID, sent.request,
                 .published(packet.reasonCode, reason: packet.properties.reasonString))
             return .nothing
+        case .publish(let sent)?:
+            // RabbitMQ up to 3.12 answers QoS 2 so. The message is the server's: to send it again would double it.
+            return self.endEarly(packet, sent, .pubackAtQoS2)
+        case .release(let released)?:
+            if !released.isGivenUp { self.connection?.sendQuota += 1 }
+            self.finish(packet.packetID, released.request, .published(released.reasonCode, reason: nil))
+            return .deviation(.pubackAtQoS2)
         case nil: return .nothing  // legal noise: an acknowledgement that crossed the loss of a connection
-        default: return .violation(.protocolError, "PUBACK answers a packet that was not a PUBLISH at QoS 1")
+        case .subscribe?, .unsubscribe?:
+            return .violation(.protocolError, "PUBACK answers a packet that was not a PUBLISH")
         }
     }
 
@@ -219,24 +233,38 @@ extension ClientSession {
                 packet.packetID, with: .release(Released(request: sent.request, reasonCode: packet.reasonCode)))
             self.inFlight.moveToSecondLane(packet.packetID)
             self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
+            self.noteReleased(sent, packet.packetID)
             return .nothing
-        case .release?:
+        case .publish(let sent)?:
+            // So that the server can end what it takes for an exchange at QoS 2.
+            if sent.isOnWire, !packet.reasonCode.isFailure {
+                self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
+            }
+            return self.endEarly(packet, sent, .pubrecAtQoS1)
+        case .release(var released)?:
+            // Two peers could go on so for ever.
+            guard released.repetitions < Self.maximumRepetitions else {
+                return .violation(.protocolError, "PUBREC came again after each PUBREL")
+            }
+            released.repetitions += 1
+            self.inFlight.replace(packet.packetID, with: .release(released))
             self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
-            return .nothing
+            return .deviation(.repeatedPubrec)
         case nil:
             // An acknowledgement that crossed the loss of a connection, or of something that was never sent.
             guard !packet.reasonCode.isFailure else { return .nothing }
             self.send(
                 .pubrel, Acknowledgement(packet.packetID, reasonCode: .packetIdentifierNotFound), into: &out)
             return .nothing
-        default: return .violation(.protocolError, "PUBREC answers a packet that was not a PUBLISH at QoS 2")
+        case .subscribe?, .unsubscribe?:
+            return .violation(.protocolError, "PUBREC answers a packet that was not a PUBLISH")
         }
     }
 
     mutating func receivedPubcomp(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
         case .release(let released)?:
-            self.connection?.sendQuota += 1
+            if !released.isGivenUp { self.connection?.sendQuota += 1 }
             // 0x92 answers the second PUBREL of an exchange that the server finished at the first: the message was
             // delivered. In answer to the only PUBREL it says that the server has lost the message.
             let isLost = packet.reasonCode.isFailure && !released.wasRepeated
@@ -244,9 +272,28 @@ extension ClientSession {
                 packet.packetID, released.request,
                 isLost ? .abandoned(.sessionLost) : .published(released.reasonCode, reason: nil))
             return .nothing
+        case .publish(let sent)?: return self.endEarly(packet, sent, .pubcompBeforePubrec)
         case nil: return .nothing
-        default: return .violation(.protocolError, "PUBCOMP came before PUBREC")
+        case .subscribe?, .unsubscribe?:
+            return .violation(.protocolError, "PUBCOMP answers a packet that was not a PUBLISH")
         }
+    }
+
+    /// How often PUBREL answers a repeated PUBREC on one connection.
+    private static var maximumRepetitions: Int { 8 }
+
+    /// The server has answered a PUBLISH with a packet that belongs elsewhere, which tells enough: it has the message, or does not
+    /// want it. To insist on the right one would mean to send the message again and again.
+    private mutating func endEarly(
+        _ packet: Acknowledgement, _ sent: Sent, _ deviation: Deviation
+    ) -> Received {
+        // What was not sent on this connection has no answer on it.
+        guard sent.isOnWire else { return .nothing }
+        self.returnQuota(sent)
+        self.bytesInFlight -= sent.message.byteCount
+        self.finish(
+            packet.packetID, sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+        return .deviation(deviation)
     }
 
     private mutating func returnQuota(_ sent: Sent) {

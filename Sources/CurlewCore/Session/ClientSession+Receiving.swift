@@ -16,8 +16,32 @@ extension ClientSession {
         case authenticate(Auth)
         /// The server ends the connection.
         case disconnected(Disconnect)
+        /// The server broke the protocol in a way that leaves no doubt what it means: go on.
+        case deviation(Deviation)
         /// The server broke the protocol: close with this reason code.
         case violation(ReasonCode, String)
+    }
+
+    /// How a server broke the protocol without harm.
+    package enum Deviation: Hashable, Sendable, CaseIterable {
+        /// PUBACK for a message at QoS 2, which ends its exchange.
+        case pubackAtQoS2
+        /// PUBREC for a message at QoS 1, which ends its exchange.
+        case pubrecAtQoS1
+        /// PUBREC for a message whose PUBREL was sent on this connection.
+        case repeatedPubrec
+        /// PUBCOMP for a message that was not released, which ends its exchange.
+        case pubcompBeforePubrec
+
+        /// What the server did, in the middle of a sentence.
+        package var summary: String {
+            switch self {
+            case .pubackAtQoS2: "it answered a message at QoS 2 with PUBACK"
+            case .pubrecAtQoS1: "it answered a message at QoS 1 with PUBREC"
+            case .repeatedPubrec: "it sent PUBREC again after PUBREL"
+            case .pubcompBeforePubrec: "it sent PUBCOMP before PUBREL"
+            }
+        }
     }
 
     /// A packet of the server, after its CONNACK. What comes when the connection is gone already has no meaning.
@@ -33,7 +57,9 @@ extension ClientSession {
         case .pubrel(let packet): return self.receivedPubrel(packet, into: &out)
         case .suback(let packet): return self.pumped(self.receivedSuback(packet), now, &out)
         case .unsuback(let packet): return self.pumped(self.receivedUnsuback(packet), now, &out)
-        case .pingresp: return .pong
+        case .pingresp:
+            if let verdict = self.poison.ponged() { self.giveUp(verdict, now: now, into: &out) }
+            return .pong
         case .auth(let packet): return .authenticate(packet)
         case .disconnect(let packet): return .disconnected(packet)
         case .connack: return .violation(.protocolError, "the server sent a second CONNACK")  // [MQTT-3.2.0-2]

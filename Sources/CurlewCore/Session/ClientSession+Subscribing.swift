@@ -61,7 +61,7 @@ extension ClientSession {
     mutating func pumpSubscriptions(into out: inout ByteBuffer) {
         guard let limits, let version else { return }
         let settings = self.settings
-        while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange() {
+        while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange(heldBackBy: self.poison) {
             switch exchange {
             case .subscribe(let identifier, let bearing, let filter, let options):
                 do throws(Rejection) {
@@ -105,6 +105,7 @@ extension ClientSession {
             _ = self.inFlight.remove(id)
             throw error
         }
+        self.noteSent(exchange, id)
     }
 
     private static func encode(
@@ -141,6 +142,7 @@ extension ClientSession {
                 return .violation(.protocolError, "SUBACK has not one reason code for each topic filter")
             }
             _ = self.inFlight.remove(packet.packetID)
+            self.poison.answered(.subscribe(identifier))
             self.subscriptions.subscribed(
                 identifier, .subscribed(code, reason: packet.properties.reasonString), &self.completions,
                 &self.lostSubscribers)
@@ -158,6 +160,7 @@ extension ClientSession {
                 return .violation(.protocolError, "UNSUBACK has not one reason code for each topic filter")
             }
             _ = self.inFlight.remove(packet.packetID)
+            self.poison.answered(.unsubscribe(identifier))
             self.subscriptions.unsubscribed(identifier, packet.reasonCodes.first ?? .success, &self.completions)
             return .nothing
         case nil: return .nothing

@@ -29,8 +29,11 @@ package struct ClientSession: Sendable {
     /// What the server had of the session when the last connection began; `nil` before that, and after the end: what the next
     /// one finds may be of an earlier run.
     var found: IncomingQoS.Session?
+    /// Which of what is sent again and again makes the server end the connection.
+    var poison = PoisonDetector()
     var completions: [Completion] = []
     var lostSubscribers: [LostSubscription] = []
+    var givenUpPackets: [Rejection] = []
     /// The server of the last connection: it alone surely means this session when it says that it has one.
     var server: String?
     let settings: Settings
@@ -95,6 +98,8 @@ package struct ClientSession: Sendable {
         let expiresAt: Timestamp?
         /// Whether it was sent on this connection.
         var isOnWire: Bool
+        /// Whether it is never sent again. The server may have received it: its identifier stays in use.
+        var isGivenUp = false
     }
 
     /// A QoS 2 publish between PUBREC and PUBCOMP.
@@ -105,6 +110,10 @@ package struct ClientSession: Sendable {
         let reasonCode: ReasonCode
         /// Whether PUBREL was sent on more than one connection to the same server, so that the server may have finished the exchange before.
         var wasRepeated = false
+        /// How often PUBREC has come again on this connection.
+        var repetitions = 0
+        /// Whether PUBREL is never sent again.
+        var isGivenUp = false
     }
 
     /// What is true of the present connection alone.
@@ -162,11 +171,19 @@ package struct ClientSession: Sendable {
         return self.lostSubscribers
     }
 
+    /// What was given up since the last call because it broke connections.
+    package mutating func takeGivenUpPackets() -> [Rejection] {
+        guard !self.givenUpPackets.isEmpty else { return [] }
+        defer { self.givenUpPackets.removeAll() }
+        return self.givenUpPackets
+    }
+
     /// Whether there is something to take.
     package var hasCompletions: Bool { !self.completions.isEmpty }
 
     /// An exchange is over: its identifier is free, and whoever waits for it learns how it ended.
     mutating func finish(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
+        if self.poison.isActive { self.poison.answered(request.map { .publish($0) } ?? .exchange(id)) }
         _ = self.inFlight.remove(id)
         if let request { self.complete(request, outcome) } else { self.unawaited -= 1 }
     }

@@ -69,6 +69,17 @@ package enum Rejection: Error, Equatable, Sendable {
     case encoding(EncodingError)
     /// The server forgot the exchange after PUBREC, before PUBCOMP.
     case sessionLost
+    /// It was unanswered when so many connections in a row ended, and a connection without it did not end.
+    case brokeConnections(Int, Subject)
     /// The session has ended.
     case ended
+
+    /// What broke connections.
+    package enum Subject: Hashable, Sendable {
+        case message(TopicName)
+        /// A message at QoS 2 that the server had received, and whose PUBREL ends the connection.
+        case release
+        case subscription(TopicFilter)
+        case unsubscription(TopicFilter)
+    }
 }

@@ -79,19 +79,31 @@ struct Outbox {
 
     /// Takes a message out that was never sent. Returns whether there was one.
     mutating func cancel(_ request: RequestID) -> Bool {
+        guard let index = self.index(of: request), !self.entries[index].wasSent else { return false }
+        return self.remove(at: index) != nil
+    }
+
+    /// Takes a message out, also one that was sent.
+    mutating func remove(_ request: RequestID) -> OutgoingMessage? {
+        self.index(of: request).flatMap { self.remove(at: $0) }
+    }
+
+    private func index(of request: RequestID) -> Int? {
         var low = 0
         var high = self.entries.count
         while low < high {
             let middle = (low + high) / 2
             if self.entries[middle].request < request { low = middle + 1 } else { high = middle }
         }
-        guard low < self.entries.count, self.entries[low].request == request, !self.entries[low].wasSent,
-            self.entries[low].message != nil
-        else { return false }
-        self.account(self.entries[low], -1)
-        self.entries[low].message = nil
+        return low < self.entries.count && self.entries[low].request == request ? low : nil
+    }
+
+    private mutating func remove(at index: Int) -> OutgoingMessage? {
+        guard let message = self.entries[index].message else { return nil }
+        self.account(self.entries[index], -1)
+        self.entries[index].message = nil
         self.dropCancelledEnds()
-        return true
+        return message
     }
 
     /// Keeps cancelled entries from piling up where nothing is being sent: those at either end go at once, and all go

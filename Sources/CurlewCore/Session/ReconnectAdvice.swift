@@ -65,4 +65,15 @@ extension ReasonCode {
             .retry
         }
     }
+
+    /// Whether a server that ends a connection by DISCONNECT with this code may object to a packet, rather than to the client or to
+    /// the time.
+    package var mayBlamePacket: Bool {
+        switch self {
+        case .keepAliveTimeout, .sessionTakenOver, .serverBusy, .serverShuttingDown, .useAnotherServer, .serverMoved,
+            .administrativeAction, .connectionRateExceeded, .maximumConnectTime, .banned, .messageRateTooHigh:
+            false
+        default: true
+        }
+    }
 }

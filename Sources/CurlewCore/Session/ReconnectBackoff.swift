@@ -6,11 +6,14 @@ package struct ReconnectSettings: Hashable, Sendable {
     package var maximumDelay: Duration = .seconds(120)
     /// No delay is shorter. Default: 250 ms.
     package var minimumDelay: Duration = .milliseconds(250)
+    /// Which part of the delay is random: 1 from the minimum on, 0 none. Default: 1.
+    package var jitter = 1.0
     /// A connection that lasted so long was good: the next delay is a first one. Default: 30 s.
     package var stableAfter: Duration = .seconds(30)
-    /// How many tries in a row may fail, or end before they were stable; 1 is never to try again. Default: `nil`, no
-    /// limit.
+    /// How many tries in a row to connect again may fail, or end before they were stable. Default: `nil`, no limit.
     package var maximumTries: Int?
+    /// Whether to go on where a server that has accepted the client refuses its credentials. Default: `true`.
+    package var retriesRefusedCredentials = true
     /// How many redirections are followed in a row, without a delay or a stable connection in between. Default: 4.
     package var maximumRedirections = 4
 
@@ -26,7 +29,7 @@ package struct ReconnectBackoff: Sendable {
 
     package init(settings: ReconnectSettings) { self.settings = settings }
 
-    /// The next delay lies evenly between the minimum and base × 2ⁿ or the maximum.
+    /// The next delay lies evenly between the minimum and base × 2ⁿ or the maximum; with less jitter, in the upper part of that.
     ///
     /// - Parameter random: any number, all equally likely.
     package mutating func next(random: UInt64) -> Duration {
@@ -36,8 +39,11 @@ package struct ReconnectBackoff: Sendable {
         let (base, doublings) = (Self.nanoseconds(self.settings.baseDelay), min(self.delays, 62))
         let bound = max(floor, base > cap >> doublings ? cap : min(cap, base << doublings))
         self.delays += self.delays < .max ? 1 : 0
-        let (part, _) = UInt64(bound - floor + 1).multipliedFullWidth(by: random)
-        return .nanoseconds(floor + Int64(part))
+        // Below 1, in steps of a millionth: the whole range must come out exactly.
+        let share = self.settings.jitter >= 1 ? 1_000_000 : Int64(max(0, self.settings.jitter) * 1_000_000)
+        let range = share == 1_000_000 ? bound - floor : (bound - floor) / 1_000_000 * share
+        let (part, _) = UInt64(range + 1).multipliedFullWidth(by: random)
+        return .nanoseconds(bound - range + Int64(part))
     }
 
     package mutating func reset() { self.delays = 0 }

@@ -33,10 +33,14 @@ package struct ReconnectPolicy: Sendable {
     package private(set) var version: ProtocolVersion
     /// Whether that version is older only because a server said nothing to the newer one.
     private var isGuess = false
+    /// Whether that server did not even close the connection.
+    private var followsSilence = false
     /// Tries in a row that failed or did not last.
     private var failures = 0
     private var redirections = 0
     private var wasAccepted = false
+    /// Whether a connection that was accepted has ended since the start.
+    private var wasLost = false
     /// A server has spoken 5.0: one that closes a connection without a word does so for another reason.
     private var wasAcceptedIn5 = false
     private var acceptedAt: Timestamp?
@@ -63,6 +67,7 @@ package struct ReconnectPolicy: Sendable {
         self.wasAccepted = true
         if self.version == .v5_0 { self.wasAcceptedIn5 = true }
         self.isGuess = false
+        self.followsSilence = false
         self.acceptedAt = now
     }
 
@@ -78,11 +83,34 @@ package struct ReconnectPolicy: Sendable {
     ///
     /// - Parameter mayBeOlder: whether what the user wants can be said in the older version.
     package mutating func closedBeforeConnAck(mayBeOlder: Bool = true, random: UInt64) -> AfterFailure {
-        if mayBeOlder, !self.wasAcceptedIn5, self.useOlderVersion() {
-            self.isGuess = true
-            return .connect(after: .zero)
-        }
-        return self.failed(random: random)
+        self.guessOlderVersion(mayBeOlder) ?? self.failed(random: random)
+    }
+
+    /// The server sent nothing in answer to CONNECT, and the connection is closed for that.
+    ///
+    /// Some servers are silent to a CONNECT of a version they do not know. As for one that closes the connection, 3.1.1 has one try.
+    ///
+    /// - Parameter mayBeOlder: whether what the user wants can be said in the older version.
+    package mutating func unanswered(mayBeOlder: Bool = true, random: UInt64) -> AfterFailure {
+        guard let next = self.guessOlderVersion(mayBeOlder) else { return self.failed(random: random) }
+        self.followsSilence = true
+        return next
+    }
+
+    /// How long the server may take to answer CONNECT now, of the time that the user allows: a try that may be followed by another
+    /// in the older version, and that other one, have half of it each.
+    package func patience(of whole: Duration, mayBeOlder: Bool = true) -> Duration {
+        mayBeOlder && self.mayGuessOlderVersion || self.followsSilence ? whole / 2 : whole
+    }
+
+    private var mayGuessOlderVersion: Bool {
+        self.versions == .automatic && self.version == .v5_0 && !self.wasAcceptedIn5
+    }
+
+    private mutating func guessOlderVersion(_ mayBeOlder: Bool) -> AfterFailure? {
+        guard mayBeOlder, self.mayGuessOlderVersion, self.useOlderVersion() else { return nil }
+        self.isGuess = true
+        return .connect(after: .zero)
     }
 
     /// CONNACK came with a failure.
@@ -104,6 +132,9 @@ package struct ReconnectPolicy: Sendable {
     ) -> AfterFailure {
         let wasStable = self.acceptedAt.map { now - $0 >= self.settings.stableAfter } ?? false
         self.acceptedAt = nil
+        // The try that made the first connection was none to reconnect.
+        let isFirst = !self.wasLost && self.failures == 0
+        self.wasLost = true
         if wasStable {
             self.failures = 0
             self.redirections = 0
@@ -111,7 +142,7 @@ package struct ReconnectPolicy: Sendable {
             self.servers.startRound()
         }
         return self.follow(
-            reason?.adviceAfterDisconnect ?? .retry, reason ?? .success, serverReference, random, wasStable)
+            reason?.adviceAfterDisconnect ?? .retry, reason ?? .success, serverReference, random, wasStable || isFirst)
     }
 
     /// The user called for a connection, after a stop or in the middle of a delay: begin anew with the current server.
@@ -126,7 +157,7 @@ package struct ReconnectPolicy: Sendable {
 
     private mutating func follow(
         _ advice: ReconnectAdvice, _ reason: ReasonCode, _ reference: String?, _ random: UInt64,
-        _ wasStable: Bool = false
+        _ isNoFailure: Bool = false
     ) -> AfterFailure {
         switch advice {
         case .stop:
@@ -136,7 +167,7 @@ package struct ReconnectPolicy: Sendable {
             return self.failed(random: random)
         case .olderVersion:
             return self.useOlderVersion() ? .connect(after: .zero) : .stop(.reason(reason))
-        case .retryIfAcceptedBefore where !self.wasAccepted:
+        case .retryIfAcceptedBefore where !self.wasAccepted || !self.settings.retriesRefusedCredentials:
             return .stop(.reason(reason))
         case .redirectForNow, .redirectForGood:
             let addresses = reference.map(ServerAddress.list(fromReference:)) ?? []
@@ -150,11 +181,11 @@ package struct ReconnectPolicy: Sendable {
                 self.useFirstVersion()
                 return .connect(after: .zero)
             }
-            return (wasStable ? nil : self.countFailure()) ?? self.nextServer(random: random)
+            return (isNoFailure ? nil : self.countFailure()) ?? self.nextServer(random: random)
         case .nextServer:
-            return (wasStable ? nil : self.countFailure()) ?? self.nextServer(random: random)
+            return (isNoFailure ? nil : self.countFailure()) ?? self.nextServer(random: random)
         case .retry, .retryIfAcceptedBefore:
-            return (wasStable ? nil : self.countFailure()) ?? self.delay(random: random)
+            return (isNoFailure ? nil : self.countFailure()) ?? self.delay(random: random)
         }
     }
 
@@ -184,6 +215,7 @@ package struct ReconnectPolicy: Sendable {
     private mutating func useFirstVersion() {
         self.version = self.versions.first
         self.isGuess = false
+        self.followsSilence = false
     }
 
     private mutating func useOlderVersion() -> Bool {

@@ -51,6 +51,8 @@ struct SubscriptionTable {
     private struct Departure {
         var left: Int
         var reasonCode = ReasonCode.success
+        /// Why one of them was given up.
+        var rejection: Rejection?
     }
 
     // MARK: Longer than connection and session: what is wanted
@@ -248,13 +250,18 @@ struct SubscriptionTable {
     }
 
     /// One of the filters that an unsubscribe request waits for is done with.
-    private mutating func confirm(_ request: RequestID, _ code: ReasonCode, _ completions: inout [Completion]) {
+    private mutating func confirm(
+        _ request: RequestID, _ code: ReasonCode, _ completions: inout [Completion], _ rejection: Rejection? = nil
+    ) {
         guard var departure = self.departures[request] else { return }
         departure.left -= 1
         if !departure.reasonCode.isFailure { departure.reasonCode = code }
+        departure.rejection = departure.rejection ?? rejection
         self.departures[request] = departure.left > 0 ? departure : nil
         if departure.left == 0 {
-            completions.append(Completion(request: request, outcome: .unsubscribed(departure.reasonCode)))
+            let outcome: Completion.Outcome =
+                departure.rejection.map { .abandoned($0) } ?? .unsubscribed(departure.reasonCode)
+            completions.append(Completion(request: request, outcome: outcome))
         }
     }
 
@@ -314,9 +321,20 @@ struct SubscriptionTable {
 
     /// What to say to the server next about one entry, or `nil` when all is said. The caller reports the answer with
     /// ``subscribed(_:_:_:_:)`` or ``unsubscribed(_:_:_:)``.
-    mutating func nextExchange() -> Exchange? {
+    ///
+    /// - Parameter poison: Says what is to wait.
+    mutating func nextExchange(heldBackBy poison: PoisonDetector = PoisonDetector()) -> Exchange? {
+        guard !poison.isFull else { return nil }
+        var held: [UInt32] = []
+        defer { for identifier in held.reversed() { self.dirty.prepend(identifier) } }
         while let identifier = self.dirty.popFirst() {
             guard var entry = self.entries[identifier], entry.isDirty, entry.standing.underWay == nil else {
+                continue
+            }
+            if poison.isIsolating,
+                !poison.maySend(entry.subscribers.isEmpty ? .unsubscribe(identifier) : .subscribe(identifier))
+            {
+                held.append(identifier)
                 continue
             }
             entry.isDirty = false
@@ -395,6 +413,33 @@ struct SubscriptionTable {
         for request in waiters { self.confirm(request, code, &completions) }
         entry.standing.unsubscribed()
         self.settle(identifier, entry, &completions)
+    }
+
+    /// The SUBSCRIBE that is to be sent next about a filter is not sent any more. As ``subscribed(_:_:_:_:)`` for a refusal.
+    mutating func giveUpSubscribing(
+        _ identifier: UInt32, _ rejection: Rejection, _ completions: inout [Completion],
+        _ lost: inout [LostSubscription]
+    ) {
+        guard var entry = self.entries[identifier], entry.standing.underWay == nil else { return }
+        entry.isDirty = false
+        entry.standing.subscribing(entry.options, entry.waiters)
+        entry.waiters = []
+        self.entries[identifier] = entry
+        self.subscribed(identifier, .abandoned(rejection), &completions, &lost)
+    }
+
+    /// The UNSUBSCRIBE that is to be sent next about a filter is not sent any more.
+    mutating func giveUpUnsubscribing(
+        _ identifier: UInt32, _ rejection: Rejection, _ completions: inout [Completion]
+    ) {
+        guard var entry = self.entries[identifier], entry.standing.underWay == nil else { return }
+        entry.isDirty = false
+        for request in exchange(&entry.leaving, with: []) {
+            self.confirm(request, .success, &completions, rejection)
+        }
+        entry.standing.unsubscribing([])
+        self.entries[identifier] = entry
+        self.unsubscribed(identifier, .success, &completions)
     }
 
     /// After an answer: forgets an entry that nobody wants, goes on with one about which more is to be said.

@@ -44,6 +44,25 @@
             try await body(folder)
         }
 
+        @Test("A client of another protocol is told so where it can be, and the log says what it speaks")
+        func otherProtocols() async throws {
+            let broker = try await self.start("-p", "0")
+            for (request, protocolName) in [
+                ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP"),
+                ("GET /mqtt HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\r\n", "WebSocket"),
+                ("POST /api HTTP/1.1\r\nHost: a\r\n\r\n", "HTTP"),
+            ] {
+                let answer = try await RawClient.answer(to: Array(request.utf8), port: Int(broker.port) ?? 0)
+                #expect(answer.hasPrefix("HTTP/1.1 400 ") && answer.contains("speaks MQTT"))
+                #expect(await broker.process.hasSaid("the client speaks \(protocolName), and this port MQTT"))
+            }
+            let client = try await self.run("pub", "mqtts://127.0.0.1:\(broker.port)/a", "-m", "x")
+            #expect(client.exitCode == 1)
+            #expect(client.errors.contains("did not answer in TLS"), "\(client.errors)")
+            #expect(await broker.process.hasSaid("the client speaks TLS, and this port MQTT"))
+            _ = try await self.stop(broker)
+        }
+
         @Test(
             "It says where it listens, serves clients, and ends with code 0",
             arguments: [SIGTERM, SIGINT])

@@ -83,6 +83,81 @@ struct ReconnectPolicyTests {
         #expect(policy.failed(random: .max) == .stop(.triesExhausted))
     }
 
+    @Test("So many tries follow the loss of the first connection, however short it was")
+    func limitAfterFirst() {
+        var policy = policy(tries: 3)
+        policy.accepted(at: at(0))
+        #expect(policy.lost(at: at(1), random: .max) == .connect(after: .seconds(1)))
+        #expect(policy.failed(random: .max) == .connect(after: .seconds(2)))
+        // One that is accepted and lost at once is a try, too.
+        policy.accepted(at: at(5))
+        #expect(policy.lost(at: at(6), random: .max) == .connect(after: .seconds(4)))
+        #expect(policy.failed(random: .max) == .stop(.triesExhausted))
+    }
+
+    @Test("Jitter can be less, or none", arguments: [0, 0.25, 1])
+    func lessJitter(jitter: Double) {
+        var settings = ReconnectSettings()
+        settings.jitter = jitter
+        for (random, expected) in [(UInt64.max, 1000.0), (0, 1000 - 750 * jitter)] {
+            var backoff = ReconnectBackoff(settings: settings)
+            #expect(backoff.next(random: random) / .milliseconds(1) == expected)
+        }
+    }
+
+    @Test("A server that refuses the credentials of a client it had accepted is not asked again, if the user wants it")
+    func refusedCredentials() {
+        var settings = ReconnectSettings()
+        settings.retriesRefusedCredentials = false
+        for reason in [ReasonCode.notAuthorized, .badUserNameOrPassword] {
+            var policy = ReconnectPolicy(settings: settings)
+            policy.accepted(at: at(0))
+            _ = policy.lost(at: at(60), random: 0)
+            #expect(policy.refused(reason, random: 0) == .stop(.reason(reason)))
+            #expect(policy.refused(.serverUnavailable, random: .max) == .connect(after: .seconds(2)))
+        }
+    }
+
+    // MARK: Silence
+
+    @Test("A server that is silent to 5.0 is asked in 3.1.1, once, and both have the time of one")
+    func silence() {
+        var policy = policy()
+        #expect(policy.patience(of: .seconds(10)) == .seconds(5))
+        #expect(policy.unanswered(random: .max) == .connect(after: .zero))
+        #expect(policy.version == .v3_1_1)
+        #expect(policy.patience(of: .seconds(10)) == .seconds(5))
+        #expect(policy.unanswered(random: .max) == .connect(after: .seconds(1)))
+        #expect(policy.version == .v5_0)
+    }
+
+    @Test("A server that answers the older version keeps it, and its time is whole again")
+    func answersOlder() {
+        var policy = policy()
+        _ = policy.unanswered(random: .max)
+        policy.accepted(at: at(0))
+        _ = policy.lost(at: at(60), random: .max)
+        #expect(policy.version == .v3_1_1)
+        #expect(policy.patience(of: .seconds(10)) == .seconds(10))
+    }
+
+    @Test("Silence means nothing where 5.0 is asked for, was accepted before, or is needed")
+    func silenceElsewhere() {
+        var fixed = policy(version: .fixed(.v5_0))
+        #expect(fixed.patience(of: .seconds(10)) == .seconds(10))
+        #expect(fixed.unanswered(random: .max) == .connect(after: .seconds(1)))
+        #expect(fixed.version == .v5_0)
+        var accepted = policy()
+        accepted.accepted(at: at(0))
+        _ = accepted.lost(at: at(60), random: 0)
+        #expect(accepted.patience(of: .seconds(10)) == .seconds(10))
+        #expect(accepted.unanswered(random: .max) != .connect(after: .zero))
+        #expect(accepted.version == .v5_0)
+        var needed = policy()
+        #expect(needed.patience(of: .seconds(10), mayBeOlder: false) == .seconds(10))
+        #expect(needed.unanswered(mayBeOlder: false, random: .max) == .connect(after: .seconds(1)))
+    }
+
     // MARK: Servers
 
     @Test("Each server is tried at once; the delay comes after the round")

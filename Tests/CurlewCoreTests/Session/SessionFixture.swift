@@ -47,6 +47,20 @@ struct SessionFixture {
         self.out.clear()
     }
 
+    /// The server ends the connection.
+    mutating func breakConnection(after time: Duration = .milliseconds(1)) {
+        self.now = self.now + time
+        self.session.connectionLost(.byServer, now: self.now)
+        self.out.clear()
+    }
+
+    /// The time of a trial passes.
+    mutating func endTrial() {
+        guard let end = self.session.poisonDeadline else { return }
+        self.now = end
+        self.session.poisonDeadlineReached(now: end, into: &self.out)
+    }
+
     mutating func reconnect(present: Bool = true, _ properties: Property...) {
         self.lose()
         self.connect(present: present, properties, version: self.version)

@@ -49,7 +49,8 @@ struct SessionPropertyTests {
 
         mutating func lose() {
             self.settle()
-            self.fixture.lose()
+            // The server ends some, in which case what was unanswered may be the cause.
+            if self.chance(2) { self.fixture.breakConnection() } else { self.fixture.lose() }
             self.observer.connectionLost()
             self.isConnected = false
         }
@@ -132,7 +133,11 @@ struct SessionPropertyTests {
             case 90..<95:
                 guard let token = self.tokens.randomElement(using: &self.random) else { return }
                 self.fixture.pass(token, self.random.pick([.success, .success, .quotaExceeded]))
-            case 95..<98: self.fixture.now = self.fixture.now + .seconds(Int.random(in: 0...10, using: &self.random))
+            case 95..<97: self.fixture.now = self.fixture.now + .seconds(Int.random(in: 0...10, using: &self.random))
+            case 97:
+                self.fixture.endTrial()
+                self.settle()
+                self.receive(.pingresp)
             default: if self.isConnected { self.fixture.pump() }
             }
             self.settle()

@@ -24,6 +24,8 @@ struct SessionWireObserver {
     private var exchanges: [PacketID: Exchange] = [:]
     /// Sent on this connection and not fully acknowledged.
     private var unacknowledged: Set<PacketID> = []
+    /// Messages at QoS 1 that the server answered with PUBREC: the session releases them.
+    private var releasedEarly: Set<PacketID> = []
     private var receiveMaximum = 0
     /// Of the last message at QoS 1 or 2 on this connection.
     private var lastNumber: UInt64 = 0
@@ -39,6 +41,7 @@ struct SessionWireObserver {
 
     mutating func connectionLost() {
         self.unacknowledged = []
+        self.releasedEarly = []
         for (id, exchange) in self.exchanges {
             switch exchange {
             case .publish(let number, let qos, _): self.exchanges[id] = .publish(number: number, qos, isOnWire: false)
@@ -61,6 +64,7 @@ struct SessionWireObserver {
         case .unsubscribe(let packet): self.begin(packet.packetID)
         case .pubrel(let packet):
             if case .release? = self.exchanges[packet.packetID] { return }
+            if self.releasedEarly.remove(packet.packetID) != nil { return }
             require(packet.reasonCode == .packetIdentifierNotFound, "PUBREL \(packet.packetID) without PUBREC")
         default: break
         }
@@ -99,11 +103,26 @@ struct SessionWireObserver {
 
     mutating func received(_ packet: Packet) {
         switch packet {
-        case .puback(let packet), .pubcomp(let packet): self.end(packet.packetID)
-        case .pubrec(let packet) where packet.reasonCode.isFailure:
-            if case .publish? = self.exchanges[packet.packetID] { self.end(packet.packetID) }
+        case .puback(let packet):
+            // What is of another QoS, or too early, counts only for what was sent on this connection.
+            if case .publish(_, .exactlyOnce, isOnWire: false)? = self.exchanges[packet.packetID] { return }
+            self.end(packet.packetID)
+        case .pubcomp(let packet):
+            if case .publish(_, _, isOnWire: false)? = self.exchanges[packet.packetID] { return }
+            self.end(packet.packetID)
         case .pubrec(let packet):
-            if case .publish? = self.exchanges[packet.packetID] { self.exchanges[packet.packetID] = .release }
+            switch self.exchanges[packet.packetID] {
+            case .publish(_, .atLeastOnce, isOnWire: true)?:
+                self.end(packet.packetID)
+                if !packet.reasonCode.isFailure { self.releasedEarly.insert(packet.packetID) }
+            case .publish(_, .exactlyOnce, _)?:
+                if packet.reasonCode.isFailure {
+                    self.end(packet.packetID)
+                } else {
+                    self.exchanges[packet.packetID] = .release
+                }
+            default: break
+            }
         case .suback(let packet): self.end(packet.packetID)
         case .unsuback(let packet): self.end(packet.packetID)
         default: break

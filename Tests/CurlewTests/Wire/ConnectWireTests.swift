@@ -97,13 +97,60 @@ struct ConnectWireTests {
     @Test("A server that never answers CONNECT is given up when the time is over")
     func noAnswer() async throws {
         let clock = TestClock()
-        let client = try self.server.makeClient(clock: clock)
+        let client = try self.server.makeClient(clock: clock) { $0.connection.version = .exactly(.v5_0) }
         async let error = failure { try await client.connect() }
         let connection = try await self.server.accept()
         _ = try await connection.receiveConnect()
         try await clock.advanceToSleeper(within: .seconds(10))
         #expect(try await error.code == .timedOut)
         try await connection.expectClosed()
+    }
+
+    @Test("Automatic version: 3.1.1 where the server is silent to 5.0, within the time for one answer")
+    func silentTo5() async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock)
+        async let connected: Void = client.connect()
+        let first = try await self.server.accept()
+        #expect(try await first.receiveConnect().version == .v5_0)
+        #expect(try await clock.advanceToSleeper(within: .seconds(5)) == .seconds(5))
+        try await first.expectClosed()
+        let second = try await self.server.accept()
+        #expect(try await second.answerConnect(ConnAck()).version == .v3_1_1)
+        try await connected
+        #expect(client.protocolVersion == .v3_1_1)
+    }
+
+    @Test("A server that is silent to both versions is given up when the time for one answer is over")
+    func silentToBoth() async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock)
+        async let error = failure { try await client.connect() }
+        for version in [ProtocolVersion.v5_0, .v3_1_1] {
+            #expect(try await self.server.accept().receiveConnect().version == version)
+            try await clock.advanceToSleeper(within: .seconds(5))
+        }
+        #expect(try await error.code == .timedOut)
+        #expect(self.server.waitingCount == 0)
+    }
+
+    @Test(
+        "A server that answers in another protocol is told from one that breaks MQTT, and tried once",
+        arguments: [
+            ([0x15, 3, 3, 0, 2, 2, 70], "mqtts://"), (Array("HTTP/1.1 400 Bad Request\r\n".utf8), "HTTP or WebSocket"),
+            (Array("SSH-2.0-x\r\n".utf8), "SSH"), (Array("220 smtp\r\n".utf8), "1883"),
+        ] as [([UInt8], String)])
+    func otherProtocol(bytes: [UInt8], hint: String) async throws {
+        let client = try self.server.makeClient()
+        async let error = failure { try await client.connect() }
+        let connection = try await self.server.accept()
+        _ = try await connection.receiveConnect()
+        connection.send(bytes: bytes)
+        let thrown = try await error
+        #expect(thrown.code == .connectionFailed)
+        #expect(thrown.message.contains(hint), "\(thrown)")
+        try await connection.expectClosed()
+        #expect(self.server.waitingCount == 0)
     }
 
     @Test("A packet before CONNACK ends the attempt")
@@ -346,6 +393,38 @@ struct ConnectWireTests {
         let end = try await failure { for try await _ in subscription {} }
         #expect(end.code == .connectionFailed)
         #expect(client.state == .disconnected)
+    }
+
+    @Test("Each event of a reconnection says why it is made")
+    func reasons() async throws {
+        let client = try self.server.makeClient { $0.reconnectAtOnce() }
+        let events = client.events
+        async let connected: Void = client.connect()
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        connection.close()
+        try await self.server.accept().refuseConnect(.serverUnavailable)
+        try await self.server.acceptAgain()
+        var reasons: [MQTTError.Code] = []
+        for await event in events {
+            guard case .reconnecting(let attempt, _, let error) = event else { continue }
+            reasons.append(error.code)
+            if attempt == 2 { break }
+        }
+        #expect(reasons == [.connectionClosed, .connectionRefused])
+    }
+
+    @Test("As many tries follow a short first connection as may be made")
+    func triesAfterShortConnection() async throws {
+        let (client, connection) = try await self.server.connectedClient { configuration in
+            configuration.reconnectAtOnce()
+            configuration.reconnect.maximumTries = 12
+        }
+        async let end = failure { try await client.waitUntilStopped() }
+        connection.close()
+        for _ in 0..<12 { try await self.server.accept().refuseConnect(.serverUnavailable) }
+        #expect(try await end.reasonCode == .serverUnavailable)
+        #expect(self.server.waitingCount == 0)
     }
 
     @Test("With reconnection turned off, a lost connection ends the client")

@@ -27,7 +27,7 @@ struct LifeWireTests {
             switch event {
             case .connected(_, _, let isResumed): story.append(isResumed ? "resumed" : "connected")
             case .disconnected: story.append("disconnected")
-            case .reconnecting(let attempt, _): story.append("reconnecting \(attempt)")
+            case .reconnecting(let attempt, _, _): story.append("reconnecting \(attempt)")
             case .stopped: story.append("stopped")
             default: story.append("other")
             }

@@ -1,0 +1,80 @@
+package import NIOCore
+
+/// A protocol that is not MQTT, known by its first bytes: somebody has mixed up two ports.
+package enum ForeignProtocol: Hashable, Sendable {
+    case tls
+    case http
+    /// An HTTP request for WebSocket.
+    case webSocket
+    case ssh
+    case amqp
+    /// A server that greets in lines, as mail and FTP servers do.
+    case text
+
+    /// What a server has sent before CONNACK; `nil` where that may be MQTT.
+    package init?(answer bytes: ByteBuffer) {
+        // CONNACK and AUTH are all that may come.
+        guard let first = bytes.readableBytesView.first, first != 0x20, first != 0xF0 else { return nil }
+        self.init(bytes)
+    }
+
+    /// What a client has sent before CONNECT; `nil` where that may be MQTT.
+    package init?(request bytes: ByteBuffer) {
+        guard let first = bytes.readableBytesView.first, first != 0x10 else { return nil }
+        self.init(bytes)
+    }
+
+    private init?(_ bytes: ByteBuffer) {
+        let start = bytes.readableBytesView.prefix(8)
+        // The record types alert and handshake, then a version from 3.0 on.
+        if start.starts(with: [0x15, 0x03]) || start.starts(with: [0x16, 0x03]) {
+            self = .tls
+        } else if Self.httpBeginnings.contains(where: { start.starts(with: $0.utf8) }) {
+            self = Self.asksForWebSocket(bytes) ? .webSocket : .http
+        } else if start.starts(with: "SSH-".utf8) {
+            self = .ssh
+        } else if start.starts(with: "AMQP".utf8) {
+            self = .amqp
+        } else if Self.greetings.contains(where: { start.starts(with: $0.utf8) }) {
+            self = .text
+        } else {
+            return nil
+        }
+    }
+
+    private static let httpBeginnings = [
+        "HTTP/", "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE ", "PRI * ",
+    ]
+
+    /// SMTP and FTP, IMAP, POP3, Redis.
+    private static let greetings = ["220 ", "220-", "* OK", "+OK", "-ERR"]
+
+    /// Looks at no more than a request is long as a rule.
+    private static func asksForWebSocket(_ bytes: ByteBuffer) -> Bool {
+        let head = String(decoding: bytes.readableBytesView.prefix(4096), as: UTF8.self).lowercased()
+        return head.contains("upgrade: websocket") || head.contains("upgrade:websocket")
+    }
+
+    /// The protocol's name, in the middle of a sentence.
+    package var name: String {
+        switch self {
+        case .tls: "TLS"
+        case .http: "HTTP"
+        case .webSocket: "WebSocket"
+        case .ssh: "SSH"
+        case .amqp: "AMQP"
+        case .text: "a protocol of text lines"
+        }
+    }
+
+    /// What to do about a server that has answered CONNECT in it.
+    package func advice(isSecure: Bool) -> String {
+        let port =
+            isSecure ? "the broker's port for MQTT over TLS, usually 8883" : "the broker's MQTT port, usually 1883"
+        return switch self {
+        case .tls where !isSecure: "this port expects TLS; connect with mqtts://, or use the port for plain MQTT"
+        case .http, .webSocket: "this port is for HTTP or WebSocket; use \(port)"
+        case .tls, .ssh, .amqp, .text: "use \(port)"
+        }
+    }
+}

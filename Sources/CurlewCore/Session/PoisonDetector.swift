@@ -1,0 +1,187 @@
+/// Finds the packet that makes a server end every connection on which it is sent, so that it is not sent for ever: a message or
+/// a subscription that crashes the server, or that it answers by closing the connection.
+///
+/// A packet that is unanswered when the server ends a connection becomes a suspect. After two such connections in a row the
+/// suspects are sent one at a time, so that only one of them can be the cause; while they are answered, the number sent at once
+/// doubles, and a connection that has lived for some seconds takes them all. A suspect that was alone when the third connection or a later one ended is accused: the next connection is a trial
+/// without any suspect. If it outlives the connections that the accused has ended, the accused is given up. If it ends as well,
+/// the cause is another, and the accused is a suspect again.
+///
+/// Lives as long as the session. Costs nothing while connections live.
+struct PoisonDetector: Sendable {
+    /// What is sent again on each connection until the server answers it.
+    enum Item: Hashable, Sendable {
+        /// A PUBLISH at QoS 1 or 2, or its PUBREL.
+        case publish(RequestID)
+        /// The same, where nobody waits for it.
+        case exchange(PacketID)
+        /// SUBSCRIBE, for the filter with that subscription identifier.
+        case subscribe(UInt32)
+        /// UNSUBSCRIBE, for the filter with that subscription identifier.
+        case unsubscribe(UInt32)
+    }
+
+    /// An item to be given up.
+    struct Verdict: Equatable {
+        let item: Item
+        /// How many connections in a row ended while it was unanswered.
+        let connections: Int
+    }
+
+    private struct Record {
+        var connections = 0
+        var wasAlone = false
+        /// How long the shortest of these connections has lived.
+        var shortest = Duration.seconds(Int64.max / 4)
+    }
+
+    private struct Trial {
+        let accused: Item
+        let end: Timestamp
+        /// Whether the server has answered a PINGREQ.
+        var hasAnswered = false
+        var isOver = false
+    }
+
+    /// Beyond so many in a row, suspects are sent one at a time.
+    private static let shared = 2
+    /// So many in a row make an accusation.
+    private static let accusing = 3
+    /// The shortest trial.
+    private static let shortestTrial = Duration.seconds(1)
+    /// How long suspects are sent one at a time: a server that takes its time over one shall not keep us from all others.
+    private static let isolationTime = Duration.seconds(5)
+    /// More than can be in flight.
+    private static let maximumCount = 1 << 17
+
+    // MARK: As long as the session
+
+    private var records: [Item: Record] = [:]
+    /// How many of them are to be sent one at a time.
+    private var suspects = 0
+
+    // MARK: As long as the connection
+
+    private var connectedAt: Timestamp?
+    private var trial: Trial?
+    /// Whether ``maySend(_:)`` and ``sent(_:)`` must be called.
+    private(set) var isIsolating = false
+    private var isolationEnd = Timestamp.start
+    private var unanswered = 0
+    /// How many may be unanswered at once, and how many were answered since it changed.
+    private var window = (size: 1, answered: 0)
+
+    /// Whether ``answered(_:)`` must be called.
+    var isActive: Bool { self.isIsolating || !self.records.isEmpty }
+
+    // MARK: Events
+
+    /// A connection begins. Returns whether it is a trial: then a PINGREQ must be sent.
+    mutating func connected(now: Timestamp) -> Bool {
+        self.connectionLost()
+        self.connectedAt = now
+        self.isIsolating = self.suspects > 0
+        guard self.isIsolating else { return false }
+        self.isolationEnd = now + Self.isolationTime
+        let accused = self.records.filter { $1.wasAlone && $1.connections >= Self.accusing }
+            .max { $0.value.connections < $1.value.connections }
+        guard let (item, record) = accused else { return false }
+        let trial = Trial(accused: item, end: now + max(Self.shortestTrial, record.shortest * 2))
+        self.trial = trial
+        self.isolationEnd = trial.end + Self.isolationTime
+        return true
+    }
+
+    /// Whether an item may be sent now. One that may not is asked about again when another was answered or the trial is over.
+    func maySend(_ item: Item) -> Bool {
+        guard self.isIsolating else { return true }
+        guard self.trial == nil else { return (self.records[item]?.connections ?? 0) < Self.shared }
+        return self.unanswered < self.window.size
+    }
+
+    /// Whether nothing may be sent, whatever it is.
+    var isFull: Bool { self.isIsolating && self.trial == nil && self.unanswered >= self.window.size }
+
+    /// An item was sent while ``isIsolating``.
+    mutating func sent(_ item: Item) {
+        if self.isIsolating { self.unanswered += 1 }
+    }
+
+    /// The server answered an item.
+    mutating func answered(_ item: Item) {
+        if let record = self.records.removeValue(forKey: item), record.connections >= Self.shared { self.suspects -= 1 }
+        guard self.isIsolating else { return }
+        self.unanswered = max(0, self.unanswered - 1)
+        self.window.answered += 1
+        if self.window.answered >= self.window.size { self.window = (self.window.size * 2, 0) }
+        self.endIsolation()
+    }
+
+    /// The server ended the connection, for no reason that it gave, or by breaking the protocol.
+    mutating func connectionBroken(unanswered items: [Item], now: Timestamp) {
+        defer { self.connectionLost() }
+        guard let connectedAt else { return }
+        // It broke without the accused.
+        if let trial { self.records[trial.accused] = Record(connections: Self.shared) }
+        if self.records.count > Self.maximumCount { self.records = [:] }
+        for item in items {
+            var record = self.records[item] ?? Record()
+            record.connections += 1
+            record.shortest = min(record.shortest, now - connectedAt)
+            if items.count == 1 { record.wasAlone = true }
+            self.records[item] = record
+        }
+        self.suspects = self.records.values.count { $0.connections >= Self.shared }
+    }
+
+    /// The connection is over for a reason that has nothing to do with what was sent.
+    mutating func connectionLost() {
+        self.connectedAt = nil
+        self.trial = nil
+        self.isIsolating = false
+        self.unanswered = 0
+        self.window = (1, 0)
+    }
+
+    /// When to call ``deadlineReached(now:)``; `nil` where nothing is held back.
+    var deadline: Timestamp? {
+        if let trial, !trial.isOver { return trial.end }
+        return self.isIsolating ? self.isolationEnd : nil
+    }
+
+    /// The time of a trial, or that of isolation, is over.
+    mutating func deadlineReached(now: Timestamp) -> Verdict? {
+        if let trial, !trial.isOver, now >= trial.end {
+            self.trial?.isOver = true
+            return self.verdict()
+        }
+        if self.isIsolating, now >= self.isolationEnd {
+            self.trial = nil
+            self.isIsolating = false
+        }
+        return nil
+    }
+
+    /// The server answered a PINGREQ.
+    mutating func ponged() -> Verdict? {
+        guard self.trial != nil else { return nil }
+        self.trial?.hasAnswered = true
+        return self.verdict()
+    }
+
+    private mutating func verdict() -> Verdict? {
+        guard let trial, trial.isOver, trial.hasAnswered else { return nil }
+        self.trial = nil
+        self.window = (1, 0)
+        defer { self.endIsolation() }
+        guard let record = self.records.removeValue(forKey: trial.accused) else { return nil }
+        self.suspects -= 1
+        return Verdict(item: trial.accused, connections: record.connections)
+    }
+
+    private mutating func endIsolation() {
+        guard self.trial == nil, self.suspects == 0 || self.window.size > Int(UInt16.max) else { return }
+        self.isIsolating = false
+        self.unanswered = 0
+    }
+}

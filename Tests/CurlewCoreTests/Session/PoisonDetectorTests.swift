@@ -1,0 +1,141 @@
+import Testing
+
+@testable import CurlewCore
+
+@Suite("Poison detector")
+struct PoisonDetectorTests {
+    private typealias Item = PoisonDetector.Item
+
+    private let bad = Item.publish(RequestID(1))
+    private let good = Item.publish(RequestID(2))
+
+    private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(elapsed: .milliseconds(milliseconds)) }
+
+    /// A connection that begins at that time, and ends a millisecond later with these unanswered.
+    private func breakOne(_ detector: inout PoisonDetector, _ items: [Item], from time: Int64) {
+        _ = detector.connected(now: at(time))
+        detector.connectionBroken(unanswered: items, now: at(time + 1))
+    }
+
+    @Test("Three connections and a trial without it make a verdict")
+    func verdict() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
+        #expect(detector.connected(now: at(30)) == true)
+        #expect(!detector.maySend(self.bad) && detector.maySend(self.good))
+        #expect(detector.deadline == at(1030))
+        #expect(detector.ponged() == nil)
+        #expect(detector.deadlineReached(now: at(1029)) == nil)
+        #expect(detector.deadlineReached(now: at(1030)) == .init(item: self.bad, connections: 3))
+        #expect(!detector.isActive)
+    }
+
+    @Test("A trial in which the server says nothing goes on")
+    func silentTrial() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
+        #expect(detector.connected(now: at(30)) == true)
+        #expect(detector.deadlineReached(now: at(1030)) == nil)
+        #expect(detector.ponged() == .init(item: self.bad, connections: 3))
+    }
+
+    @Test("A trial lasts twice as long as the shortest of the connections")
+    func longTrial() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10_000, 20_000] {
+            _ = detector.connected(now: at(time))
+            detector.connectionBroken(unanswered: [self.bad], now: at(time + 3000 + time / 10))
+        }
+        #expect(detector.connected(now: at(40_000)) == true)
+        #expect(detector.deadline == at(46_000))
+    }
+
+    @Test("A trial that breaks as well acquits, until it looks the same again")
+    func acquitted() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
+        self.breakOne(&detector, [], from: 30)
+        #expect(detector.connected(now: at(40)) == false)
+        #expect(detector.maySend(self.bad))
+        detector.connectionBroken(unanswered: [self.bad], now: at(41))
+        #expect(detector.connected(now: at(50)) == true)
+    }
+
+    @Test("What is answered is no suspect any more")
+    func answered() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad, self.good], from: time) }
+        _ = detector.connected(now: at(20))
+        detector.sent(self.bad)
+        detector.answered(self.bad)
+        detector.answered(self.good)
+        #expect(!detector.isActive)
+    }
+
+    @Test("After two connections the suspects are sent one at a time, then two, then four")
+    func isolation() {
+        var detector = PoisonDetector()
+        let items = (1...10).map { Item.publish(RequestID($0)) }
+        for time: Int64 in [0, 10] { self.breakOne(&detector, items, from: time) }
+        _ = detector.connected(now: at(20))
+        var rounds: [Int] = []
+        var rest = items[...]
+        while !rest.isEmpty {
+            var sent: [Item] = []
+            while let next = rest.first, detector.maySend(next) {
+                detector.sent(next)
+                sent.append(next)
+                rest.removeFirst()
+            }
+            rounds.append(sent.count)
+            for item in sent { detector.answered(item) }
+        }
+        #expect(rounds == [1, 2, 4, 3])
+        #expect(!detector.isActive)
+    }
+
+    @Test("A connection that lives for five seconds takes everything, though one is not answered")
+    func endOfIsolation() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad, self.good], from: time) }
+        _ = detector.connected(now: at(20))
+        detector.sent(self.bad)
+        #expect(!detector.maySend(self.good) && detector.isFull)
+        #expect(detector.deadline == at(5020))
+        #expect(detector.deadlineReached(now: at(5020)) == nil)
+        #expect(detector.maySend(self.good) && detector.deadline == nil)
+    }
+
+    @Test("A trial that is never answered ends without a verdict, and holds nothing back any more")
+    func unansweredTrial() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
+        _ = detector.connected(now: at(30))
+        #expect(detector.deadlineReached(now: at(1030)) == nil)
+        #expect(detector.deadline == at(6030))
+        #expect(detector.deadlineReached(now: at(6030)) == nil)
+        #expect(detector.maySend(self.bad))
+        #expect(detector.ponged() == nil)
+    }
+
+    @Test("One that was never alone is not accused")
+    func company() {
+        var detector = PoisonDetector()
+        for time: Int64 in 0..<20 { self.breakOne(&detector, [self.bad, self.good], from: time * 10) }
+        #expect(detector.connected(now: at(1000)) == false)
+        #expect(detector.isIsolating)
+    }
+
+    @Test("An end that has nothing to do with packets accuses none")
+    func otherEnd() {
+        var detector = PoisonDetector()
+        for time: Int64 in 0..<20 {
+            _ = detector.connected(now: at(time * 10))
+            detector.connectionLost()
+        }
+        #expect(!detector.isActive)
+        self.breakOne(&detector, [self.bad], from: 500)
+        #expect(detector.connected(now: at(600)) == false)
+        #expect(!detector.isIsolating)
+    }
+}

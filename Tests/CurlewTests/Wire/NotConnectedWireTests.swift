@@ -1,0 +1,74 @@
+import Curlew
+import CurlewCore
+import CurlewTesting
+import Testing
+
+@Suite("What a client that was never connected says", .bounded)
+struct NotConnectedWireTests {
+    let server = ScriptedServer(patience: .seconds(60))
+
+    @Test("A publish before connect() fails when a connection might have been there", arguments: QoS.allCases)
+    func publish(qos: QoS) async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock)
+        async let error = failure { try await client.publish("x", to: "t", qos: qos) }
+        #expect(try await clock.advanceToSleeper(within: .seconds(10)) == .seconds(10))
+        let thrown = try await error
+        #expect(thrown.code == .notConnected && thrown.delivery == .notSent)
+        #expect(thrown.message.contains("connect()"))
+        #expect(client.statistics.queued == 0)
+    }
+
+    @Test("So does a subscription, and leaves nothing behind")
+    func subscribe() async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock)
+        async let error = failure { try await client.subscribe(to: "t") }
+        try await clock.advanceToSleeper(within: .seconds(10))
+        #expect(try await error.code == .notConnected)
+        async let connected: Void = client.connect()
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        try await client.publish("next", to: "t")
+        #expect(try await connection.receivePublish().text == "next")
+    }
+
+    @Test("A request says that connect() is missing, and does not blame the subscription to the replies")
+    func request() async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock)
+        async let error = failure { try await client.request("x", to: "t", timeout: .seconds(5)) }
+        try await clock.advanceToSleeper(within: .seconds(5))
+        let thrown = try await error
+        #expect(thrown.code == .timedOut)
+        #expect(thrown.message.contains("connect()") && !thrown.message.contains("replies"))
+    }
+
+    @Test("A publish that connect() follows is sent, whenever its time would be over")
+    func connectFollows() async throws {
+        let clock = TestClock()
+        let client = try self.server.makeClient(clock: clock) { $0.connection.keepAlive = .zero }
+        async let published = client.publish("x", to: "t", qos: .atLeastOnce)
+        try await client.waitUntilQueued()
+        async let connected: Void = client.connect()
+        let connection = try await self.server.acceptAgain()
+        try await connected
+        _ = try await connection.receivePublishPacket()
+        clock.advance(by: .seconds(60))
+        try connection.send(.puback(Acknowledgement(1)))
+        _ = try await published
+    }
+
+    @Test("While the server is away, a time-out of zero fails at once, at QoS 0 as well")
+    func failAtOnce() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        try await client.publish("sent", to: "t", timeout: .zero)
+        #expect(try await connection.receivePublish().text == "sent")
+        connection.close()
+        try await client.wait(for: .reconnecting)
+        let error = try await failure { try await client.publish("x", to: "t", timeout: .zero) }
+        #expect(error.code == .timedOut && error.delivery == .notSent)
+        #expect(error.message.contains("no connection"))
+    }
+}
