@@ -40,7 +40,7 @@ public struct MQTTError: Error, Sendable {
         cause: (any Error)? = nil
     ) {
         self.code = code
-        self.message = message.printable
+        self.message = message.printable.endingOnce
         self.reasonCode = reasonCode
         self.delivery = delivery
         self.cause = cause

@@ -27,6 +27,13 @@ extension String {
         return text
     }
 
+    /// A sentence with one end: one that quotes another, such as the reason a server gives, has that one's full stop before its own.
+    package var endingOnce: String {
+        guard self.utf8.last == UInt8(ascii: "."), !self.hasSuffix("...") else { return self }
+        return [".", "?", "!", "…"].contains { self.dropLast().hasSuffix($0) }
+            ? String(self.dropLast()).endingOnce : self
+    }
+
     /// In characters: no sentence is as long.
     private static let printableLimit = 2000
 }
