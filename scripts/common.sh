@@ -35,3 +35,40 @@ install_packages() {
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
         || fail "apt-get could not install: $*"
 }
+
+# quietly COMMAND…: runs a build with one line of progress in place of a line for each file; if it fails, with all that it wrote.
+quietly() {
+    local started=$SECONDS log
+    log=$(mktemp)
+    if "$@" 2>&1 | tee "$log" | progress; then
+        rm -f "$log"
+        note "done in $(minutes $((SECONDS - started)))"
+    else
+        grep -vE '^\[[0-9]+/[0-9]+\] (Compiling|Emitting|Wrapping|Write|Linking) ' "$log" >&2 || true
+        rm -f "$log"
+        return 1
+    fi
+}
+
+# Reads what `swift build` writes, and shows how far it is: in place on a terminal, every tenth elsewhere.
+progress() {
+    local line percent shown=-1 step=10 fetching=false
+    if [ -t 1 ]; then step=1; fi
+    while IFS= read -r line; do
+        if [[ $line == Fetching* ]] && ! $fetching; then
+            fetching=true
+            note "fetching the packages that it builds on"
+        fi
+        [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
+        percent=$((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
+        # The build finds more to do on its way, so it may seem to go back.
+        if [ "$percent" -lt $((shown + step)) ]; then continue; fi
+        shown=$percent
+        if [ -t 1 ]; then printf '\r    building: %d %%' "$percent"; else note "building: $percent %"; fi
+    done
+    if [ -t 1 ]; then printf '\r\033[K'; fi
+}
+
+minutes() {
+    if [ "$1" -lt 60 ]; then echo "$1 s"; else echo "$(($1 / 60)) min $(($1 % 60)) s"; fi
+}
