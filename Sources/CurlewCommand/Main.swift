@@ -7,7 +7,6 @@
     struct CurlewCommand {
         static func main() async {
             ignoreBrokenPipes()
-            EventLoops.keepToOwnCores()
             var invocation: Invocation?
             do {
                 let called = try Invocation(
@@ -16,7 +15,8 @@
                     readFile: Self.text(ofFile:))
                 invocation = called
                 for warning in called.warnings { Diagnostics.say(warning) }
-                var command = try RootCommand.parseAsRoot(called.arguments)
+                Self.chooseEventLoops(for: called.arguments)
+                var command = try Self.parse(called.arguments)
                 if var command = command as? any AsyncParsableCommand {
                     try await command.run()
                 } else {
@@ -28,6 +28,31 @@
             } catch {
                 Self.leave(error, invocation)
             }
+        }
+
+        /// A client has one connection, and so needs one loop.
+        private static func chooseEventLoops(for arguments: [String]) {
+            let subcommand = arguments.first.flatMap(Subcommand.init(rawValue:))
+            if let subcommand, Subcommand.clients.contains(subcommand) {
+                EventLoops.keepToOne()
+            } else {
+                EventLoops.keepToOwnCores()
+            }
+        }
+
+        /// Parses the arguments of a subcommand with its own options alone, which is faster than through the root command. That one words
+        /// errors and help, for it knows how the subcommand is called.
+        private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
+            let subcommand = RootCommand.configuration.subcommands.first {
+                $0.configuration.commandName == arguments.first
+            }
+            if let subcommand, subcommand.configuration.subcommands.isEmpty,
+                let command = try? subcommand.parseAsRoot(Array(arguments.dropFirst())),
+                type(of: command) == subcommand
+            {
+                return command
+            }
+            return try RootCommand.parseAsRoot(arguments)
         }
 
         private static func text(ofFile path: String) throws -> String? {

@@ -3,8 +3,11 @@
 
     /// `curlew`, which does nothing by itself.
     struct RootCommand: ParsableCommand {
+        /// Subcommands know it, so that they can be parsed by themselves.
+        static let name = "curlew"
+
         static let configuration = CommandConfiguration(
-            commandName: "curlew",
+            commandName: Self.name,
             abstract: "MQTT for humans: publish, subscribe, ask and answer, and run a broker.",
             discussion: """
                 The server is given by -h and -p, by a URL such as mqtts://broker.example.com/topic, or by the environment: \

@@ -6,7 +6,7 @@ package enum EventLoops {
     /// The process-wide group of SwiftNIO, one loop per core; it starts with its first use and is never shut down.
     package static var shared: any EventLoopGroup { MultiThreadedEventLoopGroup.singleton }
 
-    /// Has ``shared`` make no more loops than the process has cores: fewer than the machine's under `taskset`, for instance. Loops that
+    /// Makes ``shared`` have no more loops than the process has cores: fewer than the machine under `taskset`, for instance. Loops that
     /// share a core only wait for each other.
     ///
     /// For a program, before anything else; a library leaves that to its program.
@@ -14,6 +14,9 @@ package enum EventLoops {
         guard let count = Self.ownCores, count < System.coreCount else { return }
         NIOSingletons.groupLoopCountSuggestion = count
     }
+
+    /// Makes ``shared`` have one loop: for a program with a single connection, which starts sooner without threads that have nothing to do.
+    package static func keepToOne() { NIOSingletons.groupLoopCountSuggestion = 1 }
 
     /// How many cores Linux lets the process use.
     private static var ownCores: Int? {

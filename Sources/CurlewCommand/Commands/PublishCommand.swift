@@ -7,7 +7,7 @@
     /// `curlew pub`
     struct PublishCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "pub",
+            commandName: "pub", _superCommandName: RootCommand.name,
             abstract: "Publish a message, or a message for each line of standard input.",
             discussion: """
                 Ends when the broker has taken everything: at QoS 1 and 2, when it has acknowledged it. Reconnects automatically, and \

@@ -7,7 +7,7 @@
     /// `curlew request`
     struct RequestCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "request",
+            commandName: "request", _superCommandName: RootCommand.name,
             abstract: "Send a request and write the reply to standard output.",
             discussion: """
                 With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \

@@ -7,7 +7,7 @@
     /// `curlew respond`
     struct RespondCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "respond",
+            commandName: "respond", _superCommandName: RootCommand.name,
             abstract: "Answer each request: with a message, a template, or what a command makes of it.",
             discussion: """
                 Goes on until it is interrupted, or until -C or -W ends it. The reply goes where the request says; -e names the \

@@ -6,7 +6,7 @@
     /// `curlew sub`
     struct SubscribeCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            commandName: "sub",
+            commandName: "sub", _superCommandName: RootCommand.name,
             abstract: "Write the messages of topics to standard output, each followed by an end of line.",
             discussion: """
                 Goes on until it is interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the \
