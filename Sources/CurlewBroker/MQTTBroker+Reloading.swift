@@ -11,26 +11,36 @@ extension MQTTBroker {
     /// - Throws: What is wrong with files that cannot be read or understood, all in one ``MQTTBrokerError``; the former content of these
     ///   stays in force, and all others count.
     public func reload() async throws {
-        var faults: [any Error] = []
-        for socket in self.sockets {
-            do throws(TransportError) { try socket.reloadCertificates() } catch { faults.append(error) }
+        var faults: [MQTTBrokerError.Part] = []
+        var causes: [any Error] = []
+        func note(_ error: any Error) {
+            faults.append(.text("\(error)"))
+            causes.append(error)
         }
+        for bound in self.sockets {
+            do throws(TransportError) { try bound.socket.reloadCertificates() } catch {
+                // A listener may have two sockets, with the same files.
+                guard !faults.contains(where: { $0.listener == bound.listener }) else { continue }
+                faults.append(.listener(bound.listener, error))
+                causes.append(error)
+            }
+        }
+        self.warnAboutCertificates()
         var reloaded: Set<ObjectIdentifier> = []
         for rules in self.rules {
             for authenticator in rules.authenticators where Self.isFirst(authenticator, &reloaded) {
-                do { try await authenticator.reload() } catch { faults.append(error) }
+                do { try await authenticator.reload() } catch { note(error) }
             }
             for authenticator in rules.enhancedAuthenticators where Self.isFirst(authenticator, &reloaded) {
-                do { try await authenticator.reload() } catch { faults.append(error) }
+                do { try await authenticator.reload() } catch { note(error) }
             }
             for authorizer in rules.authorizers where Self.isFirst(authorizer, &reloaded) {
-                do { try await self.reload(authorizer) } catch { faults.append(error) }
+                do { try await self.reload(authorizer) } catch { note(error) }
             }
         }
         try await self.recheckAll()
-        guard let first = faults.first else { return }
-        throw MQTTBrokerError(
-            .invalidConfiguration, faults.map { "\($0)" }.joined(separator: " "), cause: first)
+        guard let first = causes.first else { return }
+        throw MQTTBrokerError(.invalidConfiguration, faults, cause: first)
     }
 
     private func reload(_ authorizer: any MQTTBrokerAuthorizer) async throws {

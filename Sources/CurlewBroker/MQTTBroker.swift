@@ -25,6 +25,12 @@ public actor MQTTBroker {
         public let url: String
     }
 
+    /// A socket, and the listener of the configuration that it belongs to.
+    struct BoundSocket {
+        let listener: Int
+        let socket: SocketListener
+    }
+
     private enum Phase {
         case idle
         case starting
@@ -42,7 +48,7 @@ public actor MQTTBroker {
     private var phase = Phase.idle
     /// Whether to stop as soon as it has started.
     private var isStopWanted = false
-    var sockets: [SocketListener] = []
+    var sockets: [BoundSocket] = []
     private var inMemory: [(InMemoryNetwork, Endpoint)] = []
     /// What goes on all the time: the ticks of the loops, and the topics below `$SYS`.
     private var housekeeping: [Task<Void, Never>] = []
@@ -77,7 +83,9 @@ public actor MQTTBroker {
             self.rules = listeners.map { ClientRules($0, of: self.engine.configuration) }
             for rules in self.rules { try rules.checkUsernames() }
             try await self.restore()
-            for (listener, rules) in zip(listeners, self.rules) { try await self.listen(listener, rules) }
+            for (index, (listener, rules)) in zip(listeners, self.rules).enumerated() {
+                try await self.listen(index, listener, rules)
+            }
         } catch {
             await self.stopListening()
             await self.finishStoring()
@@ -85,6 +93,7 @@ public actor MQTTBroker {
             self.ended.set()
             throw error
         }
+        self.warnAboutCertificates()
         self.startHousekeeping()
         self.phase = .running
         if self.isStopWanted { await self.stop() }
@@ -119,7 +128,7 @@ public actor MQTTBroker {
     }
 
     private func listen(
-        _ listener: MQTTBrokerConfiguration.Listener, _ rules: ClientRules
+        _ index: Int, _ listener: MQTTBrokerConfiguration.Listener, _ rules: ClientRules
     ) async throws(MQTTBrokerError) {
         switch listener.address {
         case .socket(let host, let port, let tls):
@@ -128,10 +137,10 @@ public actor MQTTBroker {
                 sockets = try await self.bind(host, port, listener.addressFamily, tls?.settings, rules)
             } catch {
                 throw MQTTBrokerError(
-                    error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration, error.message,
-                    cause: error)
+                    error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration,
+                    [.listener(index, error)], cause: error)
             }
-            self.sockets += sockets
+            self.sockets += sockets.map { BoundSocket(listener: index, socket: $0) }
             let bound = sockets.first?.port ?? port
             let url = listener.address.url(port: bound)
             self.listeners.append(BoundListener(name: listener.name ?? url, port: bound, url: url))
@@ -147,23 +156,24 @@ public actor MQTTBroker {
         _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily,
         _ tls: TLSServerSettings?, _ rules: ClientRules
     ) async throws(TransportError) -> [SocketListener] {
+        let refused = self.refuse(rules)
         let ipv4 = "0.0.0.0"
         guard host == "*", family != .ipv4 else {
-            return [try await self.bindOne(host == "*" ? ipv4 : host, port, tls, rules)]
+            return [try await self.bindOne(host == "*" ? ipv4 : host, port, tls, rules, refused)]
         }
         // A port that is free for the one kind may be taken for the other.
         var attempts = port == 0 ? 16 : 1
         while true {
             let ipv6: SocketListener
             do throws(TransportError) {
-                ipv6 = try await self.bindOne("::", isIPv6Alone: true, port, tls, rules)
+                ipv6 = try await self.bindOne("::", isIPv6Alone: true, port, tls, rules, refused)
             } catch {
                 guard family == .any, error.isForWantOfIPv6 else { throw error }
-                return [try await self.bindOne(ipv4, port, tls, rules)]
+                return [try await self.bindOne(ipv4, port, tls, rules, refused)]
             }
             guard family == .any else { return [ipv6] }
             do throws(TransportError) {
-                return [ipv6, try await self.bindOne(ipv4, ipv6.port, tls, rules)]
+                return [ipv6, try await self.bindOne(ipv4, ipv6.port, tls, rules, refused)]
             } catch {
                 await ipv6.close()
                 attempts -= 1
@@ -173,7 +183,8 @@ public actor MQTTBroker {
     }
 
     private func bindOne(
-        _ host: String, isIPv6Alone: Bool = false, _ port: Int, _ tls: TLSServerSettings?, _ rules: ClientRules
+        _ host: String, isIPv6Alone: Bool = false, _ port: Int, _ tls: TLSServerSettings?, _ rules: ClientRules,
+        _ refused: @escaping @Sendable (FailedHandshake) -> Void
     ) async throws(TransportError) -> SocketListener {
         try await SocketListener.bind(
             host: host, isIPv6Alone: isIPv6Alone, port: port, tls: tls, group: self.group,
@@ -184,7 +195,7 @@ public actor MQTTBroker {
                 case .paused(let error): logger.error("\(error.message)", metadata: listener)
                 case .resumed: logger.notice("connections are accepted again", metadata: listener)
                 }
-            }, accept: self.accept(rules))
+            }, refused: refused, accept: self.accept(rules))
     }
 
     private func accept(_ rules: ClientRules) -> @Sendable (any Link) -> any LinkHandler {
@@ -198,12 +209,28 @@ public actor MQTTBroker {
         }
     }
 
+    /// Logs handshakes that fail, of many at once only some.
+    private func refuse(_ rules: ClientRules) -> @Sendable (FailedHandshake) -> Void {
+        let log = FailedHandshakeLog(listener: rules.name, logger: self.engine.logger, now: self.engine.clock.now())
+        return { [engine] failure in log.note(failure, now: engine.clock.now()) }
+    }
+
+    /// Tells the operator of certificates that clients will refuse.
+    func warnAboutCertificates() {
+        var seen: Set<String> = []
+        for bound in self.sockets {
+            for notice in bound.socket.certificateNotices() where seen.insert(notice).inserted {
+                self.engine.logger.warning("\(notice)")
+            }
+        }
+    }
+
     private func startHousekeeping() {
         let interval = self.engine.configuration.systemTopicInterval
         if interval > .zero {
             self.housekeeping.append(Task { [weak self] in await self?.publishSystemTopics(every: interval) })
         }
-        let ticking = Task { [engine, workers] in
+        let ticking = Task { [weak self, engine, workers] in
             let tick = Duration.seconds(1)
             var next = engine.clock.now() + tick
             var ticks = 0
@@ -215,10 +242,13 @@ public actor MQTTBroker {
                 engine.clientLog.sayLeftOut()
                 ticks += 1
                 if ticks % 60 == 0 { engine.removeExpiredMessages(now: now) }
+                if ticks % Self.ticksPerDay == 0 { await self?.warnAboutCertificates() }
             }
         }
         self.housekeeping.append(ticking)
     }
+
+    private static let ticksPerDay = 86_400
 
     /// Disconnects all clients with *server shutting down*, after what was written to them has left or ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout`` has passed, and listens no
     /// more. Wills are published before, unless they have a delay. If there is a store, all that has changed is stored when this returns.
@@ -268,7 +298,7 @@ public actor MQTTBroker {
     }
 
     private func stopListening() async {
-        for socket in self.sockets { await socket.close() }
+        for bound in self.sockets { await bound.socket.close() }
         for (network, endpoint) in self.inMemory { network.stopListening(at: endpoint) }
         self.sockets = []
         self.inMemory = []

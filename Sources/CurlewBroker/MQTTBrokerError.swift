@@ -1,3 +1,6 @@
+import CurlewCore
+package import CurlewTransport
+
 /// Why the broker could not be started, or could not do what it was asked for.
 public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
     /// What went wrong, for programs. More may come, so have a `default` when you switch over it.
@@ -25,6 +28,17 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
     public let message: String
     /// The error underneath, if there was one.
     public let cause: (any Error)?
+    /// What the message consists of, where it is about listeners.
+    private let parts: [Part]
+
+    /// A sentence of the message.
+    enum Part: Sendable {
+        case text(String)
+        /// What is wrong with a listener, by its index in the configuration.
+        case listener(Int, TransportError)
+
+        var listener: Int? { if case .listener(let index, _) = self { index } else { nil } }
+    }
 
     /// Makes an error.
     ///
@@ -34,8 +48,30 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
     ///   - cause: The error underneath, if there was one.
     public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
-        self.message = message
+        self.message = message.endingOnce
         self.cause = cause
+        self.parts = [.text(message)]
+    }
+
+    init(_ code: Code, _ parts: [Part], cause: any Error) {
+        self.code = code
+        self.parts = parts
+        self.cause = cause
+        self.message = Self.text(of: parts) { $1.message }
+    }
+
+    /// The message, with the settings of TLS called as `name` says, which is given the index of the listener.
+    package func message(naming name: (_ listener: Int, TLSSetting) -> String) -> String {
+        Self.text(of: self.parts) { index, error in error.message(naming: { name(index, $0) }) }
+    }
+
+    private static func text(of parts: [Part], listener: (Int, TransportError) -> String) -> String {
+        parts.map { part in
+            switch part {
+            case .text(let text): text
+            case .listener(let index, let error): listener(index, error)
+            }
+        }.joined(separator: " ")
     }
 
     /// The message.

@@ -19,7 +19,7 @@
         static let timeOut: Int32 = 27
 
         init(_ message: String?, exitCode: Int32 = Failure.general) {
-            self.message = message
+            self.message = message?.endingOnce
             self.exitCode = exitCode
         }
 
@@ -43,27 +43,14 @@
     }
 
     extension MQTTError {
-        /// The message with the advice of the library, which speaks of its API, in the words of the options.
+        /// The message, which speaks of the library's API, in the words of options and variables.
         private var inWordsOfCommand: String {
-            if let code = (self.cause as? TransportError)?.code, let advice = Self.advice(code) {
-                // What is wrong stands before the last semicolon, and what to do behind it.
-                let problem = self.message.range(of: "; ").map { self.message[..<$0] } ?? self.message[...]
-                return problem.trimmingStop + "; " + advice
+            if let cause = self.cause as? TransportError, self.message == cause.message.printable {
+                return cause.message(naming: TLSSettingNames.ofProcess.name).printable
             }
             var text = self.message
             for (words, own) in Self.words { text = text.replacing(words, with: own) }
             return text
-        }
-
-        private static func advice(_ code: TransportError.Code) -> String? {
-            switch code {
-            case .certificateNotTrusted: "if it is your own, name the file of its authority with --cafile"
-            case .hostNameMismatch: "connect with -h to a name that it is for, or set CURLEW_SERVER_NAME to one"
-            case .clientCertificateRequired: "give one with --cert, and its private key with --key"
-            case .tlsVersionMismatch: "update it, or accept an older version with --tls-version if you accept the risk"
-            case .preSharedKeyRejected: "check that it knows the name of --psk-identity, and that the keys are the same"
-            default: nil
-            }
         }
 
         /// Words of the library, and what they are called at the command line.
@@ -72,7 +59,6 @@
             ("publish without `retain`", "leave out -r"),
             ("name the topic with `responseTopic`", "name the topic with -e"),
             ("give a user name, which may be empty, or use a later version", "give one with -u, which may be ''"),
-            ("is encrypted; set its passphrase", "is encrypted; give its passphrase in CURLEW_PRIVATE_KEY_PASSPHRASE"),
             ("use .assignedByServer to let the server choose one", "use -i '' to let the broker choose one"),
         ]
 
@@ -93,16 +79,5 @@
     extension String {
         /// With a stop at its end, if it has none of any kind.
         var asSentence: String { self.last.map { ".!?".contains($0) } == true ? self : self + "." }
-    }
-
-    extension Substring {
-        fileprivate var trimmingStop: Substring { self.hasSuffix(".") ? self.dropLast() : self }
-    }
-
-    extension String {
-        /// Where the last occurrence of a text begins.
-        fileprivate func range(of text: String) -> Index? {
-            self.ranges(of: text).last?.lowerBound
-        }
     }
 #endif

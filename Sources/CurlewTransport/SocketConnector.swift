@@ -35,6 +35,8 @@ package struct SocketConnector: Connector {
         guard (1...65_535).contains(endpoint.port), !endpoint.host.isEmpty, !endpoint.host.utf8.contains(0) else {
             throw .invalidConfiguration("\(endpoint) is not a host and a port from 1 to 65535.")
         }
+        let clock = ContinuousClock()
+        let start = clock.now
         let tls: TLSClientContext?
         switch endpoint.security {
         case .plain:
@@ -46,10 +48,49 @@ package struct SocketConnector: Connector {
             try context.check(endpoint.host)
             tls = context
         }
-        try await ConnectAttempt(
-            endpoint: endpoint, tls: tls, timeout: self.timeout, localAddress: self.localAddress, eventLoop: eventLoop,
-            makeOwner: handler
-        ).run()
+        let attempt = ConnectAttempt(
+            endpoint: endpoint, tls: tls.map { ClientTLS($0) }, timeout: self.timeout, localAddress: self.localAddress,
+            eventLoop: eventLoop, makeOwner: handler)
+        do throws(TransportError) {
+            try await attempt.run()
+        } catch {
+            guard TLSDiagnosis.isLackOfSignatures(error), let tls, let context = await tls.makeKeyTransportContext()
+            else { throw error }
+            let rest = self.timeout - (clock.now - start)
+            guard rest > .zero else { throw error }
+            let second = ConnectAttempt(
+                endpoint: endpoint, tls: ClientTLS(tls, keyTransport: context), timeout: rest,
+                localAddress: self.localAddress, eventLoop: eventLoop,
+                makeOwner: handler)
+            do throws(TransportError) { try await second.run() } catch let failure {
+                // That the peer cannot do without signatures either is no news; that we object to what it did instead is.
+                let isNoNews = [.certificateUnsuitable, .tlsFailed, .tlsVersionMismatch].contains(failure.code)
+                throw isNoNews && failure.cause != nil ? error : failure
+            }
+        }
+    }
+}
+
+/// TLS for one attempt to connect.
+private struct ClientTLS: Sendable {
+    let tls: TLSClientContext
+    let context: NIOSSLContext
+    /// Whether the peer's certificate must be one that permits no signatures.
+    ///
+    /// Anybody on the way to the peer can answer the first attempt with such a certificate of any making, before it is verified. The
+    /// second attempt verifies the peer's own: if that permits signatures, somebody wants us to do without forward secrecy.
+    let expectsNoSignatures: Bool
+
+    init(_ tls: TLSClientContext) {
+        self.tls = tls
+        self.context = tls.context
+        self.expectsNoSignatures = false
+    }
+
+    init(_ tls: TLSClientContext, keyTransport context: NIOSSLContext) {
+        self.tls = tls
+        self.context = context
+        self.expectsNoSignatures = true
     }
 }
 
@@ -63,7 +104,7 @@ private final class ConnectAttempt: Sendable {
     }
 
     private let endpoint: Endpoint
-    private let tls: TLSClientContext?
+    private let tls: ClientTLS?
     private let timeout: Duration
     private let localAddress: SocketAddress?
     private let eventLoop: any EventLoop
@@ -72,7 +113,7 @@ private final class ConnectAttempt: Sendable {
     private let state: NIOLoopBoundBox<State>
 
     init(
-        endpoint: Endpoint, tls: TLSClientContext?, timeout: Duration, localAddress: SocketAddress?,
+        endpoint: Endpoint, tls: ClientTLS?, timeout: Duration, localAddress: SocketAddress?,
         eventLoop: any EventLoop, makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.endpoint = endpoint
@@ -107,7 +148,8 @@ private final class ConnectAttempt: Sendable {
         }
         var bootstrap = ClientBootstrap(group: self.eventLoop)
         if let localAddress { bootstrap = bootstrap.bind(to: localAddress) }
-        bootstrap
+        bootstrap =
+            bootstrap
             .connectTimeout(timeout)
             .socketLinkOptions()
             // Until the handlers are in place.
@@ -117,14 +159,20 @@ private final class ConnectAttempt: Sendable {
                 self.state.value.channels.append(channel)
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
-            .connect(host: self.endpoint.host, port: self.endpoint.port)
-            .assumeIsolated()
-            .whenComplete { result in
-                switch result {
-                case .success(let channel): self.open(channel)
-                case .failure(let error): self.end(.failure(self.explain(error)))
-                }
+        // An address needs no resolver, nor the threads that it would start.
+        let address = try? SocketAddress(ipAddress: self.endpoint.host, port: self.endpoint.port)
+        let connecting =
+            if let address {
+                bootstrap.connect(to: address)
+            } else {
+                bootstrap.connect(host: self.endpoint.host, port: self.endpoint.port)
             }
+        connecting.assumeIsolated().whenComplete { result in
+            switch result {
+            case .success(let channel): self.open(channel)
+            case .failure(let error): self.end(.failure(self.explain(error)))
+            }
+        }
     }
 
     private func open(_ channel: any Channel) {
@@ -139,7 +187,7 @@ private final class ConnectAttempt: Sendable {
             try channel.pipeline.syncOperations.addHandler(link)
             if let tls = self.tls {
                 try channel.pipeline.syncOperations.addHandler(
-                    try tls.makeHandler(for: self.endpoint.host), position: .first)
+                    try tls.tls.makeHandler(for: self.endpoint.host, tls.context), position: .first)
             }
         } catch {
             opened.fail(error)
@@ -162,12 +210,17 @@ private final class ConnectAttempt: Sendable {
     }
 }
 
-extension TLSClientContext {
+extension ClientTLS {
     fileprivate func diagnosis(for endpoint: Endpoint) -> TLSDiagnosis {
-        TLSDiagnosis(
-            peer: "\(endpoint)", host: self.settings.serverName ?? endpoint.host,
-            verifiesHostName: self.settings.verification == .full && self.settings.preSharedKey == nil,
-            hasClientCertificate: self.settings.clientCertificate != nil,
-            hasPreSharedKey: self.settings.preSharedKey != nil, minimumVersion: self.settings.minimumVersion)
+        let settings = self.tls.settings
+        return TLSDiagnosis(
+            peer: "\(endpoint)",
+            side: .client(
+                TLSDiagnosis.ClientSide(
+                    host: settings.serverName ?? endpoint.host,
+                    verifiesHostName: settings.verification == .full && settings.preSharedKey == nil,
+                    ownCertificate: self.tls.ownCertificate, hasPreSharedKey: settings.preSharedKey != nil,
+                    minimumVersion: settings.minimumVersion, authorities: self.tls.authorities,
+                    expectsNoSignatures: self.expectsNoSignatures)))
     }
 }

@@ -63,6 +63,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     /// Explains failures of TLS; `nil` on a plain connection.
     private let tls: TLSDiagnosis?
     private let trust: PeerTrust?
+    /// Is told why a client's handshake failed, which nobody waits for.
+    private let refused: @Sendable (FailedHandshake) -> Void
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
     /// Completes when the link is open or cannot be opened; `nil` from then on.
     private var opened: EventLoopPromise<Void>?
@@ -84,17 +86,21 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private var closeDeadline: Scheduled<Void>?
     /// What the handshake has to be given back to.
     private var handshakes: (any HandshakeBudget)?
+    /// Whom the certificate names that the peer of a failed handshake presented.
+    private var peerName: String?
     private var handshakeDeadline: Scheduled<Void>?
-    private static let handshakeTime = TimeAmount.seconds(10)
+    private static let handshakeTime = Duration.seconds(10)
 
     init(
         peer: String, tls: TLSDiagnosis?, trust: PeerTrust? = nil, opened: EventLoopPromise<Void>?,
+        refused: @escaping @Sendable (FailedHandshake) -> Void = { _ in },
         makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.peer = peer
         self.tls = tls
         self.trust = trust
         self.opened = opened
+        self.refused = refused
         self.makeOwner = makeOwner
     }
 
@@ -200,10 +206,12 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if self.tls != nil, self.opened == nil {
+        if let tls = self.tls, self.opened == nil {
             // Nobody waits for the handshake of a client, which may never begin it.
             let channel = context.channel
-            self.handshakeDeadline = context.eventLoop.scheduleTask(in: Self.handshakeTime) {
+            let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+            self.handshakeDeadline = context.eventLoop.scheduleTask(in: TimeAmount(Self.handshakeTime)) {
+                handler.value.failure = handler.value.failure ?? tls.handshakeTimedOut(after: Self.handshakeTime)
                 channel.close(promise: nil)
             }
         }
@@ -221,8 +229,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         guard let tls = self.tls, case TLSUserEvent.handshakeCompleted = event else { return }
-        if let mismatch = tls.nameMismatch(address: context.remoteAddress, certificate: context.peerCertificate) {
-            self.failure = mismatch
+        if let objection = tls.objection(address: context.remoteAddress, certificate: context.peerCertificate) {
+            self.failure = objection
             context.close(promise: nil)
         } else {
             self.open(context)
@@ -271,7 +279,9 @@ final class SocketLinkHandler: ChannelInboundHandler {
         // NIO closes the channel itself after each error that breaks it.
         guard self.failure == nil, !self.isClosing else { return }
         if let tls = self.tls, TLSDiagnosis.covers(error) {
-            self.failure = tls.explain(error, certificate: context.peerCertificate)
+            let certificate = context.peerCertificate
+            self.failure = tls.explain(error, certificate: certificate)
+            if self.owner == nil { self.peerName = certificate.flatMap { CertificateContents($0)?.subjectName } }
         } else if let tls = self.tls, self.owner == nil {
             self.failure = tls.brokenHandshake(cause: error)
         } else {
@@ -286,6 +296,9 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.context = nil
         let owner = self.owner
         self.owner = nil
+        if let tls = self.tls, owner == nil, self.opened == nil {
+            self.refused(FailedHandshake(peer: self.peer, error: self.failure, tls, certificateName: self.peerName))
+        }
         self.finishOpening(
             .failure(
                 self.failure

@@ -14,7 +14,7 @@ import NIOSSL
 /// Accepts links over TCP, with or without TLS.
 package struct SocketListener: Sendable {
     private let channel: any Channel
-    private let tls: ListenerTLS?
+    private let tls: TLSServerContext?
 
     /// The port that it listens on, also when it was asked for any free one.
     package let port: Int
@@ -30,6 +30,7 @@ package struct SocketListener: Sendable {
     ///   - handshakes: Bounds what handshakes take; a client for whose handshake there is no room is disconnected.
     ///   - clock: Measures how long accepting has worked after it has failed.
     ///   - report: Is told when connections cannot be accepted, and when they can again; called on the listener's event loop.
+    ///   - refused: Is told of each client whose TLS handshake failed; called on an event loop.
     ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
     ///     over), before any byte is read.
     package static func bind(
@@ -37,9 +38,10 @@ package struct SocketListener: Sendable {
         group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
         clock: MonotonicClock = MonotonicClock(ContinuousClock()),
         report: @escaping @Sendable (AcceptEvent) -> Void = { _ in },
+        refused: @escaping @Sendable (FailedHandshake) -> Void = { _ in },
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
-        let tls = if let tls { try ListenerTLS(tls) } else { ListenerTLS?.none }
+        let tls = if let tls { try TLSServerContext(tls) } else { TLSServerContext?.none }
         var bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: Self.backlog)
@@ -51,11 +53,12 @@ package struct SocketListener: Sendable {
             }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
+                    let peer = channel.remoteAddress?.hostAndPort ?? "unknown"
                     let material = tls?.material
                     let trust = tls.flatMap { tls in material.map { PeerTrust(tls, $0) } }
                     let link = SocketLinkHandler(
-                        peer: channel.remoteAddress?.hostAndPort ?? "unknown",
-                        tls: tls.map { _ in .ofServer }, trust: trust, opened: nil, makeOwner: accept)
+                        peer: peer, tls: material?.diagnosis(of: peer), trust: trust, opened: nil, refused: refused,
+                        makeOwner: accept)
                     if let material, let trust {
                         try link.takeHandshake(from: handshakes)
                         if material.usesPreSharedKeys {
@@ -83,6 +86,10 @@ package struct SocketListener: Sendable {
     /// - Throws: What is wrong with them; then nothing changes.
     package func reloadCertificates() throws(TransportError) { try self.tls?.reload() }
 
+    /// What an operator should know about certificates: those that have expired or soon will, are not valid yet, or do not permit what
+    /// they are used for. Empty without TLS.
+    package func certificateNotices() -> [String] { self.tls?.notices(at: ValidityPeriod.now) ?? [] }
+
     /// How many connections may wait to be accepted: a fleet that comes back does so at once.
     private static let backlog: CInt = 4096
 
@@ -101,75 +108,4 @@ extension TransportError {
         guard self.code == .listeningFailed, let error = self.cause as? IOError else { return false }
         return [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(error.errnoCode)
     }
-}
-
-/// How a listener does TLS.
-package struct TLSServerSettings: Sendable {
-    /// The listener's certificate and key; not needed with pre-shared keys.
-    package var certificate: TLSSettings.ClientCertificate?
-    /// If set, clients may present a certificate that leads to one of these, and must unless `requiresClientCertificate` is off.
-    package var clientTrustRoots: TLSSettings.TrustRoots?
-    package var requiresClientCertificate = true
-    /// Keys by identity. If there are any, nothing else is accepted.
-    package var preSharedKeys: [ExactText: [UInt8]] = [:]
-    /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.
-    package var preSharedKeySource: (@Sendable () throws -> [ExactText: [UInt8]])?
-    /// What clients are told to choose their key by.
-    package var preSharedKeyHint: String?
-    package var applicationProtocols: [String] = []
-    /// Names of cipher suites up to TLS 1.2; empty for SwiftNIO's choice.
-    package var cipherSuites: [String] = []
-    package var minimumVersion: TLSSettings.Version = .tls12
-    package var maximumVersion: TLSSettings.Version = .tls13
-
-    package init(certificate: TLSSettings.ClientCertificate? = nil) {
-        self.certificate = certificate
-    }
-
-    /// Reads the files, and makes of them what connections are accepted with.
-    func load() throws(TransportError) -> ListenerTLS.Material {
-        var configuration = TLSConfiguration.makePreSharedKeyConfiguration()
-        try configuration.apply(
-            minimumVersion: self.minimumVersion, applicationProtocols: self.applicationProtocols)
-        configuration.maximumTLSVersion = self.maximumVersion == .tls12 ? .tlsv12 : nil
-        if !self.cipherSuites.isEmpty {
-            configuration.cipherSuiteValues = try CipherSuites.named(self.cipherSuites)
-        }
-        if let certificate { try configuration.apply(certificate, named: "server") }
-        var authorities: Set<NIOSSLCertificate>?
-        if let clientTrustRoots {
-            let roots = try clientTrustRoots.load(as: "The authorities trusted for clients")
-            if case .certificates(let certificates) = roots { authorities = Set(certificates) }
-            configuration.trustRoots = roots
-            configuration.certificateVerification =
-                self.requiresClientCertificate ? .noHostnameVerification : .optionalVerification
-        }
-        let keys = try self.loadPreSharedKeys()
-        let usesPreSharedKeys = !keys.isEmpty || self.preSharedKeySource != nil
-        if usesPreSharedKeys {
-            configuration.limitToPreSharedKeys()
-            configuration.pskHint = self.preSharedKeyHint
-            configuration.pskServerProvider = { context in
-                let identity = ExactText(context.clientIdentity)
-                guard let key = keys[identity] else { throw NIOSSLError.noCertificateToValidate }
-                HandshakeWatch.noteIdentity(identity)
-                return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key))
-            }
-        }
-        return ListenerTLS.Material(
-            context: try NIOSSLContext(explaining: configuration, certificate: self.certificate),
-            authorities: authorities, preSharedKeys: keys, usesPreSharedKeys: usesPreSharedKeys)
-    }
-
-    private func loadPreSharedKeys() throws(TransportError) -> [ExactText: [UInt8]] {
-        guard let source = self.preSharedKeySource else { return self.preSharedKeys }
-        do { return try source() } catch { throw .invalidConfiguration("\(error)", cause: error) }
-    }
-}
-
-extension TLSDiagnosis {
-    /// For links whose handshake nobody here waits for.
-    fileprivate static let ofServer = TLSDiagnosis(
-        peer: "the client", host: "", verifiesHostName: false, hasClientCertificate: true, hasPreSharedKey: false,
-        minimumVersion: .tls12)
 }

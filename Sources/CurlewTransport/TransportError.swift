@@ -1,3 +1,5 @@
+import CurlewCore
+
 /// Why a connection could not be made, or broke.
 public struct TransportError: Error, Sendable, CustomStringConvertible {
     /// What went wrong, for programs. More may come, so have a `default` when you switch over it.
@@ -31,6 +33,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let certificateNotYetValid = Self("certificateNotYetValid")
         /// The peer's certificate is for another host.
         public static let hostNameMismatch = Self("hostNameMismatch")
+        /// The peer's certificate does not permit what TLS needs it for, or its key is of a kind that is not supported.
+        public static let certificateUnsuitable = Self("certificateUnsuitable")
         /// The peer's certificate does not lead to a trusted authority.
         public static let certificateNotTrusted = Self("certificateNotTrusted")
         /// The peer wants a client certificate, and there was none.
@@ -56,6 +60,9 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
     /// The error underneath, if there was one.
     public let cause: (any Error)?
 
+    /// The message without the names of the settings it is about, if it is about any.
+    private let sentence: TLSSentence?
+
     /// Makes an error.
     ///
     /// - Parameters:
@@ -64,8 +71,22 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
     ///   - cause: The error underneath, if there was one.
     public init(code: Code, message: String, cause: (any Error)? = nil) {
         self.code = code
-        self.message = message
+        self.message = message.endingOnce
         self.cause = cause
+        self.sentence = nil
+    }
+
+    /// Makes an error about settings of TLS, called in the message as in the library.
+    init(code: Code, _ sentence: TLSSentence, cause: (any Error)? = nil) {
+        self.code = code
+        self.message = sentence.text(naming: \.libraryName)
+        self.cause = cause
+        self.sentence = sentence
+    }
+
+    /// The message, with the settings of TLS called as `name` says.
+    package func message(naming name: (TLSSetting) -> String) -> String {
+        self.sentence?.text(naming: name) ?? self.message
     }
 
     /// The message.

@@ -65,7 +65,7 @@ struct TLSSettingsTests {
             naming: ["client.encrypted.key.pem", "passphrase"]),
         .certificate(
             "a wrong passphrase", key: Fixture.file("client.encrypted.key.pem"), passphrase: "wrong",
-            naming: ["client.encrypted.key.pem", "is the passphrase right?"]),
+            naming: ["client.encrypted.key.pem", "is the passphrase of tls.clientCertificate right?"]),
         .certificate(
             "a wrong passphrase for DER", key: Fixture.file("client.encrypted.key.der"), passphrase: "wrong",
             naming: ["client.encrypted.key.der", "passphrase is wrong"]),
@@ -80,8 +80,13 @@ struct TLSSettingsTests {
         Mistake("an address as server name", naming: ["127.0.0.1", "host name"]) { $0.serverName = "127.0.0.1" },
         Mistake("an empty server name", naming: ["host name"]) { $0.serverName = "" },
         Mistake("a server name outside ASCII", naming: ["ä.example"]) { $0.serverName = "ä.example" },
-        Mistake("an empty application protocol", naming: ["1 to 255 bytes"]) { $0.applicationProtocols = [""] },
-        Mistake("a long application protocol", naming: ["1 to 255 bytes"]) {
+        Mistake("an empty application protocol", naming: ["1 to 255 characters of ASCII"]) {
+            $0.applicationProtocols = [""]
+        },
+        Mistake("an application protocol outside ASCII", naming: ["mqtt-ä", "1 to 255 characters of ASCII"]) {
+            $0.applicationProtocols = ["mqtt-ä"]
+        },
+        Mistake("a long application protocol", naming: ["1 to 255 characters of ASCII"]) {
             $0.applicationProtocols = [String(repeating: "x", count: 256)]
         },
         Mistake("a pre-shared key without a key", naming: ["1 to 256 bytes"]) {

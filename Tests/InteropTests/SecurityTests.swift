@@ -127,6 +127,17 @@ struct SecurityTests {
         }
     }
 
+    @Test(
+        "A certificate that mosquitto's own client takes is taken",
+        arguments: BrokerProgram.available, [Mosquitto.Listener.enciphering, .p521, .ed25519])
+    func kindsOfKeys(_ program: BrokerProgram, _ listener: Mosquitto.Listener) async throws {
+        try await Mosquitto.run(.init(listeners: [listener]), on: program) { broker in
+            _ = try await broker.connect(Setup(listener: listener, version: .v5_0)) {
+                $0.tls.trustRoots = .file("\(Peers.certificates)/matrix/root.pem")
+            }
+        }
+    }
+
     private static func certificate(_ name: String) -> TLSSettings.ClientCertificate {
         .init(
             chain: .file("\(Peers.certificates)/\(name).pem"), key: .file("\(Peers.certificates)/\(name).key.pem"))

@@ -100,6 +100,8 @@ extension MQTTBrokerConfiguration {
         public var clientAuthorities: TLSSettings.TrustRoots?
         /// Whether a client without a certificate is refused. Default: `true`; of no effect without ``clientAuthorities``.
         public var requiresClientCertificate = true
+        /// Where certificates between ``certificate`` and its root are looked for that its chain lacks. Nobody is trusted for it.
+        package var chainAuthorities: TLSSettings.TrustRoots?
         /// Keys by identity (RFC 4279); if there are any, nothing else is accepted.
         package var preSharedKeys: [ExactText: [UInt8]] = [:]
         /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.

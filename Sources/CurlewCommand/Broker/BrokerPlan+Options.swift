@@ -11,11 +11,12 @@
             _ options: BrokerOptions, accounts: any BrokerAccounts, files: ConfigurationFiles,
             variable: (String) -> String?, complain: (String) -> Void
         ) async throws {
+            let passphrase = variable("CURLEW_BROKER_TLS_KEY_PASSPHRASE")
             if let path = options.configurationFile {
-                self = try await Self.configuration(path, files, complain).plan(accounts: accounts, files: files)
+                self = try await Self.configuration(path, files, complain)
+                    .plan(accounts: accounts, files: files, passphrase: passphrase)
             } else {
-                try await self.init(
-                    options, accounts: accounts, passphrase: variable("CURLEW_BROKER_TLS_KEY_PASSPHRASE"))
+                try await self.init(options, accounts: accounts, passphrase: passphrase)
             }
             options.apply(to: &self.configuration)
             try self.configuration.checkUsernames(isFromFile: options.configurationFile != nil)

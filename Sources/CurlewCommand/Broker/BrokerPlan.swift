@@ -1,5 +1,6 @@
 #if Tools
     import CurlewBroker
+    import CurlewTransport
 
     /// What arguments or a file come to: how a broker runs, and what is told about it.
     struct BrokerPlan: Sendable {
@@ -9,6 +10,10 @@
         var log = LogSettings()
         /// What is worth a word at the start.
         var warnings: [String] = []
+        /// What a person knows a setting of TLS by, given the index of the listener.
+        var settingName: @Sendable (_ listener: Int, TLSSetting) -> String = { _, setting in
+            TLSSettingNames(arguments: [], variable: { _ in nil }).name(setting)
+        }
     }
 
     /// Where a listener listens, for people.

@@ -1,6 +1,7 @@
 #if Tools
     import Curlew
     import CurlewBroker
+    import CurlewTransport
     import Logging
     import UnixSignals
 
@@ -21,6 +22,7 @@
         private let broker: any RunnableBroker
         private let addresses: [ListenerAddress]
         private let warnings: [String]
+        private let settingName: @Sendable (_ listener: Int, TLSSetting) -> String
         private let sink: LogSink
         private let logger: Logger
         private let announce: @Sendable (String) -> Void
@@ -48,6 +50,7 @@
             self.broker = makeBroker(configuration)
             self.addresses = plan.addresses
             self.warnings = plan.warnings
+            self.settingName = plan.settingName
             self.sink = sink
             self.announce = announce
         }
@@ -67,7 +70,7 @@
                 try await self.broker.start()
             } catch {
                 await self.sink.finish(within: Self.timeToWriteLog)
-                throw Failure(error.message)
+                throw Failure(error.message(naming: self.settingName))
             }
             for (address, port) in zip(self.addresses, await self.broker.ports) {
                 self.announce("listening on \(address.url(bound: port))")
@@ -100,7 +103,9 @@
                 try await self.broker.reload()
                 self.logger.notice("Files were read anew")
             } catch {
-                self.logger.error("All files were read anew but these, which stay as they were", error: error)
+                let reason = (error as? MQTTBrokerError)?.message(naming: self.settingName) ?? "\(error)"
+                self.logger.error(
+                    "All files were read anew but these, which stay as they were", metadata: ["error": "\(reason)"])
             }
         }
     }

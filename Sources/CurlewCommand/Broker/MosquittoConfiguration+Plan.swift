@@ -1,15 +1,19 @@
 #if Tools
     import CurlewBroker
+    import CurlewTransport
 
     extension MosquittoConfiguration {
         /// What the file comes to for a broker.
         ///
+        /// - Parameter passphrase: What private keys are encrypted with, if they are.
         /// - Throws: What is wrong with a file that it names.
-        func plan(accounts: any BrokerAccounts, files: ConfigurationFiles) async throws -> BrokerPlan {
+        func plan(
+            accounts: any BrokerAccounts, files: ConfigurationFiles, passphrase: String? = nil
+        ) async throws -> BrokerPlan {
             var accounts = BrokerAccountFiles(accounts)
             var configuration = MQTTBrokerConfiguration(listeners: [])
             for listener in self.listeners {
-                configuration.listeners.append(try await listener.listener(&accounts, files: files))
+                configuration.listeners.append(try await listener.listener(&accounts, files: files, passphrase))
             }
             configuration.limits = self.limits
             configuration.behaviour = self.behaviour
@@ -17,7 +21,29 @@
             if let maximumPayload { configuration.publishFilters = [PayloadLimit(maximum: maximumPayload)] }
             return BrokerPlan(
                 configuration: configuration, addresses: self.listeners.map(\.address), log: self.log,
-                warnings: self.warnings.map(\.description))
+                warnings: self.warnings.map(\.description),
+                settingName: { [places] index, setting in
+                    setting.inMosquittoConfiguration(places.indices.contains(index) ? places[index] : [:])
+                })
+        }
+    }
+
+    extension TLSSetting {
+        /// The option of mosquitto.conf that sets it, and the line where it stands.
+        fileprivate func inMosquittoConfiguration(_ places: [String: FilePlace]) -> String {
+            let options: [String]
+            switch self {
+            case .brokerCertificate: options = ["certfile"]
+            case .brokerKey: options = ["keyfile"]
+            case .clientAuthorities, .chainAuthorities: options = ["cafile", "capath"]
+            case .brokerCipherSuites: options = ["ciphers"]
+            case .minimumVersion: options = ["tls_version"]
+            default: return TLSSettingNames(arguments: [], variable: { _ in nil }).name(self)
+            }
+            guard let option = options.first(where: { places[$0] != nil }), let place = places[option] else {
+                return options[0]
+            }
+            return "\(option), \(place)"
         }
     }
 
@@ -31,9 +57,10 @@
         }
 
         fileprivate func listener(
-            _ accounts: inout BrokerAccountFiles, files: ConfigurationFiles
+            _ accounts: inout BrokerAccountFiles, files: ConfigurationFiles, _ passphrase: String?
         ) async throws -> MQTTBrokerConfiguration.Listener {
-            let tls = try self.tls.settings(keys: self.security.preSharedKeyFile, files: files)
+            let tls = try self.tls.settings(
+                keys: self.security.preSharedKeyFile, files: files, passphrase: passphrase)
             var listener = MQTTBrokerConfiguration.Listener.tcp(
                 host: self.address.host, port: self.address.port, tls: tls)
             listener.addressFamily = self.family
@@ -66,17 +93,22 @@
             self.usesCommonNameAsUsername ? .commonName : self.usesSubjectAsUsername ? .subject : nil
         }
 
-        func settings(keys path: String?, files: ConfigurationFiles) throws -> MQTTBrokerConfiguration.TLS? {
+        func settings(
+            keys path: String?, files: ConfigurationFiles, passphrase: String? = nil
+        ) throws -> MQTTBrokerConfiguration.TLS? {
             guard self.isOn else { return nil }
             var tls = MQTTBrokerConfiguration.TLS()
             if let certificateFile, let keyFile {
-                tls.certificate = .init(chain: .file(certificateFile), key: .file(keyFile))
+                tls.certificate = .init(chain: .file(certificateFile), key: .file(keyFile), passphrase: passphrase)
             }
-            // Mosquitto does not ask for a certificate that it does not need.
+            let authorities: TLSSettings.TrustRoots? =
+                self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }
+            // Mosquitto does not ask for a certificate that it does not need, but takes from there what certfile lacks.
             if self.requiresCertificate {
-                tls.clientAuthorities =
-                    self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }
+                tls.clientAuthorities = authorities
                 tls.requiresClientCertificate = true
+            } else {
+                tls.chainAuthorities = authorities
             }
             tls.minimumVersion = self.minimumVersion ?? .tls12
             tls.cipherSuites = self.cipherSuites

@@ -5,6 +5,8 @@
     struct MosquittoConfiguration: Sendable {
         /// Where to listen, the default listener last if there is one.
         var listeners: [MosquittoListener] = []
+        /// Where the options of each of them stand, in the same order.
+        var places: [[String: FilePlace]] = []
         var limits = Self.defaultLimits
         var behaviour = MQTTBrokerConfiguration.Behaviour()
         var systemTopicInterval: Duration = .seconds(10)

@@ -179,6 +179,7 @@
             self.checkPreSharedKeys()
             guard self.problems.isEmpty else { return .problems(self.problems.inOrder) }
             self.configuration.listeners = self.listeners
+            self.configuration.places = self.listeners.indices.map { self.given[self.subject($0)] ?? [:] }
             return .configuration(self.configuration)
         }
 
@@ -215,7 +216,8 @@
             }
             let authorities = given["cafile"] ?? given["capath"]
             if let authorities, listener.tls.isOn, !listener.tls.requiresCertificate {
-                let sentence = "authorities are of no effect here, for without require_certificate no client is asked."
+                let sentence =
+                    "without require_certificate no client is asked for a certificate; the authorities only complete certfile's chain."
                 self.configuration.warnings.append(FileProblem(place: authorities, sentence: sentence))
             }
         }

@@ -23,13 +23,19 @@ package enum CipherSuites {
     /// The names that can be chosen, in order.
     package static var names: [String] { self.all.keys.sorted() }
 
-    static func named(_ names: [String]) throws(TransportError) -> [NIOTLSCipher] {
+    /// Those in which the client encrypts the secret with the key of the peer's certificate, without forward secrecy.
+    static let ofKeyTransport: [NIOTLSCipher] = [
+        .TLS_RSA_WITH_AES_128_GCM_SHA256, .TLS_RSA_WITH_AES_256_GCM_SHA384,
+        .TLS_RSA_WITH_AES_128_CBC_SHA, .TLS_RSA_WITH_AES_256_CBC_SHA,
+    ]
+
+    static func named(_ names: [String], setting: TLSSetting) throws(TransportError) -> [NIOTLSCipher] {
         var suites: [NIOTLSCipher] = []
         for name in names {
             guard let suite = self.all[name] else {
                 throw .invalidConfiguration(
-                    "\"\(name)\" is no cipher suite that can be chosen; there are "
-                        + self.names.joined(separator: ", ") + ".")
+                    "\"\(name)\" is no cipher suite that can be chosen (\(setting)); there are"
+                        + " \(self.names.joined(separator: ", ")).")
             }
             suites.append(suite)
         }

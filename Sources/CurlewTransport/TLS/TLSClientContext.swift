@@ -5,6 +5,13 @@ import NIOSSL
 struct TLSClientContext: Sendable {
     let context: NIOSSLContext
     let settings: TLSSettings
+    /// Our own certificate, which explains why a peer rejects it.
+    let ownCertificate: TLSDiagnosis.OwnCertificate?
+    /// Whom we trust; empty where it is the system that says so.
+    let authorities: [NIOSSLCertificate]
+    /// For brokers whose RSA certificate permits key encipherment and no signatures: TLS 1.2 in which the client encrypts the secret with
+    /// the certificate's key (RFC 5246, section 7.4.7.1). `nil` where the settings leave no such cipher suite.
+    private let keyTransport: TLSConfiguration?
 
     /// Loads all that the settings name, which blocks: not for event loops.
     init(_ settings: TLSSettings) throws(TransportError) {
@@ -12,25 +19,53 @@ struct TLSClientContext: Sendable {
         try configuration.apply(
             minimumVersion: settings.minimumVersion, applicationProtocols: settings.applicationProtocols)
         if !settings.cipherSuites.isEmpty {
-            configuration.cipherSuiteValues = try CipherSuites.named(settings.cipherSuites)
+            configuration.cipherSuiteValues = try CipherSuites.named(settings.cipherSuites, setting: .cipherSuites)
         }
         if let name = settings.serverName, !HostName.isUsable(name) {
             throw .invalidConfiguration(
-                "\(name) cannot be the TLS server name, which is a host name in ASCII and not an address.")
+                "\(name) cannot be the TLS server name (\(.serverName)), which is a host name in ASCII and not an address."
+            )
         }
-        if let key = settings.preSharedKey {
-            try configuration.apply(key, in: settings)
-        } else {
-            switch settings.verification {
-            case .insecureAnyCertificate: configuration.certificateVerification = .none
-            case .insecureAnyHostName: configuration.certificateVerification = .noHostnameVerification
-            default: configuration.certificateVerification = .fullVerification
-            }
-            configuration.trustRoots = try settings.trustRoots.load(as: "The trusted authorities")
-            if let pair = settings.clientCertificate { try configuration.apply(pair, named: "client") }
-        }
-        self.context = try NIOSSLContext(explaining: configuration, certificate: settings.clientCertificate)
         self.settings = settings
+        guard settings.preSharedKey == nil else {
+            try configuration.applyPreSharedKey(of: settings)
+            self.context = try NIOSSLContext(explaining: configuration)
+            self.keyTransport = nil
+            self.ownCertificate = nil
+            self.authorities = []
+            return
+        }
+        switch settings.verification {
+        case .insecureAnyCertificate: configuration.certificateVerification = .none
+        case .insecureAnyHostName: configuration.certificateVerification = .noHostnameVerification
+        default: configuration.certificateVerification = .fullVerification
+        }
+        let authorities = try settings.trustRoots.certificates(as: .trustedAuthorities)
+        configuration.trustRoots = authorities.map { .certificates($0) } ?? .default
+        self.authorities = authorities ?? []
+        self.ownCertificate = try settings.clientCertificate.map { pair throws(TransportError) in
+            try configuration.apply(pair, as: .client, completedBy: authorities ?? [])
+        }
+        self.context = try NIOSSLContext(explaining: configuration)
+        self.keyTransport = Self.keyTransport(configuration, settings)
+    }
+
+    private static func keyTransport(_ configuration: TLSConfiguration, _ settings: TLSSettings) -> TLSConfiguration? {
+        let suites = CipherSuites.ofKeyTransport.filter {
+            settings.cipherSuites.isEmpty || configuration.cipherSuiteValues.contains($0)
+        }
+        guard settings.minimumVersion != .tls13, !suites.isEmpty else { return nil }
+        var configuration = configuration
+        configuration.maximumTLSVersion = .tlsv12
+        configuration.cipherSuiteValues = suites
+        return configuration
+    }
+
+    /// A context for key transport, if the settings allow it. Hardly anybody needs one, so it is made anew each time.
+    func makeKeyTransportContext() async -> NIOSSLContext? {
+        guard let keyTransport else { return nil }
+        // Detached: the system's authorities are read from files, which is not for the event loop that the caller may run on.
+        return await Task.detached { try? NIOSSLContext(configuration: keyTransport) }.value
     }
 
     /// Finds out before any traffic whether the certificate of `host` could be verified at all.
@@ -40,15 +75,17 @@ struct TLSClientContext: Sendable {
         else { return }
         throw .invalidConfiguration(
             "\(host) cannot be in a certificate, which takes ASCII letters, digits, hyphens and dots only;"
-                + " set the TLS server name to one that is.")
+                + " set \(.serverName) to a name that is in it.")
     }
 
     /// What turns a channel to `host` into a TLS channel.
-    func makeHandler(for host: String) throws(TransportError) -> NIOSSLClientHandler {
+    ///
+    /// - Parameter context: ``context``, or one for key transport.
+    func makeHandler(for host: String, _ context: NIOSSLContext) throws(TransportError) -> NIOSSLClientHandler {
         // For an address there is nothing to send; NIOSSL then verifies the certificate against the address connected to.
         let name = self.settings.serverName ?? (HostName.isAddress(host) ? nil : host)
         do {
-            return try NIOSSLClientHandler(context: self.context, serverHostname: name.map(HostName.withoutRootDot))
+            return try NIOSSLClientHandler(context: context, serverHostname: name.map(HostName.withoutRootDot))
         } catch {
             throw .invalidConfiguration("\(host) is not a host name that TLS can verify.", cause: error)
         }
@@ -66,38 +103,63 @@ extension TLSConfiguration {
             case .tls13: .tlsv13
             default: .tlsv12
             }
-        for name in applicationProtocols where !(1...255).contains(name.utf8.count) {
-            throw .invalidConfiguration("The application protocol \"\(name)\" must have 1 to 255 bytes.")
+        for name in applicationProtocols
+        where !(1...255).contains(name.utf8.count) || !name.utf8.allSatisfy({ $0 < 0x80 }) {
+            throw .invalidConfiguration(
+                "The application protocol \"\(name)\" (\(.applicationProtocols)) must have 1 to 255 characters of ASCII."
+            )
         }
         self.applicationProtocols = applicationProtocols
         // Whoever wants the peer's close_notify awaited half-closes; a close is a close.
         self.shutdownTimeout = .zero
+        // BoringSSL can do more than it offers.
+        self.verifySignatureAlgorithms = [
+            .ecdsaSecp256R1Sha256, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ed25519,
+            .ecdsaSecp384R1Sha384, .rsaPssRsaeSha384, .rsaPkcs1Sha384,
+            .ecdsaSecp521R1Sha512, .rsaPssRsaeSha512, .rsaPkcs1Sha512, .rsaPkcs1Sha1,
+        ]
+        self.curves = [.x25519_MLKEM768, .x25519, .secp256r1, .secp384r1, .secp521r1]
     }
 
-    mutating func apply(_ pair: TLSSettings.ClientCertificate, named role: String) throws(TransportError) {
-        self.certificateChain = try pair.chain.certificates(as: "The \(role) certificate").map { .certificate($0) }
-        self.privateKey = .privateKey(
-            try pair.key.privateKey(as: "The \(role)'s private key", passphrase: pair.passphrase?.value))
+    /// Presents a certificate to the peer.
+    ///
+    /// - Parameter authorities: Where certificates on the way to the authority are looked for that the chain lacks, as OpenSSL does.
+    /// - Returns: The certificate that belongs to the key.
+    @discardableResult
+    mutating func apply(
+        _ pair: TLSSettings.ClientCertificate, as role: CertificateRole, completedBy authorities: [NIOSSLCertificate]
+    ) throws(TransportError) -> TLSDiagnosis.OwnCertificate {
+        let certificates = try pair.chain.certificates(as: role.certificate)
+        let key = try pair.key.privateKey(
+            as: role.key, passphrase: pair.passphrase?.value, passphraseSetting: role.passphrase)
+        let chain = try role.chain(of: certificates, for: key, in: pair)
+        self.certificateChain = CertificateChain.complete(chain, from: authorities).map { .certificate($0) }
+        self.privateKey = .privateKey(key)
+        return TLSDiagnosis.OwnCertificate(
+            contents: CertificateContents(chain[0]), validity: ValidityPeriod(chain[0]))
     }
 
-    fileprivate mutating func apply(
-        _ preSharedKey: TLSSettings.PreSharedKey, in settings: TLSSettings
-    ) throws(TransportError) {
+    fileprivate mutating func applyPreSharedKey(of settings: TLSSettings) throws(TransportError) {
+        guard let preSharedKey = settings.preSharedKey else { return }
         guard settings.clientCertificate == nil else {
             throw .invalidConfiguration(
-                "A pre-shared key and a client certificate exclude each other; set one of them.")
+                "A pre-shared key (\(.preSharedKey)) and a client certificate (\(.clientCertificate)) exclude each other;"
+                    + " set one of them.")
         }
         guard settings.minimumVersion != .tls13 else {
-            throw .invalidConfiguration("Pre-shared keys work with TLS 1.2 only; do not require TLS 1.3.")
+            throw .invalidConfiguration(
+                "Pre-shared keys (\(.preSharedKey)) work with TLS 1.2 only; do not require TLS 1.3 (\(.minimumVersion))."
+            )
         }
         let identity = preSharedKey.identity
         guard (1...128).contains(identity.utf8.count), !identity.utf8.contains(0) else {
             throw .invalidConfiguration(
-                "The identity of the pre-shared key must have 1 to 128 bytes, none of them zero.")
+                "The identity of the pre-shared key (\(.preSharedKey)) must have 1 to 128 bytes, none of them zero.")
         }
         let key = preSharedKey.key
         guard (1...256).contains(key.value.count) else {
-            throw .invalidConfiguration("The pre-shared key must have 1 to 256 bytes; it has \(key.value.count).")
+            throw .invalidConfiguration(
+                "The pre-shared key (\(.preSharedKey)) must have 1 to 256 bytes; it has \(key.value.count).")
         }
         self.limitToPreSharedKeys()
         self.pskClientProvider = { _ in
@@ -128,24 +190,16 @@ extension NIOSSLSecureBytes {
 }
 
 extension NIOSSLContext {
-    convenience init(
-        explaining configuration: TLSConfiguration, certificate: TLSSettings.ClientCertificate?
-    ) throws(TransportError) {
+    convenience init(explaining configuration: TLSConfiguration) throws(TransportError) {
         do {
             try self.init(configuration: configuration)
-        } catch NIOSSLError.failedToLoadPrivateKey {
-            let (key, chain) = (certificate.map { "\($0.key)" } ?? "", certificate.map { "\($0.chain)" } ?? "")
-            throw .invalidConfiguration(
-                "The private key (\(key)) does not belong to the first certificate (\(chain)); give the pair that belongs"
-                    + " together, the host's own certificate first.",
-                cause: NIOSSLError.failedToLoadPrivateKey)
         } catch BoringSSLError.unknownError(let stack) where configuration.trustRoots == .default {
             throw .invalidConfiguration(
                 "The authorities that the system trusts cannot be found; install them (the package is often called"
-                    + " ca-certificates), or set trust roots of your own.",
+                    + " ca-certificates), or set \(.trustRoots).",
                 cause: BoringSSLError.unknownError(stack))
         } catch {
-            throw .invalidConfiguration("TLS cannot be set up: \(error).", cause: error)
+            throw .invalidConfiguration("TLS cannot be set up: \(String(describing: error)).", cause: error)
         }
     }
 }

@@ -1,54 +1,75 @@
 import NIOSSL
 
-// Turning what the user gave into what NIOSSL takes; each mistake becomes one sentence that names the place.
+/// What certificates or a key are for: how a sentence about them begins.
+struct TLSMaterialRole: Sendable {
+    fileprivate let noun: String
+    let setting: TLSSetting
+
+    /// "The client certificate (tls.clientCertificate.chain)".
+    var subject: TLSSentence { "\(self.noun) (\(self.setting))" }
+
+    static let trustedAuthorities = Self(noun: "The trusted authorities", setting: .trustRoots)
+    static let clientCertificate = Self(noun: "The client certificate", setting: .clientCertificate)
+    static let clientKey = Self(noun: "The client's private key", setting: .clientKey)
+    static let brokerCertificate = Self(noun: "The broker's certificate", setting: .brokerCertificate)
+    static let brokerKey = Self(noun: "The broker's private key", setting: .brokerKey)
+    static let clientAuthorities = Self(noun: "The authorities trusted for clients", setting: .clientAuthorities)
+    static let chainAuthorities = Self(noun: "The authorities", setting: .chainAuthorities)
+}
+
+// Turns what the user gave into what NIOSSL takes; each mistake becomes one sentence that names the place.
 extension TLSSettings.Material {
     /// The bytes, whether PEM or DER.
-    ///
-    /// - Parameter role: What the material is, to begin a sentence with: "The client certificate".
-    func load(as role: String) throws(TransportError) -> [UInt8] {
+    func load(as role: TLSMaterialRole) throws(TransportError) -> [UInt8] {
         let bytes: [UInt8]
         switch self.source {
         case .file(let path):
             do {
                 bytes = try Files.read(path)
             } catch {
-                throw .invalidConfiguration("\(role) cannot be read from \(path): \(error.reason).")
+                throw .invalidConfiguration("\(role.subject) cannot be read from \(path): \(error.reason).")
             }
         case .bytes(let given):
             bytes = given.value
         case .base64(let text):
             guard let decoded = Base64.decode(text.value) else {
-                throw .invalidConfiguration("\(role) is not valid Base64; encode the PEM or DER file with `base64`.")
+                throw .invalidConfiguration(
+                    "\(role.subject) is not valid Base64; encode the PEM or DER file with `base64`.")
             }
             bytes = decoded
         }
-        guard !bytes.isEmpty else { throw .invalidConfiguration("\(role) (\(self)) is empty.") }
-        return bytes
+        guard !bytes.isEmpty else { throw .invalidConfiguration("\(role.subject), \(self), is empty.") }
+        return bytes.withoutByteOrderMark
     }
 
-    func certificates(as role: String) throws(TransportError) -> [NIOSSLCertificate] {
+    func certificates(as role: TLSMaterialRole) throws(TransportError) -> [NIOSSLCertificate] {
         let bytes = try self.load(as: role)
         do {
             return try NIOSSLCertificate.parse(bytes)
         } catch {
-            throw .invalidConfiguration(
-                "\(role) (\(self)) is not a certificate in PEM or DER form"
-                    + (bytes.contains(text: "PRIVATE KEY-----") ? "; it holds a private key." : "."),
-                cause: error)
+            let problem =
+                bytes.contains(text: "PRIVATE KEY-----") && !bytes.contains(text: "-----BEGIN CERTIFICATE")
+                ? "holds a private key where a certificate is expected." : "is not a certificate in PEM or DER form."
+            throw .invalidConfiguration("\(role.subject), \(self), \(problem)", cause: error)
         }
     }
 
-    func privateKey(as role: String, passphrase: String?) throws(TransportError) -> NIOSSLPrivateKey {
+    /// - Parameter passphraseSetting: What the passphrase is called.
+    func privateKey(
+        as role: TLSMaterialRole, passphrase: String?, passphraseSetting: TLSSetting
+    ) throws(TransportError) -> NIOSSLPrivateKey {
         let bytes = try self.load(as: role)
         // NIOSSL would trap on it.
         if let passphrase, !passphrase.utf8.allSatisfy({ $0 < 0x80 }) {
             throw .invalidConfiguration(
-                "The passphrase of the private key has characters outside ASCII; re-encrypt it.")
+                "The passphrase of the private key (\(passphraseSetting)) has characters outside ASCII; encrypt the key with another."
+            )
         }
         let isPEM = bytes.contains(text: "-----BEGIN ")
         let isEncrypted = bytes.contains(text: "ENCRYPTED")
         if isPEM, isEncrypted, passphrase == nil {
-            throw .invalidConfiguration("\(role) (\(self)) is encrypted; set its passphrase.")
+            throw .invalidConfiguration(
+                "\(role.subject), \(self), is encrypted; set \(passphraseSetting), or decrypt it with `openssl pkey`.")
         }
         do {
             if isPEM { return try NIOSSLPrivateKey(pem: bytes, passphrase: passphrase ?? "") }
@@ -59,63 +80,73 @@ extension TLSSettings.Material {
                 + "-----END ENCRYPTED PRIVATE KEY-----\n"
             return try NIOSSLPrivateKey(pem: Array(armored.utf8), passphrase: passphrase ?? "")
         } catch {
-            let problem =
+            let problem: TLSSentence =
                 if isPEM, isEncrypted {
-                    "cannot be decrypted; is the passphrase right?"
+                    "cannot be decrypted; is \(passphraseSetting) right?"
+                } else if let kind = KeyAlgorithm(privateKey: bytes), !kind.isSupported {
+                    "is of a kind that is not supported (\(kind)); make one that is \(KeyAlgorithm.supportedKinds)."
                 } else if passphrase != nil, !isPEM {
-                    "is not a private key in PEM or DER form, or the passphrase is wrong."
+                    "is not a private key in PEM or DER form, or the passphrase is wrong (\(passphraseSetting))."
+                } else if bytes.contains(text: "BEGIN CERTIFICATE"), !bytes.contains(text: "PRIVATE KEY-----") {
+                    "holds a certificate where a private key is expected."
                 } else {
-                    "is not a private key in PEM or DER form"
-                        + (bytes.contains(text: "BEGIN CERTIFICATE") ? "; it holds a certificate." : ".")
+                    "is not a private key in PEM or DER form."
                 }
-            throw .invalidConfiguration("\(role) (\(self)) \(problem)", cause: error)
+            throw .invalidConfiguration("\(role.subject), \(self), \(problem)", cause: error)
         }
     }
 }
 
 extension TLSSettings.TrustRoots {
-    func load(as role: String) throws(TransportError) -> NIOSSLTrustRoots {
+    func load(as role: TLSMaterialRole) throws(TransportError) -> NIOSSLTrustRoots {
+        try self.certificates(as: role).map { .certificates($0) } ?? .default
+    }
+
+    /// The certificates, or `nil` for those of the system.
+    func certificates(as role: TLSMaterialRole) throws(TransportError) -> [NIOSSLCertificate]? {
         switch self.source {
         case .system:
-            return .default
+            return nil
         case .directory(let path):
-            return .certificates(try Self.certificates(inDirectory: path, as: role))
+            return try Self.certificates(inDirectory: path, as: role)
         case .certificates(let material):
             if case .file(let path) = material.source, Files.isDirectory(path) {
-                return .certificates(try Self.certificates(inDirectory: path, as: role))
+                return try Self.certificates(inDirectory: path, as: role)
             }
-            return .certificates(try material.certificates(as: role))
+            return try material.certificates(as: role)
         }
     }
 
-    /// All there are, so that the directory needs no links named by hash, as OpenSSL wants them, and the event loop never has to
-    /// read a file in the middle of a handshake.
+    /// All certificates there, so that the directory needs no links named by hash, as OpenSSL wants them, and the event loop never has
+    /// to read a file in the middle of a handshake.
     private static func certificates(
-        inDirectory path: String, as role: String
+        inDirectory path: String, as role: TLSMaterialRole
     ) throws(TransportError) -> [NIOSSLCertificate] {
         let files: [String]
         do {
             files = try Files.list(path)
         } catch {
-            throw .invalidConfiguration("\(role) cannot be read from \(path): \(error.reason).")
+            throw .invalidConfiguration("\(role.subject) cannot be read from \(path): \(error.reason).")
         }
         var seen: Set<NIOSSLCertificate> = []
         var certificates: [NIOSSLCertificate] = []
         for file in files {
-            guard let bytes = try? Files.read(file), let found = try? NIOSSLCertificate.parse(bytes) else { continue }
+            guard let bytes = try? Files.read(file).withoutByteOrderMark,
+                let found = try? NIOSSLCertificate.parse(bytes)
+            else { continue }
             certificates += found.filter { seen.insert($0).inserted }
         }
         guard !certificates.isEmpty else {
             throw .invalidConfiguration(
-                "\(role): the directory \(path) has no file with a certificate in PEM or DER form.")
+                "\(role.subject): the directory \(path) has no file with a certificate in PEM or DER form.")
         }
         return certificates
     }
 }
 
 extension TransportError {
-    static func invalidConfiguration(_ message: String, cause: (any Error)? = nil) -> Self {
-        Self(code: .invalidConfiguration, message: message, cause: cause)
+    static func invalidConfiguration(_ sentence: TLSSentence, cause: (any Error)? = nil) -> Self {
+        Self(code: .invalidConfiguration, sentence, cause: cause)
     }
 }
 
@@ -134,6 +165,11 @@ extension NIOSSLPrivateKey {
 }
 
 extension [UInt8] {
+    /// Without the mark that some editors put before UTF-8, which PEM does not know.
+    fileprivate var withoutByteOrderMark: [UInt8] {
+        self.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(self.dropFirst(3)) : self
+    }
+
     fileprivate func contains(text: StaticString) -> Bool {
         text.withUTF8Buffer { text in
             self.indices.contains { self[$0...].starts(with: text) }

@@ -126,9 +126,13 @@ public struct TLSSettings: Sendable, Hashable {
         public static func certificates(_ material: Material) -> Self { Self(source: .certificates(material)) }
     }
 
-    /// A certificate and its private key.
+    /// A certificate and its private key, which is RSA, P-256, P-384, P-521 or Ed25519.
+    ///
+    /// The certificate must permit digital signatures if it restricts the use of its key; a broker's with an RSA key may permit key
+    /// encipherment alone, which some clients refuse.
     public struct ClientCertificate: Hashable, Sendable {
-        /// The certificate, followed by those that lead from it to the authority, if any.
+        /// The certificate and those that lead from it to the authority, if any, in any order. What is missing on the way is taken from the
+        /// trusted authorities, if it is there.
         public var chain: Material
         /// The private key: PKCS#8, PKCS#1 or SEC1.
         public var key: Material
@@ -137,7 +141,7 @@ public struct TLSSettings: Sendable, Hashable {
         /// Makes a pair.
         ///
         /// - Parameters:
-        ///   - chain: The certificate, followed by those that lead from it to the authority, if any.
+        ///   - chain: The certificate and those that lead from it to the authority, if any, in any order.
         ///   - key: The private key: PKCS#8 (encrypted or not), PKCS#1 or SEC1.
         ///   - passphrase: What the key is encrypted with, if it is; ASCII only.
         public init(chain: Material, key: Material, passphrase: String? = nil) {

@@ -10,6 +10,10 @@ extension Mosquitto {
         case expired = "TLS, expired"
         /// The certificate is for another host.
         case elsewhere = "TLS, elsewhere"
+        /// The certificate permits key encipherment and no signatures.
+        case enciphering = "TLS, enciphering"
+        case p521 = "TLS, P-521"
+        case ed25519 = "TLS, Ed25519"
 
         package var description: String { self.rawValue }
         package var isSecure: Bool { self != .tcp }
@@ -17,8 +21,8 @@ extension Mosquitto {
         /// Its lines in the configuration file.
         var settings: [String] {
             let folder = Peers.certificates
-            func certificate(_ name: String) -> [String] {
-                ["certfile \(folder)/\(name).pem", "keyfile \(folder)/\(name).key.pem"]
+            func certificate(_ name: String, key: String? = nil) -> [String] {
+                ["certfile \(folder)/\(name).pem", "keyfile \(folder)/\(key ?? name).key.pem"]
             }
             return switch self {
             case .tcp: []
@@ -27,6 +31,9 @@ extension Mosquitto {
             case .preSharedKey: ["psk_hint curlew"]
             case .expired: certificate("expired")
             case .elsewhere: certificate("elsewhere")
+            case .enciphering: certificate("matrix/rsa-enciphers", key: "matrix/rsa")
+            case .p521: certificate("matrix/P-521-signs", key: "matrix/P-521")
+            case .ed25519: certificate("matrix/ed25519-signs", key: "matrix/ed25519")
             }
         }
     }

@@ -4,47 +4,17 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// What a listener's new connections do TLS with.
-final class ListenerTLS: Sendable {
-    /// What was made of the settings and their files at one time.
-    struct Material: Sendable {
-        let context: NIOSSLContext
-        /// The authorities of clients' certificates; `nil` where there are none, or those of the system.
-        let authorities: Set<NIOSSLCertificate>?
-        let preSharedKeys: [ExactText: [UInt8]]
-        let usesPreSharedKeys: Bool
-    }
-
-    private let settings: TLSServerSettings
-    /// Guards what was made of the files when they were last read.
-    private let current: Mutex<Material>
-
-    init(_ settings: TLSServerSettings) throws(TransportError) {
-        self.settings = settings
-        self.current = Mutex(try settings.load())
-    }
-
-    var material: Material { self.current.withLock { $0 } }
-
-    func reload() throws(TransportError) {
-        let material = try self.settings.load()
-        self.current.withLock { $0 = material }
-    }
-}
-
 /// What the peer of a connection proved itself by in its handshake.
 final class PeerTrust: Sendable {
-    private let tls: ListenerTLS
+    private let tls: TLSServerContext
     /// What the connection was accepted with.
-    private let authorities: Set<NIOSSLCertificate>?
-    private let preSharedKeys: [ExactText: [UInt8]]
+    private let material: TLSServerContext.Material
     /// Guards the identity of the pre-shared key that the peer named, once it has.
     private let identity = Mutex<ExactText?>(nil)
 
-    init(_ tls: ListenerTLS, _ material: ListenerTLS.Material) {
+    init(_ tls: TLSServerContext, _ material: TLSServerContext.Material) {
         self.tls = tls
-        self.authorities = material.authorities
-        self.preSharedKeys = material.preSharedKeys
+        self.material = material
     }
 
     func note(_ identity: ExactText) { self.identity.withLock { $0 = identity } }
@@ -52,12 +22,12 @@ final class PeerTrust: Sendable {
     /// Whether it would do for a new connection, too. A certificate is not verified again: once an authority is no longer trusted, all who
     /// have presented a certificate have to connect again.
     func isValid(hasCertificate: Bool) -> Bool {
-        let material = self.tls.material
+        let now = self.tls.material
         if let identity = self.identity.withLock({ $0 }) {
-            return self.preSharedKeys[identity] == material.preSharedKeys[identity]
+            return self.material.preSharedKeys[identity] == now.preSharedKeys[identity]
         }
-        guard hasCertificate, let authorities else { return true }
-        return material.authorities.map { authorities.isSubset(of: $0) } ?? true
+        guard hasCertificate, let former = self.material.authorities, let authorities = now.authorities else { return true }
+        return Set(former).isSubset(of: authorities)
     }
 }
 

@@ -1,0 +1,32 @@
+/// A client's TLS handshake that came to nothing.
+package struct FailedHandshake: Sendable {
+    /// The client's address.
+    package let peer: String
+    package let error: TransportError
+    /// Whether the client just went, or never began: port scanners and health checks do, many times a day.
+    package let isAbandoned: Bool
+    /// Whom the certificate names that the client presented, verified or not.
+    package let certificateName: String?
+
+    package init(peer: String, error: TransportError, isAbandoned: Bool, certificateName: String? = nil) {
+        self.peer = peer
+        self.error = error
+        self.isAbandoned = isAbandoned
+        self.certificateName = certificateName
+    }
+
+    init(peer: String, error: TransportError?, _ diagnosis: TLSDiagnosis, certificateName: String?) {
+        self.peer = peer
+        self.error = error ?? TransportError(code: .tlsFailed, diagnosis.closedEarly)
+        self.isAbandoned = error.map(TLSDiagnosis.isAbandonment) ?? true
+        self.certificateName = certificateName
+    }
+}
+
+extension TLSDiagnosis {
+    /// Whether a handshake failed only because the peer closed or went silent.
+    fileprivate static func isAbandonment(_ error: TransportError) -> Bool {
+        guard let cause = error.cause else { return error.code == .timedOut }
+        return !Self.covers(cause) || Reason.all(in: cause).contains(.endOfFile)
+    }
+}

@@ -1,0 +1,91 @@
+/// A setting of TLS that a sentence can be about.
+///
+/// Each surface has a name of its own for it: the library a property, the command an option, a configuration file a line.
+package enum TLSSetting: Hashable, Sendable, CaseIterable {
+    // Of a client.
+    case trustRoots
+    case clientCertificate
+    case clientKey
+    case clientKeyPassphrase
+    case serverName
+    case minimumVersion
+    case cipherSuites
+    case applicationProtocols
+    case preSharedKey
+    // Of a listener.
+    case brokerCertificate
+    case brokerKey
+    case brokerKeyPassphrase
+    case clientAuthorities
+    case chainAuthorities
+    case brokerCipherSuites
+
+    /// The name of the property that holds it in the library.
+    var libraryName: String {
+        switch self {
+        case .trustRoots: "tls.trustRoots"
+        case .clientCertificate: "tls.clientCertificate.chain"
+        case .clientKey: "tls.clientCertificate.key"
+        case .clientKeyPassphrase: "the passphrase of tls.clientCertificate"
+        case .serverName: "tls.serverName"
+        case .minimumVersion: "tls.minimumVersion"
+        case .cipherSuites, .brokerCipherSuites: "tls.cipherSuites"
+        case .applicationProtocols: "tls.applicationProtocols"
+        case .preSharedKey: "tls.preSharedKey"
+        case .brokerCertificate: "tls.certificate.chain"
+        case .brokerKey: "tls.certificate.key"
+        case .brokerKeyPassphrase: "the passphrase of tls.certificate"
+        case .clientAuthorities, .chainAuthorities: "tls.clientAuthorities"
+        }
+    }
+}
+
+/// A sentence that leaves open how the settings it is about are called.
+package struct TLSSentence: Sendable, Hashable, ExpressibleByStringInterpolation {
+    fileprivate enum Piece: Hashable, Sendable {
+        case text(String)
+        case setting(TLSSetting)
+    }
+
+    private var pieces: [Piece]
+
+    package init(stringLiteral text: String) { self.pieces = [.text(text)] }
+
+    package init(stringInterpolation: StringInterpolation) { self.pieces = stringInterpolation.pieces }
+
+    /// The sentence, with the settings called as `name` says.
+    package func text(naming name: (TLSSetting) -> String) -> String {
+        self.pieces.map { piece in
+            switch piece {
+            case .text(let text): text
+            case .setting(let setting): name(setting)
+            }
+        }.joined()
+    }
+
+    static func + (first: Self, second: Self) -> Self {
+        var sentence = first
+        sentence.pieces += second.pieces
+        return sentence
+    }
+
+    package struct StringInterpolation: StringInterpolationProtocol {
+        fileprivate var pieces: [Piece] = []
+
+        package init(literalCapacity: Int, interpolationCount: Int) {
+            self.pieces.reserveCapacity(interpolationCount * 2 + 1)
+        }
+
+        package mutating func appendLiteral(_ literal: String) { self.pieces.append(.text(literal)) }
+
+        package mutating func appendInterpolation(_ value: some CustomStringConvertible) {
+            self.pieces.append(.text(value.description))
+        }
+
+        /// The name of a setting.
+        package mutating func appendInterpolation(_ setting: TLSSetting) { self.pieces.append(.setting(setting)) }
+
+        /// Another sentence, or a part of one.
+        package mutating func appendInterpolation(_ sentence: TLSSentence) { self.pieces += sentence.pieces }
+    }
+}

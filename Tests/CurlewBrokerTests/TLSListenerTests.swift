@@ -1,0 +1,156 @@
+import CurlewTransport
+import Foundation
+import Logging
+import NIOCore
+import Testing
+
+@testable import CurlewBroker
+
+@Suite("A listener with TLS", .timeLimit(.minutes(1)))
+struct TLSListenerTests {
+    private static let fixtures =
+        URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .appending(path: "CurlewTransportTests/Fixtures").path
+
+    private static func tls(_ name: String, key: String? = nil) -> MQTTBrokerConfiguration.TLS {
+        MQTTBrokerConfiguration.TLS(
+            certificate: .init(
+                chain: .file("\(self.fixtures)/\(name).pem"), key: .file("\(self.fixtures)/\(key ?? name).key.pem")))
+    }
+
+    private func withBroker(
+        _ tls: MQTTBrokerConfiguration.TLS, _ log: LogLines, _ body: (MQTTBroker, Int) async throws -> Void
+    ) async throws {
+        var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0, tls: tls)])
+        configuration.logger = log.logger
+        let broker = MQTTBroker(configuration)
+        try await broker.start()
+        do {
+            try await body(broker, broker.listeners[0].port)
+        } catch {
+            await broker.stop()
+            throw error
+        }
+        await broker.stop()
+    }
+
+    /// Writes bytes, and does nothing else.
+    private final class Writer: LinkHandler {
+        init(_ link: any Link, _ bytes: [UInt8]) { link.write(ByteBuffer(bytes: bytes)) }
+        func linkRead(_ bytes: ByteBuffer) {}
+        func linkReadCompleted() {}
+        func linkWritabilityChanged(_ isWritable: Bool) {}
+        func linkClosed(_ error: TransportError?) {}
+    }
+
+    private static func connect(_ settings: TLSSettings?, port: Int) async throws {
+        try await SocketConnector(tls: settings).connect(
+            to: Endpoint(host: "localhost", port: port, security: settings == nil ? .plain : .tls),
+            on: EventLoops.shared.next()
+        ) {
+            Writer($0, [0x10, 0x0C, 0, 4] + Array("MQTT".utf8) + [4, 2, 0, 60, 0, 0])
+        }
+    }
+
+    @Test("A client that does not speak TLS leaves a line in the log, with its address")
+    func plain() async throws {
+        let log = LogLines()
+        try await self.withBroker(Self.tls("server"), log) { _, port in
+            try await Self.connect(nil, port: port)
+            let line = await log.first("TLS handshake failed")
+            #expect(line?.contains("reason=The client does not speak TLS") == true, "\(line ?? "")")
+            #expect(line?.contains("address=127.0.0.1:") == true, "\(line ?? "")")
+            #expect(line?.hasPrefix("info") == true)
+        }
+    }
+
+    @Test("A client that does not trust the broker's certificate leaves a line")
+    func untrusting() async throws {
+        let log = LogLines()
+        try await self.withBroker(Self.tls("server"), log) { _, port in
+            var settings = TLSSettings()
+            settings.trustRoots = .file("\(Self.fixtures)/other-ca.pem")
+            await #expect(throws: TransportError.self) { try await Self.connect(settings, port: port) }
+            let line = await log.first("TLS handshake failed")
+            #expect(line?.contains("did not accept the broker's certificate") == true, "\(line ?? "")")
+        }
+    }
+
+    @Test("A client's certificate that is refused is told, without the client's name")
+    func clientCertificates() async throws {
+        let log = LogLines()
+        var tls = Self.tls("server")
+        tls.clientAuthorities = .file("\(Self.fixtures)/ca.pem")
+        try await self.withBroker(tls, log) { _, port in
+            var settings = TLSSettings()
+            settings.trustRoots = .file("\(Self.fixtures)/ca.pem")
+            try? await Self.connect(settings, port: port)
+            let missing = await log.first("TLS handshake failed")
+            #expect(missing?.contains("presented no certificate") == true, "\(missing ?? "")")
+            settings.clientCertificate = .init(
+                chain: .file("\(Self.fixtures)/foreign-client.pem"),
+                key: .file("\(Self.fixtures)/foreign-client.key.pem"))
+            try? await Self.connect(settings, port: port)
+            let foreign = await log.first("TLS handshake failed")
+            #expect(foreign?.contains("issued by \"Another test authority\"") == true, "\(foreign ?? "")")
+            #expect(foreign?.contains("\"foreign-client\"") == false)
+        }
+    }
+
+    @Test("A flood of failed handshakes does not fill the log")
+    func flood() async {
+        let log = LogLines()
+        let failures = FailedHandshakeLog(listener: "l", logger: log.logger, now: .start)
+        let failure = FailedHandshake(
+            peer: "192.0.2.1:1", error: TransportError(code: .notTLS, message: "No TLS."), isAbandoned: false)
+        for _ in 0..<100 { failures.note(failure, now: .start) }
+        failures.note(failure, now: .start + .seconds(2))
+        let lines = await log.all()
+        #expect(lines.count == FailedHandshakeLog.burst + 1)
+        #expect(lines.last?.contains("not logged before=80") == true, "\(lines.last ?? "")")
+    }
+
+    private static let abandoned = FailedHandshake(
+        peer: "192.0.2.1:1", error: TransportError(code: .tlsFailed, message: "Gone."), isAbandoned: true)
+
+    @Test("A client that just goes, as health checks do, is told of at debug level only")
+    func abandoned() async {
+        let log = LogLines()
+        FailedHandshakeLog(listener: "l", logger: log.logger, now: .start).note(Self.abandoned, now: .start)
+        #expect(await log.all() == [])
+        let debug = LogLines(level: .debug)
+        FailedHandshakeLog(listener: "l", logger: debug.logger, now: .start).note(Self.abandoned, now: .start)
+        #expect(await debug.all().count == 1)
+    }
+
+    @Test("An expired certificate is warned of at the start, and again when files are read anew")
+    func expired() async throws {
+        let log = LogLines()
+        try await self.withBroker(Self.tls("expired"), log) { broker, _ in
+            let line = await log.first("expired on 2021-01-01")
+            #expect(line?.hasPrefix("warning The broker's certificate \"expired\" (file ") == true, "\(line ?? "")")
+            try await broker.reload()
+            #expect(await log.first("expired on 2021-01-01") != nil)
+        }
+    }
+
+    @Test("A certificate that clients will refuse is warned of", arguments: ["for-client", "rsa-enciphers"])
+    func unsuitable(name: String) async throws {
+        let log = LogLines()
+        let key = name.hasPrefix("rsa") ? "matrix/rsa" : "matrix/P-256"
+        try await self.withBroker(Self.tls("matrix/\(name)", key: key), log) { _, _ in
+            #expect(await log.first("\"\(name)\"")?.hasPrefix("warning") == true)
+        }
+    }
+
+    @Test("An error of a listener's TLS names the settings by the surface's names")
+    func naming() async throws {
+        let broker = MQTTBroker(
+            MQTTBrokerConfiguration(
+                listeners: [.tcp(port: 0), .tcp(port: 0, tls: Self.tls("server", key: "client"))]))
+        let error = try #require(await #expect(throws: MQTTBrokerError.self) { try await broker.start() })
+        #expect(error.message.contains("(tls.certificate.key)"), "\(error)")
+        let message = error.message { listener, setting in "line \(listener) \(setting)" }
+        #expect(message.contains("(line 1 brokerKey)") && message.contains("(line 1 brokerCertificate)"), "\(message)")
+    }
+}
