@@ -32,7 +32,7 @@ extension MQTTClient {
                 shared.statistics.received += 1
                 shared.statistics.dropped += 1
             case .violation(let code, let message): event = .violation(code, message)
-            case .nothing, .pong, .authenticate, .disconnected: break
+            case .nothing, .pong, .authenticate, .disconnected, .deviation: break
             }
             shared.countAnswers(since: before, highWaterMark: self.configuration.queues.unsentBytes)
             // The connection flushes by itself when the read is over.

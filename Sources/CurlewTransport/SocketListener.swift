@@ -1,4 +1,3 @@
-package import CurlewCore
 package import NIOCore
 import NIOPosix
 import NIOSSL

@@ -12,7 +12,7 @@ import Testing
 struct ClientLogTests {
     @Test("A flood of strangers leaves so many lines and their number")
     func flood() async throws {
-        let (clock, lines) = (TestClock(), LogLines(level: .info))
+        let (clock, lines) = (TestClock(), LogRecord(level: .info))
         try await withPeers {
             $0.clock = MonotonicClock(clock)
             $0.logger = lines.logger
@@ -37,7 +37,7 @@ struct ClientLogTests {
                 attempt.client.identifier == "friend" ? .allow : .deny(.badUserNameOrPassword)
             }
         }
-        let lines = LogLines(level: level)
+        let lines = LogRecord(level: level)
         try await withPeers {
             $0.logger = lines.logger
             $0.authenticators = [Deny()]
@@ -60,7 +60,7 @@ struct ClientLogTests {
 
     @Test("A client that has gone is not authenticated any more, and nothing is logged for it")
     func gone() async throws {
-        let (lines, slow) = (LogLines(level: .debug), Slow())
+        let (lines, slow) = (LogRecord(level: .debug), Slow())
         try await withPeers {
             $0.logger = lines.logger
             $0.authenticators = [slow]
@@ -94,7 +94,7 @@ struct ClientLogTests {
 }
 
 /// A log that keeps its lines, with what belongs to them.
-private final class LogLines: Sendable {
+private final class LogRecord: Sendable {
     private let lines = Mutex<[String]>([])
     private let level: Logger.Level
 
@@ -105,11 +105,11 @@ private final class LogLines: Sendable {
     var logger: Logger { Logger(label: "test") { _ in Handler(lines: self, logLevel: self.level) } }
 
     private struct Handler: LogHandler {
-        let lines: LogLines
+        let lines: LogRecord
         var logLevel: Logger.Level
         var metadata: Logger.Metadata = [:]
 
-        init(lines: LogLines, logLevel: Logger.Level) {
+        init(lines: LogRecord, logLevel: Logger.Level) {
             self.lines = lines
             self.logLevel = logLevel
         }

@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import NIOCore
 import Testing
 
@@ -6,7 +7,9 @@ import Testing
 
 @Suite("Route cache")
 struct RouteCacheTests {
-    private let subscriber = LocalSubscriber(filter: TopicFilter(exactly: TopicName(unchecked: "x")), capacity: 1)
+    private let subscriber = LocalSubscriber(
+        filter: TopicFilter(exactly: TopicName(unchecked: "x")), capacity: 1, patience: .zero,
+        clock: MonotonicClock(ContinuousClock()))
 
     private func index(_ filters: [String]) throws -> SubscriptionIndex<Subscriber> {
         var index = SubscriptionIndex<Subscriber>()

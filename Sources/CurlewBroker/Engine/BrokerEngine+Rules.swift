@@ -48,7 +48,7 @@ extension BrokerEngine {
                 defer { self.account(&state, of: session, isExact: true) }
                 return state.session.revoke(topics)
             }
-            self.redeliver(revoked.orphans, on: worker)
+            self.redeliver(revoked.orphans[...], on: worker)
             return revoked
         }
         for topic in revoked.dropped {

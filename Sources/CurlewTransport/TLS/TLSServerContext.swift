@@ -87,7 +87,7 @@ extension TLSServerSettings {
 
     private func loadPreSharedKeys() throws(TransportError) -> [ExactText: [UInt8]] {
         guard let source = self.preSharedKeySource else { return self.preSharedKeys }
-        do { return try source() } catch { throw .invalidConfiguration("\(error)", cause: error) }
+        do { return try source() } catch { throw .invalidConfiguration("\("\(error)")", cause: error) }
     }
 }
 
