@@ -1,4 +1,5 @@
 #if Tools
+    import ArgumentParser
     import Curlew
     import CurlewCore
     import Foundation
