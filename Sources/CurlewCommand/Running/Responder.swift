@@ -85,7 +85,9 @@
                     // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
                     // broker takes; the next has not.
                     switch error.code {
-                    case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut, .brokeConnections: break
+                    case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut,
+                        .brokeConnections:
+                        break
                     default: throw error
                     }
                     Diagnostics.say(

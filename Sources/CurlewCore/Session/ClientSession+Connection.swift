@@ -66,8 +66,9 @@ extension ClientSession {
             guard case .release(var released)? = self.inFlight[id], !released.isGivenUp else { continue }
             released.wasRepeated = !isOther
             released.repetitions = 0
+            released.isOnWire = !self.poison.isIsolating
             self.inFlight.replace(id, with: .release(released))
-            guard !self.poison.isIsolating else { continue }
+            guard released.isOnWire else { continue }
             self.connection?.sendQuota -= 1
             self.send(.pubrel, Acknowledgement(id), into: &out)
         }
@@ -128,10 +129,9 @@ extension ClientSession {
 
     /// What was sent on this connection and not answered.
     private var unanswered: [PoisonDetector.Item] {
-        let waiting = self.poison.isIsolating ? Set(self.connection?.resends ?? []) : []
         var items: [PoisonDetector.Item] = []
         for id in self.inFlight.identifiers(in: .second) + self.inFlight.identifiers(in: .first) {
-            guard let exchange = self.inFlight[id], exchange.isOnWire, !waiting.contains(id) else { continue }
+            guard let exchange = self.inFlight[id], exchange.isOnWire else { continue }
             items.append(exchange.item(id))
         }
         return items

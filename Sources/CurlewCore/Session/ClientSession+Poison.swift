@@ -39,7 +39,9 @@ extension ClientSession {
 
     /// Sends a PUBREL of an earlier connection again.
     mutating func release(_ id: PacketID, into out: inout ByteBuffer) {
-        guard case .release(let released)? = self.inFlight[id], !released.isGivenUp else { return }
+        guard case .release(var released)? = self.inFlight[id], !released.isGivenUp, !released.isOnWire else { return }
+        released.isOnWire = true
+        self.inFlight.replace(id, with: .release(released))
         self.connection?.sendQuota -= 1
         self.send(.pubrel, Acknowledgement(id), into: &out)
         self.noteSent(.release(released), id)
@@ -120,7 +122,7 @@ extension ClientSession.Exchange {
     var isOnWire: Bool {
         switch self {
         case .publish(let sent): sent.isOnWire
-        case .release(let released): !released.isGivenUp
+        case .release(let released): released.isOnWire && !released.isGivenUp
         case .subscribe, .unsubscribe: true
         }
     }

@@ -206,7 +206,7 @@ extension ClientSession {
             // RabbitMQ up to 3.12 answers QoS 2 so. The message is the server's: to send it again would double it.
             return self.endEarly(packet, sent, .pubackAtQoS2)
         case .release(let released)?:
-            if !released.isGivenUp { self.connection?.sendQuota += 1 }
+            self.returnQuota(released)
             self.finish(packet.packetID, released.request, .published(released.reasonCode, reason: nil))
             return .deviation(.pubackAtQoS2)
         case nil: return .nothing  // legal noise: an acknowledgement that crossed the loss of a connection
@@ -247,6 +247,8 @@ extension ClientSession {
                 return .violation(.protocolError, "PUBREC came again after each PUBREL")
             }
             released.repetitions += 1
+            if !released.isOnWire, !released.isGivenUp { self.connection?.sendQuota -= 1 }
+            released.isOnWire = true
             self.inFlight.replace(packet.packetID, with: .release(released))
             self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
             return .deviation(.repeatedPubrec)
@@ -264,7 +266,7 @@ extension ClientSession {
     mutating func receivedPubcomp(_ packet: Acknowledgement) -> Received {
         switch self.inFlight[packet.packetID] {
         case .release(let released)?:
-            if !released.isGivenUp { self.connection?.sendQuota += 1 }
+            self.returnQuota(released)
             // 0x92 answers the second PUBREL of an exchange that the server finished at the first: the message was
             // delivered. In answer to the only PUBREL it says that the server has lost the message.
             let isLost = packet.reasonCode.isFailure && !released.wasRepeated
@@ -298,5 +300,9 @@ extension ClientSession {
 
     private mutating func returnQuota(_ sent: Sent) {
         if sent.isOnWire { self.connection?.sendQuota += 1 }
+    }
+
+    private mutating func returnQuota(_ released: Released) {
+        if released.isOnWire, !released.isGivenUp { self.connection?.sendQuota += 1 }
     }
 }

@@ -110,6 +110,8 @@ package struct ClientSession: Sendable {
         let reasonCode: ReasonCode
         /// Whether PUBREL was sent on more than one connection to the same server, so that the server may have finished the exchange before.
         var wasRepeated = false
+        /// Whether PUBREL was sent on this connection.
+        var isOnWire = true
         /// How often PUBREC has come again on this connection.
         var repetitions = 0
         /// Whether PUBREL is never sent again.

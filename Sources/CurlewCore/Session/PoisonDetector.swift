@@ -109,10 +109,12 @@ struct PoisonDetector: Sendable {
 
     /// The server answered an item.
     mutating func answered(_ item: Item) {
-        if let record = self.records.removeValue(forKey: item), record.connections >= Self.shared { self.suspects -= 1 }
+        let wasSuspect = (self.records.removeValue(forKey: item)?.connections ?? 0) >= Self.shared
+        if wasSuspect { self.suspects -= 1 }
         guard self.isIsolating else { return }
         self.unanswered = max(0, self.unanswered - 1)
-        self.window.answered += 1
+        // What was answered on an earlier connection, and is sent on each, says nothing new about the others.
+        if wasSuspect { self.window.answered += 1 }
         if self.window.answered >= self.window.size { self.window = (self.window.size * 2, 0) }
         self.endIsolation()
     }

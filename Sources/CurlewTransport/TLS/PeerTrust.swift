@@ -26,7 +26,9 @@ final class PeerTrust: Sendable {
         if let identity = self.identity.withLock({ $0 }) {
             return self.material.preSharedKeys[identity] == now.preSharedKeys[identity]
         }
-        guard hasCertificate, let former = self.material.authorities, let authorities = now.authorities else { return true }
+        guard hasCertificate, let former = self.material.authorities, let authorities = now.authorities else {
+            return true
+        }
         return Set(former).isSubset(of: authorities)
     }
 }

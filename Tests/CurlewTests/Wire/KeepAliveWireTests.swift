@@ -55,6 +55,7 @@ struct KeepAliveWireTests {
         let server = ScriptedServer(patience: .seconds(60))
         let clock = TestClock()
         let (client, connection) = try await server.connectedClient(clock: clock) {
+            $0.connection.version = .exactly(.v5_0)
             $0.connection.keepAlive = .seconds(10)
             $0.connection.pingTimeout = .seconds(10)
         }
@@ -76,6 +77,7 @@ struct KeepAliveWireTests {
         let clock = TestClock()
         let network = SlowNetwork()
         var configuration = MQTTConfiguration()
+        configuration.connection.version = .exactly(.v5_0)
         configuration.connection.keepAlive = .seconds(10)
         configuration.connection.pingTimeout = .seconds(10)
         configuration.reconnect = .disabled

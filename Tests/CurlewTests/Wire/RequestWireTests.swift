@@ -274,7 +274,9 @@ struct RequestWireTests {
     @Test("A request waits no longer than its own time for a subscription that another one has begun")
     func timeoutOfTheSecond() async throws {
         let clock = TestClock()
-        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        let (client, connection) = try await self.server.connectedClient(clock: clock) {
+            $0.connection.version = .exactly(.v5_0)
+        }
         async let first = client.request("ping", to: "svc", timeout: .seconds(50))
         let subscribe = try await connection.receiveSubscribe()
         async let second = failure { try await client.request("ping", to: "svc", timeout: .seconds(5)) }
