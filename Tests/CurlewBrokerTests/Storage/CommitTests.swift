@@ -129,7 +129,8 @@ struct CommitTests {
             keep(&connect)
             let impatient = try await peers.open()
             try await impatient.send(.connect(connect))
-            for _ in 0..<12 { try await clock.advanceToSleeper(within: .seconds(1)) }
+            var passed = Duration.zero
+            while passed < .seconds(12) { passed += try await clock.advanceToSleeper(within: .seconds(1)) }
             guard case .connack(let refusal)? = try await impatient.receiveEnd() else { throw PeerError.closed }
             #expect(refusal.reasonCode == .serverBusy)
             let patient = try await peers.open()
