@@ -86,14 +86,16 @@
                 try await withLocalBroker { broker, port in
                     try await withTemporaryFolder { folder in
                         let path = Subprocess.products.appending(path: "curlew").path
+                        try await Subprocess.script("mkfifo '\(folder)/pipe'").success()
+                        // A process of its own: a child of the subscriber's would hide the subscriber's end.
+                        let reader = try Subprocess.script("exec sleep 1000 <'\(folder)/pipe'")
+                        defer { reader.send(SIGKILL) }
                         let subscriber = try Subprocess.script(
                             """
-                            cd '\(folder)'; mkfifo pipe; sleep 1000 <pipe >/dev/null 2>&1 & echo $$ $!
-                            exec '\(path)' sub -p \(port) -t t -F '\(format)' --ready-fd 3 3>&1 >pipe
+                            echo $$
+                            exec '\(path)' sub -p \(port) -t t -F '\(format)' --ready-fd 3 3>&1 >'\(folder)/pipe'
                             """)
-                        let numbers = try await subscriber.line().split(separator: " ").compactMap { Int32($0) }
-                        let (process, reader) = (numbers[0], numbers[1])
-                        defer { kill(reader, SIGKILL) }
+                        let process = try #require(Int32(try await subscriber.line()))
                         #expect(try await subscriber.line() == "ready")
                         let before = try #require(Self.residentBytes(process))
                         let client = try MQTTClient("mqtt://127.0.0.1:\(port)")

@@ -119,7 +119,7 @@
             ("sub a --password-file /nosuch", "The file '/nosuch' of --password-file does not exist."),
             (
                 "sub a --cafile /nosuch",
-                "The trusted authorities cannot be read from /nosuch: No such file or directory."
+                "The trusted authorities (--cafile) cannot be read from /nosuch: No such file or directory."
             ),
             ("sub a -o /nosuch", "The file of options '/nosuch' does not exist."),
             ("broker -c /nosuch", "The configuration file '/nosuch' does not exist."),

@@ -155,7 +155,8 @@ struct SessionPropertyTests {
             require(run.fixture.session.incoming.remembered <= 12, "remembers more than there are identifiers")
             require(run.fixture.session.subscriptions.count <= 5, "keeps filters that nobody wants")
         }
-        #expect(run.observer.count.sent > 100 && run.observer.count.again > 10)
+        // Where the server breaks one connection after the other, messages are sent one at a time.
+        #expect(run.observer.count.sent > 20 && run.observer.count.again > 2)
         run.end()
     }
 
