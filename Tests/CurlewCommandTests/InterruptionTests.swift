@@ -102,7 +102,7 @@
                         try await client.connect()
                         var properties = Properties()
                         if format == "%P" {
-                            properties.userProperties = Array(repeating: UserProperty("", ""), count: 4000)
+                            properties.userProperties = Array(repeating: UserProperty("", ""), count: 500)
                         }
                         let payload = ByteBuffer(repeating: 0x61, count: format == "%P" ? 1 : 65_536)
                         var most = 0

@@ -27,10 +27,11 @@
             let inherited = ProcessInfo.processInfo.environment.filter {
                 !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")
             }
-            let path = Subprocess.products.appending(path: "curlew").path
+            // On the path, and no function: the shell becomes its last command, which then ends with the test.
+            let path = "\(Subprocess.products.path):\(inherited["PATH"] ?? "/usr/bin:/bin")"
             return try Subprocess(
-                "/bin/sh", ["-c", "curlew() { '\(path)' \"$@\"; }; \(script)"],
-                environment: inherited.merging(environment) { $1 }, hasInput: true)
+                "/bin/sh", ["-c", script],
+                environment: inherited.merging(environment) { $1 }.merging(["PATH": path]) { $1 }, hasInput: true)
         }
     }
 
