@@ -33,7 +33,7 @@ final class SubscriptionBuffer: MessageReceiver {
         var error: MQTTError?
         /// The message that the consumer works on.
         var handedOut: MQTTMessage?
-        /// Has the server wait, for consumers that want it.
+        /// Makes the server wait, for consumers that ask for it.
         var hold: ReadingHold?
     }
 

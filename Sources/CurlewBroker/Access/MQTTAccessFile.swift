@@ -86,7 +86,7 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
         try await self.reload(listenerWithoutUsernames: nil)
     }
 
-    /// Reads the file anew.
+    /// Reads the file again.
     ///
     /// - Parameter listener: A listener at which no client has a user name, so that rules about them are an error.
     func reload(listenerWithoutUsernames listener: String?) async throws(MQTTBrokerError) {

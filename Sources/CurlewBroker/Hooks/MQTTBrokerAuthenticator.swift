@@ -19,7 +19,7 @@ public protocol MQTTBrokerAuthenticator: Sendable {
     /// - Parameter client: The client, with the user name that it gave in CONNECT.
     func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
 
-    /// Reads anew what it was made from, such as a file. Does nothing unless implemented.
+    /// Reads its source again, such as a file. Does nothing unless implemented.
     ///
     /// - Throws: What is wrong with it; what was read before stays in force.
     func reload() async throws
@@ -100,7 +100,7 @@ public protocol MQTTBrokerEnhancedAuthenticator: Sendable {
     /// Default: ``MQTTCredentialStatus/notTracked``.
     func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
 
-    /// Reads anew what it was made from, such as a file. Does nothing unless implemented.
+    /// Reads its source again, such as a file. Does nothing unless implemented.
     ///
     /// - Throws: What is wrong with it; what was read before stays in force.
     func reload() async throws

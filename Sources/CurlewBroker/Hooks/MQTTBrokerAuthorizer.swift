@@ -13,7 +13,7 @@ public protocol MQTTBrokerAuthorizer: Sendable {
     /// where a client may subscribe to a filter and not receive all that matches it. Default: `false`.
     var checksReceiving: Bool { get }
 
-    /// Reads anew what it was made from, such as a file. Does nothing unless implemented.
+    /// Reads its source again, such as a file. Does nothing unless implemented.
     ///
     /// - Throws: What is wrong with it; what was read before stays in force.
     func reload() async throws

@@ -16,7 +16,7 @@
         /// How many messages have come that were not taken.
         var waitingCount: Int { self.iterator.waitingCount }
 
-        /// Has the broker wait when so many bytes of memory wait here.
+        /// Stops reading from the broker while so many bytes of memory wait here.
         func holdReading(above bytes: Int) { self.subscription.holdReading(above: bytes) }
 
         /// `nil` at the end, and when the task is cancelled.

@@ -61,7 +61,7 @@ struct TLSClientContext: Sendable {
         return configuration
     }
 
-    /// A context for key transport, if the settings allow it. Hardly anybody needs one, so it is made anew each time.
+    /// A context for key transport, if the settings allow it. Hardly anybody needs one, so it is made each time.
     func makeKeyTransportContext() async -> NIOSSLContext? {
         guard let keyTransport else { return nil }
         // Detached: the system's authorities are read from files, which is not for the event loop that the caller may run on.
