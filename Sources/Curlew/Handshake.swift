@@ -86,7 +86,9 @@ struct Handshake: Sendable {
             throw .refused(connack)
         case .closed(let closing)?:
             guard expired.value == nil else {
-                let error = MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(timeout).")
+                let port = ForeignProtocol.rightPort(isSecure: self.endpoint.security == .tls)
+                let hint = self.hint ?? "; is that \(port)?"
+                let error = MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(timeout)\(hint)")
                 throw closing.hasAnswered ? .failed(error) : .unanswered(error)
             }
             throw self.failure(closing)
@@ -102,18 +104,18 @@ struct Handshake: Sendable {
         }
         return .closedBeforeConnAck(
             MQTTError(
-                .connectionFailed, "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint).",
+                .connectionFailed, "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint ?? ".")",
                 cause: error.cause))
     }
 
-    /// What the port is used for as a rule, where that is not plain MQTT.
-    private var hint: String {
-        guard self.endpoint.security == .plain else { return "" }
+    /// What the port is used for as a rule, where that is not plain MQTT: the end of a sentence.
+    private var hint: String? {
+        guard self.endpoint.security == .plain else { return nil }
         return switch self.endpoint.port {
-        case 8883, 8884, 8886, 443, 8443: "; port \(self.endpoint.port) is usually for TLS: connect with mqtts://"
+        case 8883, 8884, 8886, 443, 8443: "; port \(self.endpoint.port) is usually for TLS: connect with mqtts://."
         case 80, 8080, 8000, 8083, 8084, 9001:
-            "; port \(self.endpoint.port) is usually for HTTP or WebSocket, and MQTT's is 1883"
-        default: ""
+            "; port \(self.endpoint.port) is usually for HTTP or WebSocket, and MQTT's is 1883."
+        default: nil
         }
     }
 }

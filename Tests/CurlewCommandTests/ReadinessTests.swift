@@ -67,7 +67,10 @@
                     silent.errors == "curlew request: 0 of 2 replies came within 5 seconds; -W sets another time.\n")
                 let short = try await Subprocess.curlew(["request", "svc", "x", "-W", "0.5"] + server).outcome()
                 #expect(short.exitCode == 27)
-                #expect(short.errors == "curlew request: The time of 0.5 seconds is over: No reply came.\n")
+                // On a busy machine the time is over before there is a connection.
+                let reasons = ["No reply came.", "There is no connection to the broker."]
+                #expect(
+                    reasons.contains { short.errors == "curlew request: The time of 0.5 seconds is over: \($0)\n" })
                 withExtendedLifetime(requests) {}
             }
         }

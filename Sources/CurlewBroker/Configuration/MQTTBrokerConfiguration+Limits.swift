@@ -20,7 +20,8 @@ extension MQTTBrokerConfiguration {
         /// How many QoS 1 and 2 messages the broker has in flight to a client, which may say less. Default: 1000; for clients before 5.0,
         /// which cannot say so, the limit is this.
         public var maximumInFlightMessages: UInt16 = 1000
-        /// How many bytes of QoS 1 and 2 messages the broker has in flight to a client; a single message may be larger. Default: 16 MiB.
+        /// How many bytes of payloads the QoS 1 and 2 messages may have that the broker has in flight to a client; a single message may be larger.
+        /// `nil` for no limit. Default: 16 MiB.
         public var maximumInFlightBytes: Int? = 16 << 20
         /// How many messages wait for a client that is away or slow, beyond those in flight. Default: 10,000.
         public var maximumQueuedMessages = 10_000
@@ -33,8 +34,7 @@ extension MQTTBrokerConfiguration {
         /// How long a publisher at QoS 1 or 2 waits at the most for subscribers that make progress but cannot keep up; its next messages are
         /// processed after that in any case. Zero to never wait, and drop what a full queue cannot take. Default: 1 s.
         public var maximumPublisherDelay: Duration = .seconds(1)
-        /// Whether ``maximumInFlightBytes`` and ``maximumQueuedBytes`` count payloads alone, as mosquitto does, and not all that messages take
-        /// in memory. Default: `false`.
+        /// Whether ``maximumQueuedBytes`` counts payloads alone, as mosquitto does, and not all that messages take in memory. Default: `false`.
         public var countsPayloadsOnly = false
         /// The highest QoS (MQTT 5.0 section 3.2.2.3.4). Default: 2.
         public var maximumQoS = QoS.exactlyOnce

@@ -147,7 +147,7 @@
                 limits.maximumInFlightMessages = UInt16(count)
                 limits.receiveMaximum = UInt16(count)
             }
-            limits.maximumInFlightBytes = self.maximumInFlightBytes
+            if let count = self.maximumInFlightBytes { limits.maximumInFlightBytes = count }
             if let seconds = self.maximumKeepAlive { limits.maximumKeepAlive = UInt16(seconds) }
             if let qos = self.maximumQoS { limits.maximumQoS = qos }
             if let maximum = self.topicAliasMaximum { limits.topicAliasMaximum = UInt16(maximum) }

@@ -19,7 +19,7 @@
         private enum End: Sendable {
             case finished(Result<Void, any Error>)
             case interrupted(UnixSignal)
-            case timeIsOver(Duration)
+            case timeIsOver(Duration, isConnected: Bool)
             /// The connection was lost, for so long.
             case lost(MQTTError, Duration)
             /// The client has given up.
@@ -117,9 +117,9 @@
 
         private func watchTime() {
             guard let limit = self.settings.timeLimit else { return }
-            Task { [end] in
+            Task { [client, end] in
                 try await Task.sleep(for: limit)
-                end.set(.timeIsOver(limit))
+                end.set(.timeIsOver(limit, isConnected: client.state == .connected))
             }
         }
 
@@ -198,9 +198,10 @@
                 let rest = await self.rest(of: work, within: .seconds(5))
                 if isEndless, rest == nil { return }
                 throw Failure(rest?.message, exitCode: isEndless ? Failure.general : 128 + signal.number)
-            case .timeIsOver(let limit):
+            case .timeIsOver(let limit, let isConnected):
                 let rest = await self.rest(of: work, within: .seconds(1))
-                let message = "The time of \(limit) is over" + (rest?.message.map { ": \($0)" } ?? ".")
+                let reason = rest?.message ?? (isConnected ? nil : "There is no connection to the broker.")
+                let message = "The time of \(limit) is over" + (reason.map { ": \($0)" } ?? ".")
                 throw Failure(message, exitCode: Failure.timeOut)
             case .lost(let error, let limit):
                 let rest = await self.rest(of: work, within: .seconds(1))

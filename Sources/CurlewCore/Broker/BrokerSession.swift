@@ -10,6 +10,7 @@ package struct BrokerSession: Sendable {
     /// How much waits, at the most.
     package struct Bounds: Sendable, Equatable {
         package var inFlightMessages: Int
+        /// Of payloads.
         package var inFlightBytes: Int
         package var queuedMessages: Int
         package var queuedBytes: Int
@@ -19,7 +20,7 @@ package struct BrokerSession: Sendable {
         package var dropsOldest: Bool
         /// How long a client that acknowledges too slowly may take to show progress, while those who publish to it wait; zero if they never do.
         package var patience: Duration
-        /// Whether the bounds in bytes count payloads alone, and not all that a message takes in memory.
+        /// Whether ``queuedBytes`` counts payloads alone, and not all that a message takes in memory.
         package var countsPayloads: Bool
 
         package init(
@@ -38,7 +39,7 @@ package struct BrokerSession: Sendable {
             self.countsPayloads = countsPayloads
         }
 
-        /// What a message counts for in the bounds.
+        /// What a message counts for in ``queuedBytes``.
         func size(of pending: Pending) -> Int {
             self.countsPayloads ? pending.message.payload.readableBytes : pending.weight
         }
@@ -102,8 +103,7 @@ package struct BrokerSession: Sendable {
     package var bounds: Bounds
     var inFlight = InFlightTable<Sent>()
     package private(set) var bytesInFlight = 0
-    /// The same as the bounds count it.
-    private var sizeInFlight = 0
+    private var payloadBytesInFlight = 0
     private(set) var queue = Deque<Pending>()
     /// What waits in the queue weighs so much.
     package private(set) var queuedBytes = 0
@@ -406,19 +406,15 @@ package struct BrokerSession: Sendable {
     // MARK: In flight
 
     /// Whether messages in flight leave room for another one.
-    var hasRoomInFlight: Bool { self.sizeInFlight < self.bounds.inFlightBytes }
+    var hasRoomInFlight: Bool { self.payloadBytesInFlight < self.bounds.inFlightBytes }
 
     mutating func addInFlight(_ pending: Pending) {
         self.bytesInFlight += pending.message.byteCount
-        self.sizeInFlight += self.sizeInFlight(of: pending)
+        self.payloadBytesInFlight += pending.message.payload.readableBytes
     }
 
     mutating func removeInFlight(_ pending: Pending) {
         self.bytesInFlight -= pending.message.byteCount
-        self.sizeInFlight -= self.sizeInFlight(of: pending)
-    }
-
-    private func sizeInFlight(of pending: Pending) -> Int {
-        self.bounds.countsPayloads ? pending.message.payload.readableBytes : pending.message.byteCount
+        self.payloadBytesInFlight -= pending.message.payload.readableBytes
     }
 }

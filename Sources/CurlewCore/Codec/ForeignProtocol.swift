@@ -67,10 +67,14 @@ package enum ForeignProtocol: Hashable, Sendable {
         }
     }
 
+    /// Where MQTT is found as a rule, in the middle of a sentence.
+    package static func rightPort(isSecure: Bool) -> String {
+        isSecure ? "the broker's port for MQTT over TLS, usually 8883" : "the broker's MQTT port, usually 1883"
+    }
+
     /// What to do about a server that has answered CONNECT in it.
     package func advice(isSecure: Bool) -> String {
-        let port =
-            isSecure ? "the broker's port for MQTT over TLS, usually 8883" : "the broker's MQTT port, usually 1883"
+        let port = Self.rightPort(isSecure: isSecure)
         return switch self {
         case .tls where !isSecure: "this port expects TLS; connect with mqtts://, or use the port for plain MQTT"
         case .http, .webSocket: "this port is for HTTP or WebSocket; use \(port)"

@@ -290,7 +290,7 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedBytes < 3000)
     }
 
-    @Test("Bounds in bytes may count payloads alone")
+    @Test("What is in flight counts by its payload, and so may what waits")
     func payloadBounds() throws {
         var scene = Scene(.init(inFlightBytes: 16, queuedBytes: 16, countsPayloads: true))
         for _ in 1...2 { #expect(try scene.deliver("12345678", .atLeastOnce) == .written) }
