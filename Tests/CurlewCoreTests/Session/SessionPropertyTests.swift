@@ -55,6 +55,29 @@ struct SessionPropertyTests {
             self.isConnected = false
         }
 
+        /// From now on the connection stays, and the server answers as it should: whatever waits comes to its end.
+        mutating func comeToRest() {
+            self.lose()
+            self.observer.connected(sessionPresent: true, receiveMaximum: 20)
+            self.fixture.connect(present: true, [.receiveMaximum(20)])
+            self.isConnected = true
+            for _ in 0..<1_000 {
+                self.settle()
+                self.fixture.pump()
+                self.settle()
+                if self.waiting.isEmpty && self.fixture.session.isDrained { return }
+                if let answer = self.observer.rightAnswer() {
+                    self.receive(answer)
+                } else {
+                    self.fixture.endTrial()
+                    self.settle()
+                    self.receive(.pingresp)
+                }
+                require(self.isConnected, "a right answer ends the connection")
+            }
+            require(false, "\(self.waiting.count) requests never complete")
+        }
+
         /// The owner has had enough, and begins anew.
         mutating func end() {
             self.lose()
@@ -157,6 +180,7 @@ struct SessionPropertyTests {
         }
         // Where the server breaks one connection after the other, messages are sent one at a time.
         #expect(run.observer.count.sent > 20 && run.observer.count.again > 2)
+        run.comeToRest()
         run.end()
     }
 

@@ -17,8 +17,9 @@ func require(
 struct SessionWireObserver {
     private enum Exchange {
         case publish(number: UInt64, QoS, isOnWire: Bool)
-        case release
-        case other
+        case release(isOnWire: Bool)
+        case subscribe(filters: Int)
+        case unsubscribe(filters: Int)
     }
 
     private var exchanges: [PacketID: Exchange] = [:]
@@ -45,8 +46,8 @@ struct SessionWireObserver {
         for (id, exchange) in self.exchanges {
             switch exchange {
             case .publish(let number, let qos, _): self.exchanges[id] = .publish(number: number, qos, isOnWire: false)
-            case .release: break
-            case .other: self.exchanges[id] = nil
+            case .release: self.exchanges[id] = .release(isOnWire: false)
+            case .subscribe, .unsubscribe: self.exchanges[id] = nil
             }
         }
     }
@@ -60,19 +61,22 @@ struct SessionWireObserver {
     private mutating func sent(_ packet: Packet) {
         switch packet {
         case .publish(let packet): self.sent(packet)
-        case .subscribe(let packet): self.begin(packet.packetID)
-        case .unsubscribe(let packet): self.begin(packet.packetID)
+        case .subscribe(let packet): self.begin(packet.packetID, .subscribe(filters: packet.subscriptions.count))
+        case .unsubscribe(let packet): self.begin(packet.packetID, .unsubscribe(filters: packet.filters.count))
         case .pubrel(let packet):
-            if case .release? = self.exchanges[packet.packetID] { return }
+            if case .release? = self.exchanges[packet.packetID] {
+                self.exchanges[packet.packetID] = .release(isOnWire: true)
+                return
+            }
             if self.releasedEarly.remove(packet.packetID) != nil { return }
             require(packet.reasonCode == .packetIdentifierNotFound, "PUBREL \(packet.packetID) without PUBREC")
         default: break
         }
     }
 
-    private mutating func begin(_ id: PacketID) {
+    private mutating func begin(_ id: PacketID, _ exchange: Exchange) {
         require(self.exchanges[id] == nil, "identifier \(id) is in use")
-        self.exchanges[id] = .other
+        self.exchanges[id] = exchange
     }
 
     private mutating func sent(_ packet: Publish) {
@@ -119,7 +123,7 @@ struct SessionWireObserver {
                 if packet.reasonCode.isFailure {
                     self.end(packet.packetID)
                 } else {
-                    self.exchanges[packet.packetID] = .release
+                    self.exchanges[packet.packetID] = .release(isOnWire: false)
                 }
             default: break
             }
@@ -145,11 +149,26 @@ struct SessionWireObserver {
         case .publish(_, .exactlyOnce, isOnWire: true): return .pubrec(Acknowledgement(id, reasonCode: code))
         case .release: return .pubcomp(Acknowledgement(id))
         case .publish: return nil
-        // The observer does not tell the two apart: the wrong one ends the connection, which is a case to test as well.
-        case .other:
+        // The wrong one ends the connection, which is a case to test as well.
+        case .subscribe, .unsubscribe:
             return random.pick([
                 Packet.suback(SubAck(id, [code])), .suback(SubAck(id, [.grantedQoS1])), .unsuback(UnsubAck(id, [code])),
             ])
         }
+    }
+
+    /// The answer to what was sent first on this connection and is not answered; `nil` where all is.
+    func rightAnswer() -> Packet? {
+        for (id, exchange) in self.exchanges.sorted(by: { $0.key < $1.key }) {
+            switch exchange {
+            case .publish(_, .atLeastOnce, isOnWire: true): return .puback(Acknowledgement(id))
+            case .publish(_, .exactlyOnce, isOnWire: true): return .pubrec(Acknowledgement(id))
+            case .release(isOnWire: true): return .pubcomp(Acknowledgement(id))
+            case .subscribe(let count): return .suback(SubAck(id, Array(repeating: .success, count: count)))
+            case .unsubscribe(let count): return .unsuback(UnsubAck(id, Array(repeating: .success, count: count)))
+            case .publish, .release: break
+            }
+        }
+        return nil
     }
 }
