@@ -385,7 +385,8 @@ final class ClientConnection: LinkHandler {
         if self.phase != .closing {
             self.finish(
                 error.map { MQTTError(.connectionClosed, $0.message, cause: $0) }
-                    ?? MQTTError(.connectionClosed, "The server closed the connection."), .byServer)
+                    ?? MQTTError(.connectionClosed, "The server closed the connection."),
+                error?.isOfNetwork == true ? .other : .byServer)
         }
         self.phase = .closed
         self.opening.set(.closed(self.closing))

@@ -16,6 +16,7 @@ extension MQTTClient {
     /// CONNACK came with success. Returns whether the session was resumed; `nil` when the server breaks the protocol.
     func connected(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
         let server = "\(connection.server)"
+        var mustWatchUnclaimed = false
         let (result, deadline): (ClientSession.Connected, Timestamp?) = self.shared.withLock { shared in
             shared.out.clear()
             shared.deviations = []
@@ -27,7 +28,9 @@ extension MQTTClient {
             shared.isFlushScheduled = shared.out.readableBytes > 0
             let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
             shared.connection = bound
-            shared.unclaimed.connected(isResumed: result == .resumed)
+            shared.unclaimed.connected(
+                isResumed: result == .resumed, at: now, isOrphan: shared.session.isOrphan)
+            mustWatchUnclaimed = shared.mustWatchUnclaimed
             shared.flush = { bound.value.flush() }
             if shared.hasConnected { shared.statistics.reconnects += 1 }
             shared.hasConnected = true
@@ -39,6 +42,7 @@ extension MQTTClient {
         }
         self.resumeCompleted()
         if let deadline { self.watchPoison(on: connection, until: deadline, now) }
+        if mustWatchUnclaimed { self.watchUnclaimed() }
         return switch result {
         case .resumed: true
         case .fresh: false
@@ -76,6 +80,7 @@ extension MQTTClient {
             shared.connection = nil
             shared.flush = nil
             shared.session.connectionLost(end, now: now)
+            shared.unclaimed.connectionLost()
             shared.out = ByteBuffer()
             shared.answers = 0
             shared.isFlushScheduled = false
@@ -260,7 +265,8 @@ extension MQTTClient {
             guard let self else { return }
             let receivers: [SubscriberID: any MessageReceiver] = self.shared.withLock { shared in
                 shared.isWatchingAcknowledgements = shared.session.unacknowledgedCount > 0
-                return shared.isWatchingAcknowledgements ? shared.receivers : [:]
+                guard shared.isWatchingAcknowledgements else { return [:] }
+                return shared.receivers.merging(shared.endedReceivers) { receiver, _ in receiver }
             }
             guard !receivers.isEmpty else { return }
             var now: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]

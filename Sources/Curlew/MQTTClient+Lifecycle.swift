@@ -130,6 +130,7 @@ extension MQTTClient {
     @discardableResult
     func end(_ error: MQTTError?, first: OneShot<MQTTError?>?) -> DrainReport {
         var report = DrainReport()
+        var unclaimed: UnclaimedMessages<MQTTMessage>.Report?
         let ended: (Resumptions, [any MessageReceiver])? = self.shared.withLock { shared in
             var mayBeRepeated = false
             switch shared.lifecycle {
@@ -147,7 +148,7 @@ extension MQTTClient {
             shared.hasConnected = mayBeRepeated ? shared.hasConnected : false
             guard !mayBeRepeated else { return (Resumptions(), [any MessageReceiver]()) }
             shared.isWatchingAcknowledgements = false
-            shared.unclaimed.end()
+            unclaimed = shared.unclaimed.end()
             shared.unclaimedDeadline = nil
             shared.hasStopped = true
             shared.stopError = error
@@ -159,11 +160,13 @@ extension MQTTClient {
             resumptions.drained += exchange(&shared.drained, with: [])
             shared.inbox = nil
             defer { shared.receivers.removeAll() }
+            shared.endedReceivers.removeAll()
             return (resumptions, Array(shared.receivers.values))
         }
         guard let (resumptions, receivers) = ended else { return report }
         resumptions.resume()
         for receiver in receivers { receiver.finish(error) }
+        if let unclaimed { self.tell(unclaimed) }
         first?.set(error ?? MQTTError(.clientStopped, "The client was disconnected."))
         self.eventHub.post(.stopped(error))
         return report

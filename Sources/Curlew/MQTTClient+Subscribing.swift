@@ -71,6 +71,7 @@ extension MQTTClient {
                 throw error
             }
         }
+        buffer.receive([])
         return subscription
     }
 
@@ -252,7 +253,8 @@ extension MQTTClient {
             self.unsubscribeInBackground(receiver.id)
             throw refusal
         }
-        receiver.receive([])
+        // What is acknowledged by being received waits until the server has granted the filters: a call that fails takes nothing.
+        if (receiver as? SubscriptionBuffer)?.policy != .onReceipt { receiver.receive([]) }
         return requests
     }
 
@@ -301,11 +303,17 @@ extension MQTTClient {
         _ = self.endSubscription(id, isAwaited: false)
     }
 
+    /// The last reference to a subscription is gone.
+    func forget(_ buffer: SubscriptionBuffer) {
+        self.shared.withLock { _ = $0.endedReceivers.removeValue(forKey: buffer.id) }
+    }
+
     private func endSubscription(_ id: SubscriberID, isAwaited: Bool) -> RequestID? {
         var flush: (@Sendable () -> Void)?
         let now = self.clock.now()
         let request: RequestID? = self.shared.withLock { shared in
-            guard shared.receivers.removeValue(forKey: id) != nil else { return nil }
+            guard let receiver = shared.receivers.removeValue(forKey: id) else { return nil }
+            if receiver.handedOut != nil { shared.endedReceivers[id] = receiver }
             let request = shared.makeRequestID()
             if isAwaited { shared.waiters.reserve(request) }
             shared.session.unsubscribe(id, request: request, now: now, into: &shared.out)

@@ -11,7 +11,8 @@ extension MQTTClient {
         let now = self.clock.now()
         let (flush, mustWatch) = self.shared.withLock { shared in
             for message in messages {
-                if let token = message.token, shared.session.isOwed(token) { shared.hold(message, token, now) }
+                guard let token = message.token else { continue }
+                if shared.session.isOwed(token) || shared.session.isOrphan(token) { shared.hold(message, token, now) }
             }
             return (shared.claimFlush(), shared.mustWatchUnclaimed)
         }
@@ -36,7 +37,11 @@ extension MQTTClient {
             return (report, shared.claimFlush())
         }
         if let flush { self.eventLoop.execute(flush) }
-        guard let report else { return }
+        if let report { self.tell(report) }
+    }
+
+    /// Tells that messages were acknowledged that nobody has taken.
+    func tell(_ report: UnclaimedMessages<MQTTMessage>.Report) {
         self.logger.warning(
             "messages acknowledged that no subscription has taken: subscribe before, or change queues.unclaimed",
             metadata: ["topics": "\(report.topics)", "count": "\(report.count)"])

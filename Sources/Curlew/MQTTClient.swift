@@ -129,6 +129,8 @@ extension MQTTClient {
         var waiters = Waiters()
         var nextIdentifier: UInt64 = 1
         var receivers: [SubscriberID: any MessageReceiver] = [:]
+        /// Those that were ended while they had messages that nobody has looked at.
+        var endedReceivers: [SubscriberID: any MessageReceiver] = [:]
         /// What no subscription has taken.
         var unclaimed: UnclaimedMessages<MQTTMessage>
         /// When the next of them is let go, or told.

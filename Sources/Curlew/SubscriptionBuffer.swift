@@ -141,7 +141,7 @@ final class SubscriptionBuffer: MessageReceiver {
         guard self.policy == .onConsumption else { return nil }
         return self.state.withLock { state in
             if let message = state.handedOut { return message }
-            guard !state.isFinished, let message = state.queue.oldest, message.token != nil else { return nil }
+            guard let message = state.queue.oldest, message.token != nil else { return nil }
             return message
         }
     }
@@ -221,13 +221,14 @@ final class SubscriptionBuffer: MessageReceiver {
 
     /// The subscription is over: what nobody has looked at may be taken by another.
     func abandon() {
-        let unread = self.state.withLock { state in
+        let (queued, adopted) = self.state.withLock { state in
             state.isFinished = true
-            var unread: [MQTTMessage] = []
-            while let message = state.queue.popNext() { unread.append(message) }
-            return unread + exchange(&state.adopted, with: [])
+            var queued: [MQTTMessage] = []
+            while let message = state.queue.popNext() { queued.append(message) }
+            return (queued, exchange(&state.adopted, with: []))
         }
-        if self.policy != .onReceipt { self.client.handBack(unread) }
+        self.client.forget(self)
+        self.client.handBack(adopted + (self.policy == .onReceipt ? [] : queued))
         self.endHold()
     }
 

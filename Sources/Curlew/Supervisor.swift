@@ -19,7 +19,10 @@ struct Supervisor {
         self.first = first
         let configuration = client.configuration
         var settings = configuration.reconnect.settings
-        settings.maximumTries = settings.maximumTries.map { $0 * configuration.servers.count }
+        settings.maximumTries = settings.maximumTries.map { tries in
+            let (product, isTooMuch) = tries.multipliedReportingOverflow(by: configuration.servers.count)
+            return isTooMuch ? .max : product
+        }
         self.policy = ReconnectPolicy(
             serverCount: configuration.servers.count,
             version: configuration.connection.version.exact.map { .fixed($0) } ?? .automatic, settings: settings)
@@ -53,8 +56,9 @@ struct Supervisor {
         let error: MQTTError
         switch end {
         case .unmade(.failed(let cause)):
-            // The same CONNECT would fail the same way.
-            if cause.isPermanent { return .stop(cause) }
+            // The same CONNECT would fail the same way; but a version that was only guessed is not the user's.
+            let isOfGuess = self.policy.isGuess && cause.code == .notSupportedByProtocolVersion
+            if cause.isPermanent, !isOfGuess { return .stop(cause) }
             error = cause
             decision = self.policy.failed(random: random)
         case .unmade(.closedBeforeConnAck(let cause)):

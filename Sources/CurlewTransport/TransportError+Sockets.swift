@@ -100,6 +100,12 @@ extension TransportError {
         }
     }
 
+    /// Whether the network broke an open connection, and not the peer.
+    package var isOfNetwork: Bool {
+        guard let error = self.cause as? IOError else { return false }
+        return error.errnoCode != ECONNRESET && error.errnoCode != EPIPE
+    }
+
     static func timedOut(_ endpoint: Endpoint, _ timeout: Duration) -> Self {
         Self(code: .timedOut, message: "Connecting to \(endpoint) took longer than \(timeout).")
     }

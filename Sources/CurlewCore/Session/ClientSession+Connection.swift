@@ -27,7 +27,8 @@ extension ClientSession {
             incomingAliases: IncomingTopicAliases(
                 maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
             sendQuota: window, resends: [])
-        if self.poison.connected(now: now) { self.ping(into: &out) }
+        let pending = self.poison.isActive ? self.pendingItems : []
+        if self.poison.connected(pending: pending, now: now) { self.ping(into: &out) }
         // A server of MQTT 3.1 does not say whether it has the session.
         let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
         // Another server may share the session with the last one, or have one from before: what the last one was told,

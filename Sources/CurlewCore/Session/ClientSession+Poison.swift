@@ -51,11 +51,11 @@ extension ClientSession {
     mutating func giveUp(_ verdict: PoisonDetector.Verdict, now: Timestamp, into out: inout ByteBuffer) {
         switch verdict.item {
         case .subscribe(let identifier):
-            guard let filter = self.subscriptions.entries[identifier]?.filter else { break }
+            guard let filter = self.subscriptions.filter(identifier, toSubscribe: true) else { break }
             let rejection = self.rejection(verdict.connections, .subscription(filter))
             self.subscriptions.giveUpSubscribing(identifier, rejection, &self.completions, &self.lostSubscribers)
         case .unsubscribe(let identifier):
-            guard let filter = self.subscriptions.entries[identifier]?.filter else { break }
+            guard let filter = self.subscriptions.filter(identifier, toSubscribe: false) else { break }
             let rejection = self.rejection(verdict.connections, .unsubscription(filter))
             self.subscriptions.giveUpUnsubscribing(identifier, rejection, &self.completions)
         case .publish(let request):
@@ -64,7 +64,8 @@ extension ClientSession {
             } else if let id = self.identifier(of: verdict.item) {
                 self.giveUp(id, verdict.connections)
             }
-        case .exchange(let id): self.giveUp(id, verdict.connections)
+        case .exchange(let id):
+            if self.inFlight[id]?.item(id) == verdict.item { self.giveUp(id, verdict.connections) }
         }
         self.pump(now: now, into: &out)
     }
@@ -73,6 +74,20 @@ extension ClientSession {
         (self.inFlight.identifiers(in: .first) + self.inFlight.identifiers(in: .second)).first { id in
             self.inFlight[id]?.item(id) == item
         }
+    }
+
+    /// All that is sent, or sent again, until the server answers.
+    var pendingItems: Set<PoisonDetector.Item> {
+        var items = Set(self.outbox.requests.map { PoisonDetector.Item.publish($0) })
+        for lane in [InFlightTable<Exchange>.Lane.first, .second] {
+            for id in self.inFlight.identifiers(in: lane) {
+                if let exchange = self.inFlight[id], !exchange.isGivenUp { items.insert(exchange.item(id)) }
+            }
+        }
+        for (identifier, entry) in self.subscriptions.entries {
+            items.insert(entry.subscribers.isEmpty ? .unsubscribe(identifier) : .subscribe(identifier))
+        }
+        return items
     }
 
     /// The server may have half received the message: the exchange keeps its identifier for as long as the server keeps the
@@ -86,6 +101,11 @@ extension ClientSession {
             request = CurlewCore.exchange(&sent.request, with: nil)
             subject = .message(sent.message.topic)
             sent.isGivenUp = true
+            // It is never sent again.
+            self.bytesInFlight -= sent.message.byteCount
+            sent.message.payload = ByteBuffer()
+            sent.message.properties = Properties()
+            self.bytesInFlight += sent.message.byteCount
             self.inFlight.replace(id, with: .publish(sent))
         case .release(var released)?:
             request = CurlewCore.exchange(&released.request, with: nil)

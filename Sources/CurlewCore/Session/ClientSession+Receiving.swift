@@ -91,7 +91,9 @@ extension ClientSession {
         guard let id = packet.packetID else {
             return .deliver(consume packet, to: receivers, nil)
         }
-        let isUnclaimed = receivers.isEmpty && !self.givenUp.expectsNobody(for: topic, at: now)
+        let isUnclaimed =
+            receivers.isEmpty
+            && !self.givenUp.expectsNobody(for: topic, identifiers, knowsAll: self.found == .absent, at: now)
         let count = isUnclaimed ? 1 : receivers.count
         switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: count) {
         case .deliver(let token):
@@ -161,6 +163,9 @@ extension ClientSession {
 
     /// Whether the server still waits for a subscriber to pass this message, on this connection or the next.
     package func isOwed(_ token: DeliveryToken) -> Bool { self.incoming.isOwed(token) }
+
+    /// Whether the server has lost its session since it sent this message: it will not come again.
+    package func isOrphan(_ token: DeliveryToken) -> Bool { self.incoming.isOrphan(token) }
 
     private mutating func sendAcknowledgements(into out: inout ByteBuffer) {
         guard self.connection != nil else { return }

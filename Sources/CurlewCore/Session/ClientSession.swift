@@ -94,7 +94,7 @@ package struct ClientSession: Sendable {
     struct Sent {
         /// `nil` when it has been completed: the exchange goes on for the sake of the protocol alone.
         var request: RequestID?
-        let message: OutgoingMessage
+        var message: OutgoingMessage
         let expiresAt: Timestamp?
         /// Whether it was sent on this connection.
         var isOnWire: Bool

@@ -37,6 +37,8 @@ struct IncomingQoS {
     private var exactlyOnce: [PacketID: ExactlyOnce] = [:]
     /// The sequence of the next arrival.
     private var nextSequence: UInt64 = 0
+    /// What came before this one came in a session that the server has lost.
+    private var firstOfSession: UInt64 = 0
 
     // MARK: As long as the connection
 
@@ -173,6 +175,9 @@ struct IncomingQoS {
         return self.index(of: token.sequence).map { !self.arrivals[$0].isReady } ?? false
     }
 
+    /// Whether the server has lost its session since it sent this message: it will not come again.
+    func isOrphan(_ token: DeliveryToken) -> Bool { token.sequence < self.firstOfSession }
+
     private func index(of sequence: UInt64) -> Int? {
         guard sequence >= self.base, sequence < self.nextSequence else { return nil }
         return Int(sequence - self.base)
@@ -244,7 +249,9 @@ struct IncomingQoS {
         self.mayRefuse = version >= .v5_0
         self.receiveMaximum = Int(receiveMaximum)
         self.isUncertain = session == .uncertain
-        if session == .absent { self.exactlyOnce.removeAll() }
+        guard session == .absent else { return }
+        self.exactlyOnce.removeAll()
+        self.firstOfSession = self.nextSequence
     }
 
     /// The connection is gone: QoS 1 messages will be sent again, QoS 2 messages keep their state.

@@ -49,6 +49,9 @@ struct Outbox {
 
     var isEmpty: Bool { self.count == 0 }
 
+    /// The requests of all that waits.
+    var requests: [RequestID] { self.entries.compactMap { $0.message == nil ? nil : $0.request } }
+
     /// Entries, with those that were cancelled and not yet dropped.
     var places: Int { self.entries.count }
 

@@ -1,11 +1,15 @@
 /// Finds the packet that makes a server end every connection on which it is sent, so that it is not sent for ever: a message or
 /// a subscription that crashes the server, or that it answers by closing the connection.
 ///
-/// A packet that is unanswered when the server ends a connection becomes a suspect. After two such connections in a row the
-/// suspects are sent one at a time, so that only one of them can be the cause; while they are answered, the number sent at once
-/// doubles, and a connection that has lived for some seconds takes them all. A suspect that was alone when the third connection or a later one ended is accused: the next connection is a trial
-/// without any suspect. If it outlives the connections that the accused has ended, the accused is given up. If it ends as well,
-/// the cause is another, and the accused is a suspect again.
+/// A packet that is unanswered when the server ends a connection becomes a suspect. After two such connections the suspects
+/// are sent one at a time and with nothing else under way, so that only one of them can be the cause. While they are answered,
+/// the number sent at once doubles, and a connection that has lived for half a minute takes them all. A suspect that was alone
+/// when the third connection or a later one ended is accused: the next connection is a trial without any suspect. If it
+/// outlives the connections that the accused has ended, the accused is given up. If it ends as well, the cause is another, and
+/// the accused is a suspect again.
+///
+/// A connection that ends long after its beginning makes its packets suspicious once, and no more than that: servers are
+/// restarted, and balancers cut what is old.
 ///
 /// Lives as long as the session. Costs nothing while connections live.
 struct PoisonDetector: Sendable {
@@ -49,8 +53,9 @@ struct PoisonDetector: Sendable {
     private static let accusing = 3
     /// The shortest trial.
     private static let shortestTrial = Duration.seconds(1)
-    /// How long suspects are sent one at a time: a server that takes its time over one shall not keep us from all others.
-    private static let isolationTime = Duration.seconds(5)
+    /// How long a server may take to end a connection because of a packet. Suspects are sent one at a time for no longer: a
+    /// server that takes its time over one shall not keep us from all others. A trial need not be longer either.
+    private static let patience = Duration.seconds(30)
     /// More than can be in flight.
     private static let maximumCount = 1 << 17
 
@@ -67,55 +72,72 @@ struct PoisonDetector: Sendable {
     /// Whether ``maySend(_:)`` and ``sent(_:)`` must be called.
     private(set) var isIsolating = false
     private var isolationEnd = Timestamp.start
-    private var unanswered = 0
-    /// How many may be unanswered at once, and how many were answered since it changed.
+    /// What was sent while ``isIsolating``.
+    private var unanswered = (all: 0, suspects: 0)
+    /// How many may be unanswered when a suspect is sent, and how many suspects were answered since it changed.
     private var window = (size: 1, answered: 0)
 
-    /// Whether ``answered(_:)`` must be called.
+    /// Whether ``answered(_:)`` must be called, and it matters what is pending when a connection begins.
     var isActive: Bool { self.isIsolating || !self.records.isEmpty }
 
     // MARK: Events
 
     /// A connection begins. Returns whether it is a trial: then a PINGREQ must be sent.
-    mutating func connected(now: Timestamp) -> Bool {
+    ///
+    /// - Parameter pending: What is to be sent until the server answers; what is not among it is forgotten.
+    mutating func connected(pending: Set<Item>, now: Timestamp) -> Bool {
         self.connectionLost()
+        if !self.records.isEmpty {
+            self.records = self.records.filter { pending.contains($0.key) }
+            self.countSuspects()
+        }
         self.connectedAt = now
         self.isIsolating = self.suspects > 0
         guard self.isIsolating else { return false }
-        self.isolationEnd = now + Self.isolationTime
+        self.isolationEnd = now + Self.patience
         let accused = self.records.filter { $1.wasAlone && $1.connections >= Self.accusing }
             .max { $0.value.connections < $1.value.connections }
         guard let (item, record) = accused else { return false }
-        let trial = Trial(accused: item, end: now + max(Self.shortestTrial, record.shortest * 2))
+        let length = min(max(Self.shortestTrial, record.shortest * 2), Self.patience)
+        let trial = Trial(accused: item, end: now + length)
         self.trial = trial
-        self.isolationEnd = trial.end + Self.isolationTime
+        self.isolationEnd = trial.end + Self.patience
         return true
     }
 
     /// Whether an item may be sent now. One that may not is asked about again when another was answered or the trial is over.
     func maySend(_ item: Item) -> Bool {
         guard self.isIsolating else { return true }
-        guard self.trial == nil else { return (self.records[item]?.connections ?? 0) < Self.shared }
-        return self.unanswered < self.window.size
+        guard self.isSuspect(item) else { return self.unanswered.suspects == 0 }
+        return self.trial == nil && self.unanswered.all < self.window.size
     }
 
     /// Whether nothing may be sent, whatever it is.
-    var isFull: Bool { self.isIsolating && self.trial == nil && self.unanswered >= self.window.size }
+    var isFull: Bool {
+        self.isIsolating && self.unanswered.suspects > 0 && self.unanswered.all >= self.window.size
+    }
 
     /// An item was sent while ``isIsolating``.
     mutating func sent(_ item: Item) {
-        if self.isIsolating { self.unanswered += 1 }
+        guard self.isIsolating else { return }
+        self.unanswered.all += 1
+        if self.isSuspect(item) { self.unanswered.suspects += 1 }
     }
+
+    private func isSuspect(_ item: Item) -> Bool { (self.records[item]?.connections ?? 0) >= Self.shared }
 
     /// The server answered an item.
     mutating func answered(_ item: Item) {
-        let wasSuspect = (self.records.removeValue(forKey: item)?.connections ?? 0) >= Self.shared
+        let wasSuspect = self.isSuspect(item)
+        self.records[item] = nil
         if wasSuspect { self.suspects -= 1 }
         guard self.isIsolating else { return }
-        self.unanswered = max(0, self.unanswered - 1)
-        // What was answered on an earlier connection, and is sent on each, says nothing new about the others.
-        if wasSuspect { self.window.answered += 1 }
-        if self.window.answered >= self.window.size { self.window = (self.window.size * 2, 0) }
+        self.unanswered.all = max(0, self.unanswered.all - 1)
+        if wasSuspect {
+            self.unanswered.suspects = max(0, self.unanswered.suspects - 1)
+            self.window.answered += 1
+            if self.window.answered >= self.window.size { self.window = (self.window.size * 2, 0) }
+        }
         self.endIsolation()
     }
 
@@ -126,13 +148,22 @@ struct PoisonDetector: Sendable {
         // It broke without the accused.
         if let trial { self.records[trial.accused] = Record(connections: Self.shared) }
         if self.records.count > Self.maximumCount { self.records = [:] }
+        let life = now - connectedAt
         for item in items {
             var record = self.records[item] ?? Record()
-            record.connections += 1
-            record.shortest = min(record.shortest, now - connectedAt)
-            if items.count == 1 { record.wasAlone = true }
+            if life <= Self.patience {
+                record.connections += 1
+                record.shortest = min(record.shortest, life)
+                if items.count == 1 { record.wasAlone = true }
+            } else {
+                record.connections = max(1, record.connections)
+            }
             self.records[item] = record
         }
+        self.countSuspects()
+    }
+
+    private mutating func countSuspects() {
         self.suspects = self.records.values.count { $0.connections >= Self.shared }
     }
 
@@ -141,7 +172,7 @@ struct PoisonDetector: Sendable {
         self.connectedAt = nil
         self.trial = nil
         self.isIsolating = false
-        self.unanswered = 0
+        self.unanswered = (0, 0)
         self.window = (1, 0)
     }
 
@@ -184,6 +215,6 @@ struct PoisonDetector: Sendable {
     private mutating func endIsolation() {
         guard self.trial == nil, self.suspects == 0 || self.window.size > Int(UInt16.max) else { return }
         self.isIsolating = false
-        self.unanswered = 0
+        self.unanswered = (0, 0)
     }
 }

@@ -32,7 +32,7 @@ package struct ReconnectPolicy: Sendable {
     /// The version to connect with.
     package private(set) var version: ProtocolVersion
     /// Whether that version is older only because a server said nothing to the newer one.
-    private var isGuess = false
+    package private(set) var isGuess = false
     /// Whether that server did not even close the connection.
     private var followsSilence = false
     /// Tries in a row that failed or did not last.

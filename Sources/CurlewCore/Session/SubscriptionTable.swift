@@ -26,6 +26,8 @@ struct SubscriptionTable {
         var leaving: [RequestID] = []
         /// Whether something is to be said to the server.
         var isDirty = false
+        /// What holds if the server refuses the SUBSCRIBE; `nil` if nothing does.
+        var fallback: Fallback?
 
         /// What is wanted when the server has refused what was asked for: what it granted before, if it did, and what those
         /// want who wait for the next SUBSCRIBE.
@@ -38,6 +40,12 @@ struct SubscriptionTable {
             }
             return wanted ?? self.options
         }
+    }
+
+    /// How a filter was local before somebody asked the server for it.
+    struct Fallback {
+        let options: SubscriptionOptions
+        let isResumable: Bool
     }
 
     /// A SUBSCRIBE for the sake of those who came later.
@@ -76,7 +84,7 @@ struct SubscriptionTable {
     private(set) var remainder: SubscriberID?
     private var departures: [RequestID: Departure] = [:]
     /// The filters that nobody has wanted since the last call of ``takeGivenUp()``.
-    private var givenUp: [TopicFilter] = []
+    private var givenUp: [GivenUpFilters.Filter] = []
     /// How many SUBSCRIBEs the server has granted.
     private var grants: UInt64 = 0
     /// Entries to say something about, in order. It may name entries that are gone, or that have nothing to say any
@@ -118,11 +126,13 @@ struct SubscriptionTable {
             existing.qos = options.qos
             guard existing == options else { throw .conflictingOptions }
         }
+        if self.local.remove(identifier) != nil {
+            let isResumable = self.resumable.remove(identifier) != nil
+            if !entry.subscribers.isEmpty { entry.fallback = Fallback(options: entry.options, isResumable: isResumable) }
+        }
         entry.options = options
         entry.waiters.append(
             Waiter(request: request, subscriber: subscriber, options: wanted))
-        self.local.remove(identifier)
-        self.resumable.remove(identifier)
         self.join(identifier, &entry, subscriber, &completions)
         self.markDirty(identifier, &entry)
         self.entries[identifier] = entry
@@ -146,7 +156,8 @@ struct SubscriptionTable {
     ) {
         let identifier = self.identifier(of: filter)
         var entry = self.entries[identifier] ?? Entry(filter: filter, options: options)
-        if entry.subscribers.isEmpty, entry.standing.knowledge != .granted {
+        let isOnlyListenedTo = self.local.contains(identifier) && !self.resumable.contains(identifier)
+        if entry.subscribers.isEmpty || isOnlyListenedTo, entry.standing.knowledge != .granted {
             entry.options = options
             // What the server is being told to forget, it must be asked for.
             switch entry.standing.isUnknown ? session : .absent {
@@ -179,20 +190,22 @@ struct SubscriptionTable {
             return
         }
         entry.standing.assumed()
-        self.leave(identifier, &entry, request)
+        self.leave(identifier, &entry, request, isOfEarlierRun: true)
         self.departures[request] = Departure(left: 1)
         self.entries[identifier] = entry
     }
 
     /// Nobody wants the filter any more, and the server is to be told.
-    private mutating func leave(_ identifier: UInt32, _ entry: inout Entry, _ request: RequestID) {
+    private mutating func leave(
+        _ identifier: UInt32, _ entry: inout Entry, _ request: RequestID, isOfEarlierRun: Bool = false
+    ) {
         entry.leaving.append(request)
         self.markDirty(identifier, &entry)
-        self.givenUp.append(entry.filter)
+        self.givenUp.append(.init(filter: entry.filter, identifier: isOfEarlierRun ? nil : identifier))
     }
 
     /// The filters that the server is to forget and that nobody has wanted since the last call.
-    mutating func takeGivenUp() -> [TopicFilter] { exchange(&self.givenUp, with: []) }
+    mutating func takeGivenUp() -> [GivenUpFilters.Filter] { exchange(&self.givenUp, with: []) }
 
     private mutating func join(
         _ identifier: UInt32, _ entry: inout Entry, _ subscriber: SubscriberID, _ completions: inout [Completion]
@@ -381,6 +394,7 @@ struct SubscriptionTable {
         self.forgetRoutes()
         if case .subscribed(let code, _) = outcome, !code.isFailure {
             self.grants += 1
+            entry.fallback = nil
             entry.standing.subscribed(number: self.grants)
             self.settle(identifier, entry, &completions)
             return
@@ -391,8 +405,9 @@ struct SubscriptionTable {
         // Whoever went on to wait for a later SUBSCRIBE of the entry has its own answer to come.
         let pending = Set(entry.waiters.map(\.subscriber))
         let refused = Set(waiters.map(\.subscriber))
+        let concernsAll = knowledge != .granted && entry.fallback == nil
         let gone = entry.subscribers.filter { subscriber in
-            !pending.contains(subscriber) && (knowledge != .granted || refused.contains(subscriber))
+            !pending.contains(subscriber) && (concernsAll || refused.contains(subscriber))
         }
         for subscriber in gone {
             self.filters[subscriber]?.removeAll { $0 == identifier }
@@ -401,8 +416,21 @@ struct SubscriptionTable {
         entry.subscribers.removeAll { gone.contains($0) }
         let bereft = gone.filter { !refused.contains($0) }
         if !bereft.isEmpty { lost.append(LostSubscription(subscribers: bereft, outcome: outcome)) }
-        if entry.subscribers.isEmpty, knowledge != .unknown { entry.isDirty = true }
+        if entry.subscribers.isEmpty {
+            if knowledge != .unknown { entry.isDirty = true }
+        } else if pending.isEmpty, let fallback = entry.fallback {
+            self.fallBack(identifier, &entry, fallback)
+        }
         self.settle(identifier, entry, &completions)
+    }
+
+    /// The filter is local again, for those who wanted no more.
+    private mutating func fallBack(_ identifier: UInt32, _ entry: inout Entry, _ fallback: Fallback) {
+        entry.options = fallback.options
+        entry.fallback = nil
+        entry.isDirty = false
+        self.local.insert(identifier)
+        if fallback.isResumable { self.resumable.insert(identifier) }
     }
 
     /// An UNSUBSCRIBE has ended with this reason code.
@@ -413,6 +441,12 @@ struct SubscriptionTable {
         for request in waiters { self.confirm(request, code, &completions) }
         entry.standing.unsubscribed()
         self.settle(identifier, entry, &completions)
+    }
+
+    /// The filter that the server is to be asked for next, or to be told to forget; `nil` if not, or if it is being told something.
+    func filter(_ identifier: UInt32, toSubscribe isWanted: Bool) -> TopicFilter? {
+        guard let entry = self.entries[identifier], entry.standing.underWay == nil else { return nil }
+        return entry.subscribers.isEmpty == isWanted ? nil : entry.filter
     }
 
     /// The SUBSCRIBE that is to be sent next about a filter is not sent any more. As ``subscribed(_:_:_:_:)`` for a refusal.
@@ -496,6 +530,7 @@ struct SubscriptionTable {
                 self.remove(identifier, entry)
                 continue
             }
+            if entry.fallback?.isResumable == true { entry.fallback = nil }
             if !self.local.contains(identifier) { self.markDirty(identifier, &entry) }
             self.entries[identifier] = entry
         }
@@ -509,6 +544,7 @@ struct SubscriptionTable {
         for identifier in self.entries.keys.sorted() {
             guard var entry = self.entries[identifier], !self.local.contains(identifier) else { continue }
             entry.standing.sessionUncertain()
+            if entry.fallback?.isResumable == true { entry.fallback = nil }
             entry.isDirty = false
             self.markDirty(identifier, &entry)
             self.entries[identifier] = entry

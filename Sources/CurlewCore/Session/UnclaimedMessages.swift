@@ -28,7 +28,8 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
         let topic: TopicName
         let size: Int
         let token: DeliveryToken
-        let since: Timestamp
+        /// Since when it has waited while there was a connection.
+        var since: Timestamp
     }
 
     /// What was let go, for people.
@@ -59,6 +60,8 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
 
     /// Whether none has waited in vain.
     private var isPatient = true
+    /// Whether time counts: without a connection nothing is acknowledged, so nothing is gained by letting go.
+    private var isConnected = false
 
     package init(_ bounds: Bounds) { self.bounds = bounds }
 
@@ -69,7 +72,7 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
 
     /// When the next message is let go, or there is something to report; `nil` if nothing waits for its time.
     package var deadline: Timestamp? {
-        let expiry = self.bounds.time.flatMap { time in self.earliest.map { $0 + time } }
+        let expiry = self.isConnected ? self.bounds.time.flatMap { time in self.earliest.map { $0 + time } } : nil
         let report = self.report.count > 0 ? (self.reported.map { $0 + Self.reportInterval } ?? .start) : nil
         guard let expiry, let report else { return expiry ?? report }
         return min(expiry, report)
@@ -113,7 +116,7 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
 
     /// Time has passed. Returns the tokens of those that are let go, each to be passed once.
     package mutating func timePassed(_ now: Timestamp) -> [DeliveryToken] {
-        guard let time = self.bounds.time, let earliest, earliest + time <= now else { return [] }
+        guard self.isConnected, let time = self.bounds.time, let earliest, earliest + time <= now else { return [] }
         self.isPatient = false
         let expired = self.remove { $0.since + time <= now }
         for entry in expired { self.note(entry.topic) }
@@ -122,16 +125,26 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
 
     /// A connection begins. If the server has kept the session it sends again what it has no acknowledgement of, save QoS 2
     /// messages, of which it is known that they are here; otherwise what is here is all that is left.
-    package mutating func connected(isResumed: Bool) {
+    ///
+    /// - Parameter isOrphan: Whether the server has lost the session in which it sent a message.
+    package mutating func connected(isResumed: Bool, at now: Timestamp, isOrphan: (DeliveryToken) -> Bool) {
         self.isPatient = true
-        if isResumed { _ = self.remove { $0.token.qos == .atLeastOnce } }
+        self.isConnected = true
+        if isResumed { _ = self.remove { $0.token.qos == .atLeastOnce && !isOrphan($0.token) } }
+        for index in self.entries.indices { self.entries[index].since = now }
+        self.findEarliest()
     }
 
-    /// The owner wants nothing more; the server keeps what it has no acknowledgement of.
-    package mutating func end() {
+    /// The connection is gone.
+    package mutating func connectionLost() { self.isConnected = false }
+
+    /// The owner wants nothing more; the server keeps what it has no acknowledgement of. Returns what is still to be reported.
+    package mutating func end() -> Report? {
+        let report = self.report
         let count = self.letGoCount
         self = Self(self.bounds)
         self.letGoCount = count
+        return report.count > 0 ? report : nil
     }
 
     /// What has been let go since the last report, unless that was a moment ago.

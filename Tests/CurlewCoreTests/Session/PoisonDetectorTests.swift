@@ -11,9 +11,14 @@ struct PoisonDetectorTests {
 
     private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(elapsed: .milliseconds(milliseconds)) }
 
+    /// Everything is still to be answered. Returns whether the connection is a trial.
+    private func connect(_ detector: inout PoisonDetector, at time: Int64) -> Bool {
+        detector.connected(pending: Set((1...10).map { .publish(RequestID($0)) }), now: at(time))
+    }
+
     /// A connection that begins at that time, and ends a millisecond later with these unanswered.
     private func breakOne(_ detector: inout PoisonDetector, _ items: [Item], from time: Int64) {
-        _ = detector.connected(now: at(time))
+        _ = self.connect(&detector, at: time)
         detector.connectionBroken(unanswered: items, now: at(time + 1))
     }
 
@@ -21,7 +26,7 @@ struct PoisonDetectorTests {
     func verdict() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
-        #expect(detector.connected(now: at(30)) == true)
+        #expect(self.connect(&detector, at: 30) == true)
         #expect(!detector.maySend(self.bad) && detector.maySend(self.good))
         #expect(detector.deadline == at(1030))
         #expect(detector.ponged() == nil)
@@ -34,7 +39,7 @@ struct PoisonDetectorTests {
     func silentTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
-        #expect(detector.connected(now: at(30)) == true)
+        #expect(self.connect(&detector, at: 30) == true)
         #expect(detector.deadlineReached(now: at(1030)) == nil)
         #expect(detector.ponged() == .init(item: self.bad, connections: 3))
     }
@@ -43,11 +48,60 @@ struct PoisonDetectorTests {
     func longTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10_000, 20_000] {
-            _ = detector.connected(now: at(time))
+            _ = self.connect(&detector, at: time)
             detector.connectionBroken(unanswered: [self.bad], now: at(time + 3000 + time / 10))
         }
-        #expect(detector.connected(now: at(40_000)) == true)
+        #expect(self.connect(&detector, at: 40_000) == true)
         #expect(detector.deadline == at(46_000))
+    }
+
+    @Test("A trial is no longer than half a minute")
+    func longestTrial() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 30_000, 60_000] {
+            _ = self.connect(&detector, at: time)
+            detector.connectionBroken(unanswered: [self.bad], now: at(time + 29_000))
+        }
+        #expect(self.connect(&detector, at: 90_000) == true)
+        #expect(detector.deadline == at(120_000))
+    }
+
+    @Test("Connections that end long after their beginning accuse nobody, however many there are")
+    func oldConnections() {
+        var detector = PoisonDetector()
+        for hour: Int64 in 0..<20 {
+            #expect(self.connect(&detector, at: hour * 3_600_000) == false)
+            detector.connectionBroken(unanswered: [self.bad], now: at((hour + 1) * 3_600_000 - 1))
+            #expect(!detector.isIsolating)
+        }
+        // It is as suspicious as after one.
+        for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad], from: 100_000_000 + time) }
+        #expect(self.connect(&detector, at: 100_000_020) == true)
+    }
+
+    @Test("What is not to be answered any more is forgotten")
+    func forgotten() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad], from: time) }
+        #expect(detector.connected(pending: [self.good], now: at(20)) == false)
+        #expect(!detector.isActive)
+    }
+
+    @Test("What is no suspect is sent as always while no suspect is unanswered")
+    func others() {
+        var detector = PoisonDetector()
+        for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad], from: time) }
+        _ = self.connect(&detector, at: 20)
+        let others = (1...3).map { Item.subscribe($0) }
+        for other in others {
+            #expect(detector.maySend(other))
+            detector.sent(other)
+        }
+        #expect(!detector.maySend(self.bad) && !detector.isFull)
+        for other in others { detector.answered(other) }
+        #expect(detector.maySend(self.bad))
+        detector.sent(self.bad)
+        #expect(!detector.maySend(others[0]) && detector.isFull)
     }
 
     @Test("A trial that breaks as well acquits, until it looks the same again")
@@ -55,17 +109,17 @@ struct PoisonDetectorTests {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
         self.breakOne(&detector, [], from: 30)
-        #expect(detector.connected(now: at(40)) == false)
+        #expect(self.connect(&detector, at: 40) == false)
         #expect(detector.maySend(self.bad))
         detector.connectionBroken(unanswered: [self.bad], now: at(41))
-        #expect(detector.connected(now: at(50)) == true)
+        #expect(self.connect(&detector, at: 50) == true)
     }
 
     @Test("What is answered is no suspect any more")
     func answered() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad, self.good], from: time) }
-        _ = detector.connected(now: at(20))
+        _ = self.connect(&detector, at: 20)
         detector.sent(self.bad)
         detector.answered(self.bad)
         detector.answered(self.good)
@@ -77,7 +131,7 @@ struct PoisonDetectorTests {
         var detector = PoisonDetector()
         let items = (1...10).map { Item.publish(RequestID($0)) }
         for time: Int64 in [0, 10] { self.breakOne(&detector, items, from: time) }
-        _ = detector.connected(now: at(20))
+        _ = self.connect(&detector, at: 20)
         var rounds: [Int] = []
         var rest = items[...]
         while !rest.isEmpty {
@@ -94,15 +148,15 @@ struct PoisonDetectorTests {
         #expect(!detector.isActive)
     }
 
-    @Test("A connection that lives for five seconds takes everything, though one is not answered")
+    @Test("A connection that lives for half a minute takes everything, though one is not answered")
     func endOfIsolation() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad, self.good], from: time) }
-        _ = detector.connected(now: at(20))
+        _ = self.connect(&detector, at: 20)
         detector.sent(self.bad)
         #expect(!detector.maySend(self.good) && detector.isFull)
-        #expect(detector.deadline == at(5020))
-        #expect(detector.deadlineReached(now: at(5020)) == nil)
+        #expect(detector.deadline == at(30_020))
+        #expect(detector.deadlineReached(now: at(30_020)) == nil)
         #expect(detector.maySend(self.good) && detector.deadline == nil)
     }
 
@@ -110,10 +164,10 @@ struct PoisonDetectorTests {
     func unansweredTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
-        _ = detector.connected(now: at(30))
+        _ = self.connect(&detector, at: 30)
         #expect(detector.deadlineReached(now: at(1030)) == nil)
-        #expect(detector.deadline == at(6030))
-        #expect(detector.deadlineReached(now: at(6030)) == nil)
+        #expect(detector.deadline == at(31_030))
+        #expect(detector.deadlineReached(now: at(31_030)) == nil)
         #expect(detector.maySend(self.bad))
         #expect(detector.ponged() == nil)
     }
@@ -122,7 +176,7 @@ struct PoisonDetectorTests {
     func company() {
         var detector = PoisonDetector()
         for time: Int64 in 0..<20 { self.breakOne(&detector, [self.bad, self.good], from: time * 10) }
-        #expect(detector.connected(now: at(1000)) == false)
+        #expect(self.connect(&detector, at: 1000) == false)
         #expect(detector.isIsolating)
     }
 
@@ -130,12 +184,12 @@ struct PoisonDetectorTests {
     func otherEnd() {
         var detector = PoisonDetector()
         for time: Int64 in 0..<20 {
-            _ = detector.connected(now: at(time * 10))
+            _ = self.connect(&detector, at: time * 10)
             detector.connectionLost()
         }
         #expect(!detector.isActive)
         self.breakOne(&detector, [self.bad], from: 500)
-        #expect(detector.connected(now: at(600)) == false)
+        #expect(self.connect(&detector, at: 600) == false)
         #expect(!detector.isIsolating)
     }
 }

@@ -136,6 +136,10 @@ struct SessionFixture {
             topicFilter(filter), SubscriptionOptions(), subscriber: SubscriberID(subscriber), into: &self.out)
     }
 
+    mutating func listen(_ filter: String, _ subscriber: UInt64 = 1) {
+        self.session.listen(to: topicFilter(filter), subscriber: SubscriberID(subscriber))
+    }
+
     mutating func giveUp(_ filter: String) -> RequestID {
         let request = self.makeRequest()
         self.session.giveUp(topicFilter(filter), request: request, now: self.now, into: &self.out)

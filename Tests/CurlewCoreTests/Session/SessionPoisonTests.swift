@@ -95,6 +95,55 @@ struct SessionPoisonTests {
         #expect(server.provocations == 3)
     }
 
+    @Test("It is found among many filters that are restored on each connection, and does not come back")
+    func amongMany() throws {
+        var server = Moody("PUBLISH bad", keeps: false)
+        for number: UInt64 in 1...300 { try server.fixture.subscribe("filter/\(number)", number) }
+        server.run()
+        _ = server.fixture.completions()
+        let bad = try server.fixture.publish("bad", to: "b")
+        let good = try server.fixture.publish("good", to: "a")
+        server.run()
+        #expect(server.fixture.completions() == [self.abandoned(bad, .message("b"), server.provocations), .published(good)])
+        #expect(server.provocations <= 4)
+        #expect(server.fixture.session.subscriptions.count == 300)
+    }
+
+    @Test("A message that was given up takes no memory and no room in the outbox")
+    func givenUpMemory() throws {
+        var server = Moody("PUBLISH xxx")
+        let before = server.fixture.session.bytesInFlight
+        _ = try server.fixture.publish(String(repeating: "x", count: 1_000_000), to: "b", isAwaited: false)
+        server.run()
+        #expect(server.fixture.session.takeGivenUpPackets().count == 1)
+        #expect(server.fixture.session.bytesInFlight <= before + 10)
+        // The server answers after all, in a later connection of the session.
+        server.fixture.receive(.puback, 1)
+        #expect(server.fixture.session.bytesInFlight == before && server.fixture.session.isDrained)
+    }
+
+    @Test("UNSUBSCRIBE is not given up where somebody wants the filter again")
+    func wantedAgain() throws {
+        var server = Moody("UNSUBSCRIBE")
+        try server.fixture.subscribe("a", 1)
+        server.run()
+        let leaving = server.fixture.unsubscribe(1)
+        for _ in 1...3 {
+            _ = server.fixture.written()
+            server.fixture.breakConnection()
+            server.fixture.connect(present: true)
+        }
+        let again = try server.fixture.subscribe("a", 2)
+        server.run()
+        let completions = server.fixture.completions()
+        #expect(completions.contains { $0 == .subscribed(again, .grantedQoS2) })
+        #expect(completions.contains { $0.request == leaving })
+        #expect(server.fixture.session.takeGivenUpPackets().isEmpty)
+        // And the server is told when it ends.
+        server.fixture.unsubscribe(2)
+        #expect(server.fixture.written().summaries.contains { $0.hasPrefix("UNSUBSCRIBE") })
+    }
+
     @Test("Two of them are found, and neither hides the other")
     func two() throws {
         var server = Moody("PUBLISH bad", "PUBLISH worse")

@@ -102,6 +102,41 @@ struct SessionReceivingTests {
         #expect(try fixture.delivered(on: "a", .atLeastOnce, 8).token != nil)
     }
 
+    @Test(
+        "In a session of an earlier run, only what surely comes for that filter: another may match as well",
+        arguments: [true, false])
+    func givenUpInKeptSession(hasIdentifier: Bool) throws {
+        var fixture = SessionFixture()
+        fixture.connect(present: true)
+        try fixture.subscribe("#", 1)
+        fixture.suback(1)
+        let subscribe = fixture.written().compactMap { if case .subscribe(let packet) = $0 { packet } else { nil } }
+        fixture.unsubscribe(1)
+        _ = fixture.written()
+        let own = try #require(subscribe.first).properties.subscriptionIdentifiers
+        let identifiers = hasIdentifier ? own : own + [77]
+        let packet = Publish.incoming("m", "a", .atLeastOnce, 7, identifiers: identifiers)
+        guard case .deliver(_, [], let token) = fixture.receive(.publish(packet)) else {
+            Issue.record("It is not delivered.")
+            return
+        }
+        #expect((token == nil) == hasIdentifier)
+        #expect(fixture.written().summaries == (hasIdentifier ? ["PUBACK 7"] : []))
+        #expect(try fixture.delivered(on: "a", .atLeastOnce, 8).token != nil)
+    }
+
+    @Test("A message of a session that the server has lost will not come again")
+    func orphan() throws {
+        var fixture = try self.subscribed()
+        let lost = try #require(try fixture.delivered(on: "a", .atLeastOnce, 1).token)
+        #expect(!fixture.session.isOrphan(lost))
+        fixture.reconnect(present: false)
+        #expect(fixture.session.isOrphan(lost))
+        let kept = try #require(try fixture.delivered(on: "a", .atLeastOnce, 1).token)
+        fixture.reconnect(present: true)
+        #expect(!fixture.session.isOrphan(kept) && fixture.session.isOrphan(lost))
+    }
+
     @Test("A filter that is wanted again, or another connection, ends that")
     func givenUpNoMore() throws {
         var fixture = try self.subscribed()

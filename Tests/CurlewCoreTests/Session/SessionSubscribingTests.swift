@@ -29,6 +29,34 @@ struct SessionSubscribingTests {
         #expect(fixture.deliver(on: "a")?.to == [] && fixture.session.subscriptions.count == 0)
     }
 
+    @Test("A refusal takes nothing from those who only listen, or have resumed the filter", arguments: [true, false])
+    func refusedBesideLocal(isResumed: Bool) throws {
+        var fixture = SessionFixture()
+        fixture.connect(present: isResumed)
+        if isResumed { fixture.resume("a", 1) } else { fixture.listen("a", 1) }
+        let request = try fixture.subscribe("a", 2)
+        #expect(try fixture.delivered(on: "a").to == [1, 2])
+        fixture.suback(1, .quotaExceeded)
+        #expect(fixture.completions() == [.subscribed(request, .quotaExceeded)])
+        #expect(fixture.session.takeLostSubscribers().isEmpty)
+        #expect(try fixture.delivered(on: "a").to == [1])
+        #expect(fixture.written().subscribes.count == 1)
+        // A later session is asked for what was resumed, and for that alone.
+        fixture.reconnect(present: false)
+        #expect(fixture.written().subscribes.count == (isResumed ? 1 : 0))
+    }
+
+    @Test("Who resumes a filter that another one listens to is subscribed where the server has no session")
+    func resumedBesideListener() throws {
+        var fixture = SessionFixture()
+        fixture.listen("a", 1)
+        fixture.resume("a", 2)
+        fixture.connect(present: false)
+        #expect(fixture.written().subscribes.count == 1)
+        fixture.suback(1)
+        #expect(try fixture.delivered(on: "a").to == [1, 2])
+    }
+
     @Test(
         "SUBACK has one reason code for each filter, in order [MQTT-3.9.3-1]",
         arguments: [[], [ReasonCode.success, .success]])

@@ -9,7 +9,9 @@ struct UnclaimedMessagesTests {
     private func makeMessages(
         count: Int = 3, bytes: Int = 100, time: Duration? = .seconds(10)
     ) -> UnclaimedMessages<String> {
-        UnclaimedMessages(.init(count: count, bytes: bytes, time: time))
+        var messages = UnclaimedMessages<String>(.init(count: count, bytes: bytes, time: time))
+        messages.connected(isResumed: false, at: self.now) { _ in false }
+        return messages
     }
 
     private func token(_ sequence: UInt64, _ qos: QoS = .atLeastOnce) -> DeliveryToken {
@@ -74,7 +76,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.timePassed(.start + .seconds(9)).isEmpty)
         #expect(messages.timePassed(.start + .seconds(10)) == [self.token(1)])
         #expect(add("2", 2, to: &messages) == [self.token(2)])
-        messages.connected(isResumed: false)
+        messages.connected(isResumed: false, at: self.now) { _ in false }
         #expect(add("3", 3, to: &messages).isEmpty)
     }
 
@@ -93,7 +95,7 @@ struct UnclaimedMessagesTests {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
         add("2", 2, .exactlyOnce, to: &messages)
-        messages.connected(isResumed: true)
+        messages.connected(isResumed: true, at: self.now) { _ in false }
         #expect(messages.allClaimed() == ["2"])
     }
 
@@ -101,7 +103,7 @@ struct UnclaimedMessagesTests {
     func lost() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
-        messages.connected(isResumed: false)
+        messages.connected(isResumed: false, at: self.now) { _ in false }
         #expect(messages.allClaimed() == ["1"])
     }
 
@@ -122,8 +124,39 @@ struct UnclaimedMessagesTests {
     func end() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
-        messages.end()
+        #expect(messages.end() == nil)
         #expect(messages.count == 0 && messages.deadline == nil)
+    }
+
+    @Test("What was let go and not yet told is told at the end")
+    func lastReport() {
+        var messages = self.makeMessages(count: 0)
+        add("1", on: "a", 1, to: &messages)
+        #expect(messages.takeReport(at: self.now) != nil)
+        add("2", on: "b", 2, to: &messages)
+        #expect(messages.takeReport(at: self.now) == nil)
+        #expect(messages.end() == .init(topics: ["b"], count: 1))
+        #expect(messages.letGoCount == 2)
+    }
+
+    @Test("A message of a session that the server has lost outlives the next that is resumed")
+    func orphans() {
+        var messages = self.makeMessages()
+        add("1", 1, to: &messages)
+        add("2", 2, to: &messages)
+        messages.connected(isResumed: true, at: self.now) { $0.sequence < 2 }
+        #expect(messages.allClaimed() == ["1"])
+    }
+
+    @Test("Time without a connection does not count")
+    func outage() {
+        var messages = self.makeMessages()
+        add("1", 1, .exactlyOnce, to: &messages)
+        messages.connectionLost()
+        #expect(messages.deadline == nil)
+        #expect(messages.timePassed(.start + .seconds(60)).isEmpty)
+        messages.connected(isResumed: true, at: .start + .seconds(60)) { _ in false }
+        #expect(messages.deadline == .start + .seconds(70))
     }
 
     @discardableResult

@@ -102,6 +102,59 @@ struct UnclaimedWireTests {
         #expect(try await subscription.first { _ in true }?.text == "a")
     }
 
+    @Test("A refused subscription that acknowledges on receipt has acknowledged nothing")
+    func refusedOnReceipt() async throws {
+        let (client, connection) = try await self.connected()
+        try connection.publish("a", to: "t", qos: .atLeastOnce)
+        try await connection.sync()
+        async let error = failure { try await client.subscribe(to: "t", acknowledgement: .onReceipt) }
+        try await connection.refuseSubscribe()
+        #expect(try await error.code == .subscriptionRefused)
+        let subscription = try await connection.subscribe(client, to: "t")
+        #expect(try await subscription.first { _ in true }?.text == "a")
+    }
+
+    @Test("What a subscription has not looked at outlives the session at the server")
+    func lostSession() async throws {
+        let (client, connection) = try await self.connected(isKept: false)
+        var subscription: MQTTSubscription? = try await connection.subscribe(client, to: "t")
+        for text in ["a", "b"] { try connection.publish(text, to: "t", qos: .atLeastOnce) }
+        try await connection.sync()
+        connection.close()
+        let again = try await self.server.acceptAgain(sessionPresent: false)
+        let subscribe = try await again.receiveSubscribe()
+        try again.send(.suback(SubAck(subscribe.packetID, [.grantedQoS2])))
+        try await again.sync()
+        subscription = nil
+        _ = try await again.confirmUnsubscribe()
+        #expect(client.statistics.unclaimed == 2)
+        let other = try await again.subscribe(client, to: "+")
+        var iterator = other.makeAsyncIterator()
+        for text in ["a", "b"] { #expect(try await iterator.next()?.text == text) }
+        withExtendedLifetime(subscription) {}
+    }
+
+    @Test("A subscription that was ended and is kept, unread, is warned of: it holds up all acknowledgements")
+    func endedAndKept() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.connected(isKept: false, clock: clock)
+        let subscription = try await connection.subscribe(client, to: "t")
+        let events = client.events
+        try connection.publish("a", to: "t", qos: .atLeastOnce)
+        try await connection.sync()
+        async let ended: Void = subscription.unsubscribe()
+        try await connection.confirmUnsubscribe()
+        try await ended
+        let told = Task {
+            try await first(of: events) { event in
+                if case .acknowledgementStuck(let topic, _) = event { topic.string == "t" } else { nil }
+            }
+        }
+        for _ in 0..<4 { try await clock.advanceToSleeper(within: .seconds(60)) }
+        #expect(try await told.value)
+        #expect(try await subscription.first { _ in true }?.text == "a")
+    }
+
     @Test("On receipt they are acknowledged when they are taken, by hand when the program says so")
     func policies() async throws {
         let (client, connection) = try await self.connected()
@@ -109,8 +162,9 @@ struct UnclaimedWireTests {
         try await connection.sync()
         async let one = client.subscribe(to: "t", acknowledgement: .onReceipt)
         let subscribe = try await connection.receiveSubscribe()
-        try await connection.expect(.puback(Acknowledgement(1)))
+        #expect(client.statistics.unacknowledged == 2)
         try connection.send(.suback(SubAck(subscribe.packetID, [.grantedQoS2])))
+        try await connection.expect(.puback(Acknowledgement(1)))
         _ = try await one.filters
         let other = try await connection.subscribe(client, to: "u", acknowledgement: .manual)
         let message = try #require(try await other.first { _ in true })
