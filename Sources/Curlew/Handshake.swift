@@ -104,7 +104,8 @@ struct Handshake: Sendable {
         }
         return .closedBeforeConnAck(
             MQTTError(
-                .connectionFailed, "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint ?? ".")",
+                .connectionFailed,
+                "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint ?? ".")",
                 cause: error.cause))
     }
 

@@ -142,7 +142,8 @@
 
         @Option(
             name: .customLong("max-inflight-bytes"), parsing: .unconditional,
-            help: ArgumentHelp("How many bytes their payloads may have, towards a client. (default: 16777216)", valueName: "bytes"),
+            help: ArgumentHelp(
+                "How many bytes their payloads may have, towards a client. (default: 16777216)", valueName: "bytes"),
             transform: WholeNumber.read)
         var maximumInFlightBytes: Int?
 

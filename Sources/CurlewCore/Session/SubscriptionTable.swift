@@ -128,7 +128,9 @@ struct SubscriptionTable {
         }
         if self.local.remove(identifier) != nil {
             let isResumable = self.resumable.remove(identifier) != nil
-            if !entry.subscribers.isEmpty { entry.fallback = Fallback(options: entry.options, isResumable: isResumable) }
+            if !entry.subscribers.isEmpty {
+                entry.fallback = Fallback(options: entry.options, isResumable: isResumable)
+            }
         }
         entry.options = options
         entry.waiters.append(

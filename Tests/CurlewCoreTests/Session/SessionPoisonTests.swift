@@ -104,7 +104,8 @@ struct SessionPoisonTests {
         let bad = try server.fixture.publish("bad", to: "b")
         let good = try server.fixture.publish("good", to: "a")
         server.run()
-        #expect(server.fixture.completions() == [self.abandoned(bad, .message("b"), server.provocations), .published(good)])
+        #expect(
+            server.fixture.completions() == [self.abandoned(bad, .message("b"), server.provocations), .published(good)])
         #expect(server.provocations <= 4)
         #expect(server.fixture.session.subscriptions.count == 300)
     }
