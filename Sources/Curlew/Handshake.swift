@@ -9,6 +9,8 @@ struct Handshake: Sendable {
     let version: ProtocolVersion
     /// How long the server may take to answer CONNECT.
     let timeout: Duration
+    /// How long it has taken then, with an attempt in another version that it did not answer.
+    let silence: Duration
 
     /// A connection that the server accepted.
     struct Accepted: Sendable {
@@ -88,7 +90,7 @@ struct Handshake: Sendable {
             guard expired.value == nil else {
                 let port = ForeignProtocol.rightPort(isSecure: self.endpoint.security == .tls)
                 let hint = self.hint ?? "; is that \(port)?"
-                let error = MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(timeout)\(hint)")
+                let error = MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(self.silence)\(hint)")
                 throw closing.hasAnswered ? .failed(error) : .unanswered(error)
             }
             throw self.failure(closing)
@@ -105,8 +107,15 @@ struct Handshake: Sendable {
         return .closedBeforeConnAck(
             MQTTError(
                 .connectionFailed,
-                "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint ?? ".")",
+                "\(self.endpoint) closed the connection without an answer to CONNECT\(self.hint ?? self.guess)",
                 cause: error.cause))
+    }
+
+    /// Why a server closes the connection that is none of the port's usual uses: the end of a sentence.
+    private var guess: String {
+        self.endpoint.security == .plain
+            ? "; does this port expect TLS (mqtts://), or does the broker take no more clients?"
+            : "; does this port speak MQTT, or does the broker take no more clients?"
     }
 
     /// What the port is used for as a rule, where that is not plain MQTT: the end of a sentence.

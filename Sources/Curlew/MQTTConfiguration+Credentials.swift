@@ -86,3 +86,11 @@ extension MQTTConfiguration.Password: CustomStringConvertible, CustomDebugString
     /// Without children, so that `dump` finds nothing to show.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
+
+extension MQTTConfiguration {
+    /// Whether nothing tells the server who the client is.
+    var isAnonymous: Bool {
+        guard case .fixed(let login) = self.credentials.source else { return false }
+        return login.username == nil && login.password == nil && self.tls.clientCertificate == nil
+    }
+}

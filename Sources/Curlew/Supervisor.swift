@@ -110,7 +110,9 @@ struct Supervisor {
         let whole = self.client.configuration.connection.handshakeTimeout
         let handshake = Handshake(
             client: self.client, endpoint: endpoint, version: self.policy.version,
-            timeout: self.policy.patience(of: whole, mayBeOlder: self.mayBeOlder))
+            timeout: self.policy.patience(of: whole, mayBeOlder: self.mayBeOlder),
+            silence: self.policy.followsSilence
+                ? whole : self.policy.patience(of: whole, mayBeOlder: self.mayBeOlder))
         let closed: OneShot<ClientConnection.Closing>
         do throws(Handshake.Failure) {
             let connection = try await handshake.resultOfChildTask()
@@ -140,8 +142,11 @@ struct Supervisor {
 
     private func error(refusedBy connack: ConnAck) -> MQTTError {
         let reason = connack.properties.reasonString.map { " (\($0))" } ?? ""
+        let isAnonymous = self.client.configuration.isAnonymous
         let advice =
             switch connack.reasonCode {
+            case .badUserNameOrPassword where isAnonymous, .notAuthorized where isAnonymous:
+                ": it wants a user name and a password"
             case .badUserNameOrPassword: ": check user name and password"
             // Many brokers answer a wrong password so.
             case .notAuthorized: ": check user name and password, and whether this user may connect"

@@ -35,6 +35,7 @@
                 let code = error.reasonCode ?? .unspecifiedError
                 exitCode = Int32(version.map { $0 < .v5_0 } == true ? code.connectReturnCode : code.rawValue)
             case .timedOut: exitCode = Self.timeOut
+            case .connectionFailed where (error.cause as? TransportError)?.code == .timedOut: exitCode = Self.timeOut
             case .connectionClosed, .disconnectedByServer, .sessionTakenOver: exitCode = Self.connectionLost
             default: exitCode = Self.general
             }
@@ -55,6 +56,7 @@
 
         /// Words of the library, and what they are called at the command line.
         private static let words = [
+            ("it wants a user name and a password", "give a user name (-u) and a password (-P or --password-file)"),
             ("check user name and password", "check the user name (-u) and the password (-P or --password-file)"),
             ("publish without `retain`", "leave out -r"),
             ("name the topic with `responseTopic`", "name the topic with -e"),

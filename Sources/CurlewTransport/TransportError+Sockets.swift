@@ -107,7 +107,7 @@ extension TransportError {
     }
 
     static func timedOut(_ endpoint: Endpoint, _ timeout: Duration) -> Self {
-        Self(code: .timedOut, message: "Connecting to \(endpoint) took longer than \(timeout).")
+        Self(code: .timedOut, message: "Connecting to \(endpoint) took longer than \(timeout); check host, port and firewall.")
     }
 
     static func cancelled(_ endpoint: Endpoint) -> Self {

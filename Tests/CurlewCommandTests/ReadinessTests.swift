@@ -10,7 +10,7 @@
         @Test("--ready-fd tells when nothing is missed any more", arguments: ["sub a", "respond a -m b"])
         func ready(command: String) async throws {
             try await withLocalBroker { broker, port in
-                let command = try Subprocess.script("curlew \(command) -p \(port) --ready-fd 3 3>&1")
+                let command = try Subprocess.script("exec curlew \(command) -p \(port) --ready-fd 3 3>&1")
                 #expect(try await command.line() == "ready")
                 // Whoever is ready is subscribed.
                 #expect(try await broker.publish("x", to: "a") == 1)
@@ -29,13 +29,50 @@
             try await withLocalBroker { _, port in
                 let server = ["-p", "\(port)"]
                 let subscriber = try Subprocess.script(
-                    "curlew sub 'home/#' -v -C 1 -p \(port) --ready-fd 3 3>&1")
+                    "exec curlew sub 'home/#' -v -C 1 -p \(port) --ready-fd 3 3>&1")
                 #expect(try await subscriber.line() == "ready")
                 try await Subprocess.curlew(["pub", "home/lamp", "on"] + server).success()
                 #expect(try await subscriber.success() == "ready\nhome/lamp on\n")
-                let responder = try Subprocess.script("curlew respond svc/ping -m pong -p \(port) --ready-fd 3 3>&1")
+                let responder = try Subprocess.script("exec curlew respond svc/ping -m pong -p \(port) --ready-fd 3 3>&1")
                 try await responder.line()
                 #expect(try await Subprocess.curlew(["request", "svc/ping", "hi"] + server).success() == "pong\n")
+            }
+        }
+
+        @Test("The broker says that clients can connect; a responder's answer stands after its topic")
+        func readyBroker() async throws {
+            let broker = try Subprocess.script("exec curlew broker -p 0 --ready-fd 3 3>&1 2>&1")
+            let lines = [try await broker.line(), try await broker.line()]
+            #expect(lines.contains("ready"))
+            let port = try #require(lines.compactMap { $0.split(separator: ":").last.flatMap { Int($0) } }.first)
+            let server = ["-p", "\(port)"]
+            let responder = try Subprocess.script("exec curlew respond svc/ping pong -p \(port) --ready-fd 3 3>&1")
+            try await responder.line()
+            #expect(try await Subprocess.curlew(["request", "svc/ping", "-3.5"] + server).success() == "pong\n")
+            // A reading below zero is no option, and - is standard input.
+            let subscriber = try Subprocess.script("exec curlew sub t -C 2 -p \(port) --ready-fd 3 3>&1")
+            try await subscriber.line()
+            try await Subprocess.curlew(["pub", "t", "-3.5"] + server).success()
+            let piped = try Subprocess.curlew(["pub", "t", "-"] + server)
+            try piped.write("from a pipe")
+            try piped.endInput()
+            try await piped.success()
+            #expect(try await subscriber.success() == "ready\n-3.5\nfrom a pipe\n")
+            responder.send(SIGINT)
+            try await responder.success()
+            broker.send(SIGTERM)
+            try await broker.success()
+        }
+
+        @Test("Ctrl-C in what was not done tells so, with an exit code", arguments: ["sub t -C 5", "respond t x -C 5"])
+        func interrupted(command: String) async throws {
+            try await withLocalBroker { _, port in
+                let process = try Subprocess.script("exec curlew \(command) -p \(port) --ready-fd 3 3>&1")
+                try await process.line()
+                process.send(SIGINT)
+                let outcome = try await process.outcome()
+                #expect(outcome.exitCode == 128 + SIGINT)
+                #expect(outcome.errors.contains("0 of 5 "), "\(outcome.errors)")
             }
         }
 

@@ -22,6 +22,9 @@
         /// No users.
         package init() {}
 
+        /// How many users there are.
+        package var count: Int { self.entries.count { $0.user != nil } }
+
         /// Takes the lines of a file.
         ///
         /// - Parameters:

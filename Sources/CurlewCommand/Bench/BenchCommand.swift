@@ -10,7 +10,7 @@
                 The result goes to standard output, as text or, with --json, as one object; on a terminal, the rate of each \
                 second is shown meanwhile.
 
-                Each message says who sent it and as the how manieth, if it has 24 bytes or more: a subscriber counts by that \
+                Each message says its sender and a running number, if it has 24 bytes or more: a subscriber counts by that \
                 what was lost and what came out of order. It also says when it was meant to be sent, so that pub with --rate, \
                 and sub somewhere else, measure the whole way; between two machines that takes clocks that are set.
 

@@ -1,7 +1,7 @@
 #if Tools
     import NIOCore
 
-    /// What a message of a benchmark says: who sent it, as the how manieth, and when it was meant to be sent; the rest is filler.
+    /// What a message of a benchmark says: its sender, a running number, and when it was meant to be sent; the rest is filler.
     ///
     /// Four bytes `CRLW`, four that name the sender, eight of the sequence and eight of the time in nanoseconds since 1970, 0 if it
     /// is not said; all in network byte order. A shorter payload is filler alone.

@@ -100,7 +100,7 @@
             }
         }
 
-        /// Writes who sends it as the how manieth, and looks at the clock if it is one to be timed.
+        /// Writes its sender and a running number, and looks at the clock if it is one to be timed.
         private func stamp(_ payload: inout ByteBuffer, _ sequence: Int) -> ContinuousClock.Instant? {
             let isTimed = sequence % Self.sampling == 0
             let time = isTimed ? ProcessUsage.wallNanoseconds : 0

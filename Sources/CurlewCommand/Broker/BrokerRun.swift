@@ -26,15 +26,18 @@
         private let sink: LogSink
         private let logger: Logger
         private let announce: @Sendable (String) -> Void
+        private let tellReady: @Sendable () -> Void
 
         /// - Parameters:
         ///   - early: What was logged while the plan was made.
         ///   - announce: Is told where the broker listens, a line for each listener.
+        ///   - tellReady: Is called when the broker listens.
         ///   - standardOutput: What writes the log to standard output, if it goes there.
         ///   - makeBroker: Makes a broker that is not running yet.
         init(
             _ plan: BrokerPlan, hasColour: Bool, early: EarlyLog = EarlyLog(),
             announce: @escaping @Sendable (String) -> Void,
+            tellReady: @escaping @Sendable () -> Void = {},
             standardOutput: LineWriter = LineWriter(.standardOutput),
             makeBroker: (MQTTBrokerConfiguration) -> any RunnableBroker
         ) throws {
@@ -53,6 +56,7 @@
             self.settingName = plan.settingName
             self.sink = sink
             self.announce = announce
+            self.tellReady = tellReady
         }
 
         /// Runs until a signal ends it.
@@ -75,6 +79,7 @@
             for (address, port) in zip(self.addresses, await self.broker.ports) {
                 self.announce("listening on \(address.url(bound: port))")
             }
+            self.tellReady()
             for warning in self.warnings { self.logger.warning("\(warning)") }
             let end = OneShot<Void>()
             Task {
@@ -98,14 +103,14 @@
         private static let timeToWriteLog = Duration.seconds(1)
 
         private func reload() async {
-            do { try self.sink.reopen() } catch { self.logger.error("The log file was not opened anew", error: error) }
+            do { try self.sink.reopen() } catch { self.logger.error("The log file was not opened again", error: error) }
             do {
                 try await self.broker.reload()
-                self.logger.notice("Files were read anew")
+                self.logger.notice("Files were read again")
             } catch {
                 let reason = (error as? MQTTBrokerError)?.message(naming: self.settingName) ?? "\(error)"
                 self.logger.error(
-                    "All files were read anew but these, which stay as they were", metadata: ["error": "\(reason)"])
+                    "Files were read again, except these, which stay as they were", metadata: ["error": "\(reason)"])
             }
         }
     }

@@ -21,10 +21,25 @@
             if let maximumPayload { configuration.publishFilters = [PayloadLimit(maximum: maximumPayload)] }
             return BrokerPlan(
                 configuration: configuration, addresses: self.listeners.map(\.address), log: self.log,
-                warnings: self.warnings.map(\.description),
+                warnings: self.warnings.map(\.description) + Self.warnings(about: configuration, self.listeners),
                 settingName: { [places] index, setting in
                     setting.inMosquittoConfiguration(places.indices.contains(index) ? places[index] : [:])
                 })
+        }
+    }
+
+    extension MosquittoConfiguration {
+        /// Of listeners that let nobody in, as mosquitto's do since version 2 unless the file says who may.
+        private static func warnings(
+            about configuration: MQTTBrokerConfiguration, _ listeners: [MosquittoListener]
+        ) -> [String] {
+            zip(configuration.listeners, listeners).filter { listener, written in
+                listener.anonymous == .refused && listener.authenticators?.isEmpty == true
+                    && written.security.preSharedKeyFile == nil
+            }.map { _, written in
+                "No client can connect to \(written.address.url(bound: written.address.port)): "
+                    + "give password_file, or allow_anonymous true."
+            }
         }
     }
 

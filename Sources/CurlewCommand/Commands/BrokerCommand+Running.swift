@@ -16,7 +16,8 @@
             let standardOutput = LineWriter(.standardOutput, describe: LogSink.describe)
             let run = try BrokerRun(
                 plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
-                announce: { line in standardOutput.write(Array("\(line)\n".utf8)) }, standardOutput: standardOutput,
+                announce: { line in standardOutput.write(Array("\(line)\n".utf8)) },
+                tellReady: { [ready = self.options.ready] in ready?.tell() }, standardOutput: standardOutput,
                 makeBroker: { MQTTBroker($0) })
             try await run.run()
         }

@@ -94,6 +94,7 @@
         func run() throws {
             let file = try self.openFile()
             var entries = try self.readEntries()
+            let replaced = self.creates ? (try? self.readExisting())?.count ?? 0 : 0
             do {
                 guard try self.change(&entries) else { return }
             } catch let error as MQTTBrokerError {
@@ -103,6 +104,10 @@
                 try file.replace(with: Array(entries.text.utf8))
             } catch {
                 throw Failure("The file '\(self.file)' cannot be written: \(error.reason).")
+            }
+            if replaced > 0 {
+                Diagnostics.say(
+                    "'\(self.file)' was replaced, and had \(replaced.counted("user")); leave out -c to add one.")
             }
             if file.wasReadableByEveryone {
                 Diagnostics.say(
@@ -141,13 +146,20 @@
 
         private func readEntries() throws(Failure) -> MQTTPasswordEntries {
             if self.creates { return MQTTPasswordEntries() }
+            return try self.readExisting()
+        }
+
+        private func readExisting() throws(Failure) -> MQTTPasswordEntries {
             let bytes: [UInt8]?
             do throws(SystemError) {
                 bytes = try bytesOfFile(self.file)
             } catch {
                 throw Failure("The file '\(self.file)' cannot be read: \(error).")
             }
-            guard let bytes else { throw Failure("The file '\(self.file)' does not exist; create it with -c.") }
+            guard let bytes else {
+                let remedy = self.deletes || self.upgrades ? "check its name" : "create it with -c"
+                throw Failure("The file '\(self.file)' does not exist; \(remedy).")
+            }
             guard let text = String(validating: bytes, as: UTF8.self) else {
                 throw Failure("The file '\(self.file)' is not in UTF-8; convert it, for it could not be kept as it is.")
             }

@@ -9,7 +9,14 @@
         static let configuration = CommandConfiguration(
             commandName: "pub", _superCommandName: RootCommand.name,
             abstract: "Publish a message, or a message for each line of standard input.",
+            usage: """
+                curlew pub [<options>] [<url>] <topic> <message>
+                curlew pub [<options>] [<url>] <topic> (-f <file> | -s | -l | -n)
+                """,
             discussion: """
+                curlew pub home/lamp on -r
+                curlew pub mqtts://me@broker.example.com/log -l < lines
+
                 Ends when the broker has taken everything: at QoS 1 and 2, when it has acknowledged it. Reconnects automatically, and \
                 sends again what was not acknowledged. Without -W, gives up with exit code 7 if the connection stays lost for 30 \
                 seconds, and with 27 if the broker does not acknowledge a message within 30 seconds.

@@ -9,7 +9,11 @@
         static let configuration = CommandConfiguration(
             commandName: "request", _superCommandName: RootCommand.name,
             abstract: "Send a request and write the reply to standard output.",
+            usage: "curlew request [<options>] [<url>] <topic> [<message>]",
             discussion: """
+                curlew request svc/ping hi
+                curlew request fleet/all/status -C 10 -W 5
+
                 With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \
                 the responder has a convention of its own, -e names the topic on which it replies.
 

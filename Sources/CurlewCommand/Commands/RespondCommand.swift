@@ -9,12 +9,19 @@
         static let configuration = CommandConfiguration(
             commandName: "respond", _superCommandName: RootCommand.name,
             abstract: "Answer each request: with a message, a template, or what a command makes of it.",
+            usage: """
+                curlew respond [<options>] [<url>] <topic> <answer>
+                curlew respond [<options>] [<url>] <topic>... (-m <answer> | --template <format> | --exec <command>)
+                """,
             discussion: """
+                curlew respond svc/ping pong
+                curlew respond svc/upper --exec 'tr a-z A-Z'
+
                 Goes on until it is interrupted, or until -C or -W ends it. The reply goes where the request says; -e names the \
                 topic for requests that do not say it, as none can before MQTT 5.
 
                 --exec runs a command in a shell for each request, up to 16 at once. The request is its standard input, \
-                $REQUEST_TOPIC its topic, and what it writes to standard output is the reply. If it ends with another code \
+                $REQUEST_TOPIC its topic, and what it writes to standard output is the reply, a line break at its end included. If it ends with another code \
                 than 0, the requester is told so by an empty reply with the user property 'error'.
                 """)
 

@@ -8,7 +8,11 @@
         static let configuration = CommandConfiguration(
             commandName: "sub", _superCommandName: RootCommand.name,
             abstract: "Write the messages of topics to standard output, each followed by an end of line.",
+            usage: "curlew sub [<options>] [<url>] <topic>...",
             discussion: """
+                curlew sub 'home/#' -v
+                curlew sub mqtts://me@broker.example.com/alarm -C 1 -W 60
+
                 Goes on until it is interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the \
                 broker's return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has \
                 been written. With -c, messages for filters of earlier runs are written, too.
@@ -114,9 +118,11 @@
             }
             await removals.finish()
             if Task.isCancelled, output.unwrittenCount > 0 {
-                throw Failure(
-                    "\(output.unwrittenCount + messages.waitingCount) messages that had come were not written: nobody reads them."
-                )
+                let count = output.unwrittenCount + messages.waitingCount
+                throw Failure("\(count.counted("message")) that had come could not be written: nobody reads them.")
+            }
+            if Task.isCancelled, !settings.isMosquitto, let unfinished = selection.unfinished {
+                throw Failure(unfinished)
             }
             let tally = removals.tally
             if tally.failed > 0 {

@@ -31,6 +31,14 @@
         var spelling: String { String(self.words.first?.prefix { $0 != "=" } ?? "") }
     }
 
+    extension String {
+        /// Whether an argument is an option: no option begins with a digit, and a reading may be below zero.
+        fileprivate var isOption: Bool {
+            guard self.utf8.first == UInt8(ascii: "-"), let second = self.utf8.dropFirst().first else { return false }
+            return !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(second)
+        }
+    }
+
     extension GivenOption {
         /// What keeps the words of one property together on their way through the parser: no word can contain it.
         static let separator = Unicode.Scalar.neverKept
@@ -70,7 +78,7 @@
         private static func option(
             _ word: String, _ rest: inout ArraySlice<String>, _ table: KnownOption.Table
         ) -> GivenOption {
-            guard word.hasPrefix("-"), word.count > 1 else {
+            guard word.isOption else {
                 guard word.isURL else { return GivenOption(words: [word]) }
                 let topic: Set<KnownOption.Subject> = word.hasTopic ? [.itself("topic")] : []
                 return GivenOption(words: [word], subjects: topic.union([.server, .port]))

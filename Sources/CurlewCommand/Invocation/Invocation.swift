@@ -62,7 +62,8 @@
                 self.warnings = UnknownVariables.warnings(about: names)
             }
             // The broker has a file of its own kind.
-            if subcommand.table == .clients, let file = try Self.file(own, role, variable, readFile) {
+            if subcommand.table == .clients, let file = try Self.file(own, role, variable, readFile, &self.warnings)
+            {
                 let options = file.lines.flatMap { GivenOption.read($0) }.filter { option in
                     // One file serves all subcommands, so each passes over what only others know; mosquitto's are apart.
                     option.subjects.isDisjoint(with: taken)
@@ -159,12 +160,19 @@
         // MARK: The file
 
         private static func file(
-            _ own: [GivenOption], _ role: Role, _ variable: (String) -> String?, _ read: (String) throws -> String?
+            _ own: [GivenOption], _ role: Role, _ variable: (String) -> String?, _ read: (String) throws -> String?,
+            _ warnings: inout [String]
         ) throws -> OptionsFile? {
             let named =
                 own.last { $0.names == ["options-file"] }?.words.dropFirst().first ?? variable("CURLEW_OPTIONS_FILE")
             guard let path = named ?? OptionsFile.usualPath(of: role, variable: variable) else { return nil }
-            guard let text = try read(path) else {
+            let text: String?
+            do { text = try read(path) } catch let failure as Failure where named == nil {
+                // Nobody has asked for it; it may be another user's.
+                warnings.append("\(failure) It is left out.")
+                return nil
+            }
+            guard let text else {
                 guard named == nil else { throw Failure("The file of options '\(path)' does not exist.") }
                 return nil
             }

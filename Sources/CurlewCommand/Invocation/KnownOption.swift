@@ -164,7 +164,7 @@
             .init("max-publisher-delay", .one, in: [.broker]), .init("max-inflight-messages", .one, in: [.broker]),
             .init("max-inflight-bytes", .one, in: [.broker]), .init("max-keepalive", .one, in: [.broker]),
             .init("max-qos", .one, in: [.broker]), .init("max-topic-alias", .one, in: [.broker]),
-            .init("max-session-expiry", .one, in: [.broker]),
+            .init("max-session-expiry", .one, in: [.broker]), .init("ready-fd", .one, in: [.broker]),
         ]
     }
 #endif

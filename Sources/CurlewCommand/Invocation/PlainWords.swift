@@ -12,9 +12,11 @@
         ///   - subcommand: For whom the words are; only some send one message to one topic.
         ///   - options: What else is on the command line.
         init(for subcommand: Subcommand, beside options: [GivenOption]) {
-            self.sendsMessage = subcommand == .pub || subcommand == .request
             self.hasTopic = options.contains { $0.names.contains("topic") || $0.url?.hasTopic == true }
             self.hasMessage = options.contains { $0.subjects.contains(.message) }
+            // A responder has one answer, and may have several topics.
+            self.sendsMessage =
+                subcommand == .pub || subcommand == .request || subcommand == .respond && !self.hasMessage
         }
 
         /// The option that a word stands for. Of a command that sends a message the first word is the topic, unless an option or
@@ -31,6 +33,9 @@
                 )
             }
             self.hasMessage = true
+            guard word != "-" else {
+                return GivenOption(words: ["--stdin-file"], subjects: [.message], names: ["stdin-file"])
+            }
             return GivenOption(words: ["--message", word], subjects: [.message], names: ["message"], role: "message")
         }
 

@@ -134,6 +134,13 @@
         var maximumPublisherDelay: Int?
 
         @Option(
+            name: .customLong("ready-fd"), parsing: .unconditional,
+            help: ArgumentHelp(
+                "File descriptor to write 'ready' to when clients can connect, as in --ready-fd 3 3>file.",
+                valueName: "number"), transform: ReadyDescriptor.read)
+        var ready: ReadyDescriptor?
+
+        @Option(
             name: .customLong("max-inflight-messages"), parsing: .unconditional,
             help: ArgumentHelp(
                 "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count"),

@@ -9,21 +9,24 @@
         var text: String?
 
         @Option(
-            name: [.customShort("f"), .customLong("file")], parsing: .unconditional, help: "A file that is the message."
-        )
+            name: [.customShort("f"), .customLong("file")], parsing: .unconditional,
+            help: "A file that is the message; - for standard input.")
         var file: String?
 
         @Flag(
             name: [.customShort("s"), .customLong("stdin-file")], help: "Standard input, to its end, is the message.")
-        var isStandardInput = false
+        var isStandardInputGiven = false
 
         @Flag(name: [.customShort("n"), .customLong("null-message")], help: "The message is empty.")
         var isEmpty = false
 
+        /// Whether the message comes from standard input.
+        var isStandardInput: Bool { self.isStandardInputGiven || self.file == "-" }
+
         /// The options that were given.
         var given: [String] {
             [
-                ("-m", self.text != nil), ("-f", self.file != nil), ("-s", self.isStandardInput), ("-n", self.isEmpty),
+                ("-m", self.text != nil), ("-f", self.file != nil), ("-s", self.isStandardInputGiven), ("-n", self.isEmpty),
             ].filter(\.1).map(\.0)
         }
 
@@ -40,7 +43,7 @@
         func read() async throws -> ByteBuffer {
             if let text { return ByteBuffer(bytes: text.keptBytes) }
             if self.isEmpty { return ByteBuffer() }
-            guard let file else {
+            guard let file, !self.isStandardInput else {
                 let input = try await Input(.standardInput, name: "standard input").readToEnd()
                 guard input.readableBytes > 0 else {
                     throw Failure("Standard input is empty; give -n for an empty message.")

@@ -21,7 +21,7 @@
         init?(_ message: MQTTMessage, at moment: Moment, subscriptionIdentifier: UInt32?, _ form: PayloadForm) {
             guard let payload = Self.payload(message, form) else { return nil }
             var members: [(String, JSONValue)] = [
-                ("tst", .string(moment.timestamp)), ("topic", .string(message.topic.string)),
+                ("tst", .string(moment.timestamp(form))), ("topic", .string(message.topic.string)),
                 ("qos", .number(Double(message.qos.rawValue))), ("retain", .number(message.isRetained ? 1 : 0)),
                 ("payloadlen", .number(Double(message.byteCount))),
             ]
@@ -101,9 +101,10 @@
     }
 
     extension Moment {
-        /// As mosquitto_sub writes it: `2026-05-06T22:12:00.123456Z+0200`.
-        fileprivate var timestamp: [UInt8] {
-            self.formatted("%FT%T.") + self.microsecondDigits + [UInt8(ascii: "Z")] + self.formatted("%z")
+        /// By ISO 8601; for the codes of mosquitto_sub as that writes it: `2026-05-06T22:12:00.123456Z+0200`.
+        fileprivate func timestamp(_ form: JSONValue.PayloadForm) -> [UInt8] {
+            self.formatted("%FT%T.") + self.microsecondDigits + (form == .exact ? [] : [UInt8(ascii: "Z")])
+                + self.formatted("%z")
         }
     }
 #endif

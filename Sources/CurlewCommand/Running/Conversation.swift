@@ -72,11 +72,23 @@
 
         /// Connects. From then on a client that gives up ends the run.
         func connect() async throws {
+            let notice = self.noticeOfSlowConnection()
+            defer { notice?.cancel() }
             do throws(MQTTError) { try await self.client.connect() } catch {
                 throw self.connectionFailure(error)
             }
             Task { [client, end] in
                 do throws(MQTTError) { try await client.waitUntilStopped() } catch { end.set(.stopped(error)) }
+            }
+        }
+
+        /// Tells a person at a terminal what takes so long.
+        private func noticeOfSlowConnection() -> Task<Void, any Error>? {
+            guard !self.isMosquitto, Descriptor.standardError.isTerminal else { return nil }
+            let servers = self.settings.configuration.servers.map { "\($0.host):\($0.port)" }
+            return Task {
+                try await Task.sleep(for: .seconds(1))
+                Diagnostics.say("Connecting to \(servers.joined(separator: ", then ")) …")
             }
         }
 
@@ -142,15 +154,20 @@
                             end.set(.lost(error, limit))
                         }
                     case .reconnecting(_, _, let error):
-                        // Mosquitto's commands take no for an answer.
-                        if settings.isMosquitto, outage.isUnderWay, error.code == .connectionRefused {
+                        if outage.isUnderWay, error.code == .connectionRefused,
+                            settings.isMosquitto || error.isForGood
+                        {
                             end.set(.stopped(error))
                         } else if let news = outage.news(of: error) {
                             Diagnostics.say(news)
                         }
-                    case .connected:
+                    case .connected(_, _, let isResumed):
                         patience?.cancel()
-                        if outage.ended() { Diagnostics.say("Reconnected.") }
+                        guard outage.ended() else { break }
+                        Diagnostics.say(
+                            isEndless && !isResumed
+                                ? "Reconnected; the broker has not kept the session, so messages in between may be missing."
+                                : "Reconnected.")
                     case .protocolDeviation(let text): Diagnostics.say(text)
                     case .messagesDropped(_, let count):
                         Diagnostics.say(
@@ -195,9 +212,11 @@
             case .finished(.success): return
             case .finished(.failure(let error)): throw self.failure(error) ?? Failure(nil)
             case .interrupted(let signal):
+                let wasConnecting = self.client.state == .connecting && !self.isMosquitto
                 let rest = await self.rest(of: work, within: .seconds(5))
-                if isEndless, rest == nil { return }
-                throw Failure(rest?.message, exitCode: isEndless ? Failure.general : 128 + signal.number)
+                if isEndless, rest == nil, !wasConnecting { return }
+                let message = rest?.message ?? (wasConnecting && isEndless ? "There was no connection yet." : nil)
+                throw Failure(message, exitCode: 128 + signal.number)
             case .timeIsOver(let limit, let isConnected):
                 let rest = await self.rest(of: work, within: .seconds(1))
                 let reason = rest?.message ?? (isConnected ? nil : "There is no connection to the broker.")
@@ -251,6 +270,11 @@
             default: Failure("\(error)")
             }
         }
+    }
+
+    extension MQTTError {
+        /// Whether a broker that refuses the connection so will do so again. Mosquitto's commands take any refusal for that.
+        fileprivate var isForGood: Bool { self.reasonCode == .serverMoved || self.reasonCode == .useAnotherServer }
     }
 
     extension UnixSignal {

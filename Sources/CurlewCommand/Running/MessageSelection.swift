@@ -18,6 +18,7 @@
         private let wantsRetainedOnly: Bool
         private let removesRetained: Bool
         private let percent: Double?
+        private let count: Int?
         private var left: Int
 
         /// Whether enough have come.
@@ -29,7 +30,14 @@
             self.wantsRetainedOnly = options.wantsRetainedOnly
             self.removesRetained = options.removesRetained
             self.percent = options.share?.percent
+            self.count = count
             self.left = count ?? .max
+        }
+
+        /// What is left undone of what -C asked for, as a sentence.
+        var unfinished: String? {
+            guard let count, self.left > 0, !self.isComplete else { return nil }
+            return "\(count - self.left) of \(count.counted("message")) came."
         }
 
         mutating func judge(_ message: MQTTMessage) -> Verdict {

@@ -63,8 +63,9 @@
             var tally = window.tally
             // Read, and not sent.
             tally.notSent += lines.unreadCount
+            let reason = tally.firstError.map { Failure($0, version: settings.version).exitCode } ?? Failure.general
             if let undelivered = tally.failure(
-                of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? Failure.timeOut : Failure.general
+                of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? Failure.timeOut : reason
             ) {
                 if settings.isMosquitto, tally.wasOnlyRefused {
                     if let message = undelivered.message { Diagnostics.say(message) }
@@ -82,7 +83,10 @@
         /// What became of the lines, if it is not what was wanted; `nil` when the broker has taken them all.
         func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = Failure.general) -> Failure? {
             guard self.failed > 0 else {
-                return isCut ? Failure("All \(self.total) lines read were delivered; more may have followed.") : nil
+                guard isCut else { return nil }
+                let lines = ["No line was read", "The one line read was delivered"]
+                let text = self.total < 2 ? lines[self.total] : "All \(self.total) lines read were delivered"
+                return Failure("\(text); more may have followed.")
             }
             var parts: [String] = []
             func add(_ count: Int, _ what: String) { if count > 0 { parts.append("\(count) \(what)") } }
@@ -90,7 +94,7 @@
             add(self.refused, "refused")
             add(self.unknown, "sent without an acknowledgement, so that their delivery is unknown")
             add(self.notSent, "not sent")
-            var text = "\(self.failed) of \(self.total) lines read were not delivered: \(parts.joined(separator: ", "))"
+            var text = "\(self.failed) of \(self.total.counted("line")) read were not delivered: \(parts.joined(separator: ", "))"
             if isCut { text += "; more may have followed" }
             if let error = self.firstError, error.code != .cancelled {
                 var error = error

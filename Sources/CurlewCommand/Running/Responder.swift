@@ -31,7 +31,7 @@
             do { try await self.answerAll(requests, count: count, client, begun) } catch  where Task.isCancelled {
                 let unanswered = begun.count.load(ordering: .relaxed)
                 // Whoever ends it wants it to end, and that is no failure.
-                if unanswered > 0 { Diagnostics.say("\(unanswered) requests that had come were not answered.") }
+                if unanswered > 0 { Diagnostics.say("Requests that had come and were not answered: \(unanswered).") }
                 throw error
             }
         }
@@ -71,6 +71,9 @@
                     }
                 }
                 try await group.waitForAll()
+                if Task.isCancelled, left > 0, count < .max {
+                    throw Failure("\(count - left) of \(count.counted("request")) came.")
+                }
             }
         }
 

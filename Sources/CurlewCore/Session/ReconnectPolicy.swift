@@ -34,7 +34,7 @@ package struct ReconnectPolicy: Sendable {
     /// Whether that version is older only because a server said nothing to the newer one.
     package private(set) var isGuess = false
     /// Whether that server did not even close the connection.
-    private var followsSilence = false
+    package private(set) var followsSilence = false
     /// Tries in a row that failed or did not last.
     private var failures = 0
     private var redirections = 0

@@ -203,7 +203,18 @@
             #expect(plan.addresses == [ListenerAddress(isSecure: false, host: "*", port: 1884)])
             #expect(plan.configuration.listeners.map(\.maximumQoS) == [.atLeastOnce])
             #expect(plan.log.kinds == Set(LogSettings.Kind.allCases))
-            #expect(plan.warnings == ["f:5: sys_interval: this line counts in place of f:4."])
+            #expect(
+                plan.warnings == [
+                    "f:5: sys_interval: this line counts in place of f:4.",
+                    "No client can connect to mqtt://*:1884: give password_file, or allow_anonymous true.",
+                ])
+        }
+
+        @Test(
+            "A file that lets somebody in is not warned of",
+            arguments: ["listener 1884\nallow_anonymous true", "max_qos 1", "listener 1884\npassword_file p"])
+        func fileWithClients(text: String) async throws {
+            #expect(try await self.plan("-c f", files: ["f": text, "p": ""]).warnings.isEmpty)
         }
 
         @Test("All that is wrong with a file is told, one line each")

@@ -22,12 +22,12 @@
     }
 
     extension Subprocess {
-        /// Runs a script in which `curlew` is the built command: what can give it bytes that are no text.
+        /// Runs a script in which `curlew` is the built command: what can give it bytes that are no text. The test ends the shell alone:
+        /// a script of one command begins with `exec`.
         static func script(_ script: String, environment: [String: String] = [:]) throws -> Subprocess {
             let inherited = ProcessInfo.processInfo.environment.filter {
                 !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")
             }
-            // On the path, and no function: the shell becomes its last command, which then ends with the test.
             let path = "\(Subprocess.products.path):\(inherited["PATH"] ?? "/usr/bin:/bin")"
             return try Subprocess(
                 "/bin/sh", ["-c", script],
