@@ -17,7 +17,7 @@ enum FuzzDecoder {
     static func run(_ input: UnsafeRawBufferPointer) {
         guard let choice = input.first else { return }
         let version = ProtocolVersion.allCases[Int(choice >> 1) % 3]
-        let sender: PacketDecoder.Sender = choice & 1 == 0 ? .client : .server
+        let sender: PacketSender = choice & 1 == 0 ? .client : .server
         let bytes = ByteBuffer(bytes: input.dropFirst())
 
         let whole = self.decode(bytes, version, sender, pieces: .max)
@@ -28,7 +28,7 @@ enum FuzzDecoder {
     }
 
     private static func decode(
-        _ bytes: ByteBuffer, _ version: ProtocolVersion, _ sender: PacketDecoder.Sender, pieces: Int
+        _ bytes: ByteBuffer, _ version: ProtocolVersion, _ sender: PacketSender, pieces: Int
     ) -> (packets: [Packet], error: DecodingError?, version: ProtocolVersion) {
         var decoder = PacketDecoder(from: sender, version: version, maximumPacketSize: 1 << 16)
         var (rest, input, packets) = (bytes, ByteBuffer(), [Packet]())
@@ -43,7 +43,7 @@ enum FuzzDecoder {
         return (packets, nil, decoder.version)
     }
 
-    private static func roundTrip(_ packet: Packet, _ version: ProtocolVersion, _ sender: PacketDecoder.Sender) {
+    private static func roundTrip(_ packet: Packet, _ version: ProtocolVersion, _ sender: PacketSender) {
         let version = if case .connect(let connect) = packet { connect.version } else { version }
         var encoded = ByteBuffer()
         do {

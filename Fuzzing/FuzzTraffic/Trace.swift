@@ -2,9 +2,9 @@ import CurlewCore
 import NIOCore
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// What happens, line by line, for whoever runs a single input again: set `CURLEW_FUZZ_TRACE`.

@@ -90,7 +90,8 @@ struct Handshake: Sendable {
             guard expired.value == nil else {
                 let port = ForeignProtocol.rightPort(isSecure: self.endpoint.security == .tls)
                 let hint = self.hint ?? "; is that \(port)?"
-                let error = MQTTError(.timedOut, "\(self.endpoint) did not answer CONNECT within \(self.silence)\(hint)")
+                let error = MQTTError(
+                    .timedOut, "\(self.endpoint) did not answer CONNECT within \(self.silence)\(hint)")
                 throw closing.hasAnswered ? .failed(error) : .unanswered(error)
             }
             throw self.failure(closing)

@@ -1,85 +1,85 @@
 #if Tools
-    import Curlew
-    import CurlewCore
-    import CurlewTransport
+import Curlew
+import CurlewCore
+import CurlewTransport
 
-    /// Why the command ends otherwise than well: one sentence for the person, one number for the script.
-    struct Failure: Error, Equatable, CustomStringConvertible {
-        /// `nil` when there is nothing to say that the person does not know.
-        var message: String?
-        var exitCode: Int32
+/// Why the command ends otherwise than well: one sentence for the person, one number for the script.
+struct Failure: Error, Equatable, CustomStringConvertible {
+    /// `nil` when there is nothing to say that the person does not know.
+    var message: String?
+    var exitCode: Int32
 
-        var description: String { self.message ?? "it was stopped" }
+    var description: String { self.message ?? "it was stopped" }
 
-        /// The exit code of everything that has none of its own.
-        static let general: Int32 = 1
-        /// The exit code of a connection that is lost for good: MOSQ_ERR_CONN_LOST of mosquitto's commands.
-        static let connectionLost: Int32 = 7
-        /// The exit code of a time that is over: MOSQ_ERR_TIMEOUT of mosquitto's commands.
-        static let timeOut: Int32 = 27
+    /// The exit code of everything that has none of its own.
+    static let general: Int32 = 1
+    /// The exit code of a connection that is lost for good: MOSQ_ERR_CONN_LOST of mosquitto's commands.
+    static let connectionLost: Int32 = 7
+    /// The exit code of a time that is over: MOSQ_ERR_TIMEOUT of mosquitto's commands.
+    static let timeOut: Int32 = 27
 
-        init(_ message: String?, exitCode: Int32 = Failure.general) {
-            self.message = message?.endingOnce
-            self.exitCode = exitCode
-        }
-
-        /// What the library says, and the exit code of mosquitto's commands for it.
-        ///
-        /// - Parameter version: The version that the user asked for, if the error does not say of which it is. Before 5.0 a refusal has
-        ///   other numbers.
-        init(_ error: MQTTError, version: ProtocolVersion? = nil) {
-            let version = error.version ?? version
-            let exitCode: Int32
-            switch error.code {
-            case .connectionRefused:
-                let code = error.reasonCode ?? .unspecifiedError
-                exitCode = Int32(version.map { $0 < .v5_0 } == true ? code.connectReturnCode : code.rawValue)
-            case .timedOut: exitCode = Self.timeOut
-            case .connectionFailed where (error.cause as? TransportError)?.code == .timedOut: exitCode = Self.timeOut
-            case .connectionClosed, .disconnectedByServer, .sessionTakenOver: exitCode = Self.connectionLost
-            default: exitCode = Self.general
-            }
-            self.init(error.sentence, exitCode: exitCode)
-        }
+    init(_ message: String?, exitCode: Int32 = Failure.general) {
+        self.message = message?.endingOnce
+        self.exitCode = exitCode
     }
 
-    extension MQTTError {
-        /// The message, which speaks of the library's API, in the words of options and variables.
-        private var inWordsOfCommand: String {
-            if let cause = self.cause as? TransportError, self.message == cause.message.printable {
-                return cause.message(naming: TLSSettingNames.ofProcess.name).printable
-            }
-            var text = self.message
-            for (words, own) in Self.words { text = text.replacing(words, with: own) }
-            return text
+    /// What the library says, and the exit code of mosquitto's commands for it.
+    ///
+    /// - Parameter version: The version that the user asked for, if the error does not say of which it is. Before 5.0 a refusal has
+    ///   other numbers.
+    init(_ error: MQTTError, version: ProtocolVersion? = nil) {
+        let version = error.version ?? version
+        let exitCode: Int32
+        switch error.code {
+        case .connectionRefused:
+            let code = error.reasonCode ?? .unspecifiedError
+            exitCode = Int32(version.map { $0 < .v5_0 } == true ? code.connectReturnCode : code.rawValue)
+        case .timedOut: exitCode = Self.timeOut
+        case .connectionFailed where (error.cause as? TransportError)?.code == .timedOut: exitCode = Self.timeOut
+        case .connectionClosed, .disconnectedByServer, .sessionTakenOver: exitCode = Self.connectionLost
+        default: exitCode = Self.general
         }
+        self.init(error.sentence, exitCode: exitCode)
+    }
+}
 
-        /// Words of the library, and what they are called at the command line.
-        private static let words = [
-            ("it wants a user name and a password", "give a user name (-u) and a password (-P or --password-file)"),
-            ("check user name and password", "check the user name (-u) and the password (-P or --password-file)"),
-            ("publish without `retain`", "leave out -r"),
-            ("name the topic with `responseTopic`", "name the topic with -e"),
-            ("give a user name, which may be empty, or use a later version", "give one with -u, which may be ''"),
-            ("use .assignedByServer to let the server choose one", "use -i '' to let the broker choose one"),
-        ]
-
-        /// Message, reason code and what became of the message, in one sentence.
-        var sentence: String {
-            var text = self.inWordsOfCommand
-            while text.hasSuffix(".") { text.removeLast() }
-            if let reasonCode { text += " [\(reasonCode)]" }
-            switch self.delivery {
-            case .notSent where self.code != .publishRefused: text += "; the message was not sent"
-            case .unknown: text += "; whether the message was delivered is unknown"
-            default: break
-            }
-            return text.hasSuffix("?") ? text : text + "."
+extension MQTTError {
+    /// The message, which speaks of the library's API, in the words of options and variables.
+    private var inWordsOfCommand: String {
+        if let cause = self.cause as? TransportError, self.message == cause.message.printable {
+            return cause.message(naming: TLSSettingNames.ofProcess.name).printable
         }
+        var text = self.message
+        for (words, own) in Self.words { text = text.replacing(words, with: own) }
+        return text
     }
 
-    extension String {
-        /// With a stop at its end, if it has none of any kind.
-        var asSentence: String { self.last.map { ".!?".contains($0) } == true ? self : self + "." }
+    /// Words of the library, and what they are called at the command line.
+    private static let words = [
+        ("it wants a user name and a password", "give a user name (-u) and a password (-P or --password-file)"),
+        ("check user name and password", "check the user name (-u) and the password (-P or --password-file)"),
+        ("publish without `retain`", "leave out -r"),
+        ("name the topic with `responseTopic`", "name the topic with -e"),
+        ("give a user name, which may be empty, or use a later version", "give one with -u, which may be ''"),
+        ("use .assignedByServer to let the server choose one", "use -i '' to let the broker choose one"),
+    ]
+
+    /// Message, reason code and what became of the message, in one sentence.
+    var sentence: String {
+        var text = self.inWordsOfCommand
+        while text.hasSuffix(".") { text.removeLast() }
+        if let reasonCode { text += " [\(reasonCode)]" }
+        switch self.delivery {
+        case .notSent where self.code != .publishRefused: text += "; the message was not sent"
+        case .unknown: text += "; whether the message was delivered is unknown"
+        default: break
+        }
+        return text.hasSuffix("?") ? text : text + "."
     }
+}
+
+extension String {
+    /// With a stop at its end, if it has none of any kind.
+    var asSentence: String { self.last.map { ".!?".contains($0) } == true ? self : self + "." }
+}
 #endif

@@ -1,11 +1,11 @@
 import CurlewCore
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// A file with secrets in it that is written as a whole: whoever reads it, whenever, finds the old content or the new, and so

@@ -3,11 +3,11 @@ import NIOPosix
 import NIOSSL
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// Accepts links over TCP, with or without TLS.

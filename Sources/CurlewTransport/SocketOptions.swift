@@ -2,11 +2,11 @@ import NIOCore
 import NIOPosix
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Glibc)
-    import Glibc
+import Glibc
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #endif
 
 /// The options of sockets that carry links.
@@ -41,8 +41,8 @@ enum SocketOptions {
     /// option after a while, so it is set anew after each small read; elsewhere there is nothing to set.
     static func acknowledgeAtOnce(_ channel: any Channel) {
         #if os(Linux)
-            // A channel that refuses is closed.
-            try? channel.syncOptions?.setOption(.tcpOption(NIOBSDSocket.Option(rawValue: TCP_QUICKACK)), value: 1)
+        // A channel that refuses is closed.
+        try? channel.syncOptions?.setOption(.tcpOption(NIOBSDSocket.Option(rawValue: TCP_QUICKACK)), value: 1)
         #endif
     }
 }

@@ -2,11 +2,11 @@ import NIOCore
 import NIOPosix
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 // How failures of sockets and of name resolution are put to the user.
@@ -107,7 +107,9 @@ extension TransportError {
     }
 
     static func timedOut(_ endpoint: Endpoint, _ timeout: Duration) -> Self {
-        Self(code: .timedOut, message: "Connecting to \(endpoint) took longer than \(timeout); check host, port and firewall.")
+        Self(
+            code: .timedOut,
+            message: "Connecting to \(endpoint) took longer than \(timeout); check host, port and firewall.")
     }
 
     static func cancelled(_ endpoint: Endpoint) -> Self {

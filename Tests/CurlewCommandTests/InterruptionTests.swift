@@ -1,133 +1,133 @@
 #if Tools
-    import Curlew
-    import CurlewBroker
-    import CurlewCore
-    import Foundation
-    import MosquittoFixture
-    import NIOCore
-    import Testing
+import Curlew
+import CurlewBroker
+import CurlewCore
+import Foundation
+import MosquittoFixture
+import NIOCore
+import Testing
 
-    @testable import CurlewCommand
+@testable import CurlewCommand
 
-    @Suite("What a command says when it is cut short", .timeLimit(.minutes(3)))
-    struct InterruptionTests {
-        @Test("Of lines that were read, each is accounted for")
-        func lines() {
-            func message(_ tally: DeliveryTally, isCut: Bool) -> String? {
-                tally.failure(of: .atLeastOnce, isCut: isCut)?.message
-            }
-            #expect(message(DeliveryTally(delivered: 2), isCut: false) == nil)
-            #expect(
-                message(DeliveryTally(delivered: 2), isCut: true)
-                    == "All 2 lines read were delivered; more may have followed.")
-            #expect(
-                message(DeliveryTally(delivered: 2, unknown: 3, notSent: 4), isCut: true)
-                    == "7 of 9 lines read were not delivered: 2 acknowledged, 3 sent without an acknowledgement, so that their "
-                    + "delivery is unknown, 4 not sent; more may have followed.")
-            let refused = MQTTError(.publishRefused, "The server refused the message.", reasonCode: .notAuthorized)
-            #expect(
-                message(DeliveryTally(delivered: 1, refused: 1, firstError: refused), isCut: false)
-                    == "1 of 2 lines read were not delivered: 1 acknowledged, 1 refused. The first reason: The server refused the "
-                    + "message [not authorized (0x87)].")
+@Suite("What a command says when it is cut short", .timeLimit(.minutes(3)))
+struct InterruptionTests {
+    @Test("Of lines that were read, each is accounted for")
+    func lines() {
+        func message(_ tally: DeliveryTally, isCut: Bool) -> String? {
+            tally.failure(of: .atLeastOnce, isCut: isCut)?.message
         }
-
-        @Test("pub -l tells of every line that it had read")
-        func publish() async throws {
-            try await withLocalBroker { broker, port in
-                let publisher = try Subprocess.curlew("pub", "-p", "\(port)", "-t", "t", "-l", "-q", "1")
-                let messages = try await broker.subscribe(to: "t")
-                try publisher.write("one\ntwo\nthr")
-                var iterator = messages.makeAsyncIterator()
-                for text in ["one", "two"] {
-                    #expect(await iterator.next().map { String(buffer: $0.payload) } == text)
-                }
-                publisher.send(SIGINT)
-                let outcome = try await publisher.outcome()
-                #expect(outcome.exitCode == 128 + SIGINT)
-                #expect(
-                    outcome.errors
-                        == "curlew pub: 1 of 3 lines read were not delivered: 2 acknowledged, 1 not sent; more may have followed.\n"
-                )
-            }
-        }
-
-        @Test(
-            "Whoever is cut short says what was not done",
-            arguments: [
-                ("pub -t t -s", "The message was not sent; standard input has not come to its end."),
-                ("pub -t t -m x -q 1 --repeat 2 --repeat-delay 1000", "1 of 2 messages were delivered."),
-                ("request -t t x -q 0 -W 1000", "No reply came."),
-            ])
-        func others(command: String, message: String) async throws {
-            try await withLocalBroker { broker, port in
-                let messages = try await broker.subscribe(to: "t")
-                let process = try Subprocess.curlew(
-                    command.split(separator: " ").map(String.init) + ["-p", "\(port)", "-d"])
-                if command.contains("-s") {
-                    // More than a pipe holds: it has begun to read.
-                    try process.write(String(repeating: "x", count: 200_000))
-                } else {
-                    var iterator = messages.makeAsyncIterator()
-                    _ = await iterator.next()
-                    if command.contains("-q 1") { #expect(await process.hasSaid("received PUBACK")) }
-                }
-                process.send(SIGTERM)
-                let outcome = try await process.outcome()
-                #expect(outcome.exitCode == 128 + SIGTERM)
-                #expect(outcome.errors.hasSuffix(": \(message)\n"), "\(outcome.errors)")
-            }
-        }
-
-        #if os(Linux)
-            @Test(
-                "A subscriber whose output nobody reads holds a few MiB, says so at its end, and loses nothing that it acknowledged",
-                arguments: ["%t", "%p", "%P"])
-            func slowPipe(format: String) async throws {
-                try await withLocalBroker { broker, port in
-                    try await withTemporaryFolder { folder in
-                        let path = Subprocess.products.appending(path: "curlew").path
-                        try await Subprocess.script("mkfifo '\(folder)/pipe'").success()
-                        // A process of its own: a child of the subscriber's would hide the subscriber's end.
-                        let reader = try Subprocess.script("exec sleep 1000 <'\(folder)/pipe'")
-                        defer { reader.send(SIGKILL) }
-                        let subscriber = try Subprocess.script(
-                            """
-                            echo $$
-                            exec '\(path)' sub -p \(port) -t t -F '\(format)' --ready-fd 3 3>&1 >'\(folder)/pipe'
-                            """)
-                        let process = try #require(Int32(try await subscriber.line()))
-                        #expect(try await subscriber.line() == "ready")
-                        let before = try #require(Self.residentBytes(process))
-                        let client = try MQTTClient("mqtt://127.0.0.1:\(port)")
-                        try await client.connect()
-                        var properties = Properties()
-                        if format == "%P" {
-                            properties.userProperties = Array(repeating: UserProperty("", ""), count: 500)
-                        }
-                        let payload = ByteBuffer(repeating: 0x61, count: format == "%P" ? 1 : 65_536)
-                        var most = 0
-                        for number in 0..<3000 {
-                            try await client.publish(payload, to: "t", properties: properties)
-                            if number % 100 == 0 { most = max(most, Self.residentBytes(process) ?? 0) }
-                        }
-                        try await client.publish("", to: "end", qos: .atLeastOnce)
-                        most = max(most, Self.residentBytes(process) ?? 0)
-                        await client.disconnect()
-                        #expect(most - before < 64 << 20)
-                        subscriber.send(SIGINT)
-                        let outcome = try await subscriber.outcome()
-                        // Topics alone all fit into the pipe.
-                        guard format != "%t" else { return }
-                        #expect(outcome.exitCode == 128 + SIGINT)
-                        #expect(outcome.errors.contains("that had come could not be written: nobody reads them."))
-                    }
-                }
-            }
-
-            private static func residentBytes(_ process: Int32) -> Int? {
-                let text = try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8)
-                return text?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * Int(getpagesize()) }
-            }
-        #endif
+        #expect(message(DeliveryTally(delivered: 2), isCut: false) == nil)
+        #expect(
+            message(DeliveryTally(delivered: 2), isCut: true)
+                == "All 2 lines read were delivered; more may have followed.")
+        #expect(
+            message(DeliveryTally(delivered: 2, unknown: 3, notSent: 4), isCut: true)
+                == "7 of 9 lines read were not delivered: 2 acknowledged, 3 sent without an acknowledgement, so that their "
+                + "delivery is unknown, 4 not sent; more may have followed.")
+        let refused = MQTTError(.publishRefused, "The server refused the message.", reasonCode: .notAuthorized)
+        #expect(
+            message(DeliveryTally(delivered: 1, refused: 1, firstError: refused), isCut: false)
+                == "1 of 2 lines read were not delivered: 1 acknowledged, 1 refused. The first reason: The server refused the "
+                + "message [not authorized (0x87)].")
     }
+
+    @Test("pub -l tells of every line that it had read")
+    func publish() async throws {
+        try await withLocalBroker { broker, port in
+            let publisher = try Subprocess.curlew("pub", "-p", "\(port)", "-t", "t", "-l", "-q", "1")
+            let messages = try await broker.subscribe(to: "t")
+            try publisher.write("one\ntwo\nthr")
+            var iterator = messages.makeAsyncIterator()
+            for text in ["one", "two"] {
+                #expect(await iterator.next().map { String(buffer: $0.payload) } == text)
+            }
+            publisher.send(SIGINT)
+            let outcome = try await publisher.outcome()
+            #expect(outcome.exitCode == 128 + SIGINT)
+            #expect(
+                outcome.errors
+                    == "curlew pub: 1 of 3 lines read were not delivered: 2 acknowledged, 1 not sent; more may have followed.\n"
+            )
+        }
+    }
+
+    @Test(
+        "Whoever is cut short says what was not done",
+        arguments: [
+            ("pub -t t -s", "The message was not sent; standard input has not come to its end."),
+            ("pub -t t -m x -q 1 --repeat 2 --repeat-delay 1000", "1 of 2 messages were delivered."),
+            ("request -t t x -q 0 -W 1000", "No reply came."),
+        ])
+    func others(command: String, message: String) async throws {
+        try await withLocalBroker { broker, port in
+            let messages = try await broker.subscribe(to: "t")
+            let process = try Subprocess.curlew(
+                command.split(separator: " ").map(String.init) + ["-p", "\(port)", "-d"])
+            if command.contains("-s") {
+                // More than a pipe holds: it has begun to read.
+                try process.write(String(repeating: "x", count: 200_000))
+            } else {
+                var iterator = messages.makeAsyncIterator()
+                _ = await iterator.next()
+                if command.contains("-q 1") { #expect(await process.hasSaid("received PUBACK")) }
+            }
+            process.send(SIGTERM)
+            let outcome = try await process.outcome()
+            #expect(outcome.exitCode == 128 + SIGTERM)
+            #expect(outcome.errors.hasSuffix(": \(message)\n"), "\(outcome.errors)")
+        }
+    }
+
+    #if os(Linux)
+    @Test(
+        "A subscriber whose output nobody reads holds a few MiB, says so at its end, and loses nothing that it acknowledged",
+        arguments: ["%t", "%p", "%P"])
+    func slowPipe(format: String) async throws {
+        try await withLocalBroker { broker, port in
+            try await withTemporaryFolder { folder in
+                let path = Subprocess.products.appending(path: "curlew").path
+                try await Subprocess.script("mkfifo '\(folder)/pipe'").success()
+                // A process of its own: a child of the subscriber's would hide the subscriber's end.
+                let reader = try Subprocess.script("exec sleep 1000 <'\(folder)/pipe'")
+                defer { reader.send(SIGKILL) }
+                let subscriber = try Subprocess.script(
+                    """
+                    echo $$
+                    exec '\(path)' sub -p \(port) -t t -F '\(format)' --ready-fd 3 3>&1 >'\(folder)/pipe'
+                    """)
+                let process = try #require(Int32(try await subscriber.line()))
+                #expect(try await subscriber.line() == "ready")
+                let before = try #require(Self.residentBytes(process))
+                let client = try MQTTClient("mqtt://127.0.0.1:\(port)")
+                try await client.connect()
+                var properties = Properties()
+                if format == "%P" {
+                    properties.userProperties = Array(repeating: UserProperty("", ""), count: 500)
+                }
+                let payload = ByteBuffer(repeating: 0x61, count: format == "%P" ? 1 : 65_536)
+                var most = 0
+                for number in 0..<3000 {
+                    try await client.publish(payload, to: "t", properties: properties)
+                    if number % 100 == 0 { most = max(most, Self.residentBytes(process) ?? 0) }
+                }
+                try await client.publish("", to: "end", qos: .atLeastOnce)
+                most = max(most, Self.residentBytes(process) ?? 0)
+                await client.disconnect()
+                #expect(most - before < 64 << 20)
+                subscriber.send(SIGINT)
+                let outcome = try await subscriber.outcome()
+                // Topics alone all fit into the pipe.
+                guard format != "%t" else { return }
+                #expect(outcome.exitCode == 128 + SIGINT)
+                #expect(outcome.errors.contains("that had come could not be written: nobody reads them."))
+            }
+        }
+    }
+
+    private static func residentBytes(_ process: Int32) -> Int? {
+        let text = try? String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8)
+        return text?.split(separator: " ").dropFirst().first.flatMap { Int($0) }.map { $0 * Int(getpagesize()) }
+    }
+    #endif
+}
 #endif

@@ -1,228 +1,228 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
-    import Foundation
-    import MosquittoFixture
-    import Testing
+import ArgumentParser
+import Curlew
+import CurlewCore
+import Foundation
+import MosquittoFixture
+import Testing
 
-    @testable import CurlewCommand
+@testable import CurlewCommand
 
-    @Suite("How long the commands wait, and for what", .timeLimit(.minutes(3)))
-    struct PatienceTests {
-        private func run(
-            _ arguments: String, _ script: @escaping PacketServer.Script, input: String = ""
-        ) async throws -> (outcome: Subprocess.Outcome, server: PacketServer) {
-            let server = try await PacketServer.start(script)
-            let command = try Subprocess.curlew(
-                arguments.split(separator: " ").map(String.init) + ["-h", "127.0.0.1", "-p", "\(server.port)"])
-            try command.write(input)
-            try command.endInput()
-            let outcome = try await command.outcome()
-            await server.stop()
-            return (outcome, server)
-        }
+@Suite("How long the commands wait, and for what", .timeLimit(.minutes(3)))
+struct PatienceTests {
+    private func run(
+        _ arguments: String, _ script: @escaping PacketServer.Script, input: String = ""
+    ) async throws -> (outcome: Subprocess.Outcome, server: PacketServer) {
+        let server = try await PacketServer.start(script)
+        let command = try Subprocess.curlew(
+            arguments.split(separator: " ").map(String.init) + ["-h", "127.0.0.1", "-p", "\(server.port)"])
+        try command.write(input)
+        try command.endInput()
+        let outcome = try await command.outcome()
+        await server.stop()
+        return (outcome, server)
+    }
 
-        @Test(
-            "A message that is never acknowledged, or whose broker is gone, comes to an end in half a minute",
-            arguments: [
-                ("pub -q 1 -t a -m b", false, 27), ("pub -q 2 -t a -m b", true, 7), ("pub -q 1 -t a -l", false, 27),
-                ("pub -q 1 -t a -l", true, 7), ("sub -t a -E", false, 27),
-            ] as [(String, Bool, Int32)])
-        func unanswered(command: String, vanishes: Bool, exitCode: Int32) async throws {
-            let (outcome, _) = try await self.run(
-                command,
-                { packet, _ in
-                    switch packet {
-                    case .publish: vanishes ? [.vanish] : []
-                    case .subscribe where !vanishes: []
-                    default: PacketServer.answer(to: packet)
-                    }
-                }, input: command.contains("-l") ? "1\n2\n3\n" : "")
-            #expect(outcome.exitCode == exitCode, "\(outcome.errors)")
-            #expect(outcome.output == "")
-            if vanishes { #expect(outcome.errors.contains("could not be made again within 30")) }
-            if command.contains("-m b"), command.hasPrefix("pub") { #expect(outcome.errors.contains("unknown")) }
-            if command.contains("-l") { #expect(outcome.errors.contains("3 of 3 lines read were not delivered")) }
-        }
-
-        @Test("-W bounds the wait in place of that")
-        func timeLimit() async throws {
-            let (outcome, _) = try await self.run("pub -q 1 -t a -m b -W 0.3") { packet, _ in
-                if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
-            }
-            #expect(outcome.exitCode == 27)
-            #expect(outcome.errors.contains("0.3 seconds") && outcome.errors.contains("unknown"))
-        }
-
-        @Test(
-            "A refusal at a reconnection ends the command, and says why",
-            arguments: ["sub -t a", "respond -t a -m b", "pub -q 1 -t a -l", "pub -q 1 -t a -l -D publish content-type x"],
-            [
-                (ReasonCode.notAuthorized, 135), (.badUserNameOrPassword, 134), (.banned, 138), (.serverMoved, 157),
-            ] as [(ReasonCode, Int32)])
-        func refused(command: String, refusal: (ReasonCode, Int32)) async throws {
-            let server = try await PacketServer.start { packet, connection in
+    @Test(
+        "A message that is never acknowledged, or whose broker is gone, comes to an end in half a minute",
+        arguments: [
+            ("pub -q 1 -t a -m b", false, 27), ("pub -q 2 -t a -m b", true, 7), ("pub -q 1 -t a -l", false, 27),
+            ("pub -q 1 -t a -l", true, 7), ("sub -t a -E", false, 27),
+        ] as [(String, Bool, Int32)])
+    func unanswered(command: String, vanishes: Bool, exitCode: Int32) async throws {
+        let (outcome, _) = try await self.run(
+            command,
+            { packet, _ in
                 switch packet {
-                case .connect where connection > 1: [.send(.connack(ConnAck(reasonCode: refusal.0))), .close]
-                case .subscribe(let packet):
-                    [.send(.suback(SubAck(packet.packetID, [.grantedQoS0]))), .close]
-                case .publish: [.close]
+                case .publish: vanishes ? [.vanish] : []
+                case .subscribe where !vanishes: []
                 default: PacketServer.answer(to: packet)
                 }
-            }
-            let process = try Subprocess.curlew(
-                command.split(separator: " ").map(String.init) + ["-h", "127.0.0.1", "-p", "\(server.port)"])
-            try process.write("1\n")
-            // One has read all its lines by then, and one waits for more.
-            if command.contains("-D") { try process.endInput() }
-            let outcome = try await process.outcome()
-            await server.stop()
-            #expect(outcome.exitCode == refusal.1)
-            #expect(outcome.errors.contains("refused the connection"))
-            #expect(server.connections == 2 || refusal.0 == .serverMoved)
-        }
+            }, input: command.contains("-l") ? "1\n2\n3\n" : "")
+        #expect(outcome.exitCode == exitCode, "\(outcome.errors)")
+        #expect(outcome.output == "")
+        if vanishes { #expect(outcome.errors.contains("could not be made again within 30")) }
+        if command.contains("-m b"), command.hasPrefix("pub") { #expect(outcome.errors.contains("unknown")) }
+        if command.contains("-l") { #expect(outcome.errors.contains("3 of 3 lines read were not delivered")) }
+    }
 
-        @Test("A broker that speaks 3.1.1 alone refuses with the code of that version")
-        func refusedBefore5() async throws {
-            let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
-                guard case .connect(let connect) = packet else { return [] }
-                return [.sendBytes([0x20, 2, 0, connect.version == .v5_0 ? 1 : 5]), .close]
-            }
-            #expect(outcome.exitCode == 5, "\(outcome.errors)")
+    @Test("-W bounds the wait in place of that")
+    func timeLimit() async throws {
+        let (outcome, _) = try await self.run("pub -q 1 -t a -m b -W 0.3") { packet, _ in
+            if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
         }
+        #expect(outcome.exitCode == 27)
+        #expect(outcome.errors.contains("0.3 seconds") && outcome.errors.contains("unknown"))
+    }
 
-        @Test("A server that refuses for other reasons is asked again, and its reason told")
-        func refusedForNow() async throws {
-            let (outcome, server) = try await self.run("pub -q 1 -t a -m b") { packet, connection in
-                switch packet {
-                case .connect where connection == 2: [.send(.connack(ConnAck(reasonCode: .serverUnavailable))), .close]
-                case .publish where connection == 1: [.close]
-                default: PacketServer.answer(to: packet)
-                }
+    @Test(
+        "A refusal at a reconnection ends the command, and says why",
+        arguments: ["sub -t a", "respond -t a -m b", "pub -q 1 -t a -l", "pub -q 1 -t a -l -D publish content-type x"],
+        [
+            (ReasonCode.notAuthorized, 135), (.badUserNameOrPassword, 134), (.banned, 138), (.serverMoved, 157),
+        ] as [(ReasonCode, Int32)])
+    func refused(command: String, refusal: (ReasonCode, Int32)) async throws {
+        let server = try await PacketServer.start { packet, connection in
+            switch packet {
+            case .connect where connection > 1: [.send(.connack(ConnAck(reasonCode: refusal.0))), .close]
+            case .subscribe(let packet):
+                [.send(.suback(SubAck(packet.packetID, [.grantedQoS0]))), .close]
+            case .publish: [.close]
+            default: PacketServer.answer(to: packet)
             }
-            #expect(outcome.exitCode == 0)
-            #expect(server.connections == 3)
-            #expect(outcome.errors.contains("Still reconnecting: The server refused the connection"))
-            #expect(outcome.errors.contains("Reconnected."))
         }
+        let process = try Subprocess.curlew(
+            command.split(separator: " ").map(String.init) + ["-h", "127.0.0.1", "-p", "\(server.port)"])
+        try process.write("1\n")
+        // One has read all its lines by then, and one waits for more.
+        if command.contains("-D") { try process.endInput() }
+        let outcome = try await process.outcome()
+        await server.stop()
+        #expect(outcome.exitCode == refusal.1)
+        #expect(outcome.errors.contains("refused the connection"))
+        #expect(server.connections == 2 || refusal.0 == .serverMoved)
+    }
 
-        @Test("PUBACK for a message at QoS 2 is its end, with a warning")
-        func pubackAtQoS2() async throws {
-            let (outcome, server) = try await self.run("pub -q 2 -t a -m b") { packet, _ in
+    @Test("A broker that speaks 3.1.1 alone refuses with the code of that version")
+    func refusedBefore5() async throws {
+        let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
+            guard case .connect(let connect) = packet else { return [] }
+            return [.sendBytes([0x20, 2, 0, connect.version == .v5_0 ? 1 : 5]), .close]
+        }
+        #expect(outcome.exitCode == 5, "\(outcome.errors)")
+    }
+
+    @Test("A server that refuses for other reasons is asked again, and its reason told")
+    func refusedForNow() async throws {
+        let (outcome, server) = try await self.run("pub -q 1 -t a -m b") { packet, connection in
+            switch packet {
+            case .connect where connection == 2: [.send(.connack(ConnAck(reasonCode: .serverUnavailable))), .close]
+            case .publish where connection == 1: [.close]
+            default: PacketServer.answer(to: packet)
+            }
+        }
+        #expect(outcome.exitCode == 0)
+        #expect(server.connections == 3)
+        #expect(outcome.errors.contains("Still reconnecting: The server refused the connection"))
+        #expect(outcome.errors.contains("Reconnected."))
+    }
+
+    @Test("PUBACK for a message at QoS 2 is its end, with a warning")
+    func pubackAtQoS2() async throws {
+        let (outcome, server) = try await self.run("pub -q 2 -t a -m b") { packet, _ in
+            PacketServer.answer(to: packet)
+        }
+        #expect(outcome.exitCode == 0)
+        #expect(outcome.errors.contains("QoS 2 with PUBACK"))
+        #expect(server.packets.count { if case .publish = $0 { true } else { false } } == 1)
+    }
+
+    @Test(
+        "A server that closes at a message or a subscription is not asked for ever",
+        arguments: ["pub -q 1 -t a -m b", "sub -t a"])
+    func poison(command: String) async throws {
+        let (outcome, server) = try await self.run(command) { packet, _ in
+            switch packet {
+            case .publish, .subscribe: [.close]
+            default: PacketServer.answer(to: packet)
+            }
+        }
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.errors.contains("3 connections in a row"), "\(outcome.errors)")
+        #expect(server.connections == 4)
+    }
+
+    @Test("A server that breaks the protocol on each connection is left after five")
+    func violations() async throws {
+        let (outcome, server) = try await self.run("sub -t a") { packet, _ in
+            if case .subscribe(let packet) = packet {
+                [
+                    .send(.suback(SubAck(packet.packetID, [.grantedQoS0]))),
+                    .sendBytes([0x30, 0x80, 0x80, 0x80, 0x80, 0x01]),
+                ]
+            } else {
                 PacketServer.answer(to: packet)
             }
-            #expect(outcome.exitCode == 0)
-            #expect(outcome.errors.contains("QoS 2 with PUBACK"))
-            #expect(server.packets.count { if case .publish = $0 { true } else { false } } == 1)
         }
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.errors.contains("not MQTT"))
+        #expect(server.connections == 5)
+    }
 
-        @Test(
-            "A server that closes at a message or a subscription is not asked for ever",
-            arguments: ["pub -q 1 -t a -m b", "sub -t a"])
-        func poison(command: String) async throws {
-            let (outcome, server) = try await self.run(command) { packet, _ in
-                switch packet {
-                case .publish, .subscribe: [.close]
-                default: PacketServer.answer(to: packet)
-                }
+    @Test(
+        "An answer in another protocol is recognized",
+        arguments: [
+            (Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), "answers in HTTP"),
+            ([0x15, 3, 1, 0, 2, 2, 70], "answers in TLS"),
+        ] as [([UInt8], String)])
+    func foreign(bytes: [UInt8], text: String) async throws {
+        let (outcome, server) = try await self.run("pub -t a -m b") { _, _ in [.sendBytes(bytes), .close] }
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.errors.contains(text) && !outcome.errors.contains("Reserved bits"), "\(outcome.errors)")
+        #expect(server.connections == 1)
+    }
+
+    @Test("A broker that is silent to 5.0 is asked in 3.1.1")
+    func silent() async throws {
+        let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
+            if case .connect(let connect) = packet, connect.version == .v5_0 {
+                []
+            } else {
+                PacketServer.answer(to: packet)
             }
-            #expect(outcome.exitCode == 1)
-            #expect(outcome.errors.contains("3 connections in a row"), "\(outcome.errors)")
-            #expect(server.connections == 4)
         }
+        #expect(outcome == .init(exitCode: 0, output: "", errors: ""))
+    }
 
-        @Test("A server that breaks the protocol on each connection is left after five")
-        func violations() async throws {
-            let (outcome, server) = try await self.run("sub -t a") { packet, _ in
-                if case .subscribe(let packet) = packet {
-                    [
-                        .send(.suback(SubAck(packet.packetID, [.grantedQoS0]))),
-                        .sendBytes([0x30, 0x80, 0x80, 0x80, 0x80, 0x01]),
-                    ]
-                } else {
-                    PacketServer.answer(to: packet)
-                }
-            }
-            #expect(outcome.exitCode == 1)
-            #expect(outcome.errors.contains("not MQTT"))
-            #expect(server.connections == 5)
+    @Test("Called as mosquitto_pub, the command ends with its connection")
+    func dropIn() async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let link = folder.appending(path: "mosquitto_pub")
+        try FileManager.default.createSymbolicLink(
+            at: link, withDestinationURL: Subprocess.products.appending(path: "curlew"))
+        let server = try await PacketServer.start { packet, _ in
+            if case .publish = packet { [.close] } else { PacketServer.answer(to: packet) }
         }
+        let command = try Subprocess(
+            link.path, ["-q", "1", "-t", "a", "-m", "b", "-h", "127.0.0.1", "-p", "\(server.port)"],
+            environment: ["HOME": folder.path])
+        let outcome = try await command.outcome()
+        await server.stop()
+        #expect(outcome.exitCode == 7, "\(outcome.errors)")
+        #expect(server.connections == 1)
+    }
 
-        @Test(
-            "An answer in another protocol is recognized",
-            arguments: [
-                (Array("HTTP/1.1 400 Bad Request\r\n\r\n".utf8), "answers in HTTP"),
-                ([0x15, 3, 1, 0, 2, 2, 70], "answers in TLS"),
-            ] as [([UInt8], String)])
-        func foreign(bytes: [UInt8], text: String) async throws {
-            let (outcome, server) = try await self.run("pub -t a -m b") { _, _ in [.sendBytes(bytes), .close] }
-            #expect(outcome.exitCode == 1)
-            #expect(outcome.errors.contains(text) && !outcome.errors.contains("Reserved bits"), "\(outcome.errors)")
-            #expect(server.connections == 1)
+    @Test("News of an outage are said once each")
+    func outage() {
+        var outage = Outage()
+        let lost = MQTTError(.connectionClosed, "It broke.")
+        let refused = MQTTError(.connectionFailed, "Nobody is there.")
+        #expect(outage.news(of: refused) == nil)
+        #expect(outage.began(lost) == true)
+        #expect(outage.news(of: lost) == "The connection was lost; reconnecting: It broke.")
+        #expect(outage.news(of: lost) == nil)
+        #expect(outage.news(of: refused) == "Still reconnecting: Nobody is there.")
+        #expect(outage.news(of: refused) == nil)
+        #expect(outage.ended() == true)
+        #expect(outage.ended() == false)
+    }
+
+    @Test("Commands reconnect as people want it, and wait without end where -W or mosquitto's name says so")
+    func settings() throws {
+        func settings(_ arguments: String...) throws -> Settings {
+            let connection = try ConnectionOptions.parse(arguments)
+            return try Settings(
+                connection, TLSOptions.parse([]), WillOptions.parse([]),
+                environment: CommandEnvironment { $0 == "MQTT_RECONNECT" ? "true" : nil })
         }
-
-        @Test("A broker that is silent to 5.0 is asked in 3.1.1")
-        func silent() async throws {
-            let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
-                if case .connect(let connect) = packet, connect.version == .v5_0 {
-                    []
-                } else {
-                    PacketServer.answer(to: packet)
-                }
-            }
-            #expect(outcome == .init(exitCode: 0, output: "", errors: ""))
-        }
-
-        @Test("Called as mosquitto_pub, the command ends with its connection")
-        func dropIn() async throws {
-            let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
-            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-            defer { try? FileManager.default.removeItem(at: folder) }
-            let link = folder.appending(path: "mosquitto_pub")
-            try FileManager.default.createSymbolicLink(
-                at: link, withDestinationURL: Subprocess.products.appending(path: "curlew"))
-            let server = try await PacketServer.start { packet, _ in
-                if case .publish = packet { [.close] } else { PacketServer.answer(to: packet) }
-            }
-            let command = try Subprocess(
-                link.path, ["-q", "1", "-t", "a", "-m", "b", "-h", "127.0.0.1", "-p", "\(server.port)"],
-                environment: ["HOME": folder.path])
-            let outcome = try await command.outcome()
-            await server.stop()
-            #expect(outcome.exitCode == 7, "\(outcome.errors)")
-            #expect(server.connections == 1)
-        }
-
-        @Test("News of an outage are said once each")
-        func outage() {
-            var outage = Outage()
-            let lost = MQTTError(.connectionClosed, "It broke.")
-            let refused = MQTTError(.connectionFailed, "Nobody is there.")
-            #expect(outage.news(of: refused) == nil)
-            #expect(outage.began(lost) == true)
-            #expect(outage.news(of: lost) == "The connection was lost; reconnecting: It broke.")
-            #expect(outage.news(of: lost) == nil)
-            #expect(outage.news(of: refused) == "Still reconnecting: Nobody is there.")
-            #expect(outage.news(of: refused) == nil)
-            #expect(outage.ended() == true)
-            #expect(outage.ended() == false)
-        }
-
-        @Test("Commands reconnect as people want it, and wait without end where -W or mosquitto's name says so")
-        func settings() throws {
-            func settings(_ arguments: String...) throws -> Settings {
-                let connection = try ConnectionOptions.parse(arguments)
-                return try Settings(
-                    connection, TLSOptions.parse([]), WillOptions.parse([]),
-                    environment: CommandEnvironment { $0 == "MQTT_RECONNECT" ? "true" : nil })
-            }
-            let usual = try settings()
-            #expect(usual.configuration.reconnect == .interactive && usual.patience == .seconds(30))
-            #expect(usual.configuration.connection.acknowledgementTimeout == .seconds(30))
-            for other in [try settings("-W", "5"), try settings("--as-mosquitto")] {
-                #expect(other.patience == nil && other.configuration.connection.acknowledgementTimeout == nil)
-            }
+        let usual = try settings()
+        #expect(usual.configuration.reconnect == .interactive && usual.patience == .seconds(30))
+        #expect(usual.configuration.connection.acknowledgementTimeout == .seconds(30))
+        for other in [try settings("-W", "5"), try settings("--as-mosquitto")] {
+            #expect(other.patience == nil && other.configuration.connection.acknowledgementTimeout == nil)
         }
     }
+}
 #endif

@@ -1,78 +1,78 @@
 #if Tools
-    import Curlew
-    import CurlewBroker
-    import CurlewTransport
-    import Testing
+import Curlew
+import CurlewBroker
+import CurlewTransport
+import Testing
 
-    @testable import CurlewCommand
+@testable import CurlewCommand
 
-    @Suite("Names of TLS settings")
-    struct TLSSettingNamesTests {
-        private func name(_ setting: TLSSetting, _ arguments: String..., variables: [String: String] = [:]) -> String {
-            TLSSettingNames(arguments: arguments, variable: { variables[$0] }).name(setting)
-        }
-
-        @Test("A setting has the name of the option or the variable that gave it, or of the option to give")
-        func names() {
-            #expect(self.name(.trustRoots) == "--cafile")
-            #expect(self.name(.trustRoots, "--capath", "x") == "--capath")
-            #expect(self.name(.trustRoots, variables: ["MQTT_CA_FILE": "x"]) == "MQTT_CA_FILE")
-            #expect(
-                self.name(.trustRoots, variables: ["CURLEW_CA_FILE": "x", "MQTT_CA_FILE": "x"]) == "CURLEW_CA_FILE")
-            #expect(self.name(.clientKey, "--key=x", variables: ["CURLEW_PRIVATE_KEY_FILE": "x"]) == "--key")
-        }
-
-        @Test("What it names is an option or a variable that there is", arguments: TLSSetting.allCases)
-        func existence(setting: TLSSetting) {
-            let name = self.name(setting)
-            let variables = MQTTConfiguration.environmentVariables.map { "CURLEW_" + $0.dropFirst("MQTT_".count) }
-            let isKnown =
-                name.hasPrefix("--")
-                ? KnownOption.all.contains { "--\($0.long)" == name }
-                : variables.contains(name) || name == "CURLEW_BROKER_TLS_KEY_PASSPHRASE"
-            #expect(isKnown, "\(name)")
-        }
-
-        @Test("An error about TLS speaks of options")
-        func failure() {
-            let cause = Result { () throws -> Void in
-                var settings = TLSSettings()
-                settings.trustRoots = .file("/no/such/file")
-                _ = try SocketConnector(tls: settings)
-            }
-            guard case .failure(let error) = cause, let transport = error as? TransportError else {
-                Issue.record("no error")
-                return
-            }
-            let failure = Failure(MQTTError(.invalidConfiguration, transport.message, cause: transport))
-            #expect(
-                failure.message
-                    == "The trusted authorities (--cafile) cannot be read from /no/such/file: No such file or directory."
-            )
-        }
-
-        @Test("An error about a listener of a mosquitto.conf names option and line")
-        func mosquitto() async throws {
-            let plan = try await MosquittoFiles.plan(
-                "listener 1\nlistener 2\ncertfile /no/such/cert\nkeyfile /no/such/key\n")
-            var configuration = plan.configuration
-            configuration.listeners.removeFirst()
-            let broker = MQTTBroker(configuration)
-            let error = try #require(await #expect(throws: MQTTBrokerError.self) { try await broker.start() })
-            // The broker counts from the listener that was left out.
-            let message = error.message { plan.settingName($0 + 1, $1) }
-            #expect(
-                message.hasPrefix("The broker's certificate (certfile, ")
-                    && message.contains(":3) cannot be read from"),
-                "\(message)")
-        }
-
-        @Test("A sentence that quotes another one ends once")
-        func ends() {
-            #expect(Failure("It failed: Bad..").message == "It failed: Bad.")
-            #expect(MQTTError(.connectionRefused, "Refused: Who are you?.").message == "Refused: Who are you?")
-            #expect(TransportError(code: .tlsFailed, message: "So..").message == "So.")
-            #expect(MQTTBrokerError(.notRunning, "Wait...").message == "Wait...")
-        }
+@Suite("Names of TLS settings")
+struct TLSSettingNamesTests {
+    private func name(_ setting: TLSSetting, _ arguments: String..., variables: [String: String] = [:]) -> String {
+        TLSSettingNames(arguments: arguments, variable: { variables[$0] }).name(setting)
     }
+
+    @Test("A setting has the name of the option or the variable that gave it, or of the option to give")
+    func names() {
+        #expect(self.name(.trustRoots) == "--cafile")
+        #expect(self.name(.trustRoots, "--capath", "x") == "--capath")
+        #expect(self.name(.trustRoots, variables: ["MQTT_CA_FILE": "x"]) == "MQTT_CA_FILE")
+        #expect(
+            self.name(.trustRoots, variables: ["CURLEW_CA_FILE": "x", "MQTT_CA_FILE": "x"]) == "CURLEW_CA_FILE")
+        #expect(self.name(.clientKey, "--key=x", variables: ["CURLEW_PRIVATE_KEY_FILE": "x"]) == "--key")
+    }
+
+    @Test("What it names is an option or a variable that there is", arguments: TLSSetting.allCases)
+    func existence(setting: TLSSetting) {
+        let name = self.name(setting)
+        let variables = MQTTConfiguration.environmentVariables.map { "CURLEW_" + $0.dropFirst("MQTT_".count) }
+        let isKnown =
+            name.hasPrefix("--")
+            ? KnownOption.all.contains { "--\($0.long)" == name }
+            : variables.contains(name) || name == "CURLEW_BROKER_TLS_KEY_PASSPHRASE"
+        #expect(isKnown, "\(name)")
+    }
+
+    @Test("An error about TLS speaks of options")
+    func failure() {
+        let cause = Result { () throws -> Void in
+            var settings = TLSSettings()
+            settings.trustRoots = .file("/no/such/file")
+            _ = try SocketConnector(tls: settings)
+        }
+        guard case .failure(let error) = cause, let transport = error as? TransportError else {
+            Issue.record("no error")
+            return
+        }
+        let failure = Failure(MQTTError(.invalidConfiguration, transport.message, cause: transport))
+        #expect(
+            failure.message
+                == "The trusted authorities (--cafile) cannot be read from /no/such/file: No such file or directory."
+        )
+    }
+
+    @Test("An error about a listener of a mosquitto.conf names option and line")
+    func mosquitto() async throws {
+        let plan = try await MosquittoFiles.plan(
+            "listener 1\nlistener 2\ncertfile /no/such/cert\nkeyfile /no/such/key\n")
+        var configuration = plan.configuration
+        configuration.listeners.removeFirst()
+        let broker = MQTTBroker(configuration)
+        let error = try #require(await #expect(throws: MQTTBrokerError.self) { try await broker.start() })
+        // The broker counts from the listener that was left out.
+        let message = error.message { plan.settingName($0 + 1, $1) }
+        #expect(
+            message.hasPrefix("The broker's certificate (certfile, ")
+                && message.contains(":3) cannot be read from"),
+            "\(message)")
+    }
+
+    @Test("A sentence that quotes another one ends once")
+    func ends() {
+        #expect(Failure("It failed: Bad..").message == "It failed: Bad.")
+        #expect(MQTTError(.connectionRefused, "Refused: Who are you?.").message == "Refused: Who are you?")
+        #expect(TransportError(code: .tlsFailed, message: "So..").message == "So.")
+        #expect(MQTTBrokerError(.notRunning, "Wait...").message == "Wait...")
+    }
+}
 #endif

@@ -6,11 +6,11 @@ import Testing
 @testable import Curlew
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 private enum RefusedEnvironments {

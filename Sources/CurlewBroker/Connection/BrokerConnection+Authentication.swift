@@ -42,7 +42,7 @@ extension BrokerConnection {
     }
 
     private func continueExchange(_ data: ByteBuffer?) {
-        guard var exchange = CurlewCore.exchange(&self.exchange, with: nil) else { return }
+        guard var exchange = Swift.exchange(&self.exchange, with: nil) else { return }
         self.isAuthenticating = true
         let (handle, logger) = (self.handle, self.engine.logger)
         self.authentication = Task {

@@ -214,7 +214,7 @@ extension BrokerConnection {
         _ = self.worker.onLoop.takeChange()
         let isResumed = session.state.withLock { state in
             defer { state.hasBeenUsed = true }
-            self.retained = CurlewCore.exchange(&state.retained, with: PendingRetained())
+            self.retained = Swift.exchange(&state.retained, with: PendingRetained())
             state.claimed = self.claimed
             state.authenticationMethod = admitted.authenticationMethod
             state.credentials = self.credentials
@@ -279,7 +279,7 @@ extension BrokerConnection {
         session.connectionBytes.store(0, ordering: .relaxed)
         let released = session.state.withLock { state in
             state.incoming = self.incoming
-            state.retained = CurlewCore.exchange(&self.retained, with: PendingRetained())
+            state.retained = Swift.exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
             state.disconnectedAt = self.engine.timeOfDay(self.engine.clock.now())
             self.engine.recordSession(&state, on: self.worker)

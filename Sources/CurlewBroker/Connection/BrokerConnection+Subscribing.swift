@@ -15,7 +15,7 @@ extension BrokerConnection {
 
     /// Processes the next filters of the packet that is under way, and answers it after the last ones.
     func continuePacket() {
-        guard let packet = CurlewCore.exchange(&self.ongoing, with: nil), let session else { return }
+        guard let packet = Swift.exchange(&self.ongoing, with: nil), let session else { return }
         switch packet {
         case .subscribe(let packet, var codes):
             let slice = packet.subscriptions[codes.count...].prefix(Self.filtersPerSlice)

@@ -55,8 +55,8 @@ extension BrokerConnection {
         self.isFlushPending = false
         guard !self.hasClosed else { return }
         guard self.link.isWritable, self.uncommitted.byteCount < HostedSession.highWaterMark else { return self.hold() }
-        var bytes = CurlewCore.exchange(&self.replies, with: ByteBuffer())
-        var change = CurlewCore.exchange(&self.repliesChange, with: 0)
+        var bytes = Swift.exchange(&self.replies, with: ByteBuffer())
+        var change = Swift.exchange(&self.repliesChange, with: 0)
         var hasMore = false
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
@@ -85,7 +85,7 @@ extension BrokerConnection {
     }
 
     /// Sends the last words, whether or not there is room.
-    func flushReplies() { self.write(CurlewCore.exchange(&self.replies, with: ByteBuffer())) }
+    func flushReplies() { self.write(Swift.exchange(&self.replies, with: ByteBuffer())) }
 
     private func write(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0, !self.hasClosed else { return }
@@ -175,7 +175,7 @@ extension BrokerConnection {
             self.restedUntil = max(self.restedUntil, self.engine.clock.now())
             self.resumeReading(after: .store)
         }
-        if !journal.isBehind, let body = CurlewCore.exchange(&self.whenStored, with: nil) { body(self) }
+        if !journal.isBehind, let body = Swift.exchange(&self.whenStored, with: nil) { body(self) }
         if !self.uncommitted.isEmpty || self.pausedFor.contains(.store) || self.whenStored != nil {
             self.waitForCommit()
         }

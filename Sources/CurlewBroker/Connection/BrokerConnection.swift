@@ -243,7 +243,7 @@ final class BrokerConnection: LinkHandler {
 
     /// Nothing that was read waits to be processed, but for the beginning of a packet and what waits for receivers.
     private func inputProcessed() {
-        for body in CurlewCore.exchange(&self.afterInput, with: []) { body() }
+        for body in Swift.exchange(&self.afterInput, with: []) { body() }
         if self.isLinkGone { self.end() }
         self.resumeReading(after: .turn)
     }
@@ -486,7 +486,7 @@ final class BrokerConnection: LinkHandler {
         self.authentication?.cancel()
         self.authentication = nil
         self.whenStored = nil
-        guard let session = CurlewCore.exchange(&self.session, with: nil) else { return }
+        guard let session = Swift.exchange(&self.session, with: nil) else { return }
         self.leave(session)
         self.engine.events.tell(.connections, .disconnected(self.client, reasonCode))
     }

@@ -1,123 +1,123 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
-    import NIOCore
+import ArgumentParser
+import Curlew
+import CurlewCore
+import NIOCore
 
-    /// What all benchmarks ask.
-    struct BenchOptions: ParsableArguments {
-        @OptionGroup var connection: ConnectionOptions
-        @OptionGroup var tls: TLSOptions
+/// What all benchmarks ask.
+struct BenchOptions: ParsableArguments {
+    @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var tls: TLSOptions
 
-        @Option(
-            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-            help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
-            completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var qos: QoS = .atMostOnce
+    @Option(
+        name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+        help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
+        completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var qos: QoS = .atMostOnce
 
-        @Option(
-            name: [.customShort("n"), .customLong("count")], parsing: .unconditional,
-            help: "End after so many, over all clients. (default: as many as --duration allows)",
-            transform: CountArgument.read)
-        var count: CountArgument?
+    @Option(
+        name: [.customShort("n"), .customLong("count")], parsing: .unconditional,
+        help: "End after so many, over all clients. (default: as many as --duration allows)",
+        transform: CountArgument.read)
+    var count: CountArgument?
 
-        @Option(
-            parsing: .unconditional,
-            help: ArgumentHelp("How many connections work at once. (default: 1)", valueName: "clients"),
-            transform: CountArgument.read)
-        var clients: CountArgument?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("How many connections work at once. (default: 1)", valueName: "clients"),
+        transform: CountArgument.read)
+    var clients: CountArgument?
 
-        @Option(
-            parsing: .unconditional,
-            help: ArgumentHelp(
-                "End after so long. (default: 10 seconds without -n; sub goes on until Ctrl-C)", valueName: "seconds"),
-            transform: SecondsArgument.read)
-        var duration: SecondsArgument?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "End after so long. (default: 10 seconds without -n; sub goes on until Ctrl-C)", valueName: "seconds"),
+        transform: SecondsArgument.read)
+    var duration: SecondsArgument?
 
-        @Flag(
-            name: .customLong("json"),
-            help: """
-                Write one object: count seconds rate bytes p50_us p99_us max_us lost reordered cpu_us_per_message.
-                """)
-        var isJSON = false
+    @Flag(
+        name: .customLong("json"),
+        help: """
+            Write one object: count seconds rate bytes p50_us p99_us max_us lost reordered cpu_us_per_message.
+            """)
+    var isJSON = false
 
-        var clientCount: Int { self.clients?.count ?? 1 }
+    var clientCount: Int { self.clients?.count ?? 1 }
 
-        func validate() throws {
-            if self.connection.keepsSession {
-                throw ValidationError("A benchmark leaves no session behind; leave out -c")
-            }
-            if self.clientCount > 65_536 { throw ValidationError("--clients is at most 65536") }
+    func validate() throws {
+        if self.connection.keepsSession {
+            throw ValidationError("A benchmark leaves no session behind; leave out -c")
         }
-
-        func settings() throws -> Settings {
-            var settings = try Settings(
-                self.connection, self.tls, WillOptions.parse([]),
-                environment: CommandEnvironment(variable: environmentVariable))
-            // What was measured across a lost connection would say nothing; and a server that closes it because of what it was
-            // sent would do so for ever.
-            settings.configuration.reconnect = .disabled
-            return settings
-        }
+        if self.clientCount > 65_536 { throw ValidationError("--clients is at most 65536") }
     }
 
-    /// What is sent, and how fast.
-    struct LoadOptions: ParsableArguments {
-        @Option(
-            name: [.customShort("s"), .customLong("size")], parsing: .unconditional,
-            help: ArgumentHelp("The size of each payload. (default: 64)", valueName: "bytes"),
-            transform: SizeArgument.read)
-        var size: SizeArgument?
-
-        @Option(
-            name: .customLong("window"), parsing: .unconditional,
-            help: ArgumentHelp("How many are under way at once per client.", valueName: "messages"),
-            transform: WindowArgument.read)
-        var window: WindowArgument?
-
-        @Option(
-            parsing: .unconditional,
-            help: ArgumentHelp(
-                "How many a second, over all clients. (default: as many as possible)", valueName: "per second"),
-            transform: RateArgument.read)
-        var rate: RateArgument?
-
-        var byteCount: Int { self.size?.count ?? 64 }
+    func settings() throws -> Settings {
+        var settings = try Settings(
+            self.connection, self.tls, WillOptions.parse([]),
+            environment: CommandEnvironment(variable: environmentVariable))
+        // What was measured across a lost connection would say nothing; and a server that closes it because of what it was
+        // sent would do so for ever.
+        settings.configuration.reconnect = .disabled
+        return settings
     }
+}
 
-    /// The size of a payload in bytes.
-    struct SizeArgument: CheckedArgument, Equatable {
-        static let expectation = "a number of bytes from 0 to \(Input.maximumMessageSize)"
+/// What is sent, and how fast.
+struct LoadOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("s"), .customLong("size")], parsing: .unconditional,
+        help: ArgumentHelp("The size of each payload. (default: 64)", valueName: "bytes"),
+        transform: SizeArgument.read)
+    var size: SizeArgument?
 
-        let count: Int
+    @Option(
+        name: .customLong("window"), parsing: .unconditional,
+        help: ArgumentHelp("How many are under way at once per client.", valueName: "messages"),
+        transform: WindowArgument.read)
+    var window: WindowArgument?
 
-        init?(argument: String) {
-            guard let count = Int(argument), (0...Input.maximumMessageSize).contains(count) else { return nil }
-            self.count = count
-        }
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            "How many a second, over all clients. (default: as many as possible)", valueName: "per second"),
+        transform: RateArgument.read)
+    var rate: RateArgument?
+
+    var byteCount: Int { self.size?.count ?? 64 }
+}
+
+/// The size of a payload in bytes.
+struct SizeArgument: CheckedArgument, Equatable {
+    static let expectation = "a number of bytes from 0 to \(Input.maximumMessageSize)"
+
+    let count: Int
+
+    init?(argument: String) {
+        guard let count = Int(argument), (0...Input.maximumMessageSize).contains(count) else { return nil }
+        self.count = count
     }
+}
 
-    /// How many may be unacknowledged: there are no more packet identifiers.
-    struct WindowArgument: CheckedArgument, Equatable {
-        static let expectation = "a number from 1 to 65535"
+/// How many may be unacknowledged: there are no more packet identifiers.
+struct WindowArgument: CheckedArgument, Equatable {
+    static let expectation = "a number from 1 to 65535"
 
-        let count: Int
+    let count: Int
 
-        init?(argument: String) {
-            guard let count = Int(argument), (1...65_535).contains(count) else { return nil }
-            self.count = count
-        }
+    init?(argument: String) {
+        guard let count = Int(argument), (1...65_535).contains(count) else { return nil }
+        self.count = count
     }
+}
 
-    /// How many a second.
-    struct RateArgument: CheckedArgument, Equatable {
-        static let expectation = "a number from 0.001 to 1000000000"
+/// How many a second.
+struct RateArgument: CheckedArgument, Equatable {
+    static let expectation = "a number from 0.001 to 1000000000"
 
-        let perSecond: Double
+    let perSecond: Double
 
-        init?(argument: String) {
-            guard let rate = Double(argument), rate >= 0.001, rate <= 1e9 else { return nil }
-            self.perSecond = rate
-        }
+    init?(argument: String) {
+        guard let rate = Double(argument), rate >= 0.001, rate <= 1e9 else { return nil }
+        self.perSecond = rate
     }
+}
 #endif

@@ -1,139 +1,139 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
+import ArgumentParser
+import Curlew
+import CurlewCore
 
-    /// `curlew bench sub`
-    struct BenchSubscribe: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "sub",
-            abstract: "Count the messages that come, from whoever sends them.",
-            discussion: """
-                The time counts from the first message. What was lost and what came out of order is told by the messages of \
-                'curlew bench pub', and so is the latency, from when each was meant to be sent. With several clients, each has \
-                a subscription of its own.
-                """)
+/// `curlew bench sub`
+struct BenchSubscribe: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sub",
+        abstract: "Count the messages that come, from whoever sends them.",
+        discussion: """
+            The time counts from the first message. What was lost and what came out of order is told by the messages of \
+            'curlew bench pub', and so is the latency, from when each was meant to be sent. With several clients, each has \
+            a subscription of its own.
+            """)
 
-        @OptionGroup var options: BenchOptions
+    @OptionGroup var options: BenchOptions
 
-        @Option(
-            name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-            help: "What to subscribe to; a level with %d stands for any. (default: curlew/bench/%d)")
-        var topics: [String] = []
+    @Option(
+        name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
+        help: "What to subscribe to; a level with %d stands for any. (default: curlew/bench/%d)")
+    var topics: [String] = []
 
-        @Option(
-            parsing: .unconditional,
-            help: ArgumentHelp(
-                """
-                With -n: stop when no message has come for so long, and say how many are missing. Before the first message the \
-                time is six times as long. (default: 5)
-                """, valueName: "seconds"),
-            transform: SecondsArgument.read)
-        var idle: SecondsArgument?
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            With -n: stop when no message has come for so long, and say how many are missing. Before the first message the \
+            time is six times as long. (default: 5)
+            """, valueName: "seconds"),
+        transform: SecondsArgument.read)
+    var idle: SecondsArgument?
 
-        func run() async throws {
-            let settings = try self.options.settings()
-            let filter = try BenchTopics.filter(settings.topics + self.topics)
-            try await BenchRun.run(
-                self.options, settings, connections: self.options.clientCount,
-                isEndless: self.options.count == nil && self.options.duration == nil, beginsByItself: true
-            ) { run in
-                let subscriptions = try await run.subscribe(to: filter, qos: self.options.qos)
-                // Told where others may be waiting for it.
-                if !self.options.isJSON { Diagnostics.say("Listening to \(filter).") }
-                return await run.receive(subscriptions, idle: self.idle?.duration ?? .seconds(5))
-            }
+    func run() async throws {
+        let settings = try self.options.settings()
+        let filter = try BenchTopics.filter(settings.topics + self.topics)
+        try await BenchRun.run(
+            self.options, settings, connections: self.options.clientCount,
+            isEndless: self.options.count == nil && self.options.duration == nil, beginsByItself: true
+        ) { run in
+            let subscriptions = try await run.subscribe(to: filter, qos: self.options.qos)
+            // Told where others may be waiting for it.
+            if !self.options.isJSON { Diagnostics.say("Listening to \(filter).") }
+            return await run.receive(subscriptions, idle: self.idle?.duration ?? .seconds(5))
         }
     }
+}
 
-    extension BenchRun {
-        fileprivate func subscribe(to filter: TopicFilter, qos: QoS) async throws -> [MQTTSubscription] {
-            var subscriptions: [MQTTSubscription] = []
-            for client in self.clients {
-                subscriptions.append(
-                    try await client.subscribe(to: filter.string, options: SubscriptionOptions(qos: qos)))
-            }
-            return subscriptions
+extension BenchRun {
+    fileprivate func subscribe(to filter: TopicFilter, qos: QoS) async throws -> [MQTTSubscription] {
+        var subscriptions: [MQTTSubscription] = []
+        for client in self.clients {
+            subscriptions.append(
+                try await client.subscribe(to: filter.string, options: SubscriptionOptions(qos: qos)))
         }
+        return subscriptions
+    }
 
-        fileprivate func receive(_ subscriptions: [MQTTSubscription], idle: Duration) async -> Measurement {
-            let quiet = OneShot<ContinuousClock.Instant>()
-            var measurement = await withTaskGroup(of: Measurement?.self) { group in
-                if self.progress.limit != nil {
-                    group.addTask {
-                        if let last = await self.progress.waitForQuiet(idle) { quiet.set(last) }
-                        return nil
-                    }
-                }
+    fileprivate func receive(_ subscriptions: [MQTTSubscription], idle: Duration) async -> Measurement {
+        let quiet = OneShot<ContinuousClock.Instant>()
+        var measurement = await withTaskGroup(of: Measurement?.self) { group in
+            if self.progress.limit != nil {
                 group.addTask {
-                    await self.progress.waitForEnd()
+                    if let last = await self.progress.waitForQuiet(idle) { quiet.set(last) }
                     return nil
                 }
-                for (client, subscription) in zip(self.clients, subscriptions) {
-                    group.addTask(executorPreference: client.executor) {
-                        await BenchReceiver.receive(subscription, self.progress)
+            }
+            group.addTask {
+                await self.progress.waitForEnd()
+                return nil
+            }
+            for (client, subscription) in zip(self.clients, subscriptions) {
+                group.addTask(executorPreference: client.executor) {
+                    await BenchReceiver.receive(subscription, self.progress)
+                }
+            }
+            var whole = Measurement()
+            for await part in group {
+                if let part { whole.add(part) } else { group.cancelAll() }
+            }
+            return whole
+        }
+        guard let limit = self.progress.limit, let last = quiet.value else { return measurement }
+        // The quiet time is none of the run's.
+        measurement.end = last
+        measurement.missing = max(0, limit - measurement.count)
+        return measurement
+    }
+}
+
+extension Progress {
+    /// Waits until no message has come for so long, or six times as long before the first. Returns when the last one came;
+    /// `nil` when the task is cancelled.
+    fileprivate func waitForQuiet(_ idle: Duration) async -> ContinuousClock.Instant? {
+        var (count, last) = (self.count, ContinuousClock.now)
+        while true {
+            let limit = count == 0 ? idle * 6 : idle
+            do { try await Task.sleep(for: min(limit / 4, .milliseconds(250))) } catch { return nil }
+            let now = ContinuousClock.now
+            if self.count != count { (count, last) = (self.count, now) }
+            if now - last >= limit { return last }
+        }
+    }
+}
+
+/// One client's receiving.
+private enum BenchReceiver {
+    static func receive(_ subscription: MQTTSubscription, _ progress: Progress) async -> Measurement {
+        var measurement = Measurement()
+        var senders = SequenceTracker()
+        do throws(MQTTError) {
+            var iterator = subscription.makeAsyncIterator()
+            while let message = try await iterator.next() {
+                if measurement.count == 0 { progress.begin() }
+                measurement.count += 1
+                measurement.bytes += message.byteCount
+                if let payload = message.withPayload({ BenchPayload($0) }) {
+                    senders.received(payload.sequence, from: payload.sender)
+                    if payload.time > 0 {
+                        let now = ProcessUsage.wallNanoseconds
+                        progress.latencies.record(
+                            nanoseconds: Int64(truncatingIfNeeded: now &- payload.time))
                     }
                 }
-                var whole = Measurement()
-                for await part in group {
-                    if let part { whole.add(part) } else { group.cancelAll() }
-                }
-                return whole
+                guard progress.countOne(), !progress.isOver else { break }
             }
-            guard let limit = self.progress.limit, let last = quiet.value else { return measurement }
-            // The quiet time is none of the run's.
-            measurement.end = last
-            measurement.missing = max(0, limit - measurement.count)
-            return measurement
+        } catch {
+            measurement.lose(error)
         }
+        measurement.end = .now
+        measurement.reordered = senders.reordered
+        measurement.dropped = subscription.droppedCount
+        measurement.lost += max(senders.lost, subscription.droppedCount)
+        // Where the client has stopped, nobody else would say so.
+        if !Task.isCancelled { progress.finish() }
+        return measurement
     }
-
-    extension Progress {
-        /// Waits until no message has come for so long, or six times as long before the first. Returns when the last one came;
-        /// `nil` when the task is cancelled.
-        fileprivate func waitForQuiet(_ idle: Duration) async -> ContinuousClock.Instant? {
-            var (count, last) = (self.count, ContinuousClock.now)
-            while true {
-                let limit = count == 0 ? idle * 6 : idle
-                do { try await Task.sleep(for: min(limit / 4, .milliseconds(250))) } catch { return nil }
-                let now = ContinuousClock.now
-                if self.count != count { (count, last) = (self.count, now) }
-                if now - last >= limit { return last }
-            }
-        }
-    }
-
-    /// One client's receiving.
-    private enum BenchReceiver {
-        static func receive(_ subscription: MQTTSubscription, _ progress: Progress) async -> Measurement {
-            var measurement = Measurement()
-            var senders = SequenceTracker()
-            do throws(MQTTError) {
-                var iterator = subscription.makeAsyncIterator()
-                while let message = try await iterator.next() {
-                    if measurement.count == 0 { progress.begin() }
-                    measurement.count += 1
-                    measurement.bytes += message.byteCount
-                    if let payload = message.withPayload({ BenchPayload($0) }) {
-                        senders.received(payload.sequence, from: payload.sender)
-                        if payload.time > 0 {
-                            let now = ProcessUsage.wallNanoseconds
-                            progress.latencies.record(
-                                nanoseconds: Int64(truncatingIfNeeded: now &- payload.time))
-                        }
-                    }
-                    guard progress.countOne(), !progress.isOver else { break }
-                }
-            } catch {
-                measurement.lose(error)
-            }
-            measurement.end = .now
-            measurement.reordered = senders.reordered
-            measurement.dropped = subscription.droppedCount
-            measurement.lost += max(senders.lost, subscription.droppedCount)
-            // Where the client has stopped, nobody else would say so.
-            if !Task.isCancelled { progress.finish() }
-            return measurement
-        }
-    }
+}
 #endif

@@ -1,32 +1,32 @@
 #if Tools
-    import Curlew
+import Curlew
 
-    /// The rate of each second, on a terminal.
-    enum LiveRate {
-        /// Writes one line over and over until it is cancelled. Does nothing when standard error is no terminal.
-        static func show(_ progress: Progress) async {
-            guard Descriptor.standardError.isTerminal else { return }
-            var before = (count: progress.count, instant: ContinuousClock.now)
-            while (try? await Task.sleep(for: .seconds(1))) != nil {
-                let now = (count: progress.count, instant: ContinuousClock.now)
-                let rate = Double(now.count - before.count) / ((now.instant - before.instant) / .seconds(1))
-                // Asked each time: the person may have changed it.
-                let width = Descriptor.standardError.terminalWidth ?? 80
-                Self.write("\r\(Self.line(rate: Int(rate), count: now.count, width: width))\u{1B}[K")
-                before = now
-            }
-            Self.write("\r\u{1B}[K")
+/// The rate of each second, on a terminal.
+enum LiveRate {
+    /// Writes one line over and over until it is cancelled. Does nothing when standard error is no terminal.
+    static func show(_ progress: Progress) async {
+        guard Descriptor.standardError.isTerminal else { return }
+        var before = (count: progress.count, instant: ContinuousClock.now)
+        while (try? await Task.sleep(for: .seconds(1))) != nil {
+            let now = (count: progress.count, instant: ContinuousClock.now)
+            let rate = Double(now.count - before.count) / ((now.instant - before.instant) / .seconds(1))
+            // Asked each time: the person may have changed it.
+            let width = Descriptor.standardError.terminalWidth ?? 80
+            Self.write("\r\(Self.line(rate: Int(rate), count: now.count, width: width))\u{1B}[K")
+            before = now
         }
-
-        /// As much as fits: what runs on into a second line could not be overwritten.
-        static func line(rate: Int, count: Int, width: Int) -> String {
-            let rate = "\(BenchReport.grouped(rate)) per second"
-            return ["\(rate), \(BenchReport.grouped(count)) so far", rate].first { $0.count < width } ?? ""
-        }
-
-        private static func write(_ text: String) {
-            // Where standard error cannot be written there is nobody to show it to.
-            try? Descriptor.standardError.writeAll(Array(text.utf8))
-        }
+        Self.write("\r\u{1B}[K")
     }
+
+    /// As much as fits: what runs on into a second line could not be overwritten.
+    static func line(rate: Int, count: Int, width: Int) -> String {
+        let rate = "\(BenchReport.grouped(rate)) per second"
+        return ["\(rate), \(BenchReport.grouped(count)) so far", rate].first { $0.count < width } ?? ""
+    }
+
+    private static func write(_ text: String) {
+        // Where standard error cannot be written there is nobody to show it to.
+        try? Descriptor.standardError.writeAll(Array(text.utf8))
+    }
+}
 #endif

@@ -1,33 +1,33 @@
 #if Tools
-    /// When each message of a client is meant to be sent.
-    struct Pace {
-        private let start = ContinuousClock.now
-        private let startOnWall = ProcessUsage.wallNanoseconds
-        private let first: Double
-        private let interval: Double
+/// When each message of a client is meant to be sent.
+struct Pace {
+    private let start = ContinuousClock.now
+    private let startOnWall = ProcessUsage.wallNanoseconds
+    private let first: Double
+    private let interval: Double
 
-        /// - Parameters:
-        ///   - perSecond: The rate of all clients together.
-        ///   - share: The number of this client among them; they take turns.
-        init(perSecond: Double, share: Int, of clients: Int) {
-            self.first = Double(share) / perSecond
-            self.interval = Double(clients) / perSecond
-        }
+    /// - Parameters:
+    ///   - perSecond: The rate of all clients together.
+    ///   - share: The number of this client among them; they take turns.
+    init(perSecond: Double, share: Int, of clients: Int) {
+        self.first = Double(share) / perSecond
+        self.interval = Double(clients) / perSecond
+    }
 
-        private func offset(_ sequence: Int) -> Double { self.first + Double(sequence) * self.interval }
+    private func offset(_ sequence: Int) -> Double { self.first + Double(sequence) * self.interval }
 
-        func instant(of sequence: Int) -> ContinuousClock.Instant { self.start + .seconds(self.offset(sequence)) }
+    func instant(of sequence: Int) -> ContinuousClock.Instant { self.start + .seconds(self.offset(sequence)) }
 
-        /// In nanoseconds since 1970.
-        func wallTime(of sequence: Int) -> UInt64 { self.startOnWall + UInt64(self.offset(sequence) * 1e9) }
+    /// In nanoseconds since 1970.
+    func wallTime(of sequence: Int) -> UInt64 { self.startOnWall + UInt64(self.offset(sequence) * 1e9) }
 
-        /// Waits until a message is to be sent; does not wait if it should have been.
-        func wait(for sequence: Int) async throws(CancellationError) {
-            let instant = self.instant(of: sequence)
-            guard instant > .now else { return }
-            do { try await Task.sleep(until: instant, tolerance: .zero, clock: .continuous) } catch {
-                throw CancellationError()
-            }
+    /// Waits until a message is to be sent; does not wait if it should have been.
+    func wait(for sequence: Int) async throws(CancellationError) {
+        let instant = self.instant(of: sequence)
+        guard instant > .now else { return }
+        do { try await Task.sleep(until: instant, tolerance: .zero, clock: .continuous) } catch {
+            throw CancellationError()
         }
     }
+}
 #endif

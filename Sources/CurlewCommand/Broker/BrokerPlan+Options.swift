@@ -1,157 +1,157 @@
 #if Tools
-    import CurlewBroker
+import CurlewBroker
 
-    extension BrokerPlan {
-        /// What the options come to, or the file that they name. Nothing is listened on yet.
-        ///
-        /// - Parameters:
-        ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
-        ///   - complain: Is told every mistake in the file but the last, which is thrown.
-        init(
-            _ options: BrokerOptions, accounts: any BrokerAccounts, files: ConfigurationFiles,
-            variable: (String) -> String?, complain: (String) -> Void
-        ) async throws {
-            let passphrase = variable("CURLEW_BROKER_TLS_KEY_PASSPHRASE")
-            if let path = options.configurationFile {
-                self = try await Self.configuration(path, files, complain)
-                    .plan(accounts: accounts, files: files, passphrase: passphrase)
-            } else {
-                try await self.init(options, accounts: accounts, passphrase: passphrase)
-            }
-            options.apply(to: &self.configuration)
-            try self.configuration.checkUsernames(isFromFile: options.configurationFile != nil)
-            if options.isVerbose { self.log.logEverything() }
+extension BrokerPlan {
+    /// What the options come to, or the file that they name. Nothing is listened on yet.
+    ///
+    /// - Parameters:
+    ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
+    ///   - complain: Is told every mistake in the file but the last, which is thrown.
+    init(
+        _ options: BrokerOptions, accounts: any BrokerAccounts, files: ConfigurationFiles,
+        variable: (String) -> String?, complain: (String) -> Void
+    ) async throws {
+        let passphrase = variable("CURLEW_BROKER_TLS_KEY_PASSPHRASE")
+        if let path = options.configurationFile {
+            self = try await Self.configuration(path, files, complain)
+                .plan(accounts: accounts, files: files, passphrase: passphrase)
+        } else {
+            try await self.init(options, accounts: accounts, passphrase: passphrase)
         }
+        options.apply(to: &self.configuration)
+        try self.configuration.checkUsernames(isFromFile: options.configurationFile != nil)
+        if options.isVerbose { self.log.logEverything() }
+    }
 
-        private static func configuration(
-            _ path: String, _ files: ConfigurationFiles, _ complain: (String) -> Void
-        ) throws -> MosquittoConfiguration {
-            let outcome: MosquittoReader.Outcome?
-            do throws(SystemError) { outcome = try MosquittoReader.read(path, files: files) } catch {
-                throw Failure("The configuration file '\(path)' cannot be read: \(error).")
-            }
-            switch outcome {
-            case nil: throw Failure("The configuration file '\(path)' does not exist.")
-            case .configuration(let configuration): return configuration
-            case .problems(let problems):
-                for problem in problems.dropLast() { complain(problem.description) }
-                throw Failure(problems.last?.description)
-            }
+    private static func configuration(
+        _ path: String, _ files: ConfigurationFiles, _ complain: (String) -> Void
+    ) throws -> MosquittoConfiguration {
+        let outcome: MosquittoReader.Outcome?
+        do throws(SystemError) { outcome = try MosquittoReader.read(path, files: files) } catch {
+            throw Failure("The configuration file '\(path)' cannot be read: \(error).")
         }
-
-        private init(_ options: BrokerOptions, accounts: any BrokerAccounts, passphrase: String?) async throws {
-            let tls = options.tls(passphrase: passphrase)
-            self.addresses = try options.addresses
-            self.configuration = MQTTBrokerConfiguration(
-                listeners: self.addresses.map { address in
-                    var listener = MQTTBrokerConfiguration.Listener.tcp(
-                        host: address.host, port: address.port, tls: address.isSecure ? tls : nil)
-                    listener.anonymous = options.allowsAnonymous ? .allowed : .local
-                    listener.usesUsernameAsClientIdentifier = options.usesUsernameAsClientIdentifier
-                    return listener
-                })
-            if let path = options.passwordFile {
-                self.configuration.authenticators = [try await accounts.passwords(path)]
-            }
-            if let path = options.accessFile { self.configuration.authorizers = [try await accounts.access(path)] }
-            options.apply(to: &self.configuration.limits)
-            guard !options.allowsAnonymous, options.passwordFile == nil else { return }
-            self.warnings = self.addresses.filter { !$0.isOfThisMachineAlone }.map {
-                "Only clients of this machine can connect to \($0.url(bound: $0.port)); "
-                    + "give --password-file, or --allow-anonymous for everybody."
-            }
+        switch outcome {
+        case nil: throw Failure("The configuration file '\(path)' does not exist.")
+        case .configuration(let configuration): return configuration
+        case .problems(let problems):
+            for problem in problems.dropLast() { complain(problem.description) }
+            throw Failure(problems.last?.description)
         }
     }
 
-    extension MQTTBrokerConfiguration {
-        /// Refuses what goes by user names where nobody verifies these: it would never apply, and nobody would notice.
-        fileprivate func checkUsernames(isFromFile: Bool) throws {
-            let remedy =
-                isFromFile
-                ? "give password_file, or start the broker with --trust-usernames to believe them."
-                : "give --password-file, or --trust-usernames to believe them."
-            for listener in self.listeners
-            where (listener.authenticators ?? self.authenticators).isEmpty && !listener.trustsUnverifiedUsernames {
-                if listener.usesUsernameAsClientIdentifier {
-                    let option = isFromFile ? "use_username_as_clientid" : "--use-username-as-clientid"
-                    throw Failure("\(option) needs user names that somebody verifies; \(remedy)")
-                }
-                for case let file as MQTTAccessFile in listener.authorizers ?? self.authorizers {
-                    guard let rule = file.usernameRule else { continue }
-                    throw Failure("\(rule) never applies, since nobody verifies user names; \(remedy)")
-                }
+    private init(_ options: BrokerOptions, accounts: any BrokerAccounts, passphrase: String?) async throws {
+        let tls = options.tls(passphrase: passphrase)
+        self.addresses = try options.addresses
+        self.configuration = MQTTBrokerConfiguration(
+            listeners: self.addresses.map { address in
+                var listener = MQTTBrokerConfiguration.Listener.tcp(
+                    host: address.host, port: address.port, tls: address.isSecure ? tls : nil)
+                listener.anonymous = options.allowsAnonymous ? .allowed : .local
+                listener.usesUsernameAsClientIdentifier = options.usesUsernameAsClientIdentifier
+                return listener
+            })
+        if let path = options.passwordFile {
+            self.configuration.authenticators = [try await accounts.passwords(path)]
+        }
+        if let path = options.accessFile { self.configuration.authorizers = [try await accounts.access(path)] }
+        options.apply(to: &self.configuration.limits)
+        guard !options.allowsAnonymous, options.passwordFile == nil else { return }
+        self.warnings = self.addresses.filter { !$0.isOfThisMachineAlone }.map {
+            "Only clients of this machine can connect to \($0.url(bound: $0.port)); "
+                + "give --password-file, or --allow-anonymous for everybody."
+        }
+    }
+}
+
+extension MQTTBrokerConfiguration {
+    /// Refuses what goes by user names where nobody verifies these: it would never apply, and nobody would notice.
+    fileprivate func checkUsernames(isFromFile: Bool) throws {
+        let remedy =
+            isFromFile
+            ? "give password_file, or start the broker with --trust-usernames to believe them."
+            : "give --password-file, or --trust-usernames to believe them."
+        for listener in self.listeners
+        where (listener.authenticators ?? self.authenticators).isEmpty && !listener.trustsUnverifiedUsernames {
+            if listener.usesUsernameAsClientIdentifier {
+                let option = isFromFile ? "use_username_as_clientid" : "--use-username-as-clientid"
+                throw Failure("\(option) needs user names that somebody verifies; \(remedy)")
+            }
+            for case let file as MQTTAccessFile in listener.authorizers ?? self.authorizers {
+                guard let rule = file.usernameRule else { continue }
+                throw Failure("\(rule) never applies, since nobody verifies user names; \(remedy)")
             }
         }
     }
+}
 
-    extension ListenerAddress {
-        /// Whether no other machine can reach it.
-        fileprivate var isOfThisMachineAlone: Bool {
-            self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
+extension ListenerAddress {
+    /// Whether no other machine can reach it.
+    fileprivate var isOfThisMachineAlone: Bool {
+        self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
+    }
+}
+
+extension BrokerOptions {
+    fileprivate var addresses: [ListenerAddress] {
+        get throws {
+            let isSecure = self.certificate != nil
+            guard !self.listen.isEmpty else {
+                let port = self.port?.port ?? (isSecure ? 8883 : 1883)
+                return [ListenerAddress(isSecure: isSecure, host: "127.0.0.1", port: port)]
+            }
+            let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
+                do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
+                    throw Failure("--listen: \(error.sentence)")
+                }
+            }
+            if !isSecure, let secure = addresses.first(where: \.isSecure) {
+                throw Failure(
+                    "\(secure.url(bound: secure.port)) needs a certificate; give it with --tls-cert and --tls-key.")
+            }
+            if isSecure, !addresses.contains(where: \.isSecure) {
+                throw Failure("--tls-cert is about TLS, and no --listen is; give one that begins with mqtts://.")
+            }
+            return addresses
         }
     }
 
-    extension BrokerOptions {
-        fileprivate var addresses: [ListenerAddress] {
-            get throws {
-                let isSecure = self.certificate != nil
-                guard !self.listen.isEmpty else {
-                    let port = self.port?.port ?? (isSecure ? 8883 : 1883)
-                    return [ListenerAddress(isSecure: isSecure, host: "127.0.0.1", port: port)]
-                }
-                let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
-                    do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
-                        throw Failure("--listen: \(error.sentence)")
-                    }
-                }
-                if !isSecure, let secure = addresses.first(where: \.isSecure) {
-                    throw Failure(
-                        "\(secure.url(bound: secure.port)) needs a certificate; give it with --tls-cert and --tls-key.")
-                }
-                if isSecure, !addresses.contains(where: \.isSecure) {
-                    throw Failure("--tls-cert is about TLS, and no --listen is; give one that begins with mqtts://.")
-                }
-                return addresses
-            }
-        }
+    func tls(passphrase: String?) -> MQTTBrokerConfiguration.TLS? {
+        guard let certificate, let key else { return nil }
+        var tls = MQTTBrokerConfiguration.TLS(
+            certificate: .init(chain: .file(certificate), key: .file(key), passphrase: passphrase))
+        tls.clientAuthorities = self.authorities.map { .file($0) }
+        tls.requiresClientCertificate = self.requiresCertificate
+        return tls
+    }
 
-        func tls(passphrase: String?) -> MQTTBrokerConfiguration.TLS? {
-            guard let certificate, let key else { return nil }
-            var tls = MQTTBrokerConfiguration.TLS(
-                certificate: .init(chain: .file(certificate), key: .file(key), passphrase: passphrase))
-            tls.clientAuthorities = self.authorities.map { .file($0) }
-            tls.requiresClientCertificate = self.requiresCertificate
-            return tls
+    /// What mosquitto.conf has no line for, and so can stand beside a file.
+    fileprivate func apply(to configuration: inout MQTTBrokerConfiguration) {
+        if let identifierConflict {
+            configuration.behaviour.identifierConflict = identifierConflict.behaviour
         }
-
-        /// What mosquitto.conf has no line for, and so can stand beside a file.
-        fileprivate func apply(to configuration: inout MQTTBrokerConfiguration) {
-            if let identifierConflict {
-                configuration.behaviour.identifierConflict = identifierConflict.behaviour
-            }
-            configuration.behaviour.endsSessionsOfRemovedUsers = !self.keepsSessionsOfRemovedUsers
-            guard self.trustsUsernames else { return }
-            for index in configuration.listeners.indices {
-                configuration.listeners[index].trustsUnverifiedUsernames = true
-            }
-        }
-
-        fileprivate func apply(to limits: inout MQTTBrokerConfiguration.Limits) {
-            limits.maximumConnections = self.maximumConnections
-            if let size = self.maximumPacketSize { limits.maximumPacketSize = UInt32(size) }
-            if let count = self.maximumQueuedMessages { limits.maximumQueuedMessages = count }
-            if let count = self.maximumQueuedBytes { limits.maximumQueuedBytes = count }
-            if let count = self.maximumMemory { limits.maximumMemory = count }
-            if let delay = self.maximumPublisherDelay { limits.maximumPublisherDelay = .milliseconds(delay) }
-            if let count = self.maximumInFlightMessages {
-                limits.maximumInFlightMessages = UInt16(count)
-                limits.receiveMaximum = UInt16(count)
-            }
-            if let count = self.maximumInFlightBytes { limits.maximumInFlightBytes = count }
-            if let seconds = self.maximumKeepAlive { limits.maximumKeepAlive = UInt16(seconds) }
-            if let qos = self.maximumQoS { limits.maximumQoS = qos }
-            if let maximum = self.topicAliasMaximum { limits.topicAliasMaximum = UInt16(maximum) }
-            limits.maximumSessionExpiry = self.maximumSessionExpiry.map { .seconds($0) }
+        configuration.behaviour.endsSessionsOfRemovedUsers = !self.keepsSessionsOfRemovedUsers
+        guard self.trustsUsernames else { return }
+        for index in configuration.listeners.indices {
+            configuration.listeners[index].trustsUnverifiedUsernames = true
         }
     }
+
+    fileprivate func apply(to limits: inout MQTTBrokerConfiguration.Limits) {
+        limits.maximumConnections = self.maximumConnections
+        if let size = self.maximumPacketSize { limits.maximumPacketSize = UInt32(size) }
+        if let count = self.maximumQueuedMessages { limits.maximumQueuedMessages = count }
+        if let count = self.maximumQueuedBytes { limits.maximumQueuedBytes = count }
+        if let count = self.maximumMemory { limits.maximumMemory = count }
+        if let delay = self.maximumPublisherDelay { limits.maximumPublisherDelay = .milliseconds(delay) }
+        if let count = self.maximumInFlightMessages {
+            limits.maximumInFlightMessages = UInt16(count)
+            limits.receiveMaximum = UInt16(count)
+        }
+        if let count = self.maximumInFlightBytes { limits.maximumInFlightBytes = count }
+        if let seconds = self.maximumKeepAlive { limits.maximumKeepAlive = UInt16(seconds) }
+        if let qos = self.maximumQoS { limits.maximumQoS = qos }
+        if let maximum = self.topicAliasMaximum { limits.topicAliasMaximum = UInt16(maximum) }
+        limits.maximumSessionExpiry = self.maximumSessionExpiry.map { .seconds($0) }
+    }
+}
 #endif

@@ -1,148 +1,148 @@
 #if Tools
-    import CurlewBroker
-    import CurlewTransport
+import CurlewBroker
+import CurlewTransport
 
-    extension MosquittoConfiguration {
-        /// What the file comes to for a broker.
-        ///
-        /// - Parameter passphrase: What private keys are encrypted with, if they are.
-        /// - Throws: What is wrong with a file that it names.
-        func plan(
-            accounts: any BrokerAccounts, files: ConfigurationFiles, passphrase: String? = nil
-        ) async throws -> BrokerPlan {
-            var accounts = BrokerAccountFiles(accounts)
-            var configuration = MQTTBrokerConfiguration(listeners: [])
-            for listener in self.listeners {
-                configuration.listeners.append(try await listener.listener(&accounts, files: files, passphrase))
-            }
-            configuration.limits = self.limits
-            configuration.behaviour = self.behaviour
-            configuration.systemTopicInterval = self.systemTopicInterval
-            if let maximumPayload { configuration.publishFilters = [PayloadLimit(maximum: maximumPayload)] }
-            return BrokerPlan(
-                configuration: configuration, addresses: self.listeners.map(\.address), log: self.log,
-                warnings: self.warnings.map(\.description) + Self.warnings(about: configuration, self.listeners),
-                settingName: { [places] index, setting in
-                    setting.inMosquittoConfiguration(places.indices.contains(index) ? places[index] : [:])
-                })
+extension MosquittoConfiguration {
+    /// What the file comes to for a broker.
+    ///
+    /// - Parameter passphrase: What private keys are encrypted with, if they are.
+    /// - Throws: What is wrong with a file that it names.
+    func plan(
+        accounts: any BrokerAccounts, files: ConfigurationFiles, passphrase: String? = nil
+    ) async throws -> BrokerPlan {
+        var accounts = BrokerAccountFiles(accounts)
+        var configuration = MQTTBrokerConfiguration(listeners: [])
+        for listener in self.listeners {
+            configuration.listeners.append(try await listener.listener(&accounts, files: files, passphrase))
+        }
+        configuration.limits = self.limits
+        configuration.behaviour = self.behaviour
+        configuration.systemTopicInterval = self.systemTopicInterval
+        if let maximumPayload { configuration.publishFilters = [PayloadLimit(maximum: maximumPayload)] }
+        return BrokerPlan(
+            configuration: configuration, addresses: self.listeners.map(\.address), log: self.log,
+            warnings: self.warnings.map(\.description) + Self.warnings(about: configuration, self.listeners),
+            settingName: { [places] index, setting in
+                setting.inMosquittoConfiguration(places.indices.contains(index) ? places[index] : [:])
+            })
+    }
+}
+
+extension MosquittoConfiguration {
+    /// Of listeners that let nobody in, as mosquitto's do since version 2 unless the file says who may.
+    private static func warnings(
+        about configuration: MQTTBrokerConfiguration, _ listeners: [MosquittoListener]
+    ) -> [String] {
+        zip(configuration.listeners, listeners).filter { listener, written in
+            listener.anonymous == .refused && listener.authenticators?.isEmpty == true
+                && written.security.preSharedKeyFile == nil
+        }.map { _, written in
+            "No client can connect to \(written.address.url(bound: written.address.port)): "
+                + "give password_file, or allow_anonymous true."
         }
     }
+}
 
-    extension MosquittoConfiguration {
-        /// Of listeners that let nobody in, as mosquitto's do since version 2 unless the file says who may.
-        private static func warnings(
-            about configuration: MQTTBrokerConfiguration, _ listeners: [MosquittoListener]
-        ) -> [String] {
-            zip(configuration.listeners, listeners).filter { listener, written in
-                listener.anonymous == .refused && listener.authenticators?.isEmpty == true
-                    && written.security.preSharedKeyFile == nil
-            }.map { _, written in
-                "No client can connect to \(written.address.url(bound: written.address.port)): "
-                    + "give password_file, or allow_anonymous true."
-            }
+extension TLSSetting {
+    /// The option of mosquitto.conf that sets it, and the line where it stands.
+    fileprivate func inMosquittoConfiguration(_ places: [String: FilePlace]) -> String {
+        let options: [String]
+        switch self {
+        case .brokerCertificate: options = ["certfile"]
+        case .brokerKey: options = ["keyfile"]
+        case .clientAuthorities, .chainAuthorities: options = ["cafile", "capath"]
+        case .brokerCipherSuites: options = ["ciphers"]
+        case .minimumVersion: options = ["tls_version"]
+        default: return TLSSettingNames(arguments: [], variable: { _ in nil }).name(self)
         }
+        guard let option = options.first(where: { places[$0] != nil }), let place = places[option] else {
+            return options[0]
+        }
+        return "\(option), \(place)"
+    }
+}
+
+extension MosquittoListener {
+    /// Where it listens.
+    var address: ListenerAddress {
+        ListenerAddress(
+            isSecure: self.tls.isOn,
+            host: self.host ?? (self.isLocal ? self.family == .ipv6 ? "::1" : "127.0.0.1" : "*"),
+            port: self.port ?? 1883)
     }
 
-    extension TLSSetting {
-        /// The option of mosquitto.conf that sets it, and the line where it stands.
-        fileprivate func inMosquittoConfiguration(_ places: [String: FilePlace]) -> String {
-            let options: [String]
-            switch self {
-            case .brokerCertificate: options = ["certfile"]
-            case .brokerKey: options = ["keyfile"]
-            case .clientAuthorities, .chainAuthorities: options = ["cafile", "capath"]
-            case .brokerCipherSuites: options = ["ciphers"]
-            case .minimumVersion: options = ["tls_version"]
-            default: return TLSSettingNames(arguments: [], variable: { _ in nil }).name(self)
+    fileprivate func listener(
+        _ accounts: inout BrokerAccountFiles, files: ConfigurationFiles, _ passphrase: String?
+    ) async throws -> MQTTBrokerConfiguration.Listener {
+        let tls = try self.tls.settings(
+            keys: self.security.preSharedKeyFile, files: files, passphrase: passphrase)
+        var listener = MQTTBrokerConfiguration.Listener.tcp(
+            host: self.address.host, port: self.address.port, tls: tls)
+        listener.addressFamily = self.family
+        listener.maximumConnections = self.maximumConnections
+        listener.maximumQoS = self.maximumQoS
+        listener.topicAliasMaximum = self.topicAliasMaximum
+        listener.usesUsernameAsClientIdentifier = self.usesUsernameAsClientIdentifier
+        listener.assignsClientIdentifiers = self.security.assignsClientIdentifiers
+        listener.assignedIdentifierPrefix = self.security.assignedIdentifierPrefix
+        listener.authorizers = []
+        if let path = self.security.accessFile { listener.authorizers = [try await accounts.access(path)] }
+        if let name = self.tls.username {
+            // The certificate says who it is; mosquitto then asks for no password.
+            listener.authenticators = [try accounts.certificates(name)]
+            listener.anonymous = .refused
+        } else {
+            listener.authenticators = []
+            if let path = self.security.passwordFile {
+                listener.authenticators = [try await accounts.passwords(path)]
             }
-            guard let option = options.first(where: { places[$0] != nil }), let place = places[option] else {
-                return options[0]
-            }
-            return "\(option), \(place)"
+            listener.anonymous = self.security.allowsAnonymous ?? self.isLocal ? .allowed : .refused
         }
+        return listener
+    }
+}
+
+extension MosquittoTLS {
+    /// Of both, mosquitto takes the common name.
+    fileprivate var username: CertificateName? {
+        self.usesCommonNameAsUsername ? .commonName : self.usesSubjectAsUsername ? .subject : nil
     }
 
-    extension MosquittoListener {
-        /// Where it listens.
-        var address: ListenerAddress {
-            ListenerAddress(
-                isSecure: self.tls.isOn,
-                host: self.host ?? (self.isLocal ? self.family == .ipv6 ? "::1" : "127.0.0.1" : "*"),
-                port: self.port ?? 1883)
+    func settings(
+        keys path: String?, files: ConfigurationFiles, passphrase: String? = nil
+    ) throws -> MQTTBrokerConfiguration.TLS? {
+        guard self.isOn else { return nil }
+        var tls = MQTTBrokerConfiguration.TLS()
+        if let certificateFile, let keyFile {
+            tls.certificate = .init(chain: .file(certificateFile), key: .file(keyFile), passphrase: passphrase)
         }
-
-        fileprivate func listener(
-            _ accounts: inout BrokerAccountFiles, files: ConfigurationFiles, _ passphrase: String?
-        ) async throws -> MQTTBrokerConfiguration.Listener {
-            let tls = try self.tls.settings(
-                keys: self.security.preSharedKeyFile, files: files, passphrase: passphrase)
-            var listener = MQTTBrokerConfiguration.Listener.tcp(
-                host: self.address.host, port: self.address.port, tls: tls)
-            listener.addressFamily = self.family
-            listener.maximumConnections = self.maximumConnections
-            listener.maximumQoS = self.maximumQoS
-            listener.topicAliasMaximum = self.topicAliasMaximum
-            listener.usesUsernameAsClientIdentifier = self.usesUsernameAsClientIdentifier
-            listener.assignsClientIdentifiers = self.security.assignsClientIdentifiers
-            listener.assignedIdentifierPrefix = self.security.assignedIdentifierPrefix
-            listener.authorizers = []
-            if let path = self.security.accessFile { listener.authorizers = [try await accounts.access(path)] }
-            if let name = self.tls.username {
-                // The certificate says who it is; mosquitto then asks for no password.
-                listener.authenticators = [try accounts.certificates(name)]
-                listener.anonymous = .refused
-            } else {
-                listener.authenticators = []
-                if let path = self.security.passwordFile {
-                    listener.authenticators = [try await accounts.passwords(path)]
-                }
-                listener.anonymous = self.security.allowsAnonymous ?? self.isLocal ? .allowed : .refused
-            }
-            return listener
+        let authorities: TLSSettings.TrustRoots? =
+            self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }
+        // Mosquitto does not ask for a certificate that it does not need, but takes from there what certfile lacks.
+        if self.requiresCertificate {
+            tls.clientAuthorities = authorities
+            tls.requiresClientCertificate = true
+        } else {
+            tls.chainAuthorities = authorities
         }
+        tls.minimumVersion = self.minimumVersion ?? .tls12
+        tls.cipherSuites = self.cipherSuites
+        if let preSharedKeyHint, let path {
+            tls.preSharedKeyHint = preSharedKeyHint
+            tls.preSharedKeys = try PreSharedKeys.read(path, files: files)
+            tls.preSharedKeySource = { try PreSharedKeys.read(path, files: files) }
+        }
+        return tls
     }
+}
 
-    extension MosquittoTLS {
-        /// Of both, mosquitto takes the common name.
-        fileprivate var username: CertificateName? {
-            self.usesCommonNameAsUsername ? .commonName : self.usesSubjectAsUsername ? .subject : nil
-        }
+/// Lets no message pass whose payload is larger than mosquitto's `message_size_limit`.
+struct PayloadLimit: MQTTBrokerPublishFilter, Equatable {
+    /// In bytes.
+    let maximum: Int
 
-        func settings(
-            keys path: String?, files: ConfigurationFiles, passphrase: String? = nil
-        ) throws -> MQTTBrokerConfiguration.TLS? {
-            guard self.isOn else { return nil }
-            var tls = MQTTBrokerConfiguration.TLS()
-            if let certificateFile, let keyFile {
-                tls.certificate = .init(chain: .file(certificateFile), key: .file(keyFile), passphrase: passphrase)
-            }
-            let authorities: TLSSettings.TrustRoots? =
-                self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }
-            // Mosquitto does not ask for a certificate that it does not need, but takes from there what certfile lacks.
-            if self.requiresCertificate {
-                tls.clientAuthorities = authorities
-                tls.requiresClientCertificate = true
-            } else {
-                tls.chainAuthorities = authorities
-            }
-            tls.minimumVersion = self.minimumVersion ?? .tls12
-            tls.cipherSuites = self.cipherSuites
-            if let preSharedKeyHint, let path {
-                tls.preSharedKeyHint = preSharedKeyHint
-                tls.preSharedKeys = try PreSharedKeys.read(path, files: files)
-                tls.preSharedKeySource = { try PreSharedKeys.read(path, files: files) }
-            }
-            return tls
-        }
+    func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
+        message.payload.readableBytes > self.maximum ? .reject(.implementationSpecificError) : .pass
     }
-
-    /// Lets no message pass whose payload is larger than mosquitto's `message_size_limit`.
-    struct PayloadLimit: MQTTBrokerPublishFilter, Equatable {
-        /// In bytes.
-        let maximum: Int
-
-        func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
-            message.payload.readableBytes > self.maximum ? .reject(.implementationSpecificError) : .pass
-        }
-    }
+}
 #endif

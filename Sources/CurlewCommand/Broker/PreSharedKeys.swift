@@ -1,38 +1,37 @@
 #if Tools
-    import CurlewBroker
-    import CurlewCore
+import CurlewBroker
+import CurlewCore
 
-    /// A file of pre-shared keys, as mosquitto has it: on each line the name of a key, a colon, and the key in hexadecimal.
-    enum PreSharedKeys {
-        /// Reads the keys by their names; says where the first mistake is, and nothing of what stands there.
-        static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [ExactText: [UInt8]] {
-            let text: String?
-            do throws(SystemError) { text = try files.text(path) } catch {
-                throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' cannot be read: \(error).")
-            }
-            guard let text else {
-                throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' does not exist.")
-            }
-            var keys: [ExactText: [UInt8]] = [:]
-            for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated()
-            {
-                let line = line.trimmed
-                guard !line.isEmpty, !line.hasPrefix("#") else { continue }
-                let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-                guard parts.count == 2, !parts[0].isEmpty, let key = HexadecimalKey(argument: String(parts[1])) else {
-                    throw self.mistake(
-                        path, index, "must be a name, a colon, and the key in hexadecimal digits, two for each byte")
-                }
-                guard let name = String(parts[0]).keptText else { throw self.mistake(path, index, "is not UTF-8") }
-                guard keys.updateValue(key.bytes, forKey: ExactText(name)) == nil else {
-                    throw self.mistake(path, index, "has the name of an earlier key; give another")
-                }
-            }
-            return keys
+/// A file of pre-shared keys, as mosquitto has it: on each line the name of a key, a colon, and the key in hexadecimal.
+enum PreSharedKeys {
+    /// Reads the keys by their names; says where the first mistake is, and nothing of what stands there.
+    static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [ExactText: [UInt8]] {
+        let text: String?
+        do throws(SystemError) { text = try files.text(path) } catch {
+            throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' cannot be read: \(error).")
         }
-
-        private static func mistake(_ path: String, _ index: Int, _ what: String) -> MQTTBrokerError {
-            MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)', line \(index + 1), \(what).")
+        guard let text else {
+            throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' does not exist.")
         }
+        var keys: [ExactText: [UInt8]] = [:]
+        for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
+            let line = line.trimmed
+            guard !line.isEmpty, !line.hasPrefix("#") else { continue }
+            let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, let key = HexadecimalKey(argument: String(parts[1])) else {
+                throw self.mistake(
+                    path, index, "must be a name, a colon, and the key in hexadecimal digits, two for each byte")
+            }
+            guard let name = String(parts[0]).keptText else { throw self.mistake(path, index, "is not UTF-8") }
+            guard keys.updateValue(key.bytes, forKey: ExactText(name)) == nil else {
+                throw self.mistake(path, index, "has the name of an earlier key; give another")
+            }
+        }
+        return keys
     }
+
+    private static func mistake(_ path: String, _ index: Int, _ what: String) -> MQTTBrokerError {
+        MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)', line \(index + 1), \(what).")
+    }
+}
 #endif

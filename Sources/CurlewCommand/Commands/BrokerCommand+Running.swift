@@ -1,66 +1,66 @@
 #if Tools
-    import ArgumentParser
-    import CurlewBroker
-    import Logging
+import ArgumentParser
+import CurlewBroker
+import Logging
 
-    extension BrokerCommand {
-        func run() async throws {
-            // Every client takes a descriptor.
-            ProcessUsage.raiseFileLimit()
-            let early = EarlyLog()
-            let plan = try await BrokerPlan(
-                self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,
-                variable: environmentVariable,
-                complain: { Diagnostics.say($0) })
-            // Whoever started it and does not read must not hold it up.
-            let standardOutput = LineWriter(.standardOutput, describe: LogSink.describe)
-            let run = try BrokerRun(
-                plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
-                announce: { line in standardOutput.write(Array("\(line)\n".utf8)) },
-                tellReady: { [ready = self.options.ready] in ready?.tell() }, standardOutput: standardOutput,
-                makeBroker: { MQTTBroker($0) })
-            try await run.run()
+extension BrokerCommand {
+    func run() async throws {
+        // Every client takes a descriptor.
+        ProcessUsage.raiseFileLimit()
+        let early = EarlyLog()
+        let plan = try await BrokerPlan(
+            self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,
+            variable: environmentVariable,
+            complain: { Diagnostics.say($0) })
+        // Whoever started it and does not read must not hold it up.
+        let standardOutput = LineWriter(.standardOutput, describe: LogSink.describe)
+        let run = try BrokerRun(
+            plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
+            announce: { line in standardOutput.write(Array("\(line)\n".utf8)) },
+            tellReady: { [ready = self.options.ready] in ready?.tell() }, standardOutput: standardOutput,
+            makeBroker: { MQTTBroker($0) })
+        try await run.run()
+    }
+}
+
+extension MQTTBroker: RunnableBroker {
+    var ports: [Int] { self.listeners.map(\.port) }
+}
+
+/// The library's own password and access files, and names of certificates.
+private struct FilesOfAccounts: BrokerAccounts {
+    /// Where it is said what is wrong with files that can be used all the same.
+    let logger: Logger
+
+    func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
+        #if Accounts
+        do throws(MQTTBrokerError) {
+            return try await MQTTPasswordFile(path: path, logger: self.logger)
+        } catch {
+            throw Failure(error.message)
+        }
+        #else
+        throw Failure(
+            "This curlew was built without the package trait Accounts, and can read no password file.")
+        #endif
+    }
+
+    func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
+        do throws(MQTTBrokerError) { return try await MQTTAccessFile(path: path) } catch {
+            throw Failure(error.message)
         }
     }
 
-    extension MQTTBroker: RunnableBroker {
-        var ports: [Int] { self.listeners.map(\.port) }
+    func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator {
+        #if Accounts
+        switch name {
+        case .commonName: MQTTCertificateIdentity.commonName
+        case .subject: MQTTCertificateIdentity.subject
+        }
+        #else
+        throw Failure(
+            "This curlew was built without the package trait Accounts, and can read no certificate's name.")
+        #endif
     }
-
-    /// The library's own password and access files, and names of certificates.
-    private struct FilesOfAccounts: BrokerAccounts {
-        /// Where it is said what is wrong with files that can be used all the same.
-        let logger: Logger
-
-        func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
-            #if Accounts
-                do throws(MQTTBrokerError) {
-                    return try await MQTTPasswordFile(path: path, logger: self.logger)
-                } catch {
-                    throw Failure(error.message)
-                }
-            #else
-                throw Failure(
-                    "This curlew was built without the package trait Accounts, and can read no password file.")
-            #endif
-        }
-
-        func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
-            do throws(MQTTBrokerError) { return try await MQTTAccessFile(path: path) } catch {
-                throw Failure(error.message)
-            }
-        }
-
-        func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator {
-            #if Accounts
-                switch name {
-                case .commonName: MQTTCertificateIdentity.commonName
-                case .subject: MQTTCertificateIdentity.subject
-                }
-            #else
-                throw Failure(
-                    "This curlew was built without the package trait Accounts, and can read no certificate's name.")
-            #endif
-        }
-    }
+}
 #endif

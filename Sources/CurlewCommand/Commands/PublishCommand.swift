@@ -1,112 +1,112 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
-    import NIOCore
+import ArgumentParser
+import Curlew
+import CurlewCore
+import NIOCore
 
-    /// `curlew pub`
-    struct PublishCommand: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "pub", _superCommandName: RootCommand.name,
-            abstract: "Publish a message, or a message for each line of standard input.",
-            usage: """
-                curlew pub [<options>] [<url>] <topic> <message>
-                curlew pub [<options>] [<url>] <topic> (-f <file> | -s | -l | -n)
-                """,
-            discussion: """
-                curlew pub home/lamp on -r
-                curlew pub mqtts://me@broker.example.com/log -l < lines
+/// `curlew pub`
+struct PublishCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pub", _superCommandName: RootCommand.name,
+        abstract: "Publish a message, or a message for each line of standard input.",
+        usage: """
+            curlew pub [<options>] [<url>] <topic> <message>
+            curlew pub [<options>] [<url>] <topic> (-f <file> | -s | -l | -n)
+            """,
+        discussion: """
+            curlew pub home/lamp on -r
+            curlew pub mqtts://me@broker.example.com/log -l < lines
 
-                Ends when the broker has taken everything: at QoS 1 and 2, when it has acknowledged it. Reconnects automatically, and \
-                sends again what was not acknowledged. Without -W, gives up with exit code 7 if the connection stays lost for 30 \
-                seconds, and with 27 if the broker does not acknowledge a message within 30 seconds.
-                """)
+            Ends when the broker has taken everything: at QoS 1 and 2, when it has acknowledged it. Reconnects automatically, and \
+            sends again what was not acknowledged. Without -W, gives up with exit code 7 if the connection stays lost for 30 \
+            seconds, and with 27 if the broker does not acknowledge a message within 30 seconds.
+            """)
 
-        @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var connection: ConnectionOptions
 
-        @Option(
-            name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-            help: "The topic to publish to.")
-        var topics: [String] = []
+    @Option(
+        name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
+        help: "The topic to publish to.")
+    var topics: [String] = []
 
-        @OptionGroup var message: MessageOptions
+    @OptionGroup var message: MessageOptions
 
-        @Flag(name: [.customShort("l"), .customLong("stdin-line")], help: "Each line of standard input is a message.")
-        var sendsLines = false
+    @Flag(name: [.customShort("l"), .customLong("stdin-line")], help: "Each line of standard input is a message.")
+    var sendsLines = false
 
-        @Option(
-            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-            help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
-            completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var qos: QoS = .atMostOnce
+    @Option(
+        name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+        help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
+        completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var qos: QoS = .atMostOnce
 
-        @Flag(
-            name: [.customShort("r"), .customLong("retain")],
-            help: "Have the server keep the message for later subscribers.")
-        var retain = false
+    @Flag(
+        name: [.customShort("r"), .customLong("retain")],
+        help: "Have the server keep the message for later subscribers.")
+    var retain = false
 
-        @Option(
-            name: .customLong("repeat"), parsing: .unconditional,
-            help: ArgumentHelp("Publish so many times.", valueName: "count"),
-            transform: CountArgument.read)
-        var repetitions: CountArgument?
+    @Option(
+        name: .customLong("repeat"), parsing: .unconditional,
+        help: ArgumentHelp("Publish so many times.", valueName: "count"),
+        transform: CountArgument.read)
+    var repetitions: CountArgument?
 
-        @Option(
-            name: .customLong("repeat-delay"), parsing: .unconditional,
-            help: ArgumentHelp("The time between these. (default: 0)", valueName: "seconds"),
-            transform: DelayArgument.read)
-        var delay: DelayArgument?
+    @Option(
+        name: .customLong("repeat-delay"), parsing: .unconditional,
+        help: ArgumentHelp("The time between these. (default: 0)", valueName: "seconds"),
+        transform: DelayArgument.read)
+    var delay: DelayArgument?
 
-        @OptionGroup var will: WillOptions
-        @OptionGroup var tls: TLSOptions
+    @OptionGroup var will: WillOptions
+    @OptionGroup var tls: TLSOptions
 
-        func validate() throws {
-            try MessageOptions.requireOne(
-                self.message.given + (self.sendsLines ? ["-l"] : []),
-                of: "-m, -f, -s, -l, or -n for an empty one, or write it after the topic")
-            // Mosquitto's command passes over it.
-            if !self.connection.isMosquitto, self.sendsLines, self.repetitions != nil {
-                throw ValidationError("--repeat repeats one message, and -l sends many; leave out one of them")
-            }
-        }
-
-        func run() async throws {
-            var settings = try Settings(
-                self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
-            let publication = Publication(
-                topic: topic, qos: self.qos, retain: self.retain, properties: settings.properties[.publish])
-            guard !self.sendsLines else {
-                return try await Conversation.run(settings) { [settings] conversation in
-                    try await publication.publishLines(in: conversation, settings)
-                }
-            }
-            // A file is read before anybody is bothered with a connection; standard input may take its time.
-            let known = self.message.isStandardInput ? nil : try await self.message.read()
-            settings.allowForSlowLink(known?.readableBytes ?? 0)
-            // Mosquitto's command ends with its connection, except with -l.
-            if settings.isMosquitto { settings.configuration.reconnect = .disabled }
-            try await Conversation.run(settings) { [settings] conversation in
-                let payload: ByteBuffer
-                if let known { payload = known } else { payload = try await self.message.read() }
-                do { try await conversation.connect() } catch  where Task.isCancelled {
-                    throw Failure("The message was not sent; there was no connection yet.")
-                }
-                try await publication.publish(
-                    payload, times: self.repetitions?.count ?? 1, every: self.delay?.duration, in: conversation,
-                    settings)
-            }
+    func validate() throws {
+        try MessageOptions.requireOne(
+            self.message.given + (self.sendsLines ? ["-l"] : []),
+            of: "-m, -f, -s, -l, or -n for an empty one, or write it after the topic")
+        // Mosquitto's command passes over it.
+        if !self.connection.isMosquitto, self.sendsLines, self.repetitions != nil {
+            throw ValidationError("--repeat repeats one message, and -l sends many; leave out one of them")
         }
     }
 
-    extension Settings {
-        /// Gives a large message the time that a slow link takes for it, after the goodbye that stands behind it: at least
-        /// 64 KiB in a second.
-        fileprivate mutating func allowForSlowLink(_ bytes: Int) {
-            self.configuration.connection.disconnectTimeout += .seconds(bytes >> 16)
-            if let timeout = self.configuration.connection.acknowledgementTimeout {
-                self.configuration.connection.acknowledgementTimeout = timeout + .seconds(bytes >> 16)
+    func run() async throws {
+        var settings = try Settings(
+            self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
+        let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
+        let publication = Publication(
+            topic: topic, qos: self.qos, retain: self.retain, properties: settings.properties[.publish])
+        guard !self.sendsLines else {
+            return try await Conversation.run(settings) { [settings] conversation in
+                try await publication.publishLines(in: conversation, settings)
             }
         }
+        // A file is read before anybody is bothered with a connection; standard input may take its time.
+        let known = self.message.isStandardInput ? nil : try await self.message.read()
+        settings.allowForSlowLink(known?.readableBytes ?? 0)
+        // Mosquitto's command ends with its connection, except with -l.
+        if settings.isMosquitto { settings.configuration.reconnect = .disabled }
+        try await Conversation.run(settings) { [settings] conversation in
+            let payload: ByteBuffer
+            if let known { payload = known } else { payload = try await self.message.read() }
+            do { try await conversation.connect() } catch  where Task.isCancelled {
+                throw Failure("The message was not sent; there was no connection yet.")
+            }
+            try await publication.publish(
+                payload, times: self.repetitions?.count ?? 1, every: self.delay?.duration, in: conversation,
+                settings)
+        }
     }
+}
+
+extension Settings {
+    /// Gives a large message the time that a slow link takes for it, after the goodbye that stands behind it: at least
+    /// 64 KiB in a second.
+    fileprivate mutating func allowForSlowLink(_ bytes: Int) {
+        self.configuration.connection.disconnectTimeout += .seconds(bytes >> 16)
+        if let timeout = self.configuration.connection.acknowledgementTimeout {
+            self.configuration.connection.acknowledgementTimeout = timeout + .seconds(bytes >> 16)
+        }
+    }
+}
 #endif

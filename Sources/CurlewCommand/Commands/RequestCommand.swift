@@ -1,130 +1,130 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
-    import NIOCore
+import ArgumentParser
+import Curlew
+import CurlewCore
+import NIOCore
 
-    /// `curlew request`
-    struct RequestCommand: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "request", _superCommandName: RootCommand.name,
-            abstract: "Send a request and write the reply to standard output.",
-            usage: "curlew request [<options>] [<url>] <topic> [<message>]",
-            discussion: """
-                curlew request svc/ping hi
-                curlew request fleet/all/status -C 10 -W 5
+/// `curlew request`
+struct RequestCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "request", _superCommandName: RootCommand.name,
+        abstract: "Send a request and write the reply to standard output.",
+        usage: "curlew request [<options>] [<url>] <topic> [<message>]",
+        discussion: """
+            curlew request svc/ping hi
+            curlew request fleet/all/status -C 10 -W 5
 
-                With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \
-                the responder has a convention of its own, -e names the topic on which it replies.
+            With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \
+            the responder has a convention of its own, -e names the topic on which it replies.
 
-                Waits 5 seconds for replies, or as long as -W says, and then ends with code 27. 'curlew request svc/ping hi' sends \
-                'hi' to svc/ping.
-                """)
+            Waits 5 seconds for replies, or as long as -W says, and then ends with code 27. 'curlew request svc/ping hi' sends \
+            'hi' to svc/ping.
+            """)
 
-        @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var connection: ConnectionOptions
 
-        @Option(
-            name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-            help: "The topic that the responder listens to.")
-        var topics: [String] = []
+    @Option(
+        name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
+        help: "The topic that the responder listens to.")
+    var topics: [String] = []
 
-        @Option(
-            name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
-            help: "The topic of the reply. (default: one of its own)")
-        var responseTopic: String?
+    @Option(
+        name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
+        help: "The topic of the reply. (default: one of its own)")
+    var responseTopic: String?
 
-        @OptionGroup var message: MessageOptions
+    @OptionGroup var message: MessageOptions
 
-        @Option(
-            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-            help: ArgumentHelp(
-                "Quality of service. From 1 on, the broker can say at once that nobody listens. (default: 1)",
-                valueName: "0|1|2"), completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var givenQoS: QoS?
+    @Option(
+        name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+        help: ArgumentHelp(
+            "Quality of service. From 1 on, the broker can say at once that nobody listens. (default: 1)",
+            valueName: "0|1|2"), completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var givenQoS: QoS?
 
-        @Option(
-            name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
-            help: "Wait for so many replies. (default: 1)",
-            transform: CountArgument.read)
-        var count: CountArgument?
+    @Option(
+        name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
+        help: "Wait for so many replies. (default: 1)",
+        transform: CountArgument.read)
+    var count: CountArgument?
 
-        @Flag(
-            name: [.customShort("R"), .customLong("no-retained")],
-            help: "Take no retained message for a reply; this is always so.")
-        var omitsRetained = false
+    @Flag(
+        name: [.customShort("R"), .customLong("no-retained")],
+        help: "Take no retained message for a reply; this is always so.")
+    var omitsRetained = false
 
-        @OptionGroup var output: OutputOptions
-        @OptionGroup var will: WillOptions
-        @OptionGroup var tls: TLSOptions
+    @OptionGroup var output: OutputOptions
+    @OptionGroup var will: WillOptions
+    @OptionGroup var tls: TLSOptions
 
-        func validate() throws {
-            try MessageOptions.requireOne(
-                self.message.given, of: "-m, -f, -s, or -n for an empty one, or write it after the topic")
-        }
-
-        func run() async throws {
-            var settings = try Settings(
-                self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable),
-                usualVersion: .v5_0)
-            // Mosquitto's command ends with its connection.
-            if settings.isMosquitto { settings.configuration.reconnect = .disabled }
-            let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
-            let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
-            if let version = settings.version, version < .v5_0, responseTopic == nil {
-                throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
-            }
-            var question = Question(
-                topic: topic, responseTopic: responseTopic,
-                qos: self.givenQoS ?? (settings.isMosquitto ? .atMostOnce : .atLeastOnce),
-                properties: settings.properties[.publish],
-                takesAnything: settings.isMosquitto)
-            // Mosquitto's command waits for ever.
-            if !settings.isMosquitto, settings.timeLimit == nil { question.timeout = Self.usualTimeout }
-            let known = self.message.isStandardInput ? nil : try await self.message.read()
-            try await Conversation.run(settings) { [question, settings] conversation in
-                let payload: ByteBuffer
-                if let known { payload = known } else { payload = try await self.message.read() }
-                let replies = try await question.ask(payload, in: conversation)
-                let output = Output(.standardOutput) { _ in
-                } failed: {
-                    Task { await conversation.disconnect(drain: .zero) }
-                }
-                let writer = self.output.writer(
-                    isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
-                try await Output.whileWanted { try await self.write(replies, writer, from: topic, to: output) }
-            }
-        }
-
-        private func write(_ replies: Replies, _ writer: MessageWriter, from topic: TopicName, to output: Output)
-            async throws
-        {
-            var writer = writer
-            let wanted = self.count?.count ?? 1
-            var left = wanted
-            var failure: Failure?
-            do {
-                while left > 0, let reply = try await replies.next() {
-                    if let error = reply.replyError {
-                        failure = Failure("The responder on '\(topic)' answered with an error: \(error.asSentence)")
-                    } else {
-                        try await output.append(reply) { writer.write(reply, to: &$0) }
-                    }
-                    left -= 1
-                }
-            } catch let error as MQTTError where error.code == .cancelled {
-                // What has come by then counts.
-            }
-            try await output.finish()
-            if let failure { throw failure }
-            guard left > 0 else { return }
-            var message = wanted == 1 ? "No reply came" : "\(wanted - left) of \(wanted) replies came"
-            if !Task.isCancelled {
-                message += " within \(Self.usualTimeout.components.seconds) seconds; -W sets another time"
-            }
-            throw Failure(message + ".", exitCode: Failure.timeOut)
-        }
-
-        /// As the library has it.
-        private static let usualTimeout = Duration.seconds(5)
+    func validate() throws {
+        try MessageOptions.requireOne(
+            self.message.given, of: "-m, -f, -s, or -n for an empty one, or write it after the topic")
     }
+
+    func run() async throws {
+        var settings = try Settings(
+            self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable),
+            usualVersion: .v5_0)
+        // Mosquitto's command ends with its connection.
+        if settings.isMosquitto { settings.configuration.reconnect = .disabled }
+        let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
+        let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
+        if let version = settings.version, version < .v5_0, responseTopic == nil {
+            throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
+        }
+        var question = Question(
+            topic: topic, responseTopic: responseTopic,
+            qos: self.givenQoS ?? (settings.isMosquitto ? .atMostOnce : .atLeastOnce),
+            properties: settings.properties[.publish],
+            takesAnything: settings.isMosquitto)
+        // Mosquitto's command waits for ever.
+        if !settings.isMosquitto, settings.timeLimit == nil { question.timeout = Self.usualTimeout }
+        let known = self.message.isStandardInput ? nil : try await self.message.read()
+        try await Conversation.run(settings) { [question, settings] conversation in
+            let payload: ByteBuffer
+            if let known { payload = known } else { payload = try await self.message.read() }
+            let replies = try await question.ask(payload, in: conversation)
+            let output = Output(.standardOutput) { _ in
+            } failed: {
+                Task { await conversation.disconnect(drain: .zero) }
+            }
+            let writer = self.output.writer(
+                isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
+            try await Output.whileWanted { try await self.write(replies, writer, from: topic, to: output) }
+        }
+    }
+
+    private func write(_ replies: Replies, _ writer: MessageWriter, from topic: TopicName, to output: Output)
+        async throws
+    {
+        var writer = writer
+        let wanted = self.count?.count ?? 1
+        var left = wanted
+        var failure: Failure?
+        do {
+            while left > 0, let reply = try await replies.next() {
+                if let error = reply.replyError {
+                    failure = Failure("The responder on '\(topic)' answered with an error: \(error.asSentence)")
+                } else {
+                    try await output.append(reply) { writer.write(reply, to: &$0) }
+                }
+                left -= 1
+            }
+        } catch let error as MQTTError where error.code == .cancelled {
+            // What has come by then counts.
+        }
+        try await output.finish()
+        if let failure { throw failure }
+        guard left > 0 else { return }
+        var message = wanted == 1 ? "No reply came" : "\(wanted - left) of \(wanted) replies came"
+        if !Task.isCancelled {
+            message += " within \(Self.usualTimeout.components.seconds) seconds; -W sets another time"
+        }
+        throw Failure(message + ".", exitCode: Failure.timeOut)
+    }
+
+    /// As the library has it.
+    private static let usualTimeout = Duration.seconds(5)
+}
 #endif

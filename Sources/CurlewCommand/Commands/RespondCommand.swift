@@ -1,117 +1,117 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
-    import NIOCore
+import ArgumentParser
+import Curlew
+import CurlewCore
+import NIOCore
 
-    /// `curlew respond`
-    struct RespondCommand: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "respond", _superCommandName: RootCommand.name,
-            abstract: "Answer each request: with a message, a template, or what a command makes of it.",
-            usage: """
-                curlew respond [<options>] [<url>] <topic> <answer>
-                curlew respond [<options>] [<url>] <topic>... (-m <answer> | --template <format> | --exec <command>)
-                """,
-            discussion: """
-                curlew respond svc/ping pong
-                curlew respond svc/upper --exec 'tr a-z A-Z'
+/// `curlew respond`
+struct RespondCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "respond", _superCommandName: RootCommand.name,
+        abstract: "Answer each request: with a message, a template, or what a command makes of it.",
+        usage: """
+            curlew respond [<options>] [<url>] <topic> <answer>
+            curlew respond [<options>] [<url>] <topic>... (-m <answer> | --template <format> | --exec <command>)
+            """,
+        discussion: """
+            curlew respond svc/ping pong
+            curlew respond svc/upper --exec 'tr a-z A-Z'
 
-                Goes on until it is interrupted, or until -C or -W ends it. The reply goes where the request says; -e names the \
-                topic for requests that do not say it, as none can before MQTT 5.
+            Goes on until it is interrupted, or until -C or -W ends it. The reply goes where the request says; -e names the \
+            topic for requests that do not say it, as none can before MQTT 5.
 
-                --exec runs a command in a shell for each request, up to 16 at once. The request is its standard input, \
-                $REQUEST_TOPIC its topic, and what it writes to standard output is the reply, a line break at its end included. If it ends with another code \
-                than 0, the requester is told so by an empty reply with the user property 'error'.
-                """)
+            --exec runs a command in a shell for each request, up to 16 at once. The request is its standard input, \
+            $REQUEST_TOPIC its topic, and what it writes to standard output is the reply, a line break at its end included. If it ends with another code \
+            than 0, the requester is told so by an empty reply with the user property 'error'.
+            """)
 
-        @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var connection: ConnectionOptions
 
-        @Option(
-            name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-            help: "A topic to answer, or a filter with + and #. May be given several times.")
-        var topics: [String] = []
+    @Option(
+        name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
+        help: "A topic to answer, or a filter with + and #. May be given several times.")
+    var topics: [String] = []
 
-        @Option(
-            name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
-            help: "The topic for replies to requests that name none.")
-        var responseTopic: String?
+    @Option(
+        name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
+        help: "The topic for replies to requests that name none.")
+    var responseTopic: String?
 
-        @OptionGroup var message: MessageOptions
+    @OptionGroup var message: MessageOptions
 
-        @Option(
-            name: .customLong("template"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "The reply, with the codes of -F for what the request says: %p its payload, %t its topic, and so on.",
-                valueName: "format"),
-            transform: { try MessageFormat($0) })
-        var template: MessageFormat?
+    @Option(
+        name: .customLong("template"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "The reply, with the codes of -F for what the request says: %p its payload, %t its topic, and so on.",
+            valueName: "format"),
+        transform: { try MessageFormat($0) })
+    var template: MessageFormat?
 
-        @Option(
-            name: .customLong("exec"), parsing: .unconditional,
-            help: ArgumentHelp("A shell command that makes the reply from its standard input.", valueName: "command"))
-        var command: String?
+    @Option(
+        name: .customLong("exec"), parsing: .unconditional,
+        help: ArgumentHelp("A shell command that makes the reply from its standard input.", valueName: "command"))
+    var command: String?
 
-        @Option(
-            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-            help: ArgumentHelp("The highest quality of service of requests and replies.", valueName: "0|1|2"),
-            completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var qos: QoS = .atMostOnce
+    @Option(
+        name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+        help: ArgumentHelp("The highest quality of service of requests and replies.", valueName: "0|1|2"),
+        completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var qos: QoS = .atMostOnce
 
-        @Option(
-            name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
-            help: "End after so many requests.",
-            transform: CountArgument.read)
-        var count: CountArgument?
+    @Option(
+        name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
+        help: "End after so many requests.",
+        transform: CountArgument.read)
+    var count: CountArgument?
 
-        @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write topic and content of each request.")
-        var isVerbose = false
+    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write topic and content of each request.")
+    var isVerbose = false
 
-        @Option(
-            name: .customLong("ready-fd"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "File descriptor to write 'ready' to when the broker has granted the subscriptions, as in --ready-fd 3 3>file.",
-                valueName: "number"), transform: ReadyDescriptor.read)
-        var ready: ReadyDescriptor?
+    @Option(
+        name: .customLong("ready-fd"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "File descriptor to write 'ready' to when the broker has granted the subscriptions, as in --ready-fd 3 3>file.",
+            valueName: "number"), transform: ReadyDescriptor.read)
+    var ready: ReadyDescriptor?
 
-        @OptionGroup var will: WillOptions
-        @OptionGroup var tls: TLSOptions
+    @OptionGroup var will: WillOptions
+    @OptionGroup var tls: TLSOptions
 
-        func validate() throws {
-            let others = [("--template", self.template != nil), ("--exec", self.command != nil)].filter(\.1).map(\.0)
-            try MessageOptions.requireOne(
-                self.message.given + others, of: "-m, -f, -s, --template, --exec, or -n for an empty one")
+    func validate() throws {
+        let others = [("--template", self.template != nil), ("--exec", self.command != nil)].filter(\.1).map(\.0)
+        try MessageOptions.requireOne(
+            self.message.given + others, of: "-m, -f, -s, --template, --exec, or -n for an empty one")
+    }
+
+    func run() async throws {
+        let settings = try Settings(
+            self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
+        let filters = try Topics.someFilters(settings.topics + self.topics)
+        let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
+        if let version = settings.version, version < .v5_0, self.responseTopic == nil {
+            throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
         }
-
-        func run() async throws {
-            let settings = try Settings(
-                self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let filters = try Topics.someFilters(settings.topics + self.topics)
-            let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
-            if let version = settings.version, version < .v5_0, self.responseTopic == nil {
-                throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
+        let answer: Answer =
+            if let template { .template(template) } else if let command { .command(command) } else {
+                .fixed(try await self.message.read())
             }
-            let answer: Answer =
-                if let template { .template(template) } else if let command { .command(command) } else {
-                    .fixed(try await self.message.read())
-                }
-            var responder = Responder(
-                answer: answer, responseTopic: responseTopic, properties: settings.properties[.publish])
-            if self.isVerbose {
-                responder.writer = MessageWriter(form: .plain(withTopic: true))
-                if Descriptor.standardOutput.isTerminal {
-                    responder.writer?.terminal = .init(hasColour: false, isAligned: false)
-                }
+        var responder = Responder(
+            answer: answer, responseTopic: responseTopic, properties: settings.properties[.publish])
+        if self.isVerbose {
+            responder.writer = MessageWriter(form: .plain(withTopic: true))
+            if Descriptor.standardOutput.isTerminal {
+                responder.writer?.terminal = .init(hasColour: false, isAligned: false)
             }
-            try await Conversation.run(settings, isEndless: true) { [responder] conversation in
-                let requests = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
-                conversation.tellReady(filters, self.ready)
-                try await Output.whileWanted {
-                    try await responder.answer(requests, count: self.count?.count ?? .max, conversation.client)
-                }
-                await conversation.disconnect()
-                withExtendedLifetime(requests) {}
+        }
+        try await Conversation.run(settings, isEndless: true) { [responder] conversation in
+            let requests = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
+            conversation.tellReady(filters, self.ready)
+            try await Output.whileWanted {
+                try await responder.answer(requests, count: self.count?.count ?? .max, conversation.client)
             }
+            await conversation.disconnect()
+            withExtendedLifetime(requests) {}
         }
     }
+}
 #endif

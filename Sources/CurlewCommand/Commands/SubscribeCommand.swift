@@ -1,135 +1,135 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
+import ArgumentParser
+import Curlew
+import CurlewCore
 
-    /// `curlew sub`
-    struct SubscribeCommand: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            commandName: "sub", _superCommandName: RootCommand.name,
-            abstract: "Write the messages of topics to standard output, each followed by an end of line.",
-            usage: "curlew sub [<options>] [<url>] <topic>...",
-            discussion: """
-                curlew sub 'home/#' -v
-                curlew sub mqtts://me@broker.example.com/alarm -C 1 -W 60
+/// `curlew sub`
+struct SubscribeCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sub", _superCommandName: RootCommand.name,
+        abstract: "Write the messages of topics to standard output, each followed by an end of line.",
+        usage: "curlew sub [<options>] [<url>] <topic>...",
+        discussion: """
+            curlew sub 'home/#' -v
+            curlew sub mqtts://me@broker.example.com/alarm -C 1 -W 60
 
-                Goes on until it is interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the \
-                broker's return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has \
-                been written. With -c, messages for filters of earlier runs are written, too.
-                """)
+            Goes on until it is interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the \
+            broker's return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has \
+            been written. With -c, messages for filters of earlier runs are written, too.
+            """)
 
-        @OptionGroup var connection: ConnectionOptions
+    @OptionGroup var connection: ConnectionOptions
 
-        @Option(
-            name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-            help: "A topic, or a filter with + and #. May be given several times.")
-        var topics: [String] = []
+    @Option(
+        name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
+        help: "A topic, or a filter with + and #. May be given several times.")
+    var topics: [String] = []
 
-        @Option(
-            name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-            help: ArgumentHelp("The highest quality of service to get messages with.", valueName: "0|1|2"),
-            completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var qos: QoS = .atMostOnce
+    @Option(
+        name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
+        help: ArgumentHelp("The highest quality of service to get messages with.", valueName: "0|1|2"),
+        completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var qos: QoS = .atMostOnce
 
-        @Option(
-            name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
-            help: "End after so many messages.",
-            transform: CountArgument.read)
-        var count: CountArgument?
+    @Option(
+        name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
+        help: "End after so many messages.",
+        transform: CountArgument.read)
+    var count: CountArgument?
 
-        @Flag(
-            name: [.customShort("E"), .customLong("exit-after-subscribe")],
-            help: "End when the server has granted the subscriptions.")
-        var endsAfterSubscribing = false
+    @Flag(
+        name: [.customShort("E"), .customLong("exit-after-subscribe")],
+        help: "End when the server has granted the subscriptions.")
+    var endsAfterSubscribing = false
 
-        @Option(
-            name: [.customShort("U"), .customLong("unsubscribe")], parsing: .unconditionalSingleValue,
-            help: "A topic filter of the kept session of -c and -i to give up. May be given several times.")
-        var formerTopics: [String] = []
+    @Option(
+        name: [.customShort("U"), .customLong("unsubscribe")], parsing: .unconditionalSingleValue,
+        help: "A topic filter of the kept session of -c and -i to give up. May be given several times.")
+    var formerTopics: [String] = []
 
-        @OptionGroup var selection: SelectionOptions
-        @OptionGroup var output: OutputOptions
-        @Option(
-            name: .customLong("ready-fd"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "File descriptor to write 'ready' to when the broker has granted the subscriptions, as in --ready-fd 3 3>file.",
-                valueName: "number"), transform: ReadyDescriptor.read)
-        var ready: ReadyDescriptor?
+    @OptionGroup var selection: SelectionOptions
+    @OptionGroup var output: OutputOptions
+    @Option(
+        name: .customLong("ready-fd"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "File descriptor to write 'ready' to when the broker has granted the subscriptions, as in --ready-fd 3 3>file.",
+            valueName: "number"), transform: ReadyDescriptor.read)
+    var ready: ReadyDescriptor?
 
-        @OptionGroup var will: WillOptions
-        @OptionGroup var tls: TLSOptions
+    @OptionGroup var will: WillOptions
+    @OptionGroup var tls: TLSOptions
 
-        func run() async throws {
-            let settings = try Settings(
-                self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
-            let filters = try Topics.someFilters(settings.topics + self.topics)
-            let former = try Topics.filters(self.formerTopics)
-            if let both = former.first(where: filters.contains) {
-                throw Failure("-t and -U both name '\(both)'; leave it out of one of them.")
-            }
-            let selection = try MessageSelection(self.selection, count: self.count?.count)
-            let options = try self.selection.options(qos: self.qos, settings)
-            try await Conversation.run(settings, isEndless: true) { conversation in
-                let messages = try await conversation.subscribe(
-                    to: filters, options, claim: .everything, givingUp: former)
-                conversation.tellReady(filters, self.ready)
-                // What a kept session has sent by now is shown; what the subscription brings is not waited for.
-                let limit = self.endsAfterSubscribing ? messages.waitingCount : .max
-                try await self.write(messages, limit, selection, conversation, settings)
-                // The subscription goes last: what was not written shall stay unacknowledged, and with it at the server.
-                await conversation.disconnect(drain: .zero)
-                withExtendedLifetime(messages) {}
-            }
+    func run() async throws {
+        let settings = try Settings(
+            self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
+        let filters = try Topics.someFilters(settings.topics + self.topics)
+        let former = try Topics.filters(self.formerTopics)
+        if let both = former.first(where: filters.contains) {
+            throw Failure("-t and -U both name '\(both)'; leave it out of one of them.")
         }
-
-        /// How much memory may be full of messages that wait to be written; about as much again is in the hands of the writer.
-        private static let heldBytes = 4 << 20
-
-        private func write(
-            _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
-            _ settings: Settings
-        ) async throws {
-            let client = conversation.client
-            let output = Output(.standardOutput) { written in
-                for message in written { client.acknowledge(message) }
-            } failed: {
-                Task { await conversation.disconnect(drain: .zero) }
-            }
-            var selection = selection
-            var writer = self.output.writer(
-                isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
-            var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
-            // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
-            if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
-            try await Output.whileWanted {
-                var left = limit
-                while left > 0, !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
-                    left -= 1
-                    if self.endsAfterSubscribing, message.isRetained { continue }
-                    let verdict = selection.judge(message)
-                    if verdict.removes { _ = await removals.send(.init(), to: message.topic) }
-                    if verdict.shows {
-                        try await output.append(message) { writer.write(message, to: &$0) }
-                    } else if !verdict.leaves {
-                        client.acknowledge(message)
-                    }
-                }
-                try await output.finish()
-            }
-            await removals.finish()
-            if Task.isCancelled, output.unwrittenCount > 0 {
-                let count = output.unwrittenCount + messages.waitingCount
-                throw Failure("\(count.counted("message")) that had come could not be written: nobody reads them.")
-            }
-            if Task.isCancelled, !settings.isMosquitto, let unfinished = selection.unfinished {
-                throw Failure(unfinished)
-            }
-            let tally = removals.tally
-            if tally.failed > 0 {
-                throw Failure(
-                    "\(tally.failed) of \(tally.total) retained messages were not removed"
-                        + (tally.firstError.map { ": \($0.sentence)" } ?? "."))
-            }
+        let selection = try MessageSelection(self.selection, count: self.count?.count)
+        let options = try self.selection.options(qos: self.qos, settings)
+        try await Conversation.run(settings, isEndless: true) { conversation in
+            let messages = try await conversation.subscribe(
+                to: filters, options, claim: .everything, givingUp: former)
+            conversation.tellReady(filters, self.ready)
+            // What a kept session has sent by now is shown; what the subscription brings is not waited for.
+            let limit = self.endsAfterSubscribing ? messages.waitingCount : .max
+            try await self.write(messages, limit, selection, conversation, settings)
+            // The subscription goes last: what was not written shall stay unacknowledged, and with it at the server.
+            await conversation.disconnect(drain: .zero)
+            withExtendedLifetime(messages) {}
         }
     }
+
+    /// How much memory may be full of messages that wait to be written; about as much again is in the hands of the writer.
+    private static let heldBytes = 4 << 20
+
+    private func write(
+        _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
+        _ settings: Settings
+    ) async throws {
+        let client = conversation.client
+        let output = Output(.standardOutput) { written in
+            for message in written { client.acknowledge(message) }
+        } failed: {
+            Task { await conversation.disconnect(drain: .zero) }
+        }
+        var selection = selection
+        var writer = self.output.writer(
+            isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
+        var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
+        // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
+        if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
+        try await Output.whileWanted {
+            var left = limit
+            while left > 0, !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
+                left -= 1
+                if self.endsAfterSubscribing, message.isRetained { continue }
+                let verdict = selection.judge(message)
+                if verdict.removes { _ = await removals.send(.init(), to: message.topic) }
+                if verdict.shows {
+                    try await output.append(message) { writer.write(message, to: &$0) }
+                } else if !verdict.leaves {
+                    client.acknowledge(message)
+                }
+            }
+            try await output.finish()
+        }
+        await removals.finish()
+        if Task.isCancelled, output.unwrittenCount > 0 {
+            let count = output.unwrittenCount + messages.waitingCount
+            throw Failure("\(count.counted("message")) that had come could not be written: nobody reads them.")
+        }
+        if Task.isCancelled, !settings.isMosquitto, let unfinished = selection.unfinished {
+            throw Failure(unfinished)
+        }
+        let tally = removals.tally
+        if tally.failed > 0 {
+            throw Failure(
+                "\(tally.failed) of \(tally.total) retained messages were not removed"
+                    + (tally.firstError.map { ": \($0.sentence)" } ?? "."))
+        }
+    }
+}
 #endif

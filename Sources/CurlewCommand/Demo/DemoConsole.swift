@@ -1,146 +1,146 @@
 #if Tools
-    import Curlew
-    import CurlewCore
+import Curlew
+import CurlewCore
 
-    /// Watches the fleet, asks it, and writes what it sees.
-    actor DemoConsole {
-        private let client: MQTTClient
-        private let output: DemoOutput
-        private let started = ContinuousClock.now
-        private var tally = DemoTally()
-        /// The devices of which the last thing heard is that they are there.
-        private var present: Set<ExactText> = []
-        /// Those that were there before: for them, coming is coming back.
-        private var known: Set<ExactText> = []
-        /// Set when the last one has gone, once somebody waits for it.
-        private var allGone: OneShot<Void>?
+/// Watches the fleet, asks it, and writes what it sees.
+actor DemoConsole {
+    private let client: MQTTClient
+    private let output: DemoOutput
+    private let started = ContinuousClock.now
+    private var tally = DemoTally()
+    /// The devices of which the last thing heard is that they are there.
+    private var present: Set<ExactText> = []
+    /// Those that were there before: for them, coming is coming back.
+    private var known: Set<ExactText> = []
+    /// Set when the last one has gone, once somebody waits for it.
+    private var allGone: OneShot<Void>?
 
-        init(_ output: DemoOutput, server: MQTTConfiguration.Server) throws {
-            var configuration = MQTTConfiguration(server: server)
-            configuration.clientIdentifier = .generated(prefix: "console")
-            self.client = try MQTTClient(configuration)
-            self.output = output
-        }
+    init(_ output: DemoOutput, server: MQTTConfiguration.Server) throws {
+        var configuration = MQTTConfiguration(server: server)
+        configuration.clientIdentifier = .generated(prefix: "console")
+        self.client = try MQTTClient(configuration)
+        self.output = output
+    }
 
-        /// Connects and subscribes.
-        func join() async throws -> MQTTSubscription {
-            try await self.client.connect()
-            return try await self.client.subscribe(to: [
-                (DemoDevice.statusTopic("+"), SubscriptionOptions()),
-                (DemoDevice.readingTopic("+"), SubscriptionOptions()),
-            ])
-        }
+    /// Connects and subscribes.
+    func join() async throws -> MQTTSubscription {
+        try await self.client.connect()
+        return try await self.client.subscribe(to: [
+            (DemoDevice.statusTopic("+"), SubscriptionOptions()),
+            (DemoDevice.readingTopic("+"), SubscriptionOptions()),
+        ])
+    }
 
-        /// Disconnects. What it is subscribed to ends when the last of it was read.
-        func leave() async { await self.client.disconnect() }
+    /// Disconnects. What it is subscribed to ends when the last of it was read.
+    func leave() async { await self.client.disconnect() }
 
-        // MARK: What comes by itself
+    // MARK: What comes by itself
 
-        /// Writes messages until the subscription ends.
-        func watch(_ messages: MQTTSubscription) async throws {
-            for try await message in messages {
-                self.tally.messages += 1
-                // By the filters there are three levels. Anybody may have joined in, and sent anything.
-                let levels = message.topic.string.split(separator: "/", omittingEmptySubsequences: false)
-                let name = String(levels[1]).printable(keepsLines: false)
-                let text = message.text.printable(keepsLines: false)
-                if levels[2] == "status" {
-                    try await self.show(status: text, of: name)
-                } else {
-                    let reading = try? message.decode(DemoDevice.Reading.self)
-                    try await self.show(.reading, name, reading.map { "\($0.value) \($0.unit.printable)" } ?? text)
-                }
+    /// Writes messages until the subscription ends.
+    func watch(_ messages: MQTTSubscription) async throws {
+        for try await message in messages {
+            self.tally.messages += 1
+            // By the filters there are three levels. Anybody may have joined in, and sent anything.
+            let levels = message.topic.string.split(separator: "/", omittingEmptySubsequences: false)
+            let name = String(levels[1]).printable(keepsLines: false)
+            let text = message.text.printable(keepsLines: false)
+            if levels[2] == "status" {
+                try await self.show(status: text, of: name)
+            } else {
+                let reading = try? message.decode(DemoDevice.Reading.self)
+                try await self.show(.reading, name, reading.map { "\($0.value) \($0.unit.printable)" } ?? text)
             }
-        }
-
-        private func show(status text: String, of name: String) async throws {
-            let status = DemoDevice.Status(rawValue: text)
-            if status == .online { self.present.insert(ExactText(name)) } else { self.present.remove(ExactText(name)) }
-            if self.present.isEmpty { self.allGone?.set(()) }
-            let note =
-                switch status {
-                case .online: self.known.insert(ExactText(name)).inserted ? "" : "is back"
-                case .vanished: "its will, sent by the broker"
-                case .offline, nil: ""
-                }
-            try await self.show(.status, name, text, note, isRetained: true)
-        }
-
-        /// Waits until each device is known to have gone.
-        func waitUntilAllAreGone(within limit: Duration) async {
-            guard !self.present.isEmpty else { return }
-            let allGone = OneShot<Void>()
-            self.allGone = allGone
-            let deadline = Task {
-                try await Task.sleep(for: limit)
-                allGone.set(())
-            }
-            _ = await allGone.wait()
-            deadline.cancel()
-        }
-
-        // MARK: What it does
-
-        /// Asks one device after the other one question after the other, until the task is cancelled.
-        func ask(_ names: [String]) async throws {
-            while true {
-                for question in DemoDevice.Question.allCases {
-                    for name in names {
-                        try await Task.sleep(for: .milliseconds(500))
-                        try await self.ask(question, of: name)
-                    }
-                }
-            }
-        }
-
-        private func ask(_ question: DemoDevice.Question, of name: String) async throws {
-            let asked = ContinuousClock.now
-            let text: String
-            let note: String
-            do throws(MQTTError) {
-                let answer = try await self.client.request(
-                    question.rawValue, to: DemoDevice.questionTopic(name), timeout: .seconds(5))
-                let latency = asked.duration(to: .now)
-                self.tally.latencies.record(latency)
-                self.tally.answered += 1
-                text = answer.text.printable(keepsLines: false)
-                note = DemoTally.milliseconds(latency / .microseconds(1))
-            } catch {
-                switch error.code {
-                case .cancelled, .clientStopped: throw error
-                case .noMatchingSubscribers: (text, note) = ("no answer", "nobody listens there now")
-                default: (text, note) = ("no answer", error.sentence)
-                }
-            }
-            self.tally.requests += 1
-            try await self.show(.request, name, "\(question.rawValue)? \(text)", note)
-        }
-
-        /// Ends a device's connection now and then, until the task is cancelled.
-        func disturb(_ devices: [DemoDevice]) async throws {
-            try await Task.sleep(for: .seconds(6))
-            while true {
-                for device in devices {
-                    try await self.show(.demo, device.name, "unplugged", "goes without a word")
-                    device.vanish()
-                    try await Task.sleep(for: .seconds(12))
-                }
-            }
-        }
-
-        // MARK: Lines
-
-        private func show(
-            _ kind: DemoLine.Kind, _ name: String, _ text: String, _ note: String = "", isRetained: Bool = false
-        ) async throws {
-            try await self.output.write(
-                DemoLine(
-                    time: self.started.duration(to: .now), kind: kind, device: name, text: text, note: note,
-                    isRetained: isRetained))
-        }
-
-        func sumUp() async throws {
-            try await self.output.write("\n" + self.tally.text(after: self.started.duration(to: .now)))
         }
     }
+
+    private func show(status text: String, of name: String) async throws {
+        let status = DemoDevice.Status(rawValue: text)
+        if status == .online { self.present.insert(ExactText(name)) } else { self.present.remove(ExactText(name)) }
+        if self.present.isEmpty { self.allGone?.set(()) }
+        let note =
+            switch status {
+            case .online: self.known.insert(ExactText(name)).inserted ? "" : "is back"
+            case .vanished: "its will, sent by the broker"
+            case .offline, nil: ""
+            }
+        try await self.show(.status, name, text, note, isRetained: true)
+    }
+
+    /// Waits until each device is known to have gone.
+    func waitUntilAllAreGone(within limit: Duration) async {
+        guard !self.present.isEmpty else { return }
+        let allGone = OneShot<Void>()
+        self.allGone = allGone
+        let deadline = Task {
+            try await Task.sleep(for: limit)
+            allGone.set(())
+        }
+        _ = await allGone.wait()
+        deadline.cancel()
+    }
+
+    // MARK: What it does
+
+    /// Asks one device after the other one question after the other, until the task is cancelled.
+    func ask(_ names: [String]) async throws {
+        while true {
+            for question in DemoDevice.Question.allCases {
+                for name in names {
+                    try await Task.sleep(for: .milliseconds(500))
+                    try await self.ask(question, of: name)
+                }
+            }
+        }
+    }
+
+    private func ask(_ question: DemoDevice.Question, of name: String) async throws {
+        let asked = ContinuousClock.now
+        let text: String
+        let note: String
+        do throws(MQTTError) {
+            let answer = try await self.client.request(
+                question.rawValue, to: DemoDevice.questionTopic(name), timeout: .seconds(5))
+            let latency = asked.duration(to: .now)
+            self.tally.latencies.record(latency)
+            self.tally.answered += 1
+            text = answer.text.printable(keepsLines: false)
+            note = DemoTally.milliseconds(latency / .microseconds(1))
+        } catch {
+            switch error.code {
+            case .cancelled, .clientStopped: throw error
+            case .noMatchingSubscribers: (text, note) = ("no answer", "nobody listens there now")
+            default: (text, note) = ("no answer", error.sentence)
+            }
+        }
+        self.tally.requests += 1
+        try await self.show(.request, name, "\(question.rawValue)? \(text)", note)
+    }
+
+    /// Ends a device's connection now and then, until the task is cancelled.
+    func disturb(_ devices: [DemoDevice]) async throws {
+        try await Task.sleep(for: .seconds(6))
+        while true {
+            for device in devices {
+                try await self.show(.demo, device.name, "unplugged", "goes without a word")
+                device.vanish()
+                try await Task.sleep(for: .seconds(12))
+            }
+        }
+    }
+
+    // MARK: Lines
+
+    private func show(
+        _ kind: DemoLine.Kind, _ name: String, _ text: String, _ note: String = "", isRetained: Bool = false
+    ) async throws {
+        try await self.output.write(
+            DemoLine(
+                time: self.started.duration(to: .now), kind: kind, device: name, text: text, note: note,
+                isRetained: isRetained))
+    }
+
+    func sumUp() async throws {
+        try await self.output.write("\n" + self.tally.text(after: self.started.duration(to: .now)))
+    }
+}
 #endif

@@ -1,81 +1,81 @@
 #if Tools
-    import ArgumentParser
+import ArgumentParser
 
-    /// What can be wrong with the options of a command before anybody looks at their values.
-    enum OptionCheck {
-        /// What people call options elsewhere, and what they are called here.
-        private static let synonyms = [
-            "--json": "--output json", "--user": "-u", "--login": "-u", "--pass": "-P", "--passwd": "-P",
-            "--client-id": "-i", "--clientid": "-i", "--client": "-i", "--payload": "-m", "--msg": "-m", "--body": "-m",
-            "--retained": "-r", "--tls": "--tls-use-os-certs", "--ssl": "--tls-use-os-certs", "--ca": "--cafile",
-            "--ca-file": "--cafile", "--cacert": "--cafile", "--cert-file": "--cert", "--key-file": "--key",
-            "--will": "--will-topic", "--wait": "-W", "--limit": "-C", "--server": "-h", "--broker": "-h",
-        ]
+/// What can be wrong with the options of a command before anybody looks at their values.
+enum OptionCheck {
+    /// What people call options elsewhere, and what they are called here.
+    private static let synonyms = [
+        "--json": "--output json", "--user": "-u", "--login": "-u", "--pass": "-P", "--passwd": "-P",
+        "--client-id": "-i", "--clientid": "-i", "--client": "-i", "--payload": "-m", "--msg": "-m", "--body": "-m",
+        "--retained": "-r", "--tls": "--tls-use-os-certs", "--ssl": "--tls-use-os-certs", "--ca": "--cafile",
+        "--ca-file": "--cafile", "--cacert": "--cafile", "--cert-file": "--cert", "--key-file": "--key",
+        "--will": "--will-topic", "--wait": "-W", "--limit": "-C", "--server": "-h", "--broker": "-h",
+    ]
 
-        /// Those that every command has.
-        private static let ofParser: Set = ["--help", "--help-hidden", "--version"]
+    /// Those that every command has.
+    private static let ofParser: Set = ["--help", "--help-hidden", "--version"]
 
-        /// Throws what is wrong with options of the command line.
-        static func check(_ options: [GivenOption], of subcommand: Subcommand) throws {
-            for option in options {
-                if let name = option.unknown, !Self.ofParser.contains(name) {
-                    throw ValidationError(Self.unknown(name, option.words[0], subcommand))
-                }
-                for name in option.names {
-                    guard let known = KnownOption.named("--\(name)", in: subcommand.table), !known.isOf(subcommand)
-                    else {
-                        continue
-                    }
-                    let commands = Subcommand.allCases.filter(known.subcommands.contains).map {
-                        "'curlew \($0.rawValue)'"
-                    }
-                    throw ValidationError(
-                        "'\(option.spelling)' is no option of this command, but of \(commands.joined(separator: ", "))")
-                }
+    /// Throws what is wrong with options of the command line.
+    static func check(_ options: [GivenOption], of subcommand: Subcommand) throws {
+        for option in options {
+            if let name = option.unknown, !Self.ofParser.contains(name) {
+                throw ValidationError(Self.unknown(name, option.words[0], subcommand))
             }
-            if let last = options.last, last.words == ["-h"] {
-                throw ValidationError("-h needs the host of the broker after it")
-            }
-            try Self.checkMessages(options)
-        }
-
-        /// Throws where an option gives a second message. Of all else the last one counts, as with mosquitto's commands: a script may
-        /// add to options that it was given.
-        static func checkMessages(_ options: [GivenOption]) throws {
-            var seen: Set<String> = []
-            for option in options where option.subjects.contains(.message) {
-                guard let name = option.names.last, option.value != nil else { continue }
-                guard seen.insert(name).inserted else {
-                    throw ValidationError("\(option.spelling) is given twice, and there is one message; give it once")
+            for name in option.names {
+                guard let known = KnownOption.named("--\(name)", in: subcommand.table), !known.isOf(subcommand)
+                else {
+                    continue
                 }
+                let commands = Subcommand.allCases.filter(known.subcommands.contains).map {
+                    "'curlew \($0.rawValue)'"
+                }
+                throw ValidationError(
+                    "'\(option.spelling)' is no option of this command, but of \(commands.joined(separator: ", "))")
             }
         }
+        if let last = options.last, last.words == ["-h"] {
+            throw ValidationError("-h needs the host of the broker after it")
+        }
+        try Self.checkMessages(options)
+    }
 
-        private static func unknown(_ name: String, _ word: String, _ subcommand: Subcommand) -> String {
-            let shown = word.hasPrefix("--") ? word.prefix { $0 != "=" } : word[...]
-            var message = "Unknown option '\(name)'" + (name == shown ? "" : " in '\(shown)'")
-            let known = subcommand.optionNames
-            let synonym = Self.synonyms[name].flatMap { meant in
-                KnownOption.named(meant.prefix { $0 != " " }, in: subcommand.table)?.isOf(subcommand) == true
-                    ? meant : nil
+    /// Throws where an option gives a second message. Of all else the last one counts, as with mosquitto's commands: a script may
+    /// add to options that it was given.
+    static func checkMessages(_ options: [GivenOption]) throws {
+        var seen: Set<String> = []
+        for option in options where option.subjects.contains(.message) {
+            guard let name = option.names.last, option.value != nil else { continue }
+            guard seen.insert(name).inserted else {
+                throw ValidationError("\(option.spelling) is given twice, and there is one message; give it once")
             }
-            if let meant = synonym
-                ?? (name.hasPrefix("--") ? Spelling.nearest(to: name, among: known, beginningWith: "--") : nil)
-            {
-                message += "; did you mean '\(meant)'?"
-            } else if !word.hasPrefix("--"), let first = word.dropFirst().first,
-                let option = KnownOption.named("-\(first)", in: subcommand.table), option.value == .one
-            {
-                message += "; write the value apart, as in '-\(first) \(word.dropFirst(2))'"
-            }
-            return message
         }
     }
 
-    extension KnownOption {
-        /// Whether a command has it.
-        func isOf(_ subcommand: Subcommand) -> Bool {
-            self.subcommands.contains(subcommand) || subcommand == .bench && self.subcommands == Subcommand.clients
+    private static func unknown(_ name: String, _ word: String, _ subcommand: Subcommand) -> String {
+        let shown = word.hasPrefix("--") ? word.prefix { $0 != "=" } : word[...]
+        var message = "Unknown option '\(name)'" + (name == shown ? "" : " in '\(shown)'")
+        let known = subcommand.optionNames
+        let synonym = Self.synonyms[name].flatMap { meant in
+            KnownOption.named(meant.prefix { $0 != " " }, in: subcommand.table)?.isOf(subcommand) == true
+                ? meant : nil
         }
+        if let meant = synonym
+            ?? (name.hasPrefix("--") ? Spelling.nearest(to: name, among: known, beginningWith: "--") : nil)
+        {
+            message += "; did you mean '\(meant)'?"
+        } else if !word.hasPrefix("--"), let first = word.dropFirst().first,
+            let option = KnownOption.named("-\(first)", in: subcommand.table), option.value == .one
+        {
+            message += "; write the value apart, as in '-\(first) \(word.dropFirst(2))'"
+        }
+        return message
     }
+}
+
+extension KnownOption {
+    /// Whether a command has it.
+    func isOf(_ subcommand: Subcommand) -> Bool {
+        self.subcommands.contains(subcommand) || subcommand == .bench && self.subcommands == Subcommand.clients
+    }
+}
 #endif

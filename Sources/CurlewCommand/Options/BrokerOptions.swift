@@ -1,289 +1,289 @@
 #if Tools
-    import ArgumentParser
-    import CurlewBroker
+import ArgumentParser
+import CurlewBroker
 
-    /// Where the broker listens, whom it lets in, and how much it keeps.
-    struct BrokerOptions: ParsableArguments {
-        @Option(
-            name: [.customShort("p"), .customLong("port")], parsing: .unconditional,
-            help: ArgumentHelp(
-                "The port to listen on, for clients of this machine; 0 for any free one. (default: 1883, or 8883 with TLS)",
-                valueName: "0-65535"), transform: ListeningPortArgument.read)
-        var port: ListeningPortArgument?
+/// Where the broker listens, whom it lets in, and how much it keeps.
+struct BrokerOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("p"), .customLong("port")], parsing: .unconditional,
+        help: ArgumentHelp(
+            "The port to listen on, for clients of this machine; 0 for any free one. (default: 1883, or 8883 with TLS)",
+            valueName: "0-65535"), transform: ListeningPortArgument.read)
+    var port: ListeningPortArgument?
 
-        @Option(
-            name: .customLong("listen"), parsing: .unconditionalSingleValue,
-            help: ArgumentHelp(
-                """
-                Where to listen: mqtt://host:port or, over TLS, mqtts://host:port; the host * is all of the machine. May be \
-                given several times, or several with commas.
-                """,
-                valueName: "url"))
-        var listen: [String] = []
+    @Option(
+        name: .customLong("listen"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            """
+            Where to listen: mqtt://host:port or, over TLS, mqtts://host:port; the host * is all of the machine. May be \
+            given several times, or several with commas.
+            """,
+            valueName: "url"))
+    var listen: [String] = []
 
-        @Option(
-            name: [.customShort("c"), .customLong("config-file")], parsing: .unconditional,
-            help: "A file in mosquitto.conf's syntax that says all this in place of options.")
-        var configurationFile: String?
+    @Option(
+        name: [.customShort("c"), .customLong("config-file")], parsing: .unconditional,
+        help: "A file in mosquitto.conf's syntax that says all this in place of options.")
+    var configurationFile: String?
 
-        @Option(
-            name: .customLong("password-file"), parsing: .unconditional,
-            help: "The file of users and their passwords, as mosquitto_passwd writes it.")
-        var passwordFile: String?
+    @Option(
+        name: .customLong("password-file"), parsing: .unconditional,
+        help: "The file of users and their passwords, as mosquitto_passwd writes it.")
+    var passwordFile: String?
 
-        @Option(
-            name: .customLong("acl-file"), parsing: .unconditional,
-            help: "The file that says who may publish and receive what, as mosquitto reads it.")
-        var accessFile: String?
+    @Option(
+        name: .customLong("acl-file"), parsing: .unconditional,
+        help: "The file that says who may publish and receive what, as mosquitto reads it.")
+    var accessFile: String?
 
-        @Flag(
-            name: .customLong("allow-anonymous"),
-            help:
-                "Let everybody in who does not say who it is. (default: clients of this machine, where there is no password file)"
-        )
-        var allowsAnonymous = false
+    @Flag(
+        name: .customLong("allow-anonymous"),
+        help:
+            "Let everybody in who does not say who it is. (default: clients of this machine, where there is no password file)"
+    )
+    var allowsAnonymous = false
 
-        @Flag(
-            name: .customLong("trust-usernames"),
-            help:
-                "Believe user names without a password file. Anyone who can connect can use any name, and has that user's rights."
-        )
-        var trustsUsernames = false
+    @Flag(
+        name: .customLong("trust-usernames"),
+        help:
+            "Believe user names without a password file. Anyone who can connect can use any name, and has that user's rights."
+    )
+    var trustsUsernames = false
 
-        @Flag(
-            name: .customLong("use-username-as-clientid"),
-            help: "Use the user name as client identifier, so that no user can disconnect another.")
-        var usesUsernameAsClientIdentifier = false
+    @Flag(
+        name: .customLong("use-username-as-clientid"),
+        help: "Use the user name as client identifier, so that no user can disconnect another.")
+    var usesUsernameAsClientIdentifier = false
 
-        @Option(
-            name: .customLong("identifier-conflict"),
-            help: ArgumentHelp(
-                """
-                What happens when a client connects with the client identifier of another user's session: end that session \
-                (replace), end it unless the new client is anonymous (users-first), or refuse the new client (refuse). \
-                (default: replace)
-                """,
-                valueName: "replace|users-first|refuse"),
-            completion: .list(["replace", "users-first", "refuse"]), transform: IdentifierConflictArgument.read)
-        var identifierConflict: IdentifierConflictArgument?
+    @Option(
+        name: .customLong("identifier-conflict"),
+        help: ArgumentHelp(
+            """
+            What happens when a client connects with the client identifier of another user's session: end that session \
+            (replace), end it unless the new client is anonymous (users-first), or refuse the new client (refuse). \
+            (default: replace)
+            """,
+            valueName: "replace|users-first|refuse"),
+        completion: .list(["replace", "users-first", "refuse"]), transform: IdentifierConflictArgument.read)
+    var identifierConflict: IdentifierConflictArgument?
 
-        @Flag(
-            name: .customLong("keep-sessions-of-removed-users"),
-            help: "Keep sessions whose user is gone after SIGHUP until they expire. (default: end them)")
-        var keepsSessionsOfRemovedUsers = false
+    @Flag(
+        name: .customLong("keep-sessions-of-removed-users"),
+        help: "Keep sessions whose user is gone after SIGHUP until they expire. (default: end them)")
+    var keepsSessionsOfRemovedUsers = false
 
-        @Option(
-            name: .customLong("tls-cert"), parsing: .unconditional,
-            help: "The file of the broker's certificate, and of those that lead to the authority.")
-        var certificate: String?
+    @Option(
+        name: .customLong("tls-cert"), parsing: .unconditional,
+        help: "The file of the broker's certificate, and of those that lead to the authority.")
+    var certificate: String?
 
-        @Option(
-            name: .customLong("tls-key"), parsing: .unconditional,
-            help: "The file of its key; CURLEW_BROKER_TLS_KEY_PASSPHRASE has what it is encrypted with.")
-        var key: String?
+    @Option(
+        name: .customLong("tls-key"), parsing: .unconditional,
+        help: "The file of its key; CURLEW_BROKER_TLS_KEY_PASSPHRASE has what it is encrypted with.")
+    var key: String?
 
-        @Option(
-            name: .customLong("tls-ca"), parsing: .unconditional,
-            help: "The file of the authorities of clients' certificates: a client may then present one.")
-        var authorities: String?
+    @Option(
+        name: .customLong("tls-ca"), parsing: .unconditional,
+        help: "The file of the authorities of clients' certificates: a client may then present one.")
+    var authorities: String?
 
-        @Flag(name: .customLong("tls-require-certificate"), help: "Let no client in without a certificate.")
-        var requiresCertificate = false
+    @Flag(name: .customLong("tls-require-certificate"), help: "Let no client in without a certificate.")
+    var requiresCertificate = false
 
-        @Option(
-            name: .customLong("max-connections"), parsing: .unconditional,
-            help: ArgumentHelp("How many clients may be connected. (default: any number)", valueName: "count"),
-            transform: WholeNumber.read)
-        var maximumConnections: Int?
+    @Option(
+        name: .customLong("max-connections"), parsing: .unconditional,
+        help: ArgumentHelp("How many clients may be connected. (default: any number)", valueName: "count"),
+        transform: WholeNumber.read)
+    var maximumConnections: Int?
 
-        @Option(
-            name: .customLong("max-packet-size"), parsing: .unconditional,
-            help: ArgumentHelp("The largest packet that is taken. (default: 1048576)", valueName: "bytes"),
-            transform: WholeNumber.read)
-        var maximumPacketSize: Int?
+    @Option(
+        name: .customLong("max-packet-size"), parsing: .unconditional,
+        help: ArgumentHelp("The largest packet that is taken. (default: 1048576)", valueName: "bytes"),
+        transform: WholeNumber.read)
+    var maximumPacketSize: Int?
 
-        @Option(
-            name: .customLong("max-queued-messages"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "How many messages wait for a client that is away. (default: 10000)", valueName: "count"),
-            transform: WholeNumber.read)
-        var maximumQueuedMessages: Int?
+    @Option(
+        name: .customLong("max-queued-messages"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "How many messages wait for a client that is away. (default: 10000)", valueName: "count"),
+        transform: WholeNumber.read)
+    var maximumQueuedMessages: Int?
 
-        @Option(
-            name: .customLong("max-queued-bytes"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "How many bytes wait for a client that is away. (default: 67108864)", valueName: "bytes"),
-            transform: WholeNumber.read)
-        var maximumQueuedBytes: Int?
+    @Option(
+        name: .customLong("max-queued-bytes"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "How many bytes wait for a client that is away. (default: 67108864)", valueName: "bytes"),
+        transform: WholeNumber.read)
+    var maximumQueuedBytes: Int?
 
-        @Option(
-            name: .customLong("max-memory"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "Bytes that all clients together can make the broker hold. (default: half of the machine's memory)",
-                valueName: "bytes"), transform: WholeNumber.read)
-        var maximumMemory: Int?
+    @Option(
+        name: .customLong("max-memory"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "Bytes that all clients together can make the broker hold. (default: half of the machine's memory)",
+            valueName: "bytes"), transform: WholeNumber.read)
+    var maximumMemory: Int?
 
-        @Option(
-            name: .customLong("max-publisher-delay"), parsing: .unconditional,
-            help: ArgumentHelp(
-                """
-                How long a publisher waits for subscribers that cannot keep up; 0 to drop what their queues cannot take at \
-                once. (default: 1000)
-                """,
-                valueName: "ms"), transform: WholeNumber.read)
-        var maximumPublisherDelay: Int?
+    @Option(
+        name: .customLong("max-publisher-delay"), parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            How long a publisher waits for subscribers that cannot keep up; 0 to drop what their queues cannot take at \
+            once. (default: 1000)
+            """,
+            valueName: "ms"), transform: WholeNumber.read)
+    var maximumPublisherDelay: Int?
 
-        @Option(
-            name: .customLong("ready-fd"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "File descriptor to write 'ready' to when clients can connect, as in --ready-fd 3 3>file.",
-                valueName: "number"), transform: ReadyDescriptor.read)
-        var ready: ReadyDescriptor?
+    @Option(
+        name: .customLong("ready-fd"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "File descriptor to write 'ready' to when clients can connect, as in --ready-fd 3 3>file.",
+            valueName: "number"), transform: ReadyDescriptor.read)
+    var ready: ReadyDescriptor?
 
-        @Option(
-            name: .customLong("max-inflight-messages"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count"),
-            transform: WholeNumber.read)
-        var maximumInFlightMessages: Int?
+    @Option(
+        name: .customLong("max-inflight-messages"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count"),
+        transform: WholeNumber.read)
+    var maximumInFlightMessages: Int?
 
-        @Option(
-            name: .customLong("max-inflight-bytes"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "How many bytes their payloads may have, towards a client. (default: 16777216)", valueName: "bytes"),
-            transform: WholeNumber.read)
-        var maximumInFlightBytes: Int?
+    @Option(
+        name: .customLong("max-inflight-bytes"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "How many bytes their payloads may have, towards a client. (default: 16777216)", valueName: "bytes"),
+        transform: WholeNumber.read)
+    var maximumInFlightBytes: Int?
 
-        @Option(
-            name: .customLong("max-keepalive"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "The longest keep alive that a client may ask for. (default: any)", valueName: "seconds"),
-            transform: WholeNumber.read)
-        var maximumKeepAlive: Int?
+    @Option(
+        name: .customLong("max-keepalive"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "The longest keep alive that a client may ask for. (default: any)", valueName: "seconds"),
+        transform: WholeNumber.read)
+    var maximumKeepAlive: Int?
 
-        @Option(
-            name: .customLong("max-qos"), parsing: .unconditional,
-            help: ArgumentHelp("The highest quality of service. (default: 2)", valueName: "0|1|2"),
-            completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var maximumQoS: QoS?
+    @Option(
+        name: .customLong("max-qos"), parsing: .unconditional,
+        help: ArgumentHelp("The highest quality of service. (default: 2)", valueName: "0|1|2"),
+        completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var maximumQoS: QoS?
 
-        @Option(
-            name: .customLong("max-topic-alias"), parsing: .unconditional,
-            help: ArgumentHelp("How many topic aliases a client may use. (default: 16)", valueName: "count"),
-            transform: WholeNumber.read)
-        var topicAliasMaximum: Int?
+    @Option(
+        name: .customLong("max-topic-alias"), parsing: .unconditional,
+        help: ArgumentHelp("How many topic aliases a client may use. (default: 16)", valueName: "count"),
+        transform: WholeNumber.read)
+    var topicAliasMaximum: Int?
 
-        @Option(
-            name: .customLong("max-session-expiry"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "How long a session is kept after its client has gone. (default: as long as the client asks for)",
-                valueName: "seconds"), transform: WholeNumber.read)
-        var maximumSessionExpiry: Int?
+    @Option(
+        name: .customLong("max-session-expiry"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "How long a session is kept after its client has gone. (default: as long as the client asks for)",
+            valueName: "seconds"), transform: WholeNumber.read)
+    var maximumSessionExpiry: Int?
 
-        @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Log everything.")
-        var isVerbose = false
+    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Log everything.")
+    var isVerbose = false
 
-        @Flag(name: [.customShort("d"), .customLong("daemon")], help: .private)
-        var isDaemon = false
+    @Flag(name: [.customShort("d"), .customLong("daemon")], help: .private)
+    var isDaemon = false
 
-        func validate() throws {
-            if self.isDaemon {
-                throw ValidationError(
-                    "-d is not supported: the broker stays in the foreground; leave it to systemd, or to & of the shell"
-                )
-            }
-            for (name, number, range) in self.numbers {
-                guard let number, !range.contains(number) else { continue }
-                throw ValidationError(
-                    "\(name) must be from \(range.lowerBound) to \(range.upperBound), and is \(number)")
-            }
-            if self.configurationFile != nil, let other = self.given.first {
-                throw ValidationError("The file of -c says it all; leave out \(other), or write it into the file")
-            }
-            if self.port != nil, !self.listen.isEmpty {
-                throw ValidationError("--port and --listen both say where to listen; give one of them")
-            }
-            try self.validateTLS()
+    func validate() throws {
+        if self.isDaemon {
+            throw ValidationError(
+                "-d is not supported: the broker stays in the foreground; leave it to systemd, or to & of the shell"
+            )
         }
-
-        private func validateTLS() throws {
-            if (self.certificate == nil) != (self.key == nil) {
-                throw ValidationError("--tls-cert and --tls-key belong together; give both")
-            }
-            if self.certificate == nil, self.authorities != nil || self.requiresCertificate {
-                let option = self.authorities != nil ? "--tls-ca" : "--tls-require-certificate"
-                throw ValidationError("\(option) is about TLS; give --tls-cert and --tls-key as well")
-            }
-            if self.requiresCertificate, self.authorities == nil {
-                throw ValidationError("--tls-require-certificate needs the authorities to trust; give --tls-ca as well")
-            }
+        for (name, number, range) in self.numbers {
+            guard let number, !range.contains(number) else { continue }
+            throw ValidationError(
+                "\(name) must be from \(range.lowerBound) to \(range.upperBound), and is \(number)")
         }
-
-        private var numbers: [(name: String, number: Int?, range: ClosedRange<Int>)] {
-            [
-                ("--max-connections", self.maximumConnections, 1...Int(Int32.max)),
-                ("--max-packet-size", self.maximumPacketSize, 20...MosquittoConfiguration.largestPacket),
-                ("--max-queued-messages", self.maximumQueuedMessages, 0...Int(Int32.max)),
-                ("--max-queued-bytes", self.maximumQueuedBytes, 0...Int.max),
-                ("--max-memory", self.maximumMemory, 1 << 20...Int.max),
-                ("--max-publisher-delay", self.maximumPublisherDelay, 0...60_000),
-                ("--max-inflight-messages", self.maximumInFlightMessages, 1...65_535),
-                ("--max-inflight-bytes", self.maximumInFlightBytes, 1...Int.max),
-                ("--max-keepalive", self.maximumKeepAlive, 10...65_535),
-                ("--max-topic-alias", self.topicAliasMaximum, 0...65_535),
-                ("--max-session-expiry", self.maximumSessionExpiry, 0...Int(UInt32.max)),
-            ]
+        if self.configurationFile != nil, let other = self.given.first {
+            throw ValidationError("The file of -c says it all; leave out \(other), or write it into the file")
         }
+        if self.port != nil, !self.listen.isEmpty {
+            throw ValidationError("--port and --listen both say where to listen; give one of them")
+        }
+        try self.validateTLS()
+    }
 
-        /// The options that a file takes the place of, as far as they are given.
-        private var given: [String] {
-            let others: [(name: String, isGiven: Bool)] = [
-                ("--port", self.port != nil), ("--listen", !self.listen.isEmpty),
-                ("--password-file", self.passwordFile != nil), ("--acl-file", self.accessFile != nil),
-                ("--allow-anonymous", self.allowsAnonymous),
-                ("--use-username-as-clientid", self.usesUsernameAsClientIdentifier),
-                ("--tls-cert", self.certificate != nil),
-                ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
-                ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),
-            ]
-            return others.filter(\.isGiven).map(\.name) + self.numbers.filter { $0.number != nil }.map(\.name)
+    private func validateTLS() throws {
+        if (self.certificate == nil) != (self.key == nil) {
+            throw ValidationError("--tls-cert and --tls-key belong together; give both")
+        }
+        if self.certificate == nil, self.authorities != nil || self.requiresCertificate {
+            let option = self.authorities != nil ? "--tls-ca" : "--tls-require-certificate"
+            throw ValidationError("\(option) is about TLS; give --tls-cert and --tls-key as well")
+        }
+        if self.requiresCertificate, self.authorities == nil {
+            throw ValidationError("--tls-require-certificate needs the authorities to trust; give --tls-ca as well")
         }
     }
 
-    /// A number whose range its option checks.
-    enum WholeNumber {
-        static func read(_ text: String) throws -> Int {
-            guard let number = Int(text) else { throw ValidationError("it must be a whole number") }
-            return number
-        }
+    private var numbers: [(name: String, number: Int?, range: ClosedRange<Int>)] {
+        [
+            ("--max-connections", self.maximumConnections, 1...Int(Int32.max)),
+            ("--max-packet-size", self.maximumPacketSize, 20...MosquittoConfiguration.largestPacket),
+            ("--max-queued-messages", self.maximumQueuedMessages, 0...Int(Int32.max)),
+            ("--max-queued-bytes", self.maximumQueuedBytes, 0...Int.max),
+            ("--max-memory", self.maximumMemory, 1 << 20...Int.max),
+            ("--max-publisher-delay", self.maximumPublisherDelay, 0...60_000),
+            ("--max-inflight-messages", self.maximumInFlightMessages, 1...65_535),
+            ("--max-inflight-bytes", self.maximumInFlightBytes, 1...Int.max),
+            ("--max-keepalive", self.maximumKeepAlive, 10...65_535),
+            ("--max-topic-alias", self.topicAliasMaximum, 0...65_535),
+            ("--max-session-expiry", self.maximumSessionExpiry, 0...Int(UInt32.max)),
+        ]
     }
 
-    /// What happens when two users want the same client identifier.
-    enum IdentifierConflictArgument: String, CheckedArgument, CaseIterable {
-        static let expectation = "replace, users-first or refuse"
+    /// The options that a file takes the place of, as far as they are given.
+    private var given: [String] {
+        let others: [(name: String, isGiven: Bool)] = [
+            ("--port", self.port != nil), ("--listen", !self.listen.isEmpty),
+            ("--password-file", self.passwordFile != nil), ("--acl-file", self.accessFile != nil),
+            ("--allow-anonymous", self.allowsAnonymous),
+            ("--use-username-as-clientid", self.usesUsernameAsClientIdentifier),
+            ("--tls-cert", self.certificate != nil),
+            ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
+            ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),
+        ]
+        return others.filter(\.isGiven).map(\.name) + self.numbers.filter { $0.number != nil }.map(\.name)
+    }
+}
 
-        case replace
-        case usersFirst = "users-first"
-        case refuse
+/// A number whose range its option checks.
+enum WholeNumber {
+    static func read(_ text: String) throws -> Int {
+        guard let number = Int(text) else { throw ValidationError("it must be a whole number") }
+        return number
+    }
+}
 
-        var behaviour: MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
-            switch self {
-            case .replace: .replaceSession
-            case .usersFirst: .replaceUnlessAnonymous
-            case .refuse: .refuseClient
-            }
+/// What happens when two users want the same client identifier.
+enum IdentifierConflictArgument: String, CheckedArgument, CaseIterable {
+    static let expectation = "replace, users-first or refuse"
+
+    case replace
+    case usersFirst = "users-first"
+    case refuse
+
+    var behaviour: MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
+        switch self {
+        case .replace: .replaceSession
+        case .usersFirst: .replaceUnlessAnonymous
+        case .refuse: .refuseClient
         }
     }
+}
 
-    /// A TCP port to listen on; 0 for any free one.
-    struct ListeningPortArgument: CheckedArgument, Equatable {
-        static let expectation = "a number from 0 to 65535"
+/// A TCP port to listen on; 0 for any free one.
+struct ListeningPortArgument: CheckedArgument, Equatable {
+    static let expectation = "a number from 0 to 65535"
 
-        let port: Int
+    let port: Int
 
-        init?(argument: String) {
-            guard let port = Int(argument), (0...65_535).contains(port) else { return nil }
-            self.port = port
-        }
+    init?(argument: String) {
+        guard let port = Int(argument), (0...65_535).contains(port) else { return nil }
+        self.port = port
     }
+}
 #endif

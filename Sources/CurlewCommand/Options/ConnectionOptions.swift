@@ -1,219 +1,219 @@
 #if Tools
-    import ArgumentParser
-    import CurlewCore
+import ArgumentParser
+import CurlewCore
 
-    /// To which server, as whom, and for how long: what every subcommand asks.
-    struct ConnectionOptions: ParsableArguments {
-        @Argument(
-            help: ArgumentHelp(
-                """
-                The broker as mqtt[s]://[user[:password]@]host[:port][/topic], in place of -h, -p and -t; several are tried in \
-                order. Anything else is a topic, in place of -t.
-                """,
-                valueName: "url|topic"))
-        // ``PlainWords`` has made options of the topics.
-        var words: [String] = []
+/// To which server, as whom, and for how long: what every subcommand asks.
+struct ConnectionOptions: ParsableArguments {
+    @Argument(
+        help: ArgumentHelp(
+            """
+            The broker as mqtt[s]://[user[:password]@]host[:port][/topic], in place of -h, -p and -t; several are tried in \
+            order. Anything else is a topic, in place of -t.
+            """,
+            valueName: "url|topic"))
+    // ``PlainWords`` has made options of the topics.
+    var words: [String] = []
 
-        @Option(
-            name: [.customShort("L"), .customLong("url")], parsing: .unconditionalSingleValue,
-            help: ArgumentHelp("The same URL, as mosquitto's commands take it.", valueName: "url"))
-        var optionURLs: [String] = []
+    @Option(
+        name: [.customShort("L"), .customLong("url")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp("The same URL, as mosquitto's commands take it.", valueName: "url"))
+    var optionURLs: [String] = []
 
-        @Option(
-            name: [.customShort("h"), .customLong("host")], parsing: .unconditionalSingleValue,
-            help: "The broker's host. With several -h, the next is tried when one fails. (default: localhost)")
-        var givenHosts: [String] = []
+    @Option(
+        name: [.customShort("h"), .customLong("host")], parsing: .unconditionalSingleValue,
+        help: "The broker's host. With several -h, the next is tried when one fails. (default: localhost)")
+    var givenHosts: [String] = []
 
-        @Option(
-            name: [.customShort("p"), .customLong("port")], parsing: .unconditionalSingleValue,
-            help: ArgumentHelp(
-                "The broker's port; one for all hosts, or one for each. (default: 1883, or 8883 with TLS; 8883 implies TLS)",
-                valueName: "1-65535"), transform: PortArgument.read)
-        var givenPorts: [PortArgument] = []
+    @Option(
+        name: [.customShort("p"), .customLong("port")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            "The broker's port; one for all hosts, or one for each. (default: 1883, or 8883 with TLS; 8883 implies TLS)",
+            valueName: "1-65535"), transform: PortArgument.read)
+    var givenPorts: [PortArgument] = []
 
-        @Option(
-            name: [.customShort("V"), .customLong("protocol-version")],
-            help: ArgumentHelp(
-                "The version of MQTT. (default: 5, or 3.1.1 if the server wants it)", valueName: "version"))
-        var version: VersionArgument?
+    @Option(
+        name: [.customShort("V"), .customLong("protocol-version")],
+        help: ArgumentHelp(
+            "The version of MQTT. (default: 5, or 3.1.1 if the server wants it)", valueName: "version"))
+    var version: VersionArgument?
 
-        @Option(
-            name: [.customShort("i"), .customLong("id")], parsing: .unconditional,
-            help: "The client identifier; '' lets the server choose. (default: curlew and random characters)")
-        var identifier: String?
+    @Option(
+        name: [.customShort("i"), .customLong("id")], parsing: .unconditional,
+        help: "The client identifier; '' lets the server choose. (default: curlew and random characters)")
+    var identifier: String?
 
-        @Flag(
-            name: [.customShort("c"), .customLong("disable-clean-session")],
-            help: "Go on with the session of -i that the server has, and leave it there at the end.")
-        var keepsSession = false
+    @Flag(
+        name: [.customShort("c"), .customLong("disable-clean-session")],
+        help: "Go on with the session of -i that the server has, and leave it there at the end.")
+    var keepsSession = false
 
-        @Option(
-            name: [.customShort("x"), .customLong("session-expiry-interval")], parsing: .unconditional,
-            help: ArgumentHelp(
-                "How long the server keeps the session after the end, -1 for ever; MQTT 5. (default: -1 with -c, else 0)",
-                valueName: "seconds"), transform: ExpiryArgument.read)
-        var expiry: ExpiryArgument?
+    @Option(
+        name: [.customShort("x"), .customLong("session-expiry-interval")], parsing: .unconditional,
+        help: ArgumentHelp(
+            "How long the server keeps the session after the end, -1 for ever; MQTT 5. (default: -1 with -c, else 0)",
+            valueName: "seconds"), transform: ExpiryArgument.read)
+    var expiry: ExpiryArgument?
 
-        @Option(
-            name: [.customShort("k"), .customLong("keepalive")], parsing: .unconditional,
-            help: ArgumentHelp(
-                "Keep-alive interval in seconds; 0 disables pings. (default: 60)", valueName: "0-65535"),
-            transform: KeepAliveArgument.read)
-        var keepAlive: KeepAliveArgument?
+    @Option(
+        name: [.customShort("k"), .customLong("keepalive")], parsing: .unconditional,
+        help: ArgumentHelp(
+            "Keep-alive interval in seconds; 0 disables pings. (default: 60)", valueName: "0-65535"),
+        transform: KeepAliveArgument.read)
+    var keepAlive: KeepAliveArgument?
 
-        @Option(
-            name: [.customShort("u"), .customLong("username")], parsing: .unconditional,
-            help: "The user name; also CURLEW_USERNAME.")
-        var username: String?
+    @Option(
+        name: [.customShort("u"), .customLong("username")], parsing: .unconditional,
+        help: "The user name; also CURLEW_USERNAME.")
+    var username: String?
 
-        @Option(
-            name: [.customShort("P"), .customLong("pw"), .customLong("password")], parsing: .unconditional,
-            help: "The password. Others can see it; CURLEW_PASSWORD or CURLEW_PASSWORD_FILE keep it to yourself.")
-        var password: String?
+    @Option(
+        name: [.customShort("P"), .customLong("pw"), .customLong("password")], parsing: .unconditional,
+        help: "The password. Others can see it; CURLEW_PASSWORD or CURLEW_PASSWORD_FILE keep it to yourself.")
+    var password: String?
 
-        @Option(
-            name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
-            help: ArgumentHelp(
-                "Time limit for the whole command; when it is over, the exit code is 27.", valueName: "seconds"),
-            transform: SecondsArgument.read)
-        var timeLimit: SecondsArgument?
+    @Option(
+        name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
+        help: ArgumentHelp(
+            "Time limit for the whole command; when it is over, the exit code is 27.", valueName: "seconds"),
+        transform: SecondsArgument.read)
+    var timeLimit: SecondsArgument?
 
-        @Flag(
-            name: [.customShort("d"), .customLong("debug")], help: "Show on standard error which packets come and go.")
-        var isTracing = false
+    @Flag(
+        name: [.customShort("d"), .customLong("debug")], help: "Show on standard error which packets come and go.")
+    var isTracing = false
 
-        @Option(
-            name: .customLong("password-file"), parsing: .unconditional,
-            help: "A file that has the password in it.")
-        var passwordFile: String?
+    @Option(
+        name: .customLong("password-file"), parsing: .unconditional,
+        help: "A file that has the password in it.")
+    var passwordFile: String?
 
-        @Option(
-            name: [.customShort("I"), .customLong("id-prefix")], parsing: .unconditional,
-            help: "What the client identifier begins with; the number of the process follows.")
-        var identifierPrefix: String?
+    @Option(
+        name: [.customShort("I"), .customLong("id-prefix")], parsing: .unconditional,
+        help: "What the client identifier begins with; the number of the process follows.")
+    var identifierPrefix: String?
 
-        @Option(
-            name: [.customShort("A"), .customLong("bind-address")], parsing: .unconditional,
-            help: "The address of this machine to connect from.")
-        var localAddress: String?
+    @Option(
+        name: [.customShort("A"), .customLong("bind-address")], parsing: .unconditional,
+        help: "The address of this machine to connect from.")
+    var localAddress: String?
 
-        @Option(
-            name: [.customShort("M"), .customLong("max-inflight")], parsing: .unconditional,
-            help: ArgumentHelp(
-                "How many messages at QoS 1 and 2 may be unacknowledged at once. (default: 1000 sent, 65535 received)",
-                valueName: "count"), transform: CountArgument.read)
-        var inFlight: CountArgument?
+    @Option(
+        name: [.customShort("M"), .customLong("max-inflight")], parsing: .unconditional,
+        help: ArgumentHelp(
+            "How many messages at QoS 1 and 2 may be unacknowledged at once. (default: 1000 sent, 65535 received)",
+            valueName: "count"), transform: CountArgument.read)
+    var inFlight: CountArgument?
 
-        @Option(
-            name: [.customShort("D"), .customLong("property")], parsing: .unconditionalSingleValue,
-            help: ArgumentHelp(
-                """
-                A property of MQTT 5, as in -D publish content-type text or -D connect user-property name value. May be \
-                given several times.
-                """,
-                valueName: "packet property value"))
-        var properties: [PropertyArgument] = []
+    @Option(
+        name: [.customShort("D"), .customLong("property")], parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            """
+            A property of MQTT 5, as in -D publish content-type text or -D connect user-property name value. May be \
+            given several times.
+            """,
+            valueName: "packet property value"))
+    var properties: [PropertyArgument] = []
 
-        @Option(
-            name: [.customShort("o"), .customLong("options-file")], parsing: .unconditional,
-            help: "A file of options, in place of the usual one.")
-        var optionsFile: String?
+    @Option(
+        name: [.customShort("o"), .customLong("options-file")], parsing: .unconditional,
+        help: "A file of options, in place of the usual one.")
+    var optionsFile: String?
 
-        @Flag(name: .customLong("quiet"), help: "Say nothing on standard error; the exit code tells.")
-        var isQuiet = false
+    @Flag(name: .customLong("quiet"), help: "Say nothing on standard error; the exit code tells.")
+    var isQuiet = false
 
-        @Flag(name: .customLong("nodelay"), help: "Send small packets at once; this is always so.")
-        var sendsAtOnce = false
+    @Flag(name: .customLong("nodelay"), help: "Send small packets at once; this is always so.")
+    var sendsAtOnce = false
 
-        /// Whether the command was called by the name of one of mosquitto's, and shall behave as that.
-        @Flag(name: .customLong("as-mosquitto"), help: .private)
-        var isMosquitto = false
+    /// Whether the command was called by the name of one of mosquitto's, and shall behave as that.
+    @Flag(name: .customLong("as-mosquitto"), help: .private)
+    var isMosquitto = false
 
-        @OptionGroup var refused: RefusedOptions
+    @OptionGroup var refused: RefusedOptions
 
-        /// The URLs of the brokers, in order. Of several, mosquitto's commands take the last.
-        var urls: [String] {
-            let all = self.optionURLs + self.words
-            return self.isMosquitto ? Array(all.suffix(1)) : all
+    /// The URLs of the brokers, in order. Of several, mosquitto's commands take the last.
+    var urls: [String] {
+        let all = self.optionURLs + self.words
+        return self.isMosquitto ? Array(all.suffix(1)) : all
+    }
+
+    /// The hosts of the brokers, in order, without the brackets of an IPv6 address.
+    var hosts: [String] {
+        let all = self.givenHosts.map { Server.bare($0) }
+        return self.isMosquitto ? Array(all.suffix(1)) : all
+    }
+
+    /// The ports that were given: none, one for all hosts, or one for each.
+    var ports: [Int] {
+        let all = self.givenPorts.map(\.port)
+        return self.isMosquitto ? Array(all.suffix(1)) : all
+    }
+
+    func validate() throws {
+        try self.validateServers()
+        if !self.isMosquitto, let version = self.version?.version, version < .v5_0, self.expiry != nil {
+            throw ValidationError("-x needs MQTT 5, and -V asks for \(version); leave one of them out")
         }
-
-        /// The hosts of the brokers, in order, without the brackets of an IPv6 address.
-        var hosts: [String] {
-            let all = self.givenHosts.map { Server.bare($0) }
-            return self.isMosquitto ? Array(all.suffix(1)) : all
+        if !self.isMosquitto, let version = self.version?.version, version < .v5_0, !self.properties.isEmpty {
+            throw ValidationError("-D needs MQTT 5, and -V asks for \(version); leave one of them out")
         }
-
-        /// The ports that were given: none, one for all hosts, or one for each.
-        var ports: [Int] {
-            let all = self.givenPorts.map(\.port)
-            return self.isMosquitto ? Array(all.suffix(1)) : all
+        if self.identifier != nil, self.identifierPrefix != nil {
+            throw ValidationError("-i and -I both give the client identifier; give one of them")
         }
-
-        func validate() throws {
-            try self.validateServers()
-            if !self.isMosquitto, let version = self.version?.version, version < .v5_0, self.expiry != nil {
-                throw ValidationError("-x needs MQTT 5, and -V asks for \(version); leave one of them out")
-            }
-            if !self.isMosquitto, let version = self.version?.version, version < .v5_0, !self.properties.isEmpty {
-                throw ValidationError("-D needs MQTT 5, and -V asks for \(version); leave one of them out")
-            }
-            if self.identifier != nil, self.identifierPrefix != nil {
-                throw ValidationError("-i and -I both give the client identifier; give one of them")
-            }
-            if self.password != nil, self.passwordFile != nil {
-                throw ValidationError("-P and --password-file both give the password; give one of them")
-            }
-        }
-
-        private func validateServers() throws {
-            if self.isMosquitto, let word = self.words.first(where: { !$0.isURL }) {
-                throw ValidationError("Unknown option '\(word)'")
-            }
-            if let host = self.hosts.first, !self.urls.isEmpty {
-                throw ValidationError("The URL and -h \(host) both name a broker; give one of them")
-            }
-            for host in self.hosts { try Server.check(host) }
-            if self.ports.count > 1, self.ports.count != self.hosts.count {
-                throw ValidationError(
-                    "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all, or one for each -h"
-                )
-            }
+        if self.password != nil, self.passwordFile != nil {
+            throw ValidationError("-P and --password-file both give the password; give one of them")
         }
     }
 
-    /// A broker's host, as `-h` takes it.
-    enum Server {
-        /// Takes away the brackets that an IPv6 address needs in a URL.
-        static func bare(_ host: String) -> String {
-            host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+    private func validateServers() throws {
+        if self.isMosquitto, let word = self.words.first(where: { !$0.isURL }) {
+            throw ValidationError("Unknown option '\(word)'")
         }
-
-        /// Throws what is wrong with a host, for the options.
-        static func check(_ host: String) throws {
-            if let problem = Self.problem(with: host) { throw ValidationError("-h \(problem)") }
+        if let host = self.hosts.first, !self.urls.isEmpty {
+            throw ValidationError("The URL and -h \(host) both name a broker; give one of them")
         }
-
-        /// What is wrong with a host, in words that follow the name of an option; `nil` if nothing is.
-        static func problem(with host: String) -> String? {
-            if host.isEmpty { return "is empty; it needs a host name or an address" }
-            if host.contains("://") { return "takes a host alone; give the URL without -h" }
-            if let (name, port) = Self.split(host) {
-                return "takes a host alone; give the port with -p, as in -h \(name) -p \(port)"
-            }
-            guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
-                return "takes a host name or an address, and '\(host)' is neither"
-            }
-            return nil
-        }
-
-        /// A host with a port behind it, taken apart. An IPv6 address without brackets has several colons.
-        private static func split(_ text: String) -> (host: Substring, port: Substring)? {
-            guard let colon = text.lastIndex(of: ":") else { return nil }
-            let (host, port) = (text[..<colon], text[text.index(after: colon)...])
-            guard !host.isEmpty, !port.isEmpty, port.allSatisfy(\.isWholeNumber) else { return nil }
-            if host.hasPrefix("["), host.hasSuffix("]") { return (host.dropFirst().dropLast(), port) }
-            return host.contains(":") ? nil : (host, port)
+        for host in self.hosts { try Server.check(host) }
+        if self.ports.count > 1, self.ports.count != self.hosts.count {
+            throw ValidationError(
+                "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all, or one for each -h"
+            )
         }
     }
+}
+
+/// A broker's host, as `-h` takes it.
+enum Server {
+    /// Takes away the brackets that an IPv6 address needs in a URL.
+    static func bare(_ host: String) -> String {
+        host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
+    }
+
+    /// Throws what is wrong with a host, for the options.
+    static func check(_ host: String) throws {
+        if let problem = Self.problem(with: host) { throw ValidationError("-h \(problem)") }
+    }
+
+    /// What is wrong with a host, in words that follow the name of an option; `nil` if nothing is.
+    static func problem(with host: String) -> String? {
+        if host.isEmpty { return "is empty; it needs a host name or an address" }
+        if host.contains("://") { return "takes a host alone; give the URL without -h" }
+        if let (name, port) = Self.split(host) {
+            return "takes a host alone; give the port with -p, as in -h \(name) -p \(port)"
+        }
+        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
+            return "takes a host name or an address, and '\(host)' is neither"
+        }
+        return nil
+    }
+
+    /// A host with a port behind it, taken apart. An IPv6 address without brackets has several colons.
+    private static func split(_ text: String) -> (host: Substring, port: Substring)? {
+        guard let colon = text.lastIndex(of: ":") else { return nil }
+        let (host, port) = (text[..<colon], text[text.index(after: colon)...])
+        guard !host.isEmpty, !port.isEmpty, port.allSatisfy(\.isWholeNumber) else { return nil }
+        if host.hasPrefix("["), host.hasSuffix("]") { return (host.dropFirst().dropLast(), port) }
+        return host.contains(":") ? nil : (host, port)
+    }
+}
 
 #endif

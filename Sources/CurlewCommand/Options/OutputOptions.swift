@@ -1,65 +1,65 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
+import ArgumentParser
+import Curlew
 
-    /// How a message that came is written: byte by byte as mosquitto's commands do it, unless a person looks at it.
-    struct OutputOptions: ParsableArguments {
-        @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write the topic before each message.")
-        var isVerbose = false
+/// How a message that came is written: byte by byte as mosquitto's commands do it, unless a person looks at it.
+struct OutputOptions: ParsableArguments {
+    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write the topic before each message.")
+    var isVerbose = false
 
-        @Flag(
-            name: [.customShort("N"), .customLong("no-newline")], help: "Write no end of line after each message.")
-        var omitsEndOfLine = false
+    @Flag(
+        name: [.customShort("N"), .customLong("no-newline")], help: "Write no end of line after each message.")
+    var omitsEndOfLine = false
 
-        @Option(
-            name: [.customShort("F"), .customLong("format")], parsing: .unconditional,
-            help: ArgumentHelp(
-                """
-                What to write for each message, in place of -v: text with the codes of mosquitto_sub, such as %t topic, \
-                %p payload, %x payload in hexadecimal, %l its length, %q QoS, %r retained, %P user properties, %j and %J \
-                JSON, %I, %U and @Y-@m-@d the time, \\t tabulator.
-                """,
-                valueName: "format"),
-            transform: { try MessageFormat($0) })
-        var format: MessageFormat?
+    @Option(
+        name: [.customShort("F"), .customLong("format")], parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            What to write for each message, in place of -v: text with the codes of mosquitto_sub, such as %t topic, \
+            %p payload, %x payload in hexadecimal, %l its length, %q QoS, %r retained, %P user properties, %j and %J \
+            JSON, %I, %U and @Y-@m-@d the time, \\t tabulator.
+            """,
+            valueName: "format"),
+        transform: { try MessageFormat($0) })
+    var format: MessageFormat?
 
-        @Option(
-            name: .customLong("output"),
-            help: ArgumentHelp("'json' for one JSON object on each line.", valueName: "text|json"))
-        var kind: Kind?
+    @Option(
+        name: .customLong("output"),
+        help: ArgumentHelp("'json' for one JSON object on each line.", valueName: "text|json"))
+    var kind: Kind?
 
-        @Flag(name: .customLong("pretty"), help: "Write JSON on several lines.")
-        var isPretty = false
+    @Flag(name: .customLong("pretty"), help: "Write JSON on several lines.")
+    var isPretty = false
 
-        enum Kind: String, ExpressibleByArgument, CaseIterable {
-            case text, json
-        }
+    enum Kind: String, ExpressibleByArgument, CaseIterable {
+        case text, json
+    }
 
-        func validate() throws {
-            guard self.kind == .json else { return }
-            let others = [("-F", self.format != nil), ("-N", self.omitsEndOfLine), ("--pretty", self.isPretty)]
-            if let other = others.first(where: \.1)?.0 {
-                throw ValidationError("--output json writes one object on each line; leave out \(other)")
-            }
-        }
-
-        /// - Parameters:
-        ///   - isPlain: Whether columns and colours are unwanted even where a person looks.
-        ///   - subscriptionIdentifier: What to show as the identifier of the subscription.
-        func writer(isPlain: Bool, subscriptionIdentifier: UInt32?) -> MessageWriter {
-            let form: MessageWriter.Form =
-                if self.kind == .json { .json } else if let format { .format(format) } else {
-                    .plain(withTopic: self.isVerbose)
-                }
-            var writer = MessageWriter(
-                form: form, endsLines: !self.omitsEndOfLine, isPretty: self.isPretty,
-                subscriptionIdentifier: subscriptionIdentifier)
-            if Descriptor.standardOutput.isTerminal {
-                let hasColour =
-                    !isPlain && environmentVariable("NO_COLOR") == nil && environmentVariable("TERM") != "dumb"
-                writer.terminal = .init(hasColour: hasColour, isAligned: !isPlain)
-            }
-            return writer
+    func validate() throws {
+        guard self.kind == .json else { return }
+        let others = [("-F", self.format != nil), ("-N", self.omitsEndOfLine), ("--pretty", self.isPretty)]
+        if let other = others.first(where: \.1)?.0 {
+            throw ValidationError("--output json writes one object on each line; leave out \(other)")
         }
     }
+
+    /// - Parameters:
+    ///   - isPlain: Whether columns and colours are unwanted even where a person looks.
+    ///   - subscriptionIdentifier: What to show as the identifier of the subscription.
+    func writer(isPlain: Bool, subscriptionIdentifier: UInt32?) -> MessageWriter {
+        let form: MessageWriter.Form =
+            if self.kind == .json { .json } else if let format { .format(format) } else {
+                .plain(withTopic: self.isVerbose)
+            }
+        var writer = MessageWriter(
+            form: form, endsLines: !self.omitsEndOfLine, isPretty: self.isPretty,
+            subscriptionIdentifier: subscriptionIdentifier)
+        if Descriptor.standardOutput.isTerminal {
+            let hasColour =
+                !isPlain && environmentVariable("NO_COLOR") == nil && environmentVariable("TERM") != "dumb"
+            writer.terminal = .init(hasColour: hasColour, isAligned: !isPlain)
+        }
+        return writer
+    }
+}
 #endif

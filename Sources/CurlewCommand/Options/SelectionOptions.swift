@@ -1,67 +1,67 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
+import ArgumentParser
+import Curlew
+import CurlewCore
 
-    /// Which messages are of interest.
-    struct SelectionOptions: ParsableArguments {
-        @Option(
-            name: [.customShort("T"), .customLong("filter-out")], parsing: .unconditionalSingleValue,
-            help: "A topic filter whose messages are left out. May be given several times.")
-        var unwanted: [String] = []
+/// Which messages are of interest.
+struct SelectionOptions: ParsableArguments {
+    @Option(
+        name: [.customShort("T"), .customLong("filter-out")], parsing: .unconditionalSingleValue,
+        help: "A topic filter whose messages are left out. May be given several times.")
+    var unwanted: [String] = []
 
-        @Flag(
-            name: [.customShort("R"), .customLong("no-retained")],
-            help: "Leave out retained messages: what the server had before.")
-        var omitsRetained = false
+    @Flag(
+        name: [.customShort("R"), .customLong("no-retained")],
+        help: "Leave out retained messages: what the server had before.")
+    var omitsRetained = false
 
-        @Flag(
-            name: .customLong("retained-only"),
-            help: "Write retained messages alone, and end at the first other one.")
-        var wantsRetainedOnly = false
+    @Flag(
+        name: .customLong("retained-only"),
+        help: "Write retained messages alone, and end at the first other one.")
+    var wantsRetainedOnly = false
 
-        @Flag(
-            name: .customLong("remove-retained"),
-            help: "Have the server forget each retained message that comes; -T spares some.")
-        var removesRetained = false
+    @Flag(
+        name: .customLong("remove-retained"),
+        help: "Have the server forget each retained message that comes; -T spares some.")
+    var removesRetained = false
 
-        @Flag(
-            name: .customLong("retain-as-published"),
-            help: "Show as retained what was published so, even when it comes at once; MQTT 5.")
-        var keepsRetainFlag = false
+    @Flag(
+        name: .customLong("retain-as-published"),
+        help: "Show as retained what was published so, even when it comes at once; MQTT 5.")
+    var keepsRetainFlag = false
 
-        @Option(
-            name: .customLong("retain-handling"),
-            help: ArgumentHelp(
-                "When the server sends retained messages; MQTT 5. (default: always)", valueName: "always|new|never"))
-        var retainHandling: RetainHandlingArgument?
+    @Option(
+        name: .customLong("retain-handling"),
+        help: ArgumentHelp(
+            "When the server sends retained messages; MQTT 5. (default: always)", valueName: "always|new|never"))
+    var retainHandling: RetainHandlingArgument?
 
-        @Option(
-            name: .customLong("random-filter"), parsing: .unconditional,
-            help: ArgumentHelp("Write so many of a hundred messages, by chance.", valueName: "percent"),
-            transform: PercentArgument.read)
-        var share: PercentArgument?
+    @Option(
+        name: .customLong("random-filter"), parsing: .unconditional,
+        help: ArgumentHelp("Write so many of a hundred messages, by chance.", valueName: "percent"),
+        transform: PercentArgument.read)
+    var share: PercentArgument?
 
-        func validate() throws {
-            if self.omitsRetained, self.wantsRetainedOnly {
-                throw ValidationError("-R leaves out all that --retained-only wants; leave out one of them")
-            }
-        }
-
-        /// What to ask the server for.
-        func options(qos: QoS, _ settings: Settings) throws -> SubscriptionOptions {
-            var options = SubscriptionOptions(qos: qos)
-            let needsLatest = [
-                ("--retain-as-published", self.keepsRetainFlag), ("--retain-handling", self.retainHandling != nil),
-            ]
-            if let version = settings.version, version < .v5_0, let option = needsLatest.first(where: \.1)?.0 {
-                // Mosquitto's command passes over it.
-                if settings.isMosquitto { return options }
-                throw Failure("\(option) needs MQTT 5, and -V asks for \(version); leave one of them out.")
-            }
-            options.retainAsPublished = self.keepsRetainFlag
-            if let handling = self.retainHandling?.handling { options.retainHandling = handling }
-            return options
+    func validate() throws {
+        if self.omitsRetained, self.wantsRetainedOnly {
+            throw ValidationError("-R leaves out all that --retained-only wants; leave out one of them")
         }
     }
+
+    /// What to ask the server for.
+    func options(qos: QoS, _ settings: Settings) throws -> SubscriptionOptions {
+        var options = SubscriptionOptions(qos: qos)
+        let needsLatest = [
+            ("--retain-as-published", self.keepsRetainFlag), ("--retain-handling", self.retainHandling != nil),
+        ]
+        if let version = settings.version, version < .v5_0, let option = needsLatest.first(where: \.1)?.0 {
+            // Mosquitto's command passes over it.
+            if settings.isMosquitto { return options }
+            throw Failure("\(option) needs MQTT 5, and -V asks for \(version); leave one of them out.")
+        }
+        options.retainAsPublished = self.keepsRetainFlag
+        if let handling = self.retainHandling?.handling { options.retainHandling = handling }
+        return options
+    }
+}
 #endif

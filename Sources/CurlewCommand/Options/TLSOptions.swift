@@ -1,129 +1,129 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
+import ArgumentParser
+import Curlew
 
-    /// How the connection is secured. Any of these asks for TLS.
-    struct TLSOptions: ParsableArguments {
-        @Option(
-            name: .customLong("cafile"), help: "The file of the authorities to trust. (default: those of the system)")
-        var authoritiesFile: String?
+/// How the connection is secured. Any of these asks for TLS.
+struct TLSOptions: ParsableArguments {
+    @Option(
+        name: .customLong("cafile"), help: "The file of the authorities to trust. (default: those of the system)")
+    var authoritiesFile: String?
 
-        @Option(name: .customLong("capath"), help: "A directory with files of authorities to trust.")
-        var authoritiesDirectory: String?
+    @Option(name: .customLong("capath"), help: "A directory with files of authorities to trust.")
+    var authoritiesDirectory: String?
 
-        @Flag(name: .customLong("tls-use-os-certs"), help: "Use TLS, and trust the authorities of the system.")
-        var usesSystemAuthorities = false
+    @Flag(name: .customLong("tls-use-os-certs"), help: "Use TLS, and trust the authorities of the system.")
+    var usesSystemAuthorities = false
 
-        @Option(name: .customLong("cert"), help: "The file of the client's certificate.")
-        var certificate: String?
+    @Option(name: .customLong("cert"), help: "The file of the client's certificate.")
+    var certificate: String?
 
-        @Option(
-            name: .customLong("key"),
-            help: "The file of the client's private key; CURLEW_PRIVATE_KEY_PASSPHRASE has what it is encrypted with.")
-        var key: String?
+    @Option(
+        name: .customLong("key"),
+        help: "The file of the client's private key; CURLEW_PRIVATE_KEY_PASSPHRASE has what it is encrypted with.")
+    var key: String?
 
-        @Option(name: .customLong("keyform"), help: .private)
-        var keyForm: String?
+    @Option(name: .customLong("keyform"), help: .private)
+    var keyForm: String?
 
-        @Flag(
-            name: .customLong("insecure"),
-            help: "Take the certificate of any host. Whoever has one from a trusted authority can pose as the server.")
-        var isInsecure = false
+    @Flag(
+        name: .customLong("insecure"),
+        help: "Take the certificate of any host. Whoever has one from a trusted authority can pose as the server.")
+    var isInsecure = false
 
-        @Option(
-            name: .customLong("tls-alpn"),
-            help: "The application protocol to offer, for instance mqtt; several with commas.")
-        var applicationProtocols: String?
+    @Option(
+        name: .customLong("tls-alpn"),
+        help: "The application protocol to offer, for instance mqtt; several with commas.")
+    var applicationProtocols: String?
 
-        @Option(
-            name: .customLong("tls-version"),
-            help: ArgumentHelp("The oldest version of TLS to use.", valueName: "version"))
-        var version: TLSVersionArgument?
+    @Option(
+        name: .customLong("tls-version"),
+        help: ArgumentHelp("The oldest version of TLS to use.", valueName: "version"))
+    var version: TLSVersionArgument?
 
-        @Option(
-            name: .customLong("ciphers"), parsing: .unconditional,
-            help: "The cipher suites up to TLS 1.2 to use, by their OpenSSL names; several with colons.")
-        var cipherSuites: String?
+    @Option(
+        name: .customLong("ciphers"), parsing: .unconditional,
+        help: "The cipher suites up to TLS 1.2 to use, by their OpenSSL names; several with colons.")
+    var cipherSuites: String?
 
-        @Option(
-            name: .customLong("psk"), parsing: .unconditional,
-            help: ArgumentHelp(
-                "The pre-shared key in hexadecimal; others can see it, CURLEW_PSK keeps it to yourself.",
-                valueName: "hex"), transform: HexadecimalKey.read)
-        var preSharedKey: HexadecimalKey?
+    @Option(
+        name: .customLong("psk"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "The pre-shared key in hexadecimal; others can see it, CURLEW_PSK keeps it to yourself.",
+            valueName: "hex"), transform: HexadecimalKey.read)
+    var preSharedKey: HexadecimalKey?
 
-        @Option(name: .customLong("psk-identity"), help: "The name of the pre-shared key.")
-        var preSharedKeyIdentity: String?
+    @Option(name: .customLong("psk-identity"), help: "The name of the pre-shared key.")
+    var preSharedKeyIdentity: String?
 
-        /// The first of the options that was given: they all mean that the connection is to be encrypted.
-        var first: String? {
-            let given: [(String, Bool)] = [
-                ("--cafile", self.authoritiesFile != nil), ("--capath", self.authoritiesDirectory != nil),
-                ("--tls-use-os-certs", self.usesSystemAuthorities), ("--cert", self.certificate != nil),
-                ("--key", self.key != nil), ("--insecure", self.isInsecure),
-                ("--tls-alpn", self.applicationProtocols != nil), ("--tls-version", self.version != nil),
-                ("--ciphers", self.cipherSuites != nil),
-                ("--psk", self.preSharedKey != nil), ("--psk-identity", self.preSharedKeyIdentity != nil),
-            ]
-            return given.first { $0.1 }?.0
-        }
-
-        func validate() throws {
-            let authorities = [
-                ("--cafile", self.authoritiesFile != nil), ("--capath", self.authoritiesDirectory != nil),
-                ("--tls-use-os-certs", self.usesSystemAuthorities),
-            ].filter(\.1).map(\.0)
-            if authorities.count > 1 {
-                throw ValidationError("\(authorities.joined(separator: " and ")) exclude each other; give one of them")
-            }
-            if (self.certificate == nil) != (self.key == nil) {
-                throw ValidationError("--cert and --key belong together; give both")
-            }
-            if let keyForm {
-                guard keyForm == "pem" else {
-                    throw ValidationError("--keyform can only be pem: keys come from files, not from OpenSSL engines")
-                }
-                guard self.key != nil else { throw ValidationError("--keyform is about --key; give that, too") }
-            }
-            guard self.preSharedKeyIdentity != nil else {
-                guard self.preSharedKey == nil else {
-                    throw ValidationError("--psk needs --psk-identity, the name of the key")
-                }
-                return
-            }
-            if let first = authorities.first ?? (self.certificate == nil ? nil : "--cert")
-                ?? (self.isInsecure ? "--insecure" : nil) ?? (self.cipherSuites == nil ? nil : "--ciphers")
-            {
-                throw ValidationError("A pre-shared key takes the place of certificates; leave out \(first)")
-            }
-            if self.version?.version == .tls13 {
-                throw ValidationError("A pre-shared key works with TLS 1.2; leave out --tls-version")
-            }
-        }
+    /// The first of the options that was given: they all mean that the connection is to be encrypted.
+    var first: String? {
+        let given: [(String, Bool)] = [
+            ("--cafile", self.authoritiesFile != nil), ("--capath", self.authoritiesDirectory != nil),
+            ("--tls-use-os-certs", self.usesSystemAuthorities), ("--cert", self.certificate != nil),
+            ("--key", self.key != nil), ("--insecure", self.isInsecure),
+            ("--tls-alpn", self.applicationProtocols != nil), ("--tls-version", self.version != nil),
+            ("--ciphers", self.cipherSuites != nil),
+            ("--psk", self.preSharedKey != nil), ("--psk-identity", self.preSharedKeyIdentity != nil),
+        ]
+        return given.first { $0.1 }?.0
     }
 
-    extension TLSOptions {
-        /// Puts what was given into settings that hold what the environment says.
-        func apply(to settings: inout TLSSettings, environment: CommandEnvironment) throws {
-            if let path = self.authoritiesFile { settings.trustRoots = .file(path) }
-            if let path = self.authoritiesDirectory { settings.trustRoots = .directory(path) }
-            if self.usesSystemAuthorities { settings.trustRoots = .system }
-            if let certificate, let key {
-                settings.clientCertificate = .init(
-                    chain: .file(certificate), key: .file(key), passphrase: environment["MQTT_PRIVATE_KEY_PASSPHRASE"])
+    func validate() throws {
+        let authorities = [
+            ("--cafile", self.authoritiesFile != nil), ("--capath", self.authoritiesDirectory != nil),
+            ("--tls-use-os-certs", self.usesSystemAuthorities),
+        ].filter(\.1).map(\.0)
+        if authorities.count > 1 {
+            throw ValidationError("\(authorities.joined(separator: " and ")) exclude each other; give one of them")
+        }
+        if (self.certificate == nil) != (self.key == nil) {
+            throw ValidationError("--cert and --key belong together; give both")
+        }
+        if let keyForm {
+            guard keyForm == "pem" else {
+                throw ValidationError("--keyform can only be pem: keys come from files, not from OpenSSL engines")
             }
-            if self.isInsecure { settings.verification = .insecureAnyHostName }
-            if let applicationProtocols {
-                settings.applicationProtocols = applicationProtocols.split(separator: ",").map(String.init)
+            guard self.key != nil else { throw ValidationError("--keyform is about --key; give that, too") }
+        }
+        guard self.preSharedKeyIdentity != nil else {
+            guard self.preSharedKey == nil else {
+                throw ValidationError("--psk needs --psk-identity, the name of the key")
             }
-            if let version { settings.minimumVersion = version.version }
-            if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
-            if let identity = self.preSharedKeyIdentity {
-                guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
-                    throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")
-                }
-                settings.preSharedKey = .init(identity: identity, key: key.bytes)
-            }
+            return
+        }
+        if let first = authorities.first ?? (self.certificate == nil ? nil : "--cert")
+            ?? (self.isInsecure ? "--insecure" : nil) ?? (self.cipherSuites == nil ? nil : "--ciphers")
+        {
+            throw ValidationError("A pre-shared key takes the place of certificates; leave out \(first)")
+        }
+        if self.version?.version == .tls13 {
+            throw ValidationError("A pre-shared key works with TLS 1.2; leave out --tls-version")
         }
     }
+}
+
+extension TLSOptions {
+    /// Puts what was given into settings that hold what the environment says.
+    func apply(to settings: inout TLSSettings, environment: CommandEnvironment) throws {
+        if let path = self.authoritiesFile { settings.trustRoots = .file(path) }
+        if let path = self.authoritiesDirectory { settings.trustRoots = .directory(path) }
+        if self.usesSystemAuthorities { settings.trustRoots = .system }
+        if let certificate, let key {
+            settings.clientCertificate = .init(
+                chain: .file(certificate), key: .file(key), passphrase: environment["MQTT_PRIVATE_KEY_PASSPHRASE"])
+        }
+        if self.isInsecure { settings.verification = .insecureAnyHostName }
+        if let applicationProtocols {
+            settings.applicationProtocols = applicationProtocols.split(separator: ",").map(String.init)
+        }
+        if let version { settings.minimumVersion = version.version }
+        if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
+        if let identity = self.preSharedKeyIdentity {
+            guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
+                throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")
+            }
+            settings.preSharedKey = .init(identity: identity, key: key.bytes)
+        }
+    }
+}
 #endif

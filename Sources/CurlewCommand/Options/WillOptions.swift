@@ -1,52 +1,52 @@
 #if Tools
-    import ArgumentParser
-    import Curlew
-    import CurlewCore
-    import NIOCore
+import ArgumentParser
+import Curlew
+import CurlewCore
+import NIOCore
 
-    /// The message that the server publishes if this command vanishes.
-    struct WillOptions: ParsableArguments {
-        @Option(
-            name: .customLong("will-topic"), parsing: .unconditional,
-            help: "The topic of the message that the server publishes if this command vanishes.")
-        var topic: String?
+/// The message that the server publishes if this command vanishes.
+struct WillOptions: ParsableArguments {
+    @Option(
+        name: .customLong("will-topic"), parsing: .unconditional,
+        help: "The topic of the message that the server publishes if this command vanishes.")
+    var topic: String?
 
-        @Option(name: .customLong("will-payload"), parsing: .unconditional, help: "That message. (default: empty)")
-        var payload: String?
+    @Option(name: .customLong("will-payload"), parsing: .unconditional, help: "That message. (default: empty)")
+    var payload: String?
 
-        @Option(
-            name: .customLong("will-qos"), parsing: .unconditional,
-            help: ArgumentHelp("Its quality of service. (default: 0)", valueName: "0|1|2"),
-            completion: .list(["0", "1", "2"]), transform: QoS.read)
-        var qos: QoS?
+    @Option(
+        name: .customLong("will-qos"), parsing: .unconditional,
+        help: ArgumentHelp("Its quality of service. (default: 0)", valueName: "0|1|2"),
+        completion: .list(["0", "1", "2"]), transform: QoS.read)
+    var qos: QoS?
 
-        @Flag(name: .customLong("will-retain"), help: "Have the server keep it.")
-        var retain = false
+    @Flag(name: .customLong("will-retain"), help: "Have the server keep it.")
+    var retain = false
 
-        func validate() throws {
-            guard self.topic == nil else { return }
-            let orphans = [
-                ("--will-payload", self.payload != nil), ("--will-qos", self.qos != nil),
-                ("--will-retain", self.retain),
-            ]
-            if let orphan = orphans.first(where: \.1)?.0 { throw ValidationError("\(orphan) needs --will-topic") }
-        }
-
-        /// - Parameter properties: What else it says; needs a will to say it.
-        func will(_ properties: Properties) throws -> MQTTConfiguration.Will? {
-            guard let topic else {
-                guard properties.isEmpty else {
-                    throw Failure("-D will needs a will; give its topic with --will-topic.")
-                }
-                return nil
-            }
-            var properties = properties
-            let delay = properties.value { if case .willDelayInterval(let seconds) = $0 { seconds } else { nil } }
-            properties.list.removeAll { $0.identifier == .willDelayInterval }
-            return .init(
-                topic: topic, payload: ByteBuffer(bytes: (self.payload ?? "").keptBytes), qos: self.qos ?? .atMostOnce,
-                retain: self.retain,
-                delay: .seconds(Int(delay ?? 0)), properties: properties)
-        }
+    func validate() throws {
+        guard self.topic == nil else { return }
+        let orphans = [
+            ("--will-payload", self.payload != nil), ("--will-qos", self.qos != nil),
+            ("--will-retain", self.retain),
+        ]
+        if let orphan = orphans.first(where: \.1)?.0 { throw ValidationError("\(orphan) needs --will-topic") }
     }
+
+    /// - Parameter properties: What else it says; needs a will to say it.
+    func will(_ properties: Properties) throws -> MQTTConfiguration.Will? {
+        guard let topic else {
+            guard properties.isEmpty else {
+                throw Failure("-D will needs a will; give its topic with --will-topic.")
+            }
+            return nil
+        }
+        var properties = properties
+        let delay = properties.value { if case .willDelayInterval(let seconds) = $0 { seconds } else { nil } }
+        properties.list.removeAll { $0.identifier == .willDelayInterval }
+        return .init(
+            topic: topic, payload: ByteBuffer(bytes: (self.payload ?? "").keptBytes), qos: self.qos ?? .atMostOnce,
+            retain: self.retain,
+            delay: .seconds(Int(delay ?? 0)), properties: properties)
+    }
+}
 #endif

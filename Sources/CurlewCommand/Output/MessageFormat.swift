@@ -1,153 +1,153 @@
 #if Tools
-    import CurlewCore
+import CurlewCore
 
-    /// A format of `-F`, as mosquitto_sub knows it: text with `%` for what the message says, `@` for the time in the words of
-    /// strftime, and `\` for characters that are hard to type.
-    struct MessageFormat: Equatable, Sendable {
-        /// A part of the format.
-        enum Element: Equatable, Sendable {
-            /// Bytes that stand for themselves.
-            case text([UInt8])
-            case field(Field, Layout)
-            /// A letter for strftime.
-            case time(UInt8)
-            case nanoseconds
-        }
-
-        /// What a letter after `%` stands for.
-        enum Field: Character, Sendable {
-            case percent = "%"
-            case topicAlias = "A"
-            case contentType = "C"
-            case correlationData = "D"
-            case messageExpiry = "E"
-            case payloadFormat = "F"
-            case isoTime = "I"
-            case json = "j"
-            case jsonPayload = "J"
-            case length = "l"
-            case packetID = "m"
-            case payload = "p"
-            case userProperties = "P"
-            case qos = "q"
-            case retain = "r"
-            case responseTopic = "R"
-            case subscriptionIdentifier = "S"
-            case topic = "t"
-            case unixTime = "U"
-            case lowercaseHex = "x"
-            case uppercaseHex = "X"
-        }
-
-        /// What stands between `%` and the letter.
-        struct Layout: Equatable, Sendable {
-            var isLeftAligned = false
-            var padsWithZeros = false
-            var width = 0
-            var precision: Int?
-        }
-
-        let elements: [Element]
-
-        /// Why a text is no format.
-        struct Problem: Error, Equatable, CustomStringConvertible {
-            let message: String
-            var description: String { self.message }
-        }
-
-        /// - Parameter text: Keeps the bytes of the argument.
-        init(_ text: String) throws(Problem) {
-            var reader = Reader(text.keptBytes)
-            self.elements = try reader.readAll()
-        }
-
-        /// No field may be wider: a slip of the finger must not fill the disk.
-        fileprivate static let widest = 65_535
+/// A format of `-F`, as mosquitto_sub knows it: text with `%` for what the message says, `@` for the time in the words of
+/// strftime, and `\` for characters that are hard to type.
+struct MessageFormat: Equatable, Sendable {
+    /// A part of the format.
+    enum Element: Equatable, Sendable {
+        /// Bytes that stand for themselves.
+        case text([UInt8])
+        case field(Field, Layout)
+        /// A letter for strftime.
+        case time(UInt8)
+        case nanoseconds
     }
 
-    /// Takes a format apart. It works on bytes, as mosquitto does.
-    private struct Reader {
-        private var rest: ArraySlice<UInt8>
-        private var elements: [MessageFormat.Element] = []
-        private var text: [UInt8] = []
+    /// What a letter after `%` stands for.
+    enum Field: Character, Sendable {
+        case percent = "%"
+        case topicAlias = "A"
+        case contentType = "C"
+        case correlationData = "D"
+        case messageExpiry = "E"
+        case payloadFormat = "F"
+        case isoTime = "I"
+        case json = "j"
+        case jsonPayload = "J"
+        case length = "l"
+        case packetID = "m"
+        case payload = "p"
+        case userProperties = "P"
+        case qos = "q"
+        case retain = "r"
+        case responseTopic = "R"
+        case subscriptionIdentifier = "S"
+        case topic = "t"
+        case unixTime = "U"
+        case lowercaseHex = "x"
+        case uppercaseHex = "X"
+    }
 
-        init(_ bytes: [UInt8]) { self.rest = bytes[...] }
+    /// What stands between `%` and the letter.
+    struct Layout: Equatable, Sendable {
+        var isLeftAligned = false
+        var padsWithZeros = false
+        var width = 0
+        var precision: Int?
+    }
 
-        mutating func readAll() throws(MessageFormat.Problem) -> [MessageFormat.Element] {
-            while let byte = self.rest.popFirst() {
-                switch byte {
-                case UInt8(ascii: "%"): try self.readField()
-                case UInt8(ascii: "@"): try self.readTime()
-                case UInt8(ascii: "\\"): try self.readEscape()
-                default: self.text.append(byte)
-                }
+    let elements: [Element]
+
+    /// Why a text is no format.
+    struct Problem: Error, Equatable, CustomStringConvertible {
+        let message: String
+        var description: String { self.message }
+    }
+
+    /// - Parameter text: Keeps the bytes of the argument.
+    init(_ text: String) throws(Problem) {
+        var reader = Reader(text.keptBytes)
+        self.elements = try reader.readAll()
+    }
+
+    /// No field may be wider: a slip of the finger must not fill the disk.
+    fileprivate static let widest = 65_535
+}
+
+/// Takes a format apart. It works on bytes, as mosquitto does.
+private struct Reader {
+    private var rest: ArraySlice<UInt8>
+    private var elements: [MessageFormat.Element] = []
+    private var text: [UInt8] = []
+
+    init(_ bytes: [UInt8]) { self.rest = bytes[...] }
+
+    mutating func readAll() throws(MessageFormat.Problem) -> [MessageFormat.Element] {
+        while let byte = self.rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "%"): try self.readField()
+            case UInt8(ascii: "@"): try self.readTime()
+            case UInt8(ascii: "\\"): try self.readEscape()
+            default: self.text.append(byte)
             }
-            self.endText()
-            return self.elements
         }
+        self.endText()
+        return self.elements
+    }
 
-        private mutating func endText() {
-            if !self.text.isEmpty { self.elements.append(.text(self.text)) }
-            self.text = []
+    private mutating func endText() {
+        if !self.text.isEmpty { self.elements.append(.text(self.text)) }
+        self.text = []
+    }
+
+    private mutating func readField() throws(MessageFormat.Problem) {
+        var layout = MessageFormat.Layout()
+        layout.isLeftAligned = self.take("-")
+        layout.padsWithZeros = self.take("0")
+        layout.width = try self.number()
+        if self.take(".") { layout.precision = try self.number() }
+        let code = try self.next(after: "%")
+        guard let field = MessageFormat.Field(rawValue: Character(UnicodeScalar(code))) else {
+            throw MessageFormat.Problem(message: "'%\(Character(UnicodeScalar(code)))' is none of its codes")
         }
+        self.endText()
+        self.elements.append(.field(field, layout))
+    }
 
-        private mutating func readField() throws(MessageFormat.Problem) {
-            var layout = MessageFormat.Layout()
-            layout.isLeftAligned = self.take("-")
-            layout.padsWithZeros = self.take("0")
-            layout.width = try self.number()
-            if self.take(".") { layout.precision = try self.number() }
-            let code = try self.next(after: "%")
-            guard let field = MessageFormat.Field(rawValue: Character(UnicodeScalar(code))) else {
-                throw MessageFormat.Problem(message: "'%\(Character(UnicodeScalar(code)))' is none of its codes")
+    private mutating func readTime() throws(MessageFormat.Problem) {
+        let code = try self.next(after: "@")
+        if code == UInt8(ascii: "@") { return self.text.append(code) }
+        self.endText()
+        self.elements.append(code == UInt8(ascii: "N") ? .nanoseconds : .time(code))
+    }
+
+    private mutating func readEscape() throws(MessageFormat.Problem) {
+        let code = try self.next(after: "\\")
+        let escapes: [UInt8: UInt8] = [
+            UInt8(ascii: "\\"): UInt8(ascii: "\\"), UInt8(ascii: "0"): 0, UInt8(ascii: "a"): 7,
+            UInt8(ascii: "e"): 27, UInt8(ascii: "n"): 10, UInt8(ascii: "r"): 13, UInt8(ascii: "t"): 9,
+            UInt8(ascii: "v"): 11,
+        ]
+        guard let byte = escapes[code] else {
+            throw MessageFormat.Problem(message: "'\\\(Character(UnicodeScalar(code)))' is none of its escapes")
+        }
+        self.text.append(byte)
+    }
+
+    private mutating func next(after sign: String) throws(MessageFormat.Problem) -> UInt8 {
+        guard let byte = self.rest.popFirst() else {
+            throw MessageFormat.Problem(message: "after '\(sign)' at its end something is missing")
+        }
+        return byte
+    }
+
+    private mutating func take(_ character: Unicode.Scalar) -> Bool {
+        guard self.rest.first == UInt8(ascii: character) else { return false }
+        self.rest.removeFirst()
+        return true
+    }
+
+    private mutating func number() throws(MessageFormat.Problem) -> Int {
+        var value = 0
+        while let digit = self.rest.first, (0x30...0x39).contains(digit) {
+            value = value * 10 + Int(digit - 0x30)
+            guard value <= MessageFormat.widest else {
+                throw MessageFormat.Problem(message: "no field is wider than \(MessageFormat.widest)")
             }
-            self.endText()
-            self.elements.append(.field(field, layout))
-        }
-
-        private mutating func readTime() throws(MessageFormat.Problem) {
-            let code = try self.next(after: "@")
-            if code == UInt8(ascii: "@") { return self.text.append(code) }
-            self.endText()
-            self.elements.append(code == UInt8(ascii: "N") ? .nanoseconds : .time(code))
-        }
-
-        private mutating func readEscape() throws(MessageFormat.Problem) {
-            let code = try self.next(after: "\\")
-            let escapes: [UInt8: UInt8] = [
-                UInt8(ascii: "\\"): UInt8(ascii: "\\"), UInt8(ascii: "0"): 0, UInt8(ascii: "a"): 7,
-                UInt8(ascii: "e"): 27, UInt8(ascii: "n"): 10, UInt8(ascii: "r"): 13, UInt8(ascii: "t"): 9,
-                UInt8(ascii: "v"): 11,
-            ]
-            guard let byte = escapes[code] else {
-                throw MessageFormat.Problem(message: "'\\\(Character(UnicodeScalar(code)))' is none of its escapes")
-            }
-            self.text.append(byte)
-        }
-
-        private mutating func next(after sign: String) throws(MessageFormat.Problem) -> UInt8 {
-            guard let byte = self.rest.popFirst() else {
-                throw MessageFormat.Problem(message: "after '\(sign)' at its end something is missing")
-            }
-            return byte
-        }
-
-        private mutating func take(_ character: Unicode.Scalar) -> Bool {
-            guard self.rest.first == UInt8(ascii: character) else { return false }
             self.rest.removeFirst()
-            return true
         }
-
-        private mutating func number() throws(MessageFormat.Problem) -> Int {
-            var value = 0
-            while let digit = self.rest.first, (0x30...0x39).contains(digit) {
-                value = value * 10 + Int(digit - 0x30)
-                guard value <= MessageFormat.widest else {
-                    throw MessageFormat.Problem(message: "no field is wider than \(MessageFormat.widest)")
-                }
-                self.rest.removeFirst()
-            }
-            return value
-        }
+        return value
     }
+}
 #endif

@@ -1,112 +1,113 @@
 #if Tools
-    import Curlew
-    import CurlewCore
-    import NIOCore
+import Curlew
+import CurlewCore
+import NIOCore
 
-    /// How the messages of `curlew pub` are sent.
-    struct Publication: Sendable {
-        let topic: TopicName
-        let qos: QoS
-        let retain: Bool
-        let properties: Properties
+/// How the messages of `curlew pub` are sent.
+struct Publication: Sendable {
+    let topic: TopicName
+    let qos: QoS
+    let retain: Bool
+    let properties: Properties
 
-        func publish(_ payload: ByteBuffer, in conversation: Conversation, _ settings: Settings) async throws {
-            do throws(MQTTError) {
-                try await conversation.client.publish(
-                    payload, to: self.topic.string, qos: self.qos, retain: self.retain, properties: self.properties)
-            } catch {
-                // Mosquitto's command warns, and ends well.
-                guard settings.isMosquitto, error.code == .publishRefused else { throw error }
-                Diagnostics.say(error.sentence)
-            }
-        }
-
-        /// Publishes a message several times; one that is cut short says how far it came.
-        func publish(
-            _ payload: ByteBuffer, times count: Int, every delay: Duration?, in conversation: Conversation,
-            _ settings: Settings
-        ) async throws {
-            var done = 0
-            do {
-                while done < count {
-                    if done > 0, let delay { try await Task.sleep(for: delay) }
-                    try await self.publish(payload, in: conversation, settings)
-                    done += 1
-                }
-            } catch  where Task.isCancelled && count > 1 {
-                let isUnknown = (error as? MQTTError)?.delivery == .unknown
-                throw Failure(
-                    "\(done) of \(count) messages were delivered"
-                        + (isUnknown ? "; whether the next one was is unknown, and the others were not sent." : "."))
-            }
-        }
-
-        func publishLines(in conversation: Conversation, _ settings: Settings) async throws {
-            do { try await conversation.connect() } catch  where Task.isCancelled {
-                throw Failure("No line was read or sent; there was no connection yet.")
-            }
-            var lines = LineReader(Input(.standardInput, name: "standard input"))
-            var window = DeliveryWindow(
-                conversation.client, qos: self.qos, retain: self.retain, limit: settings.inFlight)
-            var failure: Failure?
-            do {
-                while let line = try await lines.next() {
-                    guard await window.send(line, to: self.topic, properties: self.properties) else {
-                        lines.putBack(line)
-                        break
-                    }
-                }
-            } catch let error as Failure {
-                failure = error
-            }
-            await window.finish()
-            var tally = window.tally
-            // Read, and not sent.
-            tally.notSent += lines.unreadCount
-            let reason = tally.firstError.map { Failure($0, version: settings.version).exitCode } ?? Failure.general
-            if let undelivered = tally.failure(
-                of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? Failure.timeOut : reason
-            ) {
-                if settings.isMosquitto, tally.wasOnlyRefused {
-                    if let message = undelivered.message { Diagnostics.say(message) }
-                } else {
-                    // Each has a sentence of its own to say.
-                    if let message = failure?.message { Diagnostics.say(message) }
-                    throw undelivered
-                }
-            }
-            if let failure { throw failure }
+    func publish(_ payload: ByteBuffer, in conversation: Conversation, _ settings: Settings) async throws {
+        do throws(MQTTError) {
+            try await conversation.client.publish(
+                payload, to: self.topic.string, qos: self.qos, retain: self.retain, properties: self.properties)
+        } catch {
+            // Mosquitto's command warns, and ends well.
+            guard settings.isMosquitto, error.code == .publishRefused else { throw error }
+            Diagnostics.say(error.sentence)
         }
     }
 
-    extension DeliveryTally {
-        /// What became of the lines, if it is not what was wanted; `nil` when the broker has taken them all.
-        func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = Failure.general) -> Failure? {
-            guard self.failed > 0 else {
-                guard isCut else { return nil }
-                let lines = ["No line was read", "The one line read was delivered"]
-                let text = self.total < 2 ? lines[self.total] : "All \(self.total) lines read were delivered"
-                return Failure("\(text); more may have followed.")
+    /// Publishes a message several times; one that is cut short says how far it came.
+    func publish(
+        _ payload: ByteBuffer, times count: Int, every delay: Duration?, in conversation: Conversation,
+        _ settings: Settings
+    ) async throws {
+        var done = 0
+        do {
+            while done < count {
+                if done > 0, let delay { try await Task.sleep(for: delay) }
+                try await self.publish(payload, in: conversation, settings)
+                done += 1
             }
-            var parts: [String] = []
-            func add(_ count: Int, _ what: String) { if count > 0 { parts.append("\(count) \(what)") } }
-            add(self.delivered, qos == .atMostOnce ? "sent" : "acknowledged")
-            add(self.refused, "refused")
-            add(self.unknown, "sent without an acknowledgement, so that their delivery is unknown")
-            add(self.notSent, "not sent")
-            var text = "\(self.failed) of \(self.total.counted("line")) read were not delivered: \(parts.joined(separator: ", "))"
-            if isCut { text += "; more may have followed" }
-            if let error = self.firstError, error.code != .cancelled {
-                var error = error
-                error.delivery = nil
-                text += ". The first reason: \(error.sentence)"
+        } catch  where Task.isCancelled && count > 1 {
+            let isUnknown = (error as? MQTTError)?.delivery == .unknown
+            throw Failure(
+                "\(done) of \(count) messages were delivered"
+                    + (isUnknown ? "; whether the next one was is unknown, and the others were not sent." : "."))
+        }
+    }
+
+    func publishLines(in conversation: Conversation, _ settings: Settings) async throws {
+        do { try await conversation.connect() } catch  where Task.isCancelled {
+            throw Failure("No line was read or sent; there was no connection yet.")
+        }
+        var lines = LineReader(Input(.standardInput, name: "standard input"))
+        var window = DeliveryWindow(
+            conversation.client, qos: self.qos, retain: self.retain, limit: settings.inFlight)
+        var failure: Failure?
+        do {
+            while let line = try await lines.next() {
+                guard await window.send(line, to: self.topic, properties: self.properties) else {
+                    lines.putBack(line)
+                    break
+                }
+            }
+        } catch let error as Failure {
+            failure = error
+        }
+        await window.finish()
+        var tally = window.tally
+        // Read, and not sent.
+        tally.notSent += lines.unreadCount
+        let reason = tally.firstError.map { Failure($0, version: settings.version).exitCode } ?? Failure.general
+        if let undelivered = tally.failure(
+            of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? Failure.timeOut : reason
+        ) {
+            if settings.isMosquitto, tally.wasOnlyRefused {
+                if let message = undelivered.message { Diagnostics.say(message) }
             } else {
-                text += "."
+                // Each has a sentence of its own to say.
+                if let message = failure?.message { Diagnostics.say(message) }
+                throw undelivered
             }
-            return Failure(text, exitCode: exitCode)
         }
-
-        /// Whether the broker has answered every line.
-        fileprivate var wasOnlyRefused: Bool { self.failed > 0 && self.refused == self.failed }
+        if let failure { throw failure }
     }
+}
+
+extension DeliveryTally {
+    /// What became of the lines, if it is not what was wanted; `nil` when the broker has taken them all.
+    func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = Failure.general) -> Failure? {
+        guard self.failed > 0 else {
+            guard isCut else { return nil }
+            let lines = ["No line was read", "The one line read was delivered"]
+            let text = self.total < 2 ? lines[self.total] : "All \(self.total) lines read were delivered"
+            return Failure("\(text); more may have followed.")
+        }
+        var parts: [String] = []
+        func add(_ count: Int, _ what: String) { if count > 0 { parts.append("\(count) \(what)") } }
+        add(self.delivered, qos == .atMostOnce ? "sent" : "acknowledged")
+        add(self.refused, "refused")
+        add(self.unknown, "sent without an acknowledgement, so that their delivery is unknown")
+        add(self.notSent, "not sent")
+        var text =
+            "\(self.failed) of \(self.total.counted("line")) read were not delivered: \(parts.joined(separator: ", "))"
+        if isCut { text += "; more may have followed" }
+        if let error = self.firstError, error.code != .cancelled {
+            var error = error
+            error.delivery = nil
+            text += ". The first reason: \(error.sentence)"
+        } else {
+            text += "."
+        }
+        return Failure(text, exitCode: exitCode)
+    }
+
+    /// Whether the broker has answered every line.
+    fileprivate var wasOnlyRefused: Bool { self.failed > 0 && self.refused == self.failed }
+}
 #endif

@@ -1,131 +1,131 @@
 #if Tools
-    import Curlew
-    import CurlewCore
-    import NIOCore
-    import Synchronization
+import Curlew
+import CurlewCore
+import NIOCore
+import Synchronization
 
-    /// What `curlew respond` answers with.
-    enum Answer: Sendable {
-        case fixed(ByteBuffer)
-        /// A format that the request fills in.
-        case template(MessageFormat)
-        /// A shell command that reads the request and writes the reply.
-        case command(String)
+/// What `curlew respond` answers with.
+enum Answer: Sendable {
+    case fixed(ByteBuffer)
+    /// A format that the request fills in.
+    case template(MessageFormat)
+    /// A shell command that reads the request and writes the reply.
+    case command(String)
+}
+
+/// Answers requests as they come.
+struct Responder: Sendable {
+    /// How many commands run at once.
+    private static let concurrency = 16
+
+    let answer: Answer
+    /// Where the reply goes if the request does not say it.
+    let responseTopic: TopicName?
+    /// What each reply says besides.
+    let properties: Properties
+    /// Shows each request, if somebody wants to see it.
+    var writer: MessageWriter?
+
+    func answer(_ requests: Messages, count: Int, _ client: MQTTClient) async throws {
+        let begun = Begun()
+        do { try await self.answerAll(requests, count: count, client, begun) } catch  where Task.isCancelled {
+            let unanswered = begun.count.load(ordering: .relaxed)
+            // Whoever ends it wants it to end, and that is no failure.
+            if unanswered > 0 { Diagnostics.say("Requests that had come and were not answered: \(unanswered).") }
+            throw error
+        }
     }
 
-    /// Answers requests as they come.
-    struct Responder: Sendable {
-        /// How many commands run at once.
-        private static let concurrency = 16
+    /// How many requests have been taken and not answered.
+    private final class Begun: Sendable {
+        let count = Atomic(0)
+    }
 
-        let answer: Answer
-        /// Where the reply goes if the request does not say it.
-        let responseTopic: TopicName?
-        /// What each reply says besides.
-        let properties: Properties
-        /// Shows each request, if somebody wants to see it.
-        var writer: MessageWriter?
-
-        func answer(_ requests: Messages, count: Int, _ client: MQTTClient) async throws {
-            let begun = Begun()
-            do { try await self.answerAll(requests, count: count, client, begun) } catch  where Task.isCancelled {
-                let unanswered = begun.count.load(ordering: .relaxed)
-                // Whoever ends it wants it to end, and that is no failure.
-                if unanswered > 0 { Diagnostics.say("Requests that had come and were not answered: \(unanswered).") }
-                throw error
-            }
-        }
-
-        /// How many requests have been taken and not answered.
-        private final class Begun: Sendable {
-            let count = Atomic(0)
-        }
-
-        private func answerAll(
-            _ requests: Messages, count: Int, _ client: MQTTClient, _ begun: Begun
-        ) async throws {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                var (left, running) = (count, 0)
-                var writer = self.writer
-                while left > 0, let request = try await requests.next() {
-                    left -= 1
-                    begun.count.add(1, ordering: .relaxed)
-                    if writer != nil {
-                        var bytes: [UInt8] = []
-                        writer?.write(request, to: &bytes)
-                        try Descriptor.standardOutput.writeAll(bytes)
-                    }
-                    guard case .command = self.answer else {
-                        try await self.respond(to: request, client)
-                        begun.count.subtract(1, ordering: .relaxed)
-                        continue
-                    }
-                    if running == Self.concurrency {
-                        try await group.next()
-                        running -= 1
-                    }
-                    running += 1
-                    group.addTask {
-                        try await self.respond(to: request, client)
-                        begun.count.subtract(1, ordering: .relaxed)
-                    }
+    private func answerAll(
+        _ requests: Messages, count: Int, _ client: MQTTClient, _ begun: Begun
+    ) async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            var (left, running) = (count, 0)
+            var writer = self.writer
+            while left > 0, let request = try await requests.next() {
+                left -= 1
+                begun.count.add(1, ordering: .relaxed)
+                if writer != nil {
+                    var bytes: [UInt8] = []
+                    writer?.write(request, to: &bytes)
+                    try Descriptor.standardOutput.writeAll(bytes)
                 }
-                try await group.waitForAll()
-                if Task.isCancelled, left > 0, count < .max {
-                    throw Failure("\(count - left) of \(count.counted("request")) came.")
+                guard case .command = self.answer else {
+                    try await self.respond(to: request, client)
+                    begun.count.subtract(1, ordering: .relaxed)
+                    continue
+                }
+                if running == Self.concurrency {
+                    try await group.next()
+                    running -= 1
+                }
+                running += 1
+                group.addTask {
+                    try await self.respond(to: request, client)
+                    begun.count.subtract(1, ordering: .relaxed)
                 }
             }
+            try await group.waitForAll()
+            if Task.isCancelled, left > 0, count < .max {
+                throw Failure("\(count - left) of \(count.counted("request")) came.")
+            }
         }
+    }
 
-        private func respond(to request: MQTTMessage, _ client: MQTTClient) async throws {
-            var properties = self.properties
-            properties.correlationData = request.properties.correlationData
-            let reply = try await self.reply(to: request, &properties)
-            if let topic = request.properties.responseTopic ?? self.responseTopic?.string {
-                do throws(MQTTError) {
-                    try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
-                } catch {
-                    // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
-                    // broker takes; the next has not.
-                    switch error.code {
-                    case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut,
-                        .brokeConnections:
-                        break
-                    default: throw error
-                    }
-                    Diagnostics.say(
-                        "The reply to a request on '\(request.topic)' was not sent: \(error.sentence)")
+    private func respond(to request: MQTTMessage, _ client: MQTTClient) async throws {
+        var properties = self.properties
+        properties.correlationData = request.properties.correlationData
+        let reply = try await self.reply(to: request, &properties)
+        if let topic = request.properties.responseTopic ?? self.responseTopic?.string {
+            do throws(MQTTError) {
+                try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
+            } catch {
+                // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
+                // broker takes; the next has not.
+                switch error.code {
+                case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut,
+                    .brokeConnections:
+                    break
+                default: throw error
                 }
-            } else {
                 Diagnostics.say(
-                    "A request on '\(request.topic)' does not say where to reply; -e can name the topic.")
+                    "The reply to a request on '\(request.topic)' was not sent: \(error.sentence)")
             }
-            // Answered: one that was not would come again.
-            client.acknowledge(request)
+        } else {
+            Diagnostics.say(
+                "A request on '\(request.topic)' does not say where to reply; -e can name the topic.")
         }
+        // Answered: one that was not would come again.
+        client.acknowledge(request)
+    }
 
-        private func reply(to request: MQTTMessage, _ properties: inout Properties) async throws -> ByteBuffer {
-            switch self.answer {
-            case .fixed(let payload): return payload
-            case .template(let format):
-                var bytes: [UInt8] = []
-                if !format.write(request, at: .now, .init(), to: &bytes) {
-                    properties[MQTTMessage.replyErrorProperty] = "The request is not JSON."
-                    return ByteBuffer()
-                }
-                return ByteBuffer(bytes: bytes)
-            case .command(let command):
-                do throws(ShellCommand.Problem) {
-                    return ByteBuffer(
-                        bytes: try await ShellCommand.run(
-                            command, input: request.bytes, environment: ["REQUEST_TOPIC": request.topic.string]))
-                } catch {
-                    if case .cancelled = error { throw CancellationError() }
-                    Diagnostics.say("The command for a request on '\(request.topic)' failed: \(error).")
-                    properties[MQTTMessage.replyErrorProperty] = "\(error)"
-                    return ByteBuffer()
-                }
+    private func reply(to request: MQTTMessage, _ properties: inout Properties) async throws -> ByteBuffer {
+        switch self.answer {
+        case .fixed(let payload): return payload
+        case .template(let format):
+            var bytes: [UInt8] = []
+            if !format.write(request, at: .now, .init(), to: &bytes) {
+                properties[MQTTMessage.replyErrorProperty] = "The request is not JSON."
+                return ByteBuffer()
+            }
+            return ByteBuffer(bytes: bytes)
+        case .command(let command):
+            do throws(ShellCommand.Problem) {
+                return ByteBuffer(
+                    bytes: try await ShellCommand.run(
+                        command, input: request.bytes, environment: ["REQUEST_TOPIC": request.topic.string]))
+            } catch {
+                if case .cancelled = error { throw CancellationError() }
+                Diagnostics.say("The command for a request on '\(request.topic)' failed: \(error).")
+                properties[MQTTMessage.replyErrorProperty] = "\(error)"
+                return ByteBuffer()
             }
         }
     }
+}
 #endif

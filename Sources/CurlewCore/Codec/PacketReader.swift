@@ -8,7 +8,7 @@ struct PacketReader {
     let packet: PacketType
     /// A CONNECT names its own.
     var version: ProtocolVersion
-    let sender: PacketDecoder.Sender
+    let sender: PacketSender
     /// The flags of the first byte.
     let flags: UInt8
     /// Whether properties beyond ``Properties/maximumCount`` are read and forgotten, rather than refused.
@@ -25,7 +25,7 @@ struct PacketReader {
     private var end: Int
 
     init(
-        _ packet: PacketType, flags: UInt8, version: ProtocolVersion, from sender: PacketDecoder.Sender,
+        _ packet: PacketType, flags: UInt8, version: ProtocolVersion, from sender: PacketSender,
         _ bytes: UnsafeRawBufferPointer, of buffer: UnsafePointer<ByteBuffer>, at start: Int
     ) {
         self.packet = packet

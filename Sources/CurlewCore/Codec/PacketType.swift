@@ -63,7 +63,7 @@ package enum PacketType: UInt8, Sendable, Hashable, CaseIterable, CustomStringCo
 
     /// Whether that end of a connection ever sends such a packet (MQTT 5.0 table 2-1).
     @inline(__always)
-    func isSent(by sender: PacketDecoder.Sender, version: ProtocolVersion) -> Bool {
+    func isSent(by sender: PacketSender, version: ProtocolVersion) -> Bool {
         switch self {
         case .publish, .puback, .pubrec, .pubrel, .pubcomp, .auth: true
         case .connect, .subscribe, .unsubscribe, .pingreq: sender == .client
@@ -71,4 +71,10 @@ package enum PacketType: UInt8, Sendable, Hashable, CaseIterable, CustomStringCo
         case .disconnect: sender == .client || version == .v5_0
         }
     }
+}
+
+/// Which end of a connection a packet comes from.
+package enum PacketSender: Sendable, Hashable, CaseIterable {
+    case client
+    case server
 }

@@ -98,7 +98,7 @@ extension ClientSession {
         let subject: Rejection.Subject
         switch self.inFlight[id] {
         case .publish(var sent)?:
-            request = CurlewCore.exchange(&sent.request, with: nil)
+            request = Swift.exchange(&sent.request, with: nil)
             subject = .message(sent.message.topic)
             sent.isGivenUp = true
             // It is never sent again.
@@ -108,7 +108,7 @@ extension ClientSession {
             self.bytesInFlight += sent.message.byteCount
             self.inFlight.replace(id, with: .publish(sent))
         case .release(var released)?:
-            request = CurlewCore.exchange(&released.request, with: nil)
+            request = Swift.exchange(&released.request, with: nil)
             subject = .release
             released.isGivenUp = true
             self.inFlight.replace(id, with: .release(released))

@@ -1,11 +1,11 @@
 import CurlewCore
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// Reading files without Foundation. All of it blocks, so none of it belongs on an event loop.

@@ -1,3 +1,4 @@
+import CurlewCore
 import NIOCore
 import NIOSSL
 

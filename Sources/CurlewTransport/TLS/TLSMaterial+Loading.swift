@@ -1,3 +1,4 @@
+import CurlewCore
 import NIOSSL
 
 /// What certificates or a key are for: how a sentence about them begins.

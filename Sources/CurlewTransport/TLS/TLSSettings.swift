@@ -1,3 +1,5 @@
+import CurlewCore
+
 /// How TLS connections are made and what is asked of the peer.
 ///
 /// As it comes, the peer's certificate must lead to an authority that the system trusts, be valid now, and be for the host that was

@@ -1,11 +1,11 @@
 import NIOSSL
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// From when until when a certificate is valid, in seconds since 1970.

@@ -1,87 +1,87 @@
 #if Tools
-    import CurlewBroker
-    import Synchronization
-    import Testing
-    import UnixSignals
+import CurlewBroker
+import Synchronization
+import Testing
+import UnixSignals
 
-    @testable import CurlewCommand
+@testable import CurlewCommand
 
-    @Suite("A run of the broker", .timeLimit(.minutes(2)))
-    struct BrokerRunTests {
-        /// Says what is asked of it, and has the ports that it is told.
-        final class SpokenBroker: RunnableBroker {
-            let configuration: MQTTBrokerConfiguration
-            let ports = [1001, 1002]
-            let failure: MQTTBrokerError?
-            private let state = Mutex<[String]>([])
+@Suite("A run of the broker", .timeLimit(.minutes(2)))
+struct BrokerRunTests {
+    /// Says what is asked of it, and has the ports that it is told.
+    final class SpokenBroker: RunnableBroker {
+        let configuration: MQTTBrokerConfiguration
+        let ports = [1001, 1002]
+        let failure: MQTTBrokerError?
+        private let state = Mutex<[String]>([])
 
-            var said: [String] { self.state.withLock { $0 } }
+        var said: [String] { self.state.withLock { $0 } }
 
-            init(_ configuration: MQTTBrokerConfiguration, failure: MQTTBrokerError? = nil) {
-                self.configuration = configuration
-                self.failure = failure
-            }
-
-            func start() async throws(MQTTBrokerError) {
-                if let failure { throw failure }
-                self.state.withLock { $0.append("start") }
-            }
-
-            func reload() async throws { self.state.withLock { $0.append("reload") } }
-
-            func stop() async { self.state.withLock { $0.append("stop") } }
+        init(_ configuration: MQTTBrokerConfiguration, failure: MQTTBrokerError? = nil) {
+            self.configuration = configuration
+            self.failure = failure
         }
 
-        private static let plan = BrokerPlan(
-            configuration: MQTTBrokerConfiguration(listeners: [.tcp(port: 0), .tcp(port: 0)]),
-            addresses: [
-                ListenerAddress(isSecure: false, host: "127.0.0.1", port: 0),
-                ListenerAddress(isSecure: true, host: "::1", port: 0),
-            ])
-
-        @Test("It says where it listens once it does, reads anew when it is told to, and ends in an orderly way")
-        func lines() async throws {
-            let (signals, sender) = AsyncStream<UnixSignal>.makeStream()
-            let (lines, writer) = AsyncStream<String>.makeStream()
-            let broker = Mutex<SpokenBroker?>(nil)
-            let run = try BrokerRun(Self.plan, hasColour: false, announce: { writer.yield($0) }) {
-                let made = SpokenBroker($0)
-                broker.withLock { $0 = made }
-                return made
-            }
-            async let end: Void = run.run(signals)
-            var iterator = lines.makeAsyncIterator()
-            #expect(await iterator.next() == "listening on mqtt://127.0.0.1:1001")
-            #expect(await iterator.next() == "listening on mqtts://[::1]:1002")
-            sender.yield(.sighup)
-            sender.yield(.sigterm)
-            try await end
-            let said = try #require(broker.withLock { $0 }).said
-            #expect(said == ["start", "reload", "stop"])
+        func start() async throws(MQTTBrokerError) {
+            if let failure { throw failure }
+            self.state.withLock { $0.append("start") }
         }
 
-        @Test("What keeps it from listening is one sentence, and nothing is announced")
-        func failure() async throws {
-            let error = MQTTBrokerError(.listeningFailed, "Port 1883 is in use.")
-            let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
-                SpokenBroker($0, failure: error)
-            }
-            let failure = await #expect(throws: Failure.self) { try await run.run(AsyncStream { $0.finish() }) }
-            #expect(failure == Failure("Port 1883 is in use.", exitCode: 1))
-        }
+        func reload() async throws { self.state.withLock { $0.append("reload") } }
 
-        @Test("Who wants to see subscriptions has an observer for them")
-        func observers() throws {
-            var plan = Self.plan
-            plan.log.logEverything()
-            let observers = Mutex<[Int]>([])
-            for plan in [Self.plan, plan] {
-                _ = try BrokerRun(plan, hasColour: false, announce: { _ in }) { configuration in
-                    observers.withLock { $0.append(configuration.observers.count) }
-                    return SpokenBroker(configuration)
-                }
-            }
-            #expect(observers.withLock { $0 } == [0, 1])
-        }
+        func stop() async { self.state.withLock { $0.append("stop") } }
     }
+
+    private static let plan = BrokerPlan(
+        configuration: MQTTBrokerConfiguration(listeners: [.tcp(port: 0), .tcp(port: 0)]),
+        addresses: [
+            ListenerAddress(isSecure: false, host: "127.0.0.1", port: 0),
+            ListenerAddress(isSecure: true, host: "::1", port: 0),
+        ])
+
+    @Test("It says where it listens once it does, reads anew when it is told to, and ends in an orderly way")
+    func lines() async throws {
+        let (signals, sender) = AsyncStream<UnixSignal>.makeStream()
+        let (lines, writer) = AsyncStream<String>.makeStream()
+        let broker = Mutex<SpokenBroker?>(nil)
+        let run = try BrokerRun(Self.plan, hasColour: false, announce: { writer.yield($0) }) {
+            let made = SpokenBroker($0)
+            broker.withLock { $0 = made }
+            return made
+        }
+        async let end: Void = run.run(signals)
+        var iterator = lines.makeAsyncIterator()
+        #expect(await iterator.next() == "listening on mqtt://127.0.0.1:1001")
+        #expect(await iterator.next() == "listening on mqtts://[::1]:1002")
+        sender.yield(.sighup)
+        sender.yield(.sigterm)
+        try await end
+        let said = try #require(broker.withLock { $0 }).said
+        #expect(said == ["start", "reload", "stop"])
+    }
+
+    @Test("What keeps it from listening is one sentence, and nothing is announced")
+    func failure() async throws {
+        let error = MQTTBrokerError(.listeningFailed, "Port 1883 is in use.")
+        let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
+            SpokenBroker($0, failure: error)
+        }
+        let failure = await #expect(throws: Failure.self) { try await run.run(AsyncStream { $0.finish() }) }
+        #expect(failure == Failure("Port 1883 is in use.", exitCode: 1))
+    }
+
+    @Test("Who wants to see subscriptions has an observer for them")
+    func observers() throws {
+        var plan = Self.plan
+        plan.log.logEverything()
+        let observers = Mutex<[Int]>([])
+        for plan in [Self.plan, plan] {
+            _ = try BrokerRun(plan, hasColour: false, announce: { _ in }) { configuration in
+                observers.withLock { $0.append(configuration.observers.count) }
+                return SpokenBroker(configuration)
+            }
+        }
+        #expect(observers.withLock { $0 } == [0, 1])
+    }
+}
 #endif

@@ -1,95 +1,95 @@
 #if Tools
-    import CurlewBroker
-    import NIOCore
-    import Testing
+import CurlewBroker
+import NIOCore
+import Testing
 
-    @testable import CurlewCommand
+@testable import CurlewCommand
 
-    /// Files that are in memory alone.
-    struct MosquittoFiles: Sendable {
-        var texts: [String: String]
+/// Files that are in memory alone.
+struct MosquittoFiles: Sendable {
+    var texts: [String: String]
 
-        init(_ texts: [String: String]) { self.texts = texts }
+    init(_ texts: [String: String]) { self.texts = texts }
 
-        var files: ConfigurationFiles {
-            ConfigurationFiles { [texts] path throws(SystemError) in
-                texts[path]
-            } names: { [texts] folder throws(SystemError) in
-                let names = texts.keys.filter { $0.hasPrefix("\(folder)/") }.map {
-                    String($0.dropFirst(folder.count + 1))
-                }
-                // As where there is no such folder.
-                guard !names.isEmpty else { throw SystemError(number: 2) }
-                return names
+    var files: ConfigurationFiles {
+        ConfigurationFiles { [texts] path throws(SystemError) in
+            texts[path]
+        } names: { [texts] folder throws(SystemError) in
+            let names = texts.keys.filter { $0.hasPrefix("\(folder)/") }.map {
+                String($0.dropFirst(folder.count + 1))
             }
-        }
-
-        /// What a file named `m.conf` with that text comes to.
-        static func configuration(_ text: String, _ others: [String: String] = [:]) throws -> MosquittoConfiguration {
-            let files = Self(others.merging(["m.conf": text]) { $1 }).files
-            switch try MosquittoReader.read("m.conf", files: files) {
-            case .configuration(let configuration)?: return configuration
-            case .problems(let problems)?: throw Unexpected(what: problems.map(\.description).joined(separator: "\n"))
-            case nil: throw Unexpected(what: "There is no m.conf.")
-            }
-        }
-
-        /// What is wrong with it, one line for each problem; nothing if it is right.
-        static func problems(_ text: String, _ others: [String: String] = [:]) throws -> [String] {
-            let files = Self(others.merging(["m.conf": text]) { $1 }).files
-            guard case .problems(let problems)? = try MosquittoReader.read("m.conf", files: files) else { return [] }
-            return problems.map(\.description)
-        }
-
-        static func plan(_ text: String, _ others: [String: String] = [:]) async throws -> BrokerPlan {
-            let files = Self(others.merging(["m.conf": text]) { $1 }).files
-            return try await Self.configuration(text, others).plan(accounts: NamedAccounts(), files: files)
-        }
-
-        struct Unexpected: Error, CustomStringConvertible {
-            let what: String
-            var description: String { self.what }
+            // As where there is no such folder.
+            guard !names.isEmpty else { throw SystemError(number: 2) }
+            return names
         }
     }
 
-    /// Stands in for files of passwords and access, and tells which was asked for.
-    struct NamedAccounts: BrokerAccounts {
-        struct Passwords: MQTTBrokerAuthenticator {
-            let source: String
-            func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision { .abstain }
-        }
-
-        struct Access: MQTTBrokerAuthorizer {
-            let source: String
-            func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
-                .abstain
-            }
-        }
-
-        func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
-            guard path != "missing" else {
-                throw MQTTBrokerError(.invalidConfiguration, "The password file 'missing' does not exist.")
-            }
-            return Passwords(source: path)
-        }
-
-        /// Of `rules`, real ones.
-        func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
-            path == "rules" ? try MQTTAccessFile(text: "topic a\nuser u\ntopic b\n") : Access(source: path)
-        }
-
-        func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator {
-            Passwords(source: name == .commonName ? "common name" : "subject")
+    /// What a file named `m.conf` with that text comes to.
+    static func configuration(_ text: String, _ others: [String: String] = [:]) throws -> MosquittoConfiguration {
+        let files = Self(others.merging(["m.conf": text]) { $1 }).files
+        switch try MosquittoReader.read("m.conf", files: files) {
+        case .configuration(let configuration)?: return configuration
+        case .problems(let problems)?: throw Unexpected(what: problems.map(\.description).joined(separator: "\n"))
+        case nil: throw Unexpected(what: "There is no m.conf.")
         }
     }
 
-    extension [any MQTTBrokerAuthenticator] {
-        /// Where those of ``NamedAccounts`` come from.
-        var sources: [String] { self.map { ($0 as? NamedAccounts.Passwords)?.source ?? "?" } }
+    /// What is wrong with it, one line for each problem; nothing if it is right.
+    static func problems(_ text: String, _ others: [String: String] = [:]) throws -> [String] {
+        let files = Self(others.merging(["m.conf": text]) { $1 }).files
+        guard case .problems(let problems)? = try MosquittoReader.read("m.conf", files: files) else { return [] }
+        return problems.map(\.description)
     }
 
-    extension [any MQTTBrokerAuthorizer] {
-        /// Where those of ``NamedAccounts`` come from.
-        var sources: [String] { self.map { ($0 as? NamedAccounts.Access)?.source ?? "?" } }
+    static func plan(_ text: String, _ others: [String: String] = [:]) async throws -> BrokerPlan {
+        let files = Self(others.merging(["m.conf": text]) { $1 }).files
+        return try await Self.configuration(text, others).plan(accounts: NamedAccounts(), files: files)
     }
+
+    struct Unexpected: Error, CustomStringConvertible {
+        let what: String
+        var description: String { self.what }
+    }
+}
+
+/// Stands in for files of passwords and access, and tells which was asked for.
+struct NamedAccounts: BrokerAccounts {
+    struct Passwords: MQTTBrokerAuthenticator {
+        let source: String
+        func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision { .abstain }
+    }
+
+    struct Access: MQTTBrokerAuthorizer {
+        let source: String
+        func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+            .abstain
+        }
+    }
+
+    func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
+        guard path != "missing" else {
+            throw MQTTBrokerError(.invalidConfiguration, "The password file 'missing' does not exist.")
+        }
+        return Passwords(source: path)
+    }
+
+    /// Of `rules`, real ones.
+    func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
+        path == "rules" ? try MQTTAccessFile(text: "topic a\nuser u\ntopic b\n") : Access(source: path)
+    }
+
+    func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator {
+        Passwords(source: name == .commonName ? "common name" : "subject")
+    }
+}
+
+extension [any MQTTBrokerAuthenticator] {
+    /// Where those of ``NamedAccounts`` come from.
+    var sources: [String] { self.map { ($0 as? NamedAccounts.Passwords)?.source ?? "?" } }
+}
+
+extension [any MQTTBrokerAuthorizer] {
+    /// Where those of ``NamedAccounts`` come from.
+    var sources: [String] { self.map { ($0 as? NamedAccounts.Access)?.source ?? "?" } }
+}
 #endif

@@ -1,158 +1,158 @@
 #if Tools
-    import CurlewBroker
-    import NIOCore
-    import Testing
+import CurlewBroker
+import NIOCore
+import Testing
 
-    @testable import CurlewCommand
+@testable import CurlewCommand
 
-    @Suite("What a mosquitto.conf comes to for a broker")
-    struct MosquittoPlanTests {
-        @Test("Without a line, mosquitto's defaults hold")
-        func defaults() async throws {
-            let plan = try await MosquittoFiles.plan("")
-            let limits = plan.configuration.limits
-            #expect(limits.maximumInFlightMessages == 20)
-            #expect(limits.receiveMaximum == 20)
-            #expect(limits.maximumQueuedMessages == 1000)
-            #expect(limits.maximumQueuedBytes == .max)
-            #expect(limits.maximumInFlightBytes == nil)
-            #expect(limits.maximumPacketSize == 268_435_460)
-            #expect(limits.maximumKeepAlive == 65_535)
-            #expect(limits.maximumSessionExpiry == nil)
-            #expect(plan.configuration.systemTopicInterval == .seconds(10))
-            #expect(!plan.configuration.behaviour.queuesAtMostOnce)
-            #expect(plan.configuration.publishFilters.isEmpty)
-            let listener = try #require(plan.configuration.listeners.first)
-            #expect(listener.anonymous == .allowed)
-            #expect(listener.topicAliasMaximum == 10)
-            #expect(listener.maximumQoS == .exactlyOnce)
-            #expect(listener.assignedIdentifierPrefix == "auto-")
-            #expect(listener.assignsClientIdentifiers == true)
-            #expect(plan.log == LogSettings())
-        }
-
-        @Test("A listener of the file lets in nobody whom it does not know, unless it says so")
-        func anonymous() async throws {
-            func anonymous(_ text: String) async throws -> [MQTTBrokerConfiguration.Listener.Anonymous] {
-                try await MosquittoFiles.plan(text).configuration.listeners.map(\.anonymous)
-            }
-            #expect(try await anonymous("listener 1\n") == [.refused])
-            #expect(try await anonymous("port 1\n") == [.refused])
-            #expect(try await anonymous("listener 1\nallow_anonymous true\n") == [.allowed])
-            #expect(try await anonymous("allow_anonymous false\n") == [.refused])
-            #expect(try await anonymous("password_file p\n") == [.allowed])
-            #expect(
-                try await anonymous("per_listener_settings true\nlistener 1\nallow_anonymous true\nlistener 2\n")
-                    == [.allowed, .refused])
-        }
-
-        @Test("Addresses are those of the file, for all of the machine if it names none")
-        func addresses() async throws {
-            let text = """
-                listener 1883
-                listener 1884 ::1
-                listener 8883 example.com
-                certfile c
-                keyfile k
-                listener 1885
-                socket_domain ipv6
-                """
-            let plan = try await MosquittoFiles.plan(text)
-            #expect(
-                plan.addresses.map { $0.url(bound: $0.port) } == [
-                    "mqtt://*:1883", "mqtt://[::1]:1884", "mqtts://example.com:8883", "mqtt://*:1885",
-                ])
-            #expect(plan.configuration.listeners.map(\.addressFamily) == [.any, .any, .any, .ipv6])
-        }
-
-        @Test("Files say who may connect and do what")
-        func accounts() async throws {
-            let text = """
-                per_listener_settings true
-                listener 1
-                password_file p
-                acl_file a
-                listener 2
-                password_file q
-                listener 3
-                certfile c
-                keyfile k
-                cafile d
-                require_certificate true
-                use_identity_as_username true
-                use_subject_as_username true
-                password_file r
-                allow_anonymous true
-                listener 4
-                """
-            let listeners = try await MosquittoFiles.plan(text).configuration.listeners
-            #expect(listeners.map { $0.authenticators?.sources } == [["p"], ["q"], ["common name"], []])
-            #expect(listeners.map { $0.authorizers?.sources } == [["a"], [], [], []])
-            // Who has no name in the certificate is nobody.
-            #expect(listeners[2].anonymous == .refused)
-            let subject = text.replacing("use_identity_as_username true\n", with: "")
-            let other = try await MosquittoFiles.plan(subject).configuration.listeners
-            #expect(other[2].authenticators?.sources == ["subject"])
-        }
-
-        @Test("A file that cannot be read is told by whoever reads it")
-        func missingFile() async throws {
-            await #expect(throws: MQTTBrokerError.self) { try await MosquittoFiles.plan("password_file missing\n") }
-        }
-
-        @Test("Clients are asked for a certificate where one is required, and only there")
-        func certificates() throws {
-            let text = "listener 1\ncertfile c\nkeyfile k\ncafile a\n"
-            func tls(_ text: String) throws -> MQTTBrokerConfiguration.TLS? {
-                try MosquittoFiles.configuration(text).listeners[0].tls.settings(
-                    keys: nil, files: MosquittoFiles([:]).files)
-            }
-            let lenient = try #require(try tls(text + "tls_version tlsv1.1\nciphers AES128-SHA\n"))
-            #expect(lenient.certificate == .init(chain: .file("c"), key: .file("k")))
-            #expect(lenient.clientAuthorities == nil)
-            #expect(lenient.minimumVersion == .tls11)
-            #expect(lenient.cipherSuites == ["AES128-SHA"])
-            let strict = try #require(try tls(text + "require_certificate true\n"))
-            #expect(strict.clientAuthorities == .file("a"))
-            #expect(strict.requiresClientCertificate)
-            #expect(strict.minimumVersion == .tls12)
-            let folder = text.replacing("cafile", with: "capath") + "require_certificate true\n"
-            #expect(try tls(folder)?.clientAuthorities == .directory("a"))
-            #expect(try tls("listener 1\n") == nil)
-        }
-
-        @Test("Pre-shared keys are read at the start")
-        func preSharedKeys() throws {
-            let configuration = try MosquittoFiles.configuration("listener 1\npsk_hint here\npsk_file f\n")
-            let files = MosquittoFiles(["f": "# keys\r\nme:0aFF\r\n\r\nyou:01\r\n"]).files
-            let tls = try #require(try configuration.listeners[0].tls.settings(keys: "f", files: files))
-            #expect(tls.preSharedKeyHint == "here")
-            #expect(tls.preSharedKeys == ["me": [0x0A, 0xFF], "you": [1]])
-            #expect(tls.certificate == nil)
-        }
-
-        @Test(
-            "A mistake in a file of keys is told with its line and without the key",
-            arguments: ["me", "me:", ":01", "me:0", "me:0g", "me: 01", "a:02\nme:01\nme:01"])
-        func wrongKeys(text: String) throws {
-            let files = MosquittoFiles(["f": "\n\(text)\n"]).files
-            let error = #expect(throws: MQTTBrokerError.self) { try PreSharedKeys.read("f", files: files) }
-            let line = 1 + text.split(separator: "\n").count
-            #expect(error?.message.hasPrefix("The file of keys 'f', line \(line), ") == true)
-            #expect(error?.message.contains("0g") == false)
-            #expect(throws: MQTTBrokerError.self) { try PreSharedKeys.read("g", files: files) }
-        }
-
-        @Test("message_size_limit counts the payload, and lets pass what is as large")
-        func payloadLimit() async throws {
-            let filters = try await MosquittoFiles.plan("message_size_limit 3\n").configuration.publishFilters
-            let filter = try #require(filters.first as? PayloadLimit)
-            let topic = try TopicName("a/long/topic")
-            func decision(_ payload: String) -> MQTTPublishDecision {
-                filter.willPublish(MQTTBrokerMessage(topic: topic, payload: ByteBuffer(string: payload)), from: nil)
-            }
-            #expect(decision("abc") == .pass)
-            #expect(decision("abcd") == .reject(.implementationSpecificError))
-        }
+@Suite("What a mosquitto.conf comes to for a broker")
+struct MosquittoPlanTests {
+    @Test("Without a line, mosquitto's defaults hold")
+    func defaults() async throws {
+        let plan = try await MosquittoFiles.plan("")
+        let limits = plan.configuration.limits
+        #expect(limits.maximumInFlightMessages == 20)
+        #expect(limits.receiveMaximum == 20)
+        #expect(limits.maximumQueuedMessages == 1000)
+        #expect(limits.maximumQueuedBytes == .max)
+        #expect(limits.maximumInFlightBytes == nil)
+        #expect(limits.maximumPacketSize == 268_435_460)
+        #expect(limits.maximumKeepAlive == 65_535)
+        #expect(limits.maximumSessionExpiry == nil)
+        #expect(plan.configuration.systemTopicInterval == .seconds(10))
+        #expect(!plan.configuration.behaviour.queuesAtMostOnce)
+        #expect(plan.configuration.publishFilters.isEmpty)
+        let listener = try #require(plan.configuration.listeners.first)
+        #expect(listener.anonymous == .allowed)
+        #expect(listener.topicAliasMaximum == 10)
+        #expect(listener.maximumQoS == .exactlyOnce)
+        #expect(listener.assignedIdentifierPrefix == "auto-")
+        #expect(listener.assignsClientIdentifiers == true)
+        #expect(plan.log == LogSettings())
     }
+
+    @Test("A listener of the file lets in nobody whom it does not know, unless it says so")
+    func anonymous() async throws {
+        func anonymous(_ text: String) async throws -> [MQTTBrokerConfiguration.Listener.Anonymous] {
+            try await MosquittoFiles.plan(text).configuration.listeners.map(\.anonymous)
+        }
+        #expect(try await anonymous("listener 1\n") == [.refused])
+        #expect(try await anonymous("port 1\n") == [.refused])
+        #expect(try await anonymous("listener 1\nallow_anonymous true\n") == [.allowed])
+        #expect(try await anonymous("allow_anonymous false\n") == [.refused])
+        #expect(try await anonymous("password_file p\n") == [.allowed])
+        #expect(
+            try await anonymous("per_listener_settings true\nlistener 1\nallow_anonymous true\nlistener 2\n")
+                == [.allowed, .refused])
+    }
+
+    @Test("Addresses are those of the file, for all of the machine if it names none")
+    func addresses() async throws {
+        let text = """
+            listener 1883
+            listener 1884 ::1
+            listener 8883 example.com
+            certfile c
+            keyfile k
+            listener 1885
+            socket_domain ipv6
+            """
+        let plan = try await MosquittoFiles.plan(text)
+        #expect(
+            plan.addresses.map { $0.url(bound: $0.port) } == [
+                "mqtt://*:1883", "mqtt://[::1]:1884", "mqtts://example.com:8883", "mqtt://*:1885",
+            ])
+        #expect(plan.configuration.listeners.map(\.addressFamily) == [.any, .any, .any, .ipv6])
+    }
+
+    @Test("Files say who may connect and do what")
+    func accounts() async throws {
+        let text = """
+            per_listener_settings true
+            listener 1
+            password_file p
+            acl_file a
+            listener 2
+            password_file q
+            listener 3
+            certfile c
+            keyfile k
+            cafile d
+            require_certificate true
+            use_identity_as_username true
+            use_subject_as_username true
+            password_file r
+            allow_anonymous true
+            listener 4
+            """
+        let listeners = try await MosquittoFiles.plan(text).configuration.listeners
+        #expect(listeners.map { $0.authenticators?.sources } == [["p"], ["q"], ["common name"], []])
+        #expect(listeners.map { $0.authorizers?.sources } == [["a"], [], [], []])
+        // Who has no name in the certificate is nobody.
+        #expect(listeners[2].anonymous == .refused)
+        let subject = text.replacing("use_identity_as_username true\n", with: "")
+        let other = try await MosquittoFiles.plan(subject).configuration.listeners
+        #expect(other[2].authenticators?.sources == ["subject"])
+    }
+
+    @Test("A file that cannot be read is told by whoever reads it")
+    func missingFile() async throws {
+        await #expect(throws: MQTTBrokerError.self) { try await MosquittoFiles.plan("password_file missing\n") }
+    }
+
+    @Test("Clients are asked for a certificate where one is required, and only there")
+    func certificates() throws {
+        let text = "listener 1\ncertfile c\nkeyfile k\ncafile a\n"
+        func tls(_ text: String) throws -> MQTTBrokerConfiguration.TLS? {
+            try MosquittoFiles.configuration(text).listeners[0].tls.settings(
+                keys: nil, files: MosquittoFiles([:]).files)
+        }
+        let lenient = try #require(try tls(text + "tls_version tlsv1.1\nciphers AES128-SHA\n"))
+        #expect(lenient.certificate == .init(chain: .file("c"), key: .file("k")))
+        #expect(lenient.clientAuthorities == nil)
+        #expect(lenient.minimumVersion == .tls11)
+        #expect(lenient.cipherSuites == ["AES128-SHA"])
+        let strict = try #require(try tls(text + "require_certificate true\n"))
+        #expect(strict.clientAuthorities == .file("a"))
+        #expect(strict.requiresClientCertificate)
+        #expect(strict.minimumVersion == .tls12)
+        let folder = text.replacing("cafile", with: "capath") + "require_certificate true\n"
+        #expect(try tls(folder)?.clientAuthorities == .directory("a"))
+        #expect(try tls("listener 1\n") == nil)
+    }
+
+    @Test("Pre-shared keys are read at the start")
+    func preSharedKeys() throws {
+        let configuration = try MosquittoFiles.configuration("listener 1\npsk_hint here\npsk_file f\n")
+        let files = MosquittoFiles(["f": "# keys\r\nme:0aFF\r\n\r\nyou:01\r\n"]).files
+        let tls = try #require(try configuration.listeners[0].tls.settings(keys: "f", files: files))
+        #expect(tls.preSharedKeyHint == "here")
+        #expect(tls.preSharedKeys == ["me": [0x0A, 0xFF], "you": [1]])
+        #expect(tls.certificate == nil)
+    }
+
+    @Test(
+        "A mistake in a file of keys is told with its line and without the key",
+        arguments: ["me", "me:", ":01", "me:0", "me:0g", "me: 01", "a:02\nme:01\nme:01"])
+    func wrongKeys(text: String) throws {
+        let files = MosquittoFiles(["f": "\n\(text)\n"]).files
+        let error = #expect(throws: MQTTBrokerError.self) { try PreSharedKeys.read("f", files: files) }
+        let line = 1 + text.split(separator: "\n").count
+        #expect(error?.message.hasPrefix("The file of keys 'f', line \(line), ") == true)
+        #expect(error?.message.contains("0g") == false)
+        #expect(throws: MQTTBrokerError.self) { try PreSharedKeys.read("g", files: files) }
+    }
+
+    @Test("message_size_limit counts the payload, and lets pass what is as large")
+    func payloadLimit() async throws {
+        let filters = try await MosquittoFiles.plan("message_size_limit 3\n").configuration.publishFilters
+        let filter = try #require(filters.first as? PayloadLimit)
+        let topic = try TopicName("a/long/topic")
+        func decision(_ payload: String) -> MQTTPublishDecision {
+            filter.willPublish(MQTTBrokerMessage(topic: topic, payload: ByteBuffer(string: payload)), from: nil)
+        }
+        #expect(decision("abc") == .pass)
+        #expect(decision("abcd") == .reject(.implementationSpecificError))
+    }
+}
 #endif

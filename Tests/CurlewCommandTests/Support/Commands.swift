@@ -1,46 +1,46 @@
 #if Tools
-    import CurlewTransport
-    import Foundation
-    import MosquittoFixture
-    import NIOCore
+import CurlewTransport
+import Foundation
+import MosquittoFixture
+import NIOCore
 
-    extension Subprocess {
-        /// Starts `curlew` as it was built. Variables of the environment that it would read are those given alone.
-        ///
-        /// - Parameter hasReader: Whether anybody reads its standard output; otherwise writing there fails.
-        static func curlew(
-            _ arguments: [String], environment: [String: String] = [:], hasReader: Bool = true
-        ) throws -> Subprocess {
-            let inherited = ProcessInfo.processInfo.environment.filter {
-                !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")
-            }
-            return try Subprocess(
-                Self.products.appending(path: "curlew").path, arguments,
-                environment: inherited.merging(environment) { $1 }, hasInput: true, hasReader: hasReader)
+extension Subprocess {
+    /// Starts `curlew` as it was built. Variables of the environment that it would read are those given alone.
+    ///
+    /// - Parameter hasReader: Whether anybody reads its standard output; otherwise writing there fails.
+    static func curlew(
+        _ arguments: [String], environment: [String: String] = [:], hasReader: Bool = true
+    ) throws -> Subprocess {
+        let inherited = ProcessInfo.processInfo.environment.filter {
+            !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")
         }
-
-        static func curlew(_ arguments: String...) throws -> Subprocess { try Self.curlew(arguments) }
-
-        /// Where the package's programs are built: beside the tests.
-        static let products: URL = {
-            let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
-            var folder = URL(filePath: bundle)
-            while folder.path.contains(".xctest") { folder.deleteLastPathComponent() }
-            return folder
-        }()
+        return try Subprocess(
+            Self.products.appending(path: "curlew").path, arguments,
+            environment: inherited.merging(environment) { $1 }, hasInput: true, hasReader: hasReader)
     }
 
-    /// A port that nobody listens at.
-    func freePort() async throws -> Int {
-        let listener = try await SocketListener.bind(host: "127.0.0.1", port: 0) { _ in DeafHandler() }
-        await listener.close()
-        return listener.port
-    }
+    static func curlew(_ arguments: String...) throws -> Subprocess { try Self.curlew(arguments) }
 
-    private final class DeafHandler: LinkHandler {
-        func linkRead(_ bytes: ByteBuffer) {}
-        func linkReadCompleted() {}
-        func linkWritabilityChanged(_ isWritable: Bool) {}
-        func linkClosed(_ error: TransportError?) {}
-    }
+    /// Where the package's programs are built: beside the tests.
+    static let products: URL = {
+        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
+        var folder = URL(filePath: bundle)
+        while folder.path.contains(".xctest") { folder.deleteLastPathComponent() }
+        return folder
+    }()
+}
+
+/// A port that nobody listens at.
+func freePort() async throws -> Int {
+    let listener = try await SocketListener.bind(host: "127.0.0.1", port: 0) { _ in DeafHandler() }
+    await listener.close()
+    return listener.port
+}
+
+private final class DeafHandler: LinkHandler {
+    func linkRead(_ bytes: ByteBuffer) {}
+    func linkReadCompleted() {}
+    func linkWritabilityChanged(_ isWritable: Bool) {}
+    func linkClosed(_ error: TransportError?) {}
+}
 #endif

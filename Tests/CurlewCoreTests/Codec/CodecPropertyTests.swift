@@ -7,7 +7,7 @@ extension PropertyIdentifier {
     var mayStandInWill: Bool { self.scope.contains(.will) }
 
     /// Whether the generator may put it there: an alias is not in the list, and not every end sends everything.
-    func mayStand(in packet: PacketType, from sender: PacketDecoder.Sender) -> Bool {
+    func mayStand(in packet: PacketType, from sender: PacketSender) -> Bool {
         guard self.scope.contains(PropertyScope(packet)), self != .topicAlias else { return false }
         switch (self, packet, sender) {
         case (.subscriptionIdentifier, .publish, .client), (.sessionExpiryInterval, .disconnect, .server),
@@ -23,18 +23,18 @@ extension PropertyIdentifier {
 struct CodecPropertyTests {
     @Test(
         "Every packet is decoded to what was encoded", arguments: ProtocolVersion.allCases,
-        PacketDecoder.Sender.allCases
+        PacketSender.allCases
     )
-    func roundTrips(version: ProtocolVersion, sender: PacketDecoder.Sender) {
+    func roundTrips(version: ProtocolVersion, sender: PacketSender) {
         var packets = RandomPackets(seed: 0xC0DEC, version: version, sender: sender)
         for _ in 0..<1000 { checkRoundTrip(packets.next(), version: version, sender: sender) }
     }
 
     @Test(
         "Packets in one stream come out in order, however it is cut", arguments: ProtocolVersion.allCases,
-        PacketDecoder.Sender.allCases
+        PacketSender.allCases
     )
-    func streams(version: ProtocolVersion, sender: PacketDecoder.Sender) throws {
+    func streams(version: ProtocolVersion, sender: PacketSender) throws {
         var packets = RandomPackets(seed: 0x57_2EA4, version: version, sender: sender)
         var generator = SplitMix64(seed: 1)
         let sent = (0..<300).map { _ in packets.next() }
@@ -68,9 +68,9 @@ struct CodecPropertyTests {
     }
 
     @Test(
-        "No bytes at all make the decoder trap", arguments: ProtocolVersion.allCases, PacketDecoder.Sender.allCases
+        "No bytes at all make the decoder trap", arguments: ProtocolVersion.allCases, PacketSender.allCases
     )
-    func noise(version: ProtocolVersion, sender: PacketDecoder.Sender) {
+    func noise(version: ProtocolVersion, sender: PacketSender) {
         var generator = SplitMix64(seed: 0x0153)
         for _ in 0..<3000 {
             let count = Int.random(in: 0...40, using: &generator)

@@ -4,7 +4,7 @@ import Testing
 
 /// Feeds `bytes` to a decoder and checks what must hold of any bytes: nothing traps, what is decoded can be encoded,
 /// and what was encoded is decoded to the same packet.
-func exerciseDecoder(_ bytes: [UInt8], version: ProtocolVersion, sender: PacketDecoder.Sender) {
+func exerciseDecoder(_ bytes: [UInt8], version: ProtocolVersion, sender: PacketSender) {
     var decoder = PacketDecoder(from: sender, version: version, maximumPacketSize: 1_000_000)
     var buffer = ByteBuffer(bytes: bytes)
     var before = buffer.readableBytes
@@ -22,7 +22,7 @@ func exerciseDecoder(_ bytes: [UInt8], version: ProtocolVersion, sender: PacketD
 }
 
 /// Encodes and decodes `packet`, which must come out as it went in.
-func checkRoundTrip(_ packet: Packet, version: ProtocolVersion, sender: PacketDecoder.Sender) {
+func checkRoundTrip(_ packet: Packet, version: ProtocolVersion, sender: PacketSender) {
     var buffer = ByteBuffer()
     do {
         try packet.encode(into: &buffer, version: version)

@@ -7,7 +7,7 @@ import Testing
 struct PacketDecoderTests {
     static let maximumPacketSize: UInt32 = 100_000
 
-    private func decoder(_ version: ProtocolVersion, _ sender: PacketDecoder.Sender) -> PacketDecoder {
+    private func decoder(_ version: ProtocolVersion, _ sender: PacketSender) -> PacketDecoder {
         PacketDecoder(from: sender, version: version, maximumPacketSize: Self.maximumPacketSize)
     }
 
@@ -59,9 +59,9 @@ struct PacketDecoderTests {
 
     @Test(
         "Packets are the same however the stream is cut",
-        arguments: ProtocolVersion.allCases, PacketDecoder.Sender.allCases
+        arguments: ProtocolVersion.allCases, PacketSender.allCases
     )
-    func verifier(version: ProtocolVersion, sender: PacketDecoder.Sender) throws {
+    func verifier(version: ProtocolVersion, sender: PacketSender) throws {
         let vectors = Vector.valid.filter { $0.versions.contains(version) && $0.senders.contains(sender) }
         let pairs = vectors.map { (ByteBuffer(bytes: $0.bytes), $0.packet.map { [$0] } ?? []) }
         #expect(!pairs.isEmpty)

@@ -5,15 +5,15 @@ import NIOCore
 struct RandomPackets {
     private var generator: SplitMix64
     let version: ProtocolVersion
-    let sender: PacketDecoder.Sender
+    let sender: PacketSender
 
-    init(seed: UInt64, version: ProtocolVersion, sender: PacketDecoder.Sender) {
+    init(seed: UInt64, version: ProtocolVersion, sender: PacketSender) {
         self.generator = SplitMix64(seed: seed)
         self.version = version
         self.sender = sender
     }
 
-    private static let sent: [PacketDecoder.Sender: [PacketType]] = [
+    private static let sent: [PacketSender: [PacketType]] = [
         .client: [
             .connect, .publish, .puback, .pubrec, .pubrel, .pubcomp, .subscribe, .unsubscribe, .pingreq, .disconnect,
             .auth,

@@ -25,12 +25,12 @@ struct Vector: Sendable, CustomTestStringConvertible {
 
     var name: String
     var versions: [ProtocolVersion]
-    var senders: [PacketDecoder.Sender]
+    var senders: [PacketSender]
     var bytes: [UInt8]
     var meaning: Meaning
 
     init(
-        _ name: String, _ versions: [ProtocolVersion] = .five, from senders: [PacketDecoder.Sender], _ fields: [Field],
+        _ name: String, _ versions: [ProtocolVersion] = .five, from senders: [PacketSender], _ fields: [Field],
         _ meaning: Meaning
     ) {
         self.name = name
@@ -48,7 +48,7 @@ struct Vector: Sendable, CustomTestStringConvertible {
     var testDescription: String { self.name }
 
     /// Every version and sender that it is about.
-    var cases: [(version: ProtocolVersion, sender: PacketDecoder.Sender)] {
+    var cases: [(version: ProtocolVersion, sender: PacketSender)] {
         self.versions.flatMap { version in self.senders.map { (version, $0) } }
     }
 
@@ -66,7 +66,7 @@ extension [ProtocolVersion] {
     static let all: Self = [.v3_1, .v3_1_1, .v5_0]
 }
 
-extension [PacketDecoder.Sender] {
+extension [PacketSender] {
     static let client: Self = [.client]
     static let server: Self = [.server]
     static let both: Self = [.client, .server]

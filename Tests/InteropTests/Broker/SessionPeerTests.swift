@@ -4,51 +4,51 @@ import MosquittoFixture
 import Testing
 
 #if Tools
-    /// Clients that others have written, with `curlew broker`.
-    @Suite("Clients of other libraries are at home on Curlew's broker", .timeLimit(.minutes(5)))
-    struct SessionPeerTests {
-        @Test(
-            "paho-mqtt, aiomqtt, gmqtt, amqtt and awscrt",
-            .enabled(
-                if: SessionPeer.havePython, "the Python clients are not all installed; scripts/test installs them"),
-            arguments: SessionPeer.python)
-        func python(_ peer: SessionPeer) async throws { try await self.live(peer) }
+/// Clients that others have written, with `curlew broker`.
+@Suite("Clients of other libraries are at home on Curlew's broker", .timeLimit(.minutes(5)))
+struct SessionPeerTests {
+    @Test(
+        "paho-mqtt, aiomqtt, gmqtt, amqtt and awscrt",
+        .enabled(
+            if: SessionPeer.havePython, "the Python clients are not all installed; scripts/test installs them"),
+        arguments: SessionPeer.python)
+    func python(_ peer: SessionPeer) async throws { try await self.live(peer) }
 
-        @Test(
-            "node's mqtt", .enabled(if: SessionPeer.haveNode, "node-mqtt is not installed; scripts/test installs it"),
-            arguments: SessionPeer.node)
-        func node(_ peer: SessionPeer) async throws { try await self.live(peer) }
+    @Test(
+        "node's mqtt", .enabled(if: SessionPeer.haveNode, "node-mqtt is not installed; scripts/test installs it"),
+        arguments: SessionPeer.node)
+    func node(_ peer: SessionPeer) async throws { try await self.live(peer) }
 
-        @Test(
-            "Paho for C",
-            .enabled(if: SessionPeer.havePahoC, "libpaho-mqtt-dev is not installed; scripts/test installs it"),
-            arguments: SessionPeer.pahoC)
-        func pahoC(_ peer: SessionPeer) async throws { try await self.live(peer) }
+    @Test(
+        "Paho for C",
+        .enabled(if: SessionPeer.havePahoC, "libpaho-mqtt-dev is not installed; scripts/test installs it"),
+        arguments: SessionPeer.pahoC)
+    func pahoC(_ peer: SessionPeer) async throws { try await self.live(peer) }
 
-        /// A client comes, has its own messages back, goes, and finds what came while it was away and what is retained. It says
-        /// goodbye both times, so that nobody sees its will.
-        private func live(_ peer: SessionPeer) async throws {
-            try await Mosquitto.run(.init(listeners: [.tcp, .mutualTLS]), on: .curlew) { broker in
-                let watcher = try await broker.connect(Setup(listener: .tcp, version: .v5_0))
-                let inbox = Inbox(try await watcher.subscribe(to: [("life/#", .init()), ("will/#", .init())]))
+    /// A client comes, has its own messages back, goes, and finds what came while it was away and what is retained. It says
+    /// goodbye both times, so that nobody sees its will.
+    private func live(_ peer: SessionPeer) async throws {
+        try await Mosquitto.run(.init(listeners: [.tcp, .mutualTLS]), on: .curlew) { broker in
+            let watcher = try await broker.connect(Setup(listener: .tcp, version: .v5_0))
+            let inbox = Inbox(try await watcher.subscribe(to: [("life/#", .init()), ("will/#", .init())]))
 
-                let kept = peer.published("life/kept", "on", qos: 1, retain: true)
-                let own = (UInt8(0)...2).map { peer.published("life/\($0)", "mine \($0)", qos: $0) } + [kept]
-                let first = try await peer.run(broker, subscribingTo: "life/#", publishing: own, count: own.count)
-                #expect(first.comparable == own.map { peer.received($0.live) }.comparable)
+            let kept = peer.published("life/kept", "on", qos: 1, retain: true)
+            let own = (UInt8(0)...2).map { peer.published("life/\($0)", "mine \($0)", qos: $0) } + [kept]
+            let first = try await peer.run(broker, subscribingTo: "life/#", publishing: own, count: own.count)
+            #expect(first.comparable == own.map { peer.received($0.live) }.comparable)
 
-                let missed = (UInt8(1)...2).map {
-                    PeerMessage(topic: "life/away/\($0)", payload: Data("missed \($0)".utf8), qos: $0)
-                }
-                for message in missed { try await watcher.publish(message) }
-                let second = try await peer.run(broker, subscribingTo: "life/kept", count: missed.count + 1)
-                #expect(second.comparable == (missed + [kept]).map(peer.received).comparable)
-
-                let end = PeerMessage(topic: "life/end", payload: Data(), qos: 1)
-                try await watcher.publish(end)
-                let all = own.map(\.live) + missed + [end]
-                #expect(try await inbox.next(all.count).map(PeerMessage.init).comparable == all.comparable)
+            let missed = (UInt8(1)...2).map {
+                PeerMessage(topic: "life/away/\($0)", payload: Data("missed \($0)".utf8), qos: $0)
             }
+            for message in missed { try await watcher.publish(message) }
+            let second = try await peer.run(broker, subscribingTo: "life/kept", count: missed.count + 1)
+            #expect(second.comparable == (missed + [kept]).map(peer.received).comparable)
+
+            let end = PeerMessage(topic: "life/end", payload: Data(), qos: 1)
+            try await watcher.publish(end)
+            let all = own.map(\.live) + missed + [end]
+            #expect(try await inbox.next(all.count).map(PeerMessage.init).comparable == all.comparable)
         }
     }
+}
 #endif

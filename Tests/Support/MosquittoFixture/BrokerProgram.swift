@@ -11,9 +11,9 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
     /// Those that are here: mosquitto may not be installed, and a build without the trait Tools has no `curlew broker`.
     package static let available: [BrokerProgram] = {
         #if Tools
-            let built: [BrokerProgram] = [.curlew]
+        let built: [BrokerProgram] = [.curlew]
         #else
-            let built: [BrokerProgram] = []
+        let built: [BrokerProgram] = []
         #endif
         return (Peers.haveMosquitto ? [.mosquitto] : []) + built
     }()

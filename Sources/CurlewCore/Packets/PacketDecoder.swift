@@ -2,13 +2,7 @@ package import NIOCore
 
 /// Makes packets of the bytes of a peer, whatever these are: no byte traps, and nothing is kept that is not bounded.
 package struct PacketDecoder: Sendable {
-    /// Which end of a connection the bytes come from.
-    package enum Sender: Sendable, Hashable, CaseIterable {
-        case client
-        case server
-    }
-
-    package let sender: Sender
+    package let sender: PacketSender
     /// The version that the packets are read as. A CONNECT sets it to what it asks for.
     package var version: ProtocolVersion
     /// The largest packet taken, from its first byte to its last.
@@ -36,7 +30,7 @@ package struct PacketDecoder: Sendable {
     ///   - leavingOut: Which PUBLISHes are left out instead; see ``takeSkipped()``. Of the bytes of one that is too large, a
     ///     caller need hold what stands before the payload, up to that maximum or 128 KiB.
     package init(
-        from sender: Sender, version: ProtocolVersion, maximumPacketSize: UInt32, leavingOut: Excess = []
+        from sender: PacketSender, version: ProtocolVersion, maximumPacketSize: UInt32, leavingOut: Excess = []
     ) {
         self.sender = sender
         self.version = version
