@@ -22,7 +22,7 @@ extension MQTTClient {
         let login = try await self.login()
         try login.validate()
         try login.validate(for: version)
-        let (identifier, hasConnected) = self.shared.withLock { ($0.clientIdentifier, $0.hasConnected) }
+        let (identifier, hasConnected) = self.shared.withLock { ($0.clientIdentifier, $0.lifecycle.hasConnected) }
         let session = self.configuration.session
         var connect = Connect(
             version: version, cleanStart: session.cleanStart,

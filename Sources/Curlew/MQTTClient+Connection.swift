@@ -32,8 +32,7 @@ extension MQTTClient {
                 isResumed: result == .resumed, at: now, isOrphan: shared.session.isOrphan)
             mustWatchUnclaimed = shared.mustWatchUnclaimed
             shared.flush = { bound.value.flush() }
-            if shared.hasConnected { shared.statistics.reconnects += 1 }
-            shared.hasConnected = true
+            if shared.lifecycle.accepted() { shared.statistics.reconnects += 1 }
             // A server may give a name to a client that has none, not another name to one that has.
             if connect.clientIdentifier.isEmpty, let assigned = shared.session.limits?.assignedClientIdentifier {
                 shared.clientIdentifier = assigned
@@ -79,6 +78,7 @@ extension MQTTClient {
             guard shared.connection?.value === connection else { return }
             shared.connection = nil
             shared.flush = nil
+            shared.lifecycle.lost()
             shared.session.connectionLost(end, now: now)
             shared.unclaimed.connectionLost()
             shared.out = ByteBuffer()

@@ -22,42 +22,34 @@ extension MQTTClient {
 
     private nonisolated(nonsending) func start(retriesFirst: Bool) async throws(MQTTError) {
         let begun: Supervision? = self.shared.withLock { shared in
-            let supervision: Supervision
-            switch shared.lifecycle {
-            case .running(let current): supervision = current
-            case .draining: return nil
-            case .idle:
-                shared.hasStopped = false
+            switch shared.lifecycle.connectCalled() {
+            case .refuse: return nil
+            case .join: break
+            case .begin:
                 shared.stopError = nil
                 shared.goodbye = self.configuration.goodbye(nil)
-                supervision = self.supervision(retriesFirst: retriesFirst)
-                shared.lifecycle = .running(supervision)
+                shared.supervision = self.supervise(retriesFirst: retriesFirst)
             }
-            shared.connectCalls += 1
-            return supervision
+            return shared.supervision
         }
-        guard let supervision = begun else { throw MQTTError(.clientStopped, "The client is being disconnected.") }
-        let first = supervision.first
-        let outcome = await first.wait()
-        let isUnwanted = self.shared.withLock { shared in
-            shared.connectCalls -= 1
-            return shared.connectCalls == 0 && shared.connection == nil
-        }
+        guard let begun else { throw MQTTError(.clientStopped, "The client is being disconnected.") }
+        let outcome = await begun.first.wait()
+        let end = self.shared.withLock { $0.lifecycle.connectCallEnded(isCancelled: outcome == nil) }
         guard let result = outcome else {
-            // Nobody waits for the first connection any more; one that is there already stays.
-            if isUnwanted, first.value == nil { await supervision.stop() }
+            if end == .stop { await begun.stop() }
             throw MQTTError(.cancelled, "The task was cancelled.")
         }
         if let error = result { throw error }
     }
 
-    private func supervision(retriesFirst: Bool) -> Supervision {
+    /// Begins to connect, and to connect again whenever that is lost.
+    private func supervise(retriesFirst: Bool) -> Supervision {
         let first = OneShot<MQTTError?>()
         let ended = OneShot<DrainReport>()
         let task = Task(executorPreference: self.taskExecutor) {
             var supervisor = Supervisor(self, retriesFirst: retriesFirst, first: first)
             let error = await supervisor.run()
-            ended.set(self.end(error, first: first))
+            ended.set(self.supervisionEnded(error, first))
         }
         return Supervision(task: task, first: first, ended: ended)
     }
@@ -85,20 +77,27 @@ extension MQTTClient {
         let limit = drain ?? self.configuration.connection.drainTimeout
         let expiry = sessionExpiry.flatMap { self.possible($0) }
         let drained = OneShot<Void>()
+        var ending: Ending?
         let begun: (Supervision, isDrained: Bool)? = self.shared.withLock { shared in
-            let supervision: Supervision
-            switch shared.lifecycle {
-            case .idle: return nil
-            case .running(let current), .draining(let current): supervision = current
+            switch shared.lifecycle.disconnectCalled() {
+            case .end:
+                self.deadlines.cancelAll()
+                ending = shared.end(nil)
+                return nil
+            case .drain: break
             }
-            shared.lifecycle = .draining(supervision)
+            guard let supervision = shared.supervision else { return nil }
             // Another call may have said how long, and this one not.
             if let expiry { shared.goodbye = self.configuration.goodbye(expiry) }
             let isDrained = shared.session.isDrained
             if !isDrained { shared.drained.append(drained) }
             return (supervision, isDrained)
         }
-        guard let begun else { return self.end(nil, first: nil) }
+        guard let begun else {
+            let report = ending.map { self.finish($0) } ?? DrainReport()
+            self.eventHub.post(.stopped(nil))
+            return report
+        }
         if !begun.isDrained, limit > .zero {
             let deadline = self.deadlines.schedule(after: limit) { drained.set(()) }
             _ = await drained.wait()
@@ -126,50 +125,59 @@ extension MQTTClient {
         self.eventLoop.execute { connection.value.close(.normalDisconnection, nil, properties: properties) }
     }
 
-    /// The supervision is over: everything that waits learns it. The session stays for another `connect()`.
-    @discardableResult
-    func end(_ error: MQTTError?, first: OneShot<MQTTError?>?) -> DrainReport {
-        var report = DrainReport()
-        var unclaimed: UnclaimedMessages<MQTTMessage>.Report?
-        let ended: (Resumptions, [any MessageReceiver])? = self.shared.withLock { shared in
-            var mayBeRepeated = false
-            switch shared.lifecycle {
-            case .idle: break
-            // `connect()` was called after `disconnect()` had found nothing to end.
-            case .running where first == nil, .draining where first == nil: return nil
-            // A first connection that failed, or that nobody waited for any more, leaves the outbox and the subscribers as
-            // they are: `connect()` may be repeated.
-            case .running: mayBeRepeated = error == nil || first?.value == nil
-            case .draining: break
+    /// The supervision is over, with that error if it has given up. The session stays for another `connect()`.
+    private func supervisionEnded(_ error: MQTTError?, _ first: OneShot<MQTTError?>) -> DrainReport {
+        let ending: Ending? = self.shared.withLock { shared in
+            shared.supervision = nil
+            switch shared.lifecycle.supervisionEnded(isFailure: error != nil) {
+            case .mayBeRepeated: return nil
+            case .final:
+                // Before another `connect()` can schedule some of its own.
+                self.deadlines.cancelAll()
+                return shared.end(error)
             }
-            // Before another `connect()` can schedule some of its own.
-            if !mayBeRepeated { self.deadlines.cancelAll() }
-            shared.lifecycle = .idle
-            shared.hasConnected = mayBeRepeated ? shared.hasConnected : false
-            guard !mayBeRepeated else { return (Resumptions(), [any MessageReceiver]()) }
-            shared.isWatchingAcknowledgements = false
-            unclaimed = shared.unclaimed.end()
-            shared.unclaimedDeadline = nil
-            shared.hasStopped = true
-            shared.stopError = error
-            let remains = shared.session.remains
-            report = DrainReport(notSent: remains.notSent, unknown: remains.unknown)
-            shared.session.end()
-            var resumptions = shared.takeResumptions(nil)
-            // Other calls of `disconnect()` wait no longer either.
-            resumptions.drained += exchange(&shared.drained, with: [])
-            shared.inbox = nil
-            defer { shared.receivers.removeAll() }
-            shared.endedReceivers.removeAll()
-            return (resumptions, Array(shared.receivers.values))
         }
-        guard let (resumptions, receivers) = ended else { return report }
-        resumptions.resume()
-        for receiver in receivers { receiver.finish(error) }
-        if let unclaimed { self.tell(unclaimed) }
-        first?.set(error ?? MQTTError(.clientStopped, "The client was disconnected."))
+        let report = ending.map { self.finish($0) } ?? DrainReport()
+        first.set(error ?? MQTTError(.clientStopped, "The client was disconnected."))
         self.eventHub.post(.stopped(error))
         return report
+    }
+
+    /// Tells everybody who waits that the client has stopped.
+    private func finish(_ ending: Ending) -> DrainReport {
+        ending.resumptions.resume()
+        for receiver in ending.receivers { receiver.finish(ending.error) }
+        if let unclaimed = ending.unclaimed { self.tell(unclaimed) }
+        return ending.report
+    }
+
+    /// What is to be told when the client has stopped, once the lock is released.
+    fileprivate struct Ending {
+        let error: MQTTError?
+        let report: DrainReport
+        let resumptions: Resumptions
+        let receivers: [any MessageReceiver]
+        let unclaimed: UnclaimedMessages<MQTTMessage>.Report?
+    }
+}
+
+extension MQTTClient.Shared {
+    /// The client has stopped, because of that error if there is one.
+    fileprivate mutating func end(_ error: MQTTError?) -> MQTTClient.Ending {
+        self.stopError = error
+        self.isWatchingAcknowledgements = false
+        self.unclaimedDeadline = nil
+        self.inbox = nil
+        self.endedReceivers.removeAll()
+        let remains = self.session.remains
+        self.session.end()
+        var resumptions = self.takeResumptions(nil)
+        // Other calls of `disconnect()` wait no longer either.
+        resumptions.drained += exchange(&self.drained, with: [])
+        return MQTTClient.Ending(
+            error: error, report: DrainReport(notSent: remains.notSent, unknown: remains.unknown),
+            resumptions: resumptions, receivers: Array(exchange(&self.receivers, with: [:]).values),
+            unclaimed: self.unclaimed.end())
     }
 }
 

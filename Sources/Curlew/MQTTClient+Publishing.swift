@@ -255,7 +255,7 @@ extension MQTTClient {
 
     /// Whether nobody is connecting, so that nothing that waits for a connection can go on.
     private var isIdle: Bool {
-        self.shared.withLock { shared in if case .idle = shared.lifecycle { true } else { false } }
+        self.shared.withLock { $0.lifecycle.status == .disconnected }
     }
 
     var notConnected: MQTTError {

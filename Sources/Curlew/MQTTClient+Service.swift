@@ -23,12 +23,7 @@ extension MQTTClient: Service {
     ///
     /// - Throws: ``MQTTError``: what ended it for good, or `cancelled`.
     public nonisolated(nonsending) func waitUntilStopped() async throws(MQTTError) {
-        let ended: OneShot<DrainReport>? = self.shared.withLock { shared in
-            switch shared.lifecycle {
-            case .idle: nil
-            case .running(let supervision), .draining(let supervision): supervision.ended
-            }
-        }
+        let ended = self.shared.withLock { $0.supervision?.ended }
         if let ended, await ended.wait() == nil { throw MQTTError(.cancelled, "The task was cancelled.") }
         if let error = self.shared.withLock({ $0.stopError }) { throw error }
     }

@@ -72,13 +72,12 @@ public final class MQTTClient: Sendable {
 
     /// Where the client stands now.
     public var state: MQTTState {
-        self.shared.withLock { shared in
-            switch shared.lifecycle {
-            case .idle: .disconnected
-            case .draining: .disconnecting
-            case .running where shared.connection != nil: .connected
-            case .running: shared.hasConnected ? .reconnecting : .connecting
-            }
+        switch self.shared.withLock({ $0.lifecycle.status }) {
+        case .disconnected: .disconnected
+        case .connecting: .connecting
+        case .connected: .connected
+        case .reconnecting: .reconnecting
+        case .disconnecting: .disconnecting
         }
     }
 
@@ -137,16 +136,12 @@ extension MQTTClient {
         var unclaimedDeadline: (id: Deadlines.ID, time: Timestamp)?
         /// Whether a server has sent a packet that was too large although it was told not to.
         var leavesOutLargePublishes = false
-        var lifecycle = Lifecycle.idle
+        var lifecycle = ClientLifecycle()
+        /// What keeps the client connected; `nil` while nobody has called `connect()`.
+        var supervision: Supervision?
         /// The properties of the DISCONNECT with which this client goes.
         var goodbye = Properties()
-        /// How many calls of `connect()` wait for the first connection.
-        var connectCalls = 0
-        /// Whether there has been a connection since `connect()`.
-        var hasConnected = false
         var clientIdentifier: String
-        /// Whether `connect()` must be called again before anything new is accepted.
-        var hasStopped = false
         /// What ended the client for good, for those who come later; `nil` where it was disconnected.
         var stopError: MQTTError?
         /// Who waits until nothing is left to send.
@@ -182,12 +177,12 @@ extension MQTTClient {
 
         /// Why nothing new is accepted; `nil` where it is.
         var refusal: MQTTError? {
-            switch self.lifecycle {
-            case .draining: MQTTError(.clientStopped, "The client is being disconnected.")
-            case .idle where self.hasStopped:
+            switch self.lifecycle.status {
+            case .disconnecting: MQTTError(.clientStopped, "The client is being disconnected.")
+            case .disconnected where self.lifecycle.isStopped:
                 self.stopError
                     ?? MQTTError(.clientStopped, "The client was disconnected: call `connect()` to use it again.")
-            case .idle, .running: nil
+            case .disconnected, .connecting, .connected, .reconnecting: nil
             }
         }
 
@@ -238,16 +233,6 @@ extension MQTTClient {
             for (target, result) in self.finished { target.resume(with: result) }
             for oneShot in self.drained { oneShot.set(()) }
         }
-    }
-
-    /// Where the client stands between `connect()` and `disconnect()`.
-    enum Lifecycle {
-        /// Not connected and not trying.
-        case idle
-        /// Connected, or trying to be.
-        case running(Supervision)
-        /// Finishing what was begun; nothing new is accepted.
-        case draining(Supervision)
     }
 
     /// The task that keeps the connection up, and what tells of its first connection and its end.

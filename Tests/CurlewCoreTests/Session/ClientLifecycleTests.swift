@@ -1,0 +1,82 @@
+import Testing
+
+@testable import CurlewCore
+
+@Suite("A client's life")
+struct ClientLifecycleTests {
+    private var life = ClientLifecycle()
+
+    @Test("The first call of connect() begins, the next ones join")
+    mutating func connecting() {
+        #expect(self.life.status == .disconnected)
+        #expect(self.life.connectCalled() == .begin)
+        #expect(self.life.connectCalled() == .join)
+        #expect(self.life.status == .connecting)
+        #expect(self.life.accepted() == false)
+        #expect(self.life.status == .connected)
+        #expect(self.life.connectCallEnded(isCancelled: false) == .none)
+    }
+
+    @Test("A lost connection is made again")
+    mutating func reconnecting() {
+        _ = self.life.connectCalled()
+        _ = self.life.accepted()
+        self.life.lost()
+        #expect(self.life.status == .reconnecting)
+        #expect(self.life.accepted() == true)
+        #expect(self.life.status == .connected)
+    }
+
+    @Test(
+        "When the last call of connect() is cancelled before there was a connection, the supervision stops, and may be repeated"
+    )
+    mutating func cancelled() {
+        for _ in 1...2 { _ = self.life.connectCalled() }
+        #expect(self.life.connectCallEnded(isCancelled: true) == .none)
+        #expect(self.life.connectCallEnded(isCancelled: true) == .stop)
+        #expect(self.life.supervisionEnded(isFailure: false) == .mayBeRepeated)
+        #expect(!self.life.isStopped && self.life.status == .disconnected)
+        #expect(self.life.connectCalled() == .begin)
+    }
+
+    @Test("A connection that is there stays, though nobody waits for it any more")
+    mutating func cancelledLate() {
+        _ = self.life.connectCalled()
+        _ = self.life.accepted()
+        #expect(self.life.connectCallEnded(isCancelled: true) == .none)
+    }
+
+    @Test("A first connection that fails leaves what waits; a later failure ends it")
+    mutating func failures() {
+        _ = self.life.connectCalled()
+        #expect(self.life.supervisionEnded(isFailure: true) == .mayBeRepeated)
+        _ = self.life.connectCalled()
+        _ = self.life.accepted()
+        self.life.lost()
+        #expect(self.life.supervisionEnded(isFailure: true) == .final)
+        #expect(self.life.isStopped && !self.life.hasConnected)
+    }
+
+    @Test("disconnect() drains, refuses connect() meanwhile, and ends for good")
+    mutating func disconnecting() {
+        _ = self.life.connectCalled()
+        _ = self.life.accepted()
+        #expect(self.life.disconnectCalled() == .drain)
+        #expect(self.life.status == .disconnecting)
+        #expect(self.life.connectCalled() == .refuse)
+        #expect(self.life.disconnectCalled() == .drain)
+        #expect(self.life.supervisionEnded(isFailure: false) == .final)
+        #expect(self.life.isStopped)
+        #expect(self.life.connectCalled() == .begin)
+        #expect(!self.life.isStopped)
+    }
+
+    @Test("disconnect() without a supervision ends what waits for one")
+    mutating func disconnectingIdle() {
+        #expect(self.life.disconnectCalled() == .end)
+        #expect(self.life.isStopped)
+        // A second connection counts as the first again.
+        _ = self.life.connectCalled()
+        #expect(self.life.accepted() == false)
+    }
+}
