@@ -17,7 +17,8 @@ struct MessageQueue: Sendable {
     private var priorities = PriorityBuckets()
     /// For the policy `latestPerTopic`: where in `line` the message of a topic stands.
     private var places = TopicPlaces()
-    private let isByPriority: Bool
+    /// Gives a message its priority, if the order is by priority. It is the user's code, and must not run under a lock.
+    let priority: (@Sendable (MQTTMessage) -> Int)?
     private let keepsLatestPerTopic: Bool
 
     /// How many bytes wait.
@@ -34,12 +35,12 @@ struct MessageQueue: Sendable {
     /// Makes an empty queue of settings that were validated.
     init(_ settings: MQTTConfiguration.SubscriptionQueue) {
         self.settings = settings
-        if case .priority = settings.order.kind { self.isByPriority = true } else { self.isByPriority = false }
+        if case .priority(let priority) = settings.order.kind { self.priority = priority } else { self.priority = nil }
         self.keepsLatestPerTopic = settings.overflow == .latestPerTopic
     }
 
     /// How many messages wait.
-    var count: Int { self.isByPriority ? self.priorities.count : self.line.count }
+    var count: Int { self.priority == nil ? self.line.count : self.priorities.count }
 
     /// Whether nothing waits.
     var isEmpty: Bool { self.count == 0 }
@@ -62,8 +63,10 @@ extension MessageQueue {
 
     /// Puts a message in its place.
     ///
-    /// - Parameter dropped: Gets those that are dropped or replaced, this one perhaps among them, but not one that `failed`.
-    mutating func append(_ message: MQTTMessage, dropped: inout [MQTTMessage]) -> Append {
+    /// - Parameters:
+    ///   - rank: What ``priority`` gives for the message.
+    ///   - dropped: Gets those that are dropped or replaced, this one perhaps among them, but not one that `failed`.
+    mutating func append(_ message: MQTTMessage, rank: Int?, dropped: inout [MQTTMessage]) -> Append {
         if self.hasFailed { return .failed }
         let size = message.weight
         if self.settings.sparesAcknowledged, message.token != nil {
@@ -76,9 +79,7 @@ extension MessageQueue {
             self.drop(message, into: &dropped)
             return .refused
         }
-        if case .priority(let priority) = self.settings.order.kind {
-            return self.append(message, priority: priority(message), dropped: &dropped)
-        }
+        if let rank { return self.append(message, priority: rank, dropped: &dropped) }
         if self.keepsLatestPerTopic, let place = self.places[message.topic] {
             self.replace(at: place, by: message, dropped: &dropped)
             return .madeRoom

@@ -40,6 +40,7 @@ final class SubscriptionBuffer: MessageReceiver {
     let id: SubscriberID
     let filters: [TopicFilter]
     let policy: MQTTConfiguration.AcknowledgementPolicy
+    private let priority: (@Sendable (MQTTMessage) -> Int)?
     private unowned let client: MQTTClient
     /// Guards the queue and who waits for it.
     private let state: Mutex<State>
@@ -52,7 +53,9 @@ final class SubscriptionBuffer: MessageReceiver {
         self.filters = filters
         self.policy = policy
         self.client = client
-        self.state = Mutex(State(queue: MessageQueue(queue)))
+        let queue = MessageQueue(queue)
+        self.priority = queue.priority
+        self.state = Mutex(State(queue: queue))
     }
 
     // MARK: The event loop's side
@@ -65,10 +68,19 @@ final class SubscriptionBuffer: MessageReceiver {
         var arrival = Arrival()
         var adopted: [MQTTMessage] = []
         var isFull = false
+        // The user's code says which goes before which, and runs while nobody is locked out.
+        let ranks = self.priority.map { priority in
+            adopted = self.state.withLock { exchange(&$0.adopted, with: []) }
+            return (adopted + batch).map(priority)
+        }
         let waiting = self.state.withLock { state in
-            adopted = exchange(&state.adopted, with: [])
-            for message in adopted { self.append(message, &state, &arrival) }
-            for message in batch { self.append(message, &state, &arrival) }
+            if let ranks {
+                for (message, rank) in zip(adopted + batch, ranks) { self.append(message, rank, &state, &arrival) }
+            } else {
+                adopted = exchange(&state.adopted, with: [])
+                for message in adopted { self.append(message, nil, &state, &arrival) }
+                for message in batch { self.append(message, nil, &state, &arrival) }
+            }
             if state.hold != nil, !state.isFinished { isFull = state.hold?.added(adopted + batch) ?? false }
             return exchange(&state.waiting, with: [:])
         }
@@ -99,9 +111,9 @@ final class SubscriptionBuffer: MessageReceiver {
     }
 
     @inline(__always)
-    private func append(_ message: MQTTMessage, _ state: inout State, _ arrival: inout Arrival) {
+    private func append(_ message: MQTTMessage, _ rank: Int?, _ state: inout State, _ arrival: inout Arrival) {
         guard !state.isFinished else { return arrival.late.append(message) }
-        guard state.queue.append(message, dropped: &arrival.dropped) == .failed else { return }
+        guard state.queue.append(message, rank: rank, dropped: &arrival.dropped) == .failed else { return }
         arrival.late.append(message)
         arrival.hasOverflowed = true
         state.isFinished = true

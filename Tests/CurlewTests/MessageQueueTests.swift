@@ -214,3 +214,10 @@ struct MessageQueueTests {
         #expect(queue.byteCount == 100_000)
     }
 }
+
+extension MessageQueue {
+    /// As a subscription appends: with the priority that the settings give.
+    mutating func append(_ message: MQTTMessage, dropped: inout [MQTTMessage]) -> Append {
+        self.append(message, rank: self.priority?(message), dropped: &dropped)
+    }
+}
