@@ -4,6 +4,7 @@ import Curlew
 import CurlewCore
 import Foundation
 import MosquittoFixture
+import NIOCore
 import Testing
 
 @testable import CurlewCommand
@@ -44,6 +45,23 @@ struct PatienceTests {
         if vanishes { #expect(outcome.errors.contains("could not be made again within 30")) }
         if command.contains("-m b"), command.hasPrefix("pub") { #expect(outcome.errors.contains("unknown")) }
         if command.contains("-l") { #expect(outcome.errors.contains("3 of 3 lines read were not delivered")) }
+    }
+
+    @Test("Who sends once in a while, and never has too much under way, notices as well that nothing is acknowledged")
+    func slowLines() async throws {
+        let server = try await PacketServer.start { packet, _ in
+            if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
+        }
+        var configuration = try MQTTConfiguration(url: "mqtt://127.0.0.1:\(server.port)")
+        configuration.connection.acknowledgementTimeout = .milliseconds(50)
+        let client = try MQTTClient(configuration)
+        try await client.connect()
+        let topic = try TopicName("t")
+        var window = DeliveryWindow(client, qos: .atLeastOnce, retain: false, limit: .max)
+        while await window.send(ByteBuffer(), to: topic) { await Task.yield() }
+        #expect(window.isUnanswered)
+        await client.disconnect(drain: .zero)
+        await server.stop()
     }
 
     @Test("-W bounds the wait in place of that")

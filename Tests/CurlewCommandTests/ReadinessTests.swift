@@ -76,6 +76,13 @@ struct ReadinessTests {
         }
     }
 
+    @Test("Too few files that may be open are told, and what to do")
+    func fileLimit() async throws {
+        let outcome = try await Subprocess.script("ulimit -n 20; exec curlew broker -p 0").outcome()
+        #expect(outcome.exitCode == 1)
+        #expect(outcome.errors.contains("20 open files, the limit here, are too few"))
+    }
+
     @Test("The next broker is tried where one does not answer")
     func severalBrokers() async throws {
         try await withLocalBroker { broker, port in

@@ -23,7 +23,7 @@ struct BenchConnect: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try self.options.settings()
-        ProcessUsage.raiseFileLimit()
+        try ProcessUsage.raiseFileLimit()
         let count = self.options.count?.count ?? 1000
         var options = self.options
         options.count = CountArgument(argument: "\(count)")

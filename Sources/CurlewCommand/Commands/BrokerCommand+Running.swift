@@ -6,7 +6,7 @@ import Logging
 extension BrokerCommand {
     func run() async throws {
         // Every client takes a descriptor.
-        ProcessUsage.raiseFileLimit()
+        try ProcessUsage.raiseFileLimit()
         let early = EarlyLog()
         let plan = try await BrokerPlan(
             self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,

@@ -27,11 +27,17 @@ enum ProcessUsage {
     }
 
     /// Allows as many open files as the system lets this process have.
-    static func raiseFileLimit() {
+    ///
+    /// - Throws: Where that is too few to run at all.
+    static func raiseFileLimit() throws(Failure) {
         var limit = rlimit()
         guard getrlimit(Self.files, &limit) == 0 else { return }
         limit.rlim_cur = limit.rlim_max
         setrlimit(Self.files, &limit)
+        guard limit.rlim_cur < 32 else { return }
+        throw Failure(
+            "\(limit.rlim_cur) open files, the limit here, are too few for this command; raise it, as with 'ulimit -n 1024'."
+        )
     }
 
     /// Nanoseconds since 1970: what two machines whose clocks are set can compare.

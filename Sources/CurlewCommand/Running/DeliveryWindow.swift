@@ -72,6 +72,7 @@ struct DeliveryWindow {
         {
             guard await self.awaitOldest() else { return false }
         }
+        self.checkOldest()
         guard !Task.isCancelled, !self.isUnanswered else { return false }
         do throws(MQTTError) {
             let delivery = try self.client.enqueue(
@@ -82,6 +83,19 @@ struct DeliveryWindow {
             self.note(.failure(error))
         }
         return true
+    }
+
+    /// Whoever sends a message once in a while never fills the window, and waits for none of them.
+    private mutating func checkOldest() {
+        guard let patience = self.client.configuration.connection.acknowledgementTimeout else { return }
+        while let oldest = self.deliveries.first, oldest.since.duration(to: .now) > patience {
+            guard let known = oldest.known else {
+                // While the connection is lost, others decide how long to wait.
+                self.isUnanswered = self.client.state == .connected
+                return
+            }
+            self.pop(known)
+        }
     }
 
     /// Waits until the broker has taken everything, or has said that it does not. A cancelled task waits for a moment.
@@ -146,6 +160,8 @@ private struct Pending {
 
     private let delivery: MQTTClient.Delivery
     let size: Int
+    /// When it was handed to the client.
+    let since = ContinuousClock.now
     var wait: Wait?
 
     init(_ delivery: MQTTClient.Delivery, size: Int) {

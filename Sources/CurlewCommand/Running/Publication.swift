@@ -84,8 +84,9 @@ extension DeliveryTally {
     func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = Failure.general) -> Failure? {
         guard self.failed > 0 else {
             guard isCut else { return nil }
-            let lines = ["No line was read", "The one line read was delivered"]
-            let text = self.total < 2 ? lines[self.total] : "All \(self.total) lines read were delivered"
+            let what = qos == .atMostOnce ? "sent, at QoS 0 without an acknowledgement" : "delivered"
+            let lines = ["No line was read", "The one line read was \(what)"]
+            let text = self.total < 2 ? lines[self.total] : "All \(self.total) lines read were \(what)"
             return Failure("\(text); more may have followed.")
         }
         var parts: [String] = []

@@ -12,7 +12,9 @@ extension MQTTClient {
 
     /// Waits until so many calls of `connect()` wait for the first connection.
     func waitForConnectCalls(_ count: Int) async throws {
-        try await eventually("\(count) calls of connect()") { self.shared.withLock { $0.lifecycle.connectCalls } == count }
+        try await eventually("\(count) calls of connect()") {
+            self.shared.withLock { $0.lifecycle.connectCalls } == count
+        }
     }
 
     /// Waits until so many calls of `disconnect()` wait for what is under way.
