@@ -45,7 +45,6 @@ extension MQTTError {
                 .brokeConnections,
                 "\(count) connections in a row ended while the server had \(subject.name) to answer, and one without it did not: "
                     + "it is not sent again.")
-        case .ended: self.init(.clientStopped, "The client is being disconnected.")
         }
     }
 }

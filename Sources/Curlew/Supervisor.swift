@@ -82,6 +82,11 @@ struct Supervisor {
                 serverReference: closing.disconnect?.properties.serverReference, at: self.client.clock.now(),
                 random: random)
         }
+        if decision == .stop(.triesExhausted) {
+            let tries = self.client.configuration.reconnect.maximumTries ?? 0
+            self.client.logger.error("giving up", metadata: ["tries": "\(tries)", "error": "\(error)"])
+            return .stop(error.after(tries: tries))
+        }
         guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return .stop(error) }
         self.attempt += 1
         self.client.eventHub.post(.reconnecting(attempt: self.attempt, after: delay, because: error))
@@ -162,6 +167,13 @@ struct Supervisor {
 }
 
 extension MQTTError {
+    /// With a word about why there is no further try.
+    fileprivate func after(tries: Int) -> Self {
+        var error = self
+        error.message += " That was the last of the \(tries) tries that `reconnect.maximumTries` allows."
+        return error
+    }
+
     /// Whether the same configuration will fail again.
     fileprivate var isPermanent: Bool {
         switch self.code {

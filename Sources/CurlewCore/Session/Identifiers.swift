@@ -71,8 +71,6 @@ package enum Rejection: Error, Equatable, Sendable {
     case sessionLost
     /// It was unanswered when so many connections in a row ended, and a connection without it did not end.
     case brokeConnections(Int, Subject)
-    /// The session has ended.
-    case ended
 
     /// What broke connections.
     package enum Subject: Hashable, Sendable {

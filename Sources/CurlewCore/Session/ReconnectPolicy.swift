@@ -145,14 +145,6 @@ package struct ReconnectPolicy: Sendable {
             reason?.adviceAfterDisconnect ?? .retry, reason ?? .success, serverReference, random, wasStable || isFirst)
     }
 
-    /// The user called for a connection, after a stop or in the middle of a delay: begin anew with the current server.
-    package mutating func restart() {
-        self.failures = 0
-        self.redirections = 0
-        self.backoff.reset()
-        self.servers.startRound()
-    }
-
     // MARK: Decisions
 
     private mutating func follow(

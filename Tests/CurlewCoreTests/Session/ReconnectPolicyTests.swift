@@ -71,8 +71,6 @@ struct ReconnectPolicyTests {
         policy.accepted(at: at(0))
         #expect(policy.lost(at: at(1), random: .max) == .connect(after: .seconds(1)))
         #expect(policy.failed(random: .max) == .stop(.triesExhausted))
-        policy.restart()
-        #expect(policy.failed(random: .max) == .connect(after: .zero))
     }
 
     @Test("Losing a stable connection is not a failed try")
