@@ -29,7 +29,7 @@ extension ForeignProtocol {
         switch self {
         case .tls: "connect without TLS, or to a listener with TLS"
         case .webSocket: "MQTT over WebSocket is not supported here; connect over TCP"
-        case .http, .ssh, .amqp, .text: "connect with an MQTT client"
+        case .http, .ssh, .amqp, .text, .unknown: "connect with an MQTT client"
         }
     }
 

@@ -10,13 +10,26 @@ package enum ForeignProtocol: Hashable, Sendable {
     case amqp
     /// A server that greets in lines, as mail and FTP servers do.
     case text
+    /// One that is none of these.
+    case unknown
 
     /// What a server has sent before CONNACK; `nil` where that may be MQTT.
     package init?(answer bytes: ByteBuffer) {
         // CONNACK and AUTH are all that may come.
         guard let first = bytes.readableBytesView.first, first != 0x20, first != 0xF0 else { return nil }
-        self.init(bytes)
+        if let known = Self(bytes) {
+            self = known
+            return
+        }
+        // A packet that comes too early is MQTT all the same.
+        if Self.packetBeginnings.contains(first) { return nil }
+        self = .unknown
     }
+
+    /// The first bytes of what a server may send: type and flags.
+    private static let packetBeginnings: Set<UInt8> = Set(0x30...0x3F).union([
+        0x40, 0x50, 0x62, 0x70, 0x90, 0xB0, 0xD0, 0xE0,
+    ])
 
     /// What a client has sent before CONNECT; `nil` where that may be MQTT.
     package init?(request bytes: ByteBuffer) {
@@ -44,6 +57,7 @@ package enum ForeignProtocol: Hashable, Sendable {
 
     private static let httpBeginnings = [
         "HTTP/", "GET ", "HEAD ", "POST ", "PUT ", "DELETE ", "OPTIONS ", "PATCH ", "CONNECT ", "TRACE ", "PRI * ",
+        "<html", "<HTML", "<!doctyp", "<!DOCTYP", "<?xml",
     ]
 
     /// SMTP and FTP, IMAP, POP3, Redis.
@@ -64,6 +78,7 @@ package enum ForeignProtocol: Hashable, Sendable {
         case .ssh: "SSH"
         case .amqp: "AMQP"
         case .text: "a protocol of text lines"
+        case .unknown: "another protocol"
         }
     }
 
@@ -78,7 +93,7 @@ package enum ForeignProtocol: Hashable, Sendable {
         return switch self {
         case .tls where !isSecure: "this port expects TLS; connect with mqtts://, or use the port for plain MQTT"
         case .http, .webSocket: "this port is for HTTP or WebSocket; use \(port)"
-        case .tls, .ssh, .amqp, .text: "use \(port)"
+        case .tls, .ssh, .amqp, .text, .unknown: "use \(port)"
         }
     }
 }

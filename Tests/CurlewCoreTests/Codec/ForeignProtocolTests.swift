@@ -17,7 +17,11 @@ struct ForeignProtocolTests {
         #expect(self.answer("AMQP\u{0}\u{0}\u{9}\u{1}") == .amqp)
         #expect(self.answer("220 mail.example.com ESMTP") == .text)
         #expect(self.answer("-ERR unknown command") == .text)
-        #expect(self.answer("xyz") == nil && self.answer("") == nil)
+        #expect(self.answer("<html><body>") == .http && self.answer("<!DOCTYPE html>") == .http)
+        #expect(self.answer("J\u{0}\u{0}\u{0}\u{A}8.0.36") == .unknown && self.answer("xyz") == .unknown)
+        #expect(self.answer("") == nil)
+        // Too early, and MQTT.
+        for first: UInt8 in [0x30, 0x40, 0x90, 0xD0] { #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first])) == nil) }
         for first: UInt8 in [0x20, 0xF0] { #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first, 3, 0])) == nil) }
     }
 
