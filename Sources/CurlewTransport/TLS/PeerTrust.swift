@@ -26,6 +26,8 @@ final class PeerTrust: Sendable {
         if let identity = self.identity.withLock({ $0 }) {
             return self.material.preSharedKeys[identity] == now.preSharedKeys[identity]
         }
+        // A client that resumes a TLS session names no identity: its key may be any of those that there were.
+        if self.material.usesPreSharedKeys { return self.material.preSharedKeys == now.preSharedKeys }
         guard hasCertificate, let former = self.material.authorities, let authorities = now.authorities else {
             return true
         }
