@@ -111,6 +111,8 @@ package struct BrokerSession: Sendable {
     private var queuedSize = 0
     /// Nothing in the queue expires before that.
     private var firstExpiry: Timestamp?
+    /// When the queue was last looked through for what has expired.
+    private var expirySearched: Timestamp?
     /// How many of the queue are of QoS 0, and how many bytes these are.
     private var queuedAtMostOnce = Backpressure.Load()
     /// How many there were in the queue at the most since it was empty.
@@ -316,13 +318,17 @@ package struct BrokerSession: Sendable {
         self.queue.count >= max(1, self.bounds.queuedMessages / 2) || self.queuedSize >= self.bounds.queuedBytes / 2
     }
 
-    /// Makes room by what nobody will get any more [MQTT-3.3.2-5]. Looks through the queue only when something has expired since
-    /// the last time: a full queue is asked for each message.
+    /// Makes room by what nobody will get any more [MQTT-3.3.2-5]. Looks through the queue only when something has expired, and seldom: a full
+    /// queue is asked for each message, and a message may expire between any two. What is left is not sent either.
     private mutating func removeExpired(now: Timestamp) {
         guard let firstExpiry, firstExpiry <= now else { return }
+        if let expirySearched, now - expirySearched < Self.expiryInterval { return }
+        self.expirySearched = now
         self.keep { !$0.message.isExpired(at: now) }
         self.firstExpiry = self.queue.lazy.compactMap(\.message.expiresAt).min()
     }
+
+    private static let expiryInterval = Duration.seconds(1)
 
     /// Keeps of the queue what `isKept` says.
     mutating func keep(_ isKept: (Pending) -> Bool) {

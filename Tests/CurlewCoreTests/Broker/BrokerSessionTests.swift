@@ -282,6 +282,30 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["long", "late"])
     }
 
+    @Test(
+        "A full queue is looked through for what has expired once a second at the most, and what has expired is never sent"
+    )
+    func expirySearches() throws {
+        var scene = Scene(.init(queuedMessages: 3), connected: false)
+        var properties = Properties()
+        properties.messageExpiryInterval = 5
+        for time in [0, 500, 1200] {
+            scene.now = .start + .milliseconds(time)
+            try scene.deliver("short", .atLeastOnce, properties: properties)
+        }
+        scene.now = .start + .milliseconds(5000)
+        #expect(try scene.deliver("a", .atLeastOnce) == .queued)
+        // The second has expired.
+        scene.now = .start + .milliseconds(5900)
+        #expect(try scene.deliver("b", .atLeastOnce) == .queueFull)
+        scene.now = .start + .milliseconds(6000)
+        #expect(try scene.deliver("c", .atLeastOnce) == .queued)
+        scene.connect()
+        let pumped = scene.pump(at: .start + .seconds(7))
+        #expect(pumped == .init(written: 2, dropped: [.expired(TopicName("t"))]))
+        #expect(try texts(scene.publishes()) == ["a", "c"])
+    }
+
     @Test("The bytes of a queue are bounded as well")
     func byteBound() throws {
         var scene = Scene(.init(queuedBytes: 3000), connected: false)
