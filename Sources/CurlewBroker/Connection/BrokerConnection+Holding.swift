@@ -8,6 +8,7 @@ extension BrokerConnection {
     func nextPacket() throws(DecodingError) -> Packet? {
         guard self.publishHold.isActive else {
             if let packet = self.waitingPackets.popFirst() { return packet }
+            guard self.malformedInput == nil else { return nil }
             return try self.input.next()
         }
         while !self.waitingPackets.isFull {
@@ -56,23 +57,14 @@ extension BrokerConnection {
     private func goOn(now: Timestamp) {
         // The client was not silent while it was not read.
         self.lastRead = now
-        if self.pausedFor.contains(.receivers) {
-            self.restedUntil = max(self.restedUntil, now)
-            self.resumeReading(after: .receivers)
-        }
+        self.resumeAfterHold(now: now)
         if !self.pausedFor.contains(.turn) { self.process() }
     }
 
-    /// Processes what waits, whoever cannot keep up: the connection is about to end, and what the client has said before counts before.
-    func processWaitingPackets() {
-        guard !self.isProcessing else { return }
-        while !self.waitingPackets.isEmpty, self.phase == .connected {
-            self.publishHold.end()
-            self.process()
-        }
+    /// Nothing that the client has sent waits for receivers any more.
+    func resumeAfterHold(now: Timestamp) {
+        guard self.pausedFor.contains(.receivers) else { return }
+        self.restedUntil = max(self.restedUntil, now)
+        self.resumeReading(after: .receivers)
     }
-}
-
-extension ConnectionHandle: HeldPublisher {
-    func released(by holder: ObjectIdentifier) { self.execute { $0.released(by: holder) } }
 }

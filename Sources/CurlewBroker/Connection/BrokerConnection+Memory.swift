@@ -43,6 +43,7 @@ extension BrokerConnection {
         // Whoever holds most has to make room, which may be this client.
         let expected = self.engine.reclaimMemory(on: self.worker)
         guard expected == 0, self.engine.budget.room(holding: holding) == 0 else { return }
+        // Whatever else has arrived stands behind this packet, and is out of reach without the memory for it.
         self.close(.quotaExceeded, "The server's memory is full, and the packet is too large for what is left.")
     }
 
@@ -58,9 +59,19 @@ extension BrokerConnection {
             self.finish()
             return true
         }
-        guard self.isReadingOn, self.partialPacket.isOverdue(now: now, rested: self.restedUntil) else { return false }
-        self.close(.quotaExceeded, "A packet has not come to its end in time.")
+        guard self.isPacketOverdue(now: now) else { return false }
+        self.settle { [handle] in
+            // A loop that was busy has not read yet what has come in time.
+            guard let connection = handle.onLoop, connection.isPacketOverdue(now: connection.engine.clock.now()) else {
+                return
+            }
+            connection.close(.quotaExceeded, "A packet has not come to its end in time.")
+        }
         return true
+    }
+
+    private func isPacketOverdue(now: Timestamp) -> Bool {
+        self.isReadingOn && self.partialPacket.isOverdue(now: now, rested: self.restedUntil)
     }
 }
 

@@ -53,7 +53,8 @@ extension BrokerConnection {
         guard let session, topic.isForClients, self.mayPublish(to: topic) else { return .notAuthorized }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
         let published = self.engine.publish(
-            packet, topic: topic, from: publisher, holding: self.handle, with: change, on: self.worker, now: now)
+            packet, topic: topic, from: publisher, holding: self.waitsForReceivers ? self.handle : nil, with: change,
+            on: self.worker, now: now)
         switch published {
         case .routed(let routing):
             if !routing.holders.isEmpty { self.hold(for: routing) }

@@ -50,6 +50,12 @@ final class BrokerConnection: LinkHandler {
     var ongoing: OngoingPacket?
     /// What waits until everything that was read is processed.
     private var afterInput: [() -> Void] = []
+    /// Whether that is processed whoever cannot keep up, since the connection is about to end.
+    private var isSettling = false
+    /// What is wrong with the bytes behind the packets that wait; no later byte is looked at.
+    private(set) var malformedInput: DecodingError?
+    /// What waits until the rights of the client's session are checked; `nil` while they are not being checked.
+    var afterRecheck: [() -> Void]?
     /// The link is closed, and ``linkClosed(_:)`` was called. The connection ends when what was read is processed.
     private(set) var isLinkGone = false
     /// Why nothing is read.
@@ -167,7 +173,7 @@ final class BrokerConnection: LinkHandler {
     // MARK: Reading
 
     func linkRead(_ bytes: ByteBuffer) {
-        guard self.phase != .closed else { return }
+        guard self.phase != .closed, self.malformedInput == nil else { return }
         self.lastRead = self.engine.clock.now()
         self.worker.counters.bytesReceived.count(bytes.readableBytes)
         if let wait = self.byteRate?.take(bytes.readableBytes, now: self.lastRead), wait > .zero {
@@ -191,14 +197,15 @@ final class BrokerConnection: LinkHandler {
         let outcome = Result { () throws(DecodingError) in try self.processPackets() }
         self.isProcessing = false
         switch outcome {
-        case .success(.done): break
-        case .success(.turnIsOver): return self.waitForTurn()
+        case .success(.done): self.inputProcessed()
+        case .success(.turnIsOver): self.waitForTurn()
         case .failure(let error):
+            self.malformedInput = error
+            guard !self.waitingPackets.isEmpty else { return self.inputProcessed() }
             // What the client has published before counts.
-            self.processWaitingPackets()
-            if self.phase != .closed { self.malformed(error) }
+            self.isSettling = true
+            self.waitForTurn()
         }
-        self.inputProcessed()
     }
 
     private enum Processed {
@@ -216,8 +223,7 @@ final class BrokerConnection: LinkHandler {
         let limit = loop.work + LoopState.workPerTurn
         var packets = 0
         while self.phase != .closed, self.phase != .connecting {
-            // Who has gone cannot be slowed down.
-            if self.isLinkGone { self.publishHold.end() }
+            if !self.waitsForReceivers { self.publishHold.end() }
             if self.ongoing != nil {
                 self.continuePacket()
             } else if let packet = try self.nextPacket() {
@@ -235,6 +241,9 @@ final class BrokerConnection: LinkHandler {
         return .done
     }
 
+    /// Whether what the client publishes waits for its receivers: who is gone, or about to be, cannot be slowed down.
+    var waitsForReceivers: Bool { !self.isLinkGone && !self.isSettling }
+
     /// Lets other connections have their turn before what was read is processed further.
     private func waitForTurn() {
         self.pauseReading(for: .turn)
@@ -243,14 +252,20 @@ final class BrokerConnection: LinkHandler {
 
     /// Nothing that was read waits to be processed, but for the beginning of a packet and what waits for receivers.
     private func inputProcessed() {
+        if Swift.exchange(&self.isSettling, with: false) { self.resumeAfterHold(now: self.engine.clock.now()) }
+        if let malformedInput, self.phase != .closed { self.malformed(malformedInput) }
         for body in Swift.exchange(&self.afterInput, with: []) { body() }
         if self.isLinkGone { self.end() }
         self.resumeReading(after: .turn)
     }
 
-    /// Calls `body` once everything that was read from the client is processed: what it has said before counts before.
-    func afterInput(_ body: @escaping () -> Void) {
-        if self.pausedFor.contains(.turn) { self.afterInput.append(body) } else { body() }
+    /// Calls `body` once everything that was read from the client is processed, whoever cannot keep up: what it has said before counts before.
+    private func afterInput(_ body: @escaping () -> Void) {
+        let isWaiting = self.pausedFor.contains(.turn)
+        guard self.phase == .connected, isWaiting || !self.waitingPackets.isEmpty else { return body() }
+        self.afterInput.append(body)
+        self.isSettling = true
+        if !isWaiting { self.waitForTurn() }
     }
 
     @inline(__always)
@@ -311,6 +326,10 @@ final class BrokerConnection: LinkHandler {
     /// What a client has said counts before what others do to its session: its DISCONNECT before a take-over, its PUBLISH before the
     /// administrator's order.
     func settle(then body: @escaping @Sendable () -> Void) {
+        guard self.afterRecheck == nil else {
+            self.afterRecheck?.append { self.settle(then: body) }
+            return
+        }
         guard self.phase == .connected else { return body() }
         self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [handle] in
             if let connection = handle.onLoop { connection.afterInput(body) } else { body() }
@@ -423,10 +442,13 @@ final class BrokerConnection: LinkHandler {
 
     // MARK: The end
 
-    /// Tells the client why, and ends the connection; its will is published.
+    /// Tells the client why, and ends the connection; its will is published. What the client has said before, and waits for receivers, goes
+    /// first.
     func close(_ reasonCode: ReasonCode, _ reason: String) {
-        self.processWaitingPackets()
         guard self.phase != .closed else { return }
+        guard self.isProcessing || self.waitingPackets.isEmpty else {
+            return self.afterInput { [handle] in handle.onLoop?.close(reasonCode, reason) }
+        }
         let isOpening = self.phase != .connected
         self.engine.clientLog.write(
             .closed, self.metadata.merging(["reason": "\(reasonCode)", "detail": "\(reason.printable)"]) { $1 })
@@ -460,17 +482,22 @@ final class BrokerConnection: LinkHandler {
     func linkClosed(_ error: TransportError?) {
         self.hasClosed = true
         self.isLinkGone = true
-        self.session?.state.withLock { $0.isWritable = false }
+        let hasWill = self.session?.state.withLock { state in
+            state.isWritable = false
+            return state.will != nil
+        }
         guard !self.pausedFor.contains(.turn) else { return }
         // What waits for receivers is still processed. And many connections may be lost together, whose wills each go to many.
-        if self.phase == .connected, self.admitted?.will != nil || !self.waitingPackets.isEmpty {
+        if self.phase == .connected, hasWill == true || !self.waitingPackets.isEmpty {
             self.waitForTurn()
         } else {
             self.end()
         }
     }
 
-    private func end() {
+    func end() {
+        // Until then, others find the session occupied by it.
+        guard self.afterRecheck == nil else { return }
         guard self.worker.onLoop.connections.removeValue(forKey: ObjectIdentifier(self)) != nil else { return }
         self.detach(.unspecifiedError)
         self.forgetMemory()

@@ -1,11 +1,13 @@
 import CurlewCore
 import CurlewTransport
 import NIOCore
+import Synchronization
 
 /// A connection as other threads know it, for as long as its link is open.
 final class ConnectionHandle: Sendable {
     let worker: Worker
     private let connection: NIOLoopBoundBox<BrokerConnection?>
+    private let isForgotten = Atomic<Bool>(false)
 
     init(_ connection: BrokerConnection, worker: Worker) {
         self.worker = worker
@@ -23,5 +25,14 @@ final class ConnectionHandle: Sendable {
     var onLoop: BrokerConnection? { self.connection.value }
 
     /// The link is closed; on the connection's event loop only.
-    func forget() { self.connection.value = nil }
+    func forget() {
+        self.connection.value = nil
+        self.isForgotten.store(true, ordering: .relaxed)
+    }
+}
+
+extension ConnectionHandle: HeldPublisher {
+    func released(by holder: ObjectIdentifier) { self.execute { $0.released(by: holder) } }
+
+    var hasGone: Bool { self.isForgotten.load(ordering: .relaxed) }
 }

@@ -8,6 +8,7 @@ final class ProgramHold: HeldPublisher {
         /// Those that have let go before the program knew that it waits for them.
         var early: Set<ObjectIdentifier> = []
         var continuation: UnsafeContinuation<Void, Never>?
+        var isOver = false
     }
 
     /// Guards for whom the program waits.
@@ -24,8 +25,11 @@ final class ProgramHold: HeldPublisher {
         continuation?.resume()
     }
 
+    var hasGone: Bool { self.state.withLock { $0.isOver } }
+
     /// Waits until those that the message has gone to have let go, or are not worth waiting for any more.
     func wait(for routing: BrokerEngine.Routing, engine: BrokerEngine) async {
+        defer { self.state.withLock { $0.isOver = true } }
         let now = engine.clock.now()
         let held = self.state.withLock { state -> PublishHold<ObjectIdentifier>.Held? in
             let holders = Set(routing.holders).subtracting(state.early)

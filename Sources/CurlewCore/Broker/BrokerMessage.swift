@@ -23,8 +23,6 @@ package final class BrokerMessage: Sendable {
     /// What it holds more than it weighs: the rest of the buffer that its payload came in.
     let slack: Int
 
-    /// A payload of this size or more is not copied if it fills a good part of the buffer that it came in.
-    private static let copyLimit = 4096
     /// The object and the heads of its buffers.
     private static let overhead = 160
 
@@ -34,15 +32,14 @@ package final class BrokerMessage: Sendable {
     ) {
         self.topic = topic
         let count = payload.readableBytes
-        let keepsSlice = count >= Self.copyLimit && count >= payload.storageCapacity / 2
-        self.payload = keepsSlice || count == 0 ? payload : ByteBuffer(buffer: payload, copying: count)
+        self.payload = payload.withoutUnusedStorage
         self.qos = qos
         self.retain = retain
         self.properties = properties
         self.expiresAt = expiresAt
         self.number = number
         self.byteCount = count + topic.string.utf8.count + properties.byteCount + Self.overhead
-        self.slack = keepsSlice ? payload.storageCapacity - count : 0
+        self.slack = payload.fillsItsStorage ? payload.storageCapacity - count : 0
         self.ledger = ledger
         ledger?.added(self.byteCount + self.slack)
     }
@@ -51,13 +48,4 @@ package final class BrokerMessage: Sendable {
 
     /// Whether its time is over.
     package func isExpired(at now: Timestamp) -> Bool { self.expiresAt.map { $0 <= now } ?? false }
-}
-
-extension ByteBuffer {
-    /// The readable bytes of another, in storage of their own.
-    fileprivate init(buffer: ByteBuffer, copying count: Int) {
-        self.init()
-        self.reserveCapacity(count)
-        buffer.withUnsafeReadableBytes { _ = self.writeBytes($0) }
-    }
 }

@@ -12,7 +12,7 @@ package struct PacketInput: Sendable {
     package var waiting: Int { self.partial?.readableBytes ?? 0 }
 
     /// What these take in memory.
-    package var capacity: Int { self.partial?.capacity ?? 0 }
+    package var capacity: Int { self.partial?.storageCapacity ?? 0 }
 
     /// What is there of the next packet, and behind it.
     package var unread: ByteBuffer? { self.partial }
