@@ -30,6 +30,34 @@ struct ClientLogTests {
         }
     }
 
+    @Test("A flood of clients of another protocol, or that make an authenticator fail, is no flood of lines")
+    func otherFloods() async throws {
+        struct Failing: MQTTBrokerAuthenticator {
+            func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
+                throw CancellationError()
+            }
+        }
+        let lines = LogRecord(level: .info)
+        try await withPeers {
+            $0.clock = MonotonicClock(TestClock())
+            $0.logger = lines.logger
+            $0.authenticators = [Failing()]
+        } _: { peers in
+            for _ in 0..<300 {
+                let stranger = try await peers.open()
+                try await stranger.send(.connect(Connect(clientIdentifier: "a", username: "u")))
+                _ = try await stranger.receiveEnd()
+            }
+            #expect((1...100).contains(lines.count("an authenticator failed")))
+            for _ in 0..<300 {
+                let stranger = try await peers.open()
+                stranger.send(ByteBuffer(string: "SSH-2.0-OpenSSH_9.6\r\n"))
+                _ = try await stranger.receiveEnd()
+            }
+            #expect((1...100).contains(lines.count("the client speaks SSH, and this port MQTT")))
+        }
+    }
+
     @Test("Identifiers and user names are logged where the level is debug", arguments: [Logger.Level.info, .debug])
     func names(level: Logger.Level) async throws {
         struct Deny: MQTTBrokerAuthenticator {

@@ -44,14 +44,14 @@ extension BrokerConnection {
     private func continueExchange(_ data: ByteBuffer?) {
         guard var exchange = Swift.exchange(&self.exchange, with: nil) else { return }
         self.isAuthenticating = true
-        let (handle, logger) = (self.handle, self.engine.logger)
+        let (handle, log) = (self.handle, self.engine.clientLog)
         self.authentication = Task {
             var step = MQTTAuthenticationStep.deny(.notAuthorized)
             do {
                 step = try await exchange.respond(to: data)
             } catch {
                 if Task.isCancelled { return }
-                logger.error("an authentication failed", metadata: ["error": "\(error)"])
+                log.write(.authenticationFailed, ["error": "\(error)"])
             }
             handle.execute { [step, exchange] in $0.take(step, of: exchange) }
         }

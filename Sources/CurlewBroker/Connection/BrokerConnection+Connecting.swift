@@ -46,7 +46,7 @@ extension BrokerConnection {
         self.noteCredentials()
         if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
-        let (rules, handle, logger) = (self.rules, self.handle, self.engine.logger)
+        let (rules, handle, log) = (self.rules, self.handle, self.engine.clientLog)
         self.authentication = Task {
             var decision = MQTTAuthenticationDecision.abstain
             for authenticator in rules.authenticators where decision == .abstain {
@@ -55,7 +55,7 @@ extension BrokerConnection {
                 } catch {
                     // The client has gone, and nobody waits for the answer.
                     if Task.isCancelled { return }
-                    logger.error("an authenticator failed", metadata: ["error": "\(error)"])
+                    log.write(.authenticatorFailed, ["error": "\(error)"])
                     decision = .deny(.serverUnavailable)
                 }
             }
@@ -107,9 +107,8 @@ extension BrokerConnection {
                 return self.refuse(.notAuthorized, "The client is not allowed to publish its will.")
             }
             // A bridge of mosquitto that is refused for the will that it has by default never connects.
-            self.engine.logger.notice(
-                "a will is left out: the client may not publish below $SYS",
-                metadata: self.metadata.merging(["topic": "\(will.topic.string.printable)"]) { $1 })
+            self.engine.clientLog.write(
+                .willLeftOut, self.metadata.merging(["topic": "\(will.topic.string.printable)"]) { $1 })
             admitted.will = nil
         }
         self.admitted = admitted

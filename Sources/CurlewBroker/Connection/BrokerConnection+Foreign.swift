@@ -8,9 +8,10 @@ extension BrokerConnection {
     /// software can show.
     func turnAwayForeign() -> Bool {
         guard let bytes = self.input.unread, let foreign = ForeignProtocol(request: bytes) else { return false }
-        self.engine.logger.info(
-            "connection closed: the client speaks \(foreign.name), and this port MQTT; \(foreign.remedy)",
-            metadata: self.metadata.merging(["listener": "\(self.rules.name)"]) { $1 })
+        self.engine.clientLog.write(
+            .foreign,
+            saying: "connection closed: the client speaks \(foreign.name), and this port MQTT; \(foreign.remedy)",
+            self.metadata.merging(["listener": "\(self.rules.name)"]) { $1 })
         if let answer = foreign.answer {
             self.replies.writeString(answer)
         } else if foreign == .tls {

@@ -13,13 +13,20 @@ final class ClientLog: Sendable {
         case tooLate = "connection closed: it did not connect in time"
         case refused = "client refused"
         case closed = "connection closed by the broker"
+        case foreign = "connection closed: its client speaks another protocol"
+        case authenticatorFailed = "an authenticator failed"
+        case authenticationFailed = "an authentication failed"
+        case willLeftOut = "a will is left out: the client may not publish below $SYS"
+        case sessionReplaced = "a session was ended: another user has connected with its client identifier"
         case retainedFull = "a retained message was not kept: the limit is reached"
         case storedRetainedFull = "a stored retained message is given up: the limit is reached"
 
         var level: Logger.Level {
             switch self {
+            case .authenticatorFailed, .authenticationFailed: .error
             case .tooManyConnections, .retainedFull, .storedRetainedFull: .warning
-            case .noConnect, .notMQTT, .tooLate, .refused, .closed: .info
+            case .willLeftOut, .sessionReplaced: .notice
+            case .noConnect, .notMQTT, .foreign, .tooLate, .refused, .closed: .info
             }
         }
     }
@@ -40,11 +47,16 @@ final class ClientLog: Sendable {
     /// Whether what tells one client from another, other than its address, may be written: identifiers, user names and topics.
     var isDetailed: Bool { self.logger.logLevel <= .debug }
 
-    func write(_ kind: Kind, _ metadata: @autoclosure () -> Logger.Metadata) {
+    /// Writes a line, unless there were many of its kind.
+    ///
+    /// - Parameter text: What it says. Default: what all lines of that kind do.
+    func write(
+        _ kind: Kind, saying text: @autoclosure () -> String? = nil, _ metadata: @autoclosure () -> Logger.Metadata
+    ) {
         guard self.logger.logLevel <= kind.level else { return }
         let now = self.clock.now()
         guard self.throttles.withLock({ $0[kind]?.admits(now: now) ?? true }) else { return }
-        self.logger.log(level: kind.level, "\(kind.rawValue)", metadata: metadata())
+        self.logger.log(level: kind.level, "\(text() ?? kind.rawValue)", metadata: metadata())
     }
 
     /// Says what was left out; called once a second.
