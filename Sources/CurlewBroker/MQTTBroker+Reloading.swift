@@ -1,4 +1,5 @@
 import CurlewTransport
+import NIOCore
 
 extension MQTTBroker {
     /// Reads files again, those of certificates and keys, of authenticators and of authorizers, and checks every right that was given before.
@@ -57,11 +58,21 @@ extension MQTTBroker {
         self.engine.rulesChanged()
         // When each loop has done this, none is still publishing by the former rules.
         for worker in self.workers.all {
-            try await worker.eventLoop.submit {
-                for connection in Array(worker.onLoop.connections.values) { connection.recheckCredentials() }
+            try await worker.eventLoop.flatSubmit {
+                let checked = worker.eventLoop.makePromise(of: Void.self)
+                worker.forEachConnection {
+                    $0.recheckCredentials()
+                } then: {
+                    checked.succeed()
+                }
+                return checked.futureResult
             }.get()
         }
-        try await first.eventLoop.submit { [engine] in engine.recheckSessions(on: first) }.get()
+        try await first.eventLoop.flatSubmit { [engine] in
+            let checked = first.eventLoop.makePromise(of: Void.self)
+            engine.recheckSessions(on: first) { checked.succeed() }
+            return checked.futureResult
+        }.get()
     }
 
     private static func isFirst(_ hook: Any, _ seen: inout Set<ObjectIdentifier>) -> Bool {

@@ -119,8 +119,10 @@ public actor MQTTBroker {
             throw MQTTBrokerError(.storageFailed, "The store cannot be read; see the cause.", cause: error)
         }
         do {
-            try await worker.eventLoop.submit { [engine, rules] in
-                engine.restore(snapshot, rules: rules, on: worker)
+            try await worker.eventLoop.flatSubmit { [engine, rules] in
+                let restored = worker.eventLoop.makePromise(of: Void.self)
+                engine.restore(snapshot, rules: rules, on: worker) { restored.succeed() }
+                return restored.futureResult
             }.get()
         } catch {
             throw MQTTBrokerError(.notRunning, "The event loops have been shut down.", cause: error)

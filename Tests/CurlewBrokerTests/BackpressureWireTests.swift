@@ -1,9 +1,11 @@
-import CurlewBroker
 import CurlewCore
 import CurlewTesting
 import CurlewTransport
 import NIOCore
+import Synchronization
 import Testing
+
+@testable import CurlewBroker
 
 @Suite("Backpressure on the wire", .timeLimit(.minutes(5)))
 struct BackpressureWireTests {
@@ -175,6 +177,108 @@ struct BackpressureWireTests {
             }
             try await self.acknowledge(last, subscriber)
             try await subscriber.expectNothing()
+        }
+    }
+
+    /// A client with a will that waits for a stuck subscriber, and one that watches for that.
+    private func held(_ peers: PeerFactory) async throws -> (held: Peer, watcher: Peer) {
+        _ = try await self.stuck(peers)
+        let watcher = try await peers.connect("watcher")
+        _ = try await watcher.subscribe("will", "w")
+        let will = Connect.Will(topic: try TopicName("will"), payload: ByteBuffer(string: "gone"))
+        let held = try await peers.connect("held") { $0.will = will }
+        try await held.publish("x", to: "t", qos: .atLeastOnce)
+        _ = try await held.receive()
+        return (held, watcher)
+    }
+
+    private func publishes(_ count: Int, to topic: String, qos: QoS) throws -> ByteBuffer {
+        var bytes = ByteBuffer()
+        let publish = Publish(
+            topic: try TopicName(topic), payload: ByteBuffer(), qos: qos,
+            packetID: qos == .atMostOnce ? nil : PacketID(1))
+        for _ in 0..<count { try Packet.publish(publish).encode(into: &bytes, version: .v5_0) }
+        return bytes
+    }
+
+    @Test("A DISCONNECT behind very many messages of a client that waits counts before a take-over [MQTT-3.14.4-3]")
+    func goodbyeBehindMany() async throws {
+        try await withPeers {
+            $0.clock = MonotonicClock(TestClock())
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (held, watcher) = try await self.held(peers)
+            var bytes = try self.publishes(40_000, to: "nobody", qos: .atMostOnce)
+            try Packet.disconnect(Disconnect()).encode(into: &bytes, version: .v5_0)
+            held.send(bytes)
+            try await held.link.eventLoop.submit {}.get()
+            _ = try await peers.connect("held")
+            #expect(try await held.receiveEnd() == nil)
+            try await watcher.expectNothing()
+        }
+    }
+
+    @Test("What a client that waits has sent before a take-over is processed in turns")
+    func takenOver() async throws {
+        let (count, stage) = (40_000, Stage())
+        try await withPeers {
+            $0.clock = MonotonicClock(TestClock())
+            $0.limits.maximumQueuedMessages = 4
+            $0.publishFilters = [stage]
+        } _: { peers in
+            let (held, watcher) = try await self.held(peers)
+            stage.watch(.message, of: peers.broker)
+            held.send(try self.publishes(count, to: "t", qos: .atLeastOnce))
+            try await held.link.eventLoop.submit {}.get()
+            _ = try await peers.connect("held")
+            #expect(await stage.turn() < count)
+            #expect(stage.steps == count + 1)
+            #expect(try await watcher.receivePublish().topic?.string == "will")
+        }
+    }
+
+    @Test("What a client that waits has sent before what is no MQTT is processed, each once")
+    func malformed() async throws {
+        let count = 900
+        try await withPeers {
+            $0.clock = MonotonicClock(TestClock())
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (held, watcher) = try await self.held(peers)
+            var bytes = try self.publishes(count, to: "w", qos: .atLeastOnce)
+            bytes.writeBytes([0xFF, 0xFF])
+            held.send(bytes)
+            for _ in 0..<count {
+                guard case .puback = try await held.receive() else { throw PeerError.closed }
+            }
+            guard case .disconnect(let end)? = try await held.receiveEnd() else { throw PeerError.closed }
+            #expect(end.reasonCode == .malformedPacket)
+            for _ in 0..<count {
+                let message = try await watcher.receivePublish()
+                #expect(message.topic?.string == "w")
+                try await self.acknowledge(message, watcher)
+            }
+            #expect(try await watcher.receivePublish().topic?.string == "will")
+        }
+    }
+
+    @Test("A client that was held while its keep alive ran out, and has sent something, is read on")
+    func keptAlive() async throws {
+        let clock = TestClock()
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            $0.limits.maximumQueuedMessages = 4
+        } _: { peers in
+            let (held, watcher) = try await self.held(peers)
+            // More than may wait, so that the client is not read any more.
+            held.send(try self.publishes(2000, to: "w", qos: .atMostOnce))
+            try await held.link.eventLoop.submit {}.get()
+            let session = try #require(peers.broker.engine.sessions["held"])
+            let connection = try #require(session.state.withLock { $0.connection })
+            connection.execute { connection in connection.settle {} }
+            for _ in 0..<2000 { _ = try await watcher.receivePublish() }
+            try await held.publish("on", to: "w")
+            #expect(try await watcher.receivePublish().payload == ByteBuffer(string: "on"))
         }
     }
 

@@ -122,6 +122,116 @@ struct FairnessTests {
         return bytes
     }
 
+    @Test("Goodbyes to subscriptions that share a long queue are divided by its length")
+    func sharedSubscriptions() async throws {
+        let (count, stage) = (100, Stage())
+        try await withPeers {
+            $0.observers = [stage]
+        } _: { peers in
+            let greedy = try await peers.connect("greedy") { $0.properties = Properties([.receiveMaximum(1)]) }
+            for number in 0..<count { _ = try await greedy.subscribe("$share/\(number)/none") }
+            _ = try await greedy.subscribe("t")
+            for _ in 0..<5000 { try await peers.broker.publish("x", to: "t", qos: .atLeastOnce) }
+            stage.watch(.subscription, of: peers.broker)
+            var bytes = ByteBuffer()
+            for number in 0..<count {
+                let filter = try TopicFilter("$share/\(number)/none")
+                try Packet.unsubscribe(Unsubscribe(try #require(PacketID(1)), [filter])).encode(
+                    into: &bytes, version: .v5_0)
+            }
+            greedy.send(bytes)
+            #expect(await stage.turn() < count)
+        }
+    }
+
+    // MARK: Many rights
+
+    private func subscribe(_ peer: Peer, count: Int) async throws {
+        let filters = try (0..<count).map { Subscribe.Subscription(try TopicFilter("f/\($0)")) }
+        try await peer.send(.subscribe(Subscribe(try #require(PacketID(1)), filters)))
+        guard case .suback = try await peer.receive() else { throw PeerError.closed }
+    }
+
+    @Test("While a reload checks thousands of subscriptions, others are served", arguments: [false, true])
+    func reload(isDenied: Bool) async throws {
+        let (count, stage) = (5000, Stage())
+        try await withPeers {
+            $0.authorizers = [stage]
+        } _: { peers in
+            let greedy = try await peers.connect("greedy")
+            try await self.subscribe(greedy, count: count)
+            stage.watch(.subscription, of: peers.broker, denies: isDenied)
+            try await peers.broker.reload()
+            #expect(await stage.turn() < count / 2)
+            #expect(stage.steps == count)
+            #expect(peers.broker.statistics.subscriptions == (isDenied ? 0 : count))
+            try await greedy.expectNothing()
+        }
+    }
+
+    @Test("While a CONNECT has thousands of subscriptions checked, others are served, and nobody takes the session")
+    func returnThroughOtherListener() async throws {
+        let (count, stage) = (5000, Stage())
+        let network = InMemoryNetwork()
+        let endpoint = Endpoint(host: "other", port: 1883)
+        try await withPeers {
+            var other = MQTTBrokerConfiguration.Listener.inMemory(network, at: endpoint)
+            other.authorizers = [stage]
+            $0.listeners.append(other)
+        } _: { peers in
+            let keep = { (connect: inout Connect) in
+                connect.cleanStart = false
+                connect.properties = Properties([.sessionExpiryInterval(1000)])
+            }
+            var connect = Connect(clientIdentifier: "greedy")
+            keep(&connect)
+            let greedy = try await peers.connect("greedy", keep)
+            try await self.subscribe(greedy, count: count)
+            let others = PeerFactory(broker: peers.broker, network: network, endpoint: endpoint)
+            let (first, second) = (try await others.open(), try await others.open())
+            stage.watch(.subscription, of: peers.broker)
+            try await first.send(.connect(connect))
+            #expect(await stage.turn() < count / 2)
+            // It goes while its subscriptions are checked.
+            first.close()
+            try await second.send(.connect(connect))
+            guard case .connack(let ack) = try await second.receive() else { throw PeerError.closed }
+            #expect(ack.reasonCode == .success)
+            #expect(ack.sessionPresent)
+            try await second.expectNothing()
+            #expect(peers.broker.clients.count == 1)
+            #expect(peers.broker.statistics.subscriptions == count)
+        }
+    }
+
+    // MARK: Wills
+
+    @Test("Wills of clients that are lost all at once leave others their turn")
+    func wills() async throws {
+        let (count, stage, blocker) = (300, Stage(), Blocker())
+        try await withPeers {
+            $0.publishFilters = [stage]
+        } _: { peers in
+            var receivers: [MQTTBrokerSubscription] = []
+            for _ in 0..<200 { receivers.append(try await peers.broker.subscribe(to: "wills/#")) }
+            var doomed: [Peer] = []
+            for number in 0..<count {
+                let will = Connect.Will(topic: try TopicName("wills/\(number)"), payload: ByteBuffer(string: "gone"))
+                doomed.append(try await peers.connect("c\(number)") { $0.will = will })
+            }
+            let session = try #require(peers.broker.engine.sessions["c0"])
+            let worker = try #require(session.state.withLock { $0.connection }).worker
+            stage.watch(.message, of: peers.broker)
+            worker.eventLoop.execute { blocker.block() }
+            await blocker.isBlocking()
+            for peer in doomed { peer.close() }
+            blocker.release()
+            #expect(await stage.turn() < count - 50)
+            while stage.steps < count { await Task.yield() }
+            #expect(receivers.allSatisfy { $0.dropped == 0 })
+        }
+    }
+
     // MARK: Nothing is refused for an inner bound
 
     @Test(
@@ -206,66 +316,6 @@ struct FairnessTests {
             try await peers.broker.publish("x", to: Array(repeating: "a", count: levels).joined(separator: "/"))
             #expect(String(buffer: try await peer.receivePublish().payload) == "x")
             try await peer.expectNothing()
-        }
-    }
-}
-
-/// Sees what the broker does, and when something else on the same event loop has its turn.
-private final class Stage: MQTTBrokerAuthorizer, MQTTBrokerPublishFilter, MQTTBrokerObserver {
-    enum Point { case subscription, end, message }
-
-    private struct State {
-        var watched: Point?
-        var broker: MQTTBroker?
-        /// What is noted at the turn in place of the steps.
-        var measure: (@Sendable () -> Int)?
-        var steps = 0
-    }
-
-    private let state = Mutex(State())
-    private let turns = AsyncStream.makeStream(of: Int.self)
-
-    let interests: MQTTBrokerEvents = [.connections, .subscriptions]
-
-    /// How often the broker has come to the point that is watched.
-    var steps: Int { self.state.withLock { $0.steps } }
-
-    /// Counts from here. When the broker comes to that point, something else comes for the same event loop.
-    func watch(_ point: Point, of broker: MQTTBroker, _ measure: (@Sendable () -> Int)? = nil) {
-        self.state.withLock { $0 = State(watched: point, broker: broker, measure: measure) }
-    }
-
-    /// How far the broker was when the other had its turn.
-    func turn() async -> Int {
-        for await turn in self.turns.stream { return turn }
-        return 0
-    }
-
-    private func pass(_ point: Point) {
-        let (broker, measure) = self.state.withLock { state -> (MQTTBroker?, (@Sendable () -> Int)?) in
-            guard state.watched == point else { return (nil, nil) }
-            state.steps += 1
-            return (Swift.exchange(&state.broker, with: nil), state.measure)
-        }
-        guard let loop = broker?.workers.all.first(where: { $0.eventLoop.inEventLoop })?.eventLoop else { return }
-        loop.execute { self.turns.continuation.yield(measure?() ?? self.steps) }
-    }
-
-    func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
-        if case .subscribe = action { self.pass(.subscription) }
-        return .abstain
-    }
-
-    func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
-        self.pass(.message)
-        return .pass
-    }
-
-    func observe(_ event: MQTTBrokerEvent) {
-        switch event {
-        case .unsubscribed: self.pass(.subscription)
-        case .disconnected: self.pass(.end)
-        default: break
         }
     }
 }

@@ -1,9 +1,11 @@
-import CurlewBroker
 import CurlewCore
-import CurlewTesting
 import CurlewTransport
 import NIOCore
+import Synchronization
 import Testing
+
+@testable import CurlewBroker
+@testable import CurlewTesting
 
 @Suite("What clients make the broker hold", .timeLimit(.minutes(5)))
 struct MemoryWireTests {
@@ -106,6 +108,186 @@ struct MemoryWireTests {
             let honest = try await peers.connect("honest")
             #expect(try await honest.deliver("on", to: "lamp", retain: true) == .noMatchingSubscribers)
             #expect(try peers.broker.retained(matching: "lamp").map(\.text) == ["on"])
+        }
+    }
+
+    /// A client that gets one retained message of several, and acknowledges nothing.
+    private func slow(_ peers: PeerFactory, _ filter: String) async throws -> Peer {
+        let peer = try await peers.connect("slow") {
+            $0.cleanStart = false
+            $0.properties = Properties([.sessionExpiryInterval(1000), .receiveMaximum(1)])
+        }
+        if !peer.connAck.sessionPresent { _ = try await peer.subscribe(filter) }
+        return peer
+    }
+
+    private func retain(_ text: String, _ number: Int, _ peers: PeerFactory) async throws {
+        try await peers.broker.publish(text, to: "r/\(number)", qos: .atLeastOnce, retain: true)
+    }
+
+    @Test("Retained messages that are replaced are not kept for a client that has gone amid their delivery")
+    func retainedOfAbsent() async throws {
+        try await withPeers { peers in
+            for number in 0..<10 { try await self.retain(Self.large, number, peers) }
+            let peer = try await self.slow(peers, "r/+")
+            _ = try await peer.receivePublish()
+            try await peer.send(.disconnect(Disconnect()))
+            #expect(try await peer.receiveEnd() == nil)
+            while peers.broker.clients.count > 0 { await Task.yield() }
+            for number in 0..<10 { try await self.retain("", number, peers) }
+            // The one in flight, and at most one that waits.
+            #expect(peers.broker.statistics.queuedBytes < 3 * 132_000)
+        }
+    }
+
+    @Test("Retained messages that a client has not got on its last connection come on the next")
+    func retainedOfReturned() async throws {
+        try await withPeers { peers in
+            for number in 0..<5 { try await self.retain("x", number, peers) }
+            let peer = try await self.slow(peers, "r/+")
+            _ = try await peer.receivePublish()
+            peer.close()
+            let back = try await self.slow(peers, "r/+")
+            var topics: Set<String> = []
+            while topics.count < 5 {
+                let message = try await back.receivePublish()
+                topics.insert(message.topic?.string ?? "")
+                try await back.send(.puback(Acknowledgement(try #require(message.packetID))))
+            }
+        }
+    }
+
+    @Test("Who keeps retained messages alive that were replaced is taken to hold them")
+    func retainedOfSlow() async throws {
+        try await withPeers { peers in
+            let engine = peers.broker.engine
+            for number in 0..<10 { try await self.retain(Self.large, number, peers) }
+            let peer = try await self.slow(peers, "r/+")
+            _ = try await peer.receivePublish()
+            try await peer.expectNothing()
+            let session = try #require(engine.sessions["slow"])
+            func held() -> Int { session.holding(engine.retained.withLock { $0.now }) }
+            let before = held()
+            #expect(before < 400_000)
+            for number in 0..<10 { try await self.retain("", number, peers) }
+            #expect(held() > before + 900_000)
+            try await peer.send(
+                .unsubscribe(Unsubscribe(try #require(PacketID(2)), [try TopicFilter("r/+")])))
+            guard case .unsuback = try await peer.receive() else { throw PeerError.closed }
+            #expect(held() < before + 10_000)
+        }
+    }
+
+    @Test("A session that ends while its rights are checked is not counted again")
+    func endedMeanwhile() async throws {
+        /// Ends the session whose rights it is asked about.
+        final class Ending: MQTTBrokerAuthorizer {
+            let broker = Watched<MQTTBroker?>(nil)
+
+            func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+                guard let broker = self.broker.change({ $0 }), let session = broker.engine.sessions[client.identifier]
+                else { return .allow }
+                broker.engine.end(session, on: broker.workers.all[0])
+                return .deny
+            }
+        }
+        let ending = Ending()
+        try await withPeers {
+            $0.authorizers = [ending]
+        } _: { peers in
+            try await self.leave("a", subscribedTo: ["t", "u"], peers)
+            let session = try #require(peers.broker.engine.sessions["a"])
+            while !peers.broker.clients.isEmpty { await Task.yield() }
+            ending.broker.change { $0 = peers.broker }
+            try await peers.broker.reload()
+            #expect(session.state.withLock { $0.isOver })
+            #expect(session.state.withLock { $0.reportedBytes } == 0)
+            #expect(session.weight.load(ordering: .relaxed) == 0)
+            let (engine, worker, topic) = (
+                peers.broker.engine, peers.broker.workers.all[0], try TopicName("t")
+            )
+            try await worker.eventLoop.submit { engine.revoke([topic], from: session, on: worker) }.get()
+            #expect(session.state.withLock { $0.reportedBytes } == 0)
+        }
+    }
+
+    @Test("A will that is no longer held counts no longer")
+    func willNotHeld() async throws {
+        try await withPeers { peers in
+            let topic = try TopicName("w")
+            let peer = try await peers.connect("a") {
+                self.keep(&$0)
+                $0.will = Connect.Will(topic: topic, payload: ByteBuffer(repeating: 1, count: 60_000))
+            }
+            let session = try #require(peers.broker.engine.sessions["a"])
+            #expect(session.weight.load(ordering: .relaxed) > 60_000)
+            try await peer.send(.disconnect(Disconnect()))
+            #expect(try await peer.receiveEnd() == nil)
+            #expect(session.weight.load(ordering: .relaxed) < 10_000)
+        }
+    }
+
+    // MARK: Who gives something back
+
+    /// A client with so many subscriptions that it holds more than anybody else.
+    private func largest(_ peers: PeerFactory, _ change: (inout Connect) -> Void = { _ in }) async throws -> Peer {
+        let peer = try await peers.connect("largest", change)
+        let filler = String(repeating: "f", count: 500)
+        let filters = try (0..<500).map { Subscribe.Subscription(try TopicFilter("\($0)/\(filler)")) }
+        try await peer.send(.subscribe(Subscribe(try #require(PacketID(1)), filters)))
+        guard case .suback(let ack) = try await peer.receive() else { throw PeerError.closed }
+        #expect(ack.reasonCodes.allSatisfy { $0 == .grantedQoS2 })
+        return peer
+    }
+
+    /// Fills the memory with retained messages of the program, and has those who hold most give something back.
+    private func reclaim(_ peers: PeerFactory) async throws {
+        let engine = peers.broker.engine
+        for number in 0..<100 where !engine.budget.isFull {
+            try await peers.broker.publish(Self.large, to: "r/\(number)", retain: true)
+        }
+        #expect(engine.budget.isFull)
+        let worker = peers.broker.workers.all[0]
+        try await worker.eventLoop.submit { _ = engine.reclaimMemory(on: worker) }.get()
+    }
+
+    @Test("While the connection of the largest holder closes, nobody else pays in its place")
+    func largestAlonePays() async throws {
+        try await withPeers {
+            $0.limits.maximumMemory = 4 << 20
+        } _: { peers in
+            let publisher = try await peers.connect("p")
+            for number in 0..<5 {
+                try await self.leave("honest\(number)", subscribedTo: ["h/\(number)"], peers)
+                #expect(try await publisher.deliver(Self.large, to: "h/\(number)") == .success)
+            }
+            let largest = try await self.largest(peers)
+            try await self.reclaim(peers)
+            guard case .disconnect(let end)? = try await largest.receiveEnd() else { throw PeerError.closed }
+            #expect(end.reasonCode == .quotaExceeded)
+            #expect(peers.broker.statistics.messagesDropped == 0)
+        }
+    }
+
+    @Test("What the largest holder has said by then counts before its connection closes [MQTT-3.14.4-3]")
+    func goodbyeOfLargest() async throws {
+        try await withPeers {
+            $0.limits.maximumMemory = 4 << 20
+            $0.limits.messageRate = .init(perSecond: 1, burst: 1)
+        } _: { peers in
+            let watcher = try await peers.connect("w")
+            _ = try await watcher.subscribe("t")
+            let will = Connect.Will(topic: try TopicName("t"), payload: ByteBuffer(string: "gone"))
+            let largest = try await self.largest(peers) { $0.will = will }
+            for number in 1...4 { try await largest.publish("\(number)", to: "t") }
+            try await largest.send(.disconnect(Disconnect()))
+            try await largest.link.eventLoop.submit {}.get()
+            try await self.reclaim(peers)
+            #expect(try await largest.receiveEnd() == nil)
+            for number in 1...4 {
+                #expect(try await watcher.receivePublish().payload == ByteBuffer(string: "\(number)"))
+            }
+            try await watcher.expectNothing()
         }
     }
 

@@ -70,6 +70,33 @@ struct PendingRetainedTests {
         #expect(self.rest(&pending).map(\.topic) == ["t/1"])
     }
 
+    @Test("A delivery that was interrupted begins again, and keeps no retained message alive meanwhile")
+    mutating func pausing() throws {
+        var pending = PendingRetained()
+        pending.add(try self.delivery("t/+"))
+        #expect(pending.began == nil)
+        var steps = 5
+        #expect(pending.next(steps: &steps) { self.messages.matching($0) } != nil)
+        #expect(pending.began != nil)
+        pending.pause()
+        #expect(pending.began == nil)
+        self.retain("t/3", "new")
+        #expect(self.rest(&pending).count == 9)
+    }
+
+    @Test("A delivery that has come to nothing keeps no retained message alive")
+    func voidDelivery() throws {
+        var pending = PendingRetained()
+        for filter in ["t/+", "t/1"] { pending.add(try self.delivery(filter)) }
+        var steps = 5
+        #expect(pending.next(steps: &steps) { self.messages.matching($0) } != nil)
+        pending.remove([try TopicFilter("t/1")])
+        #expect(pending.began != nil)
+        pending.add(try self.delivery("t/1"))
+        pending.remove([try TopicFilter("t/+")])
+        #expect(pending.began == nil)
+    }
+
     @Test("What is retained after the subscription was made is not delivered again")
     mutating func later() throws {
         var pending = PendingRetained()

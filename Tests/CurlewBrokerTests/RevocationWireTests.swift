@@ -1,9 +1,11 @@
-import CurlewBroker
 import CurlewCore
 import CurlewTransport
+import Dispatch
 import NIOCore
+import Synchronization
 import Testing
 
+@testable import CurlewBroker
 @testable import CurlewTesting
 
 /// Users with passwords that a test changes.
@@ -246,6 +248,92 @@ struct RevocationWireTests {
         }
     }
 
+    @Test("What waits because of a subscription that is forbidden is dropped, unless another one brings it")
+    func queuedBySubscription() async throws {
+        let (rules, drops) = (Filters(), Drops())
+        try await withPeers {
+            $0.authorizers = [rules]
+            $0.observers = [drops]
+        } _: { peers in
+            let keep = { (connect: inout Connect) in
+                connect.cleanStart = false
+                connect.properties = Properties([.sessionExpiryInterval(1000)])
+            }
+            let peer = try await peers.connect("s", keep)
+            _ = try await peer.subscribe("public/#", "secret/#", "secret/shown", "ended")
+            peer.close()
+            let publisher = try await peers.connect("p")
+            for topic in ["secret/1", "public/1", "secret/shown", "ended"] {
+                _ = try await publisher.deliver(topic, to: topic)
+            }
+            let session = try #require(peers.broker.engine.sessions["s"])
+            // As if the client had ended it.
+            let (engine, worker, ended) = (
+                peers.broker.engine, peers.broker.workers.all[0], try TopicFilter("ended")
+            )
+            try await worker.eventLoop.submit { _ = engine.unsubscribe(session, [ended], on: worker) }.get()
+            rules.deny("secret/#")
+            try await peers.broker.reload()
+            #expect(drops.topics == ["secret/1"])
+            let back = try await peers.connect("s", keep)
+            #expect(try await self.texts(3, of: back) == ["public/1", "secret/shown", "ended"])
+            try await back.expectNothing()
+        }
+    }
+
+    @Test("Retained messages of a subscription that is forbidden do not come any more")
+    func retainedBySubscription() async throws {
+        let rules = Filters()
+        try await withPeers {
+            $0.authorizers = [rules]
+        } _: { peers in
+            for number in 0..<20 {
+                try await peers.broker.publish("x", to: "secret/\(number)", qos: .atLeastOnce, retain: true)
+            }
+            let peer = try await peers.connect("s") { $0.properties = Properties([.receiveMaximum(1)]) }
+            _ = try await peer.subscribe("secret/#")
+            let first = try await peer.receivePublish()
+            rules.deny("secret/#")
+            try await peers.broker.reload()
+            try await peer.expectNothing()
+            try await peer.send(.puback(Acknowledgement(try #require(first.packetID))))
+            try await peer.expectNothing()
+        }
+    }
+
+    @Test("Nothing comes by the former rules while a client that returns is checked by others")
+    func publishedMeanwhile() async throws {
+        let network = InMemoryNetwork()
+        let endpoint = Endpoint(host: "public", port: 1883)
+        let rules = Publishing()
+        try await withPeers {
+            var other = MQTTBrokerConfiguration.Listener.inMemory(network, at: endpoint)
+            other.authorizers = [rules]
+            $0.listeners.append(other)
+        } _: { peers in
+            let keep = { (connect: inout Connect) in
+                connect.cleanStart = false
+                connect.properties = Properties([.sessionExpiryInterval(1000)])
+            }
+            let peer = try await peers.connect("s", keep)
+            _ = try await peer.subscribe("secret/#")
+            // Now its loop knows the route.
+            let publisher = try await peers.connect("p")
+            _ = try await publisher.deliver("1", to: "secret/1", qos: .atLeastOnce)
+            _ = try await peer.receivePublish()
+            let id = try #require(PacketID(1))
+            try await peer.send(.puback(Acknowledgement(id)), .disconnect(Disconnect()))
+            #expect(try await peer.receiveEnd() == nil)
+            let handle = try #require(peers.broker.engine.sessions["p"]?.state.withLock { $0.connection })
+            rules.publish("secret/1", on: handle.worker)
+            let others = PeerFactory(broker: peers.broker, network: network, endpoint: endpoint)
+            let back = try await others.connect("s", keep)
+            #expect(back.connAck.sessionPresent)
+            #expect(rules.hasPublished)
+            try await back.expectNothing()
+        }
+    }
+
     @Test("What a member of a shared subscription may not receive any more goes to another")
     func shared() async throws {
         let rules = ChangingRules()
@@ -337,5 +425,57 @@ private final class ChangingRules: MQTTBrokerAuthorizer {
     func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
         if case .receive = action, self.denied.change({ $0.contains(client.identifier) }) { return .deny }
         return .allow
+    }
+}
+
+/// Lets clients have all subscriptions but some, and does not ask about receiving.
+private final class Filters: MQTTBrokerAuthorizer {
+    private let denied = Watched<Set<String>>([])
+
+    func deny(_ filter: String) { self.denied.change { _ = $0.insert(filter) } }
+
+    func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+        guard case .subscribe(let filter) = action else { return .allow }
+        return self.denied.change { $0.contains(filter.string) } ? .deny : .allow
+    }
+}
+
+/// Lets nobody receive anything, and publishes while it is asked about a subscription.
+private final class Publishing: MQTTBrokerAuthorizer {
+    private struct State {
+        var job: (topic: String, worker: Worker)?
+        var isDone = false
+    }
+
+    private let state = Mutex(State())
+
+    let checksReceiving = true
+
+    var hasPublished: Bool { self.state.withLock { $0.isDone } }
+
+    func publish(_ topic: String, on worker: Worker) { self.state.withLock { $0.job = (topic, worker) } }
+
+    func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+        if case .receive = action { return .deny }
+        guard case .subscribe = action, let job = self.state.withLock({ CurlewCore.exchange(&$0.job, with: nil) })
+        else { return .allow }
+        if job.worker.eventLoop.inEventLoop {
+            self.publish(job.topic, job.worker)
+        } else {
+            let done = DispatchSemaphore(value: 0)
+            job.worker.eventLoop.execute {
+                self.publish(job.topic, job.worker)
+                done.signal()
+            }
+            done.wait()
+        }
+        return .allow
+    }
+
+    private func publish(_ topic: String, _ worker: Worker) {
+        let topic = TopicName(unchecked: topic)
+        let packet = Publish(topic: topic, payload: ByteBuffer(string: "2"), qos: .atLeastOnce, packetID: PacketID(1))
+        _ = worker.engine.publish(packet, topic: topic, from: nil, on: worker, now: worker.engine.clock.now())
+        self.state.withLock { $0.isDone = true }
     }
 }

@@ -1,9 +1,11 @@
-import CurlewBroker
 import CurlewCore
 import CurlewTesting
 import CurlewTransport
 import NIOCore
+import Synchronization
 import Testing
+
+@testable import CurlewBroker
 
 @Suite("Sessions on the wire", .timeLimit(.minutes(1)))
 struct SessionWireTests {
@@ -122,6 +124,73 @@ struct SessionWireTests {
                 clock.advance(by: .seconds(31))
                 #expect(try await String(buffer: watcher.receivePublish().payload) == "gone")
             }
+        }
+    }
+
+    @Test("A will whose time comes while its client comes and goes again waits for its delay once more")
+    func lateWillDelay() async throws {
+        let topic = try TopicName("wills/a")
+        let (clock, blocker) = (TestClock(), Blocker())
+        try await withPeers {
+            $0.clock = MonotonicClock(clock)
+            // Time passes before the client says who it is.
+            $0.limits.connectTimeout = .seconds(1000)
+        } _: { peers in
+            let watcher = try await peers.connect("watcher")
+            _ = try await watcher.subscribe("wills/#")
+            let keep: (inout Connect) -> Void = {
+                $0.cleanStart = false
+                $0.properties = Properties([.sessionExpiryInterval(100)])
+                $0.will = .init(
+                    topic: topic, payload: ByteBuffer(string: "gone"),
+                    properties: Properties([.willDelayInterval(30)]))
+            }
+            let peer = try await peers.connect("a", keep)
+            let session = try #require(peers.broker.engine.sessions["a"])
+            let worker = try #require(session.state.withLock { $0.connection }).worker
+            peer.close()
+            while !peers.broker.clients.allSatisfy({ $0.identifier != "a" }) { await Task.yield() }
+            let again = try await peers.open()
+            worker.eventLoop.execute { blocker.block() }
+            await blocker.isBlocking()
+            // What is due waits for the loop, and behind it the client, which comes and is lost at once.
+            clock.advance(by: .seconds(31))
+            var connect = Connect(clientIdentifier: "a")
+            keep(&connect)
+            try await again.send(.connect(connect))
+            again.close()
+            blocker.release()
+            while session.state.withLock({ $0.connectNumber }) < 3 { await Task.yield() }
+            while session.state.withLock({ $0.connection }) != nil { await Task.yield() }
+            try await watcher.expectNothing()
+            clock.advance(by: .seconds(31))
+            #expect(try await String(buffer: watcher.receivePublish().payload) == "gone")
+        }
+    }
+
+    @Test("What is due for an earlier absence of a client is not due for a later one")
+    func lateDeadline() async throws {
+        try await withPeers { peers in
+            let engine = peers.broker.engine
+            let keep: (inout Connect) -> Void = {
+                $0.cleanStart = false
+                $0.properties = Properties([.sessionExpiryInterval(100)])
+            }
+            let peer = try await peers.connect("a", keep)
+            let session = try #require(engine.sessions["a"])
+            let number = session.state.withLock { $0.connectNumber }
+            let worker = peers.broker.workers.all[0]
+            func isOver(afterEndOfAbsenceSince number: UInt64) async throws -> Bool {
+                try await worker.eventLoop.submit {
+                    engine.end(session, if: .awaySince(number), on: worker)
+                    return session.state.withLock { $0.isOver }
+                }.get()
+            }
+            #expect(try await !isOver(afterEndOfAbsenceSince: number))
+            peer.close()
+            while session.state.withLock({ $0.connection }) != nil { await Task.yield() }
+            #expect(try await !isOver(afterEndOfAbsenceSince: number - 1))
+            #expect(try await isOver(afterEndOfAbsenceSince: number))
         }
     }
 

@@ -133,9 +133,7 @@ extension BrokerConnection {
     /// Takes the session of the client's identifier, after the connection that has it now has gone [MQTT-3.1.4-3].
     private func attach() {
         guard self.phase == .connecting, let admitted else { return }
-        guard self.link.isStillTrusted, self.hasValidCredentials() else {
-            return self.refuse(.notAuthorized, "The client's right to connect has changed meanwhile; connect again.")
-        }
+        guard self.mayStillConnect() else { return }
         let (engine, client, rules) = (self.engine, self.client, self.rules)
         let isKept = admitted.sessionExpiry != .atDisconnect
         let found = engine.sessions.findOrInsert(
@@ -155,10 +153,9 @@ extension BrokerConnection {
         case .foreign:
             self.refuse(.clientIdentifierNotValid, "The client identifier belongs to the session of another user.")
         case .foreignAway:
-            engine.logger.notice(
-                "a session was ended: another user has connected with its client identifier", metadata: self.metadata)
+            engine.clientLog.write(.sessionReplaced, self.metadata)
             // It ends only if its client has not come back meanwhile; then its connection has to go first.
-            engine.end(session, onlyIfAway: true, on: self.worker)
+            engine.end(session, if: .away, on: self.worker)
             self.attach()
         case .superseded:
             // Its client may have given up meanwhile, and come back as the one that has the session now.
@@ -186,6 +183,13 @@ extension BrokerConnection {
         }
     }
 
+    /// Refuses the client if what it was let in by does not count any more.
+    private func mayStillConnect() -> Bool {
+        if self.link.isStillTrusted, self.hasValidCredentials() { return true }
+        self.refuse(.notAuthorized, "The client's right to connect has changed meanwhile; connect again.")
+        return false
+    }
+
     private func attachAgainAsLast() {
         guard self.phase == .connecting else { return }
         self.connectNumber = self.engine.makeConnectNumber()
@@ -196,14 +200,56 @@ extension BrokerConnection {
         _ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted
     ) {
         self.engine.cancelDeadlines(of: session)
-        let mustRecheck = session.state.withLock { state in
+        let version = self.engine.authorizationVersion.load(ordering: .acquiring)
+        let (mustRecheck, mustForgetRoutes) = session.state.withLock { state in
             if state.rules !== self.rules { state.rulesVersion = nil }
             state.client = self.client
             state.rules = self.rules
-            return state.hasBeenUsed
+            let hasRoutes = state.hasBeenUsed && !state.subscriptions.isEmpty
+            return (state.hasBeenUsed, hasRoutes && state.rulesVersion != version)
         }
-        // The rules may be others than when the client subscribed and the messages began to wait.
-        if mustRecheck { self.engine.recheck(session, on: self.worker) }
+        guard mustRecheck else { return self.start(session, incoming, admitted) }
+        // The rules may be others than when the client subscribed and the messages began to wait. Nothing more is to come by the former ones.
+        if mustForgetRoutes { self.engine.forgetRoutes() }
+        self.afterRecheck = []
+        self.engine.recheck(session, on: self.worker) { self.rechecked(session, incoming, admitted) }
+    }
+
+    /// The rights of the session are checked, which may have taken several turns.
+    private func rechecked(_ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted) {
+        let bodies = CurlewCore.exchange(&self.afterRecheck, with: nil)
+        if self.phase == .connecting, !self.isLinkGone, self.mayStillConnect() {
+            self.start(session, incoming, admitted)
+        } else {
+            self.giveBack(session, incoming)
+        }
+        if self.isLinkGone { self.end() }
+        for body in bodies ?? [] { body() }
+    }
+
+    /// The connection is over before it has begun: the session waits for its client as it did.
+    private func giveBack(_ session: HostedSession, _ incoming: BrokerIncoming) {
+        let now = self.engine.timeOfDay(self.engine.clock.now())
+        let elapsed = session.state.withLock { state in
+            state.incoming = incoming
+            return now - (state.disconnectedAt ?? now)
+        }
+        self.engine.group(on: self.worker) {
+            self.engine.detached(session, since: max(.zero, elapsed), on: self.worker)
+            self.letGo(of: session)
+        }
+    }
+
+    private func letGo(of session: HostedSession) {
+        session.state.withLock { state in
+            if state.connection === self.handle { state.connection = nil }
+        }
+    }
+
+    /// The connection has its session: the client is let in.
+    private func start(
+        _ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted
+    ) {
         self.session = session
         self.incoming = incoming
         self.incoming.connected(receiveMaximum: admitted.version == .v5_0 ? self.rules.terms.receiveMaximum : nil)
@@ -276,10 +322,14 @@ extension BrokerConnection {
         session.isConnected.store(false, ordering: .relaxed)
         self.engine.connectedClients.wrappingSubtract(1, ordering: .relaxed)
         session.connectionBytes.store(0, ordering: .relaxed)
+        session.retainedBegan.withLock { $0 = nil }
         let released = session.state.withLock { state in
             state.incoming = self.incoming
+            self.retained.pause()
             state.retained = Swift.exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
+            // Its will may not be held any more.
+            state.countNames()
             state.disconnectedAt = self.engine.timeOfDay(self.engine.clock.now())
             self.engine.recordSession(&state, on: self.worker)
             self.engine.account(&state, of: session, isExact: true)
@@ -290,9 +340,7 @@ extension BrokerConnection {
         session.release(released)
         self.engine.logger.debug("client disconnected", metadata: self.metadata)
         self.engine.detached(session, on: self.worker)
-        session.state.withLock { state in
-            if state.connection === self.handle { state.connection = nil }
-        }
+        self.letGo(of: session)
     }
 }
 

@@ -55,16 +55,19 @@ extension BrokerConnection {
             return self.grant(session, subscriptions[index], identifier: identifier, &granted)
         }
         let areNew = self.insert(granted, of: session)
+        var refused: Set<TopicFilter> = []
         if self.engine.authorizationVersion.load(ordering: .acquiring) != version {
             // The rules have changed meanwhile, and who looked at the subscriptions may not have seen these.
-            let refused = granted.map(\.filter).filter { !self.rules.allows(self.client, .subscribe($0)) }
-            self.engine.unsubscribe(session, Set(refused), on: self.worker)
+            refused = Set(granted.map(\.filter).filter { !self.rules.allows(self.client, .subscribe($0)) })
+            self.engine.unsubscribe(session, refused, on: self.worker)
         }
         let latest = self.engine.retained.withLock { $0.latest }
         for (subscription, isNew) in zip(granted, areNew) {
             self.engine.events.tell(
                 .subscriptions, .subscribed(self.client, subscription.filter, subscription.options))
-            guard self.sendsRetained(subscription, isNew: isNew) else { continue }
+            guard self.sendsRetained(subscription, isNew: isNew), !refused.contains(subscription.filter) else {
+                continue
+            }
             self.retained.add(
                 PendingRetained.Delivery(
                     filter: subscription.filter, qos: subscription.options.qos, identifier: identifier, latest: latest))
@@ -141,7 +144,7 @@ extension BrokerConnection {
 
     private func unsubscribe(_ slice: ArraySlice<TopicFilter>, _ session: HostedSession) -> [ReasonCode] {
         let filters = Set(slice)
-        self.retained.remove(filters)
+        self.removeRetained(filters)
         var ended = self.engine.unsubscribe(session, filters, on: self.worker)
         for filter in ended { self.engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
         self.worker.onLoop.work += slice.count * LoopState.workPerSubscription
@@ -157,7 +160,10 @@ extension BrokerConnection {
     func continueRetained(now: Timestamp) -> Bool {
         guard !self.retained.isEmpty, let session else { return false }
         var steps = Self.slice
-        defer { self.worker.onLoop.work += Self.slice - steps }
+        defer {
+            self.worker.onLoop.work += Self.slice - steps
+            self.noteRetained(session)
+        }
         while session.takesMore {
             let next = self.retained.next(steps: &steps) { filter in
                 self.engine.retained.withLock { $0.matching(filter) }
@@ -166,6 +172,17 @@ extension BrokerConnection {
             self.deliver(entry, delivery, to: session, now: now)
         }
         return false
+    }
+
+    /// The subscriptions have ended: no more of their retained messages is delivered.
+    func removeRetained(_ filters: Set<TopicFilter>) {
+        self.retained.remove(filters)
+        if let session { self.noteRetained(session) }
+    }
+
+    /// Tells since when the connection keeps retained messages alive, also those that were replaced since.
+    private func noteRetained(_ session: HostedSession) {
+        session.retainedBegan.withLock { $0 = self.retained.began }
     }
 
     /// So many nodes of the tree are looked at in one turn.

@@ -30,6 +30,9 @@ struct PendingRetained: Sendable {
 
     var count: Int { self.deliveries.count }
 
+    /// When the delivery began that is under way. What was retained then is kept alive meanwhile.
+    var began: RetainedMessages.Mark? { self.cursor?.began }
+
     /// How many places there are, void ones included; for tests of memory.
     var placeCount: Int { self.order.count }
 
@@ -38,6 +41,7 @@ struct PendingRetained: Sendable {
         self.nextNumber += 1
         self.deliveries[delivery.filter] = (self.nextNumber, delivery)
         self.order.append(Place(filter: delivery.filter, number: self.nextNumber))
+        self.endVoidDelivery()
         if self.order.count > 64, self.order.count > 2 * self.deliveries.count { self.removeVoidPlaces() }
     }
 
@@ -45,11 +49,13 @@ struct PendingRetained: Sendable {
     mutating func remove(_ filters: Set<TopicFilter>) {
         guard !self.deliveries.isEmpty else { return }
         for filter in filters { self.deliveries[filter] = nil }
-        if self.deliveries.isEmpty {
-            self.order = []
-            self.cursor = nil
-        }
+        if self.deliveries.isEmpty { self.order = [] }
+        self.endVoidDelivery()
     }
+
+    /// The client has gone, perhaps for long: the delivery that is under way begins again when it is back, for it keeps the messages alive that
+    /// were retained when it began, also those that were replaced since.
+    mutating func pause() { self.cursor = nil }
 
     /// The next message and how it is delivered; `nil` when there is none or `steps` are used up.
     ///
@@ -72,6 +78,13 @@ struct PendingRetained: Sendable {
             self.removeFirst(&steps)
         }
         return nil
+    }
+
+    /// Lets go of the messages of a delivery that has come to nothing.
+    private mutating func endVoidDelivery() {
+        guard self.cursor != nil else { return }
+        if let first = self.order.first, self.deliveries[first.filter]?.number == first.number { return }
+        self.cursor = nil
     }
 
     private mutating func removeFirst(_ steps: inout Int) {

@@ -16,10 +16,11 @@ extension BrokerEngine {
     @discardableResult
     func reclaimMemory(on worker: Worker) -> Int {
         guard self.budget.isFull, self.budget.mayReclaim() else { return 0 }
+        let retained = self.retained.withLock { $0.now }
         // By powers of two: which of two of about the same size goes first does not matter.
         var sizes = [[HostedSession]](repeating: [], count: Int.bitWidth)
         for session in self.sessions.all {
-            sizes[Int.bitWidth - 1 - max(1, session.holding).leadingZeroBitCount].append(session)
+            sizes[Int.bitWidth - 1 - max(1, session.holding(retained)).leadingZeroBitCount].append(session)
         }
         // What connections give back is known only when they have closed.
         var expected = 0
@@ -27,8 +28,11 @@ extension BrokerEngine {
         for session in sizes.reversed().joined() {
             guard self.budget.excess > expected else { break }
             // Those who hold little are spared while there is any room at all: it may be retained messages that take the memory.
-            guard session.holding > self.budget.shares.floor || self.budget.isExceeded else { break }
-            expected += self.giveUp(session, on: worker)
+            let holding = session.holding(retained)
+            // It has ended meanwhile.
+            guard holding > 0 else { continue }
+            guard holding > self.budget.shares.floor || self.budget.isExceeded else { break }
+            expected += self.giveUp(session, retained, on: worker)
             count += 1
         }
         guard count > 0 else { return 0 }
@@ -41,28 +45,38 @@ extension BrokerEngine {
     /// Halves what a client holds: by the oldest messages that wait for it or, if these are not what makes it large, by its connection or its
     /// session.
     ///
+    /// - Parameter retained: The retained messages now.
     /// - Returns: How much is given back only later.
-    private func giveUp(_ session: HostedSession, on worker: Worker) -> Int {
-        let before = session.holding
-        let (topics, connection) = session.state.withLock { state in
+    private func giveUp(_ session: HostedSession, _ retained: RetainedMessages.Mark, on worker: Worker) -> Int {
+        let before = session.holding(retained)
+        let (topics, connection) = session.state.withLock { state -> ([TopicName], ConnectionHandle?) in
+            guard !state.isOver else { return ([], nil) }
             let topics = state.session.dropOldest(before / 2)
             self.account(&state, of: session, isExact: true)
             return (topics, state.connection)
         }
         for topic in topics { self.dropped(topic, .queueFull, for: session.clientIdentifier, on: worker) }
-        guard session.holding > before / 2 else { return 0 }
+        let left = session.holding(retained)
+        guard left > before / 2 else { return 0 }
         guard let connection else {
-            self.end(session, onlyIfAway: true, on: worker)
+            self.end(session, if: .away, on: worker)
             return 0
         }
         connection.execute {
-            $0.close(.quotaExceeded, "The server's memory is full, and this client holds more of it than others.")
+            $0.settleAndClose(
+                .quotaExceeded, "The server's memory is full, and this client holds more of it than others.")
         }
-        return session.connectionBytes.value
+        // The session goes with its connection, or is the next to give something back: nobody else pays for it meanwhile.
+        return left
     }
 }
 
 extension HostedSession {
-    /// What the session and its connection hold, with all messages that wait.
-    var holding: Int { self.weight.value + self.connectionBytes.value }
+    /// What the session and its connection hold, with all messages that wait, and those that were retained and that nobody else holds any more.
+    ///
+    /// - Parameter retained: The retained messages now.
+    func holding(_ retained: RetainedMessages.Mark) -> Int {
+        let replaced = self.retainedBegan.withLock { $0?.bytesRemoved(until: retained) } ?? 0
+        return self.weight.value + self.connectionBytes.value + replaced
+    }
 }

@@ -7,10 +7,14 @@ import Synchronization
 extension BrokerEngine {
     /// Takes up what was stored; on the worker's loop.
     ///
-    /// - Parameter rules: Those of all listeners. A session goes by those of the listener that its client came through, or by the first ones
-    ///   if there is no such listener any more.
-    func restore(_ snapshot: MQTTBrokerSnapshot, rules: [ClientRules], on worker: Worker) {
-        guard let first = rules.first else { return }
+    /// - Parameters:
+    ///   - rules: Those of all listeners. A session goes by those of the listener that its client came through, or by the first ones if there is
+    ///     no such listener any more.
+    ///   - end: What comes then.
+    func restore(
+        _ snapshot: MQTTBrokerSnapshot, rules: [ClientRules], on worker: Worker, then end: @escaping () -> Void
+    ) {
+        guard let first = rules.first else { return end() }
         var messages: [UInt64: BrokerMessage] = [:]
         for retained in snapshot.retained.values { self.restore(retained, &messages, on: worker) }
         var sessions: [(HostedSession, MQTTBrokerSnapshot.Session.About)] = []
@@ -24,9 +28,11 @@ extension BrokerEngine {
         self.journal?.begin(after: messages.keys.max() ?? 0)
         // Where the listener has gone, nobody knows which rules will hold when the client is back.
         self.rulesChanged()
-        self.recheckSessions(known, on: worker)
-        // When all are there: a will goes to those who have subscribed to it.
-        for (session, about) in sessions { self.waitForClient(of: session, about, on: worker) }
+        self.recheckSessions(known, on: worker) {
+            // When all are there: a will goes to those who have subscribed to it.
+            for (session, about) in sessions { self.waitForClient(of: session, about, on: worker) }
+            end()
+        }
     }
 
     private func restore(

@@ -10,41 +10,46 @@ extension BrokerEngine {
         self.forgetRoutes()
     }
 
-    /// Checks the subscriptions and the waiting messages of all sessions, after the rules have changed; on the worker's loop.
+    /// Checks the subscriptions and the waiting messages of all sessions, after the rules have changed; on the worker's loop, with pauses.
     ///
-    /// - Parameter sessions: Whose. Default: everybody's.
-    func recheckSessions(_ sessions: [HostedSession]? = nil, on worker: Worker) {
-        for session in sessions ?? self.sessions.all {
+    /// - Parameters:
+    ///   - sessions: Whose. Default: everybody's.
+    ///   - end: What comes then.
+    func recheckSessions(
+        _ sessions: [HostedSession]? = nil, on worker: Worker, then end: @escaping () -> Void
+    ) {
+        var rest = (sessions ?? self.sessions.all)[...]
+        var check: RightsCheck?
+        worker.inTurns {
+            if check?.next(self, on: worker) == true { return true }
+            guard let session = rest.popFirst() else { return false }
             self.endSessionOfRemovedUser(session, on: worker)
-            self.recheck(session, on: worker)
+            check = RightsCheck(of: session, self)
+            return true
+        } then: {
+            end()
         }
-        self.forgetRoutes()
     }
 
     /// Ends the subscriptions that the current rules do not allow, and gives up the messages that the client may not receive any more;
-    /// on the worker's loop.
-    func recheck(_ session: HostedSession, on worker: Worker) {
-        let version = self.authorizationVersion.load(ordering: .acquiring)
-        let (client, rules, filters, topics) = session.state.withLock { state in
-            defer { state.rulesVersion = version }
-            let filters = state.rulesVersion == version ? [] : Array(state.subscriptions.keys)
-            return (
-                state.client, state.rules, filters, state.rules.checksReceiving ? state.session.topicsToWrite : []
-            )
+    /// on the worker's loop, with pauses.
+    ///
+    /// - Parameter end: What comes then.
+    func recheck(_ session: HostedSession, on worker: Worker, then end: @escaping () -> Void) {
+        var check = RightsCheck(of: session, self)
+        worker.inTurns {
+            check.next(self, on: worker)
+        } then: {
+            end()
         }
-        // User code, and so without the lock.
-        let refused = Set(filters.filter { !rules.allows(client, .subscribe($0)) })
-        self.unsubscribe(session, refused, on: worker)
-        for filter in refused { self.events.tell(.subscriptions, .unsubscribed(client, filter)) }
-        if !filters.isEmpty { self.forgetRoutes() }
-        self.revoke(topics.filter { !rules.allowsReceiving(client, $0) }, from: session, on: worker)
     }
 
     /// Gives up messages that still wait for a client. Those of shared subscriptions go to other members.
-    private func revoke(_ topics: Set<TopicName>, from session: HostedSession, on worker: Worker) {
+    func revoke(_ topics: Set<TopicName>, from session: HostedSession, on worker: Worker) {
         guard !topics.isEmpty else { return }
         let revoked = self.group(on: worker) {
             let revoked = session.state.withLock { state in
+                worker.onLoop.work += state.session.queuedMessages
                 defer { self.account(&state, of: session, isExact: true) }
                 return state.session.revoke(topics)
             }
@@ -78,6 +83,6 @@ extension BrokerEngine {
         guard isRemoved else { return }
         self.logger.notice(
             "a session was ended: its user was removed", metadata: ["client": "\(session.clientIdentifier.printable)"])
-        self.end(session, onlyIfAway: true, on: worker)
+        self.end(session, if: .away, on: worker)
     }
 }

@@ -3,6 +3,25 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
+extension HostedSession {
+    /// When something is done to a session that others may have taken up meanwhile.
+    enum Presence: Sendable {
+        case any
+        /// The client is away.
+        case away
+        /// The client has been away since the connection whose CONNECT has this number.
+        case awaySince(UInt64)
+
+        func holds(for state: borrowing State) -> Bool {
+            switch self {
+            case .any: true
+            case .away: state.connection == nil
+            case .awaySince(let number): state.connection == nil && state.connectNumber == number
+            }
+        }
+    }
+}
+
 // How sessions end, and what becomes of wills (MQTT 5.0 sections 3.1.2.5 and 4.1).
 extension BrokerEngine {
     /// The connection of a session is about to leave it: sees to its will and to its end.
@@ -17,26 +36,28 @@ extension BrokerEngine {
             if delay <= elapsed {
                 self.publishWill(of: session, on: worker)
             } else {
-                self.schedule(session, after: delay - elapsed, on: worker) { engine in
-                    engine.publishWill(of: session, onlyIfAway: true, on: worker)
+                self.schedule(session, after: delay - elapsed, on: worker) { engine, presence in
+                    engine.publishWill(of: session, if: presence, on: worker)
                 }
             }
         }
         guard case .after(let seconds) = expiry else { return }
         let left = .seconds(Int64(seconds)) - elapsed
         guard left > .zero else { return self.end(session, on: worker) }
-        self.schedule(session, after: left, on: worker) { engine in
-            engine.end(session, onlyIfAway: true, on: worker)
+        self.schedule(session, after: left, on: worker) { engine, presence in
+            engine.end(session, if: presence, on: worker)
         }
     }
 
     private func schedule(
         _ session: HostedSession, after delay: Duration, on worker: Worker,
-        _ body: @escaping @Sendable (BrokerEngine) -> Void
+        _ body: @escaping @Sendable (BrokerEngine, HostedSession.Presence) -> Void
     ) {
+        // The client may come and go again while what is due waits for its turn; then it is not due yet.
+        let presence = HostedSession.Presence.awaySince(session.state.withLock { $0.connectNumber })
         // Very many sessions may be due together.
         let deadline = self.deadlines.schedule(after: delay) { [self] in
-            worker.eventLoop.execute { worker.continueLater { body(self) } }
+            worker.eventLoop.execute { worker.continueLater { body(self, presence) } }
         }
         session.state.withLock { $0.deadlines.append(deadline) }
     }
@@ -49,11 +70,11 @@ extension BrokerEngine {
 
     /// Publishes the will of a client, if it has one that was not published yet [MQTT-3.1.2-8] [MQTT-3.1.2-10].
     ///
-    /// - Parameter onlyIfAway: Does nothing when the client is back.
-    func publishWill(of session: HostedSession, onlyIfAway: Bool = false, on worker: Worker) {
+    /// - Parameter presence: Does nothing unless that holds.
+    func publishWill(of session: HostedSession, if presence: HostedSession.Presence = .any, on worker: Worker) {
         self.group(on: worker) {
             let taken = session.state.withLock { state -> (PendingWill, MQTTBrokerClient, ClientRules)? in
-                guard !(onlyIfAway && state.connection != nil), let will = exchange(&state.will, with: nil) else {
+                guard presence.holds(for: state), let will = exchange(&state.will, with: nil) else {
                     return nil
                 }
                 self.recordSession(&state, on: worker)
@@ -78,12 +99,12 @@ extension BrokerEngine {
 
     /// Ends a session: publishes a will that is still due, forgets its subscriptions, and gives what others share to them.
     ///
-    /// - Parameter onlyIfAway: Does nothing when the client is back.
-    func end(_ session: HostedSession, onlyIfAway: Bool = false, on worker: Worker) {
-        self.group(on: worker) { self.endInGroup(session, onlyIfAway: onlyIfAway, on: worker) }
+    /// - Parameter presence: Does nothing unless that holds.
+    func end(_ session: HostedSession, if presence: HostedSession.Presence = .any, on worker: Worker) {
+        self.group(on: worker) { self.endInGroup(session, if: presence, on: worker) }
     }
 
-    private func endInGroup(_ session: HostedSession, onlyIfAway: Bool, on worker: Worker) {
+    private func endInGroup(_ session: HostedSession, if presence: HostedSession.Presence, on worker: Worker) {
         struct Rest: Sendable {
             var will: PendingWill?
             var client: MQTTBrokerClient
@@ -93,7 +114,7 @@ extension BrokerEngine {
             var released: [any HeldPublisher]
         }
         let rest = session.state.withLock { state -> Rest? in
-            guard !state.isOver, !(onlyIfAway && state.connection != nil) else { return nil }
+            guard !state.isOver, presence.holds(for: state) else { return nil }
             self.recordEnd(&state, on: worker)
             state.isOver = true
             let orphans = state.session.end()
@@ -164,6 +185,7 @@ extension BrokerEngine {
         _ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker
     ) -> Set<TopicFilter> {
         let (ended, orphans) = session.state.withLock { state -> (Set<TopicFilter>, [(TopicFilter, BrokerMessage)]) in
+            guard !state.isOver else { return ([], []) }
             let ended = filters.filter { state.forget($0) }
             if state.session.isKept {
                 for filter in ended {
@@ -171,7 +193,9 @@ extension BrokerEngine {
                 }
             }
             state.retained.remove(ended)
-            let orphans = state.session.left(ended.filter(\.isShared))
+            let groups = ended.filter(\.isShared)
+            if !groups.isEmpty { worker.onLoop.work += state.session.queuedMessages }
+            let orphans = state.session.left(groups)
             self.account(&state, of: session, isExact: true)
             return (ended, orphans)
         }

@@ -85,6 +85,8 @@ final class BrokerEngine: Sendable {
     ///
     /// - Parameter isExact: Whether to the last byte. Otherwise small changes are left for later: they come with each message.
     func account(_ state: inout HostedSession.State, of session: HostedSession, isExact: Bool = false) {
+        // What is over was counted for the last time.
+        guard !state.isOver else { return }
         self.recordMessages(&state)
         let own = state.ownBytes
         let change = own - state.reportedBytes
@@ -115,6 +117,9 @@ final class BrokerEngine: Sendable {
     // MARK: Subscriptions
 
     var subscriptionCount: Int { self.subscriptions.withLock { $0.count } }
+
+    /// All subscriptions as they are now.
+    var currentSubscriptions: SubscriptionIndex<Subscriber> { self.subscriptions.withLock { $0 } }
 
     /// Changes the subscriptions. Whatever is published after this has returned goes by the new ones.
     func changeSubscriptions<Result: Sendable>(

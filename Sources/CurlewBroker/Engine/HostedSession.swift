@@ -86,6 +86,8 @@ final class HostedSession: Sendable {
     let weight = Atomic<Int>(0)
     /// What its connection takes besides.
     let connectionBytes = Atomic<Int>(0)
+    /// When the delivery of retained messages has begun that is under way; guarded by a lock of its own.
+    let retainedBegan = Mutex<RetainedMessages.Mark?>(nil)
 }
 
 extension HostedSession.State {

@@ -88,6 +88,19 @@ final class Worker: Sendable {
         self.scheduleTurn()
     }
 
+    /// Repeats `step` until it returns `false`, with pauses in which others have their turn; on this loop only.
+    ///
+    /// - Parameter end: What comes then.
+    func inTurns(_ step: @escaping () -> Bool, then end: @escaping () -> Void) {
+        let state = self.onLoop
+        let limit = state.work + LoopState.workPerTurn
+        while state.work < limit {
+            state.work += 1
+            guard step() else { return end() }
+        }
+        self.continueLater { self.inTurns(step, then: end) }
+    }
+
     private func scheduleTurn() {
         // A loop reads only when no task is due: the pause begins once the tasks that are due now, such as flushes, have run.
         self.eventLoop.execute {
@@ -120,16 +133,20 @@ final class Worker: Sendable {
 
     /// Once a second: who has been silent for too long.
     func tick(now: Timestamp) {
-        self.tick(Array(self.onLoop.connections.values)[...], now: now)
+        self.forEachConnection { $0.tick(now: now) }
     }
 
-    private func tick(_ connections: ArraySlice<BrokerConnection>, now: Timestamp) {
-        let state = self.onLoop
-        let limit = state.work + LoopState.workPerTurn
-        for index in connections.indices {
-            guard state.work < limit else { return self.continueLater { self.tick(connections[index...], now: now) } }
-            state.work += 1
-            connections[index].tick(now: now)
+    /// Does something with each connection of this loop, with pauses; on this loop only.
+    ///
+    /// - Parameter end: What comes then.
+    func forEachConnection(_ body: @escaping (BrokerConnection) -> Void, then end: @escaping () -> Void = {}) {
+        var rest = Array(self.onLoop.connections.values)[...]
+        self.inTurns {
+            guard let connection = rest.popFirst() else { return false }
+            body(connection)
+            return true
+        } then: {
+            end()
         }
     }
 }

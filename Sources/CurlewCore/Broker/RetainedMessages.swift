@@ -38,13 +38,27 @@ package struct RetainedMessages: Sendable {
         }
     }
 
+    /// A point in time, by what was retained then and what had been removed until then.
+    package struct Mark: Sendable, Equatable {
+        fileprivate var byteCount = 0
+        fileprivate var removedBytes = 0
+
+        /// How much of what was retained then has been removed or replaced since, at the most. Whoever still holds the messages of that time
+        /// keeps so much alive.
+        package func bytesRemoved(until now: Mark) -> Int {
+            min(self.byteCount, now.removedBytes &- self.removedBytes)
+        }
+    }
+
     private var tree = TopicTree<Entry>()
     private let maximumCount: Int
     private let maximumBytes: Int
 
     /// What they weigh in memory, roughly.
     package private(set) var byteCount = 0
-    /// Of this, what each publisher's messages weigh.
+    /// What those weighed that were removed or replaced since the start.
+    private var removedBytes = 0
+    /// Of what is retained, what each publisher's messages weigh.
     private var byteCounts: [Source?: Int] = [:]
     /// The position of the message that was retained last.
     package private(set) var latest = Position()
@@ -86,6 +100,7 @@ package struct RetainedMessages: Sendable {
 
     private mutating func count(_ byteCount: Int, of source: Source?) {
         self.byteCount += byteCount
+        if byteCount < 0 { self.removedBytes &-= byteCount }
         let bytes = (self.byteCounts[source] ?? 0) + byteCount
         self.byteCounts[source] = bytes == 0 ? nil : bytes
     }
@@ -101,7 +116,12 @@ package struct RetainedMessages: Sendable {
     }
 
     /// Goes through the messages that match `filter`, with pauses if need be.
-    package func matching(_ filter: TopicFilter) -> Cursor { Cursor(cursor: self.tree.topics(matching: filter)) }
+    package func matching(_ filter: TopicFilter) -> Cursor {
+        Cursor(began: self.now, cursor: self.tree.topics(matching: filter))
+    }
+
+    /// The present state, to be compared with an earlier one.
+    package var now: Mark { Mark(byteCount: self.byteCount, removedBytes: self.removedBytes) }
 
     /// Those whose time is over: to be looked for in a copy, for it takes a while, and then given to ``remove(_:)``.
     package func expired(now: Timestamp) -> [BrokerMessage] {
@@ -123,6 +143,8 @@ package struct RetainedMessages: Sendable {
 
     /// Goes through retained messages, as they were when it began.
     package struct Cursor: Sendable {
+        /// When it began. It keeps all messages of that time alive.
+        package let began: Mark
         fileprivate var cursor: TopicTreeCursor<Entry>
 
         /// Whether there are no more.

@@ -55,6 +55,15 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         return true
     }
 
+    /// Whether any of a subscriber's filters matches `topic`.
+    package func hasMatch(of topic: TopicName, for subscriber: Subscriber) -> Bool {
+        var isFound = false
+        self.tree.forEachMatch(of: topic) { _, subscribers in
+            if subscribers[subscriber] != nil { isFound = true }
+        }
+        return isFound
+    }
+
     /// Who gets a message of `topic`.
     ///
     /// - Parameter groups: Groups found before in this index, and those that this route adds: a group may have many members, and match

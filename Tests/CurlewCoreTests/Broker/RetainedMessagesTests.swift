@@ -45,6 +45,22 @@ struct RetainedMessagesTests {
         #expect(messages.store(try self.message("a", "2"), from: nil) == .set)
     }
 
+    @Test("It is known how much of what was retained at a time is not any more, at the most")
+    func removedSince() throws {
+        var messages = RetainedMessages(maximumCount: 10, maximumBytes: 1 << 20)
+        let old = try self.message("a", "1")
+        _ = messages.store(old, from: nil)
+        let mark = messages.now
+        #expect(messages.matching(try TopicFilter("#")).began == mark)
+        #expect(mark.bytesRemoved(until: messages.now) == 0)
+        _ = messages.store(try self.message("b", "1"), from: nil)
+        #expect(mark.bytesRemoved(until: messages.now) == 0)
+        for text in ["2", "3"] {
+            _ = messages.store(try self.message("a", text), from: nil)
+            #expect(mark.bytesRemoved(until: messages.now) == old.byteCount)
+        }
+    }
+
     @Test("What has expired is not given any more")
     func expiry() throws {
         var messages = RetainedMessages(maximumCount: 10, maximumBytes: 1 << 20)

@@ -28,6 +28,18 @@ struct SubscriptionIndexTests {
         #expect(Set(terms.identifiers) == [10, 11])
     }
 
+    @Test("It is known whether any subscription of a client brings a topic")
+    func matches() throws {
+        var index = Index()
+        index.insert(try TopicFilter("a/+"), 1, self.grant())
+        index.insert(try TopicFilter("$share/g/b"), 1, self.grant())
+        index.insert(try TopicFilter("a/b"), 2, self.grant())
+        #expect(index.hasMatch(of: TopicName("a/b"), for: 1))
+        #expect(index.hasMatch(of: TopicName("b"), for: 1))
+        #expect(!index.hasMatch(of: TopicName("a/c"), for: 2))
+        #expect(!index.hasMatch(of: TopicName("c"), for: 1))
+    }
+
     @Test("A message goes out at no higher QoS than it came in with [MQTT-3.8.4-8]")
     func minimumQoS() throws {
         var index = Index()

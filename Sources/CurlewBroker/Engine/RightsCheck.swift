@@ -1,0 +1,90 @@
+import CurlewCore
+import Synchronization
+
+/// The check of one session by the rules that are in force, a slice at a time: the client may have 100,000 subscriptions, and as many messages
+/// that wait.
+struct RightsCheck {
+    private enum Stage {
+        case filters(ArraySlice<TopicFilter>)
+        case topics(ArraySlice<TopicName>)
+    }
+
+    private let session: HostedSession
+    private let client: MQTTBrokerClient
+    private let rules: ClientRules
+    /// That of the rules.
+    private let version: Int
+    private var stage: Stage
+    /// The filters that the client may not have any more.
+    private var refused = TopicTree<Bool>()
+    /// The topics that it may not receive any more.
+    private var revoked: Set<TopicName> = []
+
+    /// How many filters or topics are checked at a time. While subscriptions end, those of all clients are locked.
+    private static let slice = 256
+
+    init(of session: HostedSession, _ engine: BrokerEngine) {
+        self.session = session
+        let version = engine.authorizationVersion.load(ordering: .acquiring)
+        self.version = version
+        let filters: [TopicFilter]
+        (self.client, self.rules, filters) = session.state.withLock { state in
+            (state.client, state.rules, state.rulesVersion == version ? [] : Array(state.subscriptions.keys))
+        }
+        self.stage = .filters(filters[...])
+    }
+
+    /// Checks the next slice.
+    ///
+    /// - Returns: Whether there is more to check.
+    mutating func next(_ engine: BrokerEngine, on worker: Worker) -> Bool {
+        switch self.stage {
+        case .filters(let filters) where !filters.isEmpty:
+            self.check(filters.prefix(Self.slice), engine, on: worker)
+            self.stage = .filters(filters.dropFirst(Self.slice))
+        case .filters: self.stage = .topics(self.filtersChecked()[...])
+        case .topics(let topics) where !topics.isEmpty:
+            self.check(topics.prefix(Self.slice), engine, on: worker)
+            self.stage = .topics(topics.dropFirst(Self.slice))
+        case .topics:
+            engine.revoke(self.revoked, from: self.session, on: worker)
+            return false
+        }
+        return true
+    }
+
+    private mutating func check(_ filters: ArraySlice<TopicFilter>, _ engine: BrokerEngine, on worker: Worker) {
+        worker.onLoop.work += filters.count * LoopState.workPerSubscription
+        // User code, and so without the lock.
+        let refused = Set(filters.filter { !self.rules.allows(self.client, .subscribe($0)) })
+        guard !refused.isEmpty else { return }
+        for filter in refused { self.refused[filter] = true }
+        engine.unsubscribe(self.session, refused, on: worker)
+        // The connection has the retained messages that are on their way.
+        self.session.state.withLock { $0.connection }?.execute { [session] in
+            if $0.session === session { $0.removeRetained(refused) }
+        }
+        for filter in refused { engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
+    }
+
+    /// The subscriptions are those that the client may have. Returns the topics that remain to be checked: only now, so that nothing is missed
+    /// that has come by the former subscriptions.
+    private func filtersChecked() -> [TopicName] {
+        self.session.state.withLock { state in
+            // Not before: until then, whoever else checks the session has to look at the same filters.
+            if state.rules === self.rules { state.rulesVersion = self.version }
+            return self.rules.checksReceiving || !self.refused.isEmpty ? Array(state.session.topicsToWrite) : []
+        }
+    }
+
+    private mutating func check(_ topics: ArraySlice<TopicName>, _ engine: BrokerEngine, on worker: Worker) {
+        worker.onLoop.work += topics.count * LoopState.workPerSubscription
+        let subscriptions = engine.currentSubscriptions
+        for topic in topics {
+            // Who may not subscribe to it any more gets none of what waits, unless another subscription brings it.
+            let isWithdrawn =
+                self.refused.containsMatch(of: topic) && !subscriptions.hasMatch(of: topic, for: .session(self.session))
+            if isWithdrawn || !self.rules.allowsReceiving(self.client, topic) { self.revoked.insert(topic) }
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import CurlewCore
+import Synchronization
+
+@testable import CurlewBroker
+
+/// Sees what the broker does, and when something else on the same event loop has its turn.
+final class Stage: MQTTBrokerAuthorizer, MQTTBrokerPublishFilter, MQTTBrokerObserver {
+    enum Point { case subscription, end, message }
+
+    private struct State {
+        var watched: Point?
+        var broker: MQTTBroker?
+        /// What is noted at the turn in place of the steps.
+        var measure: (@Sendable () -> Int)?
+        /// Whether subscriptions are refused.
+        var denies = false
+        var steps = 0
+    }
+
+    private let state = Mutex(State())
+    private let turns = AsyncStream.makeStream(of: Int.self)
+
+    let interests: MQTTBrokerEvents = [.connections, .subscriptions]
+
+    /// How often the broker has come to the point that is watched.
+    var steps: Int { self.state.withLock { $0.steps } }
+
+    /// Counts from here. When the broker comes to that point, something else comes for the same event loop.
+    func watch(
+        _ point: Point, of broker: MQTTBroker, denies: Bool = false, _ measure: (@Sendable () -> Int)? = nil
+    ) {
+        self.state.withLock { $0 = State(watched: point, broker: broker, measure: measure, denies: denies) }
+    }
+
+    /// How far the broker was when the other had its turn.
+    func turn() async -> Int {
+        for await turn in self.turns.stream { return turn }
+        return 0
+    }
+
+    private func pass(_ point: Point) {
+        let (broker, measure) = self.state.withLock { state -> (MQTTBroker?, (@Sendable () -> Int)?) in
+            guard state.watched == point else { return (nil, nil) }
+            state.steps += 1
+            return (CurlewCore.exchange(&state.broker, with: nil), state.measure)
+        }
+        guard let loop = broker?.workers.all.first(where: { $0.eventLoop.inEventLoop })?.eventLoop else { return }
+        loop.execute { self.turns.continuation.yield(measure?() ?? self.steps) }
+    }
+
+    func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
+        guard case .subscribe = action else { return .abstain }
+        self.pass(.subscription)
+        return self.state.withLock { $0.denies } ? .deny : .abstain
+    }
+
+    func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
+        self.pass(.message)
+        return .pass
+    }
+
+    func observe(_ event: MQTTBrokerEvent) {
+        switch event {
+        case .unsubscribed: self.pass(.subscription)
+        case .disconnected: self.pass(.end)
+        default: break
+        }
+    }
+}
