@@ -297,7 +297,8 @@ struct RevocationWireTests {
             try await peers.broker.reload()
             try await peer.expectNothing()
             try await peer.send(.puback(Acknowledgement(try #require(first.packetID))))
-            try await peer.expectNothing()
+            // The first answer goes before what is delivered in the same turn.
+            for _ in 0..<2 { try await peer.expectNothing() }
         }
     }
 

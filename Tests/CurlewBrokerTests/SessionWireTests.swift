@@ -153,12 +153,15 @@ struct SessionWireTests {
             let again = try await peers.open()
             worker.eventLoop.execute { blocker.block() }
             await blocker.isBlocking()
-            // What is due waits for the loop, and behind it the client, which comes and is lost at once.
+            // What is due waits for the loop, and behind it the client, which comes and goes at once.
             clock.advance(by: .seconds(31))
             var connect = Connect(clientIdentifier: "a")
             keep(&connect)
-            try await again.send(.connect(connect))
-            again.close()
+            try await again.send(
+                .connect(connect), .disconnect(Disconnect(reasonCode: .disconnectWithWillMessage)))
+            if again.link.eventLoop !== worker.eventLoop {
+                try await again.link.eventLoop.submit {}.get()
+            }
             blocker.release()
             while session.state.withLock({ $0.connectNumber }) < 3 { await Task.yield() }
             while session.state.withLock({ $0.connection }) != nil { await Task.yield() }
