@@ -8,11 +8,11 @@ import Testing
 @testable import CurlewTesting
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 @Suite("What a client has said counts before what others do to its session", .timeLimit(.minutes(2)))
@@ -163,9 +163,9 @@ struct OrderWireTests {
     /// Connects, says goodbye and closes. Returns what the broker has answered.
     private static func connectAndLeave(_ port: Int, _ connect: [UInt8], goodbye: [UInt8]) -> [UInt8] {
         #if canImport(Glibc)
-            let type = Int32(SOCK_STREAM.rawValue)
+        let type = Int32(SOCK_STREAM.rawValue)
         #else
-            let type = SOCK_STREAM
+        let type = SOCK_STREAM
         #endif
         let descriptor = socket(AF_INET, type, 0)
         defer { close(descriptor) }
@@ -176,11 +176,11 @@ struct OrderWireTests {
         let isConnected = withUnsafePointer(to: address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 #if canImport(Darwin)
-                    Darwin.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                Darwin.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
                 #elseif canImport(Musl)
-                    Musl.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                Musl.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
                 #else
-                    Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+                Glibc.connect(descriptor, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
                 #endif
             }
         }

@@ -6,18 +6,18 @@ import Testing
 // The README's examples of the broker, which scripts/check-readme compares with it.
 
 #if Accounts
-    private func embed() async throws {
-        // README: broker
-        var configuration = MQTTBrokerConfiguration(listeners: [.tcp(host: "*", port: 1883)])
-        configuration.authenticators = [try await MQTTPasswordFile(path: "users")]
-        let broker = MQTTBroker(configuration)
-        try await broker.start()
+private func embed() async throws {
+    // README: broker
+    var configuration = MQTTBrokerConfiguration(listeners: [.tcp(host: "*", port: 1883)])
+    configuration.authenticators = [try await MQTTPasswordFile(path: "users")]
+    let broker = MQTTBroker(configuration)
+    try await broker.start()
 
-        for await message in try await broker.subscribe(to: "home/#") {
-            print(message.topic, message.text)
-        }
-        // README end
+    for await message in try await broker.subscribe(to: "home/#") {
+        print(message.topic, message.text)
     }
+    // README end
+}
 #endif
 
 @Suite("The README's examples of the broker", .timeLimit(.minutes(1)))

@@ -458,7 +458,7 @@ private final class Publishing: MQTTBrokerAuthorizer {
 
     func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
         if case .receive = action { return .deny }
-        guard case .subscribe = action, let job = self.state.withLock({ CurlewCore.exchange(&$0.job, with: nil) })
+        guard case .subscribe = action, let job = self.state.withLock({ Swift.exchange(&$0.job, with: nil) })
         else { return .allow }
         if job.worker.eventLoop.inEventLoop {
             self.publish(job.topic, job.worker)

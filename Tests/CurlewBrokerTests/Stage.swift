@@ -42,7 +42,7 @@ final class Stage: MQTTBrokerAuthorizer, MQTTBrokerPublishFilter, MQTTBrokerObse
         let (broker, measure) = self.state.withLock { state -> (MQTTBroker?, (@Sendable () -> Int)?) in
             guard state.watched == point else { return (nil, nil) }
             state.steps += 1
-            return (CurlewCore.exchange(&state.broker, with: nil), state.measure)
+            return (Swift.exchange(&state.broker, with: nil), state.measure)
         }
         guard let loop = broker?.workers.all.first(where: { $0.eventLoop.inEventLoop })?.eventLoop else { return }
         loop.execute { self.turns.continuation.yield(measure?() ?? self.steps) }

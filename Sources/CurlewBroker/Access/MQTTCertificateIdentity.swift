@@ -1,48 +1,48 @@
 #if Accounts
-    import CurlewCore
-    import SwiftASN1
-    import X509
+import CurlewCore
+import SwiftASN1
+import X509
 
-    /// Takes a client's user name from the certificate that it presented, whatever user name it gives.
-    ///
-    /// The listener must ask for certificates and name the authorities that it trusts
-    /// (``MQTTBrokerConfiguration/TLS/clientAuthorities``). A client without a certificate is left to the next authenticator; one whose
-    /// certificate has no usable name is refused with *not authorized*.
-    public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
-        /// What of the certificate becomes the user name.
-        private enum Source {
-            case commonName, subject
-        }
+/// Takes a client's user name from the certificate that it presented, whatever user name it gives.
+///
+/// The listener must ask for certificates and name the authorities that it trusts
+/// (``MQTTBrokerConfiguration/TLS/clientAuthorities``). A client without a certificate is left to the next authenticator; one whose
+/// certificate has no usable name is refused with *not authorized*.
+public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
+    /// What of the certificate becomes the user name.
+    private enum Source {
+        case commonName, subject
+    }
 
-        private let source: Source
+    private let source: Source
 
-        /// The first common name of the certificate's subject; mosquitto's `use_identity_as_username`.
-        public static let commonName = Self(source: .commonName)
+    /// The first common name of the certificate's subject; mosquitto's `use_identity_as_username`.
+    public static let commonName = Self(source: .commonName)
 
-        /// The whole subject by RFC 2253, such as `CN=kitchen,O=Home,C=DE`, as OpenSSL prints it; mosquitto's `use_subject_as_username`.
-        public static let subject = Self(source: .subject)
+    /// The whole subject by RFC 2253, such as `CN=kitchen,O=Home,C=DE`, as OpenSSL prints it; mosquitto's `use_subject_as_username`.
+    public static let subject = Self(source: .subject)
 
-        /// Decides by the certificate.
-        public func authenticate(_ attempt: MQTTConnectionAttempt) async -> MQTTAuthenticationDecision {
-            guard let certificate = attempt.certificate else { return .abstain }
-            guard let name = self.username(in: certificate), Self.isUsable(name) else { return .deny(.notAuthorized) }
-            return .allowAs(username: name)
-        }
+    /// Decides by the certificate.
+    public func authenticate(_ attempt: MQTTConnectionAttempt) async -> MQTTAuthenticationDecision {
+        guard let certificate = attempt.certificate else { return .abstain }
+        guard let name = self.username(in: certificate), Self.isUsable(name) else { return .deny(.notAuthorized) }
+        return .allowAs(username: name)
+    }
 
-        private func username(in certificate: MQTTClientCertificate) -> String? {
-            guard let subject = try? Certificate(derEncoded: certificate.der).subject else { return nil }
-            switch self.source {
-            case .commonName:
-                // Not the last one and most specific: mosquitto takes the first.
-                return subject.lazy.joined().first { "\($0.type)" == "2.5.4.3" }.flatMap { String($0.value) }
-            case .subject:
-                return DistinguishedNameText(subject).text
-            }
-        }
-
-        /// Whether MQTT could say it: a name with U+0000 in it would read differently in other programs.
-        private static func isUsable(_ name: String) -> Bool {
-            !name.isEmpty && name.utf8.count <= 65_535 && !name.utf8.contains(0)
+    private func username(in certificate: MQTTClientCertificate) -> String? {
+        guard let subject = try? Certificate(derEncoded: certificate.der).subject else { return nil }
+        switch self.source {
+        case .commonName:
+            // Not the last one and most specific: mosquitto takes the first.
+            return subject.lazy.joined().first { "\($0.type)" == "2.5.4.3" }.flatMap { String($0.value) }
+        case .subject:
+            return DistinguishedNameText(subject).text
         }
     }
+
+    /// Whether MQTT could say it: a name with U+0000 in it would read differently in other programs.
+    private static func isUsable(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.count <= 65_535 && !name.utf8.contains(0)
+    }
+}
 #endif

@@ -1,44 +1,44 @@
 #if Accounts
-    import CurlewCore
+import CurlewCore
 
-    /// What a line of a password file says.
-    enum PasswordLine: Equatable {
-        /// A comment, or nothing.
-        case other
-        /// A user, and what stands behind the colon: a hash, or in a file that has yet to be upgraded a password.
-        case user(ExactText, String)
+/// What a line of a password file says.
+enum PasswordLine: Equatable {
+    /// A comment, or nothing.
+    case other
+    /// A user, and what stands behind the colon: a hash, or in a file that has yet to be upgraded a password.
+    case user(ExactText, String)
 
-        /// - Parameter lines: Where the line is from, for errors.
-        init(_ line: TextLines.Line, in lines: TextLines) throws(MQTTBrokerError) {
-            guard let first = line.text.first, first != UInt8(ascii: "#") else {
-                self = .other
-                return
-            }
-            guard let colon = line.text.firstIndex(of: UInt8(ascii: ":")) else {
-                throw lines.error(line, "there is no ':' after a user name; correct or remove the line.")
-            }
-            let name = String(Substring(line.text[..<colon].trimmingBlanks()))
-            guard !name.isEmpty else {
-                throw lines.error(line, "there is no user name before the ':'; correct or remove the line.")
-            }
-            let rest = line.text[line.text.index(after: colon)...]
-            self = .user(ExactText(name), String(Substring(rest)))
+    /// - Parameter lines: Where the line is from, for errors.
+    init(_ line: TextLines.Line, in lines: TextLines) throws(MQTTBrokerError) {
+        guard let first = line.text.first, first != UInt8(ascii: "#") else {
+            self = .other
+            return
         }
+        guard let colon = line.text.firstIndex(of: UInt8(ascii: ":")) else {
+            throw lines.error(line, "there is no ':' after a user name; correct or remove the line.")
+        }
+        let name = String(Substring(line.text[..<colon].trimmingBlanks()))
+        guard !name.isEmpty else {
+            throw lines.error(line, "there is no user name before the ':'; correct or remove the line.")
+        }
+        let rest = line.text[line.text.index(after: colon)...]
+        self = .user(ExactText(name), String(Substring(rest)))
+    }
 
-        /// The hash of a user's line.
-        static func hash(
-            _ text: String, of user: ExactText, _ line: TextLines.Line, in lines: TextLines
-        ) throws(MQTTBrokerError) -> PasswordHash {
-            do throws(PasswordHash.Problem) {
-                return try PasswordHash(text: String(Substring(text.utf8[...].trimmingBlanks())))
-            } catch {
-                let what = "the password of '\(user.string.printable)' \(error.description)"
-                throw lines.error(
-                    line,
-                    error == .plainText
-                        ? "\(what); hash it by 'curlew passwd -U FILE'."
-                        : "\(what); set it anew by 'curlew passwd FILE \(user.string.printable)'.")
-            }
+    /// The hash of a user's line.
+    static func hash(
+        _ text: String, of user: ExactText, _ line: TextLines.Line, in lines: TextLines
+    ) throws(MQTTBrokerError) -> PasswordHash {
+        do throws(PasswordHash.Problem) {
+            return try PasswordHash(text: String(Substring(text.utf8[...].trimmingBlanks())))
+        } catch {
+            let what = "the password of '\(user.string.printable)' \(error.description)"
+            throw lines.error(
+                line,
+                error == .plainText
+                    ? "\(what); hash it by 'curlew passwd -U FILE'."
+                    : "\(what); set it anew by 'curlew passwd FILE \(user.string.printable)'.")
         }
     }
+}
 #endif

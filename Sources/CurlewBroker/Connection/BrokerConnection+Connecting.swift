@@ -217,7 +217,7 @@ extension BrokerConnection {
 
     /// The rights of the session are checked, which may have taken several turns.
     private func rechecked(_ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted) {
-        let bodies = CurlewCore.exchange(&self.afterRecheck, with: nil)
+        let bodies = Swift.exchange(&self.afterRecheck, with: nil)
         if self.phase == .connecting, !self.isLinkGone, self.mayStillConnect() {
             self.start(session, incoming, admitted)
         } else {

@@ -23,6 +23,21 @@ extension BrokerConnection {
     func forgetMemory() {
         self.setCounted(0)
         self.isForgotten = true
+        if let expectation = self.expectation { self.engine.budget.fulfilled(expectation) }
+    }
+
+    /// The client holds more of a full memory than others.
+    func closeForMemory(_ expectation: MemoryBudget.Expectation) {
+        self.expectation = expectation
+        self.settle { [handle] in
+            guard let connection = handle.onLoop else { return }
+            connection.close(
+                .quotaExceeded, "The server's memory is full, and this client holds more of it than others.")
+            // What was read and is not a packet yet goes now, and what the client does not take with the link.
+            connection.input.clear()
+            if connection.link.unsentBytes > Self.smallPacket { connection.link.close() }
+            connection.countMemory()
+        }
     }
 
     private func setCounted(_ bytes: Int) {
@@ -39,10 +54,12 @@ extension BrokerConnection {
         guard self.input.capacity > Self.smallPacket, self.phase != .closed else { return }
         self.countMemory()
         let holding = self.countedBytes + (self.session?.weight.value ?? 0)
+        // For somebody whom nobody knows yet, no client has to make room.
+        if self.phase != .connected, self.engine.budget.isFull { return self.finish() }
         guard self.engine.budget.room(holding: holding) == 0 else { return }
         // Whoever holds most has to make room, which may be this client.
-        let expected = self.engine.reclaimMemory(on: self.worker)
-        guard expected == 0, self.engine.budget.room(holding: holding) == 0 else { return }
+        self.engine.reclaimMemory(on: self.worker)
+        guard !self.engine.budget.isExpectingSome, self.engine.budget.room(holding: holding) == 0 else { return }
         // Whatever else has arrived stands behind this packet, and is out of reach without the memory for it.
         self.close(.quotaExceeded, "The server's memory is full, and the packet is too large for what is left.")
     }

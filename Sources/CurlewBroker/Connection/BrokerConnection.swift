@@ -46,6 +46,8 @@ final class BrokerConnection: LinkHandler {
     var mustCount = true
     /// Whether nothing is counted any more.
     var isForgotten = false
+    /// What is expected to be given back by closing; `nil` unless the client was told to close for that.
+    var expectation: MemoryBudget.Expectation?
     /// The SUBSCRIBE or UNSUBSCRIBE that is being processed; packets behind it wait.
     var ongoing: OngoingPacket?
     /// What waits until everything that was read is processed.

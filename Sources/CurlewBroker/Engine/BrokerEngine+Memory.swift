@@ -11,43 +11,36 @@ extension BrokerEngine {
     }
 
     /// Makes those who hold most give something back, if little is left; on the worker's loop.
-    ///
-    /// - Returns: How many bytes will be given back a little later, by connections that are closed.
-    @discardableResult
-    func reclaimMemory(on worker: Worker) -> Int {
-        guard self.budget.isFull, self.budget.mayReclaim() else { return 0 }
+    func reclaimMemory(on worker: Worker) {
+        guard self.budget.isFull, self.budget.mayReclaim() else { return }
         let retained = self.retained.withLock { $0.now }
         // By powers of two: which of two of about the same size goes first does not matter.
         var sizes = [[HostedSession]](repeating: [], count: Int.bitWidth)
         for session in self.sessions.all {
             sizes[Int.bitWidth - 1 - max(1, session.holding(retained)).leadingZeroBitCount].append(session)
         }
-        // What connections give back is known only when they have closed.
-        var expected = 0
         var count = 0
         for session in sizes.reversed().joined() {
-            guard self.budget.excess > expected else { break }
+            guard self.budget.excess > 0 else { break }
             // Those who hold little are spared while there is any room at all: it may be retained messages that take the memory.
             let holding = session.holding(retained)
             // It has ended meanwhile.
             guard holding > 0 else { continue }
             guard holding > self.budget.shares.floor || self.budget.isExceeded else { break }
-            expected += self.giveUp(session, retained, on: worker)
-            count += 1
+            if self.giveUp(session, retained, on: worker) { count += 1 }
         }
-        guard count > 0 else { return 0 }
+        guard count > 0 else { return }
         self.logger.warning(
             "the memory that clients may take is full: those who held most have lost messages, connections or sessions",
             metadata: ["clients": "\(count)"])
-        return expected
     }
 
     /// Halves what a client holds: by the oldest messages that wait for it or, if these are not what makes it large, by its connection or its
     /// session.
     ///
     /// - Parameter retained: The retained messages now.
-    /// - Returns: How much is given back only later.
-    private func giveUp(_ session: HostedSession, _ retained: RetainedMessages.Mark, on worker: Worker) -> Int {
+    /// - Returns: Whether anything is given up that was not before.
+    private func giveUp(_ session: HostedSession, _ retained: RetainedMessages.Mark, on worker: Worker) -> Bool {
         let before = session.holding(retained)
         let (topics, connection) = session.state.withLock { state -> ([TopicName], ConnectionHandle?) in
             guard !state.isOver else { return ([], nil) }
@@ -57,17 +50,16 @@ extension BrokerEngine {
         }
         for topic in topics { self.dropped(topic, .queueFull, for: session.clientIdentifier, on: worker) }
         let left = session.holding(retained)
-        guard left > before / 2 else { return 0 }
+        guard left > before / 2 else { return true }
         guard let connection else {
             self.end(session, if: .away, on: worker)
-            return 0
+            return true
         }
-        connection.execute {
-            $0.settleAndClose(
-                .quotaExceeded, "The server's memory is full, and this client holds more of it than others.")
-        }
-        // The session goes with its connection, or is the next to give something back: nobody else pays for it meanwhile.
-        return left
+        // The session goes with its connection, or is the next to give something back.
+        guard connection.isToldToClose.exchange(true, ordering: .relaxed) == false else { return false }
+        let expectation = self.budget.expects(left)
+        connection.execute { $0.closeForMemory(expectation) }
+        return true
     }
 }
 

@@ -8,6 +8,8 @@ final class ConnectionHandle: Sendable {
     let worker: Worker
     private let connection: NIOLoopBoundBox<BrokerConnection?>
     private let isForgotten = Atomic<Bool>(false)
+    /// Whether the client was found to hold more of a full memory than others.
+    let isToldToClose = Atomic<Bool>(false)
 
     init(_ connection: BrokerConnection, worker: Worker) {
         self.worker = worker

@@ -1,11 +1,11 @@
 import CurlewTransport
 
 #if canImport(Darwin)
-    import Darwin
+import Darwin
 #elseif canImport(Musl)
-    import Musl
+import Musl
 #else
-    import Glibc
+import Glibc
 #endif
 
 /// How much memory this process may use: the machine's, or what a container or service manager leaves it (Linux control groups).

@@ -17,6 +17,9 @@ package struct PacketInput: Sendable {
     /// What is there of the next packet, and behind it.
     package var unread: ByteBuffer? { self.partial }
 
+    /// Nothing is read any more.
+    package mutating func clear() { self.partial = nil }
+
     /// From the next packet on, other rules hold.
     package mutating func use(_ decoder: PacketDecoder) { self.decoder = decoder }
 

@@ -100,6 +100,13 @@ package struct TopicTree<Value> {
     /// See ``topics(matching:)``.
     func cursor(_ filter: TopicFilter) -> TopicTreeCursor<Value> { TopicTreeCursor(root: self.root, filter: filter) }
 
+    /// Whether any filter matches `topic`.
+    package func containsMatch(of topic: TopicName) -> Bool {
+        var found = false
+        self.forEachMatch(of: topic) { _, _ in found = true }
+        return found
+    }
+
     /// Calls `body` with every filter and its value, in no particular order.
     package func forEach(_ body: (TopicFilter, borrowing Value) throws -> Void) rethrows {
         var pending = [self.root]

@@ -21,7 +21,9 @@ struct ForeignProtocolTests {
         #expect(self.answer("J\u{0}\u{0}\u{0}\u{A}8.0.36") == .unknown && self.answer("xyz") == .unknown)
         #expect(self.answer("") == nil)
         // Too early, and MQTT.
-        for first: UInt8 in [0x30, 0x40, 0x90, 0xD0] { #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first])) == nil) }
+        for first: UInt8 in [0x30, 0x40, 0x90, 0xD0] {
+            #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first])) == nil)
+        }
         for first: UInt8 in [0x20, 0xF0] { #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first, 3, 0])) == nil) }
     }
 

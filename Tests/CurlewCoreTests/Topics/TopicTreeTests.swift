@@ -219,11 +219,3 @@ struct TopicTreeTests {
         #expect(tree.nodeCount == 1)
     }
 }
-
-extension TopicTree {
-    fileprivate func containsMatch(of topic: TopicName) -> Bool {
-        var found = false
-        self.forEachMatch(of: topic) { _, _ in found = true }
-        return found
-    }
-}
