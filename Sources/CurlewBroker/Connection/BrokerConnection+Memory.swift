@@ -23,7 +23,11 @@ extension BrokerConnection {
     func forgetMemory() {
         self.setCounted(0)
         self.isForgotten = true
-        if let expectation = self.expectation { self.engine.budget.fulfilled(expectation) }
+        self.fulfilExpectation()
+    }
+
+    private func fulfilExpectation() {
+        if let expectation = Swift.exchange(&self.expectation, with: nil) { self.engine.budget.fulfilled(expectation) }
     }
 
     /// The client holds more of a full memory than others.
@@ -33,11 +37,17 @@ extension BrokerConnection {
             guard let connection = handle.onLoop else { return }
             connection.close(
                 .quotaExceeded, "The server's memory is full, and this client holds more of it than others.")
-            // What was read and is not a packet yet goes now, and what the client does not take with the link.
-            connection.input.clear()
-            if connection.link.unsentBytes > Self.smallPacket { connection.link.close() }
-            connection.countMemory()
+            connection.letGo()
         }
+    }
+
+    /// Nothing of the client is read any more. What it does not take goes with the link.
+    private func letGo() {
+        self.input.clear()
+        self.aliases = IncomingTopicAliases(maximum: 0)
+        if self.link.unsentBytes > Self.smallPacket { self.link.close() }
+        self.countMemory()
+        self.fulfilExpectation()
     }
 
     private func setCounted(_ bytes: Int) {
@@ -55,7 +65,11 @@ extension BrokerConnection {
         self.countMemory()
         let holding = self.countedBytes + (self.session?.weight.value ?? 0)
         // For somebody whom nobody knows yet, no client has to make room.
-        if self.phase != .connected, self.engine.budget.isFull { return self.finish() }
+        if self.phase != .connected, self.engine.budget.isFull {
+            self.finish()
+            self.input.clear()
+            return self.link.close()
+        }
         guard self.engine.budget.room(holding: holding) == 0 else { return }
         // Whoever holds most has to make room, which may be this client.
         self.engine.reclaimMemory(on: self.worker)

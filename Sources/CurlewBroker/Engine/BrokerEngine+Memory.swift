@@ -16,31 +16,63 @@ extension BrokerEngine {
         let retained = self.retained.withLock { $0.now }
         // By powers of two: which of two of about the same size goes first does not matter.
         var sizes = [[HostedSession]](repeating: [], count: Int.bitWidth)
+        var sum = 0.0
         for session in self.sessions.all {
-            sizes[Int.bitWidth - 1 - max(1, session.holding(retained)).leadingZeroBitCount].append(session)
+            let holding = session.holding(retained)
+            sizes[Int.bitWidth - 1 - max(1, holding).leadingZeroBitCount].append(session)
+            sum += Double(holding)
         }
+        // What several clients hold together is given back when the last of them gives it up.
+        let share = min(1, Double(self.budget.held) / max(1, sum))
         var count = 0
         for session in sizes.reversed().joined() {
             guard self.budget.excess > 0 else { break }
-            // Those who hold little are spared while there is any room at all: it may be retained messages that take the memory.
             let holding = session.holding(retained)
             // It has ended meanwhile.
             guard holding > 0 else { continue }
-            guard holding > self.budget.shares.floor || self.budget.isExceeded else { break }
-            if self.giveUp(session, retained, on: worker) { count += 1 }
+            // Those who hold little are spared.
+            guard holding > self.budget.shares.floor else { break }
+            if self.giveUp(session, retained, share, on: worker) { count += 1 }
         }
+        if count == 0, self.budget.isExceeded, !self.budget.isExpectingSome { count = self.endYoungest(on: worker) }
         guard count > 0 else { return }
         self.logger.warning(
             "the memory that clients may take is full: those who held most have lost messages, connections or sessions",
             metadata: ["clients": "\(count)"])
     }
 
+    /// So many hold so little that they fill the memory: of those who are away the ones go that came last, for a swarm of them is new.
+    ///
+    /// - Returns: How many sessions have ended.
+    private func endYoungest(on worker: Worker) -> Int {
+        var away: [(number: UInt64, session: HostedSession)] = []
+        for session in self.sessions.all {
+            let number = session.state.withLock { $0.connection == nil && !$0.isOver ? $0.connectNumber : nil }
+            if let number { away.append((number, session)) }
+        }
+        away.sort { $0.number > $1.number }
+        var count = 0
+        for (_, session) in away.prefix(Self.mostEndedAtOnce) {
+            guard self.budget.excess > 0 else { break }
+            self.end(session, if: .away, on: worker)
+            count += 1
+        }
+        return count
+    }
+
+    /// The loop has other things to do as well.
+    private static let mostEndedAtOnce = 1000
+
     /// Halves what a client holds: by the oldest messages that wait for it or, if these are not what makes it large, by its connection or its
     /// session.
     ///
-    /// - Parameter retained: The retained messages now.
+    /// - Parameters:
+    ///   - retained: The retained messages now.
+    ///   - share: How much of what it holds nobody else holds, on average.
     /// - Returns: Whether anything is given up that was not before.
-    private func giveUp(_ session: HostedSession, _ retained: RetainedMessages.Mark, on worker: Worker) -> Bool {
+    private func giveUp(
+        _ session: HostedSession, _ retained: RetainedMessages.Mark, _ share: Double, on worker: Worker
+    ) -> Bool {
         let before = session.holding(retained)
         let (topics, connection) = session.state.withLock { state -> ([TopicName], ConnectionHandle?) in
             guard !state.isOver else { return ([], nil) }
@@ -57,7 +89,7 @@ extension BrokerEngine {
         }
         // The session goes with its connection, or is the next to give something back.
         guard connection.isToldToClose.exchange(true, ordering: .relaxed) == false else { return false }
-        let expectation = self.budget.expects(left)
+        let expectation = self.budget.expects(Int(Double(left) * share))
         connection.execute { $0.closeForMemory(expectation) }
         return true
     }

@@ -81,8 +81,10 @@ extension BrokerEngine {
                     && rules.credentials(of: client, method: nil).allSatisfy { $0 == .unknownUser }
             }
         guard isRemoved else { return }
-        self.logger.notice(
-            "a session was ended: its user was removed", metadata: ["client": "\(session.clientIdentifier.printable)"])
+        // Clients are named at debug alone.
+        let names: Logger.Metadata =
+            self.clientLog.isDetailed ? ["client": "\(session.clientIdentifier.printable)"] : [:]
+        self.logger.notice("a session was ended: its user was removed", metadata: names)
         self.end(session, if: .away, on: worker)
     }
 }

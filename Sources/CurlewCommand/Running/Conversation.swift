@@ -100,7 +100,8 @@ struct Conversation: Sendable {
             error.message += " With -A, \(address) must be an address of this machine."
         }
         let count = self.settings.configuration.servers.count
-        if count > 1, error.code != .cancelled {
+        // A refusal may be for good, and then the others are not asked.
+        if count > 1, error.code != .cancelled, error.code != .connectionRefused {
             error.message = "None of the \(count) brokers can be used; the last one tried: \(error.message)"
         }
         return error
@@ -228,8 +229,15 @@ struct Conversation: Sendable {
                 rest?.message.map { "\(message) \($0)" } ?? message, exitCode: Failure.connectionLost)
         case .stopped(let error):
             let rest = await self.rest(of: work, within: .seconds(1))
-            if let message = rest?.message { Diagnostics.say(message) }
-            throw Failure(error, version: self.settings.version)
+            let reason = Failure(error, version: self.settings.version)
+            // What was left undone is mostly so for the same reason.
+            if let message = rest?.message {
+                guard reason.message.map(message.contains) != true else {
+                    throw Failure(message, exitCode: reason.exitCode)
+                }
+                Diagnostics.say(message)
+            }
+            throw reason
         }
     }
 

@@ -33,11 +33,16 @@ struct Publication: Sendable {
                 try await self.publish(payload, in: conversation, settings)
                 done += 1
             }
-        } catch  where Task.isCancelled && count > 1 {
-            let isUnknown = (error as? MQTTError)?.delivery == .unknown
-            throw Failure(
-                "\(done) of \(count) messages were delivered"
-                    + (isUnknown ? "; whether the next one was is unknown, and the others were not sent." : "."))
+        } catch  where count > 1 {
+            var error = error as? MQTTError
+            let rest =
+                error?.delivery == .unknown
+                ? "; whether the next one was is unknown, and the others were not sent." : "."
+            let text = "\(done) of \(count) messages were delivered\(rest)"
+            error?.delivery = nil
+            guard let error, error.code != .cancelled else { throw Failure(text) }
+            let reason = Failure(error, version: settings.version)
+            throw Failure("\(text) \(error.sentence)", exitCode: reason.exitCode)
         }
     }
 

@@ -48,6 +48,12 @@ extension TLSDiagnosis {
             return (.notTLS, "The client does not speak TLS, which this port is for.")
         }
         if reasons.contains(.endOfFile) { return (.tlsFailed, self.closedEarly) }
+        if reasons.contains(.illegalParameterAlert) {
+            return (
+                .clientCertificateRejected,
+                "The client did not accept the broker's certificate for this use; does its key usage include digitalSignature?"
+            )
+        }
         if reasons.contains(.handshakeFailureAlert) {
             return (.tlsFailed, "The client refused the TLS handshake without a reason.")
         }
