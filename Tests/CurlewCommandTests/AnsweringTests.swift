@@ -57,7 +57,7 @@ struct AnsweringTests {
     func large() async throws {
         try await Mosquitto.run { broker in
             let responder = try await self.responder(broker, "--exec", "wc -c", "-C", "1")
-            let requester = try Subprocess.curlew("request", "-p", "\(broker.port())", "-t", "svc/a", "-s")
+            let requester = try Subprocess.curlew("request", "-p", "\(broker.port())", "-t", "svc/a", "-s", "-W", "60")
             try requester.write(String(repeating: "x", count: 1_000_000))
             try requester.endInput()
             #expect(
@@ -65,7 +65,7 @@ struct AnsweringTests {
             #expect(try await responder.outcome().exitCode == 0)
             let sleeping = try await self.responder(broker, "--exec", "echo here >&2; sleep 1000", "-q", "1")
             let waiting = try Subprocess.curlew(
-                "request", "-p", "\(broker.port())", "-t", "svc/a", "-m", "x", "-q", "1")
+                "request", "-p", "\(broker.port())", "-t", "svc/a", "-m", "x", "-q", "1", "-W", "60")
             #expect(await sleeping.hasSaid("here"))
             sleeping.send(SIGINT)
             #expect(try await sleeping.outcome().exitCode == 0)
@@ -78,7 +78,8 @@ struct AnsweringTests {
         try await Mosquitto.run { broker in
             let port = try "\(broker.port())"
             let requester = try Subprocess.curlew(
-                "request", "-p", port, "-t", "svc/x", "-e", "reply/x", "-m", "x", "-d", "-V", "5", "-q", "0")
+                "request", "-p", port, "-t", "svc/x", "-e", "reply/x", "-m", "x", "-d", "-V", "5", "-q", "0", "-W", "60"
+            )
             #expect(await requester.hasSaid("sending PUBLISH"))
             for (data, payload) in [("other", "wrong"), ("", "right")] {
                 let properties = data.isEmpty ? [] : ["-D", "publish", "correlation-data", data]

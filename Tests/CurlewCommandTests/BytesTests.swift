@@ -46,7 +46,7 @@ struct BytesTests {
                 B=$(printf '\\377'); R=$(mktemp -u); mkfifo $R
                 curlew respond -p $PORT -t t -m "$B" -C 1 --ready-fd 3 3>$R &
                 read line < $R; rm $R
-                curlew request -p $PORT -t t x -F "%x"
+                curlew request -p $PORT -t t x -W 60 -F "%x"
                 wait
                 R=$(mktemp -u); mkfifo $R
                 curlew sub -p $PORT -t u -C 1 -q 1 -F "$B%D" --ready-fd 3 3>$R | od -An -tx1 &

@@ -119,7 +119,7 @@ struct EndToEndTests {
                 let responder = try Subprocess.curlew(
                     ["respond", "-m", "pong", "-C", "1", "-v", "-d"] + options + server)
                 #expect(await responder.hasSaid("received SUBACK"))
-                let outcome = try await self.run(["request", "-m", "hi"] + options + server)
+                let outcome = try await self.run(["request", "-m", "hi", "-W", "60"] + options + server)
                 #expect(outcome == Outcome(exitCode: 0, output: "pong\n", errors: ""))
                 let answered = try await responder.outcome()
                 #expect(answered.exitCode == 0)

@@ -35,7 +35,8 @@ struct ReadinessTests {
             #expect(try await subscriber.success() == "ready\nhome/lamp on\n")
             let responder = try Subprocess.script("exec curlew respond svc/ping -m pong -p \(port) --ready-fd 3 3>&1")
             try await responder.line()
-            #expect(try await Subprocess.curlew(["request", "svc/ping", "hi"] + server).success() == "pong\n")
+            #expect(
+                try await Subprocess.curlew(["request", "svc/ping", "hi", "-W", "60"] + server).success() == "pong\n")
         }
     }
 
@@ -48,7 +49,8 @@ struct ReadinessTests {
         let server = ["-p", "\(port)"]
         let responder = try Subprocess.script("exec curlew respond svc/ping pong -p \(port) --ready-fd 3 3>&1")
         try await responder.line()
-        #expect(try await Subprocess.curlew(["request", "svc/ping", "-3.5"] + server).success() == "pong\n")
+        #expect(
+            try await Subprocess.curlew(["request", "svc/ping", "-3.5", "-W", "60"] + server).success() == "pong\n")
         // A reading below zero is no option, and - is standard input.
         let subscriber = try Subprocess.script("exec curlew sub t -C 2 -p \(port) --ready-fd 3 3>&1")
         try await subscriber.line()
@@ -101,7 +103,7 @@ struct ReadinessTests {
     func unansweredRequest() async throws {
         try await withLocalBroker { broker, port in
             let server = ["-p", "\(port)"]
-            let nobody = try await Subprocess.curlew(["request", "svc", "x"] + server).outcome()
+            let nobody = try await Subprocess.curlew(["request", "svc", "x", "-W", "60"] + server).outcome()
             #expect(nobody.exitCode == 1)
             #expect(nobody.errors.contains("Nobody has subscribed"))
             let requests = try await broker.subscribe(to: "svc")
