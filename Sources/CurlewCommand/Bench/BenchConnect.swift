@@ -7,7 +7,7 @@ import CurlewCore
 struct BenchConnect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "conn",
-        abstract: "Make connections, and say how fast and with how much memory.",
+        abstract: "Open connections, and report how fast and with how much memory.",
         discussion: """
             Makes -n connections (default 1,000), --clients of them at a time (default 50), and keeps them all until the end. \
             The memory is that of this process while they are idle.

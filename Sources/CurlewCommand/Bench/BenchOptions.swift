@@ -23,7 +23,7 @@ struct BenchOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("How many connections work at once. (default: 1)", valueName: "clients"),
+        help: ArgumentHelp("Number of concurrent connections. (default: 1)", valueName: "clients"),
         transform: CountArgument.read)
     var clients: CountArgument?
 
@@ -65,20 +65,20 @@ struct BenchOptions: ParsableArguments {
 struct LoadOptions: ParsableArguments {
     @Option(
         name: [.customShort("s"), .customLong("size")], parsing: .unconditional,
-        help: ArgumentHelp("The size of each payload. (default: 64)", valueName: "bytes"),
+        help: ArgumentHelp("Payload size. (default: 64)", valueName: "bytes"),
         transform: SizeArgument.read)
     var size: SizeArgument?
 
     @Option(
         name: .customLong("window"), parsing: .unconditional,
-        help: ArgumentHelp("How many are under way at once per client.", valueName: "messages"),
+        help: ArgumentHelp("Maximum number of messages in flight per client.", valueName: "messages"),
         transform: WindowArgument.read)
     var window: WindowArgument?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "How many a second, over all clients. (default: as many as possible)", valueName: "per second"),
+            "Rate over all clients. (default: as fast as possible)", valueName: "per second"),
         transform: RateArgument.read)
     var rate: RateArgument?
 

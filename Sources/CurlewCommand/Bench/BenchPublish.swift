@@ -19,12 +19,12 @@ struct BenchPublish: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Where to publish; %d in it stands for the number of one of --topics. (default: curlew/bench/%d)")
+        help: "Topic to publish to; %d is replaced by a number below --topics. (default: curlew/bench/%d)")
     var topics: [String] = []
 
     @Option(
         name: .customLong("topics"), parsing: .unconditional,
-        help: ArgumentHelp("Over how many topics to spread where -t has %d. (default: 64)", valueName: "number"),
+        help: ArgumentHelp("Number of topics, if -t contains %d. (default: 64)", valueName: "number"),
         transform: CountArgument.read)
     var topicCount: CountArgument?
 

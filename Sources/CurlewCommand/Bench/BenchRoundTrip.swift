@@ -18,7 +18,7 @@ struct BenchRoundTrip: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Where responders listen; each adds a number. (default: curlew/bench/rtt)")
+        help: "Topic of the responders; each appends a number. (default: curlew/bench/rtt)")
     var topics: [String] = []
 
     func run() async throws {

@@ -7,7 +7,7 @@ import CurlewCore
 struct BenchSubscribe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sub",
-        abstract: "Count the messages that come, from whoever sends them.",
+        abstract: "Count incoming messages, whoever sends them.",
         discussion: """
             The time counts from the first message. What was lost and what came out of order is told by the messages of \
             'curlew bench pub', and so is the latency, from when each was meant to be sent. With several clients, each has \
@@ -18,7 +18,7 @@ struct BenchSubscribe: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "What to subscribe to; a level with %d stands for any. (default: curlew/bench/%d)")
+        help: "Topic filter to subscribe to; a level %d matches any. (default: curlew/bench/%d)")
     var topics: [String] = []
 
     @Option(

@@ -5,7 +5,7 @@ import ArgumentParser
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "See it work: a broker and a small fleet in this process, and nothing else needed.",
+        abstract: "Run a broker and a small simulated fleet in one process.",
         discussion: """
             Runs a broker on 127.0.0.1 and simulated devices that connect to it, each with a client of its own: they say that \
             they are there, publish readings as JSON and answer questions, and now and then one vanishes without a word, so \
@@ -19,19 +19,19 @@ struct DemoCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("p"), .customLong("port")], parsing: .unconditional,
-        help: ArgumentHelp("The broker's port. (default: 0, any free one)", valueName: "0-65535"),
+        help: ArgumentHelp("Port of the broker. (default: 0, any free port)", valueName: "0-65535"),
         transform: ListeningPortArgument.read)
     var port: ListeningPortArgument?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("How many devices, 100 at the most. (default: 3)", valueName: "count"),
+        help: ArgumentHelp("Number of devices, at most 100. (default: 3)", valueName: "count"),
         transform: FleetSizeArgument.read)
     var devices: FleetSizeArgument?
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("End after so long. (default: at Ctrl-C)", valueName: "seconds"),
+        help: ArgumentHelp("Exit after this time. (default: at Ctrl-C)", valueName: "seconds"),
         transform: SecondsArgument.read)
     var seconds: SecondsArgument?
 

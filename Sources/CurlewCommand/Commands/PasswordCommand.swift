@@ -47,7 +47,7 @@ struct PasswordCommand: ParsableCommand {
     @Option(
         name: [.customShort("I"), .customLong("iterations")], parsing: .unconditional,
         help: ArgumentHelp(
-            "How often a hash is repeated. (default: \(MQTTPasswordEntries.defaultIterations))",
+            "Number of hash iterations. (default: \(MQTTPasswordEntries.defaultIterations))",
             valueName: "1-\(MQTTPasswordEntries.iterationLimits.upperBound)"), transform: IterationsArgument.read)
     var iterations: IterationsArgument?
 

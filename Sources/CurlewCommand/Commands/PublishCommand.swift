@@ -17,21 +17,21 @@ struct PublishCommand: AsyncParsableCommand {
             curlew pub home/lamp on -r
             curlew pub mqtts://me@broker.example.com/log -l < lines
 
-            Ends when the broker has taken everything: at QoS 1 and 2, when it has acknowledged it. Reconnects automatically, and \
-            sends again what was not acknowledged. Without -W, gives up with exit code 7 if the connection stays lost for 30 \
-            seconds, and with 27 if the broker does not acknowledge a message within 30 seconds.
+            Exits when every message is sent, at QoS 1 and 2 when the broker has acknowledged it. Reconnects automatically and \
+            resends unacknowledged messages. Without -W, gives up with exit code 7 if the connection stays lost for 30 seconds, \
+            and with 27 if the broker does not acknowledge a message within 30 seconds.
             """)
 
     @OptionGroup var connection: ConnectionOptions
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "The topic to publish to.")
+        help: "Topic to publish to.")
     var topics: [String] = []
 
     @OptionGroup var message: MessageOptions
 
-    @Flag(name: [.customShort("l"), .customLong("stdin-line")], help: "Each line of standard input is a message.")
+    @Flag(name: [.customShort("l"), .customLong("stdin-line")], help: "Publish each line of standard input as a message.")
     var sendsLines = false
 
     @Option(
@@ -42,18 +42,18 @@ struct PublishCommand: AsyncParsableCommand {
 
     @Flag(
         name: [.customShort("r"), .customLong("retain")],
-        help: "Have the server keep the message for later subscribers.")
+        help: "Publish as a retained message: the broker keeps it for later subscribers.")
     var retain = false
 
     @Option(
         name: .customLong("repeat"), parsing: .unconditional,
-        help: ArgumentHelp("Publish so many times.", valueName: "count"),
+        help: ArgumentHelp("Publish the message this many times.", valueName: "count"),
         transform: CountArgument.read)
     var repetitions: CountArgument?
 
     @Option(
         name: .customLong("repeat-delay"), parsing: .unconditional,
-        help: ArgumentHelp("The time between these. (default: 0)", valueName: "seconds"),
+        help: ArgumentHelp("Delay between repetitions. (default: 0)", valueName: "seconds"),
         transform: DelayArgument.read)
     var delay: DelayArgument?
 

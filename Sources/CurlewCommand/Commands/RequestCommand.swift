@@ -8,7 +8,7 @@ import NIOCore
 struct RequestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "request", _superCommandName: RootCommand.name,
-        abstract: "Send a request and write the reply to standard output.",
+        abstract: "Send a request and print the reply.",
         usage: "curlew request [<options>] [<url>] <topic> [<message>]",
         discussion: """
             curlew request svc/ping hi
@@ -17,20 +17,19 @@ struct RequestCommand: AsyncParsableCommand {
             With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \
             the responder has a convention of its own, -e names the topic on which it replies.
 
-            Waits 5 seconds for replies, or as long as -W says, and then ends with code 27. 'curlew request svc/ping hi' sends \
-            'hi' to svc/ping.
+            Waits 5 seconds for replies, or as long as -W says, and then exits with code 27.
             """)
 
     @OptionGroup var connection: ConnectionOptions
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "The topic that the responder listens to.")
+        help: "Topic of the responder.")
     var topics: [String] = []
 
     @Option(
         name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
-        help: "The topic of the reply. (default: one of its own)")
+        help: "Response topic. (default: made for each run)")
     var responseTopic: String?
 
     @OptionGroup var message: MessageOptions
@@ -44,7 +43,7 @@ struct RequestCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
-        help: "Wait for so many replies. (default: 1)",
+        help: "Number of replies to wait for. (default: 1)",
         transform: CountArgument.read)
     var count: CountArgument?
 

@@ -8,7 +8,7 @@ import NIOCore
 struct RespondCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "respond", _superCommandName: RootCommand.name,
-        abstract: "Answer each request: with a message, a template, or what a command makes of it.",
+        abstract: "Answer requests with a message, a template, or the output of a command.",
         usage: """
             curlew respond [<options>] [<url>] <topic> <answer>
             curlew respond [<options>] [<url>] <topic>... (-m <answer> | --template <format> | --exec <command>)
@@ -17,8 +17,8 @@ struct RespondCommand: AsyncParsableCommand {
             curlew respond svc/ping pong
             curlew respond svc/upper --exec 'tr a-z A-Z'
 
-            Goes on until it is interrupted, or until -C or -W ends it. The reply goes where the request says; -e names the \
-            topic for requests that do not say it, as none can before MQTT 5.
+            Runs until interrupted, or until -C or -W ends it. The reply is sent to the response topic of the request; -e names \
+            the topic for requests without one, as before MQTT 5.
 
             --exec runs a command in a shell for each request, up to 16 at once. The request is its standard input, \
             $REQUEST_TOPIC its topic, and what it writes to standard output is the reply, a line break at its end included. If it ends with another code \
@@ -29,7 +29,7 @@ struct RespondCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "A topic to answer, or a filter with + and #. May be given several times.")
+        help: "Topic to answer, or a filter with + and #. May be given several times.")
     var topics: [String] = []
 
     @Option(
@@ -49,22 +49,22 @@ struct RespondCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("exec"), parsing: .unconditional,
-        help: ArgumentHelp("A shell command that makes the reply from its standard input.", valueName: "command"))
+        help: ArgumentHelp("Shell command that reads the request and writes the reply.", valueName: "command"))
     var command: String?
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("The highest quality of service of requests and replies.", valueName: "0|1|2"),
+        help: ArgumentHelp("Maximum QoS of requests and replies.", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
     @Option(
         name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
-        help: "End after so many requests.",
+        help: "Exit after this many requests.",
         transform: CountArgument.read)
     var count: CountArgument?
 
-    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write topic and content of each request.")
+    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Print topic and payload of each request.")
     var isVerbose = false
 
     @Option(

@@ -7,44 +7,44 @@ import CurlewCore
 struct SubscribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sub", _superCommandName: RootCommand.name,
-        abstract: "Write the messages of topics to standard output, each followed by an end of line.",
+        abstract: "Print the messages of topics, each followed by a line break.",
         usage: "curlew sub [<options>] [<url>] <topic>...",
         discussion: """
             curlew sub 'home/#' -v
             curlew sub mqtts://me@broker.example.com/alarm -C 1 -W 60
 
-            Goes on until it is interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the \
-            broker's return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has \
-            been written. With -c, messages for filters of earlier runs are written, too.
+            Runs until interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the broker's \
+            return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has been \
+            printed. With -c, messages for filters of earlier runs are printed as well.
             """)
 
     @OptionGroup var connection: ConnectionOptions
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "A topic, or a filter with + and #. May be given several times.")
+        help: "Topic, or a filter with + and #. May be given several times.")
     var topics: [String] = []
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("The highest quality of service to get messages with.", valueName: "0|1|2"),
+        help: ArgumentHelp("Maximum QoS of the messages to receive.", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
     @Option(
         name: [.customShort("C"), .customLong("count")], parsing: .unconditional,
-        help: "End after so many messages.",
+        help: "Exit after this many messages.",
         transform: CountArgument.read)
     var count: CountArgument?
 
     @Flag(
         name: [.customShort("E"), .customLong("exit-after-subscribe")],
-        help: "End when the server has granted the subscriptions.")
+        help: "Exit when the broker has granted the subscriptions.")
     var endsAfterSubscribing = false
 
     @Option(
         name: [.customShort("U"), .customLong("unsubscribe")], parsing: .unconditionalSingleValue,
-        help: "A topic filter of the kept session of -c and -i to give up. May be given several times.")
+        help: "Topic filter to unsubscribe from in the kept session of -c and -i. May be given several times.")
     var formerTopics: [String] = []
 
     @OptionGroup var selection: SelectionOptions

@@ -23,17 +23,17 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         name: [.customShort("c"), .customLong("config-file")], parsing: .unconditional,
-        help: "A file in mosquitto.conf's syntax that says all this in place of options.")
+        help: "Configuration file in mosquitto.conf syntax, used instead of options.")
     var configurationFile: String?
 
     @Option(
         name: .customLong("password-file"), parsing: .unconditional,
-        help: "The file of users and their passwords, as mosquitto_passwd writes it.")
+        help: "Password file, as written by 'curlew passwd' or mosquitto_passwd.")
     var passwordFile: String?
 
     @Option(
         name: .customLong("acl-file"), parsing: .unconditional,
-        help: "The file that says who may publish and receive what, as mosquitto reads it.")
+        help: "Access control file in mosquitto's format: who may publish and receive what.")
     var accessFile: String?
 
     @Flag(
@@ -46,13 +46,13 @@ struct BrokerOptions: ParsableArguments {
     @Flag(
         name: .customLong("trust-usernames"),
         help:
-            "Believe user names without a password file. Anyone who can connect can use any name, and has that user's rights."
+            "Trust user names without a password file. Anyone who can connect can use any name and gets that user's rights."
     )
     var trustsUsernames = false
 
     @Flag(
         name: .customLong("use-username-as-clientid"),
-        help: "Use the user name as client identifier, so that no user can disconnect another.")
+        help: "Use the user name as client ID, so that no user can disconnect another.")
     var usesUsernameAsClientIdentifier = false
 
     @Option(
@@ -74,45 +74,45 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tls-cert"), parsing: .unconditional,
-        help: "The file of the broker's certificate, and of those that lead to the authority.")
+        help: "Certificate file of the broker, with intermediate certificates.")
     var certificate: String?
 
     @Option(
         name: .customLong("tls-key"), parsing: .unconditional,
-        help: "The file of its key; CURLEW_BROKER_TLS_KEY_PASSPHRASE has what it is encrypted with.")
+        help: "Private key file. If it is encrypted, set CURLEW_BROKER_TLS_KEY_PASSPHRASE.")
     var key: String?
 
     @Option(
         name: .customLong("tls-ca"), parsing: .unconditional,
-        help: "The file of the authorities of clients' certificates: a client may then present one.")
+        help: "CA file for client certificates; clients may then present one.")
     var authorities: String?
 
-    @Flag(name: .customLong("tls-require-certificate"), help: "Let no client in without a certificate.")
+    @Flag(name: .customLong("tls-require-certificate"), help: "Require a client certificate.")
     var requiresCertificate = false
 
     @Option(
         name: .customLong("max-connections"), parsing: .unconditional,
-        help: ArgumentHelp("How many clients may be connected. (default: any number)", valueName: "count"),
+        help: ArgumentHelp("Maximum number of connected clients. (default: no limit)", valueName: "count"),
         transform: WholeNumber.read)
     var maximumConnections: Int?
 
     @Option(
         name: .customLong("max-packet-size"), parsing: .unconditional,
-        help: ArgumentHelp("The largest packet that is taken. (default: 1048576)", valueName: "bytes"),
+        help: ArgumentHelp("Maximum packet size. (default: 1048576)", valueName: "bytes"),
         transform: WholeNumber.read)
     var maximumPacketSize: Int?
 
     @Option(
         name: .customLong("max-queued-messages"), parsing: .unconditional,
         help: ArgumentHelp(
-            "How many messages wait for a client that is away. (default: 10000)", valueName: "count"),
+            "Maximum number of queued messages per client. (default: 10000)", valueName: "count"),
         transform: WholeNumber.read)
     var maximumQueuedMessages: Int?
 
     @Option(
         name: .customLong("max-queued-bytes"), parsing: .unconditional,
         help: ArgumentHelp(
-            "How many bytes wait for a client that is away. (default: 67108864)", valueName: "bytes"),
+            "Maximum size of a client's queue. (default: 67108864)", valueName: "bytes"),
         transform: WholeNumber.read)
     var maximumQueuedBytes: Int?
 
@@ -143,40 +143,40 @@ struct BrokerOptions: ParsableArguments {
     @Option(
         name: .customLong("max-inflight-messages"), parsing: .unconditional,
         help: ArgumentHelp(
-            "How many messages at QoS 1 and 2 may be unacknowledged, each way. (default: 1000)", valueName: "count"),
+            "Maximum number of unacknowledged messages at QoS 1 and 2, in each direction. (default: 1000)", valueName: "count"),
         transform: WholeNumber.read)
     var maximumInFlightMessages: Int?
 
     @Option(
         name: .customLong("max-inflight-bytes"), parsing: .unconditional,
         help: ArgumentHelp(
-            "How many bytes their payloads may have, towards a client. (default: 16777216)", valueName: "bytes"),
+            "Maximum size of their payloads, towards a client. (default: 16777216)", valueName: "bytes"),
         transform: WholeNumber.read)
     var maximumInFlightBytes: Int?
 
     @Option(
         name: .customLong("max-keepalive"), parsing: .unconditional,
         help: ArgumentHelp(
-            "The longest keep alive that a client may ask for. (default: any)", valueName: "seconds"),
+            "Maximum keep-alive interval. (default: no limit)", valueName: "seconds"),
         transform: WholeNumber.read)
     var maximumKeepAlive: Int?
 
     @Option(
         name: .customLong("max-qos"), parsing: .unconditional,
-        help: ArgumentHelp("The highest quality of service. (default: 2)", valueName: "0|1|2"),
+        help: ArgumentHelp("Maximum QoS. (default: 2)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var maximumQoS: QoS?
 
     @Option(
         name: .customLong("max-topic-alias"), parsing: .unconditional,
-        help: ArgumentHelp("How many topic aliases a client may use. (default: 16)", valueName: "count"),
+        help: ArgumentHelp("Maximum number of topic aliases of a client. (default: 16)", valueName: "count"),
         transform: WholeNumber.read)
     var topicAliasMaximum: Int?
 
     @Option(
         name: .customLong("max-session-expiry"), parsing: .unconditional,
         help: ArgumentHelp(
-            "How long a session is kept after its client has gone. (default: as long as the client asks for)",
+            "Maximum session expiry interval. (default: no limit)",
             valueName: "seconds"), transform: WholeNumber.read)
     var maximumSessionExpiry: Int?
 

@@ -7,8 +7,8 @@ struct ConnectionOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
             """
-            The broker as mqtt[s]://[user[:password]@]host[:port][/topic], in place of -h, -p and -t; several are tried in \
-            order. Anything else is a topic, in place of -t.
+            Broker as mqtt[s]://[user[:password]@]host[:port][/topic], instead of -h, -p and -t; several are tried in order. \
+            Any other argument is a topic.
             """,
             valueName: "url|topic"))
     // ``PlainWords`` has made options of the topics.
@@ -16,41 +16,41 @@ struct ConnectionOptions: ParsableArguments {
 
     @Option(
         name: [.customShort("L"), .customLong("url")], parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("The same URL, as mosquitto's commands take it.", valueName: "url"))
+        help: ArgumentHelp("Broker URL, in the form that mosquitto's commands use.", valueName: "url"))
     var optionURLs: [String] = []
 
     @Option(
         name: [.customShort("h"), .customLong("host")], parsing: .unconditionalSingleValue,
-        help: "The broker's host. With several -h, the next is tried when one fails. (default: localhost)")
+        help: "Broker host. With several -h, the next one is tried if one fails. (default: localhost)")
     var givenHosts: [String] = []
 
     @Option(
         name: [.customShort("p"), .customLong("port")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
-            "The broker's port; one for all hosts, or one for each. (default: 1883, or 8883 with TLS; 8883 implies TLS)",
+            "Broker port: one for all hosts, or one per host. (default: 1883, or 8883 with TLS; 8883 implies TLS)",
             valueName: "1-65535"), transform: PortArgument.read)
     var givenPorts: [PortArgument] = []
 
     @Option(
         name: [.customShort("V"), .customLong("protocol-version")],
         help: ArgumentHelp(
-            "The version of MQTT. (default: 5, or 3.1.1 if the server wants it)", valueName: "version"))
+            "MQTT version. (default: 5, or 3.1.1 if the broker does not support 5)", valueName: "version"))
     var version: VersionArgument?
 
     @Option(
         name: [.customShort("i"), .customLong("id")], parsing: .unconditional,
-        help: "The client identifier; '' lets the server choose. (default: curlew and random characters)")
+        help: "Client ID; '' lets the broker choose one. (default: curlew and random characters)")
     var identifier: String?
 
     @Flag(
         name: [.customShort("c"), .customLong("disable-clean-session")],
-        help: "Go on with the session of -i that the server has, and leave it there at the end.")
+        help: "Resume the session of client ID -i, and keep it after exiting.")
     var keepsSession = false
 
     @Option(
         name: [.customShort("x"), .customLong("session-expiry-interval")], parsing: .unconditional,
         help: ArgumentHelp(
-            "How long the server keeps the session after the end, -1 for ever; MQTT 5. (default: -1 with -c, else 0)",
+            "Session expiry interval in seconds, -1 for never; MQTT 5. (default: -1 with -c, otherwise 0)",
             valueName: "seconds"), transform: ExpiryArgument.read)
     var expiry: ExpiryArgument?
 
@@ -63,18 +63,18 @@ struct ConnectionOptions: ParsableArguments {
 
     @Option(
         name: [.customShort("u"), .customLong("username")], parsing: .unconditional,
-        help: "The user name; also CURLEW_USERNAME.")
+        help: "User name. Also read from CURLEW_USERNAME.")
     var username: String?
 
     @Option(
         name: [.customShort("P"), .customLong("pw"), .customLong("password")], parsing: .unconditional,
-        help: "The password. Others can see it; CURLEW_PASSWORD or CURLEW_PASSWORD_FILE keep it to yourself.")
+        help: "Password. Other users of this machine can see it; use CURLEW_PASSWORD or --password-file to hide it.")
     var password: String?
 
     @Option(
         name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
         help: ArgumentHelp(
-            "Time limit for the whole command; when it is over, the exit code is 27.", valueName: "seconds"),
+            "Time limit for the whole command. When it expires, the exit code is 27.", valueName: "seconds"),
         transform: SecondsArgument.read)
     var timeLimit: SecondsArgument?
 
@@ -84,23 +84,23 @@ struct ConnectionOptions: ParsableArguments {
 
     @Option(
         name: .customLong("password-file"), parsing: .unconditional,
-        help: "A file that has the password in it.")
+        help: "File that contains the password.")
     var passwordFile: String?
 
     @Option(
         name: [.customShort("I"), .customLong("id-prefix")], parsing: .unconditional,
-        help: "What the client identifier begins with; the number of the process follows.")
+        help: "Client ID prefix; the process ID is appended.")
     var identifierPrefix: String?
 
     @Option(
         name: [.customShort("A"), .customLong("bind-address")], parsing: .unconditional,
-        help: "The address of this machine to connect from.")
+        help: "Local address to connect from.")
     var localAddress: String?
 
     @Option(
         name: [.customShort("M"), .customLong("max-inflight")], parsing: .unconditional,
         help: ArgumentHelp(
-            "How many messages at QoS 1 and 2 may be unacknowledged at once. (default: 1000 sent, 65535 received)",
+            "Maximum number of unacknowledged messages at QoS 1 and 2. (default: 1000 sent, 65535 received)",
             valueName: "count"), transform: CountArgument.read)
     var inFlight: CountArgument?
 
@@ -108,15 +108,15 @@ struct ConnectionOptions: ParsableArguments {
         name: [.customShort("D"), .customLong("property")], parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            A property of MQTT 5, as in -D publish content-type text or -D connect user-property name value. May be \
-            given several times.
+            MQTT 5 property, as in -D publish content-type text or -D connect user-property name value. May be given \
+            several times.
             """,
             valueName: "packet property value"))
     var properties: [PropertyArgument] = []
 
     @Option(
         name: [.customShort("o"), .customLong("options-file")], parsing: .unconditional,
-        help: "A file of options, in place of the usual one.")
+        help: "Options file to read instead of the default one.")
     var optionsFile: String?
 
     @Flag(name: .customLong("quiet"), help: "Say nothing on standard error; the exit code tells.")

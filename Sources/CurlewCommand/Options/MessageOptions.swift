@@ -5,19 +5,19 @@ import NIOCore
 
 /// What a message says: one of these.
 struct MessageOptions: ParsableArguments {
-    @Option(name: [.customShort("m"), .customLong("message")], parsing: .unconditional, help: "The message.")
+    @Option(name: [.customShort("m"), .customLong("message")], parsing: .unconditional, help: "Message to publish.")
     var text: String?
 
     @Option(
         name: [.customShort("f"), .customLong("file")], parsing: .unconditional,
-        help: "A file that is the message; - for standard input.")
+        help: "File to publish as the message; - for standard input.")
     var file: String?
 
     @Flag(
-        name: [.customShort("s"), .customLong("stdin-file")], help: "Standard input, to its end, is the message.")
+        name: [.customShort("s"), .customLong("stdin-file")], help: "Publish all of standard input as one message.")
     var isStandardInputGiven = false
 
-    @Flag(name: [.customShort("n"), .customLong("null-message")], help: "The message is empty.")
+    @Flag(name: [.customShort("n"), .customLong("null-message")], help: "Publish an empty message.")
     var isEmpty = false
 
     /// Whether the message comes from standard input.

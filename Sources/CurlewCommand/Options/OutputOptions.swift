@@ -4,11 +4,11 @@ import Curlew
 
 /// How a message that came is written: byte by byte as mosquitto's commands do it, unless a person looks at it.
 struct OutputOptions: ParsableArguments {
-    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Write the topic before each message.")
+    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Print the topic before each message.")
     var isVerbose = false
 
     @Flag(
-        name: [.customShort("N"), .customLong("no-newline")], help: "Write no end of line after each message.")
+        name: [.customShort("N"), .customLong("no-newline")], help: "Print no line break after each message.")
     var omitsEndOfLine = false
 
     @Option(
@@ -25,10 +25,10 @@ struct OutputOptions: ParsableArguments {
 
     @Option(
         name: .customLong("output"),
-        help: ArgumentHelp("'json' for one JSON object on each line.", valueName: "text|json"))
+        help: ArgumentHelp("Output format; json prints one object per line.", valueName: "text|json"))
     var kind: Kind?
 
-    @Flag(name: .customLong("pretty"), help: "Write JSON on several lines.")
+    @Flag(name: .customLong("pretty"), help: "Format JSON over several lines.")
     var isPretty = false
 
     enum Kind: String, ExpressibleByArgument, CaseIterable {

@@ -7,27 +7,27 @@ import CurlewCore
 struct SelectionOptions: ParsableArguments {
     @Option(
         name: [.customShort("T"), .customLong("filter-out")], parsing: .unconditionalSingleValue,
-        help: "A topic filter whose messages are left out. May be given several times.")
+        help: "Topic filter whose messages are not printed. May be given several times.")
     var unwanted: [String] = []
 
     @Flag(
         name: [.customShort("R"), .customLong("no-retained")],
-        help: "Leave out retained messages: what the server had before.")
+        help: "Do not print retained messages.")
     var omitsRetained = false
 
     @Flag(
         name: .customLong("retained-only"),
-        help: "Write retained messages alone, and end at the first other one.")
+        help: "Print only retained messages; exit at the first live one.")
     var wantsRetainedOnly = false
 
     @Flag(
         name: .customLong("remove-retained"),
-        help: "Have the server forget each retained message that comes; -T spares some.")
+        help: "Delete each retained message that arrives, except those that -T excludes.")
     var removesRetained = false
 
     @Flag(
         name: .customLong("retain-as-published"),
-        help: "Show as retained what was published so, even when it comes at once; MQTT 5.")
+        help: "Keep the retain flag of live messages as they were published; MQTT 5.")
     var keepsRetainFlag = false
 
     @Option(
@@ -38,7 +38,7 @@ struct SelectionOptions: ParsableArguments {
 
     @Option(
         name: .customLong("random-filter"), parsing: .unconditional,
-        help: ArgumentHelp("Write so many of a hundred messages, by chance.", valueName: "percent"),
+        help: ArgumentHelp("Print a random sample of this percentage of messages.", valueName: "percent"),
         transform: PercentArgument.read)
     var share: PercentArgument?
 

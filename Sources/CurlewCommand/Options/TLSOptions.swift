@@ -8,18 +8,18 @@ struct TLSOptions: ParsableArguments {
         name: .customLong("cafile"), help: "The file of the authorities to trust. (default: those of the system)")
     var authoritiesFile: String?
 
-    @Option(name: .customLong("capath"), help: "A directory with files of authorities to trust.")
+    @Option(name: .customLong("capath"), help: "Directory of CA certificates to trust.")
     var authoritiesDirectory: String?
 
-    @Flag(name: .customLong("tls-use-os-certs"), help: "Use TLS, and trust the authorities of the system.")
+    @Flag(name: .customLong("tls-use-os-certs"), help: "Use TLS, and trust the CAs of the operating system.")
     var usesSystemAuthorities = false
 
-    @Option(name: .customLong("cert"), help: "The file of the client's certificate.")
+    @Option(name: .customLong("cert"), help: "Client certificate file.")
     var certificate: String?
 
     @Option(
         name: .customLong("key"),
-        help: "The file of the client's private key; CURLEW_PRIVATE_KEY_PASSPHRASE has what it is encrypted with.")
+        help: "Client private key file. If it is encrypted, set CURLEW_PRIVATE_KEY_PASSPHRASE.")
     var key: String?
 
     @Option(name: .customLong("keyform"), help: .private)
@@ -27,32 +27,32 @@ struct TLSOptions: ParsableArguments {
 
     @Flag(
         name: .customLong("insecure"),
-        help: "Take the certificate of any host. Whoever has one from a trusted authority can pose as the server.")
+        help: "Skip host name verification. An attacker with any trusted certificate can impersonate the broker.")
     var isInsecure = false
 
     @Option(
         name: .customLong("tls-alpn"),
-        help: "The application protocol to offer, for instance mqtt; several with commas.")
+        help: "ALPN protocol to offer, for example mqtt; separate several with commas.")
     var applicationProtocols: String?
 
     @Option(
         name: .customLong("tls-version"),
-        help: ArgumentHelp("The oldest version of TLS to use.", valueName: "version"))
+        help: ArgumentHelp("Minimum TLS version.", valueName: "version"))
     var version: TLSVersionArgument?
 
     @Option(
         name: .customLong("ciphers"), parsing: .unconditional,
-        help: "The cipher suites up to TLS 1.2 to use, by their OpenSSL names; several with colons.")
+        help: "Cipher suites for TLS 1.2 and older, by OpenSSL name; separate several with colons.")
     var cipherSuites: String?
 
     @Option(
         name: .customLong("psk"), parsing: .unconditional,
         help: ArgumentHelp(
-            "The pre-shared key in hexadecimal; others can see it, CURLEW_PSK keeps it to yourself.",
+            "Pre-shared key in hexadecimal. Other users of this machine can see it; use CURLEW_PSK to hide it.",
             valueName: "hex"), transform: HexadecimalKey.read)
     var preSharedKey: HexadecimalKey?
 
-    @Option(name: .customLong("psk-identity"), help: "The name of the pre-shared key.")
+    @Option(name: .customLong("psk-identity"), help: "Identity of the pre-shared key.")
     var preSharedKeyIdentity: String?
 
     /// The first of the options that was given: they all mean that the connection is to be encrypted.

@@ -8,19 +8,19 @@ import NIOCore
 struct WillOptions: ParsableArguments {
     @Option(
         name: .customLong("will-topic"), parsing: .unconditional,
-        help: "The topic of the message that the server publishes if this command vanishes.")
+        help: "Topic of the will, which the broker publishes if this command disconnects unexpectedly.")
     var topic: String?
 
-    @Option(name: .customLong("will-payload"), parsing: .unconditional, help: "That message. (default: empty)")
+    @Option(name: .customLong("will-payload"), parsing: .unconditional, help: "Payload of the will. (default: empty)")
     var payload: String?
 
     @Option(
         name: .customLong("will-qos"), parsing: .unconditional,
-        help: ArgumentHelp("Its quality of service. (default: 0)", valueName: "0|1|2"),
+        help: ArgumentHelp("QoS of the will. (default: 0)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS?
 
-    @Flag(name: .customLong("will-retain"), help: "Have the server keep it.")
+    @Flag(name: .customLong("will-retain"), help: "Publish the will as a retained message.")
     var retain = false
 
     func validate() throws {
