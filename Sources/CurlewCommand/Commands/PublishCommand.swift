@@ -31,7 +31,8 @@ struct PublishCommand: AsyncParsableCommand {
 
     @OptionGroup var message: MessageOptions
 
-    @Flag(name: [.customShort("l"), .customLong("stdin-line")], help: "Publish each line of standard input as a message.")
+    @Flag(
+        name: [.customShort("l"), .customLong("stdin-line")], help: "Publish each line of standard input as a message.")
     var sendsLines = false
 
     @Option(

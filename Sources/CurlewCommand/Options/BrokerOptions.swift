@@ -143,7 +143,8 @@ struct BrokerOptions: ParsableArguments {
     @Option(
         name: .customLong("max-inflight-messages"), parsing: .unconditional,
         help: ArgumentHelp(
-            "Maximum number of unacknowledged messages at QoS 1 and 2, in each direction. (default: 1000)", valueName: "count"),
+            "Maximum number of unacknowledged messages at QoS 1 and 2, in each direction. (default: 1000)",
+            valueName: "count"),
         transform: WholeNumber.read)
     var maximumInFlightMessages: Int?
 
