@@ -1,9 +1,10 @@
-import CurlewBroker
 import CurlewCore
 import CurlewTesting
 import CurlewTransport
 import NIOCore
 import Testing
+
+@testable import CurlewBroker
 
 @Suite("What waits for a commit", .timeLimit(.minutes(1)))
 struct CommitTests {
