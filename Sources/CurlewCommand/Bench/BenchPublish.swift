@@ -19,7 +19,7 @@ struct BenchPublish: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Topic to publish to; %d is replaced by a number below --topics. (default: curlew/bench/%d)")
+        help: "Topic to publish to; %d becomes the number of a topic. (default: curlew/bench/%d)")
     var topics: [String] = []
 
     @Option(
