@@ -22,7 +22,11 @@ final class FuzzedBroker {
     }
 
     /// Takes up what a store has kept.
-    func restore(_ snapshot: MQTTBrokerSnapshot) { self.engine.restore(snapshot, rules: [self.rules], on: self.worker) }
+    func restore(_ snapshot: MQTTBrokerSnapshot) {
+        var isDone = false
+        self.engine.restore(snapshot, rules: [self.rules], on: self.worker) { isDone = true }
+        while !isDone { self.run() }
+    }
 
     /// Opens a connection.
     func connect(_ witness: any FuzzLinkWitness) -> FuzzLink {

@@ -168,7 +168,7 @@ struct BackpressureWireTests {
             try await publisher.send(.disconnect(Disconnect()))
             try await publisher.expectNothing()
             publisher.close()
-            while peers.broker.clients.count > 1 { await Task.yield() }
+            while peers.broker.clients.count > 1 { try await letOthersRun() }
             var last = inFlight
             for text in ["2", "3"] {
                 try await self.acknowledge(last, subscriber)
@@ -364,7 +364,7 @@ struct BackpressureWireTests {
             let second = try await subscriber.receivePublish()
             try await subscriber.expectNothing()
             let released = Task { try await broker.publish("3", to: "t", qos: .atLeastOnce) }
-            while broker.sessions.allSatisfy({ $0.queuedMessages == 0 }) { await Task.yield() }
+            while broker.sessions.allSatisfy({ $0.queuedMessages == 0 }) { try await letOthersRun() }
             try await self.acknowledge(second, subscriber)
             #expect(try await subscriber.receivePublish().payload == ByteBuffer(string: "3"))
             #expect(try await released.value == 1)

@@ -54,7 +54,7 @@ struct FairnessTests {
             stage.watch(.end, of: peers.broker) { peers.broker.statistics.subscriptions }
             try await greedy.send(.disconnect(Disconnect()))
             #expect(await stage.turn() > 0)
-            while peers.broker.statistics.subscriptions > 0 { await Task.yield() }
+            while peers.broker.statistics.subscriptions > 0 { try await letOthersRun() }
             #expect(peers.broker.sessions.isEmpty)
         }
     }
@@ -93,7 +93,7 @@ struct FairnessTests {
             for _ in 0..<count { #expect(try await watcher.receivePublish().topic?.string == "t") }
             // The goodbye was read: there is no will [MQTT-3.14.4-3].
             try await watcher.expectNothing()
-            while peers.broker.clients.count > 1 { await Task.yield() }
+            while peers.broker.clients.count > 1 { try await letOthersRun() }
         }
     }
 
@@ -235,7 +235,7 @@ struct FairnessTests {
             for peer in others { try await peer.link.eventLoop.submit {}.get() }
             blocker.release()
             #expect(await stage.turn() < count - 50)
-            while stage.steps < doomed.count { await Task.yield() }
+            while stage.steps < doomed.count { try await letOthersRun() }
             #expect(receivers.allSatisfy { $0.dropped == 0 })
         }
     }

@@ -253,7 +253,7 @@ struct ForwardingWireTests {
             _ = try await watcher.subscribe("#")
             let without = try await peers.connect("a")
             without.close()
-            while peers.broker.clients.count > 1 { await Task.yield() }
+            while peers.broker.clients.count > 1 { try await letOthersRun() }
             try await watcher.expectNothing()
             let with = try await peers.connect("a") {
                 $0.will = .init(topic: topic, payload: ByteBuffer(string: "bye"))

@@ -61,7 +61,7 @@ struct MemoryWireTests {
                 #expect(try await peer.receiveEnd() == nil)
             }
             #expect(peers.broker.statistics.queuedBytes == 0)
-            while peers.broker.clients.count > 1 { await Task.yield() }
+            while peers.broker.clients.count > 1 { try await letOthersRun() }
             #expect(peers.broker.statistics.heldBytes <= before + 8192)
         }
     }
@@ -133,7 +133,7 @@ struct MemoryWireTests {
             _ = try await peer.receivePublish()
             try await peer.send(.disconnect(Disconnect()))
             #expect(try await peer.receiveEnd() == nil)
-            while peers.broker.clients.count > 0 { await Task.yield() }
+            while peers.broker.clients.count > 0 { try await letOthersRun() }
             for number in 0..<10 { try await self.retain("", number, peers) }
             // The one in flight, and at most one that waits.
             #expect(peers.broker.statistics.queuedBytes < 3 * 132_000)
@@ -197,7 +197,7 @@ struct MemoryWireTests {
         } _: { peers in
             try await self.leave("a", subscribedTo: ["t", "u"], peers)
             let session = try #require(peers.broker.engine.sessions["a"])
-            while !peers.broker.clients.isEmpty { await Task.yield() }
+            while !peers.broker.clients.isEmpty { try await letOthersRun() }
             ending.broker.change { $0 = peers.broker }
             try await peers.broker.reload()
             #expect(session.state.withLock { $0.isOver })
@@ -306,8 +306,8 @@ struct MemoryWireTests {
                 peer.send(half)
                 hostile.append(peer)
             }
-            while peers.broker.clients.count == hostile.count { await Task.yield() }
-            while peers.broker.statistics.heldBytes > limit { await Task.yield() }
+            while peers.broker.clients.count == hostile.count { try await letOthersRun() }
+            while peers.broker.statistics.heldBytes > limit { try await letOthersRun() }
             let honest = try await peers.connect("honest")
             _ = try await honest.subscribe("t")
             try await honest.publish("x", to: "t")
@@ -351,7 +351,7 @@ struct MemoryWireTests {
                 try await peer.send(.disconnect(Disconnect()))
                 #expect(try await peer.receiveEnd() == nil)
             }
-            while peers.broker.statistics.heldBytes > limit { await Task.yield() }
+            while peers.broker.statistics.heldBytes > limit { try await letOthersRun() }
             #expect(peers.broker.sessions.count < count)
             let newcomer = try await peers.connect("newcomer")
             #expect(try await newcomer.subscribe("t") == [.grantedQoS2])
@@ -373,7 +373,7 @@ struct MemoryWireTests {
             try await peer.send(.disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(0)]))))
             #expect(try await peer.receiveEnd() == nil)
             peer.close()
-            while peers.broker.statistics.heldBytes > before { await Task.yield() }
+            while peers.broker.statistics.heldBytes > before { try await letOthersRun() }
             #expect(peers.broker.statistics.heldBytes == before)
         }
     }

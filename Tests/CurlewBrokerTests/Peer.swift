@@ -223,3 +223,9 @@ private final class PeerHandler: LinkHandler {
         self.continuation.finish()
     }
 }
+
+/// Lets others run, in a loop that waits for something; ends the loop when the test's time is over.
+func letOthersRun() async throws {
+    try Task.checkCancellation()
+    await Task.yield()
+}

@@ -395,7 +395,7 @@ struct RevocationWireTests {
                 try file.write("topic read #\n")
                 try await peers.broker.reload()
                 peer.close()
-                while peers.broker.clients.count > 1 { await Task.yield() }
+                while peers.broker.clients.count > 1 { try await letOthersRun() }
                 try await watcher.expectNothing()
             }
         }

@@ -114,7 +114,7 @@ struct SessionWireTests {
             }
             let peer = try await peers.connect("a", keep)
             peer.close()
-            while !peers.broker.clients.allSatisfy({ $0.identifier != "a" }) { await Task.yield() }
+            while !peers.broker.clients.allSatisfy({ $0.identifier != "a" }) { try await letOthersRun() }
             if comesBack {
                 let again = try await peers.connect("a", keep)
                 clock.advance(by: .seconds(31))
@@ -149,7 +149,7 @@ struct SessionWireTests {
             let session = try #require(peers.broker.engine.sessions["a"])
             let worker = try #require(session.state.withLock { $0.connection }).worker
             peer.close()
-            while !peers.broker.clients.allSatisfy({ $0.identifier != "a" }) { await Task.yield() }
+            while !peers.broker.clients.allSatisfy({ $0.identifier != "a" }) { try await letOthersRun() }
             let again = try await peers.open()
             worker.eventLoop.execute { blocker.block() }
             await blocker.isBlocking()
@@ -163,8 +163,8 @@ struct SessionWireTests {
                 try await again.link.eventLoop.submit {}.get()
             }
             blocker.release()
-            while session.state.withLock({ $0.connectNumber }) < 3 { await Task.yield() }
-            while session.state.withLock({ $0.connection }) != nil { await Task.yield() }
+            while session.state.withLock({ $0.connectNumber }) < 3 { try await letOthersRun() }
+            while session.state.withLock({ $0.connection }) != nil { try await letOthersRun() }
             try await watcher.expectNothing()
             clock.advance(by: .seconds(31))
             #expect(try await String(buffer: watcher.receivePublish().payload) == "gone")
@@ -191,7 +191,7 @@ struct SessionWireTests {
             }
             #expect(try await !isOver(afterEndOfAbsenceSince: number))
             peer.close()
-            while session.state.withLock({ $0.connection }) != nil { await Task.yield() }
+            while session.state.withLock({ $0.connection }) != nil { try await letOthersRun() }
             #expect(try await !isOver(afterEndOfAbsenceSince: number - 1))
             #expect(try await isOver(afterEndOfAbsenceSince: number))
         }
@@ -209,10 +209,10 @@ struct SessionWireTests {
             }
             let peer = try await peers.connect("a", keep)
             peer.close()
-            while !peers.broker.clients.isEmpty { await Task.yield() }
+            while !peers.broker.clients.isEmpty { try await letOthersRun() }
             #expect(peers.broker.sessions.count == 1)
             clock.advance(by: .seconds(11))
-            while !peers.broker.sessions.isEmpty { await Task.yield() }
+            while !peers.broker.sessions.isEmpty { try await letOthersRun() }
             #expect(try await !peers.connect("a", keep).connAck.sessionPresent)
         }
     }

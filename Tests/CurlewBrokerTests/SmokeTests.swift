@@ -29,7 +29,9 @@ import Testing
             }
             await first.disconnect()
             // When the broker has seen the end of the first.
-            while (try? await broker.connectedClient { $0.reconnect.isEnabled = false }) == nil { await Task.yield() }
+            while (try? await broker.connectedClient { $0.reconnect.isEnabled = false }) == nil {
+                try await letOthersRun()
+            }
         }
     }
 

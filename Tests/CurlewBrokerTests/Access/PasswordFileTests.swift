@@ -157,7 +157,7 @@ import Testing
         async let blocked: Void = work.run(for: "") { blocker.block() }
         await blocker.isBlocking()
         async let waiting = file.authenticate(Self.attempt("alice", "secret"))
-        while work.waitingCount == 0 { await Task.yield() }
+        while work.waitingCount == 0 { try await letOthersRun() }
         #expect(try await file.authenticate(Self.attempt("alice", "secret")) == .deny(.serverBusy))
         blocker.release()
         #expect(try await waiting == .allow)

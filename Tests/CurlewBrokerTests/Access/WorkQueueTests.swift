@@ -39,7 +39,7 @@ import Testing
                 return error
             }
         }
-        while queue.waitingCount == 0 { await Task.yield() }
+        while queue.waitingCount == 0 { try await letOthersRun() }
         waiting.cancel()
         #expect(await waiting.value == .cancelled)
         #expect(queue.waitingCount == 0)
@@ -57,10 +57,10 @@ import Testing
         try await withThrowingTaskGroup { group in
             for number in 1...100 {
                 group.addTask { try await queue.run(for: "flood") { order.add("flood") } }
-                while queue.waitingCount < number { await Task.yield() }
+                while queue.waitingCount < number { try await letOthersRun() }
             }
             group.addTask { try await queue.run(for: "honest") { order.add("honest") } }
-            while queue.waitingCount < 101 { await Task.yield() }
+            while queue.waitingCount < 101 { try await letOthersRun() }
             blocker.release()
             try await group.waitForAll()
         }
@@ -75,10 +75,10 @@ import Testing
         async let blocked: Void = queue.run(for: "a") { blocker.block() }
         await blocker.isBlocking()
         async let waiting: Void = queue.run(for: "a") {}
-        while queue.waitingCount == 0 { await Task.yield() }
+        while queue.waitingCount == 0 { try await letOthersRun() }
         await #expect(throws: WorkQueue.Refusal.full) { try await queue.run(for: "a") {} }
         async let other: Void = queue.run(for: "b") {}
-        while queue.waitingCount < 2 { await Task.yield() }
+        while queue.waitingCount < 2 { try await letOthersRun() }
         blocker.release()
         try await blocked
         try await waiting

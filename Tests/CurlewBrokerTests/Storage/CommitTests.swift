@@ -78,7 +78,7 @@ struct CommitTests {
             keep(&connect)
             try await peer.send(.connect(connect))
             try await store.wait(for: "the session") { !$0.changes.isEmpty }
-            while !peers.broker.disconnect("s") { await Task.yield() }
+            while !peers.broker.disconnect("s") { try await letOthersRun() }
             #expect(try await peer.receiveEnd() == nil)
             store.change { $0.isOpen = true }
         }
@@ -98,7 +98,7 @@ struct CommitTests {
             for id: UInt16 in 1...30 {
                 try await publisher.publish(large, to: "t/\(id)", qos: .atLeastOnce, retain: true, id: id)
             }
-            while peers.broker.statistics.retainedMessages < 17 { await Task.yield() }
+            while peers.broker.statistics.retainedMessages < 17 { try await letOthersRun() }
             for _ in 0..<60 { try await clock.advanceToSleeper(within: .seconds(1)) }
             #expect(peers.broker.clients.count == 1)
             #expect(peers.broker.statistics.retainedMessages < 30)
@@ -125,7 +125,7 @@ struct CommitTests {
             for id: UInt16 in 1...20 {
                 try await publisher.publish(large, to: "t/\(id)", qos: .atLeastOnce, retain: true, id: id)
             }
-            while peers.broker.statistics.retainedMessages < 19 { await Task.yield() }
+            while peers.broker.statistics.retainedMessages < 19 { try await letOthersRun() }
             var connect = Connect(clientIdentifier: "impatient")
             keep(&connect)
             let impatient = try await peers.open()
@@ -152,14 +152,14 @@ struct CommitTests {
             let subscriber = try await peers.connect("s", keep)
             _ = try await subscriber.subscribe("t")
             subscriber.close()
-            while peers.broker.clients.contains(where: { $0.identifier == "s" }) { await Task.yield() }
+            while peers.broker.clients.contains(where: { $0.identifier == "s" }) { try await letOthersRun() }
             let publisher = try await peers.connect("p")
             store.change { $0.isOpen = false }
             try await publisher.publish("0", to: "t", qos: .atLeastOnce)
             try await store.wait(for: "the first") { $0.changes.contains { $0.isDelivery } }
             let before = store.now.commits
             for id: UInt16 in 2...100 { try await publisher.publish("\(id)", to: "t", qos: .atLeastOnce, id: id) }
-            while peers.broker.statistics.queuedBytes < 100 * 100 { await Task.yield() }
+            while peers.broker.statistics.queuedBytes < 100 * 100 { try await letOthersRun() }
             while peers.broker.sessions.first(where: { $0.client.identifier == "s" })?.queuedMessages != 100 {
                 await Task.yield()
             }

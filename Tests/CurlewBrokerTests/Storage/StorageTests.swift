@@ -155,7 +155,7 @@ struct StorageTests {
                 $0.will = will
             }
             for peer in [long, short, dying] { peer.close() }
-            while !peers.broker.clients.isEmpty { await Task.yield() }
+            while !peers.broker.clients.isEmpty { try await letOthersRun() }
             let publisher = try await peers.connect("p")
             for expiry: UInt32 in [99, 300] {
                 _ = try await publisher.deliver(
@@ -166,7 +166,7 @@ struct StorageTests {
             $0.store = store
             $0.timeOfDay = { today + .seconds(100) }
         }) { peers in
-            while peers.broker.sessions.count > 2 { await Task.yield() }
+            while peers.broker.sessions.count > 2 { try await letOthersRun() }
             #expect(Set(peers.broker.sessions.map(\.client.identifier)) == ["long", "dying"])
             let long = try await peers.connect("long", keep)
             let message = try await long.receivePublish()
@@ -253,12 +253,12 @@ struct StorageTests {
             let (first, second) = (try await peers.connect("1", keep), try await peers.connect("2", keep))
             _ = try await first.subscribe("$share/g/t")
             first.close()
-            while peers.broker.clients.count > 1 { await Task.yield() }
+            while peers.broker.clients.count > 1 { try await letOthersRun() }
             let publisher = try await peers.connect("p")
             for number in 0..<5 { _ = try await publisher.deliver("\(number)", to: "t", qos: .exactlyOnce) }
             _ = try await second.subscribe("$share/g/t")
             second.close()
-            while peers.broker.clients.count > 1 { await Task.yield() }
+            while peers.broker.clients.count > 1 { try await letOthersRun() }
             let leaving = try await peers.connect("1") {
                 $0.cleanStart = true
                 $0.properties = Properties([.sessionExpiryInterval(0)])
@@ -279,12 +279,12 @@ struct StorageTests {
         configuration.systemTopicInterval = .zero
         let broker = MQTTBroker(configuration)
         let running = Task { try await broker.run() }
-        while await broker.listeners.isEmpty { await Task.yield() }
+        while await broker.listeners.isEmpty { try await letOthersRun() }
         store.change { $0.isOpen = false }
         let publishing = Task { try await broker.publish("kept", to: "t", retain: true) }
         try await store.wait(for: "the message") { !$0.changes.isEmpty }
         running.cancel()
-        while await !broker.listeners.isEmpty { await Task.yield() }
+        while await !broker.listeners.isEmpty { try await letOthersRun() }
         store.change { $0.isOpen = true }
         try await running.value
         #expect(store.now.kept.retained.count == 1)
