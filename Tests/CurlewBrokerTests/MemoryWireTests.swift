@@ -125,21 +125,6 @@ struct MemoryWireTests {
         try await peers.broker.publish(text, to: "r/\(number)", qos: .atLeastOnce, retain: true)
     }
 
-    @Test("Retained messages that are replaced are not kept for a client that has gone amid their delivery")
-    func retainedOfAbsent() async throws {
-        try await withPeers { peers in
-            for number in 0..<10 { try await self.retain(Self.large, number, peers) }
-            let peer = try await self.slow(peers, "r/+")
-            _ = try await peer.receivePublish()
-            try await peer.send(.disconnect(Disconnect()))
-            #expect(try await peer.receiveEnd() == nil)
-            while peers.broker.clients.count > 0 { try await letOthersRun() }
-            for number in 0..<10 { try await self.retain("", number, peers) }
-            // The one in flight, and at most one that waits.
-            #expect(peers.broker.statistics.queuedBytes < 3 * 132_000)
-        }
-    }
-
     @Test("Retained messages that a client has not got on its last connection come on the next")
     func retainedOfReturned() async throws {
         try await withPeers { peers in

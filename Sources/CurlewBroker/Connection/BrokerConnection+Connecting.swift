@@ -325,7 +325,6 @@ extension BrokerConnection {
         session.retainedBegan.withLock { $0 = nil }
         let released = session.state.withLock { state in
             state.incoming = self.incoming
-            self.retained.pause()
             state.retained = Swift.exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
             // Its will may not be held any more.

@@ -53,10 +53,6 @@ struct PendingRetained: Sendable {
         self.endVoidDelivery()
     }
 
-    /// The client has gone, perhaps for long: the delivery that is under way begins again when it is back, for it keeps the messages alive that
-    /// were retained when it began, also those that were replaced since.
-    mutating func pause() { self.cursor = nil }
-
     /// The next message and how it is delivered; `nil` when there is none or `steps` are used up.
     ///
     /// - Parameter begin: Finds the messages that match a filter.
