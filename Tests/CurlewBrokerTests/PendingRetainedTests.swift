@@ -70,20 +70,6 @@ struct PendingRetainedTests {
         #expect(self.rest(&pending).map(\.topic) == ["t/1"])
     }
 
-    @Test("A delivery that was interrupted begins again, and keeps no retained message alive meanwhile")
-    mutating func pausing() throws {
-        var pending = PendingRetained()
-        pending.add(try self.delivery("t/+"))
-        #expect(pending.began == nil)
-        var steps = 5
-        #expect(pending.next(steps: &steps) { self.messages.matching($0) } != nil)
-        #expect(pending.began != nil)
-        pending.pause()
-        #expect(pending.began == nil)
-        self.retain("t/3", "new")
-        #expect(self.rest(&pending).count == 9)
-    }
-
     @Test("A delivery that has come to nothing keeps no retained message alive")
     func voidDelivery() throws {
         var pending = PendingRetained()
