@@ -332,9 +332,10 @@ struct MemoryWireTests {
             while peers.broker.statistics.heldBytes <= limit + (32 << 10), count < 1000 {
                 count += 1
                 let peer = try await peers.connect("small\(count)", self.keep)
-                _ = try await peer.subscribe(String(repeating: "f", count: 500))
+                // It may be among those that hold most for as long as it is connected.
+                guard (try? await peer.subscribe(String(repeating: "f", count: 500))) != nil else { continue }
                 try await peer.send(.disconnect(Disconnect()))
-                #expect(try await peer.receiveEnd() == nil)
+                _ = try await peer.receiveEnd()
             }
             while peers.broker.statistics.heldBytes > limit { try await letOthersRun() }
             #expect(peers.broker.sessions.count < count)

@@ -19,7 +19,7 @@ import Glibc
 struct OrderWireTests {
     /// A client with a will whose messages are no longer read, since it has sent more than its rate allows.
     private func withHeldBack(
-        says goodbye: Bool, _ body: (PeerFactory, _ watcher: Peer, _ held: Peer) async throws -> Void
+        says goodbye: Bool, behind size: Int = 1, _ body: (PeerFactory, _ watcher: Peer, _ held: Peer) async throws -> Void
     ) async throws {
         try await withPeers {
             $0.limits.messageRate = .init(perSecond: 1, burst: 1)
@@ -30,7 +30,9 @@ struct OrderWireTests {
             let held = try await peers.connect("a") {
                 $0.will = Connect.Will(topic: topic, payload: ByteBuffer(string: "gone"))
             }
-            for number in 1...4 { try await held.publish("\(number)", to: "t") }
+            for number in 1...4 {
+                try await held.publish("\(number)" + String(repeating: " ", count: size - 1), to: "t")
+            }
             if goodbye { try await held.send(.disconnect(Disconnect())) }
             // All of it is on its way to the broker's loop before anything that comes after.
             try await held.link.eventLoop.submit {}.get()
@@ -51,6 +53,18 @@ struct OrderWireTests {
             #expect(try await held.receiveEnd() == nil)
             try await next.publish("next", to: "t")
             #expect(try await self.texts(5, of: watcher) == ["1", "2", "3", "4", "next"])
+        }
+    }
+
+    @Test("A DISCONNECT behind some megabytes ends the connection before a take-over does [MQTT-3.14.4-3]")
+    func goodbyeBehindMuch() async throws {
+        let size = 2 << 20
+        try await self.withHeldBack(says: true, behind: size) { peers, watcher, held in
+            let next = try await peers.connect("a")
+            #expect(try await held.receiveEnd() == nil)
+            for _ in 1...4 { #expect(try await watcher.receivePublish().payload.readableBytes == size) }
+            try await next.publish("next", to: "t")
+            #expect(try await self.texts(1, of: watcher) == ["next"])
         }
     }
 

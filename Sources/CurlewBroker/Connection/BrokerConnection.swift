@@ -338,8 +338,9 @@ final class BrokerConnection: LinkHandler {
         }
     }
 
-    /// How many bytes that have arrived are still taken from a client whose connection is to be closed, and how long that may take.
-    static let mostSettled = 1 << 20
+    /// How many bytes that have arrived are still taken from a client whose connection is to be closed, and how long that may take: more than
+    /// the kernel keeps for a connection.
+    static let mostSettled = 16 << 20
     static let settlingTime = Duration.seconds(1)
 
     /// Closes the connection after what the client has sent by now.
