@@ -19,7 +19,8 @@ import Glibc
 struct OrderWireTests {
     /// A client with a will whose messages are no longer read, since it has sent more than its rate allows.
     private func withHeldBack(
-        says goodbye: Bool, behind size: Int = 1, _ body: (PeerFactory, _ watcher: Peer, _ held: Peer) async throws -> Void
+        says goodbye: Bool, behind size: Int = 1,
+        _ body: (PeerFactory, _ watcher: Peer, _ held: Peer) async throws -> Void
     ) async throws {
         try await withPeers {
             $0.limits.messageRate = .init(perSecond: 1, burst: 1)
