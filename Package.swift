@@ -170,7 +170,7 @@ let package = Package(
         // What the tests against a real broker share; in no product.
         .target(
             name: "MosquittoFixture",
-            dependencies: ["Curlew"],
+            dependencies: ["CurlewTransport"],
             path: "Tests/Support/MosquittoFixture",
             swiftSettings: settings
         ),

@@ -103,15 +103,15 @@ enum Micro {
             }
         }
         try await measure("enqueue, QoS 1, window of 1,000", count: 200_000) {
-            var window: [MQTTClient.Delivery] = []
+            var window: [PendingPublish] = []
             for index in 0..<200_000 {
                 window.append(try client.enqueue(payload, to: topics[index & 63], qos: .atLeastOnce))
                 if window.count == 1_000 {
-                    for delivery in window { try await delivery.wait() }
+                    for delivery in window { try await delivery.outcome() }
                     window.removeAll(keepingCapacity: true)
                 }
             }
-            for delivery in window { try await delivery.wait() }
+            for delivery in window { try await delivery.outcome() }
         }
         await client.disconnect()
     }

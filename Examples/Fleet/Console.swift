@@ -62,13 +62,12 @@ actor Console: Service {
     private func ask(_ device: String, _ question: String) async throws {
         let asked = ContinuousClock.now
         let outcome: String
-        do throws(MQTTError) {
+        do {
             let answer = try await self.client.request(question, to: "fleet/\(device)/ask", timeout: .seconds(2))
             let latency = asked.duration(to: .now)
             self.latencies.append(latency)
             outcome = "\(question)? \(answer.text)".column(38) + latency.inMilliseconds
-        } catch {
-            if error.code == .cancelled { throw error }
+        } catch let error as MQTTError where error.code != .cancelled {
             outcome = "\(question)? \(error.message)"
         }
         self.requests += 1

@@ -109,10 +109,10 @@ public final class ScriptedServer: Sendable {
         clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> (client: MQTTClient, connection: ScriptedConnection) {
         let client = try self.makeClient(clock: clock, configure)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.accept()
         try await connection.acceptConnect()
-        try await connected
+        _ = try await connected
         return (client, connection)
     }
 }

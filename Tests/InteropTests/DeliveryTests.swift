@@ -32,13 +32,13 @@ struct DeliveryTests {
         try await Mosquitto.run(on: argument.setup.broker) { broker in
             let publisher = try await broker.connect(argument.setup)
             let subscription = Inbox(try await broker.connect(argument.setup).subscribe(to: "count"))
-            var deliveries: [MQTTClient.Delivery] = []
+            var deliveries: [PendingPublish] = []
             for number in 0..<1000 {
                 deliveries.append(try publisher.enqueue("\(number)", to: "count", qos: argument.qos))
             }
             let numbers = try await subscription.next(1000).map(\.text)
             #expect(numbers == (0..<1000).map(String.init))
-            for delivery in deliveries { #expect(try await delivery.wait() == .success) }
+            for delivery in deliveries { #expect(try await delivery.outcome() == .success) }
         }
     }
 
@@ -54,7 +54,7 @@ struct DeliveryTests {
             let removal = try await subscription.next()
             #expect(removal.byteCount == 0 && !removal.isRetained)
 
-            let late = Inbox(try await broker.connect(setup).subscribe(to: [("lamp", .init()), ("end", .init())]))
+            let late = Inbox(try await broker.connect(setup).subscribe(to: ["lamp", "end"]))
             try await publisher.publish("", to: "end", qos: .atLeastOnce)
             #expect(try await late.next().topic.string == "end")
         }
@@ -67,8 +67,9 @@ struct DeliveryTests {
             try await client.publish("kept", to: "a", qos: .atLeastOnce, retain: true)
             let subscription = Inbox(
                 try await client.subscribe(to: [
-                    ("a", .init(retainAsPublished: true, retainHandling: .doNotSend)), ("own", .init(noLocal: true)),
-                    ("end", .init()),
+                    TopicSubscription("a", .init(retainAsPublished: true, retainHandling: .doNotSend)),
+                    TopicSubscription("own", .init(noLocal: true)),
+                    "end",
                 ]))
             try await client.publish("new", to: "a", qos: .atLeastOnce, retain: true)
             try await client.publish("mine", to: "own", qos: .atLeastOnce)
@@ -111,7 +112,7 @@ struct DeliveryTests {
             let client = try await broker.connect(setup)
             let wide = Inbox(try await client.subscribe(to: "home/#"))
             let narrow = Inbox(try await client.subscribe(to: "home/+/temperature"))
-            let both = Inbox(try await client.subscribe(to: [("home/#", .init()), ("home/kitchen/+", .init())]))
+            let both = Inbox(try await client.subscribe(to: ["home/#", "home/kitchen/+"]))
             let publisher = try await broker.connect(setup)
             for number in 0..<10 {
                 try await publisher.publish("\(number)", to: "home/kitchen/temperature", qos: .exactlyOnce)
@@ -193,7 +194,7 @@ struct DeliveryTests {
             let subscription = Inbox(try await broker.connect(argument.setup).subscribe(to: "narrow"))
             let deliveries = try (0..<300).map { try publisher.enqueue("\($0)", to: "narrow", qos: argument.qos) }
             #expect(try await subscription.next(300).map(\.text) == (0..<300).map(String.init))
-            for delivery in deliveries { try await delivery.wait() }
+            for delivery in deliveries { try await delivery.outcome() }
             // It would have closed the connection otherwise.
             #expect(publisher.statistics.reconnects == 0)
         }

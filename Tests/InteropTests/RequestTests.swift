@@ -64,7 +64,7 @@ struct RequestTests {
                     #expect(Set(replies.map(\.text)) == ["a", "b"])
 
                     var streamed: Set<String> = []
-                    for try await reply in try await client.replies(to: "who?", on: "all", timeout: .seconds(30)) {
+                    for try await reply in try await client.replies("who?", to: "all", timeout: .seconds(30)) {
                         streamed.insert(reply.text)
                         if streamed.count == 2 { break }
                     }

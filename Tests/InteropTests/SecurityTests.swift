@@ -94,7 +94,7 @@ struct SecurityTests {
             #expect(error.message.contains("closed/#"))
 
             let both = try await errorOf {
-                try await client.subscribe(to: [("open/a", .init()), ("closed/a", .init())])
+                try await client.subscribe(to: ["open/a", "closed/a"])
             }
             #expect(both.code == .subscriptionRefused)
             #expect(both.message.contains("closed/a"))

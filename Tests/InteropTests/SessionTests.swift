@@ -32,7 +32,7 @@ struct SessionTests {
             }
 
             let second = try makeDevice()
-            let messages = Inbox(try second.messages(matching: "orders/+"))
+            let messages = Inbox(try second.messages(matching: ["orders/+"]))
             let events = second.events
             try await second.connect()
             let isResumed = try await MQTTClient.nextConnection(events)
@@ -107,7 +107,7 @@ struct SessionTests {
                     $0.clientIdentifier = .given("kept")
                     $0.session.cleanStart = false
                 }
-                let messages = try client.messages(matching: "orders")
+                let messages = try client.messages(matching: ["orders"])
                 try await client.connect()
                 // Answered after the subscription, if one was sent.
                 _ = try await client.subscribe(to: "mark")
@@ -223,7 +223,7 @@ struct SessionTests {
             try await broker.stop()
             let more = try (100..<200).map { try publisher.enqueue("\($0)", to: "stream", qos: argument.qos) }
             try await broker.startAgain()
-            for delivery in deliveries + more { try await delivery.wait() }
+            for delivery in deliveries + more { try await delivery.outcome() }
             while received.count < 200 { received.insert(try await subscription.next().text) }
             #expect(received == Set((0..<200).map(String.init)))
             #expect(publisher.statistics.reconnects > 0 && subscriber.statistics.reconnects > 0)
@@ -242,7 +242,7 @@ struct SessionTests {
             let delivery = try client.enqueue("kept", to: "a", qos: .atLeastOnce)
             try await broker.startAgain()
             #expect(try await MQTTClient.nextConnection(events) == false)
-            try await delivery.wait()
+            try await delivery.outcome()
             try await client.publish("new", to: "a", qos: .atLeastOnce)
             #expect(try await subscription.next(2).map(\.text) == ["kept", "new"])
         }
@@ -301,7 +301,7 @@ struct SessionTests {
             try await first.connect()
             let before = try await first.subscribe(to: "a")
             let second = try makeClient()
-            let messages = Inbox(try second.messages(matching: "a"))
+            let messages = Inbox(try second.messages(matching: ["a"]))
             try await second.connect()
             // Before 2.0.12 mosquitto closes the connection without a word.
             let error = try await errorOf { try await first.waitUntilStopped() }
@@ -372,7 +372,7 @@ struct SessionTests {
             while try await Self.isRetained("clock", publisher) {}
 
             let again = try makeDevice()
-            let messages = Inbox(try again.messages(matching: "a"))
+            let messages = Inbox(try again.messages(matching: ["a"]))
             try await again.connect()
             let message = try await messages.next()
             #expect(message.text == "long")
@@ -382,7 +382,7 @@ struct SessionTests {
 
     /// Whether the server has a retained message on the topic.
     private static func isRetained(_ topic: String, _ client: MQTTClient) async throws -> Bool {
-        let subscription = Inbox(try await client.subscribe(to: [(topic, .init()), ("end", .init())]))
+        let subscription = Inbox(try await client.subscribe(to: [TopicSubscription(topic), "end"]))
         try await client.publish("", to: "end", qos: .atLeastOnce)
         // To the end: what nobody has looked at would go to the next subscription.
         var isRetained = false

@@ -77,12 +77,13 @@ private struct BenchConnector: Sendable {
             guard !self.progress.isOver else { break }
             let client = try MQTTClient(self.settings.configuration(ofClient: index + 1))
             let start = ContinuousClock.now
-            do throws(MQTTError) {
+            do {
                 try await client.connect()
                 self.progress.latencies.record(.now - start)
                 part.clients.append(client)
                 _ = self.progress.countOne()
             } catch {
+                let error = MQTTError(of: error)
                 part.errors.append(error)
             }
         }

@@ -46,10 +46,11 @@ struct BenchPublisher {
         var sequence = 0
         while sequence < self.count, !self.progress.isOver {
             let sentAt = self.stamp(&payload, sequence)
-            do throws(MQTTError) {
+            do {
                 try await self.client.publish(payload, to: self.topics[sequence % self.topics.count])
                 self.done(sentAt)
             } catch {
+                let error = MQTTError(of: error)
                 guard self.mayGoOn(after: error) else { break }
             }
             sequence += 1
@@ -59,7 +60,7 @@ struct BenchPublisher {
     }
 
     private struct Pending {
-        let delivery: MQTTClient.Delivery
+        let delivery: PendingPublish
         let sentAt: ContinuousClock.Instant?
     }
 
@@ -91,11 +92,12 @@ struct BenchPublisher {
 
     /// Waits for an acknowledgement. Returns whether there is a point in going on.
     private mutating func settle(_ pending: Pending) async -> Bool {
-        do throws(MQTTError) {
-            try await pending.delivery.wait(timeout: self.timeout)
+        do {
+            try await pending.delivery.outcome(timeout: self.timeout)
             self.done(pending.sentAt)
             return true
         } catch {
+            let error = MQTTError(of: error)
             return self.mayGoOn(after: error)
         }
     }
@@ -156,12 +158,13 @@ struct BenchPublisher {
         var payload = BenchPayload.buffer(size: self.size)
         BenchPayload(sender: self.sender, sequence: UInt64(sequence), time: pace.wallTime(of: sequence))
             .write(to: &payload)
-        do throws(MQTTError) {
+        do {
             try await self.client.publish(payload, to: self.topics[sequence % self.topics.count], qos: self.qos)
             self.progress.latencies.record(.now - pace.instant(of: sequence))
             _ = self.progress.countOne()
             return .success(())
         } catch {
+            let error = MQTTError(of: error)
             return .failure(error)
         }
     }

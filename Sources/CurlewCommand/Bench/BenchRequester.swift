@@ -74,7 +74,7 @@ struct BenchRequester: Sendable {
             guard !self.progress.isOver else { break }
             BenchPayload(sender: UInt32(self.index), sequence: UInt64(sequence)).write(to: &payload)
             let start = pace?.instant(of: sequence) ?? .now
-            do throws(MQTTError) {
+            do {
                 _ = try await self.client.request(payload, to: self.topic, qos: self.qos, timeout: Self.timeout)
                 self.progress.latencies.record(.now - start)
                 measurement.count += 1
@@ -84,6 +84,7 @@ struct BenchRequester: Sendable {
                 }
                 _ = self.progress.countOne()
             } catch {
+                let error = MQTTError(of: error)
                 measurement.lose(error)
                 guard error.code != .cancelled, self.client.state == .connected else { break }
             }

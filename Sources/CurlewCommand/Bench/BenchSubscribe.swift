@@ -2,6 +2,7 @@
 import ArgumentParser
 import Curlew
 import CurlewCore
+import CurlewTransport
 
 /// `curlew bench sub`
 struct BenchSubscribe: AsyncParsableCommand {
@@ -108,7 +109,7 @@ private enum BenchReceiver {
     static func receive(_ subscription: MQTTSubscription, _ progress: Progress) async -> Measurement {
         var measurement = Measurement()
         var senders = SequenceTracker()
-        do throws(MQTTError) {
+        do {
             var iterator = subscription.makeAsyncIterator()
             while let message = try await iterator.next() {
                 if measurement.count == 0 { progress.begin() }
@@ -125,6 +126,7 @@ private enum BenchReceiver {
                 guard progress.countOne(), !progress.isOver else { break }
             }
         } catch {
+            let error = MQTTError(of: error)
             measurement.lose(error)
         }
         measurement.end = .now

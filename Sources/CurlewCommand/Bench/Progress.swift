@@ -1,6 +1,7 @@
 #if Tools
 import Curlew
 import CurlewCore
+import CurlewTransport
 import Synchronization
 
 /// How far a run is and whether it is over: what all its tasks share.

@@ -89,16 +89,15 @@ struct SubscribeCommand: AsyncParsableCommand {
         _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
         _ settings: Settings
     ) async throws {
-        let client = conversation.client
-        let output = Output(.standardOutput) { written in
-            for message in written { client.acknowledge(message) }
+        let output = Output(.standardOutput) { [subscription = messages.subscription] written in
+            for message in written { subscription.acknowledge(own: message) }
         } failed: {
             Task { await conversation.disconnect(drain: .zero) }
         }
         var selection = selection
         var writer = self.output.writer(
             isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
-        var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
+        var removals = DeliveryWindow(conversation.client, qos: .atLeastOnce, retain: true)
         // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
         if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
         try await Output.whileWanted {
@@ -111,7 +110,7 @@ struct SubscribeCommand: AsyncParsableCommand {
                 if verdict.shows {
                     try await output.append(message) { writer.write(message, to: &$0) }
                 } else if !verdict.leaves {
-                    client.acknowledge(message)
+                    messages.subscription.acknowledge(own: message)
                 }
             }
             try await output.finish()

@@ -1,6 +1,7 @@
 #if Tools
 import Curlew
 import CurlewCore
+import CurlewTransport
 
 /// Watches the fleet, asks it, and writes what it sees.
 actor DemoConsole {
@@ -26,8 +27,7 @@ actor DemoConsole {
     func join() async throws -> MQTTSubscription {
         try await self.client.connect()
         return try await self.client.subscribe(to: [
-            (DemoDevice.statusTopic("+"), SubscriptionOptions()),
-            (DemoDevice.readingTopic("+"), SubscriptionOptions()),
+            TopicSubscription(DemoDevice.statusTopic("+")), TopicSubscription(DemoDevice.readingTopic("+")),
         ])
     }
 
@@ -97,7 +97,7 @@ actor DemoConsole {
         let asked = ContinuousClock.now
         let text: String
         let note: String
-        do throws(MQTTError) {
+        do {
             let answer = try await self.client.request(
                 question.rawValue, to: DemoDevice.questionTopic(name), timeout: .seconds(5))
             let latency = asked.duration(to: .now)
@@ -106,6 +106,7 @@ actor DemoConsole {
             text = answer.text.printable(keepsLines: false)
             note = DemoTally.milliseconds(latency / .microseconds(1))
         } catch {
+            let error = MQTTError(of: error)
             switch error.code {
             case .cancelled, .clientStopped: throw error
             case .noMatchingSubscribers: (text, note) = ("no answer", "nobody listens there now")

@@ -1,5 +1,6 @@
 #if Tools
 import Curlew
+import CurlewTransport
 import Dispatch
 
 /// Where the demo writes. Writing is done on a thread of its own, and waited for: a terminal that stands still holds the

@@ -1,6 +1,7 @@
 #if Tools
 import Curlew
 import CurlewBroker
+import CurlewTransport
 import UnixSignals
 
 /// One run of the demo: a broker, its fleet and somebody who watches, from the first connection to the summing-up.

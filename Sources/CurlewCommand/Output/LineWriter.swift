@@ -1,5 +1,6 @@
 #if Tools
 import Curlew
+import CurlewTransport
 import Dispatch
 import Synchronization
 

@@ -1,5 +1,6 @@
 #if Tools
 import Curlew
+import CurlewTransport
 import Dispatch
 
 /// A command that is run by the shell, fed, and read to its end.

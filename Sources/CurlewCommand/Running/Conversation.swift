@@ -74,11 +74,12 @@ struct Conversation: Sendable {
     func connect() async throws {
         let notice = self.noticeOfSlowConnection()
         defer { notice?.cancel() }
-        do throws(MQTTError) { try await self.client.connect() } catch {
+        do { try await self.client.connect() } catch {
+            let error = MQTTError(of: error)
             throw self.connectionFailure(error)
         }
         Task { [client, end] in
-            do throws(MQTTError) { try await client.waitUntilStopped() } catch { end.set(.stopped(error)) }
+            do { try await client.waitUntilStopped() } catch { end.set(.stopped(MQTTError(of: error))) }
         }
     }
 

@@ -1,6 +1,7 @@
 #if Tools
 import Curlew
 import CurlewCore
+import CurlewTransport
 import DequeModule
 import NIOCore
 
@@ -158,13 +159,13 @@ private struct Pending {
         let task: Task<Void, Never>
     }
 
-    private let delivery: MQTTClient.Delivery
+    private let delivery: PendingPublish
     let size: Int
     /// When it was handed to the client.
     let since = ContinuousClock.now
     var wait: Wait?
 
-    init(_ delivery: MQTTClient.Delivery, size: Int) {
+    init(_ delivery: PendingPublish, size: Int) {
         self.delivery = delivery
         self.size = size
     }
@@ -176,7 +177,8 @@ private struct Pending {
         if let wait { return wait }
         let outcome = OneShot<Outcome>()
         let task = Task { [delivery] in
-            do throws(MQTTError) { outcome.set(.success(try await delivery.wait(timeout: timeout))) } catch {
+            do { outcome.set(.success(try await delivery.outcome(timeout: timeout))) } catch {
+                let error = MQTTError(of: error)
                 outcome.set(.failure(error))
             }
         }

@@ -1,6 +1,7 @@
 #if Tools
 import Curlew
 import CurlewCore
+import CurlewTransport
 import Dispatch
 import NIOCore
 

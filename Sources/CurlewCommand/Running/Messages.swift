@@ -5,7 +5,7 @@ import CurlewCore
 /// The messages of a subscription, with the place where its reader stands. As long as it lives, what was not acknowledged
 /// stays so.
 final class Messages {
-    private let subscription: MQTTSubscription
+    let subscription: MQTTSubscription
     private var iterator: MQTTSubscription.Iterator
 
     init(_ subscription: MQTTSubscription) {
@@ -20,8 +20,13 @@ final class Messages {
     func holdReading(above bytes: Int) { self.subscription.holdReading(above: bytes) }
 
     /// `nil` at the end, and when the task is cancelled.
-    nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {
-        try await self.iterator.next()
+    nonisolated(nonsending) func next() async throws -> MQTTMessage? { try await self.iterator.next() }
+}
+
+extension MQTTSubscription {
+    /// Acknowledges a message of this subscription, once.
+    func acknowledge(own message: MQTTMessage) {
+        do throws(MQTTError) { try self.acknowledge(message) } catch { assertionFailure("\(error)") }
     }
 }
 
@@ -35,12 +40,12 @@ extension Conversation {
     ///   - claim: Whether to take what comes for other filters as well: of the kept session, or of the server's own.
     ///   - former: Filters that a kept session still has, to be given up.
     func subscribe(
-        to filters: [TopicFilter], _ options: SubscriptionOptions, claim: MQTTClient.Claim = .matching,
+        to filters: [TopicFilter], _ options: SubscriptionOptions, claim: Claim = .matching,
         givingUp former: [TopicFilter] = []
     ) async throws -> Messages {
         let subscribing = Task(executorPreference: self.client.executor) {
             try await self.client.subscribe(
-                to: filters.map { ($0.string, options) }, claim: claim, acknowledgement: .manual)
+                to: filters.map { TopicSubscription($0.string, options) }, claim: claim, acknowledgement: .manual)
         }
         let connecting = Task(executorPreference: self.client.executor) { try await self.connect() }
         return try await withTaskCancellationHandler {

@@ -11,10 +11,11 @@ struct Publication: Sendable {
     let properties: Properties
 
     func publish(_ payload: ByteBuffer, in conversation: Conversation, _ settings: Settings) async throws {
-        do throws(MQTTError) {
+        do {
             try await conversation.client.publish(
                 payload, to: self.topic.string, qos: self.qos, retain: self.retain, properties: self.properties)
         } catch {
+            let error = MQTTError(of: error)
             // Mosquitto's command warns, and ends well.
             guard settings.isMosquitto, error.code == .publishRefused else { throw error }
             Diagnostics.say(error.sentence)

@@ -22,7 +22,7 @@ struct Question: Sendable {
         }
         try await conversation.connect()
         let replies = try await conversation.client.replies(
-            to: payload, on: self.topic.string, qos: self.qos, properties: self.properties,
+            payload, to: self.topic.string, qos: self.qos, properties: self.properties,
             responseTopic: self.responseTopic?.string, timeout: self.timeout ?? .seconds(SecondsArgument.longest))
         return Replies {
             var iterator = replies.makeAsyncIterator()
@@ -41,7 +41,7 @@ struct Question: Sendable {
         try await client.publish(payload, to: self.topic.string, qos: self.qos, properties: properties)
         return Replies {
             let message = try await messages.next()
-            if let message { client.acknowledge(message) }
+            if let message { messages.subscription.acknowledge(own: message) }
             return message
         }
     }

@@ -47,6 +47,7 @@ struct Responder: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
             var (left, running) = (count, 0)
             var writer = self.writer
+            let subscription = requests.subscription
             while left > 0, let request = try await requests.next() {
                 left -= 1
                 begun.count.add(1, ordering: .relaxed)
@@ -56,7 +57,7 @@ struct Responder: Sendable {
                     try Descriptor.standardOutput.writeAll(bytes)
                 }
                 guard case .command = self.answer else {
-                    try await self.respond(to: request, client)
+                    try await self.respond(to: request, of: subscription, client)
                     begun.count.subtract(1, ordering: .relaxed)
                     continue
                 }
@@ -66,7 +67,7 @@ struct Responder: Sendable {
                 }
                 running += 1
                 group.addTask {
-                    try await self.respond(to: request, client)
+                    try await self.respond(to: request, of: subscription, client)
                     begun.count.subtract(1, ordering: .relaxed)
                 }
             }
@@ -77,14 +78,15 @@ struct Responder: Sendable {
         }
     }
 
-    private func respond(to request: MQTTMessage, _ client: MQTTClient) async throws {
+    private func respond(to request: MQTTMessage, of requests: MQTTSubscription, _ client: MQTTClient) async throws {
         var properties = self.properties
         properties.correlationData = request.properties.correlationData
         let reply = try await self.reply(to: request, &properties)
         if let topic = request.properties.responseTopic ?? self.responseTopic?.string {
-            do throws(MQTTError) {
+            do {
                 try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
             } catch {
+                let error = MQTTError(of: error)
                 // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
                 // broker takes; the next has not.
                 switch error.code {
@@ -101,7 +103,7 @@ struct Responder: Sendable {
                 "A request on '\(request.topic)' does not say where to reply; -e can name the topic.")
         }
         // Answered: one that was not would come again.
-        client.acknowledge(request)
+        requests.acknowledge(own: request)
     }
 
     private func reply(to request: MQTTMessage, _ properties: inout Properties) async throws -> ByteBuffer {

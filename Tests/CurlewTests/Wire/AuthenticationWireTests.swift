@@ -76,9 +76,9 @@ struct AuthenticationWireTests {
         arguments: [ReasonCode.success, .reauthenticate, .continueAuthentication])
     func outOfTurn(_ code: ReasonCode) async throws {
         let client = try self.makeClient()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         async let end = failure { try await client.waitUntilStopped() }
         try connection.send(Self.auth(code))
         #expect(try await connection.receiveDisconnect() == .protocolError)
@@ -113,7 +113,7 @@ struct AuthenticationWireTests {
         try await clock.advanceToSleeper(within: client.configuration.connection.handshakeTimeout)
         #expect(try await error.code == .authenticationFailed)
 
-        async let second = failure { try await client.connectWithRetries() }
+        async let second = failure { try await client.connect(retrying: true) }
         try await client.wait(for: .connecting)
         await client.disconnect()
         #expect(try await second.code == .clientStopped)

@@ -88,9 +88,9 @@ struct ConnectWireTests {
         let error = try await failure { try await client.connect() }
         #expect(error.code == .connectionFailed)
         self.server.startListening(at: self.server.addresses[0])
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         #expect(client.state == .connected)
     }
 
@@ -110,14 +110,14 @@ struct ConnectWireTests {
     func silentTo5() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let first = try await self.server.accept()
         #expect(try await first.receiveConnect().version == .v5_0)
         #expect(try await clock.advanceToSleeper(within: .seconds(5)) == .seconds(5))
         try await first.expectClosed()
         let second = try await self.server.accept()
         #expect(try await second.answerConnect(ConnAck()).version == .v3_1_1)
-        try await connected
+        _ = try await connected
         #expect(client.protocolVersion == .v3_1_1)
     }
 
@@ -254,7 +254,7 @@ struct ConnectWireTests {
     @Test("Automatic version: 3.1.1 where the server refuses 5.0", arguments: Refusal.allCases)
     func fallback(refusal: Refusal) async throws {
         let client = try self.server.makeClient()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let first = try await self.server.accept()
         #expect(try await first.receiveConnect().version == .v5_0)
         switch refusal {
@@ -269,7 +269,7 @@ struct ConnectWireTests {
         }
         let second = try await self.server.accept()
         #expect(try await second.answerConnect(ConnAck()).version == .v3_1_1)
-        try await connected
+        _ = try await connected
         #expect(client.protocolVersion == .v3_1_1)
     }
 
@@ -300,27 +300,27 @@ struct ConnectWireTests {
         let server = ScriptedServer(at: [.mqtt("a"), .mqtt("b"), .mqtt("c")])
         server.stopListening(at: .mqtt("a"))
         let client = try server.makeClient()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let second = try await server.accept()
         #expect(second.address == .mqtt("b"))
         try await second.refuseConnect(.serverBusy)
         let third = try await server.acceptAgain()
         #expect(third.address == .mqtt("c"))
-        try await connected
+        _ = try await connected
     }
 
     @Test("A client goes where the server sends it", arguments: [ReasonCode.useAnotherServer, .serverMoved])
     func redirectedByConnack(code: ReasonCode) async throws {
         self.server.startListening(at: .mqtt("other", port: 1999))
         let client = try self.server.makeClient()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let first = try await self.server.accept()
         try await first.answerConnect(
             ConnAck(reasonCode: code, properties: Properties([.serverReference("other:1999")])))
         first.close()
         let second = try await self.server.acceptAgain()
         #expect(second.address == .mqtt("other", port: 1999))
-        try await connected
+        _ = try await connected
     }
 
     @Test("A server may send a connected client elsewhere")
@@ -340,10 +340,10 @@ struct ConnectWireTests {
     @Test("connectWithRetries tries until there is a connection")
     func retries() async throws {
         let client = try self.server.makeClient { $0.reconnectAtOnce() }
-        async let connected: Void = client.connectWithRetries()
+        async let connected = client.connect(retrying: true)
         for _ in 0..<3 { try await self.server.accept().refuseConnect(.serverUnavailable) }
         try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
     }
 
     @Test("connectWithRetries gives up at once what would fail the same way again")
@@ -354,7 +354,7 @@ struct ConnectWireTests {
                 .init(username: String(repeating: "x", count: 70_000), password: nil)
             }
         }
-        let error = try await failure { try await client.connectWithRetries() }
+        let error = try await failure { try await client.connect(retrying: true) }
         #expect(error.code == .invalidConfiguration)
     }
 
@@ -399,9 +399,9 @@ struct ConnectWireTests {
     func reasons() async throws {
         let client = try self.server.makeClient { $0.reconnectAtOnce() }
         let events = client.events
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         connection.close()
         try await self.server.accept().refuseConnect(.serverUnavailable)
         try await self.server.acceptAgain()
@@ -450,11 +450,11 @@ struct ConnectWireTests {
     @Test("Two calls of connect make one connection")
     func twoCalls() async throws {
         let client = try self.server.makeClient()
-        async let first: Void = client.connect()
-        async let second: Void = client.connect()
+        async let first = client.connect()
+        async let second = client.connect()
         try await self.server.acceptAgain()
-        try await first
-        try await second
+        _ = try await first
+        _ = try await second
         #expect(self.server.waitingCount == 0)
     }
 }

@@ -13,11 +13,11 @@ struct GoodbyeWireTests {
         let server = ScriptedServer()
         let client = try server.makeClient()
         try client.enqueue("early", to: "a")
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await server.accept()
         try await connection.acceptConnect()
         try await connection.expect(.publish(Publish("early", "a")))
-        try await connected
+        _ = try await connected
     }
 
     @Test("A session that no client can ask for again ends with the client")
@@ -65,9 +65,9 @@ struct GoodbyeWireTests {
         configuration.session.expiry = .withConnection
         let client = try MQTTClient(configuration, logger: log.logger)
         for (expiry, isPossible) in [(MQTTConfiguration.Expiry.withConnection, true), (.after(.seconds(60)), false)] {
-            async let connected: Void = client.connect()
+            async let connected = client.connect()
             let connection = try await server.acceptAgain()
-            try await connected
+            _ = try await connected
             await client.disconnect(sessionExpiry: expiry)
             try await connection.expect(.disconnect(Disconnect()))
             #expect(log.warnings.isEmpty == isPossible)
@@ -86,7 +86,7 @@ struct GoodbyeWireTests {
         try await client.waitForDisconnectCalls(2)
         try await connection.sync()
         try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
-        try await delivery.wait()
+        try await delivery.outcome()
         #expect(await first.isClean)
         #expect(await second.isClean)
         try await connection.expect(.disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(60)]))))
@@ -102,7 +102,7 @@ struct GoodbyeWireTests {
         try await client.wait(for: .disconnecting)
         #expect(await client.disconnect(drain: .zero).unknown == 1)
         #expect(await first.unknown == 1)
-        #expect(try await failure { try await delivery.wait() }.delivery == .unknown)
+        #expect(try await failure { try await delivery.outcome() }.delivery == .unknown)
     }
 
     @Test("What a full link had not taken yet leaves before the goodbye")
@@ -129,7 +129,7 @@ struct GoodbyeWireTests {
         let delivery = try client.enqueue("late", to: "a", qos: .atLeastOnce)
         async let report = client.disconnect(drain: .seconds(3600))
         try await client.wait(for: .disconnecting)
-        let waiting = Task { try await delivery.wait() }
+        let waiting = Task { try await delivery.outcome() }
         waiting.cancel()
         #expect(await report.isClean)
         #expect(try await failure { try await waiting.value }.delivery == .notSent)

@@ -24,21 +24,23 @@ struct LeavingWireTests {
         return (client, connection, subscription)
     }
 
-    @Test("first { … } consumes what it has looked at, and the rest is there for the next loop")
+    @Test("first { … } consumes what it has looked at, and the rest goes to the next subscription")
     func first() async throws {
         let (client, connection, subscription) = try await self.filled()
         #expect(try await subscription.first { $0.text == "b" }?.text == "b")
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
-        try await connection.sync()
-        #expect(client.statistics.unacknowledged == 1)
+        try await connection.confirmUnsubscribe()
+        #expect(client.statistics.unacknowledged == 1 && client.statistics.unclaimed == 1)
+        #expect(try await subscription.first { _ in true } == nil)
+        let next = try await connection.subscribe(client, to: "t")
         try connection.send(.publish(Publish("d", "t", id: 4)))
-        try await connection.sync()
-        #expect(try await subscription.first { _ in true }?.text == "c")
-        #expect(try await subscription.first { _ in true }?.text == "d")
-        for id in 3...4 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
+        var iterator = next.makeAsyncIterator()
+        for text in ["c", "d"] { #expect(try await iterator.next()?.text == text) }
+        for id in 3...3 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
     }
 
-    @Test("break, and an error out of the loop, acknowledge the message in hand alone", arguments: [false, true])
+    @Test(
+        "break, and an error out of the loop, acknowledge only the message in hand, and end", arguments: [false, true])
     func leaving(throwing: Bool) async throws {
         let (client, connection, subscription) = try await self.filled()
         do {
@@ -48,13 +50,14 @@ struct LeavingWireTests {
             }
         } catch is Unwilling {}
         try await connection.expect(.puback(Acknowledgement(1)))
-        try await connection.sync()
-        #expect(client.statistics.unacknowledged == 2 && subscription.queuedCount == 2)
+        try await connection.confirmUnsubscribe()
+        #expect(client.statistics.unacknowledged == 2 && client.statistics.unclaimed == 2)
+        #expect(client.statistics.dropped == 0 && subscription.queuedCount == 0)
     }
 
-    @Test("A cancelled task gets nothing more; another one goes on where it stood")
+    @Test("A cancelled task gets nothing more; what it has not seen goes to the next subscription")
     func cancelled() async throws {
-        let (_, connection, subscription) = try await self.filled()
+        let (client, connection, subscription) = try await self.filled()
         let loop = Task {
             var texts: [String] = []
             for try await message in subscription {
@@ -65,7 +68,9 @@ struct LeavingWireTests {
         }
         #expect(try await loop.value == ["a"])
         try await connection.expect(.puback(Acknowledgement(1)))
-        #expect(try await subscription.first { _ in true }?.text == "b")
+        try await connection.confirmUnsubscribe()
+        let next = try await connection.subscribe(client, to: "t")
+        #expect(try await next.first { _ in true }?.text == "b")
     }
 
     @Test("A cancelled task does not read on, though messages never cease")
@@ -89,9 +94,24 @@ struct LeavingWireTests {
     func iterator() async throws {
         let (client, connection, subscription) = try await self.filled()
         do { _ = subscription.makeAsyncIterator() }
-        try await connection.sync()
+        try await connection.confirmUnsubscribe()
         #expect(client.statistics.unacknowledged == 3)
+        let next = try await connection.subscribe(client, to: "t")
+        #expect(try await next.first { _ in true }?.text == "a")
+    }
+
+    @Test("Two loops share the messages, and the subscription ends when both are left")
+    func twoLoops() async throws {
+        let (client, connection, subscription) = try await self.filled()
+        var second: MQTTSubscription.Iterator? = subscription.makeAsyncIterator()
         #expect(try await subscription.first { _ in true }?.text == "a")
+        try await connection.expect(.puback(Acknowledgement(1)))
+        #expect(try await second?.next()?.text == "b")
+        #expect(client.statistics.unclaimed == 0)
+        second = nil
+        try await connection.expect(.puback(Acknowledgement(2)))
+        try await connection.confirmUnsubscribe()
+        #expect(client.statistics.unclaimed == 1)
     }
 
     @Test("The rest of a subscription that was not kept goes to the one that is made next, in order")
@@ -149,20 +169,17 @@ struct LeavingWireTests {
     @Test("By hand: what was not acknowledged stays so, and what was not looked at goes to the next")
     func manual() async throws {
         let (client, connection) = try await self.server.connectedClient()
-        let message = try await self.takeOne(client, connection)
+        let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .manual)
+        try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2)))
+        try await connection.sync()
+        let message = try #require(try await subscription.first { _ in true })
         try await connection.confirmUnsubscribe()
         #expect(client.statistics.unacknowledged == 2 && client.statistics.unclaimed == 1)
         let next = try await connection.subscribe(client, to: "t")
         #expect(try await next.first { _ in true }?.text == "b")
-        client.acknowledge(message)
+        try await connection.confirmUnsubscribe()
+        try subscription.acknowledge(message)
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
-    }
-
-    private func takeOne(_ client: MQTTClient, _ connection: ScriptedConnection) async throws -> MQTTMessage {
-        let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .manual)
-        try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2)))
-        try await connection.sync()
-        return try #require(try await subscription.first { _ in true })
     }
 
     @Test("A message of two subscriptions that both end unread comes to the next one once")
@@ -215,6 +232,7 @@ struct LeavingWireTests {
         try await connection.confirmUnsubscribe()
         let next = try await connection.subscribe(client, to: "t")
         #expect(try await next.first { _ in true }?.text == "b")
+        try await connection.confirmUnsubscribe()
         #expect(try await subscription.first { _ in true }?.text == "a")
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
     }
@@ -225,13 +243,13 @@ struct LeavingWireTests {
             configuration.session.cleanStart = false
             configuration.clientIdentifier = .given("kept")
         }
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         try await self.leaveUnread(client, connection)
-        async let again: Void = client.connect()
+        async let again = client.connect()
         let second = try await self.server.acceptAgain(sessionPresent: true)
-        try await again
+        _ = try await again
         try second.send(.publish(Publish("a", "t", id: 1, qos: .exactlyOnce, dup: true)))
         try await second.sync()
         let next = try await second.subscribe(client, to: "t")

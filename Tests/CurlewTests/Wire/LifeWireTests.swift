@@ -13,9 +13,9 @@ struct LifeWireTests {
     func events() async throws {
         let client = try self.server.makeClient { $0.reconnectAtOnce() }
         let events = client.events
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         let fromNowOn = client.events
         connection.close()
         let second = try await self.server.acceptAgain(sessionPresent: true)
@@ -48,7 +48,7 @@ struct LifeWireTests {
         #expect(statistics.queued == 2)
         #expect(statistics.queuedBytes == 6)
         for _ in 0..<3 { try await connection.receivePublish() }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
         statistics = client.statistics
         #expect(statistics.inFlight == 0)
         #expect(statistics.queued == 0)
@@ -123,7 +123,7 @@ struct LifeWireTests {
             configuration.reconnect = .disabled
         }
         for text in early { try client.enqueue(text, to: "t", qos: .atLeastOnce) }
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.accept()
         let connect = try await connection.receiveConnect()
         #expect(connect.properties.list.contains(.authenticationMethod("M")))
@@ -131,7 +131,7 @@ struct LifeWireTests {
         try connection.send(Self.auth(.continueAuthentication, "challenge"))
         try await connection.expect(Self.auth(.continueAuthentication, "answer to challenge"))
         try connection.send(.connack(ConnAck(properties: Properties([.authenticationMethod("M")]))))
-        try await connected
+        _ = try await connected
         return (client, connection)
     }
 

@@ -26,9 +26,9 @@ struct NotConnectedWireTests {
         async let error = failure { try await client.subscribe(to: "t") }
         try await clock.advanceToSleeper(within: .seconds(10))
         #expect(try await error.code == .notConnected)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         try await client.publish("next", to: "t")
         #expect(try await connection.receivePublish().text == "next")
     }
@@ -50,9 +50,9 @@ struct NotConnectedWireTests {
         let client = try self.server.makeClient(clock: clock) { $0.connection.keepAlive = .zero }
         async let published = client.publish("x", to: "t", qos: .atLeastOnce)
         try await client.waitUntilQueued()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         _ = try await connection.receivePublishPacket()
         clock.advance(by: .seconds(60))
         try connection.send(.puback(Acknowledgement(1)))

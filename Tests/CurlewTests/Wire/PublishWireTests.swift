@@ -68,7 +68,7 @@ struct PublishWireTests {
             try await Self.acknowledge(open.removeFirst(), connection)
         }
         for packet in open { try await Self.acknowledge(packet, connection) }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
     }
 
     /// Finishes the exchange of a message.
@@ -114,13 +114,13 @@ struct PublishWireTests {
         let client = try self.server.makeClient()
         let large = try client.enqueue(String(repeating: "x", count: 60), to: "t", qos: .atLeastOnce)
         let small = try client.enqueue("x", to: "t", qos: .atLeastOnce)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.accept()
         try await connection.answerConnect(ConnAck(properties: Properties([.maximumPacketSize(50)])))
-        try await connected
+        _ = try await connected
         #expect(try await connection.receivePublish().payload == ByteBuffer(string: "x"))
-        try await small.wait()
-        #expect(try await failure { try await large.wait() }.code == .packetTooLarge)
+        try await small.outcome()
+        #expect(try await failure { try await large.outcome() }.code == .packetTooLarge)
     }
 
     @Test("A topic that keeps being used gets an alias, within the server's maximum [MQTT-3.2.2-17] [MQTT-3.2.2-18]")
@@ -166,13 +166,13 @@ struct PublishWireTests {
         properties.messageExpiryInterval = 3
         let expired = try client.enqueue("expired", to: "t", qos: .atLeastOnce, properties: properties)
         clock.advance(by: .seconds(4))
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         let message = try await connection.receivePublish()
         #expect(message.properties.messageExpiryInterval == 6)
-        try await kept.wait()
-        let error = try await failure { try await expired.wait() }
+        try await kept.outcome()
+        let error = try await failure { try await expired.outcome() }
         #expect(error.code == .timedOut)
         #expect(error.delivery == .notSent)
         try await connection.sync()
@@ -190,7 +190,7 @@ struct PublishWireTests {
         self.server.startListening(at: self.server.addresses[0])
         let second = try await self.server.acceptAgain()
         for number in 0..<3 { try await second.expect(.publish(Publish("\(number)", "t"))) }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
     }
 
     @Test("A server that stops reading: publish suspends, nothing is dropped, and all arrives when it reads again")
@@ -253,13 +253,13 @@ struct PublishWireTests {
         let error = try await failure { try client.enqueue("2", to: "t", qos: .atLeastOnce) }
         #expect(error.code == .queueFull)
         #expect(error.delivery == .notSent)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         for number in 0..<2 {
             #expect(try await connection.receivePublish().payload == ByteBuffer(string: "\(number)"))
         }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
     }
 
     @Test("A bad topic is refused before anything is sent", arguments: ["", "a/+", "#", "nul\u{0}"])

@@ -41,11 +41,11 @@ struct ReceiveWireTests {
         var iterator = subscription.makeAsyncIterator()
         var messages: [MQTTMessage] = []
         while messages.count < 3, let message = try await iterator.next() { messages.append(message) }
-        client.acknowledge(messages[2])
-        client.acknowledge(messages[1])
+        try subscription.acknowledge(messages[2])
+        try subscription.acknowledge(messages[1])
         try await client.publish("mark", to: "mark")
         try await connection.expect(.publish(Publish("mark", "mark")))
-        client.acknowledge(messages[0], reasonCode: .payloadFormatInvalid)
+        try subscription.acknowledge(messages[0], reasonCode: .payloadFormatInvalid)
         try await connection.expect(.puback(Acknowledgement(1, .payloadFormatInvalid)))
         try await connection.expect(.pubrec(Acknowledgement(2)))
         try await connection.expect(.puback(Acknowledgement(3)))
@@ -58,11 +58,12 @@ struct ReceiveWireTests {
         let second = try await connection.subscribe(client, to: "#", acknowledgement: .manual)
         try connection.send(.publish(Publish("a", "t", id: 1)))
         for try await _ in first { break }
+        try await connection.confirmUnsubscribe()
         var iterator = second.makeAsyncIterator()
         let message = try #require(try await iterator.next())
         // The first has passed it; the acknowledgement waits for the second.
         #expect(client.statistics.unacknowledged == 1)
-        client.acknowledge(message)
+        try second.acknowledge(message)
         try await connection.expect(.puback(Acknowledgement(1)))
         withExtendedLifetime(first) {}
     }

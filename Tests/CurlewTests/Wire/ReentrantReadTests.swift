@@ -69,7 +69,7 @@ struct ReentrantReadTests {
             String(buffer: written).contains("early") ? second : nil
         }
         let client = try MQTTClient(configuration)
-        let messages = try client.messages(matching: "a", acknowledgement: .onReceipt)
+        let messages = try client.messages(matching: ["a"], acknowledgement: .onReceipt)
         try client.enqueue("early", to: "b")
         try await client.connect()
         var iterator = messages.makeAsyncIterator()

@@ -129,7 +129,7 @@ struct RequestWireTests {
     func replyStream() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)
-        async let pending = client.replies(to: "who", on: "svc", timeout: .seconds(5))
+        async let pending = client.replies("who", to: "svc", timeout: .seconds(5))
         try await connection.grantSubscribe()
         try await self.answer(connection, "a", "b")
         var iterator = try await pending.makeAsyncIterator()
@@ -166,10 +166,10 @@ struct RequestWireTests {
     func turnsOutOlder() async throws {
         let client = try self.server.makeClient()
         async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         try await self.server.accept().refuseConnect(.unsupportedProtocolVersion)
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         let filters = try await connection.grantSubscribe()
         #expect(try await error.code == .notSupportedByProtocolVersion)
         #expect(try await connection.confirmUnsubscribe() == filters)
@@ -239,9 +239,9 @@ struct RequestWireTests {
         try await self.answer(connection, "pong")
         _ = try await first
         await client.disconnect()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let second = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         async let reply = client.request("ping", to: "svc")
         try await second.grantSubscribe()
         try await self.answer(second, "pong 2")

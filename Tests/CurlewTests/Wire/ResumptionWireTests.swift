@@ -26,7 +26,7 @@ struct ResumptionWireTests {
             try await second.expect(.publish(again))
             try second.send(.puback(Acknowledgement(try #require(packet.packetID))))
         }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
         #expect(client.statistics.reconnects == 1)
     }
 
@@ -46,7 +46,7 @@ struct ResumptionWireTests {
             try await second.sync()
             try second.send(.puback(Acknowledgement(try #require(packet.packetID))))
         }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
     }
 
     @Test("If the server lost the session, publishes are submitted anew, in order and without DUP")
@@ -69,7 +69,7 @@ struct ResumptionWireTests {
             try await second.expect(.pubrel(acknowledgement))
             try second.send(.pubcomp(acknowledgement))
         }
-        for delivery in deliveries { try await delivery.wait() }
+        for delivery in deliveries { try await delivery.outcome() }
     }
 
     @Test(
@@ -94,7 +94,7 @@ struct ResumptionWireTests {
         }
         try await second.expect(.pubrel(acknowledgement))
         try second.send(.pubcomp(acknowledgement))
-        try await delivery.wait()
+        try await delivery.outcome()
         try await second.sync()
     }
 
@@ -202,9 +202,9 @@ struct ResumptionWireTests {
         async let subscription = client.subscribe(to: "t")
         async let published = client.publish("x", to: "t", qos: .atLeastOnce)
         try await client.waitUntilQueued()
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         for _ in 0..<2 {
             switch try await connection.receive() {
             case .publish(let packet): try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
@@ -229,7 +229,7 @@ struct ResumptionWireTests {
         try connection.send(.pubcomp(Acknowledgement(id)))
         try await connection.receiveDisconnect()
         #expect(await report.isClean)
-        try await delivery.wait()
+        try await delivery.outcome()
     }
 
     @Test("A drain that ends by its deadline reports what was left, and each publish has thrown")
@@ -246,8 +246,8 @@ struct ResumptionWireTests {
         let left = await report
         #expect(left.notSent == 1)
         #expect(left.unknown == 1)
-        #expect(try await failure { try await sent.wait() }.delivery == .unknown)
-        #expect(try await failure { try await waiting.wait() }.delivery == .notSent)
+        #expect(try await failure { try await sent.outcome() }.delivery == .unknown)
+        #expect(try await failure { try await waiting.outcome() }.delivery == .notSent)
     }
 
     @Test("A drain sees to QoS 0 that the network has not taken yet")
@@ -303,9 +303,9 @@ struct ResumptionWireTests {
         await client.disconnect()
         var end = old.makeAsyncIterator()
         #expect(try await end.next() == nil)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let second = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         let subscription = try await second.subscribe(client, to: "new")
         try second.publish("x", to: "new")
         var iterator = subscription.makeAsyncIterator()
@@ -345,6 +345,6 @@ struct ResumptionWireTests {
         #expect(again.dup)
         #expect(again.packetID == packet.packetID)
         try second.send(.puback(Acknowledgement(try #require(again.packetID))))
-        try await delivery.wait()
+        try await delivery.outcome()
     }
 }

@@ -51,10 +51,10 @@ extension ScriptedServer {
         _ connack: ConnAck, clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> (client: MQTTClient, connection: ScriptedConnection, connect: Connect) {
         let client = try self.makeClient(clock: clock, configure)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.accept()
         let connect = try await connection.answerConnect(connack)
-        try await connected
+        _ = try await connected
         return (client, connection, connect)
     }
 

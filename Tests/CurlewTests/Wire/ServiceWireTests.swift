@@ -23,7 +23,7 @@ struct ServiceWireTests {
             try connection.send(.puback(Acknowledgement(try #require(packet.packetID))))
             try await connection.receiveDisconnect()
             try await run
-            try await delivery.wait()
+            try await delivery.outcome()
         }
     }
 

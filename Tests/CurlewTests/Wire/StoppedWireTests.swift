@@ -23,9 +23,9 @@ struct StoppedWireTests {
 
     /// Connects again, and publishes.
     private func expectUse(of client: MQTTClient) async throws {
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         async let published = client.publish("x", to: "t", qos: .atLeastOnce)
         try await connection.receivePublish()
         #expect(try await published == .success)
@@ -35,9 +35,9 @@ struct StoppedWireTests {
     func beforeTheFirstConnection() async throws {
         let client = try self.server.makeClient()
         async let subscription = client.subscribe(to: "t")
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         try await connection.grantSubscribe()
         _ = try await subscription
     }
@@ -83,11 +83,11 @@ struct StoppedWireTests {
         _ = try await connection.receiveConnect()
         givenUp.cancel()
         #expect(try await givenUp.value.code == .cancelled)
-        async let connected: Void = client.connect()
+        async let connected = client.connect()
         let last = try await self.server.acceptAgain()
-        try await connected
+        _ = try await connected
         #expect(try await last.receivePublish().text == "early")
-        try await delivery.wait()
+        try await delivery.outcome()
     }
 
     @Test("A delivery that is waited for is given up when the acknowledgement's time is over")
@@ -97,7 +97,7 @@ struct StoppedWireTests {
             $0.connection.acknowledgementTimeout = .seconds(4)
         }
         let delivery = try client.enqueue("x", to: "t", qos: .atLeastOnce)
-        async let error = failure { try await delivery.wait() }
+        async let error = failure { try await delivery.outcome() }
         _ = try await connection.receivePublishPacket()
         try await clock.advanceToSleeper(within: .seconds(4))
         let thrown = try await error

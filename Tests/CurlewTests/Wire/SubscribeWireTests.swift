@@ -53,7 +53,7 @@ struct SubscribeWireTests {
     func refusedOne() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let error = failure {
-            try await client.subscribe(to: [("a", SubscriptionOptions()), ("b", SubscriptionOptions())])
+            try await client.subscribe(to: ["a", "b"])
         }
         try await connection.grantSubscribe()
         try await connection.refuseSubscribe()
@@ -128,7 +128,7 @@ struct SubscribeWireTests {
     @Test("A subscriber gets a message once though several of its filters match")
     func overlapping() async throws {
         let (client, connection) = try await self.server.connectedClient()
-        async let pending = client.subscribe(to: [("a/#", SubscriptionOptions()), ("a/b", SubscriptionOptions())])
+        async let pending = client.subscribe(to: ["a/#", "a/b"])
         var identifiers: [UInt32] = []
         for _ in 0..<2 {
             let packet = try await connection.receiveSubscribe()

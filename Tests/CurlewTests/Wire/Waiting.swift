@@ -13,13 +13,15 @@ extension MQTTClient {
     /// Waits until so many calls of `connect()` wait for the first connection.
     func waitForConnectCalls(_ count: Int) async throws {
         try await eventually("\(count) calls of connect()") {
-            self.shared.withLock { $0.lifecycle.connectCalls } == count
+            self.engine.state.withLock { $0.life.lifecycle.connectCalls } == count
         }
     }
 
     /// Waits until so many calls of `disconnect()` wait for what is under way.
     func waitForDisconnectCalls(_ count: Int) async throws {
-        try await eventually("\(count) calls of disconnect()") { self.shared.withLock { $0.drained.count } == count }
+        try await eventually("\(count) calls of disconnect()") {
+            self.engine.state.withLock { $0.life.drainWaiterCount } == count
+        }
     }
 }
 

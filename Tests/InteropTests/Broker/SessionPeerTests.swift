@@ -30,7 +30,7 @@ struct SessionPeerTests {
     private func live(_ peer: SessionPeer) async throws {
         try await Mosquitto.run(.init(listeners: [.tcp, .mutualTLS]), on: .curlew) { broker in
             let watcher = try await broker.connect(Setup(listener: .tcp, version: .v5_0))
-            let inbox = Inbox(try await watcher.subscribe(to: [("life/#", .init()), ("will/#", .init())]))
+            let inbox = Inbox(try await watcher.subscribe(to: ["life/#", "will/#"]))
 
             let kept = peer.published("life/kept", "on", qos: 1, retain: true)
             let own = (UInt8(0)...2).map { peer.published("life/\($0)", "mine \($0)", qos: $0) } + [kept]

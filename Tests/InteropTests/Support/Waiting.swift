@@ -35,8 +35,8 @@ final class Inbox {
 extension MQTTClient {
     /// Breaks the connection as a pulled cable would: without a goodbye.
     func cutConnection() {
-        guard let connection = self.shared.withLock({ $0.connection }) else { return }
-        self.eventLoop.execute { connection.value.link.close() }
+        guard let connection = self.engine.state.withLock({ $0.connection.bound }) else { return }
+        self.engine.eventLoop.execute { connection.value.link.close() }
     }
 
     /// Breaks the connection, and returns when another is there.

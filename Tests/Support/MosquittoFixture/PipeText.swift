@@ -1,4 +1,4 @@
-import Curlew
+import CurlewTransport
 package import Foundation
 import Synchronization
 

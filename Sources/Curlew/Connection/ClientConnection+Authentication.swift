@@ -1,0 +1,153 @@
+import CurlewCore
+import NIOCore
+
+// Enhanced authentication (MQTT 5.0 section 4.12): the server's steps, and the answers of the application's authenticator.
+extension ClientConnection {
+    struct AuthenticationState {
+        /// The authenticator's work on a challenge.
+        fileprivate var answering: Task<Void, Never>?
+        /// Whether a re-authentication is under way.
+        fileprivate var isRepeating = false
+
+        fileprivate var isAnswering: Bool { self.answering != nil }
+
+        /// The connection has ended.
+        func cancel() { self.answering?.cancel() }
+    }
+
+    /// The server sent AUTH.
+    func continueAuthentication(_ auth: Auth) {
+        guard let configured = self.context.configuration.authentication else {
+            self.breach("The server sent AUTH although nobody asked for it.")
+            return
+        }
+        guard self.isOurs(auth.properties) else { return }
+        let data = auth.properties.authenticationData
+        switch auth.reasonCode {
+        case .continueAuthentication where self.authentication.isAnswering:
+            self.breach("The server sent AUTH before the last one was answered.")
+        case .continueAuthentication where self.phase == .handshake || self.authentication.isRepeating:
+            self.answer(data, configured)
+        // Before CONNACK it is CONNACK that says so.
+        case .success where self.authentication.isRepeating && !self.authentication.isAnswering:
+            self.authentication.isRepeating = false
+            guard self.isTrusted(configured, data) else { return }
+            self.owner.reauthenticated(nil)
+        default:
+            self.breach("The server sent AUTH with \(auth.reasonCode), out of turn.")
+        }
+    }
+
+    /// CONNACK came with success: whether the server has kept to the method, and proved itself to it.
+    func finishAuthentication(_ connack: ConnAck) -> Bool {
+        guard let configured = self.context.configuration.authentication else { return true }
+        guard self.isOurs(connack.properties) else { return false }
+        guard !self.authentication.isAnswering else {
+            self.breach("The server sent CONNACK before its AUTH was answered.")
+            return false
+        }
+        return self.isTrusted(configured, connack.properties.authenticationData)
+    }
+
+    /// Begins a re-authentication (section 4.12.1), unless one is under way.
+    func reauthenticate(_ method: String, _ data: ByteBuffer?) {
+        guard !self.authentication.isRepeating else { return }
+        self.authentication.isRepeating = true
+        self.send(.step(.reauthenticate, method, data))
+    }
+
+    /// Has the application's authenticator answer.
+    private func answer(_ challenge: ByteBuffer?, _ configured: MQTTConfiguration.Authentication) {
+        let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
+        let loop = self.link.eventLoop
+        self.authentication.answering = Task(executorPreference: self.context.executor) {
+            let answer: Result<ByteBuffer?, any Error>
+            do {
+                answer = .success(try await configured.authenticator.respond(to: challenge))
+            } catch {
+                answer = .failure(error)
+            }
+            loop.execute {
+                connection.value.authentication.answering = nil
+                switch answer {
+                case .success(let data):
+                    connection.value.send(.step(.continueAuthentication, configured.method, data))
+                case .failure(let error):
+                    connection.value.close(.notAuthorized, .authenticationGivenUp(error))
+                }
+            }
+        }
+    }
+
+    /// [MQTT-3.2.2-15]: the server may have said in CONNACK how much it takes.
+    private func send(_ auth: Auth) {
+        let size = (try? auth.encodedSize) ?? 0
+        if let maximum = self.serverMaximumPacketSize, size > maximum {
+            let error = MQTTError(
+                .packetTooLarge, "The authentication needs \(size) bytes, and the server takes at most \(maximum).")
+            self.close(.normalDisconnection, error)
+        } else {
+            self.write(.auth(auth))
+        }
+    }
+
+    /// Whether the method is the one that CONNECT named, where the server names one [MQTT-4.12.0-5].
+    private func isOurs(_ properties: Properties) -> Bool {
+        let method = properties.authenticationMethod
+        guard method == nil || method.hasSameBytes(as: self.connect.properties.authenticationMethod) else {
+            self.breach("The server changed the authentication method.")
+            return false
+        }
+        return true
+    }
+
+    private func isTrusted(_ configured: MQTTConfiguration.Authentication, _ data: ByteBuffer?) -> Bool {
+        do {
+            try configured.authenticator.finish(with: data)
+            return true
+        } catch {
+            self.close(.notAuthorized, .authenticationGivenUp(error))
+            return false
+        }
+    }
+
+    private func breach(_ message: String) {
+        self.close(.protocolError, MQTTError(.protocolViolation, message, reasonCode: .protocolError))
+    }
+}
+
+extension MQTTError {
+    fileprivate static func authenticationGivenUp(_ error: any Error) -> Self {
+        Self(.authenticationFailed, "The authentication was given up: \(error)", cause: error)
+    }
+}
+
+extension Auth {
+    /// A step of the client.
+    fileprivate static func step(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) -> Auth {
+        var properties: [Property] = [.authenticationMethod(method)]
+        if let data { properties.append(.authenticationData(data)) }
+        return Auth(reasonCode: code, properties: Properties(properties))
+    }
+
+    /// With the fixed header.
+    fileprivate var encodedSize: Int {
+        get throws {
+            var bytes = ByteBuffer()
+            try Packet.auth(self).encode(into: &bytes, version: .v5_0)
+            return bytes.readableBytes
+        }
+    }
+}
+
+extension Properties {
+    /// The authentication method, where the packet has one (section 3.1.2.11.9).
+    var authenticationMethod: String? {
+        self.value { if case .authenticationMethod(let value) = $0 { value } else { nil } }
+    }
+
+    /// The data of an authentication step (section 3.1.2.11.10).
+    fileprivate var authenticationData: ByteBuffer? {
+        self.value { if case .authenticationData(let value) = $0 { value } else { nil } }
+    }
+}

@@ -1,0 +1,409 @@
+import CurlewCore
+import CurlewTransport
+import NIOCore
+import Synchronization
+
+/// One connection to a server, from CONNECT to the end: bytes to packets, packets to the session, the session's bytes to the
+/// link. Everything here happens on the event loop.
+final class ClientConnection: LinkHandler {
+    /// What the handshake came to.
+    enum Opening: Sendable {
+        /// The server accepted.
+        case accepted(isResumed: Bool)
+        /// The server answered with a failure.
+        case refused(ConnAck)
+        /// The connection ended before the server had answered.
+        case closed(Closing)
+    }
+
+    /// Why the connection ended.
+    struct Closing: Sendable {
+        /// The server's DISCONNECT, if it sent one.
+        var disconnect: Disconnect?
+        /// What to tell people; `nil` when we closed it because we were asked to.
+        var error: MQTTError?
+        /// Whether what was unanswered may be the cause.
+        var end = ClientSession.ConnectionEnd.other
+        /// Whether the server has sent anything.
+        var hasAnswered = false
+    }
+
+    enum Phase {
+        case handshake
+        case connected
+        /// Nothing that comes in is looked at any more.
+        case closing
+        case closed
+    }
+
+    /// The client's engine.
+    let owner: any ConnectionOwner
+    let context: ConnectionContext
+    let link: any Link
+    let server: Endpoint
+    let opening: OneShot<Opening>
+    let closed: OneShot<Closing>
+
+    let connect: Connect
+    private(set) var phase = Phase.handshake
+    private var input: PacketInput
+    /// Whether something came that was not looked at yet.
+    private var hasUnread = false
+    private var isReading = false
+    /// How many packets are taken to the session at once: the lock is held for so long.
+    private static let batchSize = 512
+    /// Packets that were decoded and are not yet processed: kept, so that a read does not allocate.
+    private var packets: [Packet] = []
+    private var batch = DeliveryBatch()
+    private var spare = ByteBuffer()
+    private var keepAlive: KeepAlive
+    private var keepAliveDeadline: Deadlines.ID?
+    /// How many bytes were handed to the link.
+    private var written = 0
+    /// While a PINGREQ waits behind other bytes: how many the link has to send before it has left, and how many it had sent
+    /// when the watchdog looked last.
+    private var waitingPing: (position: Int, sent: Int)?
+    private var closing = Closing()
+    /// What the server takes, if it has said so in CONNACK.
+    private(set) var serverMaximumPacketSize: Int?
+    /// How far an enhanced authentication is.
+    var authentication = AuthenticationState()
+    /// Why nothing is read.
+    private var pauses: ReadingPause = []
+
+    /// Sends CONNECT at once.
+    init(
+        _ owner: any ConnectionOwner, _ context: ConnectionContext, link: any Link, server: Endpoint, connect: Connect,
+        opening: OneShot<Opening>, closed: OneShot<Closing>
+    ) {
+        self.owner = owner
+        self.context = context
+        self.link = link
+        self.server = server
+        self.connect = connect
+        self.opening = opening
+        self.closed = closed
+        self.input = PacketInput(
+            PacketDecoder(
+                from: .server, version: connect.version,
+                maximumPacketSize: UInt32(clamping: context.configuration.session.maximumPacketSize),
+                leavingOut: owner.excessLeftOut(connect.version)))
+        self.keepAlive = KeepAlive(
+            interval: connect.keepAlive, responseTimeout: context.configuration.connection.pingTimeout,
+            now: context.clock.now())
+        self.write(.connect(connect))
+    }
+
+    // MARK: Reading
+
+    func linkRead(_ bytes: ByteBuffer) {
+        guard self.phase == .handshake || self.phase == .connected else { return }
+        self.input.append(bytes)
+        self.hasUnread = true
+        // A write that fails has the socket read what is left, in the middle of what an earlier read led to: it has to wait.
+        guard !self.isReading else { return }
+        self.isReading = true
+        defer { self.isReading = false }
+        while exchange(&self.hasUnread, with: false) { self.read() }
+    }
+
+    private func read() {
+        guard self.phase == .handshake || self.phase == .connected else { return }
+        self.keepAlive.received(at: self.context.clock.now())
+        if self.phase == .handshake, self.isForeign() { return }
+        var violation: DecodingError?
+        do throws(DecodingError) {
+            repeat {
+                while let packet = try self.input.next() {
+                    self.packets.append(consume packet)
+                    guard self.packets.count == Self.batchSize else { continue }
+                    self.process()
+                    guard self.phase == .connected else { return }
+                }
+            } while self.processSkipped()
+        } catch {
+            violation = error
+        }
+        self.process()
+        if let violation, self.phase == .handshake || self.phase == .connected { self.refuse(violation) }
+    }
+
+    /// Takes a PUBLISH that was left out to the session, after the packets before it. Returns whether there may be more behind
+    /// it.
+    private func processSkipped() -> Bool {
+        guard let skipped = self.input.takeSkipped() else { return false }
+        self.process()
+        guard self.phase == .connected else {
+            if self.phase == .handshake {
+                self.close(
+                    .protocolError, MQTTError(.protocolViolation, "The server sent another packet before CONNACK."))
+            }
+            return false
+        }
+        self.handle(self.owner.process(skipped))
+        return self.phase == .connected
+    }
+
+    private func refuse(_ violation: DecodingError) {
+        var error = MQTTError(.protocolViolation, "The server sent bytes that are not MQTT: \(violation)")
+        if case .packetTooLarge(let size, let maximum) = violation {
+            error = .tooLarge(self.input.refusedTopic, size: size, maximum: maximum, code: .protocolViolation)
+            self.owner.leaveOutLargePublishes()
+        }
+        self.close(violation.reasonCode, error)
+    }
+
+    /// Closes the connection if the server has answered CONNECT in another protocol.
+    private func isForeign() -> Bool {
+        self.closing.hasAnswered = true
+        guard let bytes = self.input.unread, let foreign = ForeignProtocol(answer: bytes) else { return false }
+        let advice = foreign.advice(isSecure: self.server.security == .tls)
+        self.close(
+            .protocolError,
+            MQTTError(.connectionFailed, "\(self.server) answers in \(foreign.name), not in MQTT: \(advice)."))
+        return true
+    }
+
+    func linkReadCompleted() {
+        self.flushIfNeeded()
+        // A server that sends and does not read would have our answers pile up without end.
+        if !self.link.isWritable, self.owner.hasManyAnswers { self.pause(.answers) }
+        if self.phase == .connected, self.owner.isHoldingReading { self.pause(.consumer) }
+    }
+
+    private func pause(_ reason: ReadingPause) {
+        if self.pauses.isEmpty { self.link.setReading(false) }
+        self.pauses.insert(reason)
+    }
+
+    private func resume(_ reason: ReadingPause) {
+        guard self.pauses.remove(reason) != nil, self.pauses.isEmpty else { return }
+        self.link.setReading(true)
+    }
+
+    /// A consumer has taken some of what it had.
+    func readOnAfterHolding() {
+        if !self.owner.isHoldingReading { self.resume(.consumer) }
+    }
+
+    /// Takes the packets of one read to the session, under one lock.
+    private func process() {
+        guard !self.packets.isEmpty else { return }
+        defer { self.packets.removeAll(keepingCapacity: true) }
+        let now = self.context.clock.now()
+        var next = self.phase == .handshake ? self.open(now) : 0
+        while self.phase == .connected, next < self.packets.count {
+            let event = self.owner.process(&self.packets, from: &next, now, into: &self.batch)
+            self.batch.deliver()
+            self.handle(event)
+        }
+    }
+
+    private func handle(_ event: ConnectionEvent?) {
+        switch event {
+        case nil: break
+        case .authenticate(let auth)?: self.continueAuthentication(auth)
+        case .disconnected(let packet)?: self.disconnected(packet)
+        case .violation(let code, let message)?:
+            self.close(
+                code, MQTTError(.protocolViolation, "The server broke the protocol: \(message).", reasonCode: code))
+        }
+    }
+
+    // MARK: The handshake
+
+    /// Takes packets until the handshake is over; returns the index of the first that belongs to the session.
+    private func open(_ now: Timestamp) -> Int {
+        for (index, packet) in self.packets.enumerated() {
+            guard self.phase == .handshake else { break }
+            switch packet {
+            case .connack(let connack):
+                return self.receivedConnack(connack, now) ? index + 1 : self.packets.count
+            case .auth(let auth) where self.connect.properties.authenticationMethod != nil:
+                self.continueAuthentication(auth)
+            default:
+                self.close(
+                    .protocolError,
+                    MQTTError(.protocolViolation, "The server sent another packet before CONNACK."))
+            }
+        }
+        return self.packets.count
+    }
+
+    private func receivedConnack(_ connack: ConnAck, _ now: Timestamp) -> Bool {
+        var connack = connack
+        // Nobody asks for them, and what is kept of CONNACK is kept for as long as the connection.
+        connack.properties.userProperties = []
+        guard !connack.reasonCode.isFailure else {
+            self.phase = .closing
+            self.opening.set(.refused(connack))
+            self.link.closeAfterWrites(within: self.context.configuration.connection.disconnectTimeout)
+            return false
+        }
+        guard self.finishAuthentication(connack) else { return false }
+        guard let isResumed = self.owner.opened(self, connack, to: self.connect, now: now) else {
+            self.close(
+                .protocolError,
+                MQTTError(.protocolViolation, "The server resumed a session although a new one was asked for."))
+            return false
+        }
+        self.phase = .connected
+        let limits = ServerLimits(connack, version: self.connect.version)
+        self.serverMaximumPacketSize = limits.maximumPacketSize.map(Int.init)
+        if let interval = limits.serverKeepAlive { self.keepAlive.serverKeepAlive(interval) }
+        self.watch()
+        self.opening.set(.accepted(isResumed: isResumed))
+        self.flushIfNeeded()
+        return true
+    }
+
+    // MARK: Writing
+
+    /// A read is over: writes what it led to.
+    private func flushIfNeeded() {
+        if self.owner.hasOutput { self.flush() }
+    }
+
+    /// Writes what the session has to send; called when something was added, or the link takes more.
+    func flush() {
+        guard self.phase == .connected, self.link.isWritable else { return }
+        var rounds = 0
+        while let bytes = self.owner.takeOutput(replacement: &self.spare) {
+            self.write(bytes)
+            self.spare = bytes
+            self.readOn()
+            guard self.link.isWritable else { return }
+            rounds += 1
+            // Others of the loop want their turn, too.
+            guard rounds < 8 else {
+                let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
+                return self.link.eventLoop.execute { connection.value.flush() }
+            }
+        }
+    }
+
+    func linkWritabilityChanged(_ isWritable: Bool) {
+        guard isWritable else { return }
+        self.flush()
+        // Also where there was nothing to flush.
+        self.readOn()
+    }
+
+    /// Reads again, if reading rested: the server has taken its answers.
+    private func readOn() { self.resume(.answers) }
+
+    private func write(_ bytes: ByteBuffer) {
+        self.written += bytes.readableBytes
+        self.link.write(bytes)
+        self.keepAlive.sent(at: self.context.clock.now())
+    }
+
+    func write(_ packet: Packet) {
+        guard self.phase == .handshake || self.phase == .connected else { return }
+        var bytes = ByteBuffer()
+        do {
+            try packet.encode(into: &bytes, version: self.connect.version)
+            self.write(bytes)
+        } catch {
+            self.close(.normalDisconnection, MQTTError(.invalidArgument, "\(error)"))
+        }
+    }
+
+    // MARK: Keep alive
+
+    private func watch() {
+        guard let deadline = self.keepAlive.deadline else { return }
+        let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
+        let loop = self.link.eventLoop
+        self.keepAliveDeadline = self.context.deadlines.schedule(after: deadline - self.context.clock.now()) {
+            loop.execute { connection.value.watchdogFired() }
+        }
+    }
+
+    private func watchdogFired() {
+        guard self.phase == .connected else { return }
+        let now = self.context.clock.now()
+        // Its answers wait with all else that is not read.
+        if self.pauses.contains(.consumer) { self.keepAlive.received(at: now) }
+        self.lookAfterPing(now)
+        switch self.keepAlive.deadlineReached(at: now) {
+        case .none: break
+        case .sendPing:
+            self.write(.pingreq)
+            if self.waitingPing == nil, !self.link.isWritable {
+                self.waitingPing = (position: self.written, sent: self.written - self.link.unsentBytes)
+            }
+        case .serverIsDead:
+            // Nobody listens: no point in saying goodbye.
+            self.finish(MQTTError(.connectionClosed, "The server did not answer a ping in time."))
+            self.link.close()
+            return
+        }
+        self.watch()
+    }
+
+    /// A PINGREQ behind a large message leaves late on a slow network. As long as the server takes what is before it, the
+    /// server lives.
+    private func lookAfterPing(_ now: Timestamp) {
+        guard let ping = self.waitingPing else { return }
+        let sent = self.written - self.link.unsentBytes
+        if sent > ping.sent { self.keepAlive.pingIsWaiting(at: now) }
+        self.waitingPing = sent < ping.position ? (ping.position, sent) : nil
+    }
+
+    // MARK: The end
+
+    /// Ends the connection as the standard wants it: DISCONNECT, then close.
+    func close(_ code: ReasonCode, _ error: MQTTError?, properties: Properties = Properties()) {
+        guard self.phase == .handshake || self.phase == .connected else { return }
+        if self.phase == .connected {
+            // What is encoded counts as sent: it goes before the goodbye, though the link has much to write already.
+            let rest = self.owner.takeLastOutput()
+            if rest.readableBytes > 0 { self.write(rest) }
+            let version = self.connect.version
+            if version >= .v5_0 || code == .normalDisconnection {
+                self.write(.disconnect(Disconnect(reasonCode: code, properties: properties)))
+            }
+        }
+        self.finish(error, error?.code == .protocolViolation ? .byServer : .other)
+        self.link.closeAfterWrites(within: self.context.configuration.connection.disconnectTimeout)
+    }
+
+    private func disconnected(_ packet: Disconnect) {
+        self.closing.disconnect = packet
+        let reason = packet.properties.reasonString.map { ": \($0)" } ?? ""
+        let code: MQTTError.Code = packet.reasonCode == .sessionTakenOver ? .sessionTakenOver : .disconnectedByServer
+        self.finish(
+            MQTTError(code, "The server ended the connection\(reason).", reasonCode: packet.reasonCode),
+            packet.reasonCode.mayBlamePacket ? .byServer : .other)
+        self.link.closeAfterWrites(within: self.context.configuration.connection.disconnectTimeout)
+    }
+
+    /// No more packets, in or out; the link is still to be closed.
+    private func finish(_ error: MQTTError?, _ end: ClientSession.ConnectionEnd = .other) {
+        self.phase = .closing
+        // The end of the link is seen by reading.
+        self.resume(.consumer)
+        self.closing.error = self.closing.error ?? error
+        self.closing.end = end
+        if let deadline = self.keepAliveDeadline { self.context.deadlines.cancel(deadline) }
+        self.authentication.cancel()
+        self.owner.lost(self, end)
+    }
+
+    func linkClosed(_ error: TransportError?) {
+        guard self.phase != .closed else { return }
+        if self.phase != .closing {
+            self.finish(
+                error.map { MQTTError(.connectionClosed, $0.message, cause: $0) }
+                    ?? MQTTError(.connectionClosed, "The server closed the connection."),
+                error?.isOfNetwork == true ? .other : .byServer)
+        }
+        self.phase = .closed
+        self.opening.set(.closed(self.closing))
+        self.closed.set(self.closing)
+    }
+}
+
+@available(*, unavailable)
+extension ClientConnection: Sendable {}

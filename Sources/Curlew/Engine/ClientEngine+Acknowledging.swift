@@ -1,0 +1,77 @@
+import CoreMetrics
+import CurlewCore
+import Logging
+import Synchronization
+
+// What subscriptions tell: that their consumers are done with messages, or have too many.
+extension ClientEngine: ReceiverOwner {
+    func acknowledge(_ token: DeliveryToken, _ reasonCode: ReasonCode) {
+        let flush = self.state.withLock { state in
+            let before = state.output.byteCount
+            state.session.passed(token, reasonCode: reasonCode, into: &state.output.bytes)
+            state.output.countAnswers(since: before)
+            return state.output.claimFlush()
+        }
+        self.flush(flush)
+    }
+
+    func acknowledge(_ tokens: [DeliveryToken]) {
+        guard !tokens.isEmpty else { return }
+        let flush = self.state.withLock { state in
+            let before = state.output.byteCount
+            for token in tokens { state.session.passed(token, into: &state.output.bytes) }
+            state.output.countAnswers(since: before)
+            return state.output.claimFlush()
+        }
+        self.flush(flush)
+    }
+
+    func dropped(_ count: Int, by receiver: any MessageReceiver) {
+        self.state.withLock { $0.tally.statistics.dropped += count }
+        self.meters.dropped.increment(by: count)
+        self.events.post(.messagesDropped(filters: receiver.filters, count: count))
+    }
+
+    func countUnexpectedReplies(_ count: Int) {
+        self.state.withLock { $0.tally.statistics.unexpectedReplies += count }
+    }
+
+    func setFull(_ isFull: Bool, _ id: SubscriberID) {
+        let connection = self.state.withLock { state in
+            let holdsReading = state.receivers.note(id, isFull: isFull)
+            self.holdsReading.store(holdsReading, ordering: .relaxed)
+            return state.connection.bound
+        }
+        // What fills up does so in the middle of a read; the connection looks after it at the end of the read.
+        guard !isFull, let connection else { return }
+        self.eventLoop.execute { connection.value.readOnAfterHolding() }
+    }
+
+    func forget(_ id: SubscriberID) { self.state.withLock { $0.receivers.forget(id) } }
+
+    // MARK: Stuck acknowledgements
+
+    /// Looks once in a while whether a consumer holds the same message as the last time, for as long as any is unacknowledged.
+    func watchAcknowledgements(_ before: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]) {
+        guard let period = self.configuration.acknowledgement.stuckWarning else { return }
+        self.deadlines.schedule(after: period) { [weak self] in
+            guard let self else { return }
+            let receivers: [SubscriberID: any MessageReceiver] = self.state.withLock { state in
+                state.receivers.isWatched = state.session.unacknowledgedCount > 0
+                return state.receivers.isWatched ? state.receivers.holders : [:]
+            }
+            guard !receivers.isEmpty else { return }
+            var now: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]
+            for (id, receiver) in receivers {
+                guard let message = receiver.messageInHand else { continue }
+                let age = before[id].flatMap { $0.message.isSame(as: message) ? $0.age + period : nil }
+                now[id] = (message, age ?? .zero)
+                guard let age else { continue }
+                self.logger.warning(
+                    "acknowledgement stuck", metadata: ["topic": "\(message.topic)", "age": "\(age)"])
+                self.events.post(.acknowledgementStuck(topic: message.topic, age: age))
+            }
+            self.watchAcknowledgements(now)
+        }
+    }
+}

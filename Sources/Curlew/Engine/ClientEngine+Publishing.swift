@@ -1,0 +1,86 @@
+import CurlewCore
+import CurlewTransport
+import NIOCore
+import Synchronization
+
+// Publishing: from the caller's thread to the session, and what became of it.
+extension ClientEngine {
+    /// Publishes, and waits for the acknowledgement.
+    nonisolated(nonsending) func publish(_ message: OutgoingMessage, timeout: Duration?) async throws(MQTTError)
+        -> ReasonCode
+    {
+        guard let request = try self.accept(message, isAwaited: true) else { return .success }
+        let limit = timeout ?? self.configuration.connection.acknowledgementTimeout
+        return try self.reasonCode(of: await self.wait(for: request, timeout: limit))
+    }
+
+    func makeMessage(
+        _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ retain: Bool, _ properties: Properties
+    ) throws(MQTTError) -> OutgoingMessage {
+        do {
+            let name = try TopicName(topic)
+            return OutgoingMessage(
+                topic: name, payload: payload, qos: qos, retain: retain, properties: self.traced(properties))
+        } catch {
+            throw MQTTError(.invalidTopic, error.message, delivery: .notSent, cause: error)
+        }
+    }
+
+    /// Hands a message to the session on the caller's thread. Returns the request to wait for, or `nil` when it is done.
+    func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
+        let now = message.properties.messageExpiryInterval == nil ? Timestamp.start : self.clock.now()
+        var refusal: MQTTError?
+        var flush: (@Sendable () -> Void)?
+        let request: RequestID? = self.state.withLock { state in
+            refusal = state.life.refusal
+            guard refusal == nil else { return nil }
+            let request = state.waiters.makeRequestID()
+            do throws(Rejection) {
+                let submitted = try state.session.publish(
+                    message, request: request, isAwaited: isAwaited, now: now, into: &state.output.bytes)
+                state.tally.statistics.published += 1
+                flush = state.output.claimFlush()
+                guard submitted == .accepted else { return nil }
+                state.waiters.reserve(request)
+                return request
+            } catch {
+                refusal = MQTTError(error)
+                return nil
+            }
+        }
+        if let refusal { throw refusal.with(delivery: .notSent) }
+        self.flush(flush)
+        if let request, message.qos != .atMostOnce { self.sampleLatency(request) }
+        return request
+    }
+
+    /// Times one publish in a while; looks without the lock whether one is being timed would cost as much as the lock.
+    private func sampleLatency(_ request: RequestID) {
+        guard request.rawValue & 63 == 0 else { return }
+        let now = self.clock.now()
+        self.state.withLock { $0.tally.timeLatency(of: request, since: now) }
+    }
+
+    /// What a wait for a PUBLISH has come to.
+    func reasonCode(of result: Waiters.Result) throws(MQTTError) -> ReasonCode {
+        switch result {
+        case .completed(.published(let code, let reason)):
+            guard code.isFailure else { return code }
+            throw MQTTError(
+                .publishRefused, "The server refused the message\(reason.map { ": \($0)" } ?? ".")", reasonCode: code,
+                delivery: .notSent)
+        case .completed(.rejected(let rejection)): throw MQTTError(rejection).with(delivery: .notSent)
+        case .completed(.abandoned(let rejection)): throw MQTTError(rejection).with(delivery: .unknown)
+        case .completed(.sessionEnded(let mayHaveBeenSent)):
+            throw self.stopped.with(delivery: mayHaveBeenSent ? .unknown : .notSent)
+        case .completed: throw MQTTError(.clientStopped, "The request was answered by another kind of packet.")
+        case .cancelled(let wasQueued):
+            throw MQTTError(.cancelled, "The task was cancelled.", delivery: wasQueued ? .notSent : .unknown)
+        case .timedOut(wasQueued: true):
+            throw self.timedOut("The message could not be sent in time.").with(delivery: .notSent)
+        case .timedOut(wasQueued: false):
+            throw MQTTError(.timedOut, "The server did not acknowledge in time.", delivery: .unknown)
+        case .notConnected: throw self.notConnected.with(delivery: .notSent)
+        }
+    }
+}

@@ -1,0 +1,83 @@
+import CurlewCore
+import Logging
+import NIOCore
+import Synchronization
+
+// Messages that no subscription has taken: they wait for one that does, within bounds.
+extension ClientEngine {
+    /// A subscription has not looked at these messages and will not.
+    func handBack(_ messages: [MQTTMessage]) {
+        guard messages.contains(where: { $0.token != nil }) else { return }
+        let now = self.clock.now()
+        let (flush, mustWatch) = self.state.withLock { state in
+            for message in messages {
+                guard let token = message.token else { continue }
+                if state.session.isOwed(token) || state.session.isOrphan(token) { state.hold(message, token, now) }
+            }
+            return (state.output.claimFlush(), state.receivers.mustWatchUnclaimed)
+        }
+        self.flush(flush)
+        if mustWatch { self.watchUnclaimed() }
+    }
+
+    /// Tells what was let go, and sees to it that this is called again when there is more to do.
+    func watchUnclaimed() {
+        let now = self.clock.now()
+        let (report, flush) = self.state.withLock { state in
+            state.letGo(state.receivers.unclaimed.timePassed(now))
+            let report = state.receivers.unclaimed.takeReport(at: now)
+            if state.receivers.mustWatchUnclaimed, let deadline = state.receivers.unclaimed.deadline {
+                if let earlier = state.receivers.unclaimedDeadline { self.deadlines.cancel(earlier.id) }
+                let id = self.deadlines.schedule(after: deadline - now) { [weak self] in
+                    self?.state.withLock { $0.receivers.unclaimedDeadline = nil }
+                    self?.watchUnclaimed()
+                }
+                state.receivers.unclaimedDeadline = (id, deadline)
+            }
+            return (report, state.output.claimFlush())
+        }
+        self.flush(flush)
+        if let report { self.tell(report) }
+    }
+
+    /// Tells that messages were acknowledged that nobody has taken.
+    func tell(_ report: UnclaimedMessages<MQTTMessage>.Report) {
+        self.logger.warning(
+            "messages acknowledged that no subscription has taken: subscribe before, or change queues.unclaimed",
+            metadata: ["topics": "\(report.topics)", "count": "\(report.count)"])
+        self.events.post(.messagesUnclaimed(topics: report.topics, count: report.count))
+    }
+}
+
+extension ClientEngine.State {
+    /// A subscription has been made: gives it what it claims, before anything that it receives.
+    mutating func give(
+        _ claim: Claim, matching filters: [TopicFilter], to receiver: any MessageReceiver
+    ) {
+        switch claim {
+        case .nothing: break
+        case .matching: receiver.adopt(self.receivers.unclaimed.claimed(by: filters))
+        case .everything:
+            self.session.takeRemainder(receiver.id)
+            receiver.adopt(self.receivers.unclaimed.allClaimed())
+        }
+    }
+
+    /// Nobody has taken a message that came in.
+    mutating func hold(_ packet: consuming Publish, _ token: DeliveryToken?, _ now: Timestamp) {
+        guard let token, let message = MQTTMessage(consume packet, token: token) else {
+            self.tally.statistics.unrouted += 1
+            return
+        }
+        self.hold(message, token, now)
+    }
+
+    mutating func hold(_ message: MQTTMessage, _ token: DeliveryToken, _ now: Timestamp) {
+        self.letGo(
+            self.receivers.unclaimed.unclaimed(message, on: message.topic, size: message.weight, token, at: now))
+    }
+
+    mutating func letGo(_ tokens: [DeliveryToken]) {
+        for token in tokens { self.session.passed(token, into: &self.output.bytes) }
+    }
+}

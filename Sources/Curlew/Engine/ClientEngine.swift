@@ -1,0 +1,89 @@
+import CurlewCore
+import CurlewTransport
+import Logging
+import NIOCore
+import Synchronization
+
+/// The engine of a client: carries packets between the session, the connection and those who wait. ``MQTTClient`` is its face.
+///
+/// While it is connected, its supervisor keeps it alive, even if no reference to the client remains.
+final class ClientEngine: Sendable {
+    let configuration: MQTTConfiguration
+    let logger: Logger
+    let connector: any Connector
+    /// What connections share with the engine: its event loop, clock and deadlines.
+    let context: ConnectionContext
+    let events: EventHub
+    let meters = ClientMeters()
+    /// Held while one call or one read is handled; never while a continuation is resumed or user code runs.
+    let state: Mutex<State>
+    /// Whether any subscription is full, so that the connection rests. Read at the end of each read.
+    let holdsReading = Atomic(false)
+
+    init(_ configuration: MQTTConfiguration, logger: Logger?) throws(MQTTError) {
+        try configuration.validate()
+        self.configuration = configuration
+        self.connector = try configuration.makeConnector()
+        self.context = ConnectionContext(configuration)
+        self.events = EventHub(bufferSize: configuration.limits.bufferedEvents)
+        var logger = logger ?? Logger(label: "curlew", factory: { _ in SwiftLogNoOpLogHandler() })
+        var random = SystemRandomNumberGenerator()
+        let identifier = configuration.clientIdentifier.firstIdentifier(using: &random)
+        logger[metadataKey: "mqtt_client"] = "\(identifier)"
+        self.logger = logger
+        self.state = Mutex(State(configuration, clientIdentifier: identifier))
+    }
+
+    var clock: MonotonicClock { self.context.clock }
+    var eventLoop: any EventLoop { self.context.eventLoop }
+    var executor: EventLoopExecutor { self.context.executor }
+    var deadlines: Deadlines { self.context.deadlines }
+
+    // MARK: What users may look at
+
+    var status: ClientLifecycle.Status { self.state.withLock { $0.life.lifecycle.status } }
+
+    var serverLimits: ServerLimits? { self.state.withLock { $0.session.limits } }
+
+    var protocolVersion: ProtocolVersion? { self.state.withLock { $0.session.version } }
+
+    var clientIdentifier: String { self.state.withLock { $0.life.clientIdentifier } }
+
+    var statistics: MQTTStatistics {
+        self.state.withLock { state in
+            var statistics = state.tally.statistics
+            statistics.inFlight = state.session.inFlightCount
+            (statistics.queued, statistics.queuedBytes) = state.session.queued
+            statistics.unacknowledged = state.session.unacknowledgedCount
+            statistics.unclaimed = state.receivers.unclaimed.count
+            statistics.unrouted += state.receivers.unclaimed.letGoCount
+            statistics.unsentBytes = state.output.byteCount
+            return statistics
+        }
+    }
+
+    /// Why the client does nothing more.
+    var stopped: MQTTError {
+        self.state.withLock { $0.life.stopError } ?? MQTTError(.clientStopped, "The client was disconnected.")
+    }
+
+    /// Runs a flush that ``OutgoingBuffer/claimFlush()`` has returned.
+    func flush(_ flush: (@Sendable () -> Void)?) {
+        if let flush { self.eventLoop.execute(flush) }
+    }
+}
+
+extension MQTTConfiguration {
+    /// Sockets, unless a test replaces them.
+    fileprivate func makeConnector() throws(MQTTError) -> any Connector {
+        if let connector = self.connectorOverride { return connector }
+        do {
+            let needsTLS = self.servers.contains { $0.scheme.isSecure }
+            return try SocketConnector(
+                timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil,
+                localAddress: self.connection.localAddress)
+        } catch {
+            throw MQTTError(.invalidConfiguration, "\(error)", cause: error)
+        }
+    }
+}

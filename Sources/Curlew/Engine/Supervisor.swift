@@ -1,0 +1,189 @@
+import CoreMetrics
+import CurlewCore
+import CurlewTransport
+import Logging
+import Synchronization
+
+/// Keeps a client connected: makes a connection, waits for its end, and does as the reconnect policy says, until that says to
+/// stop or the task is cancelled.
+struct Supervisor {
+    private let engine: ClientEngine
+    private let retriesFirst: Bool
+    private let first: OneShot<Result<Bool, MQTTError>>
+    private var policy: ReconnectPolicy
+    private var attempt = 0
+    private var tried = 0
+
+    init(_ engine: ClientEngine, retriesFirst: Bool, first: OneShot<Result<Bool, MQTTError>>) {
+        self.engine = engine
+        self.retriesFirst = retriesFirst
+        self.first = first
+        let configuration = engine.configuration
+        var settings = configuration.reconnect.settings
+        settings.maximumTries = settings.maximumTries.map { tries in
+            let (product, isTooMuch) = tries.multipliedReportingOverflow(by: configuration.servers.count)
+            return isTooMuch ? .max : product
+        }
+        self.policy = ReconnectPolicy(
+            serverCount: configuration.servers.count,
+            version: configuration.connection.version.exact.map { .fixed($0) } ?? .automatic, settings: settings)
+    }
+
+    /// Returns the error that ended it; `nil` when it was cancelled.
+    mutating func run() async -> MQTTError? {
+        while !Task.isCancelled {
+            let end = await self.connectOnce()
+            if Task.isCancelled { return nil }
+            switch self.next(after: end) {
+            case .stop(let error): return error
+            case .connect(let delay):
+                guard delay > .zero else { continue }
+                do { try await self.engine.clock.sleep(self.engine.clock.now() + delay) } catch { return nil }
+            }
+        }
+        return nil
+    }
+
+    /// What to do when a connection has ended, or could not be made.
+    private enum Next {
+        case connect(after: Duration)
+        /// With the error that is to blame; `nil` where the end was asked for.
+        case stop(MQTTError?)
+    }
+
+    private mutating func next(after end: End) -> Next {
+        let random = UInt64.random(in: .min ... .max)
+        let decision: ReconnectPolicy.AfterFailure
+        let error: MQTTError
+        switch end {
+        case .unmade(.failed(let cause)):
+            // The same CONNECT would fail the same way; but a version that was only guessed is not the user's.
+            let isOfGuess = self.policy.isGuess && cause.code == .notSupportedByProtocolVersion
+            if cause.isPermanent, !isOfGuess { return .stop(cause) }
+            error = cause
+            decision = self.policy.failed(random: random)
+        case .unmade(.closedBeforeConnAck(let cause)):
+            error = cause
+            decision = self.policy.closedBeforeConnAck(mayBeOlder: self.mayBeOlder, random: random)
+        case .unmade(.unanswered(let cause)):
+            error = cause
+            decision = self.policy.unanswered(mayBeOlder: self.mayBeOlder, random: random)
+        case .unmade(.refused(let connack)):
+            error = self.error(refusedBy: connack)
+            decision = self.policy.refused(
+                connack.reasonCode, serverReference: connack.properties.serverReference, random: random)
+        case .lost(let closing):
+            // Without an error it was closed because that was asked for; the cancellation may still be on its way.
+            guard let cause = closing.error else { return .stop(nil) }
+            error = cause
+            self.engine.events.post(.disconnected(error))
+            self.engine.logger.info("disconnected", metadata: ["error": "\(error)"])
+            decision = self.policy.lost(
+                reason: closing.disconnect?.reasonCode,
+                serverReference: closing.disconnect?.properties.serverReference, at: self.engine.clock.now(),
+                random: random)
+        }
+        if decision == .stop(.triesExhausted) {
+            let tries = self.engine.configuration.reconnect.maximumTries ?? 0
+            self.engine.logger.error("giving up", metadata: ["tries": "\(tries)", "error": "\(error)"])
+            return .stop(error.after(tries: tries))
+        }
+        guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return .stop(error) }
+        self.attempt += 1
+        self.engine.events.post(.reconnecting(attempt: self.attempt, after: delay, because: error))
+        self.engine.logger.debug(
+            "connecting again", metadata: ["after": "\(delay)", "attempt": "\(self.attempt)", "error": "\(error)"])
+        return .connect(after: delay)
+    }
+
+    /// Whether what the configuration asks for can be said in 3.1.1.
+    private var mayBeOlder: Bool { (try? self.engine.configuration.validate(for: .v3_1_1)) != nil }
+
+    /// Before the first connection one round over the servers is all that `connect()` wants; a delay means that it is over.
+    private func mayGoOn(_ delay: Duration) -> Bool {
+        if self.first.value == nil { return self.retriesFirst || delay == .zero }
+        return self.engine.configuration.reconnect.isEnabled
+    }
+
+    /// How a connection, or the attempt to make one, ended.
+    private enum End {
+        case unmade(Handshake.Failure)
+        case lost(ClientConnection.Closing)
+    }
+
+    private mutating func connectOnce() async -> End {
+        let endpoint = self.engine.context.endpoint(of: self.policy.server)
+        let whole = self.engine.configuration.connection.handshakeTimeout
+        let (identifier, resumes) = self.engine.state.withLock {
+            ($0.life.clientIdentifier, $0.life.lifecycle.hasConnected)
+        }
+        let handshake = Handshake(
+            owner: self.engine, connector: self.engine.connector, context: self.engine.context, endpoint: endpoint,
+            version: self.policy.version, identifier: identifier, resumes: resumes,
+            timeout: self.policy.patience(of: whole, mayBeOlder: self.mayBeOlder),
+            silence: self.policy.followsSilence
+                ? whole : self.policy.patience(of: whole, mayBeOlder: self.mayBeOlder))
+        let closed: OneShot<ClientConnection.Closing>
+        do throws(Handshake.Failure) {
+            let connection = try await handshake.resultOfChildTask()
+            self.accepted(endpoint, isResumed: connection.isResumed)
+            closed = connection.closed
+        } catch {
+            return .unmade(error)
+        }
+        return await withTaskCancellationHandler {
+            .lost(await closed.waitRegardless() ?? ClientConnection.Closing())
+        } onCancel: { [engine] in
+            engine.sayGoodbye()
+        }
+    }
+
+    private mutating func accepted(_ endpoint: Endpoint, isResumed: Bool) {
+        self.attempt = 0
+        self.policy.accepted(at: self.engine.clock.now())
+        self.engine.logger.info(
+            "connected",
+            metadata: ["server": "\(endpoint)", "version": "\(self.policy.version)", "resumed": "\(isResumed)"])
+        self.engine.meters.connections.increment()
+        self.engine.events.post(
+            .connected(server: "\(endpoint)", version: self.policy.version, isResumed: isResumed))
+        self.first.set(.success(isResumed))
+    }
+
+    private func error(refusedBy connack: ConnAck) -> MQTTError {
+        let reason = connack.properties.reasonString.map { " (\($0))" } ?? ""
+        let isAnonymous = self.engine.configuration.isAnonymous
+        let advice =
+            switch connack.reasonCode {
+            case .badUserNameOrPassword where isAnonymous, .notAuthorized where isAnonymous:
+                ": it wants a user name and a password"
+            case .badUserNameOrPassword: ": check user name and password"
+            // Many brokers answer a wrong password so.
+            case .notAuthorized: ": check user name and password, and whether this user may connect"
+            case .clientIdentifierNotValid: ": choose another client identifier"
+            case .unsupportedProtocolVersion: ": it does not speak this version of MQTT"
+            default: ""
+            }
+        var error = MQTTError(
+            .connectionRefused, "The server refused the connection\(advice)\(reason).", reasonCode: connack.reasonCode)
+        error.version = self.policy.version
+        return error
+    }
+}
+
+extension MQTTError {
+    /// With a word about why there is no further try.
+    fileprivate func after(tries: Int) -> Self {
+        var error = self
+        error.message += " That was the last of the \(tries) tries that `reconnect.maximumTries` allows."
+        return error
+    }
+
+    /// Whether the same configuration will fail again.
+    fileprivate var isPermanent: Bool {
+        switch self.code {
+        case .invalidArgument, .invalidConfiguration, .notSupportedByProtocolVersion: true
+        default: false
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import CurlewCore
+import CurlewTransport
+import NIOCore
+import Synchronization
+
+/// The one response subscription of a client: tells by correlation data which request a reply belongs to.
+final class ReplyInbox: MessageReceiver {
+    private struct State {
+        /// By correlation data.
+        var waiting: [UInt64: ReplyBuffer] = [:]
+        var nextCorrelation: UInt64 = 0
+        /// Why no more replies will come.
+        var error: MQTTError?
+    }
+
+    let id: SubscriberID
+    let filter: TopicFilter
+    /// Set when the server has granted the subscription, or not.
+    let subscribed = OneShot<MQTTError?>()
+    private unowned let owner: any ReceiverOwner
+    /// What tells this inbox's correlation data from those of others that may use its topic.
+    private let salt = UInt64.random(in: .min ... .max)
+    /// Guards the requests that wait for replies.
+    private let state = Mutex(State())
+
+    init(id: SubscriberID, filter: TopicFilter, owner: any ReceiverOwner) {
+        self.id = id
+        self.filter = filter
+        self.owner = owner
+    }
+
+    var filters: [TopicFilter] { [self.filter] }
+
+    /// Replies are acknowledged as soon as they arrive.
+    var messageInHand: MQTTMessage? { nil }
+
+    /// Registers a request. Returns its correlation data.
+    ///
+    /// - Throws: ``MQTTError`` when too many wait, and what ended the inbox.
+    func register(
+        _ buffer: ReplyBuffer, limit: Int
+    ) throws(MQTTError) -> (correlation: UInt64, data: ByteBuffer) {
+        let registered: Result<UInt64, MQTTError> = self.state.withLock { state in
+            if let error = state.error { return .failure(error) }
+            guard state.waiting.count < limit else {
+                return .failure(
+                    MQTTError(
+                        .queueFull, "\(limit) requests wait for replies already: raise `limits.waitingRequests`."))
+            }
+            state.nextCorrelation += 1
+            state.waiting[state.nextCorrelation] = buffer
+            return .success(state.nextCorrelation)
+        }
+        let correlation: UInt64
+        do { correlation = try registered.get() } catch { throw error.with(delivery: .notSent) }
+        var data = ByteBuffer()
+        data.writeMultipleIntegers(self.salt, correlation)
+        return (correlation, data)
+    }
+
+    func forget(_ correlation: UInt64) {
+        self.state.withLock { _ = $0.waiting.removeValue(forKey: correlation) }
+    }
+
+    func receive(_ batch: [MQTTMessage]) {
+        var unexpected = 0
+        for message in batch {
+            guard let correlation = self.correlation(of: message),
+                let buffer = self.state.withLock({ $0.waiting[correlation] })
+            else {
+                unexpected += 1
+                continue
+            }
+            switch buffer.receive(message) {
+            case .taken: break
+            case .last: self.forget(correlation)
+            case .dropped: unexpected += 1
+            }
+        }
+        self.owner.acknowledge(batch.compactMap(\.token))
+        if unexpected > 0 { self.owner.countUnexpectedReplies(unexpected) }
+    }
+
+    /// Its topic is of its own: nothing has waited for it.
+    func adopt(_ messages: [MQTTMessage]) {}
+
+    /// The request learns why it gets no reply.
+    func miss(_ message: MQTTMessage, _ error: MQTTError) {
+        guard let correlation = self.correlation(of: message) else { return }
+        self.state.withLock { $0.waiting.removeValue(forKey: correlation) }?.finish(error)
+    }
+
+    private func correlation(of reply: MQTTMessage) -> UInt64? {
+        guard var data = reply.properties.correlationData, data.readableBytes == 16,
+            let (salt, correlation) = data.readMultipleIntegers(as: (UInt64, UInt64).self), salt == self.salt
+        else { return nil }
+        return correlation
+    }
+
+    func finish(_ error: MQTTError?) {
+        let error = error ?? MQTTError(.clientStopped, "The client was disconnected.")
+        self.subscribed.set(error)
+        let waiting = self.state.withLock { state in
+            state.error = error
+            return exchange(&state.waiting, with: [:])
+        }
+        for buffer in waiting.values { buffer.finish(error) }
+    }
+}

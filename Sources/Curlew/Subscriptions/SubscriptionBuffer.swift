@@ -1,0 +1,391 @@
+import CurlewCore
+import CurlewTransport
+import DequeModule
+import Synchronization
+
+/// The queue between the event loop, which appends once per read, and the consumer, which takes all in one swap.
+final class SubscriptionBuffer: MessageReceiver {
+    private typealias Continuation = UnsafeContinuation<Void, Never>
+
+    private struct State {
+        var queue: MessageQueue
+        /// What comes before the next that is received.
+        var adopted: [MQTTMessage] = []
+        /// Consumers that wait for a message, by a number that cancels the wait. Usually one at the most.
+        var waiting: [UInt64: Continuation] = [:]
+        var nextWait: UInt64 = 0
+        var isFinished = false
+        var error: MQTTError?
+        /// The message that the consumer works on.
+        var handedOut: MQTTMessage?
+        /// What the server has granted for each filter.
+        var grantedQoS: [QoS] = []
+        /// How many loops there are.
+        var loops = 0
+        /// Those that the consumer has to acknowledge by hand.
+        var owed = OwedAcknowledgements()
+        /// Makes the server wait, for consumers that ask for it.
+        var hold: ReadingHold?
+    }
+
+    let id: SubscriberID
+    let filters: [TopicFilter]
+    let policy: MQTTConfiguration.AcknowledgementPolicy
+    private let priority: (@Sendable (MQTTMessage) -> Int)?
+    private unowned let owner: any ReceiverOwner
+    /// Guards the queue and who waits for it.
+    private let state: Mutex<State>
+
+    init(
+        id: SubscriberID, filters: [TopicFilter], queue: MQTTConfiguration.SubscriptionQueue,
+        policy: MQTTConfiguration.AcknowledgementPolicy, owner: any ReceiverOwner
+    ) {
+        self.id = id
+        self.filters = filters
+        self.policy = policy
+        self.owner = owner
+        let queue = MessageQueue(queue)
+        self.priority = queue.priority
+        self.state = Mutex(State(queue: queue))
+    }
+
+    // MARK: The event loop's side
+
+    func adopt(_ messages: [MQTTMessage]) {
+        self.state.withLock { $0.adopted += messages }
+    }
+
+    func receive(_ batch: [MQTTMessage]) {
+        var arrival = Arrival()
+        var adopted: [MQTTMessage] = []
+        var isFull = false
+        // The user's code says which goes before which, and runs while nobody is locked out.
+        let ranks = self.priority.map { priority in
+            adopted = self.state.withLock { exchange(&$0.adopted, with: []) }
+            return (adopted + batch).map(priority)
+        }
+        let waiting = self.state.withLock { state in
+            if let ranks {
+                for (message, rank) in zip(adopted + batch, ranks) { self.append(message, rank, &state, &arrival) }
+            } else {
+                adopted = exchange(&state.adopted, with: [])
+                for message in adopted { self.append(message, nil, &state, &arrival) }
+                for message in batch { self.append(message, nil, &state, &arrival) }
+            }
+            for message in arrival.dropped { state.owed.forget(message) }
+            if state.hold != nil, !state.isFinished { isFull = state.hold?.added(adopted + batch) ?? false }
+            return exchange(&state.waiting, with: [:])
+        }
+        if isFull { self.fill() }
+        for continuation in waiting.values { continuation.resume() }
+        if self.policy == .onReceipt {
+            self.owner.acknowledge(adopted.compactMap(\.token))
+            self.owner.acknowledge(batch.compactMap(\.token))
+        } else if !arrival.isEmpty {
+            self.owner.acknowledge(arrival.dropped.compactMap(\.token))
+            self.owner.handBack(arrival.late)
+        }
+        if arrival.hasOverflowed { arrival.dropped += arrival.late.filter { self.isLost($0) } }
+        if !arrival.dropped.isEmpty { self.owner.dropped(arrival.dropped.count, by: self) }
+        if arrival.hasOverflowed { self.owner.endSubscription(self.id) }
+    }
+
+    /// What became of those that did not find their place in the queue.
+    private struct Arrival {
+        /// Lost by the queue's policy.
+        var dropped: [MQTTMessage] = []
+        /// Those that came when the subscription had ended.
+        var late: [MQTTMessage] = []
+        /// Whether it has ended because of them.
+        var hasOverflowed = false
+
+        var isEmpty: Bool { self.dropped.isEmpty && self.late.isEmpty }
+    }
+
+    @inline(__always)
+    private func append(_ message: MQTTMessage, _ rank: Int?, _ state: inout State, _ arrival: inout Arrival) {
+        guard !state.isFinished else { return arrival.late.append(message) }
+        if self.policy == .manual, let token = message.token { state.owed.insert(token) }
+        guard state.queue.append(message, rank: rank, dropped: &arrival.dropped) == .failed else { return }
+        arrival.late.append(message)
+        arrival.hasOverflowed = true
+        state.isFinished = true
+        state.error = MQTTError(
+            .queueOverflow,
+            "The queue of the subscription to \(self.name) is full and set to fail: consume faster, enlarge "
+                + "`queues.subscription`, or choose another overflow policy.")
+    }
+
+    /// Whether nobody else can get a message that the subscription has not taken.
+    private func isLost(_ message: MQTTMessage) -> Bool { message.token == nil || self.policy == .onReceipt }
+
+    func miss(_ message: MQTTMessage, _ error: MQTTError) {
+        let (fails, waiting): (Bool, [UInt64: Continuation]) = self.state.withLock { state in
+            guard !state.isFinished else { return (false, [:]) }
+            guard state.queue.countDropped() == .fail else { return (false, [:]) }
+            state.isFinished = true
+            state.error = error
+            return (true, exchange(&state.waiting, with: [:]))
+        }
+        for continuation in waiting.values { continuation.resume() }
+        if fails { self.owner.endSubscription(self.id) }
+    }
+
+    func finish(_ error: MQTTError?) {
+        let waiting = self.state.withLock { state in
+            if !state.isFinished {
+                state.isFinished = true
+                state.error = error
+            }
+            return exchange(&state.waiting, with: [:])
+        }
+        for continuation in waiting.values { continuation.resume() }
+    }
+
+    var messageInHand: MQTTMessage? {
+        guard self.policy == .onConsumption else { return nil }
+        return self.state.withLock { state in
+            if let message = state.handedOut { return message }
+            guard let message = state.queue.oldest, message.token != nil else { return nil }
+            return message
+        }
+    }
+
+    var name: String { self.filters.map { "\"\($0)\"" }.joined(separator: ", ") }
+
+    // MARK: The consumer's side
+
+    /// How many messages wait, and how many were dropped so far.
+    var counts: (queued: Int, dropped: Int) { self.state.withLock { ($0.queue.count, $0.queue.droppedCount) } }
+
+    /// Takes what waits; waits for something if there is nothing. Returns `false` at the end.
+    nonisolated(nonsending) func take(into batch: inout Deque<MQTTMessage>) async throws(MQTTError) -> Bool {
+        while true {
+            var outcome = Result<Bool, MQTTError>.success(true)
+            var takesMore = false
+            let mustWait = self.state.withLock { state in
+                state.queue.take(into: &batch)
+                if state.hold != nil { takesMore = state.hold?.tookAll() ?? false }
+                guard batch.isEmpty else { return false }
+                guard state.isFinished else { return true }
+                outcome = exchange(&state.error, with: nil).map { .failure($0) } ?? .success(false)
+                return false
+            }
+            if takesMore { self.owner.setFull(false, self.id) }
+            guard mustWait else { return try outcome.get() }
+            if Task.isCancelled { return false }
+            await self.waitForMessage()
+        }
+    }
+
+    /// Has the connection rest when so many bytes wait here.
+    func holdReading(above bytes: Int) {
+        self.state.withLock { $0.hold = ReadingHold(limit: bytes) }
+    }
+
+    private nonisolated(nonsending) func waitForMessage(unless isOver: () -> Bool = { false }) async {
+        let id = self.state.withLock { state in
+            state.nextWait += 1
+            return state.nextWait
+        }
+        await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: Continuation) in
+                let isReady = self.state.withLock { state in
+                    // Asked under the lock: what ends the wait later finds the continuation.
+                    guard state.queue.isEmpty, !state.isFinished, !Task.isCancelled, !isOver() else { return true }
+                    state.waiting[id] = continuation
+                    return false
+                }
+                if isReady { continuation.resume() }
+            }
+        } onCancel: {
+            let continuation = self.state.withLock { $0.waiting.removeValue(forKey: id) }
+            continuation?.resume()
+        }
+    }
+
+    /// The consumer begins to work on a message, or on none.
+    func hand(out message: MQTTMessage?) {
+        guard self.policy == .onConsumption else { return }
+        self.state.withLock { $0.handedOut = message }
+    }
+
+    /// The consumer is done with a message.
+    func acknowledge(_ message: MQTTMessage) {
+        guard self.policy == .onConsumption, let token = message.token else { return }
+        self.owner.acknowledge(token, .success)
+    }
+
+    /// Acknowledges a message of a subscription whose policy is `.manual`.
+    func acknowledge(byHand message: MQTTMessage, _ reasonCode: ReasonCode) throws(MQTTError) {
+        guard self.policy == .manual else {
+            throw MQTTError(
+                .invalidArgument,
+                "The subscription to \(self.name) acknowledges by itself: set its `acknowledgement` to `.manual`.")
+        }
+        guard let token = message.token else { return }
+        guard self.state.withLock({ $0.owed.remove(token) }) else {
+            throw MQTTError(
+                .invalidArgument,
+                "The message on \"\(message.topic)\" is not one of the subscription to \(self.name), or was acknowledged before.")
+        }
+        self.owner.acknowledge(token, reasonCode)
+    }
+
+    var grantedQoS: [QoS] { self.state.withLock { $0.grantedQoS } }
+
+    /// The server has granted the filters, each with that QoS.
+    func granted(_ qos: [QoS]) { self.state.withLock { $0.grantedQoS = qos } }
+
+    // MARK: Loops
+
+    func loopEntered() { self.state.withLock { $0.loops += 1 } }
+
+    /// A loop was left. With the last one, the subscription ends.
+    ///
+    /// - Parameter unread: What the loop has taken and not looked at.
+    func loopLeft(_ unread: Deque<MQTTMessage>) {
+        let (waiting, isLast) = self.state.withLock { state in
+            state.handedOut = nil
+            if !unread.isEmpty { state.queue.putBack(unread) }
+            state.loops -= 1
+            return (exchange(&state.waiting, with: [:]), state.loops == 0)
+        }
+        for continuation in waiting.values { continuation.resume() }
+        if isLast { self.end() }
+    }
+
+    /// The subscription is over: another may claim what nobody has looked at.
+    func end() {
+        self.owner.endSubscription(self.id)
+        let (unread, waiting) = self.state.withLock { state in
+            state.isFinished = true
+            var unread = exchange(&state.adopted, with: [])
+            while let message = state.queue.popNext() {
+                // Those of `.onReceipt` are acknowledged already.
+                if self.policy != .onReceipt { unread.append(message) }
+            }
+            return (unread, exchange(&state.waiting, with: [:]))
+        }
+        for continuation in waiting.values { continuation.resume() }
+        if !unread.isEmpty { self.owner.handBack(unread) }
+        self.endHold()
+    }
+
+    // MARK: Single messages
+
+    /// The next message, if one comes in time. Acknowledges the one that the previous call returned.
+    nonisolated(nonsending) func next(within limit: Duration) async throws(MQTTError) -> MQTTMessage? {
+        if let previous = self.state.withLock({ exchange(&$0.handedOut, with: nil) }) { self.acknowledge(previous) }
+        let timeIsUp = Latch()
+        let deadline = self.owner.deadlines.schedule(after: limit) {
+            timeIsUp.raise()
+            self.wake()
+        }
+        defer { self.owner.deadlines.cancel(deadline) }
+        if limit <= .zero { timeIsUp.raise() }
+        while true {
+            if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.") }
+            var takesMore = false
+            let known: Result<MQTTMessage?, MQTTError>? = self.state.withLock { state in
+                if let message = state.queue.popNext() {
+                    if self.policy == .onConsumption, message.token != nil { state.handedOut = message }
+                    if state.queue.isEmpty { takesMore = state.hold?.tookAll() ?? false }
+                    return .success(message)
+                }
+                if state.isFinished { return exchange(&state.error, with: nil).map { .failure($0) } ?? .success(nil) }
+                return timeIsUp.isRaised ? .success(nil) : nil
+            }
+            if takesMore { self.owner.setFull(false, self.id) }
+            if let known { return try known.get() }
+            await self.waitForMessage { timeIsUp.isRaised }
+        }
+    }
+
+    private func wake() {
+        for continuation in self.state.withLock({ exchange(&$0.waiting, with: [:]) }).values { continuation.resume() }
+    }
+
+    // MARK: Back-pressure
+
+    private func fill() {
+        self.owner.setFull(true, self.id)
+        // The consumer may have taken all meanwhile, and told so first.
+        if self.state.withLock({ $0.hold?.isFull != true }) { self.owner.setFull(false, self.id) }
+    }
+
+    /// Nobody consumes any more: the connection is to be read on.
+    private func endHold() {
+        if self.state.withLock({ exchange(&$0.hold, with: nil)?.isFull == true }) {
+            self.owner.setFull(false, self.id)
+        }
+    }
+}
+
+/// Messages that a consumer has to acknowledge by hand, and has not yet.
+struct OwedAcknowledgements {
+    private var tokens: Set<DeliveryToken> = []
+    /// Whether there were so many that they are not told from others any more: those of lost connections stay for ever.
+    private var isOverfull = false
+    private static let maximumCount = 1 << 17
+
+    mutating func insert(_ token: DeliveryToken) {
+        guard !self.isOverfull else { return }
+        self.tokens.insert(token)
+        guard self.tokens.count > Self.maximumCount else { return }
+        self.isOverfull = true
+        self.tokens = []
+    }
+
+    /// The queue has dropped the message.
+    mutating func forget(_ message: MQTTMessage) {
+        if let token = message.token { self.tokens.remove(token) }
+    }
+
+    /// Returns whether it was there.
+    mutating func remove(_ token: DeliveryToken) -> Bool { self.isOverfull || self.tokens.remove(token) != nil }
+}
+
+/// How much of what has come waits for a consumer that has the server wait.
+struct ReadingHold: Equatable {
+    /// In bytes of memory.
+    let limit: Int
+    private var held = 0
+    /// Whether the server waits.
+    private(set) var isFull = false
+
+    init(limit: Int) { self.limit = limit }
+
+    /// Messages have come. Returns whether the server is to wait from now on.
+    mutating func added(_ batch: [MQTTMessage]) -> Bool {
+        for message in batch { self.held += message.footprint }
+        guard !self.isFull, self.held > self.limit else { return false }
+        self.isFull = true
+        return true
+    }
+
+    /// The consumer has taken all that waited. Returns whether the server need not wait any more.
+    mutating func tookAll() -> Bool {
+        self.held = 0
+        return exchange(&self.isFull, with: false)
+    }
+}
+
+extension MessageQueue {
+    /// Takes what the consumer may hold at once: all of it, or the next where what arrives later may still go before it.
+    fileprivate mutating func take(into batch: inout Deque<MQTTMessage>) {
+        if self.servesBatches {
+            self.takeAll(into: &batch)
+        } else if let message = self.popNext() {
+            batch.append(message)
+        }
+    }
+}
+
+extension MQTTSubscription {
+    /// From now on the connection rests when so many bytes wait here: no message is dropped, and the server finds out that its
+    /// client is slow. The command does so, whose output may be a slow pipe.
+    ///
+    /// While it rests no acknowledgement arrives either: the consumer must not wait for one.
+    package func holdReading(above bytes: Int) { self.buffer.holdReading(above: bytes) }
+}

@@ -1,0 +1,12 @@
+import Synchronization
+
+/// Something that happens once, seen by any thread.
+package final class Latch: Sendable {
+    private let value = Atomic(false)
+
+    package init() {}
+
+    package func raise() { self.value.store(true, ordering: .releasing) }
+
+    package var isRaised: Bool { self.value.load(ordering: .acquiring) }
+}

@@ -1,0 +1,183 @@
+import Curlew
+import CurlewCore
+import CurlewTesting
+import Testing
+
+/// What programs ask of the client beyond a loop over messages.
+@Suite("Single messages, blocks and outcomes", .bounded)
+struct FaceWireTests {
+    let server = ScriptedServer(patience: .seconds(60))
+
+    // MARK: next(within:)
+
+    @Test("next(within:) takes one message at a time, acknowledges the one before, and keeps the subscription")
+    func next() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t")
+        try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2)))
+        #expect(try await subscription.next(within: .seconds(60))?.text == "a")
+        #expect(try await subscription.next(within: .seconds(60))?.text == "b")
+        try await connection.expect(.puback(Acknowledgement(1)))
+        async let third = subscription.next(within: .seconds(60))
+        try await connection.expect(.puback(Acknowledgement(2)))
+        try connection.send(.publish(Publish("c", "t", id: 3)))
+        #expect(try await third?.text == "c")
+    }
+
+    @Test("next(within:) returns nothing when the time is over, and goes on afterwards")
+    func nothingInTime() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock) {
+            $0.connection.keepAlive = .zero
+        }
+        let subscription = try await connection.subscribe(client, to: "t")
+        async let none = subscription.next(within: .seconds(5))
+        try await clock.advanceToSleeper(within: .seconds(5))
+        #expect(try await none == nil)
+        #expect(try await subscription.next(within: .zero) == nil)
+        try connection.send(.publish(Publish("a", "t")))
+        #expect(try await subscription.next(within: .seconds(5))?.text == "a")
+    }
+
+    @Test("next(within:) of a cancelled task throws, and at the end of the subscription returns nothing")
+    func cancelledOrEnded() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t")
+        let waiting = Task { try await failure { try await subscription.next(within: .seconds(3600)) } }
+        waiting.cancel()
+        #expect(try await waiting.value.code == .cancelled)
+        async let done: Void = subscription.unsubscribe()
+        try await connection.confirmUnsubscribe()
+        try await done
+        #expect(try await subscription.next(within: .seconds(3600)) == nil)
+    }
+
+    // MARK: Acknowledging by hand
+
+    @Test("Only a message of the subscription can be acknowledged, once, and only by hand where the policy is so")
+    func foreign() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let byHand = try await connection.subscribe(client, to: "a", acknowledgement: .manual)
+        let usual = try await connection.subscribe(client, to: "b")
+        try connection.send(.publish(Publish("x", "a", id: 1)), .publish(Publish("y", "b", id: 2)))
+        let mine = try #require(try await byHand.next(within: .seconds(60)))
+        let other = try #require(try await usual.next(within: .seconds(60)))
+        #expect(try await failure { try byHand.acknowledge(other) }.code == .invalidArgument)
+        #expect(try await failure { try usual.acknowledge(other) }.message.contains(".manual"))
+        try byHand.acknowledge(mine)
+        #expect(try await failure { try byHand.acknowledge(mine) }.message.contains("before"))
+        try await connection.expect(.puback(Acknowledgement(1)))
+    }
+
+    // MARK: Blocks
+
+    @Test("withSubscription unsubscribes at its end, also when the body throws", arguments: [false, true])
+    func withSubscription(throwing: Bool) async throws {
+        struct Unwilling: Error {}
+        let (client, connection) = try await self.server.connectedClient()
+        let work = Task {
+            try await client.withSubscription(to: "t") { messages in
+                if throwing { throw Unwilling() }
+                return try await messages.next(within: .seconds(60))?.text
+            }
+        }
+        try await connection.grantSubscribe()
+        if !throwing { try connection.send(.publish(Publish("a", "t"))) }
+        try await connection.confirmUnsubscribe()
+        switch await work.result {
+        case .success(let text): #expect(text == "a" && !throwing)
+        case .failure(let error): #expect(error is Unwilling && throwing)
+        }
+    }
+
+    @Test("withConnection disconnects at its end, also when the body throws", arguments: [false, true])
+    func withConnection(throwing: Bool) async throws {
+        struct Unwilling: Error {}
+        var configuration = MQTTConfiguration()
+        self.server.connect(&configuration)
+        let work = Task { [configuration] in
+            try await MQTTClient.withConnection(configuration) { client in
+                try await client.publish("x", to: "t")
+                if throwing { throw Unwilling() }
+                return client
+            }
+        }
+        let connection = try await self.server.accept()
+        try await connection.acceptConnect()
+        try await connection.expect(.publish(Publish("x", "t")))
+        guard case .disconnect = try await connection.receive() else {
+            Issue.record("There was no DISCONNECT.")
+            return
+        }
+        switch await work.result {
+        case .success(let client): #expect(client.state == .disconnected && !throwing)
+        case .failure(let error): #expect(error is Unwilling && throwing)
+        }
+    }
+
+    @Test("connect() says whether the session was resumed", arguments: [false, true])
+    func resumed(isResumed: Bool) async throws {
+        let client = try self.server.makeClient {
+            $0.session.cleanStart = false
+            $0.clientIdentifier = .given("kept")
+        }
+        async let connected = client.connect()
+        try await self.server.acceptAgain(sessionPresent: isResumed)
+        #expect(try await connected == isResumed)
+    }
+
+    @Test("A subscription knows the QoS that was granted")
+    func grantedQoS() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let pending = client.subscribe(to: ["a", "b"])
+        for code in [ReasonCode.grantedQoS1, .success] {
+            let packet = try await connection.receiveSubscribe()
+            try connection.send(.suback(SubAck(packet.packetID, [code])))
+        }
+        #expect(try await pending.grantedQoS == [.atLeastOnce, .atMostOnce])
+    }
+
+    // MARK: Outcomes
+
+    private func receiveID(_ connection: ScriptedConnection) async throws -> PacketID {
+        let packet = try await connection.receive()
+        guard case .publish(let publish) = packet else { throw CancellationError() }
+        return try #require(publish.packetID)
+    }
+
+    @Test("The outcome of a publish can be asked for again, and by several")
+    func outcomes() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        async let first = publish.outcome()
+        async let second = publish.outcome()
+        let id = try await self.receiveID(connection)
+        try connection.send(.puback(Acknowledgement(id, reasonCode: .noMatchingSubscribers)))
+        #expect(try await first == .noMatchingSubscribers)
+        #expect(try await second == .noMatchingSubscribers)
+        #expect(try await publish.outcome(timeout: .zero) == .noMatchingSubscribers)
+    }
+
+    @Test("A message whose wait was too short is acknowledged later, and says so when asked again")
+    func askedAgain() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let id = try await self.receiveID(connection)
+        let error = try await failure { try await publish.outcome(timeout: .zero) }
+        #expect(error.code == .timedOut && error.delivery == .unknown)
+        try connection.send(.puback(Acknowledgement(id)))
+        #expect(try await publish.outcome() == .success)
+    }
+
+    @Test("An unsent message leaves the outbox with the last call that waits for it")
+    func withdrawn() async throws {
+        let client = try self.server.makeClient()
+        let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
+        let patient = Task { try await failure { try await publish.outcome(timeout: .seconds(3600)) } }
+        #expect(try await failure { try await publish.outcome(timeout: .zero) }.code == .timedOut)
+        patient.cancel()
+        #expect(try await patient.value.code == .cancelled)
+        #expect(client.statistics.queued == 0)
+        #expect(try await failure { try await publish.outcome() }.delivery == .notSent)
+    }
+}
