@@ -9,12 +9,8 @@ package struct BrokerIncoming: Sendable {
 
     // MARK: As long as the connection
 
-    /// Of these, those of this connection, which count against the Receive Maximum.
-    private var receivedOnConnection: Set<PacketID> = []
-    /// QoS 1 messages that are not acknowledged yet.
-    private var unacknowledged = 0
-    /// How many the client may have in flight; what we told it in CONNACK.
-    private var receiveMaximum = Int(UInt16.max)
+    /// What the client has in flight.
+    private var window = ReceiveWindow()
 
     /// Begins with what is remembered of earlier connections.
     package init(received: Set<PacketID> = []) { self.received = received }
@@ -23,13 +19,11 @@ package struct BrokerIncoming: Sendable {
     package var remembered: Int { self.received.count }
 
     /// What that takes in memory, roughly.
-    package var byteCount: Int { (self.received.count + self.receivedOnConnection.count) * 4 }
+    package var byteCount: Int { self.received.count * 4 + self.window.byteCount }
 
     /// A connection begins. Before 5.0 a client cannot be told a maximum, and is not held to one.
     package mutating func connected(receiveMaximum: UInt16?) {
-        self.receiveMaximum = Int(receiveMaximum ?? .max)
-        self.receivedOnConnection = []
-        self.unacknowledged = 0
+        self.window = ReceiveWindow(maximum: receiveMaximum ?? .max)
     }
 
     /// What to do with a PUBLISH at QoS 1 or 2.
@@ -43,34 +37,23 @@ package struct BrokerIncoming: Sendable {
     }
 
     package mutating func receivedPublish(_ id: PacketID, qos: QoS) -> ReceivedPublish {
-        guard qos == .exactlyOnce else {
-            guard self.unacknowledged + self.receivedOnConnection.count < self.receiveMaximum else {
-                return .receiveMaximumExceeded
-            }
-            self.unacknowledged += 1
-            return .deliver
-        }
-        if !self.receivedOnConnection.contains(id) {
-            guard self.unacknowledged + self.receivedOnConnection.count < self.receiveMaximum else {
-                return .receiveMaximumExceeded
-            }
-            self.receivedOnConnection.insert(id)
-        }
+        guard self.window.receivedPublish(id, qos) else { return .receiveMaximumExceeded }
+        guard qos == .exactlyOnce else { return .deliver }
         return self.received.insert(id).inserted ? .deliver : .duplicate
     }
 
     /// PUBACK was written.
-    package mutating func acknowledged() { self.unacknowledged -= 1 }
+    package mutating func acknowledged() { self.window.acknowledged() }
 
     /// PUBREC was written with a reason code that refuses the message: the identifier is free [MQTT-4.3.3-9].
     package mutating func refused(_ id: PacketID) {
         self.received.remove(id)
-        self.receivedOnConnection.remove(id)
+        self.window.finished(id)
     }
 
     /// PUBREL came: returns the reason code of PUBCOMP [MQTT-4.3.3-11].
     package mutating func receivedPubrel(_ id: PacketID) -> ReasonCode {
-        self.receivedOnConnection.remove(id)
+        self.window.finished(id)
         return self.received.remove(id) == nil ? .packetIdentifierNotFound : .success
     }
 }

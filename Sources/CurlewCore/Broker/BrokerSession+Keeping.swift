@@ -68,21 +68,20 @@ extension BrokerSession {
     package mutating func restore(_ kept: [Kept]) {
         let kept = kept.sorted { $0.number < $1.number }
         self.nextNumber = (kept.last?.number ?? 0) &+ 1
-        var inFlight: [(PacketID, Sent, InFlightTable<Sent>.Lane)] = []
+        var inFlight: [(PacketID, OutgoingQoS<Pending>.Exchange)] = []
         var identifiers: Set<PacketID> = []
         for one in kept {
             if let id = one.packetID, !identifiers.insert(id).inserted { continue }
             switch (one.message, one.packetID) {
             case (let message?, let id?):
                 let pending = Pending(message: message, terms: one.terms, number: one.number)
-                self.addInFlight(pending)
-                inFlight.append((id, .publish(pending, isOnWire: false), .first))
+                inFlight.append((id, .publish(pending, .waiting)))
             case (let message?, nil):
                 self.append(Pending(message: message, terms: one.terms, number: one.number))
-            case (nil, let id?): inFlight.append((id, .release(one.number, isOnWire: false), .second))
+            case (nil, let id?): inFlight.append((id, .release(one.number, .waiting, repetitions: 0)))
             case (nil, nil): break
             }
         }
-        self.inFlight = InFlightTable(inFlight)
+        self.outgoing = OutgoingQoS(restoring: inFlight)
     }
 }

@@ -5,7 +5,7 @@ extension BrokerSession {
     /// The topics of all messages that are still to be written: those in the queue, and those to be written again.
     package var topicsToWrite: Set<TopicName> {
         var topics = Set(self.queue.lazy.map(\.message.topic))
-        for id in self.inFlight.identifiers(in: .first) {
+        for id in self.outgoing.identifiers(in: .unanswered) {
             if let pending = self.unwritten(id) { topics.insert(pending.message.topic) }
         }
         return topics
@@ -13,9 +13,7 @@ extension BrokerSession {
 
     /// The message of an exchange, if it is to be written again.
     private func unwritten(_ id: PacketID) -> Pending? {
-        guard case .publish(let pending, let isOnWire)? = self.inFlight[id], !isOnWire || !self.isConnected else {
-            return nil
-        }
+        guard case .publish(let pending, .waiting)? = self.outgoing[id] else { return nil }
         return pending
     }
 
@@ -44,17 +42,15 @@ extension BrokerSession {
         guard !topics.isEmpty else { return revoked }
         for pending in self.queue where topics.contains(pending.message.topic) { revoked.add(pending) }
         if !revoked.dropped.isEmpty || !revoked.orphans.isEmpty { self.keep { !topics.contains($0.message.topic) } }
-        for id in self.inFlight.identifiers(in: .first) {
+        for id in self.outgoing.identifiers(in: .unanswered) {
             guard let pending = self.unwritten(id), topics.contains(pending.message.topic) else { continue }
+            self.outgoing.revoke(id)
             guard pending.terms.qos == .exactlyOnce else {
                 revoked.add(pending)
-                self.finish(id)
+                self.record(.removed(pending.number))
                 continue
             }
             revoked.dropped.append(pending.message.topic)
-            self.removeInFlight(pending)
-            self.inFlight.replace(id, with: .release(pending.number, isOnWire: false))
-            self.inFlight.moveToSecondLane(id)
             self.record(.received(pending.number))
         }
         return revoked

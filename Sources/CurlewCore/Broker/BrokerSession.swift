@@ -67,11 +67,21 @@ package struct BrokerSession: Sendable {
     }
 
     /// A message for this client.
-    struct Pending: Sendable {
+    struct Pending: OutgoingQoSMessage {
         let message: BrokerMessage
         let terms: DeliveryTerms
-        /// Tells it from all others of the session; those that came later have higher ones. 0 at QoS 0.
+        /// Identifies it within the session; later messages have higher numbers. 0 at QoS 0.
         let number: UInt64
+
+        var qos: QoS { self.terms.qos }
+        var byteCount: Int { self.message.byteCount }
+        var payloadByteCount: Int { self.message.payload.readableBytes }
+
+        /// The broker sends no SUBSCRIBE or UNSUBSCRIBE.
+        typealias Request = Never
+
+        /// After PUBREC, a store needs only the number.
+        func receipt(_ reasonCode: ReasonCode) -> UInt64 { self.number }
 
         /// What it counts for in the bounds.
         var weight: Int { self.message.byteCount + self.ownWeight }
@@ -80,30 +90,17 @@ package struct BrokerSession: Sendable {
         var ownWeight: Int { 128 + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
     }
 
-    /// The sender's part of an exchange at QoS 1 or 2.
-    enum Sent: Sendable {
-        /// PUBLISH written, on this connection if `isOnWire`, otherwise on an earlier one.
-        case publish(Pending, isOnWire: Bool)
-        /// PUBREC received, PUBREL written: the message is the client's. The number is that of the message.
-        case release(UInt64, isOnWire: Bool)
-    }
-
-    /// As long as the connection.
+    /// State of the current connection.
     struct Connection: Sendable {
         var terms: ConnectionTerms
-        /// How many more QoS 1 and 2 messages may be in flight.
-        var sendQuota: Int
-        var aliases: OutgoingTopicAliases
-        /// Exchanges of earlier connections that are to be written again, the first one last.
-        var resends: [PacketID]
+        var publishes: PublishWriter
     }
 
     // MARK: As long as the session
 
     package var bounds: Bounds
-    var inFlight = InFlightTable<Sent>()
-    package private(set) var bytesInFlight = 0
-    private var payloadBytesInFlight = 0
+    /// The messages in flight.
+    var outgoing = OutgoingQoS<Pending>()
     private(set) var queue = Deque<Pending>()
     /// What waits in the queue weighs so much.
     package private(set) var queuedBytes = 0
@@ -139,57 +136,49 @@ package struct BrokerSession: Sendable {
 
     package var isConnected: Bool { self.connection != nil }
     package var queuedMessages: Int { self.queue.count }
-    package var messagesInFlight: Int { self.inFlight.count }
+    package var messagesInFlight: Int { self.outgoing.count }
+    package var bytesInFlight: Int { self.outgoing.bytes }
 
     /// What the session takes besides its messages, roughly.
     package var ownBytes: Int {
-        (self.queue.count + self.inFlight.places) * 128
+        (self.queue.count + self.outgoing.places) * 128
     }
 
     /// What the topics with an alias take, roughly.
-    package var aliasBytes: Int { self.connection?.aliases.byteCount ?? 0 }
+    package var aliasBytes: Int { self.connection?.publishes.aliasBytes ?? 0 }
 
     /// Whether a message of that QoS would be written now, and not wait.
     package func hasWindow(for qos: QoS) -> Bool {
-        guard let connection else { return false }
+        guard self.isConnected else { return false }
         if qos == .atMostOnce { return self.queuedAtMostOnce.messages == 0 }
-        return connection.sendQuota > 0 && self.queue.isEmpty && connection.resends.isEmpty
-            && self.hasRoomInFlight
+        return self.outgoing.mayPublish && self.queue.isEmpty && self.hasRoomInFlight
     }
 
     /// Whether ``pump(limit:now:into:)`` would write something.
     package var hasMoreToWrite: Bool {
-        guard let connection else { return false }
-        if !connection.resends.isEmpty { return connection.sendQuota > 0 }
+        guard self.isConnected else { return false }
+        if self.outgoing.hasResends { return self.outgoing.quota > 0 }
         guard let first = self.queue.first else { return false }
-        return first.terms.qos == .atMostOnce
-            || connection.sendQuota > 0 && self.hasRoomInFlight
+        return first.terms.qos == .atMostOnce || self.outgoing.quota > 0 && self.hasRoomInFlight
     }
 
     // MARK: Connections
 
     /// The client is here: what was in flight is written again, in its order, before anything else [MQTT-4.4.0-1] [MQTT-4.6.0-1].
     package mutating func connected(_ terms: ConnectionTerms) {
-        let releases = self.inFlight.identifiers(in: .second)
-        let publishes = self.inFlight.identifiers(in: .first)
-        for id in releases {
-            guard case .release(let number, _)? = self.inFlight[id] else { continue }
-            self.inFlight.replace(id, with: .release(number, isOnWire: false))
-        }
-        for id in publishes {
-            guard case .publish(let pending, _)? = self.inFlight[id] else { continue }
-            self.inFlight.replace(id, with: .publish(pending, isOnWire: false))
-        }
         self.connection = Connection(
-            terms: terms, sendQuota: min(terms.receiveMaximum, self.bounds.inFlightMessages),
-            aliases: OutgoingTopicAliases(maximum: terms.topicAliasMaximum),
-            resends: (releases + publishes).reversed())
+            terms: terms,
+            publishes: PublishWriter(
+                version: terms.version, maximumPacketSize: terms.maximumPacketSize,
+                topicAliasMaximum: terms.topicAliasMaximum))
+        self.outgoing.connected(window: min(terms.receiveMaximum, self.bounds.inFlightMessages))
         self.backpressure.connected()
     }
 
     /// The connection is gone. What waits at QoS 0 goes with it, unless that is kept.
     package mutating func disconnected() {
         self.connection = nil
+        self.outgoing.connectionLost()
         guard !self.bounds.queuesAtMostOnce, self.queuedAtMostOnce.messages > 0 else { return }
         self.keep { $0.terms.qos > .atMostOnce }
     }
@@ -198,8 +187,8 @@ package struct BrokerSession: Sendable {
     /// which the client may have received the message [MQTT-4.8.2-5].
     package mutating func end() -> [(TopicFilter, BrokerMessage)] {
         var orphans: [(TopicFilter, BrokerMessage)] = []
-        for id in self.inFlight.identifiers(in: .first) {
-            guard case .publish(let pending, _)? = self.inFlight[id], pending.terms.qos == .atLeastOnce else {
+        for id in self.outgoing.identifiers(in: .unanswered) {
+            guard case .publish(let pending, _)? = self.outgoing[id], pending.terms.qos == .atLeastOnce else {
                 continue
             }
             if let group = pending.terms.group { orphans.append((group, pending.message)) }
@@ -412,15 +401,5 @@ package struct BrokerSession: Sendable {
     // MARK: In flight
 
     /// Whether messages in flight leave room for another one.
-    var hasRoomInFlight: Bool { self.payloadBytesInFlight < self.bounds.inFlightBytes }
-
-    mutating func addInFlight(_ pending: Pending) {
-        self.bytesInFlight += pending.message.byteCount
-        self.payloadBytesInFlight += pending.message.payload.readableBytes
-    }
-
-    mutating func removeInFlight(_ pending: Pending) {
-        self.bytesInFlight -= pending.message.byteCount
-        self.payloadBytesInFlight -= pending.message.payload.readableBytes
-    }
+    var hasRoomInFlight: Bool { self.outgoing.payloadBytes < self.bounds.inFlightBytes }
 }

@@ -132,13 +132,9 @@ package struct DeliveryTerms: Equatable, Sendable {
 }
 
 extension Publish {
-    /// Puts in what belongs to this hop, and counts the expiry interval down by the time that the message has waited
-    /// [MQTT-3.3.2-6].
+    /// Adds what belongs to this hop, and counts the expiry interval down by the time that the message has waited.
     mutating func addHop(_ identifiers: [UInt32], expiresAt: Timestamp?, now: Timestamp) {
-        if let expiresAt, let interval = self.properties.messageExpiryInterval {
-            let left = UInt32(clamping: max(1, (expiresAt - now).components.seconds))
-            if left < interval { self.properties.messageExpiryInterval = left }
-        }
+        self.countDownExpiry(to: expiresAt, now: now)
         for identifier in identifiers { self.properties.list.append(.subscriptionIdentifier(identifier)) }
     }
 }

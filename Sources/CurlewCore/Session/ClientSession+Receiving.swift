@@ -71,7 +71,7 @@ extension ClientSession {
     private mutating func pumped(_ result: Received, _ now: Timestamp, _ out: inout ByteBuffer) -> Received {
         // The answer may have made room in the window, freed a packet identifier, or ended the turn of a filter about
         // which more is to be said.
-        if self.subscriptions.isDirty || !self.outbox.isEmpty || self.connection?.resends.isEmpty == false {
+        if self.subscriptions.isDirty || !self.outbox.isEmpty || self.outgoing.hasResends {
             self.pump(now: now, into: &out)
         }
         return result

@@ -61,7 +61,7 @@ extension ClientSession {
     mutating func pumpSubscriptions(into out: inout ByteBuffer) {
         guard let limits, let version else { return }
         let settings = self.settings
-        while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange(heldBackBy: self.poison) {
+        while !self.outgoing.isFull, let exchange = self.subscriptions.nextExchange(heldBackBy: self.poison) {
             switch exchange {
             case .subscribe(let identifier, let bearing, let filter, let options):
                 do throws(Rejection) {
@@ -96,16 +96,16 @@ extension ClientSession {
 
     /// Sends the packet that begins an exchange under a new packet identifier [MQTT-2.2.1-3].
     private mutating func begin(
-        _ exchange: Exchange, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
+        _ request: Request, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
     ) throws(Rejection) {
-        guard let connection, let id = self.inFlight.insert(exchange) else { throw .queueFull }
+        guard let connection, let id = self.outgoing.request(request) else { throw .queueFull }
         do throws(Rejection) {
             try Self.encode(makePacket(id), for: connection, into: &out)
         } catch {
-            _ = self.inFlight.remove(id)
+            self.outgoing.end(id)
             throw error
         }
-        self.noteSent(exchange, id)
+        self.noteSent(id)
     }
 
     private static func encode(
@@ -136,12 +136,12 @@ extension ClientSession {
     // MARK: The server answers
 
     mutating func receivedSuback(_ packet: SubAck) -> Received {
-        switch self.inFlight[packet.packetID] {
-        case .subscribe(let identifier)?:
+        switch self.outgoing[packet.packetID] {
+        case .request(.subscribe(let identifier))?:
             guard packet.reasonCodes.count == 1, let code = packet.reasonCodes.first else {
                 return .violation(.protocolError, "SUBACK has not one reason code for each topic filter")
             }
-            _ = self.inFlight.remove(packet.packetID)
+            self.outgoing.end(packet.packetID)
             self.poison.answered(.subscribe(identifier))
             self.subscriptions.subscribed(
                 identifier, .subscribed(code, reason: packet.properties.reasonString), &self.completions,
@@ -153,13 +153,13 @@ extension ClientSession {
     }
 
     mutating func receivedUnsuback(_ packet: UnsubAck) -> Received {
-        switch self.inFlight[packet.packetID] {
-        case .unsubscribe(let identifier)?:
+        switch self.outgoing[packet.packetID] {
+        case .request(.unsubscribe(let identifier))?:
             // Before 5.0 there are no reason codes.
             guard packet.reasonCodes.count == (self.version == .v5_0 ? 1 : 0) else {
                 return .violation(.protocolError, "UNSUBACK has not one reason code for each topic filter")
             }
-            _ = self.inFlight.remove(packet.packetID)
+            self.outgoing.end(packet.packetID)
             self.poison.answered(.unsubscribe(identifier))
             self.subscriptions.unsubscribed(identifier, packet.reasonCodes.first ?? .success, &self.completions)
             return .nothing

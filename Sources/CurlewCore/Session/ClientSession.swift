@@ -1,3 +1,5 @@
+import NIOCore
+
 /// A client session: what client and server remember about each other so that messages survive the connection between
 /// them (MQTT 5.0 section 4.1). On our side that is: the publishes at QoS 1 and 2 that the server has not fully
 /// acknowledged, the QoS 2 messages from the server that are not fully acknowledged, and the subscriptions.
@@ -18,11 +20,10 @@
 package struct ClientSession: Sendable {
     // MARK: As long as the session
 
-    var inFlight: InFlightTable<Exchange>
-    /// How many of them nobody waits for.
+    /// The publishes in flight, and the SUBSCRIBE and UNSUBSCRIBE packets that share their packet identifiers.
+    var outgoing: OutgoingQoS<Sent>
+    /// How many exchanges nobody waits for.
     var unawaited = 0
-    /// What the messages weigh that were sent and are not the server's yet.
-    var bytesInFlight = 0
     var outbox = Outbox()
     var incoming = IncomingQoS()
     var subscriptions: SubscriptionTable
@@ -45,7 +46,7 @@ package struct ClientSession: Sendable {
 
     package init(_ settings: Settings) {
         self.settings = settings
-        self.inFlight = InFlightTable(first: settings.firstPacketID)
+        self.outgoing = OutgoingQoS(first: settings.firstPacketID)
         self.subscriptions = SubscriptionTable(firstIdentifier: settings.firstSubscriptionIdentifier)
     }
 
@@ -79,56 +80,48 @@ package struct ClientSession: Sendable {
         package init() {}
     }
 
-    /// An exchange of packets under one packet identifier that we began.
-    enum Exchange {
-        case publish(Sent)
-        /// A QoS 2 publish that the server has received: PUBREL is sent, the message forgotten.
-        case release(Released)
+    /// A publish at QoS 1 or 2 that was sent and is not acknowledged.
+    struct Sent: OutgoingQoSMessage {
+        /// `nil` once the request has completed: the exchange continues only because the protocol requires it.
+        var request: RequestID?
+        var message: OutgoingMessage
+        let expiresAt: Timestamp?
+
+        var qos: QoS { self.message.qos }
+        var byteCount: Int { self.message.byteCount }
+        var payloadByteCount: Int { self.message.payload.readableBytes }
+
+        typealias Request = ClientSession.Request
+
+        func receipt(_ reasonCode: ReasonCode) -> Released {
+            Released(request: self.request, reasonCode: reasonCode)
+        }
+    }
+
+    /// A QoS 2 publish between PUBREC and PUBCOMP.
+    struct Released {
+        /// `nil` once the request has completed.
+        var request: RequestID?
+        /// The reason code of the PUBREC.
+        let reasonCode: ReasonCode
+        /// Whether PUBREL was sent on more than one connection to the same server, so that the server may already have finished the exchange.
+        var wasRepeated = false
+    }
+
+    /// A packet other than PUBLISH that the server answers under its packet identifier.
+    enum Request {
         /// SUBSCRIBE, for the filter with that subscription identifier.
         case subscribe(identifier: UInt32)
         /// UNSUBSCRIBE, for the filter with that subscription identifier.
         case unsubscribe(identifier: UInt32)
     }
 
-    /// A publish that was sent and is not acknowledged.
-    struct Sent {
-        /// `nil` when it has been completed: the exchange goes on for the sake of the protocol alone.
-        var request: RequestID?
-        var message: OutgoingMessage
-        let expiresAt: Timestamp?
-        /// Whether it was sent on this connection.
-        var isOnWire: Bool
-        /// Whether it is never sent again. The server may have received it: its identifier stays in use.
-        var isGivenUp = false
-    }
-
-    /// A QoS 2 publish between PUBREC and PUBCOMP.
-    struct Released {
-        /// `nil` when it has been completed.
-        var request: RequestID?
-        /// The reason code of the PUBREC.
-        let reasonCode: ReasonCode
-        /// Whether PUBREL was sent on more than one connection to the same server, so that the server may have finished the exchange before.
-        var wasRepeated = false
-        /// Whether PUBREL was sent on this connection.
-        var isOnWire = true
-        /// How often PUBREC has come again on this connection.
-        var repetitions = 0
-        /// Whether PUBREL is never sent again.
-        var isGivenUp = false
-    }
-
-    /// What is true of the present connection alone.
+    /// State of the current connection.
     struct Connection {
         let version: ProtocolVersion
         let limits: ServerLimits
-        var outgoingAliases: OutgoingTopicAliases
+        var publishes: PublishWriter
         var incomingAliases: IncomingTopicAliases
-        /// How many more publishes at QoS 1 and 2 may be sent [MQTT-4.9.0-2]. Each exchange that this connection has
-        /// seen takes one and gives it back at its end; PUBRELs of earlier connections may take it below 0.
-        var sendQuota: Int
-        /// Publishes of earlier connections that are still to be sent again, the next one last.
-        var resends: [PacketID]
     }
 
     // MARK: What is asked about it
@@ -142,7 +135,7 @@ package struct ClientSession: Sendable {
     package var version: ProtocolVersion? { self.connection?.version }
 
     /// Publishes sent and not fully acknowledged.
-    package var inFlightCount: Int { self.inFlight.count }
+    package var inFlightCount: Int { self.outgoing.count }
 
     /// Messages that wait to be sent, and what they weigh in bytes.
     package var queued: (count: Int, bytes: Int) { (self.outbox.count, self.outbox.bytes) }
@@ -151,12 +144,12 @@ package struct ClientSession: Sendable {
     package var unacknowledgedCount: Int { self.incoming.unacknowledged }
 
     /// Whether nothing is left to send and nobody waits for an answer.
-    package var isDrained: Bool { self.outbox.isEmpty && self.inFlight.count == self.unawaited }
+    package var isDrained: Bool { self.outbox.isEmpty && self.outgoing.count == self.unawaited }
 
     /// Whether another message fits that nobody waits for.
     package var hasRoom: Bool {
         self.outbox.count < self.settings.outboxCount
-            && self.outbox.bytes + self.bytesInFlight < self.settings.outboxBytes
+            && self.outbox.bytes + self.outgoing.bytes < self.settings.outboxBytes
     }
 
     /// What has been completed since the last call.
@@ -183,10 +176,9 @@ package struct ClientSession: Sendable {
     /// Whether there is something to take.
     package var hasCompletions: Bool { !self.completions.isEmpty }
 
-    /// An exchange is over: its identifier is free, and whoever waits for it learns how it ended.
-    mutating func finish(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
+    /// The exchange of a publish has ended: completes its request, if it still waits.
+    mutating func finished(_ id: PacketID, _ request: RequestID?, _ outcome: Completion.Outcome) {
         if self.poison.isActive { self.poison.answered(request.map { .publish($0) } ?? .exchange(id)) }
-        _ = self.inFlight.remove(id)
         if let request { self.complete(request, outcome) } else { self.unawaited -= 1 }
     }
 

@@ -10,17 +10,17 @@
 struct InFlightTable<Element: Sendable>: Sendable {
     /// The list that an element is in.
     enum Lane: Sendable {
-        /// PUBLISH, SUBSCRIBE or UNSUBSCRIBE sent, not yet answered.
-        case first
-        /// PUBREL sent, PUBCOMP not yet come.
-        case second
+        /// PUBLISH, SUBSCRIBE or UNSUBSCRIBE sent, waiting for the first answer.
+        case unanswered
+        /// PUBREL sent, waiting for PUBCOMP.
+        case released
     }
 
     private struct Slot: Sendable {
         /// In use, or, without an element, the next to be used here; 0 for a place that has none.
         var id: UInt16 = 0
         var element: Element?
-        var lane = Lane.first
+        var lane = Lane.unanswered
         var previous: UInt16 = 0
         /// The next of the lane, or of the free places.
         var next: UInt16 = 0
@@ -33,8 +33,8 @@ struct InFlightTable<Element: Sendable>: Sendable {
 
     private var slots: [Slot] = []
     private var free = Ends()
-    private var first = Ends()
-    private var second = Ends()
+    private var unanswered = Ends()
+    private var released = Ends()
     /// The identifier with which the places are numbered when there are more of them.
     private var next: UInt16
 
@@ -102,7 +102,7 @@ struct InFlightTable<Element: Sendable>: Sendable {
         self.slots[place].element = element
         self.next = Self.successor(id.rawValue, step: 1)
         self.count += 1
-        self.link(id.rawValue, .first)
+        self.link(id.rawValue, .unanswered)
         return id
     }
 
@@ -118,17 +118,17 @@ struct InFlightTable<Element: Sendable>: Sendable {
         return element
     }
 
-    /// Moves an element in use to the end of the second lane.
-    mutating func moveToSecondLane(_ id: PacketID) {
+    /// Moves an element in use to the end of the released lane.
+    mutating func moveToReleased(_ id: PacketID) {
         guard self.placeInUse(id) != nil else { return }
         self.unlink(id.rawValue)
-        self.link(id.rawValue, .second)
+        self.link(id.rawValue, .released)
     }
 
     /// The identifiers of a lane, in the order in which they joined it.
     func identifiers(in lane: Lane) -> [PacketID] {
         var found: [PacketID] = []
-        var next = lane == .first ? self.first.head : self.second.head
+        var next = lane == .unanswered ? self.unanswered.head : self.released.head
         while let id = PacketID(next) {
             found.append(id)
             next = self.slots[self.place(next)].next
@@ -178,25 +178,25 @@ struct InFlightTable<Element: Sendable>: Sendable {
     }
 
     private mutating func link(_ id: UInt16, _ lane: Lane) {
-        var ends = lane == .first ? self.first : self.second
+        var ends = lane == .unanswered ? self.unanswered : self.released
         let place = self.place(id)
         self.slots[place].lane = lane
         self.slots[place].previous = ends.tail
         self.slots[place].next = 0
         if ends.tail == 0 { ends.head = id } else { self.slots[self.place(ends.tail)].next = id }
         ends.tail = id
-        if lane == .first { self.first = ends } else { self.second = ends }
+        if lane == .unanswered { self.unanswered = ends } else { self.released = ends }
     }
 
     private mutating func unlink(_ id: UInt16) {
         let slot = self.slots[self.place(id)]
-        var ends = slot.lane == .first ? self.first : self.second
+        var ends = slot.lane == .unanswered ? self.unanswered : self.released
         if slot.previous == 0 { ends.head = slot.next } else { self.slots[self.place(slot.previous)].next = slot.next }
         if slot.next == 0 {
             ends.tail = slot.previous
         } else {
             self.slots[self.place(slot.next)].previous = slot.previous
         }
-        if slot.lane == .first { self.first = ends } else { self.second = ends }
+        if slot.lane == .unanswered { self.unanswered = ends } else { self.released = ends }
     }
 }

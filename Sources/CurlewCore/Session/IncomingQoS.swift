@@ -45,12 +45,8 @@ struct IncomingQoS {
     /// Unacknowledged arrivals, the first of which has sequence `nextSequence - arrivals.count`. No more than the
     /// Receive Maximum allows.
     private var arrivals = Deque<Arrival>()
-    /// QoS 2 messages of this connection whose PUBCOMP has not left.
-    private var exactlyOnceOnConnection: Set<PacketID> = []
-    /// How many QoS 1 messages are not acknowledged.
-    private var atLeastOnceOnConnection = 0
-    /// How many the server may have in flight.
-    private var receiveMaximum = Int(UInt16.max)
+    /// What the server has in flight.
+    private var window = ReceiveWindow()
     /// Whether the server may have another session than the one that `exactlyOnce` is of.
     private var isUncertain = false
     /// Whether a PUBREC can refuse. One without a reason code, before 5.0, accepts.
@@ -79,10 +75,10 @@ struct IncomingQoS {
 
     /// A PUBLISH arrived that has so many receivers. With none, it is acknowledged in its turn.
     mutating func receivedPublish(_ id: PacketID, qos: QoS, dup: Bool, receivers: Int) -> ReceivedPublish {
-        if self.isUncertain, !dup, qos == .exactlyOnce, !self.exactlyOnceOnConnection.contains(id) {
+        if self.isUncertain, !dup, qos == .exactlyOnce, !self.window.contains(id) {
             self.exactlyOnce[id] = nil  // a server that knew of the exchange would have set DUP
         }
-        guard self.takePlace(id, qos) else { return .receiveMaximumExceeded }
+        guard self.window.receivedPublish(id, qos) else { return .receiveMaximumExceeded }
         let sequence = self.nextSequence
         guard qos == .exactlyOnce else {
             self.append(Arrival(packetID: id, qos: qos, remaining: receivers, isReady: receivers == 0))
@@ -107,17 +103,6 @@ struct IncomingQoS {
         case .held?, .received?: break  // its PUBREC waits for its turn already
         }
         return .duplicate
-    }
-
-    /// Gives a PUBLISH its place in the window; a QoS 2 message that is sent again on the same connection has it
-    /// already.
-    private mutating func takePlace(_ id: PacketID, _ qos: QoS) -> Bool {
-        if qos == .exactlyOnce, self.exactlyOnceOnConnection.contains(id) { return true }
-        guard self.atLeastOnceOnConnection + self.exactlyOnceOnConnection.count < self.receiveMaximum else {
-            return false
-        }
-        if qos == .exactlyOnce { self.exactlyOnceOnConnection.insert(id) } else { self.atLeastOnceOnConnection += 1 }
-        return true
     }
 
     private mutating func append(_ arrival: Arrival) {
@@ -192,14 +177,14 @@ struct IncomingQoS {
             self.arrivals.removeFirst()
             let acknowledgement = Acknowledgement(arrival.packetID, reasonCode: arrival.reasonCode)
             guard arrival.qos == .exactlyOnce else {
-                self.atLeastOnceOnConnection -= 1
+                self.window.acknowledged()
                 return (.puback, acknowledgement)
             }
             switch self.exactlyOnce[arrival.packetID] {
             case .held(_, sequence, _, _)? where self.mayRefuse && arrival.reasonCode.isFailure:
                 // A PUBREC that refuses ends the exchange: the identifier is free again (section 4.3.3).
                 self.exactlyOnce[arrival.packetID] = nil
-                self.exactlyOnceOnConnection.remove(arrival.packetID)
+                self.window.finished(arrival.packetID)
                 return (.pubrec, acknowledgement)
             case .held(_, sequence, _, _)?, .received(sequence)?:
                 self.exactlyOnce[arrival.packetID] = .received(arrival: nil)
@@ -222,10 +207,10 @@ struct IncomingQoS {
         switch self.exactlyOnce[id] {
         case .received?:
             self.exactlyOnce[id] = nil
-            self.exactlyOnceOnConnection.remove(id)
+            self.window.finished(id)
             return .complete(.success)
         case .held?, .left?, .passed?:
-            guard self.isUncertain, !self.exactlyOnceOnConnection.contains(id) else { return .protocolError }
+            guard self.isUncertain, !self.window.contains(id) else { return .protocolError }
             return .complete(.packetIdentifierNotFound)  // it may be of another session
         case nil: return .complete(.packetIdentifierNotFound)
         }
@@ -247,7 +232,7 @@ struct IncomingQoS {
     mutating func connected(_ session: Session, version: ProtocolVersion, receiveMaximum: UInt16) {
         self.connectionLost()
         self.mayRefuse = version >= .v5_0
-        self.receiveMaximum = Int(receiveMaximum)
+        self.window = ReceiveWindow(maximum: receiveMaximum)
         self.isUncertain = session == .uncertain
         guard session == .absent else { return }
         self.exactlyOnce.removeAll()
@@ -268,8 +253,7 @@ struct IncomingQoS {
             }
         }
         self.arrivals.removeAll()
-        self.exactlyOnceOnConnection.removeAll()
-        self.atLeastOnceOnConnection = 0
+        self.window = ReceiveWindow()
     }
 
     /// All receivers have ended. The connection is gone already.
