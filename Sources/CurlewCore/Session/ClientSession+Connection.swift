@@ -2,17 +2,18 @@ package import NIOCore
 
 // Connecting, losing the connection, ending.
 extension ClientSession {
-    /// What a CONNACK that accepts leads to.
+    /// The effect of a CONNACK that accepts the connection.
     package enum Connected: Equatable {
-        /// The session goes on: what was unacknowledged has been sent again.
+        /// The session continues: unacknowledged packets have been sent again.
         case resumed
-        /// The server had no session, or does not say: what it may not know has been submitted anew.
+        /// The server had no session, or did not say so: what it may not have has been submitted again.
         case fresh
-        /// The server says that it has a session although we asked it to forget [MQTT-3.2.2-2].
+        /// The server reports a session although CONNECT asked for a new one [MQTT-3.2.2-2].
         case protocolError
     }
 
-    /// The server accepted the connection; `server` tells it from others. What can be sent has been appended to `out`.
+    /// The server accepted the connection. `server` identifies it. Packets that can be sent have been appended to
+    /// `out`.
     package mutating func connected(
         _ connack: ConnAck, to connect: Connect, server: String, now: Timestamp, into out: inout ByteBuffer
     ) -> Connected {
@@ -32,14 +33,14 @@ extension ClientSession {
         if self.poison.connected(pending: pending, now: now) { self.ping(into: &out) }
         // A server of MQTT 3.1 does not say whether it has the session.
         let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
-        // Another server may share the session with the last one, or have one from before: what the last one was told,
-        // it may not know.
+        // Another server may share the session with the last one, or have an older one: it may not know what the last
+        // one was told.
         let isOther = connack.sessionPresent && self.server != nil && self.server != server
         self.server = server
         let found: IncomingQoS.Session =
             isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent
         self.givenUp.connected()
-        // A session that this run began stays known, however often it is resumed.
+        // A session that this run began remains known, however often it is resumed.
         if self.found != .absent || found != .present { self.found = found }
         self.incoming.connected(
             found, version: connect.version,
@@ -48,8 +49,8 @@ extension ClientSession {
             if isOther { self.subscriptions.sessionUncertain() } else { self.subscriptions.sessionResumed() }
             self.resume(atOther: isOther, into: &out)
         } else if isUnsaid {
-            // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
-            // those half done at a server that has.
+            // Continuing the exchanges loses nothing whether or not the server has the session. Submitting them again
+            // would leave unfinished ones at a server that has it.
             self.subscriptions.sessionLost(&self.completions)
             self.resume(atOther: false, into: &out)
         } else {
@@ -90,15 +91,15 @@ extension ClientSession {
         self.subscriptions.sessionLost(&self.completions)
     }
 
-    /// Why a connection is over.
+    /// Why a connection ended.
     package enum ConnectionEnd: Equatable, Sendable {
-        /// The server ended it without a reason of its own, or broke the protocol: what was unanswered may be the cause.
+        /// The server ended it without giving a reason, or broke the protocol: an unanswered packet may be the cause.
         case byServer
-        /// We ended it, the network did, or the server for a reason that has nothing to do with a packet.
+        /// The client or the network ended it, or the server for a reason unrelated to a packet.
         case other
     }
 
-    /// The connection is gone. `now` counts where the server has ended it.
+    /// The connection is lost. `now` matters only if the server ended it.
     package mutating func connectionLost(_ end: ConnectionEnd = .other, now: Timestamp = .start) {
         guard self.connection != nil else { return }
         if end == .byServer {
@@ -108,11 +109,11 @@ extension ClientSession {
         }
         self.connection = nil
         self.incoming.connectionLost()
-        let underWay = self.outgoing.connectionLost().map(\.identifier)
-        self.subscriptions.connectionLost(underWay: underWay, &self.completions)
+        let pending = self.outgoing.connectionLost().map(\.identifier)
+        self.subscriptions.connectionLost(pending: pending, &self.completions)
     }
 
-    /// What was sent on this connection and not answered.
+    /// Items that were sent on this connection and not answered.
     private var unanswered: [PoisonDetector.Item] {
         var items: [PoisonDetector.Item] = []
         for lane in [InFlightTable<Exchange>.Lane.released, .unanswered] {
@@ -124,7 +125,7 @@ extension ClientSession {
         return items
     }
 
-    /// What was left at the end.
+    /// What the session leaves unfinished at its end.
     package struct Remains: Equatable, Sendable {
         /// Messages that were never sent.
         package var notSent = 0
@@ -132,7 +133,7 @@ extension ClientSession {
         package var unknown = 0
     }
 
-    /// What would be left if this were the end.
+    /// What the session would leave unfinished if it ended now.
     package var remains: Remains {
         let unknown = [InFlightTable<Exchange>.Lane.unanswered, .released].reduce(0) { count, lane in
             count + self.outgoing.identifiers(in: lane).count { self.outgoing[$0]?.request != nil }
@@ -141,8 +142,8 @@ extension ClientSession {
             notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
     }
 
-    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning;
-    /// what was begun towards the server goes on with the next connection that finds the session.
+    /// The owner ends: all requests complete. Later requests belong to a new beginning, but unfinished exchanges
+    /// continue on the next connection that finds the session.
     package mutating func end() {
         self.subscriptions.end(&self.completions)
         self.found = nil
@@ -169,7 +170,7 @@ extension ClientSession {
 }
 
 extension OutgoingQoS<ClientSession.Sent>.Exchange {
-    /// The request that waits for its end, if one does.
+    /// The request that waits for the end of the exchange, if there is one.
     var request: RequestID? {
         switch self {
         case .publish(let sent, _): sent.request
@@ -178,7 +179,7 @@ extension OutgoingQoS<ClientSession.Sent>.Exchange {
         }
     }
 
-    /// Returns the request, for which nobody waits from now on.
+    /// Removes the request from the exchange and returns it.
     mutating func takeRequest() -> RequestID? {
         let request = self.request
         switch self {

@@ -426,7 +426,7 @@ struct SessionSubscribingTests {
             fixture.unsubscribe(number)
         }
         #expect(fixture.completions().count == 20_000)
-        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.places <= 66)
+        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.queuedUpdates <= 66)
         fixture.connect()
         #expect(fixture.unsent == 0)
     }
