@@ -1,12 +1,13 @@
 package import NIOCore
 
-// Messages to the client.
+// Sends messages to the client.
 extension BrokerSession {
-    /// Has the client get a message.
+    /// Delivers a message to the client: writes it, or queues it.
     ///
     /// - Parameters:
     ///   - canWrite: Whether the connection can take more bytes now.
-    ///   - room: How many bytes more the memory of the broker has for this client; asked for when the message has to wait.
+    ///   - room: How many more bytes the broker's memory has for this client; called only if the message has to be
+    ///     queued.
     package mutating func deliver(
         _ publication: inout Publication, _ terms: DeliveryTerms, canWrite: Bool, room: () -> Int, now: Timestamp,
         into out: inout ByteBuffer
@@ -29,17 +30,17 @@ extension BrokerSession {
         return .written
     }
 
-    /// What was given up while writing what waits.
+    /// A message that was dropped while writing queued messages.
     package enum Dropped: Equatable, Sendable {
         case expired(TopicName)
         case tooLarge(TopicName)
     }
 
-    /// What ``pump(limit:now:into:)`` has done.
+    /// The result of ``pump(limit:now:into:)``.
     package struct Pumped: Equatable, Sendable {
-        /// How many messages were written.
+        /// The number of messages written.
         package var written = 0
-        /// What was given up on the way.
+        /// Messages that were dropped.
         package var dropped: [Dropped] = []
 
         package init(written: Int = 0, dropped: [Dropped] = []) {
@@ -48,7 +49,7 @@ extension BrokerSession {
         }
     }
 
-    /// Writes what waits, until the window is full or `out` holds `limit` bytes.
+    /// Writes queued messages until the window is full or `out` holds `limit` bytes.
     package mutating func pump(limit: Int, now: Timestamp, into out: inout ByteBuffer) -> Pumped {
         var pumped = Pumped()
         guard self.isConnected else { return pumped }
@@ -88,14 +89,15 @@ extension BrokerSession {
         return pumped
     }
 
-    /// Writes again what an earlier connection left unacknowledged, with DUP and the same packet identifier [MQTT-4.4.0-1] [MQTT-3.3.1-1].
+    /// Resends what an earlier connection left unacknowledged, with DUP and the same packet identifier [MQTT-4.4.0-1]
+    /// [MQTT-3.3.1-1].
     private mutating func resend(
         limit: Int, now: Timestamp, into out: inout ByteBuffer, _ pumped: inout Pumped
     ) {
         while out.readableBytes < limit, self.outgoing.quota > 0, let resend = self.outgoing.nextResend() {
             switch resend {
             case .publish(let id, let pending):
-                // A message that has begun to be delivered does not expire (section 3.3.2.3.3).
+                // A message whose delivery has begun does not expire (section 3.3.2.3.3).
                 var packet = Publication(pending.message).packet(pending.terms, packetID: id, dup: true, now: now)
                 guard self.write(&packet, into: &out) else {
                     self.finish(id)
@@ -111,7 +113,7 @@ extension BrokerSession {
         }
     }
 
-    /// Appends one PUBLISH. Returns `false`, having appended nothing, when it is larger than the client accepts.
+    /// Appends one PUBLISH. Returns `false` and appends nothing if the packet is larger than the client accepts.
     private mutating func write(
         _ publication: inout Publication, _ terms: DeliveryTerms, packetID: PacketID?, now: Timestamp,
         into out: inout ByteBuffer
@@ -140,13 +142,14 @@ extension BrokerSession {
     }
 }
 
-// What the client acknowledges.
+// Handles acknowledgements from the client.
 extension BrokerSession {
-    /// What an acknowledgement of the client means.
+    /// The effect of an acknowledgement.
     package enum Acknowledged: Equatable, Sendable {
-        /// A message has been delivered, or refused by the client with a reason code.
+        /// A message was delivered, or refused by the client with a reason code.
         case delivered(TopicName, ReasonCode)
-        /// The exchange goes on; or the acknowledgement belongs to none, which is no fault while a session is recovered.
+        /// The exchange continues; or the acknowledgement belongs to none, which is not an error while a session is
+        /// resumed.
         case nothing
         /// The client has broken the protocol.
         case violation(String)

@@ -1,8 +1,8 @@
 import DequeModule
 
-// What becomes of messages that the client was to get and may not receive any more, because the rules have changed.
+// Drops messages that the client may not receive any more because the rules have changed.
 extension BrokerSession {
-    /// The topics of all messages that are still to be written: those in the queue, and those to be written again.
+    /// The topics of all messages that are still to be written: those in the queue, and those to be resent.
     package var topicsToWrite: Set<TopicName> {
         var topics = Set(self.queue.lazy.map(\.message.topic))
         for id in self.outgoing.identifiers(in: .unanswered) {
@@ -11,15 +11,15 @@ extension BrokerSession {
         return topics
     }
 
-    /// The message of an exchange, if it is to be written again.
+    /// The message of an exchange, if it is to be resent.
     private func unwritten(_ id: PacketID) -> Pending? {
         guard case .publish(let pending, .waiting)? = self.outgoing[id] else { return nil }
         return pending
     }
 
-    /// What was given up.
+    /// The dropped messages.
     package struct Revoked: Sendable {
-        /// The topic of each message that nobody gets in place of the client.
+        /// The topic of each message that no other client gets instead.
         package var dropped: [TopicName] = []
         /// Messages of shared subscriptions, which another member may get.
         package var orphans: [(TopicFilter, BrokerMessage)] = []
@@ -33,10 +33,10 @@ extension BrokerSession {
         }
     }
 
-    /// Gives up messages of these topics that are still to be written.
+    /// Drops messages on these topics that are still to be written.
     ///
-    /// The client may have received a message at QoS 2 and remember its packet identifier, so PUBREL takes the message's place
-    /// [MQTT-4.3.3-8]: otherwise the next message with that identifier would be taken for a duplicate.
+    /// The client may have received a QoS 2 message and remember its packet identifier, so PUBREL takes the place of
+    /// the message [MQTT-4.3.3-8]: otherwise the next message with that identifier would be taken for a duplicate.
     package mutating func revoke(_ topics: Set<TopicName>) -> Revoked {
         var revoked = Revoked()
         guard !topics.isEmpty else { return revoked }

@@ -60,7 +60,8 @@ extension ClientSession {
         return connack.sessionPresent ? .resumed : .fresh
     }
 
-    /// Sends PUBREL again at once. The publishes follow in their order, as the window allows [MQTT-4.4.0-1] [MQTT-4.6.0-1].
+    /// Sends PUBREL again at once. The publishes follow in their order, as the window allows [MQTT-4.4.0-1]
+    /// [MQTT-4.6.0-1].
     private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
         for id in self.outgoing.identifiers(in: .released) {
             self.outgoing.update(id) { exchange in
@@ -76,9 +77,9 @@ extension ClientSession {
         }
     }
 
-    /// The server has lost the session: messages that it had not acknowledged go back to the head of the outbox. A QoS 2
-    /// message after PUBREC belonged to the server [MQTT-4.3.3-4], which may have passed it on or may have waited for PUBREL: sending it
-    /// again might duplicate it, and its delivery is not certain.
+    /// The server has lost the session: messages that it had not acknowledged go back to the head of the outbox. A QoS
+    /// 2 message after PUBREC belonged to the server [MQTT-4.3.3-4], which may have passed it on or may have waited
+    /// for PUBREL: sending it again might duplicate it, and its delivery is not certain.
     private mutating func resubmit() {
         let remains = self.outgoing.sessionLost()
         for (id, released) in remains.receipts { self.finished(id, released.request, .abandoned(.sessionLost)) }

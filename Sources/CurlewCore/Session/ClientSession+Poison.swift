@@ -1,11 +1,11 @@
 package import NIOCore
 
-// Packets on which the server ends the connection each time: found, and given up.
+// Finds and gives up packets on which the server ends the connection each time.
 extension ClientSession {
-    /// When to call ``poisonDeadlineReached(now:into:)``; `nil` where nothing is held back.
+    /// When to call ``poisonDeadlineReached(now:into:)``; `nil` if nothing is held back.
     package var poisonDeadline: Timestamp? { self.poison.deadline }
 
-    /// The connection has lived long enough without the packet that is accused, or for all that was held back.
+    /// The connection has lived long enough without the accused packet, or long enough to send all that was held back.
     package mutating func poisonDeadlineReached(now: Timestamp, into out: inout ByteBuffer) {
         if let verdict = self.poison.deadlineReached(now: now) {
             self.giveUp(verdict, now: now, into: &out)
@@ -33,7 +33,7 @@ extension ClientSession {
         if self.poison.isIsolating, let exchange = self.outgoing[id] { self.poison.sent(exchange.item(id)) }
     }
 
-    /// PUBREC has answered PUBLISH, and PUBREL was sent, which is to be answered as well.
+    /// PUBREC has answered PUBLISH, and PUBREL was sent, which waits for its own answer.
     mutating func noteReleased(_ sent: Sent, _ id: PacketID) {
         guard self.poison.isActive else { return }
         self.poison.answered(Exchange.publish(sent, .sent).item(id))
@@ -47,7 +47,7 @@ extension ClientSession {
         self.noteSent(id)
     }
 
-    /// A packet was found to break connections: it is never sent again, and the others are.
+    /// A packet was found to break connections. It is never sent again, but the others are.
     mutating func giveUp(_ verdict: PoisonDetector.Verdict, now: Timestamp, into out: inout ByteBuffer) {
         switch verdict.item {
         case .subscribe(let identifier):
@@ -76,7 +76,7 @@ extension ClientSession {
         }
     }
 
-    /// All that is sent, or sent again, until the server answers.
+    /// All items that are sent, or sent again, until the server answers.
     var pendingItems: Set<PoisonDetector.Item> {
         var items = Set(self.outbox.requests.map { PoisonDetector.Item.publish($0) })
         for lane in [InFlightTable<Exchange>.Lane.unanswered, .released] {
@@ -90,8 +90,8 @@ extension ClientSession {
         return items
     }
 
-    /// The server may have half received the message: the exchange keeps its identifier for as long as the server keeps the
-    /// session, and takes no place in the window.
+    /// The server may have partly received the message: the exchange keeps its identifier while the server keeps the
+    /// session, but takes no place in the window.
     private mutating func giveUp(_ id: PacketID, _ connections: Int) {
         let subject: Rejection.Subject
         switch self.outgoing[id] {

@@ -1,24 +1,24 @@
 package import NIOCore
 
-// The sending side: publishes and the acknowledgements that the server sends for them.
+// Sends messages and handles their acknowledgements.
 extension ClientSession {
-    /// What became of a publish that was accepted.
+    /// The state of an accepted publish.
     package enum Submitted: Equatable {
-        /// QoS 0 and written: there is nothing to wait for, and no completion follows.
+        /// QoS 0 and written: no completion follows.
         case written
         /// A completion follows.
         case accepted
     }
 
-    /// Accepts a message. `isAwaited` tells that somebody waits for the outcome, who thereby bounds how much there can
-    /// be; what nobody waits for is bounded by the outbox's limits. `now` counts for messages with an expiry interval
-    /// alone.
+    /// Accepts a message. `isAwaited` means that a caller waits for the outcome, which bounds the number of messages;
+    /// all others are bounded by the outbox's limits. `now` matters only for messages with an expiry interval.
     package mutating func publish(
         _ message: OutgoingMessage, request: RequestID, isAwaited: Bool, now: Timestamp, into out: inout ByteBuffer
     ) throws(Rejection) -> Submitted {
         if let limits { try Self.check(message, against: limits) }
         let expiresAt = message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) }
-        // Also where it could be sent at once: a server that never acknowledges would have it kept.
+        // This applies even if it could be sent at once: with a server that never acknowledges, it would have to be
+        // kept.
         guard isAwaited || message.qos == .atMostOnce || self.hasRoom else { throw .queueFull }
         if self.maySendAtOnce(message.qos, request, out) {
             guard message.qos != .atMostOnce else {
@@ -32,11 +32,11 @@ extension ClientSession {
         return .accepted
     }
 
-    /// Gives up waiting. Returns whether the message was never sent and is dropped now; otherwise its exchange goes on,
+    /// Stops waiting. Returns whether the message was never sent and is dropped now; otherwise its exchange continues,
     /// and its completion may be ignored.
     package mutating func cancel(_ request: RequestID) -> Bool { self.outbox.cancel(request) }
 
-    /// Sends what may be sent now: after an acknowledgement, and when the outgoing buffer has been written.
+    /// Sends what can be sent now. Called after an acknowledgement, and when the outgoing buffer has been written.
     package mutating func pump(now: Timestamp, into out: inout ByteBuffer) {
         guard self.connection != nil else { return }
         self.pumpSubscriptions(into: &out)
@@ -45,7 +45,7 @@ extension ClientSession {
             guard let message = entry.message else { break }
             if let expiresAt = entry.expiresAt, expiresAt <= now {  // [MQTT-4.3.3-7]
                 self.outbox.removeFirst()
-                // What a server had that has lost the session may have been delivered in its time.
+                // If it was sent in a session that the server has lost, it may have been delivered in time.
                 self.complete(entry.request, entry.wasSent ? .abandoned(.expired) : .rejected(.expired))
                 continue
             }
@@ -67,7 +67,7 @@ extension ClientSession {
         }
     }
 
-    /// Continues what earlier connections began, as far as the window allows.
+    /// Resends what earlier connections left unfinished while the window has room.
     private mutating func resend(now: Timestamp, into out: inout ByteBuffer) {
         while self.outgoing.quota > 0, out.readableBytes < self.settings.highWaterMark,
             let resend = self.outgoing.nextResend(), self.mayResend(resend)
@@ -82,8 +82,9 @@ extension ClientSession {
                     self.outgoing.resent(id)
                     self.noteSent(id)
                 } catch {
-                    // The server came back with lower limits. It may have received the message all the same, and takes the next one with
-                    // the same identifier for a repetition: the exchange waits for a connection on which it can continue.
+                    // The server came back with lower limits. It may have received the message all the same, and takes
+                    // the next one with the same identifier for a repetition: the exchange waits for a connection on
+                    // which it can continue.
                     self.outgoing.skipResend()
                     self.abandon(id, error)
                 }
@@ -100,8 +101,8 @@ extension ClientSession {
         self.complete(request, .abandoned(rejection))
     }
 
-    /// Whether the message can be sent before those that wait. QoS 0 needs no place in the window and may overtake QoS 1 and
-    /// 2, but never QoS 0 (section 4.6).
+    /// Whether the message can be sent before those that wait. QoS 0 needs no place in the window and may overtake QoS
+    /// 1 and 2, but never QoS 0 (section 4.6).
     private func maySendAtOnce(_ qos: QoS, _ request: RequestID, _ out: ByteBuffer) -> Bool {
         guard self.connection != nil, out.readableBytes < self.settings.highWaterMark else { return false }
         if qos == .atMostOnce { return self.outbox.countAtMostOnce == 0 }
@@ -125,7 +126,8 @@ extension ClientSession {
         return true
     }
 
-    /// Encodes one PUBLISH. The expiry interval counts down by the time that the message has waited, as it does at a server.
+    /// Encodes one PUBLISH. The expiry interval counts down by the time that the message has waited, as it does at a
+    /// server.
     private mutating func write(
         _ message: OutgoingMessage, id: PacketID?, dup: Bool, expiresAt: Timestamp?, now: Timestamp,
         into out: inout ByteBuffer
@@ -134,7 +136,8 @@ extension ClientSession {
             topic: message.topic, payload: message.payload, qos: message.qos, retain: message.retain, dup: dup,
             packetID: id, properties: message.properties)
         if !packet.properties.isEmpty {
-            // The properties may come from a received message; its subscription identifiers concern only the server and us [MQTT-3.3.4-6].
+            // The properties may come from a received message; its subscription identifiers concern only the server
+            // and us [MQTT-3.3.4-6].
             packet.properties.subscriptionIdentifiers = []
             packet.countDownExpiry(to: expiresAt, now: now)
         }
@@ -162,7 +165,8 @@ extension ClientSession {
             self.finished(id, sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
             return .nothing
         case .unexpected:
-            // RabbitMQ up to 3.12 answers QoS 2 like this. The server has the message: sending it again would duplicate it.
+            // RabbitMQ up to 3.12 answers QoS 2 like this. The server has the message: sending it again would
+            // duplicate it.
             return self.endEarly(packet, .pubackAtQoS2)
                 ?? .violation(.protocolError, "PUBACK answers a packet that was not a PUBLISH")
         case .unknown: return .nothing
@@ -221,8 +225,9 @@ extension ClientSession {
     /// How often PUBREL answers a repeated PUBREC on one connection.
     private static var maximumRepetitions: Int { 8 }
 
-    /// The server has answered a PUBLISH or PUBREL with the wrong packet. It has the message, or does not want it: to insist on the
-    /// right answer would mean sending the message again and again. Returns `nil` where the identifier is that of a request.
+    /// The server has answered a PUBLISH or PUBREL with the wrong packet. It has the message, or does not want it: to
+    /// insist on the right answer would mean sending the message again and again. Returns `nil` where the identifier
+    /// is that of a request.
     private mutating func endEarly(_ packet: Acknowledgement, _ deviation: Deviation) -> Received? {
         let id = packet.packetID
         switch self.outgoing[id] {

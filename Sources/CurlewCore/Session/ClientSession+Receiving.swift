@@ -69,7 +69,8 @@ extension ClientSession {
     }
 
     private mutating func pumped(_ result: Received, _ now: Timestamp, _ out: inout ByteBuffer) -> Received {
-        // The answer may have made room in the window, freed a packet identifier, or ended the exchange of a filter that needs another one.
+        // The answer may have made room in the window, freed a packet identifier, or ended the exchange of a filter
+        // that needs another one.
         if self.subscriptions.needsUpdate || !self.outbox.isEmpty || self.outgoing.hasResends {
             self.pump(now: now, into: &out)
         }

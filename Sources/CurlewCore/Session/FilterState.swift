@@ -8,7 +8,8 @@ struct FilterState {
         case unknown
         /// The server has granted the filter.
         case granted
-        /// Whether the server has the filter is not known: UNSUBSCRIBE is pending, or the connection was lost while an exchange was.
+        /// Whether the server has the filter is not known: UNSUBSCRIBE is pending, or the connection was lost while an
+        /// exchange was.
         case uncertain
     }
 
@@ -24,7 +25,8 @@ struct FilterState {
     private(set) var pending: Exchange?
     /// The options of the last SUBSCRIBE.
     private var requestedOptions: SubscriptionOptions?
-    /// The options of the last SUBSCRIBE that the server granted. They remain in force if the server refuses another one.
+    /// The options of the last SUBSCRIBE that the server granted. They remain in force if the server refuses another
+    /// one.
     private var lastGranted: SubscriptionOptions?
     private var lastGrantNumber: UInt64 = 0
     /// The subscribers for which the last SUBSCRIBE with the filter's own subscription identifier was sent.
@@ -36,7 +38,8 @@ struct FilterState {
     /// The granted options, if the server certainly has the filter.
     var grantedOptions: SubscriptionOptions? { self.knowledge == .granted ? self.lastGranted : nil }
 
-    /// Orders the filters by the time since which the server has had them without interruption; `nil` if it may not have this one.
+    /// Orders the filters by the time since which the server has had them without interruption; `nil` if it may not
+    /// have this one.
     var grantNumber: UInt64? { self.knowledge == .granted ? self.lastGrantNumber : nil }
 
     /// The server may know the filter from an earlier run of the program.

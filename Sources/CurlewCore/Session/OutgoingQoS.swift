@@ -14,11 +14,12 @@ protocol OutgoingQoSMessage: Sendable {
     func receipt(_ reasonCode: ReasonCode) -> Receipt
 }
 
-/// The sending side of QoS 1 and 2, for client and broker alike (MQTT 5.0 section 4.3): packet identifiers, the exchanges in
-/// progress, the window that the receiver's Receive Maximum opens, and what to send again on the next connection.
+/// The sending side of QoS 1 and 2, for client and broker alike (MQTT 5.0 section 4.3): packet identifiers, the
+/// exchanges in progress, the window that the receiver's Receive Maximum opens, and what to send again on the next
+/// connection.
 ///
-/// A message begins an exchange with ``publish(_:)``. PUBACK ends it at QoS 1. At QoS 2, PUBREC replaces the message by its
-/// receipt, and PUBCOMP ends the exchange. An exchange survives the connection; the next one continues it.
+/// A message begins an exchange with ``publish(_:)``. PUBACK ends it at QoS 1. At QoS 2, PUBREC replaces the message
+/// by its receipt, and PUBCOMP ends the exchange. An exchange survives the connection; the next one continues it.
 struct OutgoingQoS<Message: OutgoingQoSMessage>: Sendable {
     /// How an exchange relates to the current connection.
     enum Position: Sendable {
@@ -34,7 +35,8 @@ struct OutgoingQoS<Message: OutgoingQoSMessage>: Sendable {
     enum Exchange: Sendable {
         /// PUBLISH, not answered yet.
         case publish(Message, Position)
-        /// PUBREL, after PUBREC: the message belongs to the receiver. `repetitions`: how often PUBREC has come again on this connection.
+        /// PUBREL, after PUBREC: the message belongs to the receiver. `repetitions`: how often PUBREC has come again
+        /// on this connection.
         case release(Message.Receipt, Position, repetitions: Int)
         /// SUBSCRIBE or UNSUBSCRIBE, which share the packet identifiers but not the window.
         case request(Message.Request)
@@ -49,8 +51,8 @@ struct OutgoingQoS<Message: OutgoingQoSMessage>: Sendable {
 
     // MARK: As long as the connection
 
-    /// How many more exchanges fit into the window [MQTT-4.9.0-2]. Each one sent on this connection takes a place and returns it at its
-    /// end. PUBREL may be sent without a place left, which takes this below 0.
+    /// How many more exchanges fit into the window [MQTT-4.9.0-2]. Each one sent on this connection takes a place and
+    /// returns it at its end. PUBREL may be sent without a place left, which takes this below 0.
     private(set) var quota = 0
     /// Exchanges of earlier connections to continue, the next one last.
     private var resends: [PacketID] = []
@@ -137,7 +139,8 @@ struct OutgoingQoS<Message: OutgoingQoSMessage>: Sendable {
         case accepted(Message)
         /// The receiver has refused the message. The exchange is over.
         case refused(Message)
-        /// The receiver had taken the message before: answer with PUBREL again. The number counts this on the current connection.
+        /// The receiver had taken the message before: answer with PUBREL again. The number counts this on the current
+        /// connection.
         case repeated(Int)
         /// It answers no message at QoS 2. Nothing has changed.
         case unexpected
@@ -214,8 +217,8 @@ struct OutgoingQoS<Message: OutgoingQoSMessage>: Sendable {
         case release(PacketID, Message.Receipt)
     }
 
-    /// The next exchange to continue, PUBRELs first, each kind in its order [MQTT-4.4.0-1] [MQTT-4.6.0-1]. The caller follows with
-    /// ``resent(_:)`` or ``skipResend()``, or ends the exchange.
+    /// The next exchange to continue, PUBRELs first, each kind in its order [MQTT-4.4.0-1] [MQTT-4.6.0-1]. The caller
+    /// follows with ``resent(_:)`` or ``skipResend()``, or ends the exchange.
     mutating func nextResend() -> Resend? {
         while let id = self.resends.last {
             switch self.exchanges[id] {
@@ -291,8 +294,8 @@ struct OutgoingQoS<Message: OutgoingQoSMessage>: Sendable {
         self.update(id) { $0.position = .givenUp }
     }
 
-    /// A message that waits to be sent again is withdrawn. At QoS 2 the receiver may remember the identifier and take the next message with
-    /// it for a repetition, so PUBREL takes the place of the message [MQTT-4.3.3-8].
+    /// A message that waits to be sent again is withdrawn. At QoS 2 the receiver may remember the identifier and take
+    /// the next message with it for a repetition, so PUBREL takes the place of the message [MQTT-4.3.3-8].
     mutating func revoke(_ id: PacketID) {
         guard case .publish(let message, .waiting)? = self.exchanges[id] else { return }
         guard message.qos == .exactlyOnce else {

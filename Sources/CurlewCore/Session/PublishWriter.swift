@@ -1,6 +1,7 @@
 import NIOCore
 
-/// Writes PUBLISH packets as one connection allows: within the receiver's Maximum Packet Size, and with a topic alias where that saves bytes.
+/// Writes PUBLISH packets as one connection allows: within the receiver's Maximum Packet Size, and with a topic alias
+/// where that saves bytes.
 ///
 /// Lives as long as the connection.
 struct PublishWriter: Sendable {
@@ -12,7 +13,8 @@ struct PublishWriter: Sendable {
     /// An alias takes three bytes, and may make both lengths before it longer.
     private static var roomForAlias: Int { 5 }
 
-    /// - Parameter topicAliasMaximum: How many aliases to use, no more than the receiver accepts [MQTT-3.1.2-29] [MQTT-3.2.2-17].
+    /// - Parameter topicAliasMaximum: How many aliases to use, no more than the receiver accepts [MQTT-3.1.2-29]
+    ///   [MQTT-3.1.2-30] [MQTT-3.2.2-17] [MQTT-3.2.2-18].
     init(version: ProtocolVersion, maximumPacketSize: UInt32?, topicAliasMaximum: UInt16) {
         self.version = version
         self.maximumPacketSize = maximumPacketSize

@@ -1,4 +1,5 @@
-/// The messages at QoS 1 and 2 that the peer has in flight on one connection, against the Receive Maximum that it was told.
+/// The messages at QoS 1 and 2 that the peer has in flight on one connection, against the Receive Maximum that it was
+/// told.
 ///
 /// Lives as long as the connection.
 struct ReceiveWindow: Sendable {
@@ -17,7 +18,8 @@ struct ReceiveWindow: Sendable {
     /// Whether a QoS 2 message with this identifier has come on this connection and is not finished.
     func contains(_ id: PacketID) -> Bool { self.exactlyOnce.contains(id) }
 
-    /// A PUBLISH arrived. Returns whether there is a place for it [MQTT-3.3.4-9]. A QoS 2 message that comes again has one already.
+    /// A PUBLISH arrived. Returns whether there is a place for it [MQTT-3.3.4-9]. A QoS 2 message that comes again has
+    /// one already.
     mutating func receivedPublish(_ id: PacketID, _ qos: QoS) -> Bool {
         if qos == .exactlyOnce, self.exactlyOnce.contains(id) { return true }
         guard self.atLeastOnce + self.exactlyOnce.count < self.maximum else { return false }

@@ -1,7 +1,7 @@
 /// Decides which local subscribers get a message.
 ///
-/// ``SubscriptionTable`` reports every change to a filter. Lives longer than connection and session; what it remembers of messages only
-/// prevents duplicates.
+/// ``SubscriptionTable`` reports every change to a filter. Lives longer than connection and session; what it remembers
+/// of messages only prevents duplicates.
 struct SubscriptionRouter {
     /// What routing has to know of one topic filter.
     struct Filter: Equatable {
@@ -10,13 +10,15 @@ struct SubscriptionRouter {
         var subscribers: [SubscriberID]
         /// Orders the filters by the time of the server's grant; `nil` if the server may not have this one.
         var grantNumber: UInt64?
-        /// The subscribers that caused the last SUBSCRIBE with the filter's own identifier, and get the retained messages that it brings.
+        /// The subscribers that caused the last SUBSCRIBE with the filter's own identifier, and get the retained
+        /// messages that it brings.
         var requesters: [SubscriberID]
     }
 
     private struct Entry {
         var current: Filter
-        /// Filters that overlap this one: since the server granted it, a message that both match has come with its identifier.
+        /// Filters that overlap this one: since the server granted it, a message that both match has come with its
+        /// identifier.
         var knownOverlaps: Set<UInt32> = []
         /// The identifiers of repeated SUBSCRIBEs, the latest last.
         var repetitions: [UInt32] = []
@@ -156,9 +158,9 @@ struct SubscriptionRouter {
 
     /// The subscribers of a message, each once. `identifiers` are its subscription identifiers.
     ///
-    /// A server may send one copy with the identifiers of all our filters that match [MQTT-3.3.4-4], or one copy for each
-    /// of them [MQTT-3.3.4-5]. The identifier tells which filter a copy is for, so that each subscriber gets the message once. A
-    /// message without known identifiers goes to all subscribers with a matching filter.
+    /// A server may send one copy with the identifiers of all our filters that match [MQTT-3.3.4-4], or one copy for
+    /// each of them [MQTT-3.3.4-5]. The identifier tells which filter a copy is for, so that each subscriber gets the
+    /// message once. A message without known identifiers goes to all subscribers with a matching filter.
     mutating func route(_ topic: TopicName, _ identifiers: [UInt32], retain: Bool) -> [SubscriberID] {
         guard identifiers.count < 2, topic.string.utf8.count <= Self.longestTopic else {
             return self.findRoute(topic, identifiers, retain)
@@ -183,8 +185,8 @@ struct SubscriptionRouter {
                 guard let filter = self.entries[identifier]?.current, filter.filter.matches(topic) else { continue }
                 isKnown = true
                 if retain, !filter.options.retainAsPublished {
-                    // A retained message answers one SUBSCRIBE. Other subscribers may have received it long ago, through this filter or one
-                    // that overlaps.
+                    // A retained message answers one SUBSCRIBE. Other subscribers may have received it long ago,
+                    // through this filter or one that overlaps.
                     let requesters = repetition?.subscribers ?? filter.requesters
                     route.add(filter.subscribers.filter(requesters.contains))
                 } else if retain || identifiers.count > 1 {
@@ -204,12 +206,13 @@ struct SubscriptionRouter {
     }
 
     /// Whether the copy for this filter is the one that the subscriber gets. If several of its filters match, the
-    /// server sends a copy for each one that it has, except that it withholds our own messages from filters with No Local, and
-    /// sends a shared one to any member of the group. The copy that is certain to come, at the highest QoS, is chosen.
+    /// server sends a copy for each one that it has, except that it withholds our own messages from filters with No
+    /// Local, and sends a shared one to any member of the group. The copy that is certain to come, at the highest QoS,
+    /// is chosen.
     ///
-    /// If the server had already taken up the message when it granted a filter, there is no copy for that filter, and the others may come
-    /// any time later. So the copy for an older filter is suppressed only once copies for the younger one have come: delivering one
-    /// message twice is better than losing one.
+    /// If the server had already taken up the message when it granted a filter, there is no copy for that filter, and
+    /// the others may come any time later. So the copy for an older filter is suppressed only once copies for the
+    /// younger one have come: delivering one message twice is better than losing one.
     private func isChosen(
         _ identifier: UInt32, _ filter: Filter, for subscriber: SubscriberID, _ topic: TopicName
     ) -> Bool {
@@ -230,7 +233,8 @@ struct SubscriptionRouter {
         return true
     }
 
-    /// A copy for this filter has come: from now on those for overlapping filters of the same subscribers may be suppressed.
+    /// A copy for this filter has come: from now on those for overlapping filters of the same subscribers may be
+    /// suppressed.
     private mutating func noteOverlaps(of identifier: UInt32, _ filter: Filter, _ topic: TopicName) {
         guard filter.grantNumber != nil, filter.filter.shareName == nil, let entry = self.entries[identifier] else {
             return

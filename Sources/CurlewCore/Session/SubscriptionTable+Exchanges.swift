@@ -1,6 +1,7 @@
 import DequeModule
 
-// What is exchanged with the server about the filters: SUBSCRIBE, UNSUBSCRIBE and their answers, on one connection after another.
+// What is exchanged with the server about the filters: SUBSCRIBE, UNSUBSCRIBE and their answers, on one connection
+// after another.
 extension SubscriptionTable {
     // MARK: Exchanges with the server
 
@@ -46,8 +47,8 @@ extension SubscriptionTable {
         return nil
     }
 
-    /// The subscription identifier of the next SUBSCRIBE: the filter's own if the SUBSCRIBE is for all subscribers, a new one if the server
-    /// has the filter already and the retained messages are only for later subscribers.
+    /// The subscription identifier of the next SUBSCRIBE: the filter's own if the SUBSCRIBE is for all subscribers, a
+    /// new one if the server has the filter already and the retained messages are only for later subscribers.
     private mutating func identifyNext(_ identifier: UInt32, _ entry: inout Entry) -> UInt32 {
         guard entry.state.knowledge == .granted else {
             entry.state.requested(by: entry.subscribers)
@@ -117,7 +118,8 @@ extension SubscriptionTable {
         self.settle(identifier, entry, &completions)
     }
 
-    /// The filter of the next SUBSCRIBE, or UNSUBSCRIBE, of an entry; `nil` if the other one is next, or an exchange is pending.
+    /// The filter of the next SUBSCRIBE, or UNSUBSCRIBE, of an entry; `nil` if the other one is next, or an exchange
+    /// is pending.
     func filter(_ identifier: UInt32, toSubscribe isWanted: Bool) -> TopicFilter? {
         guard let entry = self.entries[identifier], entry.state.pending == nil else { return nil }
         return entry.subscribers.isEmpty == isWanted ? nil : entry.filter

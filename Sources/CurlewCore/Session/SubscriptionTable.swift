@@ -4,8 +4,8 @@ import DequeModule
 /// ``SubscriptionRouter`` decides who gets a message.
 ///
 /// Each filter has one entry, shared by its subscribers. An entry holds what is requested and what the server knows;
-/// ``nextExchange(heldBackBy:)`` returns the next packet that brings the two together, one pending exchange per entry. Requests that an
-/// event ends are appended to the completions that are passed in.
+/// ``nextExchange(heldBackBy:)`` returns the next packet that brings the two together, one pending exchange per entry.
+/// Requests that an event ends are appended to the completions that are passed in.
 struct SubscriptionTable {
     /// A subscribe request, which ends with the SUBACK.
     struct Waiter: Equatable {
@@ -29,8 +29,8 @@ struct SubscriptionTable {
         /// What remains if the server refuses the SUBSCRIBE; `nil` if nothing does.
         var fallback: Fallback?
 
-        /// The options to request after the server has refused others: those that it granted before, if it did, combined with
-        /// those of the requests that wait for the next SUBSCRIBE.
+        /// The options to request after the server has refused others: those that it granted before, if it did,
+        /// combined with those of the requests that wait for the next SUBSCRIBE.
         var optionsAfterRefusal: SubscriptionOptions {
             var wanted = self.state.grantedOptions
             for waiter in self.waiters {
@@ -63,7 +63,8 @@ struct SubscriptionTable {
     var router = SubscriptionRouter()
     private var identifiers: [TopicFilter: UInt32] = [:]
     var nextIdentifier: UInt32
-    /// Filters without a SUBSCRIBE: the server sends messages for them on its own, or because of an earlier run of the program.
+    /// Filters without a SUBSCRIBE: the server sends messages for them on its own, or because of an earlier run of the
+    /// program.
     var local: Set<UInt32> = [] {
         // A subscription identifier may be one of the earlier run.
         didSet { self.router.trustIdentifiers(self.local.isEmpty) }
@@ -78,8 +79,8 @@ struct SubscriptionTable {
     /// Entries that need an update, in order. Some may be gone, or need none any more.
     var updates = Deque<UInt32>()
 
-    /// - Parameter firstIdentifier: The first subscription identifier. If the server may have kept a session, a random one
-    ///   is unlikely to collide with one of an earlier run.
+    /// - Parameter firstIdentifier: The first subscription identifier. If the server may have kept a session, a random
+    ///   one is unlikely to collide with one of an earlier run.
     init(firstIdentifier: UInt32 = 1) { self.nextIdentifier = firstIdentifier }
 
     /// The number of filters.
@@ -141,7 +142,8 @@ struct SubscriptionTable {
         self.store(identifier, entry)
     }
 
-    /// A subscriber wants a filter that the server may have from an earlier run of the program. No request waits for an answer.
+    /// A subscriber wants a filter that the server may have from an earlier run of the program. No request waits for
+    /// an answer.
     ///
     /// - Parameter session: What the server has of the session; `nil` before the first connection.
     mutating func resume(
@@ -169,7 +171,8 @@ struct SubscriptionTable {
         self.store(identifier, entry)
     }
 
-    /// Unsubscribes from a filter that the server may have from an earlier run of the program, unless it has a subscriber.
+    /// Unsubscribes from a filter that the server may have from an earlier run of the program, unless it has a
+    /// subscriber.
     mutating func giveUp(_ filter: TopicFilter, request: RequestID, _ completions: inout [Completion]) {
         let identifier = self.identifier(of: filter)
         var entry = self.entries[identifier] ?? Entry(filter: filter, options: SubscriptionOptions())
