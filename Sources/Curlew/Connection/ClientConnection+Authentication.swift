@@ -53,7 +53,7 @@ extension ClientConnection {
     func reauthenticate(_ method: String, _ data: ByteBuffer?) {
         guard !self.authentication.isRepeating else { return }
         self.authentication.isRepeating = true
-        self.send(.step(.reauthenticate, method, data))
+        self.send(Auth(.reauthenticate, method: method, data: data))
     }
 
     /// Has the application's authenticator answer.
@@ -71,7 +71,8 @@ extension ClientConnection {
                 connection.value.authentication.answering = nil
                 switch answer {
                 case .success(let data):
-                    connection.value.send(.step(.continueAuthentication, configured.method, data))
+                    let step = Auth(.continueAuthentication, method: configured.method, data: data)
+                    connection.value.send(step)
                 case .failure(let error):
                     connection.value.close(.notAuthorized, .authenticationGivenUp(error))
                 }
@@ -81,7 +82,7 @@ extension ClientConnection {
 
     /// [MQTT-3.2.2-15]: the server may have said in CONNACK how much it takes.
     private func send(_ auth: Auth) {
-        let size = (try? auth.encodedSize) ?? 0
+        let size = (try? auth.encodedSize(version: .v5_0)) ?? 0
         if let maximum = self.serverMaximumPacketSize, size > maximum {
             let error = MQTTError(
                 .packetTooLarge, "The authentication needs \(size) bytes, and the server takes at most \(maximum).")
@@ -119,35 +120,5 @@ extension ClientConnection {
 extension MQTTError {
     fileprivate static func authenticationGivenUp(_ error: any Error) -> Self {
         Self(.authenticationFailed, "The authentication was given up: \(error)", cause: error)
-    }
-}
-
-extension Auth {
-    /// A step of the client.
-    fileprivate static func step(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) -> Auth {
-        var properties: [Property] = [.authenticationMethod(method)]
-        if let data { properties.append(.authenticationData(data)) }
-        return Auth(reasonCode: code, properties: Properties(properties))
-    }
-
-    /// With the fixed header.
-    fileprivate var encodedSize: Int {
-        get throws {
-            var bytes = ByteBuffer()
-            try Packet.auth(self).encode(into: &bytes, version: .v5_0)
-            return bytes.readableBytes
-        }
-    }
-}
-
-extension Properties {
-    /// The authentication method, where the packet has one (section 3.1.2.11.9).
-    var authenticationMethod: String? {
-        self.value { if case .authenticationMethod(let value) = $0 { value } else { nil } }
-    }
-
-    /// The data of an authentication step (section 3.1.2.11.10).
-    fileprivate var authenticationData: ByteBuffer? {
-        self.value { if case .authenticationData(let value) = $0 { value } else { nil } }
     }
 }

@@ -90,8 +90,6 @@ extension BrokerConnection {
     }
 
     private func sendAuth(_ code: ReasonCode, _ method: String, _ data: ByteBuffer?) {
-        var list: [Property] = [.authenticationMethod(method)]  // [MQTT-4.12.0-5]
-        if let data { list.append(.authenticationData(data)) }
-        self.reply(.auth(Auth(reasonCode: code, properties: Properties(list))))
+        self.reply(.auth(Auth(code, method: method, data: data)))
     }
 }

@@ -1,7 +1,7 @@
 /// A text that is compared byte by byte, as MQTT compares client identifiers, user names and property names.
 ///
-/// `String` treats `é` as one scalar and `é` as two scalars as equal. As keys of a dictionary, two clients that MQTT tells apart
-/// would then share a session, rules and passwords.
+/// `String` treats `é` as one scalar and `é` as two scalars as equal. As dictionary keys, two clients that MQTT
+/// distinguishes would then share a session, rules and passwords.
 public struct ExactText: Sendable {
     /// The text itself.
     public let string: String

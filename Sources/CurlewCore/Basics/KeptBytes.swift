@@ -1,16 +1,16 @@
-// Arguments, variables of the environment, file names and the lines of files are bytes. Most of the time they are UTF-8, and a
-// `String` is the handy form for them; but decoding one would replace every other byte by U+FFFD, and nobody could get it back.
+// Arguments, environment variables, file names and lines of files are bytes. Usually they are UTF-8, and a
+// `String` is convenient; but decoding would replace every invalid byte by U+FFFD irreversibly.
 
 extension String {
-    /// Text from which the very same bytes come back by ``keptBytes``.
+    /// A text from which ``keptBytes`` restores exactly these bytes.
     ///
-    /// UTF-8 stays what it is. Each byte that is not part of it becomes a private character: U+10FE00 plus the byte. Where the
-    /// input has one of these 256 characters itself, its four bytes are kept in the same way; so different bytes never give the
-    /// same text.
+    /// UTF-8 is unchanged. Each byte that is not part of it becomes a private character: U+10FE00 plus the byte. If
+    /// the input contains one of these 256 characters, its four bytes are treated in the same way; so different
+    /// bytes never result in the same text.
     ///
     /// - Parameter bytes: Any bytes.
     package init(keeping bytes: some Collection<UInt8>) {
-        // All of the private characters begin with this byte, which hardly any text contains.
+        // All these private characters begin with this byte, which hardly any text contains.
         if !bytes.contains(0xF4), let text = String(validating: bytes, as: UTF8.self) {
             self = text
             return
@@ -37,7 +37,7 @@ extension String {
         }
     }
 
-    /// The bytes of a text that was made by ``init(keeping:)``.
+    /// The bytes of a text created by ``init(keeping:)``.
     package var keptBytes: [UInt8] {
         guard self.utf8.contains(0xF4) else { return Array(self.utf8) }
         var bytes: [UInt8] = []
@@ -47,7 +47,7 @@ extension String {
         return bytes
     }
 
-    /// What the bytes of a text made by ``init(keeping:)`` say; `nil` if they are not UTF-8.
+    /// The UTF-8 text of the bytes of a text created by ``init(keeping:)``; `nil` if they are not UTF-8.
     package var keptText: String? {
         guard self.utf8.contains(0xF4) else { return self }
         return String(validating: self.keptBytes, as: UTF8.self)
@@ -64,7 +64,7 @@ extension Unicode.Scalar {
         Self(Self.firstKept + UInt32(byte)) ?? "\u{FFFD}"
     }
 
-    /// The byte that the character stands for in a text made by ``Swift/String/init(keeping:)``.
+    /// The byte that the character represents in a text created by ``Swift/String/init(keeping:)``.
     package var keptByte: UInt8? {
         guard self.value >= Self.firstKept else { return nil }
         return UInt8(exactly: self.value - Self.firstKept)

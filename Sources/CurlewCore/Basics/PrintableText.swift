@@ -1,16 +1,16 @@
 extension String {
-    /// Fit for a line of a log or of a terminal, whoever wrote it: harmless, and cut where it is very long.
+    /// Safe for a line of a log or terminal, whatever its source, and abbreviated if it is very long.
     package var printable: String {
         guard self.utf8.count > Self.printableLimit else { return self.printable(keepsLines: false) }
         let beginning = String(self.unicodeScalars.prefix(Self.printableLimit))
         return beginning.printable(keepsLines: false) + (beginning.utf8.count < self.utf8.count ? "…" : "")
     }
 
-    /// Harmless on a terminal, whoever wrote it: what would move the cursor, change the title, answer as if the person had
-    /// typed, begin another line or turn the direction of the text is written as `\\u{1B}`. A byte that is not UTF-8, in text
-    /// that keeps it, is written as `\\xFF`.
+    /// Safe for a terminal, whatever its source: characters that would move the cursor, change the title, generate
+    /// input, start another line or change the direction of the text are written as `\\u{1B}`. A byte that is not
+    /// UTF-8, in text that keeps it, is written as `\\xFF`.
     ///
-    /// - Parameter keepsLines: Whether ends of lines and tabs stay what they are.
+    /// - Parameter keepsLines: Whether line ends and tabs are unchanged.
     package func printable(keepsLines: Bool) -> String {
         let isPlain = self.utf8.allSatisfy { (0x20...0x7E).contains($0) }
         guard !isPlain else { return self }
@@ -27,14 +27,15 @@ extension String {
         return text
     }
 
-    /// A sentence with one end: one that quotes another, such as the reason a server gives, has that one's full stop before its own.
+    /// A sentence with one full stop: one that ends with a quotation, such as a server's reason, would otherwise
+    /// have two.
     package var endingOnce: String {
         guard self.utf8.last == UInt8(ascii: "."), !self.hasSuffix("...") else { return self }
         return [".", "?", "!", "…"].contains { self.dropLast().hasSuffix($0) }
             ? String(self.dropLast()).endingOnce : self
     }
 
-    /// In characters: no sentence is as long.
+    /// In characters; longer than any sentence.
     private static let printableLimit = 2000
 }
 

@@ -1,6 +1,6 @@
 /// A version of the MQTT protocol, as the CONNECT packet names it (MQTT 5.0 section 3.1.2.2).
 ///
-/// Curlew has one set of types for all versions, the superset of 5.0; the version is an argument of encoding and
+/// Curlew has one set of types for all versions, the superset of 5.0. The version is an argument of encoding and
 /// decoding.
 public enum ProtocolVersion: UInt8, Sendable, Hashable, CaseIterable, Comparable {
     /// MQTT 3.1, whose CONNECT says `MQIsdp` and level 3.
@@ -15,7 +15,7 @@ public enum ProtocolVersion: UInt8, Sendable, Hashable, CaseIterable, Comparable
 }
 
 extension ProtocolVersion: CustomStringConvertible {
-    /// The version as people write it: `3.1`, `3.1.1` or `5.0`.
+    /// The version as users write it: `3.1`, `3.1.1` or `5.0`.
     public var description: String {
         switch self {
         case .v3_1: "3.1"

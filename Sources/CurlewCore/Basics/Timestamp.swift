@@ -1,12 +1,12 @@
-/// A point in time as the machines of this module know it: nanoseconds since a start that the caller chose.
+/// A point in time, in nanoseconds since a start that the caller chose.
 ///
-/// Time comes in as an argument; nothing here reads a clock.
+/// Time is always an argument; nothing in this module reads a clock.
 package struct Timestamp: Hashable, Comparable, Sendable {
     package var nanoseconds: Int64
 
     package init(nanoseconds: Int64) { self.nanoseconds = nanoseconds }
 
-    /// The point that lies `elapsed` after the start; a time beyond the 292 years that fit is the last one that does.
+    /// The point `elapsed` after the start. Times beyond the 292 years that fit become the last one that fits.
     package init(elapsed: Duration) { self.nanoseconds = Self.nanoseconds(of: elapsed) }
 
     package static let start = Self(nanoseconds: 0)

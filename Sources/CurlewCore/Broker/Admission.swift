@@ -1,47 +1,48 @@
 package import NIOCore
 
-/// What a server allows its clients, and tells them in CONNACK (MQTT 5.0 section 3.2.2.3).
+/// What a server allows its clients, and announces in CONNACK (MQTT 5.0 section 3.2.2.3).
 package struct ServerTerms: Sendable, Equatable {
     package var maximumQoS = QoS.exactlyOnce
     package var retainAvailable = true
     package var maximumPacketSize: UInt32 = 1 << 20
-    /// The largest packet that there can be: a type, four bytes of length, and what they can say (MQTT 5.0 section 2.1.4).
+    /// The largest possible packet: one byte of type, four bytes of length, and the largest length that these can
+    /// express (MQTT 5.0 section 2.1.4).
     private static let largestPacket: UInt32 = 268_435_460
     package var receiveMaximum: UInt16 = 1000
     package var topicAliasMaximum: UInt16 = 16
     package var maximumKeepAlive: UInt16 = .max
-    /// The longest time in seconds that a session outlives its connection; `nil` for any.
+    /// The maximum session expiry interval in seconds; `nil` for no limit.
     package var maximumSessionExpiry: UInt32?
     package var assignsClientIdentifiers = true
-    /// What topics for responses begin with; `nil` tells nothing.
+    /// The prefix for response topics; `nil` announces none.
     package var responseInformationPrefix: String?
     package var serverReference: String?
-    /// The most that is in flight to a client, and how many topic aliases are used to it.
+    /// The maximum number of messages in flight to a client, and of topic aliases used towards it.
     package var maximumInFlightMessages: UInt16 = 1000
     package var outgoingTopicAliasMaximum: UInt16 = 16
 
     package init() {}
 }
 
-/// What becomes of a CONNECT, before anybody is asked who the client is.
+/// The result of checking a CONNECT, before the client is authenticated.
 package enum Admission: Equatable, Sendable {
-    /// What the client wants is possible.
+    /// The server supports what the client requests.
     case admitted(Admitted)
-    /// It is not: CONNACK with this reason code, and why.
+    /// The server does not: answer with CONNACK, this reason code and explanation.
     case refused(ReasonCode, String)
 
     /// What the client and the server have agreed on.
     package struct Admitted: Equatable, Sendable {
         package var version: ProtocolVersion
-        /// Empty when the server has to make one [MQTT-3.1.3-6].
+        /// Empty when the server has to assign one [MQTT-3.1.3-6].
         package var clientIdentifier: String
         package var cleanStart: Bool
         /// In seconds; 0 for none.
         package var keepAlive: UInt16
-        /// Whether the client has to be told the keep alive, which is not the one that it asked for [MQTT-3.2.2-22].
+        /// Whether CONNACK must contain the keep alive because it differs from the requested one [MQTT-3.2.2-22].
         package var isKeepAliveOurs: Bool
         package var sessionExpiry: SessionExpiry
-        /// Whether the client has to be told the session expiry (section 3.2.2.3.2).
+        /// Whether CONNACK must contain the session expiry interval (section 3.2.2.3.2).
         package var isSessionExpiryOurs: Bool
         package var will: Connect.Will?
         package var outgoing: BrokerSession.ConnectionTerms
@@ -83,7 +84,7 @@ package enum SessionExpiry: Equatable, Sendable {
 }
 
 extension ServerTerms {
-    /// Looks at what a CONNECT asks for.
+    /// Checks what a CONNECT requests.
     package func admit(_ connect: Connect) -> Admission {
         if let refusal = self.refusal(of: connect) { return refusal }
         let properties = connect.properties
@@ -161,7 +162,7 @@ extension ServerTerms {
         if self.receiveMaximum < .max { list.append(.receiveMaximum(self.receiveMaximum)) }
         if self.maximumQoS < .exactlyOnce { list.append(.maximumQoS(self.maximumQoS)) }  // [MQTT-3.2.2-9]
         if !self.retainAvailable { list.append(.retainAvailable(false)) }
-        // Where every packet fits there is nothing to tell. Nor is more told than Paho takes for Python, which hangs up over it.
+        // If every packet fits, no property is needed. Paho for Python closes the connection over larger values.
         if self.maximumPacketSize < Self.largestPacket {
             list.append(.maximumPacketSize(min(self.maximumPacketSize, 268_435_455)))
         }
@@ -176,20 +177,5 @@ extension ServerTerms {
             if let authenticationData { list.append(.authenticationData(authenticationData)) }
         }
         return ConnAck(sessionPresent: sessionPresent, properties: Properties(list))
-    }
-}
-
-extension Properties {
-    package var sessionExpiryInterval: UInt32? {
-        self.value { if case .sessionExpiryInterval(let value) = $0 { value } else { nil } }
-    }
-    package var authenticationMethod: String? {
-        self.value { if case .authenticationMethod(let value) = $0 { value } else { nil } }
-    }
-    package var authenticationData: ByteBuffer? {
-        self.value { if case .authenticationData(let value) = $0 { value } else { nil } }
-    }
-    package var willDelayInterval: UInt32? {
-        self.value { if case .willDelayInterval(let value) = $0 { value } else { nil } }
     }
 }

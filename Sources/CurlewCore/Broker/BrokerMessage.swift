@@ -1,29 +1,29 @@
 package import NIOCore
 
-/// One application message that the broker holds: retained, in a queue or in flight, and shared by all whom it waits for.
+/// One application message that the broker holds: retained, queued or in flight, and shared by all its receivers.
 ///
-/// Immutable. It holds its own bytes, unless those that they came in are mostly its payload.
+/// Immutable. It owns its bytes, unless the buffer in which they arrived consists mostly of its payload.
 package final class BrokerMessage: Sendable {
     package let topic: TopicName
     package let payload: ByteBuffer
-    /// The QoS that it was published with.
+    /// The QoS at which it was published.
     package let qos: QoS
     /// Whether it was published with RETAIN.
     package let retain: Bool
-    /// All but those that belong to one hop: topic alias and subscription identifiers.
+    /// All properties except those of one hop: topic alias and subscription identifiers.
     package let properties: Properties
     /// When it expires, if it does (MQTT 5.0 section 3.3.2.3.3).
     package let expiresAt: Timestamp?
-    /// Roughly what it weighs in memory, for the bounds on what waits.
+    /// The approximate size in memory, for the limits.
     package let byteCount: Int
-    /// What a store knows it by, whoever it waits for; 0 where nothing is stored.
+    /// Identifies the message in a store, for all its receivers; 0 if nothing is stored.
     package let number: UInt64
-    /// Counts the message while anybody holds it.
+    /// Counts the message while it is held.
     private let ledger: (any MessageLedger)?
-    /// What it holds more than it weighs: the rest of the buffer that its payload came in.
+    /// Memory that `byteCount` does not contain: the rest of the buffer in which the payload arrived.
     let slack: Int
 
-    /// The object and the heads of its buffers.
+    /// The object and the headers of its buffers.
     private static let overhead = 160
 
     package init(
@@ -46,6 +46,6 @@ package final class BrokerMessage: Sendable {
 
     deinit { self.ledger?.removed(self.byteCount + self.slack) }
 
-    /// Whether its time is over.
+    /// Whether the message has expired.
     package func isExpired(at now: Timestamp) -> Bool { self.expiresAt.map { $0 <= now } ?? false }
 }

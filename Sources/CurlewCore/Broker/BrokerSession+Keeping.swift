@@ -1,12 +1,12 @@
-// What a store needs to know of a session, so that it outlives the program (MQTT 5.0 section 4.1).
+// What a store must know of a session so that it survives a restart of the program (MQTT 5.0 section 4.1).
 extension BrokerSession {
-    /// A message at QoS 1 or 2 for the client, as it is kept.
+    /// A stored message at QoS 1 or 2 for the client.
     package struct Kept: Sendable {
         package var number: UInt64
-        /// `nil` once the client has it, and only the end of its exchange at QoS 2 is left.
+        /// `nil` once the client has the message, and only the end of its QoS 2 exchange is left.
         package var message: BrokerMessage?
         package var terms: DeliveryTerms
-        /// `nil` while it waits in the queue.
+        /// `nil` while the message is queued.
         package var packetID: PacketID?
 
         package init(number: UInt64, message: BrokerMessage?, terms: DeliveryTerms, packetID: PacketID?) {
@@ -17,15 +17,15 @@ extension BrokerSession {
         }
     }
 
-    /// What has changed of the messages at QoS 1 and 2.
+    /// A change to the messages at QoS 1 and 2.
     package enum Change: Sendable {
-        /// There is one more.
+        /// A message was added.
         case added(Kept)
-        /// One that waited has been written with that packet identifier.
+        /// A queued message was written with this packet identifier.
         case sent(UInt64, PacketID)
-        /// PUBREC came: the client has the message.
+        /// PUBREC arrived: the client has the message.
         case received(UInt64)
-        /// The exchange is over, or the message was given up.
+        /// The exchange is over, or the message was dropped.
         case removed(UInt64)
 
         static func added(_ pending: Pending, _ packetID: PacketID?) -> Self {
@@ -34,19 +34,19 @@ extension BrokerSession {
         }
     }
 
-    /// Whether changes are remembered until ``takeChanges()``.
+    /// Whether changes are recorded until ``takeChanges()``.
     package var isKept: Bool {
         get { self.changes != nil }
         set { self.changes = newValue ? self.changes ?? [] : nil }
     }
 
-    /// What has changed since the last time.
+    /// The changes since the last call.
     package mutating func takeChanges() -> [Change] {
         guard self.changes?.isEmpty == false else { return [] }
         return exchange(&self.changes, with: []) ?? []
     }
 
-    /// Remembers a change of a message that is not of QoS 0.
+    /// Records a change, unless it is of a QoS 0 message.
     mutating func record(_ change: @autoclosure () -> Change) {
         guard self.changes != nil else { return }
         let change = change()
@@ -57,32 +57,31 @@ extension BrokerSession {
         }
     }
 
-    /// The number of a new message of that QoS.
+    /// The number of a new message at this QoS.
     mutating func makeNumber(_ qos: QoS) -> UInt64 {
         guard qos > .atMostOnce else { return 0 }
         defer { self.nextNumber += 1 }
         return self.nextNumber
     }
 
-    /// Takes up the messages that were kept, in a new session. Of two with the same packet identifier the first one counts.
+    /// Restores stored messages in a new session. Of two with the same packet identifier the first one counts.
     package mutating func restore(_ kept: [Kept]) {
         let kept = kept.sorted { $0.number < $1.number }
         self.nextNumber = (kept.last?.number ?? 0) &+ 1
-        var inFlight: [(PacketID, Sent, InFlightTable<Sent>.Lane)] = []
+        var inFlight: [(PacketID, OutgoingQoS<Pending>.Exchange)] = []
         var identifiers: Set<PacketID> = []
         for one in kept {
             if let id = one.packetID, !identifiers.insert(id).inserted { continue }
             switch (one.message, one.packetID) {
             case (let message?, let id?):
                 let pending = Pending(message: message, terms: one.terms, number: one.number)
-                self.addInFlight(pending)
-                inFlight.append((id, .publish(pending, isOnWire: false), .first))
+                inFlight.append((id, .publish(pending, .waiting)))
             case (let message?, nil):
                 self.append(Pending(message: message, terms: one.terms, number: one.number))
-            case (nil, let id?): inFlight.append((id, .release(one.number, isOnWire: false), .second))
+            case (nil, let id?): inFlight.append((id, .release(one.number, .waiting, repetitions: 0)))
             case (nil, nil): break
             }
         }
-        self.inFlight = InFlightTable(inFlight)
+        self.outgoing = OutgoingQoS(restoring: inFlight)
     }
 }

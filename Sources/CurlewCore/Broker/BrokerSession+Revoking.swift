@@ -1,27 +1,25 @@
 import DequeModule
 
-// What becomes of messages that the client was to get and may not receive any more, because the rules have changed.
+// Drops messages that the client may not receive any more because the rules have changed.
 extension BrokerSession {
-    /// The topics of all messages that are still to be written: those in the queue, and those to be written again.
+    /// The topics of all messages that are still to be written: those in the queue, and those to be resent.
     package var topicsToWrite: Set<TopicName> {
         var topics = Set(self.queue.lazy.map(\.message.topic))
-        for id in self.inFlight.identifiers(in: .first) {
+        for id in self.outgoing.identifiers(in: .unanswered) {
             if let pending = self.unwritten(id) { topics.insert(pending.message.topic) }
         }
         return topics
     }
 
-    /// The message of an exchange, if it is to be written again.
+    /// The message of an exchange, if it is to be resent.
     private func unwritten(_ id: PacketID) -> Pending? {
-        guard case .publish(let pending, let isOnWire)? = self.inFlight[id], !isOnWire || !self.isConnected else {
-            return nil
-        }
+        guard case .publish(let pending, .waiting)? = self.outgoing[id] else { return nil }
         return pending
     }
 
-    /// What was given up.
+    /// The dropped messages.
     package struct Revoked: Sendable {
-        /// The topic of each message that nobody gets in place of the client.
+        /// The topic of each message that no other client gets instead.
         package var dropped: [TopicName] = []
         /// Messages of shared subscriptions, which another member may get.
         package var orphans: [(TopicFilter, BrokerMessage)] = []
@@ -35,26 +33,24 @@ extension BrokerSession {
         }
     }
 
-    /// Gives up messages of these topics that are still to be written.
+    /// Drops messages on these topics that are still to be written.
     ///
-    /// The client may have received a message at QoS 2 and remember its packet identifier, so PUBREL takes the message's place
-    /// [MQTT-4.3.3-8]: otherwise the next message with that identifier would be taken for a duplicate.
+    /// The client may have received a QoS 2 message and remember its packet identifier, so PUBREL takes the place of
+    /// the message [MQTT-4.3.3-8]: otherwise the next message with that identifier would be taken for a duplicate.
     package mutating func revoke(_ topics: Set<TopicName>) -> Revoked {
         var revoked = Revoked()
         guard !topics.isEmpty else { return revoked }
         for pending in self.queue where topics.contains(pending.message.topic) { revoked.add(pending) }
         if !revoked.dropped.isEmpty || !revoked.orphans.isEmpty { self.keep { !topics.contains($0.message.topic) } }
-        for id in self.inFlight.identifiers(in: .first) {
+        for id in self.outgoing.identifiers(in: .unanswered) {
             guard let pending = self.unwritten(id), topics.contains(pending.message.topic) else { continue }
+            self.outgoing.revoke(id)
             guard pending.terms.qos == .exactlyOnce else {
                 revoked.add(pending)
-                self.finish(id)
+                self.record(.removed(pending.number))
                 continue
             }
             revoked.dropped.append(pending.message.topic)
-            self.removeInFlight(pending)
-            self.inFlight.replace(id, with: .release(pending.number, isOnWire: false))
-            self.inFlight.moveToSecondLane(id)
             self.record(.received(pending.number))
         }
         return revoked

@@ -3,24 +3,25 @@ import NIOCore
 
 /// What the broker keeps for one client: messages on their way to it (MQTT 5.0 section 4.1).
 ///
-/// A message for a client is *written* when the connection can take it, and otherwise waits in the *queue*. At QoS 1 and 2 it is *in flight* from
-/// being written to being acknowledged, and is written again on the next connection. The other direction, what comes from the client, is
-/// ``BrokerIncoming``; what the client has subscribed to is in the ``SubscriptionIndex``.
+/// A message is *written* when the connection can take it, and *queued* otherwise. At QoS 1 and 2 it is *in flight*
+/// from being written to being acknowledged, and is resent on the next connection. Messages from the client belong to
+/// ``BrokerIncoming``, its subscriptions to the ``SubscriptionIndex``.
 package struct BrokerSession: Sendable {
-    /// How much waits, at the most.
+    /// The limits of queue and window.
     package struct Bounds: Sendable, Equatable {
         package var inFlightMessages: Int
-        /// Of payloads.
+        /// The size of payloads.
         package var inFlightBytes: Int
         package var queuedMessages: Int
         package var queuedBytes: Int
-        /// Whether QoS 0 messages wait while the client is away.
+        /// Whether QoS 0 messages are queued while the client is disconnected.
         package var queuesAtMostOnce: Bool
-        /// Whether the oldest goes when there is no room, and not the new one.
+        /// Whether a full queue drops its oldest message, and not the new one.
         package var dropsOldest: Bool
-        /// How long a client that acknowledges too slowly may take to show progress, while those who publish to it wait; zero if they never do.
+        /// How long a client that acknowledges too slowly may take to show progress while its publishers wait; zero if
+        /// they never wait.
         package var patience: Duration
-        /// Whether ``queuedBytes`` counts payloads alone, and not all that a message takes in memory.
+        /// Whether ``queuedBytes`` counts only payloads, and not all that a message takes in memory.
         package var countsPayloads: Bool
 
         package init(
@@ -39,20 +40,20 @@ package struct BrokerSession: Sendable {
             self.countsPayloads = countsPayloads
         }
 
-        /// What a message counts for in ``queuedBytes``.
+        /// The size of a message as ``queuedBytes`` counts it.
         func size(of pending: Pending) -> Int {
             self.countsPayloads ? pending.message.payload.readableBytes : pending.weight
         }
     }
 
-    /// What a client may be sent on one connection, as it said in CONNECT.
+    /// What a client accepts on one connection, according to its CONNECT.
     package struct ConnectionTerms: Sendable, Equatable {
         package var version: ProtocolVersion
         /// The client's Receive Maximum, or our own limit if that is less [MQTT-3.3.4-9].
         package var receiveMaximum: Int
         /// `nil` for no limit [MQTT-3.1.2-27].
         package var maximumPacketSize: UInt32?
-        /// How many topic aliases we use [MQTT-3.1.2-29].
+        /// The number of topic aliases to use [MQTT-3.1.2-29].
         package var topicAliasMaximum: UInt16
 
         package init(
@@ -67,70 +68,67 @@ package struct BrokerSession: Sendable {
     }
 
     /// A message for this client.
-    struct Pending: Sendable {
+    struct Pending: OutgoingQoSMessage {
         let message: BrokerMessage
         let terms: DeliveryTerms
-        /// Tells it from all others of the session; those that came later have higher ones. 0 at QoS 0.
+        /// Identifies it within the session; later messages have higher numbers. 0 at QoS 0.
         let number: UInt64
 
-        /// What it counts for in the bounds.
+        var qos: QoS { self.terms.qos }
+        var byteCount: Int { self.message.byteCount }
+        var payloadByteCount: Int { self.message.payload.readableBytes }
+
+        /// The broker sends no SUBSCRIBE or UNSUBSCRIBE.
+        typealias Request = Never
+
+        /// After PUBREC, a store needs only the number.
+        func receipt(_ reasonCode: ReasonCode) -> UInt64 { self.number }
+
+        /// Its size for the limits.
         var weight: Int { self.message.byteCount + self.ownWeight }
 
-        /// What it takes besides the message, which others may share: the entry, in a table that may be half empty.
+        /// Its size without the message, which sessions may share: the entry, in a table that may be half empty.
         var ownWeight: Int { 128 + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
     }
 
-    /// The sender's part of an exchange at QoS 1 or 2.
-    enum Sent: Sendable {
-        /// PUBLISH written, on this connection if `isOnWire`, otherwise on an earlier one.
-        case publish(Pending, isOnWire: Bool)
-        /// PUBREC received, PUBREL written: the message is the client's. The number is that of the message.
-        case release(UInt64, isOnWire: Bool)
-    }
-
-    /// As long as the connection.
+    /// State of the current connection.
     struct Connection: Sendable {
         var terms: ConnectionTerms
-        /// How many more QoS 1 and 2 messages may be in flight.
-        var sendQuota: Int
-        var aliases: OutgoingTopicAliases
-        /// Exchanges of earlier connections that are to be written again, the first one last.
-        var resends: [PacketID]
+        var publishes: PublishWriter
     }
 
     // MARK: As long as the session
 
     package var bounds: Bounds
-    var inFlight = InFlightTable<Sent>()
-    package private(set) var bytesInFlight = 0
-    private var payloadBytesInFlight = 0
+    /// The messages in flight.
+    var outgoing = OutgoingQoS<Pending>()
     private(set) var queue = Deque<Pending>()
-    /// What waits in the queue weighs so much.
+    /// The size of the queued messages.
     package private(set) var queuedBytes = 0
-    /// The same as the bounds count it.
+    /// The same, as the bounds count it.
     private var queuedSize = 0
-    /// Nothing in the queue expires before that.
+    /// No queued message expires before this time.
     private var firstExpiry: Timestamp?
-    /// When the queue was last looked through for what has expired.
+    /// When the queue was last searched for expired messages.
     private var expirySearched: Timestamp?
-    /// How many of the queue are of QoS 0, and how many bytes these are.
+    /// The number and size of queued QoS 0 messages.
     private var queuedAtMostOnce = Backpressure.Load()
-    /// How many there were in the queue at the most since it was empty.
+    /// The greatest length of the queue since it was empty.
     private var peak = 0
-    /// Whether those who publish to the client have to wait.
+    /// Whether publishers to the client have to wait.
     private var backpressure: Backpressure
-    /// Counts the messages, which other sessions may hold as well.
+    /// Counts the messages, which sessions may share.
     private let ledger: (any MessageLedger)?
     /// The number of the next message.
     var nextNumber: UInt64 = 1
-    /// What has changed since it was last asked for; `nil` while nobody asks.
+    /// Changes since the last ``takeChanges()``; `nil` if they are not recorded.
     var changes: [Change]?
 
     // MARK: As long as the connection
 
     var connection: Connection?
 
-    /// - Parameter ledger: Counts the messages that are held here.
+    /// - Parameter ledger: Counts the messages that this session creates.
     package init(bounds: Bounds, ledger: (any MessageLedger)? = nil) {
         self.bounds = bounds
         self.ledger = ledger
@@ -139,67 +137,60 @@ package struct BrokerSession: Sendable {
 
     package var isConnected: Bool { self.connection != nil }
     package var queuedMessages: Int { self.queue.count }
-    package var messagesInFlight: Int { self.inFlight.count }
+    package var messagesInFlight: Int { self.outgoing.count }
+    package var bytesInFlight: Int { self.outgoing.bytes }
 
-    /// What the session takes besides its messages, roughly.
+    /// The approximate size of the session in memory, without its messages.
     package var ownBytes: Int {
-        (self.queue.count + self.inFlight.places) * 128
+        (self.queue.count + self.outgoing.places) * 128
     }
 
-    /// What the topics with an alias take, roughly.
-    package var aliasBytes: Int { self.connection?.aliases.byteCount ?? 0 }
+    /// The approximate size of the topics with an alias.
+    package var aliasBytes: Int { self.connection?.publishes.aliasBytes ?? 0 }
 
-    /// Whether a message of that QoS would be written now, and not wait.
+    /// Whether a message at this QoS would be written now, and not queued.
     package func hasWindow(for qos: QoS) -> Bool {
-        guard let connection else { return false }
+        guard self.isConnected else { return false }
         if qos == .atMostOnce { return self.queuedAtMostOnce.messages == 0 }
-        return connection.sendQuota > 0 && self.queue.isEmpty && connection.resends.isEmpty
-            && self.hasRoomInFlight
+        return self.outgoing.mayPublish && self.queue.isEmpty && self.hasRoomInFlight
     }
 
     /// Whether ``pump(limit:now:into:)`` would write something.
     package var hasMoreToWrite: Bool {
-        guard let connection else { return false }
-        if !connection.resends.isEmpty { return connection.sendQuota > 0 }
+        guard self.isConnected else { return false }
+        if self.outgoing.hasResends { return self.outgoing.quota > 0 }
         guard let first = self.queue.first else { return false }
-        return first.terms.qos == .atMostOnce
-            || connection.sendQuota > 0 && self.hasRoomInFlight
+        return first.terms.qos == .atMostOnce || self.outgoing.quota > 0 && self.hasRoomInFlight
     }
 
     // MARK: Connections
 
-    /// The client is here: what was in flight is written again, in its order, before anything else [MQTT-4.4.0-1] [MQTT-4.6.0-1].
+    /// The client has connected: what was in flight is resent, in its order, before anything else [MQTT-4.4.0-1]
+    /// [MQTT-4.6.0-1].
     package mutating func connected(_ terms: ConnectionTerms) {
-        let releases = self.inFlight.identifiers(in: .second)
-        let publishes = self.inFlight.identifiers(in: .first)
-        for id in releases {
-            guard case .release(let number, _)? = self.inFlight[id] else { continue }
-            self.inFlight.replace(id, with: .release(number, isOnWire: false))
-        }
-        for id in publishes {
-            guard case .publish(let pending, _)? = self.inFlight[id] else { continue }
-            self.inFlight.replace(id, with: .publish(pending, isOnWire: false))
-        }
         self.connection = Connection(
-            terms: terms, sendQuota: min(terms.receiveMaximum, self.bounds.inFlightMessages),
-            aliases: OutgoingTopicAliases(maximum: terms.topicAliasMaximum),
-            resends: (releases + publishes).reversed())
+            terms: terms,
+            publishes: PublishWriter(
+                version: terms.version, maximumPacketSize: terms.maximumPacketSize,
+                topicAliasMaximum: terms.topicAliasMaximum))
+        self.outgoing.connected(window: min(terms.receiveMaximum, self.bounds.inFlightMessages))
         self.backpressure.connected()
     }
 
-    /// The connection is gone. What waits at QoS 0 goes with it, unless that is kept.
+    /// The connection is lost. Queued QoS 0 messages are dropped, unless the bounds keep them.
     package mutating func disconnected() {
         self.connection = nil
+        self.outgoing.connectionLost()
         guard !self.bounds.queuesAtMostOnce, self.queuedAtMostOnce.messages > 0 else { return }
         self.keep { $0.terms.qos > .atMostOnce }
     }
 
-    /// The session ends. Returns the messages of shared subscriptions that another member shall get: not what is in flight at QoS 2, of
-    /// which the client may have received the message [MQTT-4.8.2-5].
+    /// The session ends. Returns the messages of shared subscriptions that another member should get: not QoS 2
+    /// messages in flight, because the client may have received them [MQTT-4.8.2-5].
     package mutating func end() -> [(TopicFilter, BrokerMessage)] {
         var orphans: [(TopicFilter, BrokerMessage)] = []
-        for id in self.inFlight.identifiers(in: .first) {
-            guard case .publish(let pending, _)? = self.inFlight[id], pending.terms.qos == .atLeastOnce else {
+        for id in self.outgoing.identifiers(in: .unanswered) {
+            guard case .publish(let pending, _)? = self.outgoing[id], pending.terms.qos == .atLeastOnce else {
                 continue
             }
             if let group = pending.terms.group { orphans.append((group, pending.message)) }
@@ -211,7 +202,7 @@ package struct BrokerSession: Sendable {
         return orphans
     }
 
-    /// Gives up the oldest messages of the queue, which weigh so much together, or all. Returns their topics.
+    /// Drops the oldest queued messages until at least this number of bytes is free, or all. Returns their topics.
     package mutating func dropOldest(_ byteCount: Int) -> [TopicName] {
         var topics: [TopicName] = []
         let goal = self.queuedBytes - min(byteCount, self.queuedBytes)
@@ -222,7 +213,7 @@ package struct BrokerSession: Sendable {
         return topics
     }
 
-    /// The client has left shared subscriptions: what waits for it because of that goes to other members.
+    /// The client has left shared subscriptions: messages queued for it as a member go to other members.
     package mutating func left(_ groups: Set<TopicFilter>) -> [(TopicFilter, BrokerMessage)] {
         guard !groups.isEmpty else { return [] }
         var orphans: [(TopicFilter, BrokerMessage)] = []
@@ -235,22 +226,22 @@ package struct BrokerSession: Sendable {
 
     // MARK: The queue
 
-    /// What became of a message.
+    /// What happened to a message.
     package enum Delivered: Equatable, Sendable {
-        /// It is on its way.
+        /// It was written.
         case written
-        /// It waits.
+        /// It was queued.
         case queued
-        /// There is nobody for whom it could wait: QoS 0 and the client is away.
+        /// It was not queued: QoS 0, and the client is disconnected.
         case notKept
-        /// So many older messages were given up to make room, which was enough if it `isTaken`.
+        /// This number of older messages was dropped to make room for it, which sufficed if it `isTaken`.
         case queuedInPlaceOf(Int, isTaken: Bool)
-        /// It was not taken, for there is no room.
+        /// It was dropped, because there was no room.
         case queueFull
         /// It is larger than the client accepts, and counts as delivered [MQTT-3.1.2-28].
         case tooLarge
 
-        /// Whether the client will not get the message because there is no room for it.
+        /// Whether the client will not get the message because there was no room for it.
         package var isRefused: Bool {
             switch self {
             case .queueFull, .queuedInPlaceOf(_, isTaken: false): true
@@ -259,15 +250,15 @@ package struct BrokerSession: Sendable {
         }
     }
 
-    /// Puts a message at the end of the queue.
+    /// Queues a message.
     ///
-    /// - Parameter room: How many bytes more the memory of the broker has for this client.
+    /// - Parameter room: How many more bytes the broker's memory has for this client.
     mutating func enqueue(
         _ publication: inout Publication, _ terms: DeliveryTerms, room: Int, now: Timestamp
     ) -> Delivered {
         let isAtMostOnce = terms.qos == .atMostOnce
         guard self.isConnected || !isAtMostOnce || self.bounds.queuesAtMostOnce else { return .notKept }
-        // What is not acknowledged never takes all the room of what is.
+        // QoS 0 messages must leave room for acknowledged ones.
         if isAtMostOnce, self.isConnected, !self.bounds.dropsOldest, self.isHalfFull { return .queueFull }
         let pending = Pending(message: self.message(&publication), terms: terms, number: self.makeNumber(terms.qos))
         guard self.bounds.size(of: pending) <= self.bounds.queuedBytes else { return .queueFull }
@@ -275,7 +266,7 @@ package struct BrokerSession: Sendable {
         let needed = pending.weight + pending.message.slack
         if needed > room || self.isFull(for: pending) {
             self.removeExpired(now: now)
-            // Where the memory is full, what comes takes the place of what goes.
+            // If memory is full, the new message takes the place of old ones.
             var freed = needed > room ? 0 : Int.max
             while self.bounds.dropsOldest, freed < needed || self.isFull(for: pending),
                 let oldest = self.removeFirst()
@@ -295,7 +286,7 @@ package struct BrokerSession: Sendable {
 
     func message(_ publication: inout Publication) -> BrokerMessage { publication.message(self.ledger) }
 
-    /// Puts a message at the end of the queue, whatever its bounds.
+    /// Appends a message to the queue, regardless of the bounds.
     mutating func append(_ pending: Pending) {
         self.queue.append(pending)
         self.peak = max(self.peak, self.queue.count)
@@ -313,13 +304,14 @@ package struct BrokerSession: Sendable {
             || self.queuedSize > self.bounds.queuedBytes - self.bounds.size(of: pending)
     }
 
-    /// Whether half of the queue is taken, or of its bytes.
+    /// Whether the queue has reached half of its messages or bytes.
     private var isHalfFull: Bool {
         self.queue.count >= max(1, self.bounds.queuedMessages / 2) || self.queuedSize >= self.bounds.queuedBytes / 2
     }
 
-    /// Makes room by what nobody will get any more [MQTT-3.3.2-5]. Looks through the queue only when something has expired, and seldom: a full
-    /// queue is asked for each message, and a message may expire between any two. What is left is not sent either.
+    /// Removes expired messages to make room [MQTT-3.3.2-5]. Searches the queue only when something has expired, and
+    /// seldom: a full queue calls this for each message, and a message may expire between any two. Expired messages
+    /// that remain are not sent either.
     private mutating func removeExpired(now: Timestamp) {
         guard let firstExpiry, firstExpiry <= now else { return }
         if let expirySearched, now - expirySearched < Self.expiryInterval { return }
@@ -330,7 +322,7 @@ package struct BrokerSession: Sendable {
 
     private static let expiryInterval = Duration.seconds(1)
 
-    /// Keeps of the queue what `isKept` says.
+    /// Removes the messages for which `isKept` is `false` from the queue.
     mutating func keep(_ isKept: (Pending) -> Bool) {
         if self.changes != nil {
             for pending in self.queue where !isKept(pending) { self.record(.removed(pending.number)) }
@@ -358,7 +350,7 @@ package struct BrokerSession: Sendable {
         return first
     }
 
-    /// Gives back the memory of a queue that was long and is empty.
+    /// Frees the memory of a queue that was long and is empty.
     private mutating func shrink() {
         guard self.queue.isEmpty else { return }
         if self.peak > Self.idleCapacity { self.queue = Deque() }
@@ -367,9 +359,9 @@ package struct BrokerSession: Sendable {
 
     private static let idleCapacity = 256
 
-    // MARK: Those who publish
+    // MARK: Publishers
 
-    /// What waits at QoS 1 and 2.
+    /// The queued messages at QoS 1 and 2.
     var backlog: Backpressure.Load {
         Backpressure.Load(
             messages: self.queue.count - self.queuedAtMostOnce.messages,
@@ -380,9 +372,10 @@ package struct BrokerSession: Sendable {
         Backpressure.Load(messages: self.bounds.queuedMessages, bytes: self.bounds.queuedBytes)
     }
 
-    /// Until when whoever has published a message at QoS 1 or 2 must wait, because of what became of it; `nil` if it need not wait.
+    /// Until when the publisher of a message at QoS 1 or 2 must wait, depending on what happened to the message; `nil`
+    /// if it need not wait.
     ///
-    /// - Parameter room: How many bytes more there was room for in the broker's memory.
+    /// - Parameter room: How many more bytes there was room for in the broker's memory.
     package mutating func holdPublisher(after delivered: Delivered, room: Int, now: Timestamp) -> Timestamp? {
         guard self.isConnected else { return nil }
         switch delivered {
@@ -401,7 +394,7 @@ package struct BrokerSession: Sendable {
             Backpressure.Load(messages: messages, bytes: bytes), capacity: self.capacity, now: now)
     }
 
-    /// How many of the publishers that wait may go on.
+    /// How many waiting publishers may continue.
     package mutating func publishersToRelease() -> Int {
         self.isConnected ? self.backpressure.drained(to: self.backlog) : .max
     }
@@ -412,15 +405,5 @@ package struct BrokerSession: Sendable {
     // MARK: In flight
 
     /// Whether messages in flight leave room for another one.
-    var hasRoomInFlight: Bool { self.payloadBytesInFlight < self.bounds.inFlightBytes }
-
-    mutating func addInFlight(_ pending: Pending) {
-        self.bytesInFlight += pending.message.byteCount
-        self.payloadBytesInFlight += pending.message.payload.readableBytes
-    }
-
-    mutating func removeInFlight(_ pending: Pending) {
-        self.bytesInFlight -= pending.message.byteCount
-        self.payloadBytesInFlight -= pending.message.payload.readableBytes
-    }
+    var hasRoomInFlight: Bool { self.outgoing.payloadBytes < self.bounds.inFlightBytes }
 }

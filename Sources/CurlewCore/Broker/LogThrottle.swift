@@ -1,4 +1,5 @@
-/// Keeps lines of a log that peers can cause at will from filling it: so many at once, so many a second after that, and a count of the others.
+/// Prevents log lines that peers can cause at will from filling the log: allows a burst and a number per second, and
+/// counts the lines that it suppresses.
 package struct LogThrottle: Sendable {
     private var rate: RateLimit
     private var leftOut = 0
@@ -7,13 +8,13 @@ package struct LogThrottle: Sendable {
         self.rate = RateLimit(perSecond: perSecond, burst: burst, now: now)
     }
 
-    /// Whether a line is to be written; if not, it counts as left out.
+    /// Whether to write a line; otherwise it counts as suppressed.
     package mutating func admits(now: Timestamp) -> Bool {
         if self.rate.takeIfAllowed(1, now: now) { return true }
         self.leftOut += 1
         return false
     }
 
-    /// How many lines were left out since this was last asked.
+    /// The number of suppressed lines since the last call.
     package mutating func takeLeftOut() -> Int { exchange(&self.leftOut, with: 0) }
 }

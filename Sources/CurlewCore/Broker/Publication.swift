@@ -1,8 +1,9 @@
 package import NIOCore
 
-/// One message on its way through the broker to everybody who has subscribed to it.
+/// One message on its way through the broker to its receivers.
 ///
-/// What all of them need is made once, by the first that needs it: the shared message that waits in queues, and the bytes on the wire.
+/// What all receivers share is created once, for the first one that needs it: the message that is queued, and the bytes
+/// on the wire.
 package struct Publication: Sendable {
     package let topic: TopicName
     package let payload: ByteBuffer
@@ -10,25 +11,25 @@ package struct Publication: Sendable {
     package let retain: Bool
     package let properties: Properties
     package let expiresAt: Timestamp?
-    /// Whether it is a message that was retained before, sent because of a new subscription.
+    /// Whether it is a retained message that is sent because of a new subscription.
     package let isFromStore: Bool
-    /// What a store knows the message by; 0 where nothing is stored.
+    /// Identifies the message in a store; 0 if nothing is stored.
     package var number: UInt64 = 0
-    /// Whether there are several receivers, so that their bytes are worth keeping.
+    /// Whether there are several receivers, so that the encoded bytes are worth keeping.
     package var hasSeveralReceivers = false
 
     private var shared: BrokerMessage?
     private var template: Template?
 
-    /// The bytes of a PUBLISH that differ between receivers by the packet identifier alone.
+    /// The bytes of a PUBLISH that differ between receivers only in the packet identifier.
     private struct Template {
         let shape: Shape
         let bytes: ByteBuffer
-        /// Where the packet identifier stands, counted from the first byte.
+        /// The position of the packet identifier, counted from the first byte.
         let packetID: Int
     }
 
-    /// All that the bytes depend on besides the message.
+    /// All that determines the bytes besides the message.
     private struct Shape: Equatable {
         let isVersion5: Bool
         let qos: QoS
@@ -36,7 +37,7 @@ package struct Publication: Sendable {
         let identifiers: [UInt32]
     }
 
-    /// Makes one of what a client published.
+    /// A publication of a packet from a client.
     ///
     /// - Parameter packet: Without topic alias and subscription identifiers, which belong to one hop [MQTT-3.3.4-6].
     package init(_ packet: borrowing Publish, topic: TopicName, now: Timestamp) {
@@ -49,7 +50,7 @@ package struct Publication: Sendable {
         self.isFromStore = false
     }
 
-    /// Makes one of a message that the broker holds.
+    /// A publication of a message that the broker holds.
     package init(_ message: BrokerMessage, isFromStore: Bool = false) {
         self.topic = message.topic
         self.payload = message.payload
@@ -61,9 +62,9 @@ package struct Publication: Sendable {
         self.shared = message
     }
 
-    /// The message as it waits for those who cannot take it now.
+    /// The message as it is queued for receivers that cannot take it now.
     ///
-    /// - Parameter ledger: Counts it, if it is made here.
+    /// - Parameter ledger: Counts the message if it is created here.
     package mutating func message(_ ledger: (any MessageLedger)? = nil) -> BrokerMessage {
         if let shared { return shared }
         let message = BrokerMessage(
@@ -83,7 +84,7 @@ package struct Publication: Sendable {
         return packet
     }
 
-    /// Appends the packet, from bytes that were made for another receiver where these are the same but for the packet identifier.
+    /// Appends the packet. Uses the bytes made for another receiver if they differ only in the packet identifier.
     mutating func write(
         _ grant: DeliveryTerms, packetID: PacketID?, version: ProtocolVersion, now: Timestamp,
         into out: inout ByteBuffer
@@ -103,24 +104,24 @@ package struct Publication: Sendable {
         var bytes = ByteBuffer()
         try packet.encode(into: &bytes, version: version)
         out.writeImmutableBuffer(bytes)
-        // Behind the fixed header, of one byte and the length, and the topic.
+        // After the fixed header, of one byte and the length, and the topic.
         let size = bytes.readableBytes
         let header = size < 130 ? 2 : size < 16_387 ? 3 : size < 2_097_156 ? 4 : 5
         self.template = Template(
             shape: shape, bytes: bytes, packetID: header + 2 + self.topic.string.utf8.count)
     }
 
-    /// Payloads beyond this are copied anew for each receiver rather than once more for all.
+    /// Larger payloads are encoded for each receiver instead of being copied once more for all.
     private static var largestTemplate: Int { 32 << 10 }
 }
 
-/// How one receiver gets a message: the outcome of its subscriptions.
+/// How one receiver gets a message: the result of its subscriptions.
 package struct DeliveryTerms: Equatable, Sendable {
     package var qos: QoS
     package var retain: Bool
-    /// Of the subscriptions that match, those that have one [MQTT-3.3.4-3].
+    /// The identifiers of the matching subscriptions that have one [MQTT-3.3.4-3].
     package var identifiers: [UInt32]
-    /// The shared subscription that it was chosen by.
+    /// The shared subscription that chose this receiver.
     package var group: TopicFilter?
 
     package init(qos: QoS, retain: Bool, identifiers: [UInt32] = [], group: TopicFilter? = nil) {
@@ -132,13 +133,9 @@ package struct DeliveryTerms: Equatable, Sendable {
 }
 
 extension Publish {
-    /// Puts in what belongs to this hop, and counts the expiry interval down by the time that the message has waited
-    /// [MQTT-3.3.2-6].
+    /// Adds what belongs to this hop, and counts the expiry interval down by the time that the message has waited.
     mutating func addHop(_ identifiers: [UInt32], expiresAt: Timestamp?, now: Timestamp) {
-        if let expiresAt, let interval = self.properties.messageExpiryInterval {
-            let left = UInt32(clamping: max(1, (expiresAt - now).components.seconds))
-            if left < interval { self.properties.messageExpiryInterval = left }
-        }
+        self.countDownExpiry(to: expiresAt, now: now)
         for identifier in identifiers { self.properties.list.append(.subscriptionIdentifier(identifier)) }
     }
 }

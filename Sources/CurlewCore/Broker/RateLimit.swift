@@ -1,10 +1,10 @@
-/// How much may come in a time: so many a second, and so many at once (a token bucket).
+/// A limit on the amount per second, with a burst (a token bucket).
 ///
-/// What comes is never refused here; it is told how long to wait before taking more.
+/// Nothing is refused here; the caller is told how long to wait before it accepts more.
 package struct RateLimit: Sendable {
     private let perSecond: Double
     private let burst: Double
-    /// How much may come at once now; below zero, so much came too early.
+    /// The amount available now. Below zero, that much was taken early.
     private var allowance: Double
     private var updated: Timestamp
 
@@ -15,7 +15,7 @@ package struct RateLimit: Sendable {
         self.updated = now
     }
 
-    /// Takes `amount`, and returns how long to take nothing more; zero if that is not necessary.
+    /// Takes `amount`, and returns how long to accept nothing more; zero if there is no need to wait.
     package mutating func take(_ amount: Int, now: Timestamp) -> Duration {
         self.refill(now: now)
         self.allowance -= Double(amount)
@@ -23,7 +23,7 @@ package struct RateLimit: Sendable {
         return .nanoseconds(Int64(min(-self.allowance / self.perSecond, 3600) * 1e9))
     }
 
-    /// Takes `amount` if so much may come now, and nothing otherwise. Returns whether it did.
+    /// Takes `amount` if it is available now, and nothing otherwise. Returns whether it was taken.
     package mutating func takeIfAllowed(_ amount: Int, now: Timestamp) -> Bool {
         self.refill(now: now)
         guard self.allowance >= Double(amount) else { return false }

@@ -1,22 +1,22 @@
 import NIOCore
 
-/// The retained messages: of each topic the last that was published with RETAIN (MQTT 5.0 section 3.3.1.3).
+/// The retained messages: for each topic, the last message that was published with RETAIN (MQTT 5.0 section 3.3.1.3).
 package struct RetainedMessages: Sendable {
-    /// What became of a message published with RETAIN.
+    /// The result of publishing a message with RETAIN.
     package enum Stored: Equatable, Sendable {
         case set
-        /// An empty payload removed what there was, or there was nothing [MQTT-3.3.1-6] [MQTT-3.3.1-7].
+        /// An empty payload removed the retained message, if there was one [MQTT-3.3.1-6] [MQTT-3.3.1-7].
         case removed(Bool)
-        /// There is no room for it; the former message of the topic is gone as well.
+        /// There is no room for it. The previous message of the topic is gone as well.
         case full
     }
 
-    /// A message, and who published it.
+    /// A message and its publisher.
     package struct Entry: Sendable {
         package let message: BrokerMessage
-        /// The client identifier and the user name of the publisher; `nil` when the program itself published it.
+        /// The client identifier and user name of the publisher; `nil` if the program itself published it.
         package let source: Source?
-        /// When it was retained, compared with others.
+        /// Orders the messages by the time at which they were retained.
         package let position: Position
     }
 
@@ -27,7 +27,7 @@ package struct RetainedMessages: Sendable {
         package static func < (left: Self, right: Self) -> Bool { left.number < right.number }
     }
 
-    /// Who published a message.
+    /// The publisher of a message.
     package struct Source: Sendable, Hashable {
         package let clientIdentifier: String
         package let username: String?
@@ -38,13 +38,13 @@ package struct RetainedMessages: Sendable {
         }
     }
 
-    /// A point in time, by what was retained then and what had been removed until then.
+    /// A point in time, defined by the messages retained and removed until then.
     package struct Mark: Sendable, Equatable {
         fileprivate var byteCount = 0
         fileprivate var removedBytes = 0
 
-        /// How much of what was retained then has been removed or replaced since, at the most. Whoever still holds the messages of that time
-        /// keeps so much alive.
+        /// The maximum number of bytes retained at that time and removed or replaced since. A copy made at that time
+        /// keeps them alive.
         package func bytesRemoved(until now: Mark) -> Int {
             min(self.byteCount, now.removedBytes &- self.removedBytes)
         }
@@ -54,11 +54,11 @@ package struct RetainedMessages: Sendable {
     private let maximumCount: Int
     private let maximumBytes: Int
 
-    /// What they weigh in memory, roughly.
+    /// The approximate size of the messages in memory.
     package private(set) var byteCount = 0
-    /// What those weighed that were removed or replaced since the start.
+    /// The size of the messages that were removed or replaced since the start.
     private var removedBytes = 0
-    /// Of what is retained, what each publisher's messages weigh.
+    /// The size of each publisher's retained messages.
     private var byteCounts: [Source?: Int] = [:]
     /// The position of the message that was retained last.
     package private(set) var latest = Position()
@@ -70,9 +70,9 @@ package struct RetainedMessages: Sendable {
 
     package var count: Int { self.tree.count }
 
-    /// Takes a message that was published with RETAIN [MQTT-3.3.1-5].
+    /// Retains a message that was published with RETAIN [MQTT-3.3.1-5].
     ///
-    /// - Parameter room: How many bytes more may be held by a publisher whose messages weigh so much.
+    /// - Parameter room: How many more bytes a publisher may hold whose messages have this size already.
     package mutating func store(
         _ message: BrokerMessage, from source: Source?, room: (Int) -> Int = { _ in .max }
     ) -> Stored {
@@ -85,10 +85,10 @@ package struct RetainedMessages: Sendable {
         }
         guard former != nil || self.tree.count < self.maximumCount,
             self.byteCount <= self.maximumBytes - message.byteCount,
-            // The message is counted in the memory that is free already.
+            // The free memory already accounts for the message.
             source == nil || room(self.byteCounts[source] ?? 0) > 0
         else {
-            // What was there is not the last message any more.
+            // The previous message is no longer the last one.
             self.tree.remove(key)
             return .full
         }
@@ -105,32 +105,32 @@ package struct RetainedMessages: Sendable {
         self.byteCounts[source] = bytes == 0 ? nil : bytes
     }
 
-    /// The message of a topic, unless its time is over.
+    /// The message of a topic, unless it has expired.
     package func message(_ topic: TopicName, now: Timestamp) -> BrokerMessage? {
         self.tree[TopicFilter(exactly: topic)].flatMap { $0.message.isExpired(at: now) ? nil : $0.message }
     }
 
-    /// Whether this message is still the one of its topic.
+    /// Whether this message is still the one retained for its topic.
     package func isCurrent(_ message: BrokerMessage) -> Bool {
         self.tree[TopicFilter(exactly: message.topic)]?.message === message
     }
 
-    /// Goes through the messages that match `filter`, with pauses if need be.
+    /// Iterates over the messages that match `filter`, with pauses if necessary.
     package func matching(_ filter: TopicFilter) -> Cursor {
         Cursor(began: self.now, cursor: self.tree.topics(matching: filter))
     }
 
-    /// The present state, to be compared with an earlier one.
+    /// The current state, for comparison with a later one.
     package var now: Mark { Mark(byteCount: self.byteCount, removedBytes: self.removedBytes) }
 
-    /// Those whose time is over: to be looked for in a copy, for it takes a while, and then given to ``remove(_:)``.
+    /// The expired messages. Searching takes a while, so do it in a copy, then pass the result to ``remove(_:)``.
     package func expired(now: Timestamp) -> [BrokerMessage] {
         var expired: [BrokerMessage] = []
         self.tree.forEach { _, entry in if entry.message.isExpired(at: now) { expired.append(entry.message) } }
         return expired
     }
 
-    /// Removes messages, unless others have taken their places. Returns those that were removed.
+    /// Removes messages, unless others have replaced them. Returns those that were removed.
     @discardableResult
     package mutating func remove(_ messages: [BrokerMessage]) -> [BrokerMessage] {
         let current = messages.filter { self.isCurrent($0) }
@@ -141,16 +141,16 @@ package struct RetainedMessages: Sendable {
         return current
     }
 
-    /// Goes through retained messages, as they were when it began.
+    /// Iterates over the retained messages as they were when it began.
     package struct Cursor: Sendable {
-        /// When it began. It keeps all messages of that time alive.
+        /// When it began. The iteration keeps all messages of that time alive.
         package let began: Mark
         fileprivate var cursor: TopicTreeCursor<Entry>
 
         /// Whether there are no more.
         package var isAtEnd: Bool { self.cursor.isAtEnd }
 
-        /// The next one; `nil` when there is none, or when `steps` have been made in vain: then it can be asked again.
+        /// The next message; `nil` when there is none, or after `steps` steps without a result: then call it again.
         package mutating func next(steps: inout Int) -> Entry? { self.cursor.next(steps: &steps)?.value }
     }
 }

@@ -1,15 +1,15 @@
 import HashTreeCollections
 
-/// Who gets the messages of which topic: all subscriptions of all clients.
+/// Finds the receivers of a message among all subscriptions of all clients.
 ///
-/// A value that is copied for nothing, so that each event loop matches topics in a copy of its own without a lock.
+/// A value that is cheap to copy, so that each event loop routes with a copy of its own without a lock.
 package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
     /// What a subscription grants its client.
     package struct Grant: Equatable, Sendable {
         package var qos: QoS
         package var noLocal: Bool
         package var retainAsPublished: Bool
-        /// Of the SUBSCRIBE that made it, if that had one.
+        /// From the SUBSCRIBE, if it had one.
         package var identifier: UInt32?
 
         package init(_ options: SubscriptionOptions, identifier: UInt32? = nil) {
@@ -20,20 +20,21 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// By filter: whose subscriptions there are. Persistent, so that a change of a filter with many costs as little as of one with few.
+    /// The subscriptions by filter. Persistent, so that a change to a filter with many subscribers costs no more than
+    /// to one with few.
     private var tree = TopicTree<TreeDictionary<Subscriber, Grant>>()
 
-    /// How many subscriptions there are.
+    /// The number of subscriptions.
     package private(set) var count = 0
-    /// How often something was changed that makes routes differ.
+    /// Counts the changes that invalidate routes.
     package private(set) var changes: UInt64 = 0
 
     package init() {}
 
-    /// Makes a subscription, or replaces what it grants [MQTT-3.8.4-3]. Returns whether it is new.
+    /// Adds a subscription, or replaces its options [MQTT-3.8.4-3]. Returns whether it is new.
     @discardableResult
     package mutating func insert(_ filter: TopicFilter, _ subscriber: Subscriber, _ grant: Grant) -> Bool {
-        // Most that is subscribed to once more is as it was: that must cost nobody his routes.
+        // Most repeated subscriptions are unchanged, and must not invalidate routes.
         guard self.tree[filter]?[subscriber] != grant else { return false }
         let former = self.tree.withValue(for: filter, default: [:]) { $0.updateValue(grant, forKey: subscriber) }
         self.changes &+= 1
@@ -41,7 +42,7 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         return former == nil
     }
 
-    /// Ends a subscription. Returns whether there was one.
+    /// Removes a subscription. Returns whether there was one.
     @discardableResult
     package mutating func remove(_ filter: TopicFilter, _ subscriber: Subscriber) -> Bool {
         guard self.tree[filter]?[subscriber] != nil else { return false }
@@ -64,13 +65,13 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         return isFound
     }
 
-    /// Who gets a message of `topic`.
+    /// The receivers of a message on `topic`.
     ///
-    /// - Parameter groups: Groups found before in this index, and those that this route adds: a group may have many members, and match
-    ///   many topics.
+    /// - Parameter groups: Groups found earlier in this index, and those that this route adds: a group may have many
+    ///   members, and match many topics.
     package func route(_ topic: TopicName, groups: inout [TopicFilter: Group]) -> Route {
         var route = Route()
-        /// Where subscribers are in the route; needed once a second filter matches.
+        /// Positions of the subscribers in the route; needed once a second filter matches.
         var places: [Subscriber: Int]?
         self.tree.forEachMatch(of: topic) { filter, subscribers in
             guard !filter.isShared else {
@@ -86,7 +87,7 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
                 for (subscriber, grant) in subscribers { route.targets.append(Target(subscriber, grant)) }
                 return
             }
-            // Moved out for the time: two owners would have it copied for each filter.
+            // Moved out temporarily: with two owners, each filter would copy it.
             var known =
                 exchange(&places, with: nil)
                 ?? Dictionary(uniqueKeysWithValues: zip(route.targets.lazy.map(\.subscriber), 0...))
@@ -103,34 +104,34 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         return route
     }
 
-    /// Who gets a message of `topic`.
+    /// The receivers of a message on `topic`.
     package func route(_ topic: TopicName) -> Route {
         var groups: [TopicFilter: Group] = [:]
         return self.route(topic, groups: &groups)
     }
 
-    /// Who gets the messages of one topic.
+    /// The receivers of the messages on one topic.
     package struct Route: Sendable {
         package var targets: [Target] = []
         package var groups: [Group] = []
-        /// How many subscriptions were looked at, a group as one.
+        /// The number of subscriptions examined, a group counted as one.
         package fileprivate(set) var matchCount = 0
 
         package var isEmpty: Bool { self.targets.isEmpty && self.groups.isEmpty }
 
-        /// Roughly what it takes in memory. The members of groups are shared by all routes of the index.
+        /// The approximate size in memory. All routes of the index share the members of groups.
         package var byteCount: Int {
             self.targets.reduce(0) { $0 + MemoryLayout<Target>.stride + $1.identifierBytes }
                 + self.groups.count * MemoryLayout<Group>.stride
         }
     }
 
-    /// What subscriptions of one client that match the same topic come to.
+    /// The combined effect of one client's subscriptions that match the same topic.
     private struct Merged: Sendable {
         /// The highest of the matching subscriptions [MQTT-3.3.4-2].
         var qos: QoS
         var keepsRetain: Bool
-        /// Of those that have one [MQTT-3.3.4-3].
+        /// The identifiers of those that have one [MQTT-3.3.4-3].
         var identifiers: [UInt32]
 
         init(_ grant: Grant) {
@@ -146,18 +147,18 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         }
 
         func terms(publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms {
-            // [MQTT-3.8.4-8]: no higher than published. [MQTT-3.3.1-12] [MQTT-3.3.1-13]
+            // [MQTT-3.8.4-8]: no higher than the published QoS. [MQTT-3.3.1-12] [MQTT-3.3.1-13]
             DeliveryTerms(
                 qos: upgrades ? self.qos : min(qos, self.qos), retain: retain && self.keepsRetain,
                 identifiers: self.identifiers)
         }
     }
 
-    /// A client that gets the message once, however many of its subscriptions match.
+    /// A client that gets the message once, even if several of its subscriptions match.
     package struct Target: Sendable {
         package let subscriber: Subscriber
         private var merged: Merged
-        /// The subscriptions without No Local, while others have it.
+        /// The subscriptions without No Local, if others have it.
         private var mergedForOwn: Merged?
         private var hasNoLocal: Bool
 
@@ -177,8 +178,8 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
             self.merged.add(grant)
         }
 
-        /// How the message goes to the client; `nil` when only subscriptions match that leave out what the client itself publishes
-        /// [MQTT-3.8.3-3].
+        /// How the message is delivered to the client; `nil` when only No Local subscriptions match and the client
+        /// itself published it [MQTT-3.8.3-3].
         package func terms(
             publishedAt qos: QoS, retain: Bool, isOwn: Bool, upgrades: Bool
         ) -> DeliveryTerms? {
@@ -194,12 +195,12 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         }
     }
 
-    /// The clients that share a subscription, one of which gets the message [MQTT-4.8.2-4].
+    /// The clients that share a subscription; one of them gets each message [MQTT-4.8.2-4].
     package struct Group: Sendable {
         package let filter: TopicFilter
         package var members: [(subscriber: Subscriber, grant: Grant)]
 
-        /// How the message goes to one of the members.
+        /// How the message is delivered to one of the members.
         package func terms(_ grant: Grant, publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms {
             var terms = Merged(grant).terms(publishedAt: qos, retain: retain, upgrades: upgrades)
             terms.group = self.filter

@@ -1,16 +1,17 @@
 package import NIOCore
 
-// A slice keeps the whole buffer alive that it was cut from: a payload of one byte, for example, a read of 32 KiB.
+// A slice keeps its whole buffer alive: a payload of one byte, for example, a read of 32 KiB.
 extension ByteBuffer {
-    /// From this size on, bytes are not copied if they are a good part of their storage.
+    /// From this size on, bytes are not copied if they take up a large part of their storage.
     private static let copyLimit = 4096
 
-    /// Whether the readable bytes are many and take up half of the storage or more, so that they may keep it alive.
+    /// Whether the readable bytes are many and take up at least half of the storage, so that they may keep it
+    /// alive.
     package var fillsItsStorage: Bool {
         self.readableBytes >= Self.copyLimit && self.readableBytes >= self.storageCapacity / 2
     }
 
-    /// The readable bytes, copied to storage of their own unless they fill the one that they are in.
+    /// The readable bytes, copied to storage of their own unless they fill their current one.
     package var withoutUnusedStorage: ByteBuffer {
         if self.fillsItsStorage { return self }
         var copy = ByteBuffer()

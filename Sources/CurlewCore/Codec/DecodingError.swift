@@ -1,20 +1,20 @@
-/// Why the bytes of a peer are refused. The connection cannot go on after one of these (MQTT 5.0 section 4.13).
+/// Why a peer's bytes are refused. The connection cannot continue after this (MQTT 5.0 section 4.13).
 package enum DecodingError: Error, Hashable, Sendable {
-    /// A variable byte integer has more than four bytes, or more than it needs.
+    /// A variable byte integer has more than four bytes, or more than necessary.
     case variableByteInteger
-    /// The fixed header announces more bytes than we take.
+    /// The fixed header announces more bytes than are accepted.
     case packetTooLarge(size: Int, maximum: Int)
     /// Packet type 0, or AUTH before 5.0.
     case unknownPacketType(UInt8)
     /// A packet that this end of a connection never sends.
     case unexpectedPacket(PacketType)
-    /// A bit that is reserved has not the value that the standard lists.
+    /// A reserved bit does not have the value that the standard requires.
     case reservedBits(PacketType)
-    /// A field reaches beyond the end of its packet, or of its property list.
+    /// A field extends beyond the end of its packet or property list.
     case truncated(PacketType)
     /// There are bytes after the last field.
     case trailingBytes(PacketType)
-    /// Text that is not well-formed UTF-8, or has a null character.
+    /// Text that is not well-formed UTF-8, or contains a null character.
     case text(PacketType)
     /// A topic to publish to, or a response topic, that is empty or has a wildcard.
     case topicName(PacketType)
@@ -22,19 +22,19 @@ package enum DecodingError: Error, Hashable, Sendable {
     case topicFilter(PacketType)
     /// A PUBLISH with both QoS bits set.
     case qos
-    /// A PUBLISH at QoS 0 that says it is sent again.
+    /// A PUBLISH at QoS 0 with DUP set.
     case dupAtQoS0
     /// A packet identifier of 0.
     case packetIDZero(PacketType)
     /// A PUBLISH with neither a topic nor a topic alias.
     case missingTopic
-    /// A CONNECT that is not about MQTT: the first field is another name.
+    /// A CONNECT for another protocol: the first field contains another name.
     case protocolName
-    /// A CONNECT of a protocol level that is none of the three versions, or does not go with the name.
+    /// A CONNECT with a protocol level that is none of the three versions, or does not fit the name.
     case protocolVersion(UInt8)
     /// Flags of a CONNECT that exclude one another.
     case connectFlags
-    /// A refusing CONNACK that says a session is present.
+    /// A CONNACK that refuses the connection but reports a session.
     case sessionPresentWhenRefused
     /// A SUBSCRIBE or UNSUBSCRIBE without a topic filter, or its answer without a reason code.
     case noEntries(PacketType)
@@ -46,22 +46,22 @@ package enum DecodingError: Error, Hashable, Sendable {
     case reasonCode(UInt8, PacketType)
     /// An identifier that belongs to no property.
     case unknownProperty(UInt32)
-    /// A property that has no place in the packet, or must not come from that end.
+    /// A property that the packet may not contain, or that this end may not send.
     case misplacedProperty(PropertyIdentifier, PacketType)
-    /// A property that stands twice and may stand once.
+    /// A property that occurs twice but may occur only once.
     case repeatedProperty(PropertyIdentifier, PacketType)
-    /// A property whose value is outside what the standard permits.
+    /// A property whose value the standard does not permit.
     case propertyValue(PropertyIdentifier, PacketType)
-    /// More properties than a packet may have: each takes many times its bytes in memory.
+    /// Too many properties: each takes many times its encoded size in memory.
     case tooManyProperties(PacketType)
-    /// A property that the packet needs.
+    /// A required property is missing.
     case missingProperty(PropertyIdentifier, PacketType)
 }
 
 // MARK: - What the peer is told
 
 extension DecodingError {
-    /// The reason code of the DISCONNECT or CONNACK that tells the peer. [MQTT-4.13.1-1]
+    /// The reason code for the DISCONNECT or CONNACK that informs the peer [MQTT-4.13.1-1].
     package var reasonCode: ReasonCode {
         switch self {
         case .packetTooLarge: .packetTooLarge

@@ -1,18 +1,19 @@
-/// Why a packet cannot be sent: what it says is not possible in its version, or not at all. Never the peer's fault.
+/// Why a packet cannot be sent: its content is not possible in its version, or in any version. Never the peer's
+/// fault.
 package enum EncodingError: Error, Hashable, Sendable {
-    /// That version of the protocol has no way to say it.
+    /// This version of the protocol cannot express it.
     case notSupported(String, ProtocolVersion)
-    /// More than the 65,535 bytes that the wire has room for. Of texts, topics and binary fields.
+    /// A text, topic or binary field is longer than the 65,535 bytes that its encoding permits.
     case tooLong(String, bytes: Int)
-    /// A text with U+0000 in it. [MQTT-1.5.4-2]
+    /// A text contains U+0000 [MQTT-1.5.4-2].
     case nullCharacter(String)
-    /// More than the 268,435,455 bytes that the fixed header can announce.
+    /// The packet is longer than the 268,435,455 bytes that the fixed header can express.
     case packetTooLarge(bytes: Int)
-    /// A property that has no place in the packet.
+    /// A property that the packet may not contain.
     case misplacedProperty(PropertyIdentifier, PacketType)
-    /// A property that stands twice and may stand once.
+    /// A property that occurs twice but may occur only once.
     case repeatedProperty(PropertyIdentifier, PacketType)
-    /// A property whose value is outside what the standard permits.
+    /// A property whose value the standard does not permit.
     case propertyValue(PropertyIdentifier, PacketType)
     /// A reason code that the standard does not list for the packet.
     case reasonCode(ReasonCode, PacketType)

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// A protocol that is not MQTT, known by its first bytes: somebody has mixed up two ports.
+/// A protocol other than MQTT, recognised by its first bytes: somebody has confused two ports.
 package enum ForeignProtocol: Hashable, Sendable {
     case tls
     case http
@@ -10,28 +10,28 @@ package enum ForeignProtocol: Hashable, Sendable {
     case amqp
     /// A server that greets in lines, as mail and FTP servers do.
     case text
-    /// One that is none of these.
+    /// Another protocol.
     case unknown
 
-    /// What a server has sent before CONNACK; `nil` where that may be MQTT.
+    /// The protocol of a server that sent these bytes before CONNACK; `nil` if they may be MQTT.
     package init?(answer bytes: ByteBuffer) {
-        // CONNACK and AUTH are all that may come.
+        // Only CONNACK and AUTH may come.
         guard let first = bytes.readableBytesView.first, first != 0x20, first != 0xF0 else { return nil }
         if let known = Self(bytes) {
             self = known
             return
         }
-        // A packet that comes too early is MQTT all the same.
+        // A packet that comes too early is still MQTT.
         if Self.packetBeginnings.contains(first) { return nil }
         self = .unknown
     }
 
-    /// The first bytes of what a server may send: type and flags.
+    /// The possible first bytes of packets from a server: type and flags.
     private static let packetBeginnings: Set<UInt8> = Set(0x30...0x3F).union([
         0x40, 0x50, 0x62, 0x70, 0x90, 0xB0, 0xD0, 0xE0,
     ])
 
-    /// What a client has sent before CONNECT; `nil` where that may be MQTT.
+    /// The protocol of a client that sent these bytes before CONNECT; `nil` if they may be MQTT.
     package init?(request bytes: ByteBuffer) {
         guard let first = bytes.readableBytesView.first, first != 0x10 else { return nil }
         self.init(bytes)
@@ -39,7 +39,7 @@ package enum ForeignProtocol: Hashable, Sendable {
 
     private init?(_ bytes: ByteBuffer) {
         let start = bytes.readableBytesView.prefix(8)
-        // The record types alert and handshake, then a version from 3.0 on.
+        // The record types alert and handshake, followed by a version from 3.0 on.
         if start.starts(with: [0x15, 0x03]) || start.starts(with: [0x16, 0x03]) {
             self = .tls
         } else if Self.httpBeginnings.contains(where: { start.starts(with: $0.utf8) }) {
@@ -63,13 +63,13 @@ package enum ForeignProtocol: Hashable, Sendable {
     /// SMTP and FTP, IMAP, POP3, Redis.
     private static let greetings = ["220 ", "220-", "* OK", "+OK", "-ERR"]
 
-    /// Looks at no more than a request is long as a rule.
+    /// Looks at no more bytes than the usual length of a request.
     private static func asksForWebSocket(_ bytes: ByteBuffer) -> Bool {
         let head = String(decoding: bytes.readableBytesView.prefix(4096), as: UTF8.self).lowercased()
         return head.contains("upgrade: websocket") || head.contains("upgrade:websocket")
     }
 
-    /// The protocol's name, in the middle of a sentence.
+    /// The protocol's name, as part of a sentence.
     package var name: String {
         switch self {
         case .tls: "TLS"
@@ -82,12 +82,12 @@ package enum ForeignProtocol: Hashable, Sendable {
         }
     }
 
-    /// Where MQTT is found as a rule, in the middle of a sentence.
+    /// The usual location of MQTT, as part of a sentence.
     package static func rightPort(isSecure: Bool) -> String {
         isSecure ? "the broker's port for MQTT over TLS, usually 8883" : "the broker's MQTT port, usually 1883"
     }
 
-    /// What to do about a server that has answered CONNECT in it.
+    /// Advice about a server that has answered CONNECT in this protocol.
     package func advice(isSecure: Bool) -> String {
         let port = Self.rightPort(isSecure: isSecure)
         return switch self {

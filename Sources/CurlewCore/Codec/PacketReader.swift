@@ -1,27 +1,27 @@
 import NIOCore
 
-/// Reads the fields of one packet, whose bytes are all there. Every read is checked against the end.
+/// Reads the fields of one complete packet. Every read is checked against the end.
 ///
-/// It looks at the bytes where they lie, so it must not outlive the closure that lent them. What it returns is a copy,
-/// or a slice that keeps the buffer alive.
+/// It reads the bytes in place, so it must not outlive the closure that lent them. It returns copies, or slices
+/// that keep the buffer alive.
 struct PacketReader {
     let packet: PacketType
-    /// A CONNECT names its own.
+    /// A CONNECT sets this to the version that it names.
     var version: ProtocolVersion
     let sender: PacketSender
     /// The flags of the first byte.
     let flags: UInt8
-    /// Whether properties beyond ``Properties/maximumCount`` are read and forgotten, rather than refused.
+    /// Whether properties beyond ``Properties/maximumCount`` are discarded, rather than refused.
     var dropsExcessProperties = false
 
     /// From the first byte after the fixed header to the end of the packet.
     private let bytes: UnsafeRawBufferPointer
-    /// The buffer that `bytes` belong to, lent like them, and where in it they begin: to take slices. Holding the
-    /// buffer itself would count its references for each packet.
+    /// The buffer that `bytes` belong to, lent as well, and their position in it, for slices. Holding the buffer
+    /// itself would update its reference count for each packet.
     private let buffer: UnsafePointer<ByteBuffer>
     private let start: Int
     private var offset = 0
-    /// Where reading ends: that of the packet, or of its property list while that is read.
+    /// The end of the packet, or of its property list while that is read.
     private var end: Int
 
     init(
@@ -40,7 +40,7 @@ struct PacketReader {
 
     var isAtEnd: Bool { self.offset == self.end }
 
-    /// There must be nothing left.
+    /// Requires that nothing is left.
     func finish() throws(DecodingError) {
         guard self.isAtEnd else { throw .trailingBytes(self.packet) }
     }
@@ -50,7 +50,7 @@ struct PacketReader {
     @inline(__always)
     private mutating func advance(by count: Int) throws(DecodingError) -> Int {
         let position = self.offset
-        // `offset` never passes `end`, so this cannot overflow.
+        // `offset` never exceeds `end`, so this cannot overflow.
         guard count <= self.end - position else { throw .truncated(self.packet) }
         self.offset = position + count
         return position
@@ -93,7 +93,7 @@ struct PacketReader {
 
     // MARK: Text and bytes
 
-    /// Two bytes of length and as many bytes, as they lie in the buffer.
+    /// Two bytes of length and that number of bytes, in place.
     @inline(__always)
     mutating func field() throws(DecodingError) -> UnsafeRawBufferPointer {
         let count = Int(try self.twoBytes())
@@ -101,18 +101,19 @@ struct PacketReader {
         return UnsafeRawBufferPointer(rebasing: self.bytes[position..<position + count])
     }
 
-    /// [MQTT-1.5.4-1] [MQTT-1.5.4-2]; a byte order mark stays where it is [MQTT-1.5.4-3].
+    /// [MQTT-1.5.4-1] [MQTT-1.5.4-2]; a byte order mark is kept [MQTT-1.5.4-3].
     mutating func text() throws(DecodingError) -> String {
         guard let text = try Self.text(self.field()) else { throw .text(self.packet) }
         return text
     }
 
-    /// Two bytes of length and as many bytes, as a copy: a slice of a few bytes would keep the whole read alive.
+    /// Two bytes of length and that number of bytes, as a copy: a slice of a few bytes would keep the whole read
+    /// alive.
     mutating func data() throws(DecodingError) -> ByteBuffer {
         ByteBuffer(bytes: try self.field())
     }
 
-    /// All that is left.
+    /// The rest of the packet.
     @inline(__always)
     mutating func rest() -> ByteBuffer {
         let position = self.offset
@@ -120,14 +121,14 @@ struct PacketReader {
         return self.slice(at: position, self.end - position)
     }
 
-    /// An empty slice holds on to no buffer.
+    /// An empty slice keeps no buffer alive.
     @inline(__always)
     private func slice(at position: Int, _ count: Int) -> ByteBuffer {
         if count == 0 { return ByteBuffer() }
         return self.buffer.pointee.getSlice(at: self.start + position, length: count) ?? ByteBuffer()
     }
 
-    /// The text of these bytes, or `nil` where they are not well-formed UTF-8 or have a null character.
+    /// The text of these bytes, or `nil` if they are not well-formed UTF-8 or contain a null character.
     static func text(_ bytes: UnsafeRawBufferPointer) -> String? {
         guard !bytes.contains(0) else { return nil }
         return String(validating: bytes, as: UTF8.self)
@@ -156,7 +157,7 @@ struct PacketReader {
         return true
     }
 
-    /// The bytes of the list at this place, without moving on, if its length takes a single byte.
+    /// The bytes of the list at the current position, without advancing, if its length takes one byte.
     @inline(__always)
     func shortList() -> UnsafeRawBufferPointer? {
         guard self.offset < self.end else { return nil }
@@ -165,11 +166,11 @@ struct PacketReader {
         return UnsafeRawBufferPointer(rebasing: self.bytes[start..<start + count])
     }
 
-    /// Moves on behind a list that ``shortList()`` has returned.
+    /// Advances past a list that ``shortList()`` has returned.
     @inline(__always)
     mutating func skip(_ list: UnsafeRawBufferPointer) { self.offset += 1 + list.count }
 
-    /// Reads a length, then lets `body` read exactly so many bytes.
+    /// Reads a length, then lets `body` read exactly that number of bytes.
     @inline(__always)
     mutating func counted(
         _ body: (inout PacketReader) throws(DecodingError) -> Void
@@ -183,7 +184,7 @@ struct PacketReader {
     }
 }
 
-/// A variable byte integer on its way in: seven bits a byte, least significant first (MQTT 5.0 section 1.5.5).
+/// An incoming variable byte integer: seven bits in each byte, least significant first (MQTT 5.0 section 1.5.5).
 struct VariableByteInteger {
     private var value: UInt32 = 0
     private var shift: UInt32 = 0
@@ -191,7 +192,8 @@ struct VariableByteInteger {
     /// The largest that four bytes hold.
     static let maximum = 268_435_455
 
-    /// Takes one byte; the value once it is whole. Four bytes at most, and no more than are needed. [MQTT-1.5.5-1]
+    /// Takes one byte; returns the value once it is complete. Four bytes at most, and no more than necessary
+    /// [MQTT-1.5.5-1].
     @inline(__always)
     mutating func take(_ byte: UInt8) throws(DecodingError) -> UInt32? {
         self.value |= UInt32(byte & 0x7F) << self.shift
@@ -200,12 +202,12 @@ struct VariableByteInteger {
             self.shift += 7
             return nil
         }
-        // A last byte of 0 adds nothing, so it should not be there.
+        // A last byte of 0 adds nothing, so it is not minimal.
         guard byte != 0 || self.shift == 0 else { throw .variableByteInteger }
         return self.value
     }
 
-    /// How many bytes `value` takes.
+    /// The number of bytes that `value` takes.
     @inline(__always)
     static func size(of value: Int) -> Int {
         switch value {

@@ -37,8 +37,8 @@ package enum PacketType: UInt8, Sendable, Hashable, CaseIterable, CustomStringCo
         }
     }
 
-    /// The flags in the second half of the first byte, for every packet but PUBLISH, whose flags mean something.
-    /// [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1]
+    /// The flags in the second half of the first byte, for every packet except PUBLISH, whose flags vary
+    /// [MQTT-3.6.1-1] [MQTT-3.8.1-1] [MQTT-3.10.1-1].
     var reservedFlags: UInt8 {
         switch self {
         case .pubrel, .subscribe, .unsubscribe: 0b0010
@@ -46,22 +46,22 @@ package enum PacketType: UInt8, Sendable, Hashable, CaseIterable, CustomStringCo
         }
     }
 
-    /// The whole first byte, for every packet but PUBLISH.
+    /// The first byte, for every packet except PUBLISH.
     var firstByte: UInt8 { self.rawValue << 4 | self.reservedFlags }
 
-    /// Whether `flags` may stand in the first byte of such a packet. [MQTT-2.1.3-1]
+    /// Whether the first byte of a packet of this type may have these flags [MQTT-2.1.3-1].
     @inline(__always)
     func allows(flags: UInt8, version: ProtocolVersion) -> Bool {
         switch self {
         case .publish: true
         case .pubrel, .subscribe, .unsubscribe:
-            // MQTT 3.1 (section 2.1) has them sent again with DUP set; later versions took that away.
+            // MQTT 3.1 (section 2.1) allows sending these again with DUP set; later versions do not.
             flags == self.reservedFlags || version == .v3_1 && flags == self.reservedFlags | 0b1000
         default: flags == 0
         }
     }
 
-    /// Whether that end of a connection ever sends such a packet (MQTT 5.0 table 2-1).
+    /// Whether this end of a connection may send packets of this type (MQTT 5.0 table 2-1).
     @inline(__always)
     func isSent(by sender: PacketSender, version: ProtocolVersion) -> Bool {
         switch self {
@@ -73,7 +73,7 @@ package enum PacketType: UInt8, Sendable, Hashable, CaseIterable, CustomStringCo
     }
 }
 
-/// Which end of a connection a packet comes from.
+/// The end of a connection that sends a packet.
 package enum PacketSender: Sendable, Hashable, CaseIterable {
     case client
     case server

@@ -1,9 +1,9 @@
 import NIOCore
 
-/// Writes the fields of one packet into room that was measured before.
+/// Writes the fields of one packet into space that was measured before.
 ///
-/// Sizes are worked out, and all that could be wrong is found, before the first byte is written. So writing cannot
-/// fail; were a size wrong all the same, it would trap rather than write beyond the room.
+/// Sizes are computed, and all errors found, before the first byte is written. So writing cannot fail; if a size
+/// were wrong nevertheless, it would trap rather than write out of bounds.
 struct PacketWriter {
     private let room: UnsafeMutableRawBufferPointer
     private(set) var count = 0
@@ -43,7 +43,7 @@ struct PacketWriter {
         self.write(UInt8(truncatingIfNeeded: rest))
     }
 
-    /// Bytes without a length before them.
+    /// Bytes without a length.
     @inline(__always)
     mutating func write(bytes: ByteBuffer) {
         bytes.withUnsafeReadableBytes { self.write($0) }
@@ -61,7 +61,7 @@ struct PacketWriter {
         let size = text.utf8.count
         self.write(UInt16(truncatingIfNeeded: size))
         if text.utf8.withContiguousStorageIfAvailable({ self.write(UnsafeRawBufferPointer($0)) }) == nil {
-            // Only strings that stem from Foundation on Darwin come here.
+            // Only strings from Foundation on Darwin get here.
             for byte in text.utf8 { self.write(byte) }
         }
     }
@@ -75,8 +75,7 @@ struct PacketWriter {
 }
 
 extension ByteBuffer {
-    /// Writes one packet: the first byte, the remaining length, and what `body` writes, which are exactly so many
-    /// bytes.
+    /// Writes one packet: the first byte, the remaining length, and exactly that number of bytes from `body`.
     @inline(__always)
     mutating func writePacket(_ firstByte: UInt8, remaining: Int, _ body: (inout PacketWriter) -> Void) {
         self.writeWithUnsafeMutableBytes(minimumWritableBytes: EncodedSize.packet(remaining: remaining)) { room in
@@ -90,13 +89,13 @@ extension ByteBuffer {
     }
 }
 
-/// How many bytes things take on the wire; measuring them finds what cannot be sent.
+/// The sizes of fields on the wire. Measuring finds what cannot be sent.
 enum EncodedSize {
-    /// A whole packet, of which `remaining` bytes follow the fixed header.
+    /// A whole packet, with `remaining` bytes after the fixed header.
     @inline(__always)
     static func packet(remaining: Int) -> Int { 1 + VariableByteInteger.size(of: remaining) + remaining }
 
-    /// The remaining length, if a fixed header can say it.
+    /// The remaining length, if a fixed header can express it.
     @inline(__always)
     static func checked(remaining: Int) throws(EncodingError) -> Int {
         guard remaining <= VariableByteInteger.maximum else { throw .packetTooLarge(bytes: remaining) }
@@ -117,7 +116,7 @@ enum EncodedSize {
         return 2 + data.readableBytes
     }
 
-    /// A topic with its length. That it is well-formed and short enough, its type says.
+    /// A topic with its length. Its type guarantees that it is well-formed and short enough.
     @inline(__always)
     static func topic(_ topic: TopicName) -> Int { 2 + topic.string.utf8.count }
     @inline(__always)

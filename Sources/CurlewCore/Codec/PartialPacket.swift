@@ -1,9 +1,11 @@
-/// How long the end of a packet has been awaited whose beginning has come: a peer must not make the other end keep half a packet for ever.
+/// Limits how long a peer may take to send the rest of a packet that it has begun: it must not make the other end
+/// keep half a packet for ever.
 ///
-/// A packet may take ``patience``, and a second for each 4 KiB that have come: so slow a connection may be. As long as the connection.
+/// A packet may take ``patience``, and one second for each 4 KiB received, which permits slow connections. Lives as
+/// long as the connection.
 package struct PartialPacket: Sendable {
     private let patience: Duration
-    /// When the beginning of the packet came; `nil` while none waits for its end.
+    /// When the packet began; `nil` while none is incomplete.
     private var began: Timestamp?
     private var byteCount = 0
 
@@ -11,11 +13,11 @@ package struct PartialPacket: Sendable {
 
     package init(patience: Duration) { self.patience = patience }
 
-    /// What was read has been taken apart into packets.
+    /// The bytes of a read have been decoded.
     ///
     /// - Parameters:
-    ///   - waiting: How many bytes wait for the end of their packet.
-    ///   - hasNewBeginning: Whether these are the beginning of another packet than before.
+    ///   - waiting: The number of bytes of an incomplete packet.
+    ///   - hasNewBeginning: Whether they belong to another packet than before.
     package mutating func received(waiting: Int, hasNewBeginning: Bool, now: Timestamp) {
         self.byteCount = waiting
         if waiting == 0 {

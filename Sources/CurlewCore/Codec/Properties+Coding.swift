@@ -1,16 +1,16 @@
-/// Which properties a list has had so far.
+/// The properties that a list has contained so far.
 private struct SeenProperties {
     /// One bit for each identifier, all of which are below 64.
     private var bits: UInt64 = 0
 
-    /// Whether it is the first of its kind.
+    /// Whether this is the first property of its kind.
     mutating func insert(_ identifier: PropertyIdentifier) -> Bool {
         let isFirst = !self.contains(identifier)
         self.bits |= Self.bit(identifier)
         return isFirst
     }
 
-    /// Data belong to a method (sections 3.1.2.11.10, 3.2.2.3.18 and 3.15.2.2.3).
+    /// Authentication data require a method (sections 3.1.2.11.10, 3.2.2.3.18 and 3.15.2.2.3).
     var lacksAuthenticationMethod: Bool {
         self.contains(.authenticationData) && !self.contains(.authenticationMethod)
     }
@@ -22,7 +22,7 @@ private struct SeenProperties {
 // MARK: - Decoding
 
 extension PacketReader {
-    /// The property list at this place; none before 5.0. Reads at most what the list's length says.
+    /// The property list at the current position; none before 5.0. Reads no more than the length of the list.
     mutating func properties() throws(DecodingError) -> Properties {
         try self.properties(in: PropertyScope(self.packet))
     }
@@ -34,7 +34,8 @@ extension PacketReader {
         return try self.nonEmptyProperties(in: scope, topicAlias: &noAlias)
     }
 
-    /// The list of a PUBLISH. A topic alias does not go to the list, so that a message that has nothing else needs none.
+    /// The list of a PUBLISH. A topic alias is not put into the list, so that a message without other properties
+    /// needs none.
     @inline(__always)
     mutating func publishProperties(
         topicAlias: inout UInt16?, _ cache: inout PropertyCache
@@ -144,8 +145,8 @@ extension PacketReader {
 // MARK: - Encoding
 
 extension Properties {
-    /// How many bytes the list takes without its length, plus `more` for what its owner keeps elsewhere. 0 before 5.0:
-    /// what only 5.0 can say about a message or a connection is left out of the packets of older versions.
+    /// The size of the list without its length, plus `more` for what its owner stores elsewhere. 0 before 5.0:
+    /// packets of older versions contain no properties.
     @inline(__always)
     func contentSize(
         in scope: PropertyScope, of packet: PacketType, version: ProtocolVersion, plus more: Int = 0
@@ -154,13 +155,13 @@ extension Properties {
         return self.list.isEmpty ? more : try self.nonEmptyContentSize(in: scope, of: packet) + more
     }
 
-    /// How many bytes a list of `contentSize` bytes takes with its length. [MQTT-2.2.2-1]
+    /// The size of a list of `contentSize` bytes with its length [MQTT-2.2.2-1].
     @inline(__always)
     static func size(_ contentSize: Int, version: ProtocolVersion) -> Int {
         version == .v5_0 ? VariableByteInteger.size(of: contentSize) + contentSize : 0
     }
 
-    /// How many bytes the list takes with its length; none before 5.0.
+    /// The size of the list with its length; 0 before 5.0.
     func size(in scope: PropertyScope, of packet: PacketType, version: ProtocolVersion) throws(EncodingError) -> Int {
         Self.size(try self.contentSize(in: scope, of: packet, version: version), version: version)
     }
@@ -229,20 +230,20 @@ extension PacketWriter {
 }
 
 extension Property {
-    /// Whether the standard permits the value; what its type already says is not asked again.
+    /// Whether the standard permits the value, apart from what its type guarantees.
     var hasPermittedValue: Bool {
         switch self {
         case .payloadFormatIndicator(let value): value <= 1
         case .subscriptionIdentifier(let value): 1...UInt32(VariableByteInteger.maximum) ~= value
         case .receiveMaximum(let value), .topicAlias(let value): value != 0  // [MQTT-3.3.2-8]
         case .maximumPacketSize(let value): value != 0
-        // A server that can do QoS 2 leaves the property out (section 3.2.2.3.4).
+        // A server that supports QoS 2 omits the property (section 3.2.2.3.4).
         case .maximumQoS(let value): value != .exactlyOnce
         default: true
         }
     }
 
-    /// How many bytes it takes with its identifier, all of which have one byte.
+    /// The size with the identifier, which always takes one byte.
     fileprivate func size() throws(EncodingError) -> Int {
         switch self {
         case .payloadFormatIndicator, .requestProblemInformation, .requestResponseInformation, .retainAvailable,
@@ -273,7 +274,7 @@ extension Property {
         return try 1 + EncodedSize.text(topic, self.identifier.description)
     }
 
-    /// What it is.
+    /// The identifier of this property.
     package var identifier: PropertyIdentifier {
         switch self {
         case .payloadFormatIndicator: .payloadFormatIndicator

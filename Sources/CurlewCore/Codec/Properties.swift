@@ -1,14 +1,15 @@
 public import NIOCore
 
-/// The properties of an MQTT 5.0 packet (section 2.2.2), in order. One word when there are none, as always before 5.0.
+/// The properties of an MQTT 5.0 packet (section 2.2.2), in order. Takes one word when there are none, as always
+/// before 5.0.
 ///
-/// A property that is absent reads as `nil`. Whether a property may stand in a packet of a certain type is checked
-/// when the packet is encoded or decoded.
+/// An absent property reads as `nil`. Encoding and decoding check whether a property is permitted in a type of
+/// packet.
 public struct Properties: Hashable, Sendable {
     package var list: [Property]
 
-    /// How many a packet that comes in may have, those with several values counted by value. A property of five bytes takes
-    /// ten times as much in memory, and the packet size alone would not bound that.
+    /// The maximum number in a received packet; properties with several values count for each value. A property of
+    /// five bytes takes ten times as much in memory, and the packet size would not bound that.
     package static let maximumCount = 1024
 
     /// No properties.
@@ -19,7 +20,7 @@ public struct Properties: Hashable, Sendable {
     /// Whether there are none.
     public var isEmpty: Bool { self.list.isEmpty }
 
-    /// Roughly what they weigh in memory, for bounds on what waits.
+    /// The approximate size in memory, for the limits on queues.
     package var byteCount: Int {
         self.list.reduce(0) { sum, property in
             let text =
@@ -33,7 +34,7 @@ public struct Properties: Hashable, Sendable {
         }
     }
 
-    /// The first value that `extract` finds.
+    /// The first value that `extract` returns.
     @inline(__always)
     private func first<Value>(_ extract: (Property) -> Value?) -> Value? {
         for property in self.list {
@@ -42,8 +43,8 @@ public struct Properties: Hashable, Sendable {
         return nil
     }
 
-    /// Puts `property` in the place of the one that `extract` finds, appends it where there is none, removes where it
-    /// is `nil`.
+    /// Replaces the property that `extract` finds by `property`, appends it if there is none, removes it if
+    /// `property` is `nil`.
     private mutating func replace<Value>(_ property: Property?, _ extract: (Property) -> Value?) {
         guard let index = self.list.firstIndex(where: { extract($0) != nil }) else {
             if let property { self.list.append(property) }
@@ -76,7 +77,7 @@ extension Properties {
         }
     }
 
-    /// What the payload is, by convention a MIME type. Section 3.3.2.3.9.
+    /// The type of the payload, by convention a MIME type. Section 3.3.2.3.9.
     public var contentType: String? {
         get { self.first { if case .contentType(let value) = $0 { value } else { nil } } }
         set {
@@ -86,7 +87,7 @@ extension Properties {
         }
     }
 
-    /// The topic that a reply to this message goes to. Section 3.3.2.3.5.
+    /// The topic for replies to this message. Section 3.3.2.3.5.
     public var responseTopic: String? {
         get { self.first { if case .responseTopic(let value) = $0 { value } else { nil } } }
         set {
@@ -96,7 +97,7 @@ extension Properties {
         }
     }
 
-    /// What tells the requester which request a reply belongs to. Section 3.3.2.3.6.
+    /// Identifies the request that a reply belongs to. Section 3.3.2.3.6.
     public var correlationData: ByteBuffer? {
         get { self.first { if case .correlationData(let value) = $0 { value } else { nil } } }
         set {
@@ -106,7 +107,7 @@ extension Properties {
         }
     }
 
-    /// The application's own names and values, in order. Section 3.3.2.3.7.
+    /// Names and values that the application defines, in order. Section 3.3.2.3.7.
     public var userProperties: [UserProperty] {
         get { self.list.compactMap { if case .userProperty(let value) = $0 { value } else { nil } } }
         set {
@@ -115,8 +116,8 @@ extension Properties {
         }
     }
 
-    /// The value of the first user property of that name; setting it replaces all of that name, or removes them with
-    /// `nil`.
+    /// The value of the first user property with this name. Setting it replaces all with this name; `nil` removes
+    /// them.
     public subscript(name: String) -> String? {
         get {
             self.first {
@@ -135,7 +136,7 @@ extension Properties {
         }
     }
 
-    /// The identifiers of the subscriptions that made the server send this message. Section 3.3.2.3.8.
+    /// The identifiers of the subscriptions that the message matches. Section 3.3.2.3.8.
     public package(set) var subscriptionIdentifiers: [UInt32] {
         get { self.list.compactMap { if case .subscriptionIdentifier(let value) = $0 { value } else { nil } } }
         set {
@@ -148,7 +149,7 @@ extension Properties {
 // MARK: - What the two ends say to each other
 
 extension Properties {
-    /// Why, in words for people; present only where the peer chose to say it. Section 3.2.2.3.9.
+    /// The peer's explanation, for people; `nil` if it gave none. Section 3.2.2.3.9.
     public package(set) var reasonString: String? {
         get { self.first { if case .reasonString(let value) = $0 { value } else { nil } } }
         set {
@@ -168,7 +169,27 @@ extension Properties {
         }
     }
 
-    /// The first of `list` that `extract` recognises: for the packets that read their own, less common properties.
+    /// How many seconds the session outlives the connection. Sections 3.1.2.11.2, 3.2.2.3.2 and 3.14.2.2.2.
+    package var sessionExpiryInterval: UInt32? {
+        self.first { if case .sessionExpiryInterval(let value) = $0 { value } else { nil } }
+    }
+
+    /// The method of an enhanced authentication. Sections 3.1.2.11.9, 3.2.2.3.17 and 3.15.2.2.2.
+    package var authenticationMethod: String? {
+        self.first { if case .authenticationMethod(let value) = $0 { value } else { nil } }
+    }
+
+    /// The data of one step of an enhanced authentication. Sections 3.1.2.11.10, 3.2.2.3.18 and 3.15.2.2.3.
+    package var authenticationData: ByteBuffer? {
+        self.first { if case .authenticationData(let value) = $0 { value } else { nil } }
+    }
+
+    /// How many seconds the server waits before it publishes the will. Section 3.1.3.2.2.
+    package var willDelayInterval: UInt32? {
+        self.first { if case .willDelayInterval(let value) = $0 { value } else { nil } }
+    }
+
+    /// The first value that `extract` returns: for packets that read less common properties.
     @inline(__always)
     package func value<Value>(_ extract: (Property) -> Value?) -> Value? { self.first(extract) }
 }

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// One property of an MQTT 5.0 packet (section 2.2.2.2), all 27 of them. Users see them as the members of
+/// One property of an MQTT 5.0 packet (section 2.2.2.2), any of the 27. Users see them as members of
 /// ``Properties``.
 package enum Property: Hashable, Sendable {
     case payloadFormatIndicator(UInt8)
@@ -32,8 +32,8 @@ package enum Property: Hashable, Sendable {
     case sharedSubscriptionAvailable(Bool)
 }
 
-/// A name and a value that the application gives a meaning to (MQTT 5.0 section 3.3.2.3.7). A name may occur more than
-/// once.
+/// A name and a value with a meaning that the application defines (MQTT 5.0 section 3.3.2.3.7). A name may occur
+/// more than once.
 public struct UserProperty: Hashable, Sendable {
     /// The name.
     public var name: String

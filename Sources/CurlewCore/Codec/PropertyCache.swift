@@ -1,13 +1,13 @@
-/// The short property lists of PUBLISH packets that came last, already decoded: most senders say the same with every message
-/// (a subscription identifier, a content type), and a list that comes again costs no allocation.
+/// Recently decoded short property lists of PUBLISH packets: most senders repeat the same list with every message
+/// (a subscription identifier, a content type), and a repeated list costs no allocation.
 ///
 /// Bounded by ``maximumCount`` lists of ``longestList`` bytes, whatever the peer sends; empty until the first list.
 struct PropertyCache: Sendable {
     static let maximumCount = 16
-    /// Longer lists are not kept.
+    /// Longer lists are not cached.
     static let longestList = 32
 
-    /// The bytes of a list, as they stand on the wire.
+    /// The encoded bytes of a list.
     struct Key: Equatable, Sendable {
         private var words: SIMD4<UInt64> = .zero
         private var count: Int
@@ -32,17 +32,17 @@ struct PropertyCache: Sendable {
 
     private var entries: [Entry?] = []
 
-    /// What the lists take, roughly: a list has a few properties.
+    /// The approximate size in memory: a list has a few properties.
     var byteCount: Int { self.entries.count * 512 }
 
-    /// What a list of these bytes says, if it is here.
+    /// The decoded list of these bytes, if it is cached.
     @inline(__always)
     func find(_ key: Key) -> (properties: Properties, topicAlias: UInt16?)? {
         guard !self.entries.isEmpty, let entry = self.entries[key.place], entry.key == key else { return nil }
         return (entry.properties, entry.topicAlias)
     }
 
-    /// Keeps what a list says, in the place of another.
+    /// Caches a decoded list, in place of another.
     mutating func insert(_ key: Key, _ properties: Properties, topicAlias: UInt16?) {
         if self.entries.isEmpty { self.entries = Array(repeating: nil, count: Self.maximumCount) }
         self.entries[key.place] = Entry(key: key, properties: properties, topicAlias: topicAlias)

@@ -1,6 +1,6 @@
-/// The identifiers of all properties, and the one table of what may stand where (MQTT 5.0 table 2-4).
+/// The identifiers of all properties, and the table of the packets that may contain them (MQTT 5.0 table 2-4).
 ///
-/// The type on the wire is the type of the value that the case of ``Property`` of the same name holds.
+/// The type on the wire is the type of the value in the ``Property`` case with the same name.
 package enum PropertyIdentifier: UInt8, Sendable, Hashable, CaseIterable {
     case payloadFormatIndicator = 0x01
     case messageExpiryInterval = 0x02
@@ -30,7 +30,7 @@ package enum PropertyIdentifier: UInt8, Sendable, Hashable, CaseIterable {
     case subscriptionIdentifierAvailable = 0x29
     case sharedSubscriptionAvailable = 0x2A
 
-    /// The lists that it may stand in.
+    /// The lists that may contain it.
     var scope: PropertyScope {
         switch self {
         case .payloadFormatIndicator, .messageExpiryInterval, .contentType, .responseTopic, .correlationData:
@@ -52,11 +52,11 @@ package enum PropertyIdentifier: UInt8, Sendable, Hashable, CaseIterable {
         }
     }
 
-    /// The lists that it may stand in more than once.
+    /// The lists that may contain it more than once.
     var repeatable: PropertyScope {
         switch self {
         case .userProperty: .all
-        // One for each subscription that matched; a SUBSCRIBE has one.
+        // One for each matching subscription; a SUBSCRIBE has one.
         case .subscriptionIdentifier: .publish
         default: []
         }
@@ -98,12 +98,12 @@ extension PropertyIdentifier: CustomStringConvertible {
     }
 }
 
-/// A set of the places where a list of properties stands: a packet, or the will inside a CONNECT.
+/// A set of property lists: those of packets, and that of the will in a CONNECT.
 package struct PropertyScope: OptionSet, Sendable {
     package let rawValue: UInt16
     package init(rawValue: UInt16) { self.rawValue = rawValue }
 
-    /// The list of such a packet.
+    /// The list of this packet.
     init(_ packet: PacketType) { self.rawValue = 1 << UInt16(packet.rawValue) }
 
     /// The list of the will; no packet has the number 0.

@@ -1,6 +1,6 @@
 extension ReasonCode {
-    /// Whether the standard lists this code for that packet of 5.0. Which end uses it is not asked: nothing depends on
-    /// it, and servers in use do end connections with 0x00, which table 3-13 gives to clients alone.
+    /// Whether the standard lists this code for that packet of 5.0. The sender is not checked: nothing depends on
+    /// it, and existing servers end connections with 0x00, which table 3-13 permits only for clients.
     func isDefined(for packet: PacketType) -> Bool {
         switch packet {
         case .connack:  // [MQTT-3.2.2-8]
@@ -28,7 +28,7 @@ extension ReasonCode {
             case 0x00, 0x11, 0x80, 0x83, 0x87, 0x8F, 0x91: true
             default: false
             }
-        case .disconnect:  // [MQTT-3.14.2-1]; 0x8C is in table 2-6 alone, for a re-authentication that fails.
+        case .disconnect:  // [MQTT-3.14.2-1]; 0x8C is only in table 2-6, for a failed re-authentication.
             switch self.rawValue {
             case 0x00, 0x04, 0x80...0x83, 0x87, 0x89, 0x8B...0x90, 0x93...0xA2: true
             default: false
@@ -43,7 +43,7 @@ extension ReasonCode {
         }
     }
 
-    /// This code, or the one that comes nearest among those that the standard lists for that packet of 5.0.
+    /// This code, or the closest one that the standard lists for that packet of 5.0.
     package func fitting(_ packet: PacketType) -> ReasonCode {
         if self.isDefined(for: packet) { return self }
         switch (self, packet) {
@@ -59,7 +59,7 @@ extension ReasonCode {
 
     // MARK: Before 5.0
 
-    /// The reason code that means what a CONNACK of MQTT 3.1 or 3.1.1 says with `returnCode`; `nil` for a reserved one.
+    /// The reason code for the `returnCode` of a CONNACK of MQTT 3.1 or 3.1.1; `nil` for a reserved one.
     init?(connectReturnCode returnCode: UInt8) {
         switch returnCode {
         case 0: self = .success
@@ -72,7 +72,7 @@ extension ReasonCode {
         }
     }
 
-    /// The return code of MQTT 3.1 and 3.1.1 that comes nearest: what has none of its own is *server unavailable*.
+    /// The closest return code of MQTT 3.1 and 3.1.1, otherwise *server unavailable*.
     package var connectReturnCode: UInt8 {
         switch self {
         case .success: 0
@@ -84,9 +84,9 @@ extension ReasonCode {
         }
     }
 
-    /// The reason code that means what a SUBACK of MQTT 3.1 or 3.1.1 says with `returnCode`; `nil` for a reserved one.
+    /// The reason code for the `returnCode` of a SUBACK of MQTT 3.1 or 3.1.1; `nil` for a reserved one.
     ///
-    /// 3.1 has no way to refuse a subscription; the servers in use answer 0x80 to its clients too.
+    /// 3.1 cannot refuse a subscription, but existing servers send 0x80 to its clients, too.
     init?(subscribeReturnCode returnCode: UInt8) {
         switch returnCode {
         case 0...2, 0x80: self.init(rawValue: returnCode)

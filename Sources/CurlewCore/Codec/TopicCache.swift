@@ -1,13 +1,12 @@
-/// The topics that came last, already validated: a topic that comes again is found by its bytes, and costs no
-/// allocation.
+/// Recently received, validated topics: a repeated topic is found by its bytes, and costs no allocation.
 ///
-/// A table with two places for each hash, far from each other. Where both are taken, the new topic sends one that is there
-/// to its other place: so a few topics hardly ever contend for the same places time and again. What it holds is bounded by
-/// ``maximumCount`` topics of ``longestTopic`` bytes, whatever the peer sends; it is empty until the first topic, and
-/// grows only when topics have to go.
+/// A table with two distant places for each hash. If both are taken, the new topic moves one of the topics there to
+/// its other place, so that a few topics seldom contend for the same places repeatedly. Its content is bounded by
+/// ``maximumCount`` topics of ``longestTopic`` bytes, whatever the peer sends. It is empty until the first topic,
+/// and grows only when topics have to be evicted.
 package struct TopicCache: Sendable {
     static let maximumCount = 1024
-    /// Longer topics are not kept.
+    /// Longer topics are not cached.
     static let longestTopic = 256
     private static let initialCount = 16
 
@@ -15,22 +14,22 @@ package struct TopicCache: Sendable {
         var hash: UInt64
         var topic: TopicName
 
-        /// The entry in a table that may be half empty, and the text.
+        /// An entry in a table that may be half empty, and the text.
         var byteCount: Int { 64 + self.topic.string.utf8.count }
     }
 
     /// Empty, or a power of two.
     private var entries: [Entry?] = []
     private var evictions = 0
-    /// What the topics take, roughly.
+    /// The approximate size of the topics.
     private(set) var byteCount = 0
 
     package init() {}
 
-    /// How many places there are.
+    /// The number of places.
     var capacity: Int { self.entries.count }
 
-    /// The topic that has these bytes, if it is here.
+    /// The topic with these bytes, if it is cached.
     @inline(__always)
     func topic(_ bytes: UnsafeRawBufferPointer, hash: UInt64) -> TopicName? {
         guard !self.entries.isEmpty else { return nil }
@@ -46,7 +45,7 @@ package struct TopicCache: Sendable {
         return entry.topic
     }
 
-    /// Keeps `topic`, which has `hash`.
+    /// Caches `topic`, which has `hash`.
     mutating func insert(_ topic: TopicName, hash: UInt64) {
         guard topic.string.utf8.count <= Self.longestTopic else { return }
         if self.entries.isEmpty { self.entries = Array(repeating: nil, count: Self.initialCount) }
@@ -58,7 +57,7 @@ package struct TopicCache: Sendable {
         }
     }
 
-    /// Puts an entry in one of its two places. Returns whether another had to go.
+    /// Puts an entry into one of its two places. Returns whether another one was evicted.
     private mutating func put(_ entry: Entry) -> Bool {
         let (first, second) = Self.places(entry.hash, of: self.entries.count)
         guard let former = self.entries[first] else {
@@ -95,7 +94,7 @@ package struct TopicCache: Sendable {
         return (Int(truncatingIfNeeded: hash >> 32) & mask, Int(truncatingIfNeeded: hash >> 48) & mask)
     }
 
-    /// Eight bytes at a time. A peer that makes topics collide only makes them take each other's place.
+    /// Eight bytes at a time. A peer that sends colliding topics only makes them evict each other.
     @inline(__always)
     static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
         var hash = UInt64(truncatingIfNeeded: bytes.count) &* 0x9E37_79B9_7F4A_7C15
@@ -119,7 +118,7 @@ package struct TopicCache: Sendable {
         hash = high ^ low ^ word
     }
 
-    /// By bytes, since strings compare equal by canonical equivalence and topics must not. [MQTT-4.7.3-4]
+    /// By bytes: strings compare by canonical equivalence, which topics must not [MQTT-4.7.3-4].
     @inline(__always)
     private static func isEqual(_ string: String, _ bytes: UnsafeRawBufferPointer) -> Bool {
         guard string.utf8.count == bytes.count else { return false }

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// PUBACK, PUBREC, PUBREL or PUBCOMP: four packets of one shape (MQTT 5.0 sections 3.4 to 3.7).
+/// PUBACK, PUBREC, PUBREL or PUBCOMP: four packets with the same structure (MQTT 5.0 sections 3.4 to 3.7).
 package struct Acknowledgement: Equatable, Sendable {
     package var packetID: PacketID
     package var reasonCode: ReasonCode
@@ -12,7 +12,7 @@ package struct Acknowledgement: Equatable, Sendable {
         self.properties = properties
     }
 
-    /// Which of the four it is.
+    /// The type of the packet.
     package enum Kind: Equatable, Sendable, CaseIterable {
         /// Answers a PUBLISH at QoS 1.
         case puback
@@ -42,7 +42,7 @@ extension Acknowledgement {
     @inline(__always)
     init(from reader: inout PacketReader) throws(DecodingError) {
         self.init(try reader.packetID())
-        // Without more, it is a success (section 3.4.2.1).
+        // Without a reason code, it is a success (section 3.4.2.1).
         if !reader.isAtEnd { try self.decodeRest(from: &reader) }
     }
 
@@ -50,7 +50,7 @@ extension Acknowledgement {
     private mutating func decodeRest(from reader: inout PacketReader) throws(DecodingError) {
         if reader.version == .v5_0 {
             self.reasonCode = try reader.reasonCode()
-            // A list that is left out is empty (section 3.4.2.2.1).
+            // An omitted list is empty (section 3.4.2.2.1).
             if !reader.isAtEnd { self.properties = try reader.properties() }
         }
         try reader.finish()
@@ -60,9 +60,9 @@ extension Acknowledgement {
 // MARK: - Encoding
 
 extension Acknowledgement {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, the reason code and the properties are left out: those versions acknowledge, or close the
+    /// Before 5.0, the reason code and the properties are omitted: those versions acknowledge, or close the
     /// connection.
     package func encode(
         as kind: Kind, into buffer: inout ByteBuffer, version: ProtocolVersion

@@ -9,6 +9,13 @@ package struct Auth: Equatable, Sendable {
         self.reasonCode = reasonCode
         self.properties = properties
     }
+
+    /// One step of an authentication with this method [MQTT-4.12.0-5].
+    package init(_ reasonCode: ReasonCode, method: String, data: ByteBuffer?) {
+        var list: [Property] = [.authenticationMethod(method)]
+        if let data { list.append(.authenticationData(data)) }
+        self.init(reasonCode: reasonCode, properties: Properties(list))
+    }
 }
 
 // MARK: - Decoding
@@ -16,24 +23,20 @@ package struct Auth: Equatable, Sendable {
 extension Auth {
     init(from reader: inout PacketReader) throws(DecodingError) {
         self.init()
-        // Without more, it is a success (section 3.15.2.1).
+        // An empty packet is a success (section 3.15.2.1).
         if reader.isAtEnd { return }
         self.reasonCode = try reader.reasonCode()
         self.properties = try reader.properties()
         try reader.finish()
-        // Section 3.15.2.2.2. The decoder of the list has seen to it that the data have a method.
-        guard self.hasMethod else { throw .missingProperty(.authenticationMethod, .auth) }
-    }
-
-    private var hasMethod: Bool {
-        self.properties.list.contains { if case .authenticationMethod = $0 { true } else { false } }
+        // Section 3.15.2.2.2. Decoding the list has checked that data come with a method.
+        guard self.properties.authenticationMethod != nil else { throw .missingProperty(.authenticationMethod, .auth) }
     }
 }
 
 // MARK: - Encoding
 
 extension Auth {
-    /// Appends the packet, of which nothing is written when it cannot be sent: before 5.0, there is no such packet.
+    /// Appends the packet. When it throws, nothing was appended: before 5.0, there is no such packet.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.auth.firstByte, remaining: remaining) { writer in
@@ -52,7 +55,9 @@ extension Auth {
         guard version == .v5_0 else { throw .notSupported("enhanced authentication", version) }
         guard self.reasonCode.isDefined(for: .auth) else { throw .reasonCode(self.reasonCode, .auth) }
         if self.reasonCode == .success && self.properties.isEmpty { return (0, 0) }
-        guard self.hasMethod else { throw .invalid("An AUTH needs an authentication method.") }
+        guard self.properties.authenticationMethod != nil else {
+            throw .invalid("An AUTH needs an authentication method.")
+        }
         let size = try self.properties.contentSize(in: .auth, of: .auth, version: version)
         return (size, try EncodedSize.checked(remaining: 1 + Properties.size(size, version: version)))
     }

@@ -3,7 +3,7 @@ package import NIOCore
 /// CONNACK: the server's answer to CONNECT (MQTT 5.0 section 3.2).
 package struct ConnAck: Equatable, Sendable {
     package var sessionPresent: Bool
-    /// The return codes of 3.1 and 3.1.1 are decoded to the reason codes of the same meaning.
+    /// The return codes of 3.1 and 3.1.1 are decoded as the corresponding reason codes.
     package var reasonCode: ReasonCode
     package var properties: Properties
 
@@ -20,7 +20,7 @@ package struct ConnAck: Equatable, Sendable {
 extension ConnAck {
     init(from reader: inout PacketReader) throws(DecodingError) {
         let flags = try reader.byte()
-        // [MQTT-3.2.2-1]; MQTT 3.1 has no Session Present, and servers that speak the later versions too may send it.
+        // [MQTT-3.2.2-1]; MQTT 3.1 has no Session Present, but servers that also speak later versions may send it.
         guard flags & ~1 == 0 else { throw .reservedBits(.connack) }
         let sessionPresent = flags == 1
         if reader.version == .v5_0, try reader.isEarlierRefusal() {
@@ -44,9 +44,9 @@ extension ConnAck {
 }
 
 extension PacketReader {
-    /// Whether the rest of a CONNACK is a return code that refuses and nothing more: so a server that does not know 5.0 refuses
-    /// it, in the format of its own version (MQTT 3.1.1 section 3.2.2.3). Whichever code it is, the version is the first thing to
-    /// change.
+    /// Whether the rest of a CONNACK is only a return code that refuses the connection: a server that does not
+    /// support 5.0 refuses it in the format of its own version (MQTT 3.1.1 section 3.2.2.3). Whatever the code, the
+    /// version is the first thing to change.
     fileprivate func isEarlierRefusal() throws(DecodingError) -> Bool {
         var ahead = self
         return try (1...5).contains(ahead.byte()) && ahead.isAtEnd
@@ -56,9 +56,9 @@ extension PacketReader {
 // MARK: - Encoding
 
 extension ConnAck {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, the reason code becomes the return code that comes nearest, and the properties are left out.
+    /// Before 5.0, the reason code becomes the closest return code, and the properties are omitted.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.connack.firstByte, remaining: remaining) { writer in

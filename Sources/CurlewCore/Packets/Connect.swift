@@ -1,19 +1,20 @@
 package import NIOCore
 
-/// CONNECT: a client asks for a connection (MQTT 5.0 section 3.1).
+/// CONNECT: a client requests a connection (MQTT 5.0 section 3.1).
 package struct Connect: Equatable, Sendable {
     package var version: ProtocolVersion
     /// Clean Start; Clean Session before 5.0.
     package var cleanStart: Bool
     /// Seconds; 0 turns keep alive off.
     package var keepAlive: UInt16
-    /// Empty asks the server to assign one.
+    /// If empty, the server assigns one.
     package var clientIdentifier: String
     package var username: String?
     package var password: ByteBuffer?
     package var will: Will?
     package var properties: Properties
-    /// Whether the client says that it is a bridge, as mosquitto does: by the highest bit of the protocol level, before 5.0.
+    /// Whether the client announces itself as a bridge, as mosquitto does: by the highest bit of the protocol
+    /// level, before 5.0.
     package var isBridge = false
 
     package init(
@@ -36,7 +37,7 @@ package struct Connect: Equatable, Sendable {
         package var payload: ByteBuffer
         package var qos: QoS
         package var retain: Bool
-        /// With the will delay interval among them.
+        /// Including the will delay interval.
         package var properties: Properties
 
         package init(
@@ -52,7 +53,7 @@ package struct Connect: Equatable, Sendable {
     }
 }
 
-/// What stands at the beginning of a CONNECT: name and level (MQTT 5.0 sections 3.1.2.1 and 3.1.2.2).
+/// The beginning of a CONNECT: name and level (MQTT 5.0 sections 3.1.2.1 and 3.1.2.2).
 extension ProtocolVersion {
     /// `MQIsdp` in MQTT 3.1, `MQTT` since. [MQTT-3.1.2-1]
     fileprivate var protocolName: String { self == .v3_1 ? "MQIsdp" : "MQTT" }
@@ -68,7 +69,7 @@ private struct ConnectFlags: OptionSet {
     static let password = Self(rawValue: 1 << 6)
     static let username = Self(rawValue: 1 << 7)
 
-    /// The two bits of the will's QoS; 3 is possible here.
+    /// The two bits of the will's QoS, which may be 3 here.
     var willQoS: UInt8 { self.rawValue >> 3 & 0b11 }
 }
 
@@ -80,7 +81,7 @@ extension Connect {
         reader.version = version
         let flags = ConnectFlags(rawValue: try reader.byte())
         guard !flags.contains(.reserved) else { throw .reservedBits(.connect) }  // [MQTT-3.1.2-3]
-        // A password without a user name came with 5.0.
+        // A password without a user name is allowed since 5.0.
         guard version == .v5_0 || flags.contains(.username) || !flags.contains(.password) else { throw .connectFlags }
 
         let keepAlive = try reader.twoBytes()
@@ -97,11 +98,10 @@ extension Connect {
         try reader.finish()
     }
 
-    /// MQTT 3.1 (section 3.1) lets user name and password be missing though their flags are set: where the packet ends
-    /// before.
+    /// MQTT 3.1 (section 3.1) allows a packet to end before user name and password, even if their flags are set.
     private static func isMissing(_ reader: inout PacketReader) -> Bool { reader.version == .v3_1 && reader.isAtEnd }
 
-    /// The bit of the protocol level by which mosquitto's bridges say what they are; unknown to the standard.
+    /// The bit of the protocol level that mosquitto's bridges set; unknown to the standard.
     private static let bridgeBit: UInt8 = 0x80
 
     private static func version(
@@ -135,9 +135,9 @@ extension Connect {
 // MARK: - Encoding
 
 extension Connect {
-    /// Appends the packet, in the version that it asks for; nothing is written when it cannot be sent.
+    /// Appends the packet, in the version that it requests. When it throws, nothing was appended.
     ///
-    /// Before 5.0, the properties of the connection and of the will are left out.
+    /// Before 5.0, the properties of the connection and of the will are omitted.
     package func encode(into buffer: inout ByteBuffer) throws(EncodingError) {
         let sizes = try self.propertySizes()
         let remaining = try self.remainingLength(sizes)
@@ -186,7 +186,7 @@ extension Connect {
             guard self.password == nil || self.username != nil else {
                 throw .notSupported("a password without a user name", self.version)
             }
-            // Section 3.1.3.1 of MQTT 3.1.1; MQTT 3.1 has no empty identifier at all.
+            // Section 3.1.3.1 of MQTT 3.1.1. MQTT 3.1 permits no empty identifier at all.
             guard !self.clientIdentifier.isEmpty || self.version == .v3_1_1 && self.cleanStart else {
                 throw .notSupported("an empty client identifier here", self.version)
             }

@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// DISCONNECT: the last packet of a connection, from either end in 5.0, from the client alone before (MQTT 5.0 section
-/// 3.14).
+/// DISCONNECT: the last packet of a connection; from either end in 5.0, only from the client before (MQTT 5.0
+/// section 3.14).
 package struct Disconnect: Equatable, Sendable {
     package var reasonCode: ReasonCode
     package var properties: Properties
@@ -17,10 +17,10 @@ package struct Disconnect: Equatable, Sendable {
 extension Disconnect {
     init(from reader: inout PacketReader) throws(DecodingError) {
         self.init()
-        // Without more, it is a normal disconnection (section 3.14.2.1). Before 5.0, there is never more.
+        // An empty packet is a normal disconnection (section 3.14.2.1), and the only form before 5.0.
         if reader.version == .v5_0, !reader.isAtEnd {
             self.reasonCode = try reader.reasonCode()
-            // A list that is left out is empty (section 3.14.2.2.1).
+            // An omitted list is empty (section 3.14.2.2.1).
             if !reader.isAtEnd { self.properties = try reader.properties() }
         }
         try reader.finish()
@@ -30,9 +30,9 @@ extension Disconnect {
 // MARK: - Encoding
 
 extension Disconnect {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, the reason code and the properties are left out.
+    /// Before 5.0, the reason code and the properties are omitted.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.disconnect.firstByte, remaining: remaining) { writer in

@@ -41,8 +41,8 @@ extension Packet {
         }
     }
 
-    /// Appends the packet, of which nothing is written when it cannot be sent. A CONNECT is written in the version it
-    /// asks for.
+    /// Appends the packet. When it throws, nothing was appended. A CONNECT is encoded in the version that it
+    /// requests.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         switch self {
         case .connect(let packet): try packet.encode(into: &buffer)

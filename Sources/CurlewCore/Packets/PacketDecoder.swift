@@ -1,34 +1,34 @@
 package import NIOCore
 
-/// Makes packets of the bytes of a peer, whatever these are: no byte traps, and nothing is kept that is not bounded.
+/// Decodes a peer's bytes into packets. Any bytes are safe: none can trap, and everything kept is bounded.
 package struct PacketDecoder: Sendable {
     package let sender: PacketSender
-    /// The version that the packets are read as. A CONNECT sets it to what it asks for.
+    /// The version of the packets. A CONNECT sets it.
     package var version: ProtocolVersion
-    /// The largest packet taken, from its first byte to its last.
+    /// The largest packet accepted, in bytes, header included.
     package let maximumPacketSize: Int
-    /// Which PUBLISHes are left out, rather than refused.
+    /// Which PUBLISH packets are skipped, rather than refused.
     private let leavingOut: Excess
 
     private var topics = TopicCache()
     private var propertyLists = PropertyCache()
-    /// What went wrong: the bytes after it have no meaning.
+    /// The error that occurred: the bytes after it have no meaning.
     private var failure: DecodingError?
-    /// The PUBLISH that is being left out, or was; boxed, as hardly any connection ever has one.
+    /// The PUBLISH that is being skipped, or was; boxed, because hardly any connection ever has one.
     private var skipped: Box?
     /// How many of its bytes are still to come.
     private var left = 0
 
-    /// What the decoder remembers of earlier packets, roughly, in bytes.
+    /// The approximate size of what the decoder caches of earlier packets, in bytes.
     package var byteCount: Int { self.topics.byteCount + self.propertyLists.byteCount }
 
     /// Makes a decoder for one connection.
     ///
     /// - Parameters:
-    ///   - maximumPacketSize: in bytes, header included. A larger packet is refused as soon as its header is there, so a caller
-    ///     need never hold more than that many bytes.
-    ///   - leavingOut: Which PUBLISHes are left out instead; see ``takeSkipped()``. Of the bytes of one that is too large, a
-    ///     caller need hold what stands before the payload, up to that maximum or 128 KiB.
+    ///   - maximumPacketSize: In bytes, header included. A larger packet is refused as soon as its header has
+    ///     arrived, so a caller need never hold more than that many bytes.
+    ///   - leavingOut: Which PUBLISH packets are skipped instead; see ``takeSkipped()``. Of one that is too large,
+    ///     a caller need only hold the bytes before the payload, up to that maximum or 128 KiB.
     package init(
         from sender: PacketSender, version: ProtocolVersion, maximumPacketSize: UInt32, leavingOut: Excess = []
     ) {
@@ -38,10 +38,10 @@ package struct PacketDecoder: Sendable {
         self.leavingOut = leavingOut
     }
 
-    /// Takes the next packet out of `buffer`, or returns `nil` and takes nothing when it is not there to its end. Where
-    /// large PUBLISHes are left out, it returns `nil` behind each as well.
+    /// Removes the next packet from `buffer`, or returns `nil` and removes nothing if it is incomplete. After each
+    /// skipped PUBLISH, it returns `nil` as well.
     ///
-    /// - Throws: What is wrong with the bytes; from then on, always the same error.
+    /// - Throws: The error in the bytes; from then on, always the same one.
     package mutating func decode(from buffer: inout ByteBuffer) throws(DecodingError) -> Packet? {
         if let failure { throw failure }
         if self.left > 0 {
@@ -91,7 +91,7 @@ package struct PacketDecoder: Sendable {
 
     // MARK: Leaving out
 
-    /// What a PUBLISH may have too much of, through no fault of its connection.
+    /// Limits that a PUBLISH may exceed without a fault of its connection.
     package struct Excess: OptionSet, Sendable, Hashable {
         package let rawValue: UInt8
 
@@ -103,10 +103,10 @@ package struct PacketDecoder: Sendable {
         package static let properties = Self(rawValue: 2)
     }
 
-    /// A PUBLISH that was left out: without its payload, and with no more properties than there may be.
+    /// A skipped PUBLISH: without its payload, and with no more than the maximum number of properties.
     package struct SkippedPublish: Equatable, Sendable {
         package var publish: Publish
-        /// Of the packet, from its first byte to its last.
+        /// The size of the packet, header included.
         package var size: Int
         package var excess: Excess
     }
@@ -117,13 +117,14 @@ package struct PacketDecoder: Sendable {
         init(_ value: SkippedPublish) { self.value = value }
     }
 
-    /// The PUBLISH that was left out behind the last packet, if one was; then there may be more in the buffer. Once each.
+    /// The PUBLISH that was skipped after the last packet, if one was; then there may be more packets in the
+    /// buffer. Each is returned once.
     package mutating func takeSkipped() -> SkippedPublish? {
         guard self.left == 0, self.skipped != nil else { return nil }
         return exchange(&self.skipped, with: nil)?.value
     }
 
-    /// The topic of a PUBLISH that has been refused, if the buffer has it.
+    /// The topic of a PUBLISH that was refused, if the buffer contains it.
     package func topicOfRefused(in buffer: ByteBuffer) -> TopicName? {
         buffer.withUnsafeReadableBytes { bytes in
             guard let header = try? self.header(of: bytes), header.packet == .publish, bytes.count >= header.size + 2
@@ -142,7 +143,7 @@ package struct PacketDecoder: Sendable {
         self.left -= count
     }
 
-    /// A packet that is larger than the maximum has begun. Returns how many of its bytes were taken.
+    /// A packet larger than the maximum has begun. Returns how many of its bytes were removed.
     @inline(never)
     private mutating func beginSkipping(
         _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer, of buffer: UnsafePointer<ByteBuffer>
@@ -158,7 +159,7 @@ package struct PacketDecoder: Sendable {
         return end
     }
 
-    /// A PUBLISH that is there has too many properties.
+    /// A complete PUBLISH has too many properties.
     @inline(never)
     private mutating func skipProperties(
         _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer, of buffer: UnsafePointer<ByteBuffer>
@@ -181,7 +182,7 @@ package struct PacketDecoder: Sendable {
         return Box(SkippedPublish(publish: publish, size: header.packetSize, excess: excess))
     }
 
-    /// Where the payload of a PUBLISH begins; `nil` when that is not there yet.
+    /// The position of the payload of a PUBLISH; `nil` if the bytes before it are incomplete.
     private func endOfProperties(
         _ header: FixedHeader, _ bytes: UnsafeRawBufferPointer
     ) throws(DecodingError) -> Int? {
@@ -209,7 +210,7 @@ package struct PacketDecoder: Sendable {
         var packetSize: Int
     }
 
-    /// The fixed header, or `nil` when it is not there to its end. What is wrong with it is found at the earliest byte.
+    /// The fixed header, or `nil` if it is incomplete. Errors in it are found at the earliest byte.
     @inline(__always)
     private func header(of bytes: UnsafeRawBufferPointer) throws(DecodingError) -> FixedHeader? {
         guard let first = bytes.first else { return nil }

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// Packets out of the reads of one connection: the decoder, and the beginning of a packet whose end has not come yet.
+/// Decodes the packets of one connection: holds the decoder, and the beginning of an incomplete packet.
 package struct PacketInput: Sendable {
     package private(set) var decoder: PacketDecoder
     /// The beginning of a packet; never more than the decoder's maximum.
@@ -8,22 +8,22 @@ package struct PacketInput: Sendable {
 
     package init(_ decoder: PacketDecoder) { self.decoder = decoder }
 
-    /// How many bytes wait for the rest of their packet.
+    /// The number of bytes of an incomplete packet.
     package var waiting: Int { self.partial?.readableBytes ?? 0 }
 
-    /// What these take in memory.
+    /// Their size in memory.
     package var capacity: Int { self.partial?.storageCapacity ?? 0 }
 
-    /// What is there of the next packet, and behind it.
+    /// The bytes of the next packet, and those after it.
     package var unread: ByteBuffer? { self.partial }
 
-    /// Nothing is read any more.
+    /// Stops reading.
     package mutating func clear() { self.partial = nil }
 
-    /// From the next packet on, other rules hold.
+    /// From the next packet on, other limits apply.
     package mutating func use(_ decoder: PacketDecoder) { self.decoder = decoder }
 
-    /// Adds a read.
+    /// Adds the bytes of a read.
     package mutating func append(_ bytes: ByteBuffer) {
         if self.partial == nil {
             self.partial = bytes
@@ -32,13 +32,13 @@ package struct PacketInput: Sendable {
         }
     }
 
-    /// The PUBLISH that was too large and has been left out, in front of which ``next()`` has stopped.
+    /// The PUBLISH that was too large and has been skipped, in front of which ``next()`` has stopped.
     package mutating func takeSkipped() -> PacketDecoder.SkippedPublish? { self.decoder.takeSkipped() }
 
-    /// The topic of the PUBLISH that was refused, if it is there.
+    /// The topic of the PUBLISH that was refused, if it has arrived.
     package var refusedTopic: TopicName? { self.partial.flatMap { self.decoder.topicOfRefused(in: $0) } }
 
-    /// The next packet that is there to its end.
+    /// The next complete packet.
     package mutating func next() throws(DecodingError) -> Packet? {
         guard self.partial != nil else { return nil }
         guard let packet = try self.decode() else {
@@ -55,7 +55,8 @@ package struct PacketInput: Sendable {
         return try self.decoder.decode(from: &bytes)
     }
 
-    /// Keeps the beginning of a packet in a buffer of its own: the one it came in may be shared with many messages.
+    /// Keeps the beginning of a packet in a buffer of its own: the one in which it arrived may be shared with many
+    /// messages.
     private mutating func settle() {
         guard let bytes = self.partial, bytes.readableBytes > 0 else {
             self.partial = nil

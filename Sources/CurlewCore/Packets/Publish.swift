@@ -2,17 +2,17 @@ package import NIOCore
 
 /// PUBLISH: one application message on its way (MQTT 5.0 section 3.3).
 package struct Publish: Equatable, Sendable {
-    /// `nil` when the topic is empty on the wire and the alias alone tells it.
+    /// `nil` if the packet names its topic only by alias.
     package var topic: TopicName?
-    /// Kept beside the other properties, so that a message with nothing else needs no list.
+    /// Separate from the other properties, so that a message without others needs no list.
     package var topicAlias: UInt16?
     package var payload: ByteBuffer
     package var qos: QoS
     package var retain: Bool
     package var dup: Bool
-    /// Present exactly when `qos` is 1 or 2.
+    /// Present only if `qos` is 1 or 2.
     package var packetID: PacketID?
-    /// All but the topic alias.
+    /// All properties except the topic alias.
     package var properties: Properties
 
     package init(
@@ -47,7 +47,7 @@ extension Publish {
         var topicAlias: UInt16?
         let properties = try reader.publishProperties(topicAlias: &topicAlias, &cache)
         guard topic != nil || topicAlias != nil else {
-            // Section 3.3.2.1: where an alias can stand for it, an empty topic is one that is missing.
+            // Section 3.3.2.1: where an alias is possible, an empty topic counts as missing.
             throw reader.version == .v5_0 ? .missingTopic : .topicName(.publish)
         }
         self.init(
@@ -82,9 +82,9 @@ extension Publish {
 // MARK: - Encoding
 
 extension Publish {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, properties and the topic alias are left out; the topic must then be there.
+    /// Before 5.0, properties and the topic alias are omitted, and the topic is required.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let propertySize = try self.propertySize(version: version)
         let remaining = try self.remainingLength(propertySize: propertySize, version: version)

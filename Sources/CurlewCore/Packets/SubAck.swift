@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// SUBACK: one reason code for each topic filter of the SUBSCRIBE, in its order (MQTT 5.0 section 3.9).
+/// SUBACK: one reason code for each topic filter of the SUBSCRIBE, in the same order (MQTT 5.0 section 3.9).
 package struct SubAck: Equatable, Sendable {
     package var packetID: PacketID
     package var reasonCodes: [ReasonCode]
@@ -33,9 +33,9 @@ extension SubAck {
 // MARK: - Encoding
 
 extension SubAck {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, every failure is 0x80, and the properties are left out.
+    /// Before 5.0, every failure is 0x80, and the properties are omitted.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.suback.firstByte, remaining: remaining) { writer in

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// SUBSCRIBE: a client asks for the messages that match some topic filters (MQTT 5.0 section 3.8).
+/// SUBSCRIBE: a client requests the messages that match some topic filters (MQTT 5.0 section 3.8).
 package struct Subscribe: Equatable, Sendable {
     package var packetID: PacketID
     /// At least one [MQTT-3.8.3-2].
@@ -25,18 +25,20 @@ package struct Subscribe: Equatable, Sendable {
     }
 }
 
-/// How a server shall serve a subscription (MQTT 5.0 section 3.8.3.1). All but the QoS need 5.0.
+/// The options of a subscription (MQTT 5.0 section 3.8.3.1). All except the QoS require 5.0.
 public struct SubscriptionOptions: Hashable, Sendable {
-    /// The highest QoS at which the server may send; what was published at a higher one comes down to it. Default: 2.
+    /// The maximum QoS of delivered messages; messages published at a higher one are delivered at this one.
+    /// Default: 2.
     public var qos: QoS
-    /// Whether the server leaves out what this very connection published. Default: `false`.
+    /// Whether the server withholds messages published by this connection. Default: `false`.
     public var noLocal: Bool
-    /// Whether a forwarded message keeps the retain flag that it was published with. Default: `false`.
+    /// Whether a forwarded message keeps the retain flag with which it was published. Default: `false`.
     public var retainAsPublished: Bool
-    /// When the server sends the retained messages that match. Default: at each subscribing.
+    /// When the server sends the matching retained messages. Default: with each SUBSCRIBE.
     public var retainHandling: RetainHandling
 
-    /// Makes options; the defaults are the standard's, save that QoS 2 takes each message as it was published.
+    /// Creates options. The defaults are the standard's, except for QoS 2, which delivers each message at the QoS
+    /// of its publisher.
     public init(
         qos: QoS = .exactlyOnce, noLocal: Bool = false, retainAsPublished: Bool = false,
         retainHandling: RetainHandling = .sendAtSubscribe
@@ -49,7 +51,7 @@ public struct SubscriptionOptions: Hashable, Sendable {
 
     /// When a server sends the retained messages that match a new subscription.
     public enum RetainHandling: UInt8, Sendable, Hashable, CaseIterable {
-        /// Each time the subscription is made.
+        /// With each SUBSCRIBE.
         case sendAtSubscribe = 0
         /// Only if the subscription did not exist before.
         case sendIfNew = 1
@@ -75,7 +77,7 @@ extension Subscribe {
 }
 
 extension SubscriptionOptions {
-    /// From the byte on the wire (section 3.8.3.1). Before 5.0, all but the QoS is reserved.
+    /// Decodes the options byte (section 3.8.3.1). Before 5.0, all bits except the QoS are reserved.
     fileprivate init(_ byte: UInt8, version: ProtocolVersion) throws(DecodingError) {
         let reserved: UInt8 = version == .v5_0 ? 0b1100_0000 : 0b1111_1100
         guard byte & reserved == 0 else { throw .reservedBits(.subscribe) }  // [MQTT-3.8.3-5]
@@ -96,10 +98,10 @@ extension SubscriptionOptions {
 // MARK: - Encoding
 
 extension Subscribe {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, the properties are left out, and options other than the QoS cannot be sent: they change what is
-    /// delivered.
+    /// Before 5.0, the properties are omitted, and options other than the QoS cannot be sent, because they change
+    /// what is delivered.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.subscribe.firstByte, remaining: remaining) { writer in

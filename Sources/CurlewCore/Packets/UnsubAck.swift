@@ -30,9 +30,9 @@ extension UnsubAck {
 // MARK: - Encoding
 
 extension UnsubAck {
-    /// Appends the packet, of which nothing is written when it cannot be sent.
+    /// Appends the packet. When it throws, nothing was appended.
     ///
-    /// Before 5.0, reason codes and properties are left out.
+    /// Before 5.0, reason codes and properties are omitted.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.unsuback.firstByte, remaining: remaining) { writer in

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// UNSUBSCRIBE: a client gives up subscriptions (MQTT 5.0 section 3.10).
+/// UNSUBSCRIBE: a client ends subscriptions (MQTT 5.0 section 3.10).
 package struct Unsubscribe: Equatable, Sendable {
     package var packetID: PacketID
     /// At least one [MQTT-3.10.3-2].
@@ -27,7 +27,7 @@ extension Unsubscribe {
 // MARK: - Encoding
 
 extension Unsubscribe {
-    /// Appends the packet, of which nothing is written when it cannot be sent. Before 5.0, the properties are left out.
+    /// Appends the packet. When it throws, nothing was appended. Before 5.0, the properties are omitted.
     package func encode(into buffer: inout ByteBuffer, version: ProtocolVersion) throws(EncodingError) {
         let (size, remaining) = try self.sizes(version: version)
         buffer.writePacket(PacketType.unsubscribe.firstByte, remaining: remaining) { writer in

@@ -1,5 +1,5 @@
-/// Where a client stands between `connect()` and `disconnect()`. What keeps it connected meanwhile is its *supervision*, which the first call
-/// of `connect()` begins and all later ones share.
+/// The state of a client between `connect()` and `disconnect()`. Its *supervision* keeps it connected in between: the
+/// first call of `connect()` starts it, and later calls share it.
 ///
 /// One method for each event.
 package struct ClientLifecycle: Equatable, Sendable {
@@ -7,25 +7,25 @@ package struct ClientLifecycle: Equatable, Sendable {
         case idle
         /// Connected, or trying to be.
         case running
-        /// Finishing what was begun; nothing new is accepted.
+        /// Finishing pending work; nothing new is accepted.
         case disconnecting
     }
 
     private var phase = Phase.idle
-    /// How many calls of `connect()` wait for the first connection.
+    /// The number of `connect()` calls that wait for the first connection.
     package private(set) var connectCalls = 0
-    /// Whether this supervision has had a connection.
+    /// Whether the current supervision has had a connection.
     private var wasAccepted = false
 
     package private(set) var isConnected = false
-    /// Whether there has been a connection since the client was made, or stopped.
+    /// Whether there has been a connection since the client was created or stopped.
     package private(set) var hasConnected = false
     /// Whether `connect()` must be called again before anything new is accepted.
     package private(set) var isStopped = false
 
     package init() {}
 
-    /// The same for people.
+    /// Describes the same for people.
     package enum Status: Equatable {
         case disconnected
         case connecting
@@ -48,13 +48,13 @@ package struct ClientLifecycle: Equatable, Sendable {
     package enum ConnectCall: Equatable {
         /// A supervision begins.
         case begin
-        /// The one that runs will do.
+        /// The running supervision suffices.
         case join
         /// The client is being disconnected.
         case refuse
     }
 
-    /// Somebody called `connect()`.
+    /// `connect()` was called.
     package mutating func connectCalled() -> ConnectCall {
         switch self.phase {
         case .disconnecting: return .refuse
@@ -63,7 +63,7 @@ package struct ClientLifecycle: Equatable, Sendable {
             return .join
         case .idle:
             self.phase = .running
-            // One that was cancelled may not have returned yet.
+            // A cancelled call may not have returned yet.
             self.connectCalls += 1
             self.wasAccepted = false
             self.isStopped = false
@@ -73,7 +73,7 @@ package struct ClientLifecycle: Equatable, Sendable {
 
     package enum ConnectCallEnd: Equatable {
         case none
-        /// Nobody waits for the first connection any more: the supervision is to stop.
+        /// No call waits for the first connection any more: stop the supervision.
         case stop
     }
 
@@ -92,17 +92,17 @@ package struct ClientLifecycle: Equatable, Sendable {
         return self.hasConnected
     }
 
-    /// The connection is gone.
+    /// The connection is lost.
     package mutating func lost() { self.isConnected = false }
 
     package enum DisconnectCall: Equatable {
-        /// The supervision is to stop when nothing is left to send.
+        /// Stop the supervision once nothing is left to send.
         case drain
-        /// There is no supervision: what waits for one ends now.
+        /// There is no supervision: requests that wait for a connection end now.
         case end
     }
 
-    /// Somebody called `disconnect()`.
+    /// `disconnect()` was called.
     package mutating func disconnectCalled() -> DisconnectCall {
         guard self.phase != .idle else {
             self.stop()
@@ -113,15 +113,15 @@ package struct ClientLifecycle: Equatable, Sendable {
     }
 
     package enum SupervisionEnd: Equatable {
-        /// There was no connection, and `connect()` may be called again: what waits goes on waiting.
+        /// There was no connection, and `connect()` may be called again: requests keep waiting.
         case mayBeRepeated
-        /// Whatever waits for the client ends.
+        /// All requests end.
         case final
     }
 
     /// The supervision has ended.
     ///
-    /// - Parameter isFailure: Whether it has given up, and was not stopped.
+    /// - Parameter isFailure: Whether it gave up, as opposed to being stopped.
     package mutating func supervisionEnded(isFailure: Bool) -> SupervisionEnd {
         let mayBeRepeated = self.phase == .running && (!isFailure || !self.wasAccepted)
         self.phase = .idle

@@ -2,17 +2,18 @@ package import NIOCore
 
 // Connecting, losing the connection, ending.
 extension ClientSession {
-    /// What a CONNACK that accepts leads to.
+    /// The effect of a CONNACK that accepts the connection.
     package enum Connected: Equatable {
-        /// The session goes on: what was unacknowledged has been sent again.
+        /// The session continues: unacknowledged packets have been sent again.
         case resumed
-        /// The server had no session, or does not say: what it may not know has been submitted anew.
+        /// The server had no session, or did not say so: what it may not have has been submitted again.
         case fresh
-        /// The server says that it has a session although we asked it to forget [MQTT-3.2.2-2].
+        /// The server reports a session although CONNECT asked for a new one [MQTT-3.2.2-2].
         case protocolError
     }
 
-    /// The server accepted the connection; `server` tells it from others. What can be sent has been appended to `out`.
+    /// The server accepted the connection. `server` identifies it. Packets that can be sent have been appended to
+    /// `out`.
     package mutating func connected(
         _ connack: ConnAck, to connect: Connect, server: String, now: Timestamp, into out: inout ByteBuffer
     ) -> Connected {
@@ -22,23 +23,24 @@ extension ClientSession {
         let window = Int(max(1, min(limits.receiveMaximum, self.settings.maximumInFlight)))  // [MQTT-4.9.0-1]
         self.connection = Connection(
             version: connect.version, limits: limits,
-            outgoingAliases: OutgoingTopicAliases(
-                maximum: min(limits.topicAliasMaximum, self.settings.outgoingTopicAliasMaximum)),
+            publishes: PublishWriter(
+                version: connect.version, maximumPacketSize: limits.maximumPacketSize,
+                topicAliasMaximum: min(limits.topicAliasMaximum, self.settings.outgoingTopicAliasMaximum)),
             incomingAliases: IncomingTopicAliases(
-                maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0),
-            sendQuota: window, resends: [])
+                maximum: connect.version >= .v5_0 ? self.settings.topicAliasMaximum : 0))
+        self.outgoing.connected(window: window)
         let pending = self.poison.isActive ? self.pendingItems : []
         if self.poison.connected(pending: pending, now: now) { self.ping(into: &out) }
         // A server of MQTT 3.1 does not say whether it has the session.
         let isUnsaid = connect.version == .v3_1 && !connect.cleanStart && !connack.sessionPresent
-        // Another server may share the session with the last one, or have one from before: what the last one was told,
-        // it may not know.
+        // Another server may share the session with the last one, or have an older one: it may not know what the last
+        // one was told.
         let isOther = connack.sessionPresent && self.server != nil && self.server != server
         self.server = server
         let found: IncomingQoS.Session =
             isUnsaid || isOther ? .uncertain : connack.sessionPresent ? .present : .absent
         self.givenUp.connected()
-        // A session that this run began stays known, however often it is resumed.
+        // A session that this run began remains known, however often it is resumed.
         if self.found != .absent || found != .present { self.found = found }
         self.incoming.connected(
             found, version: connect.version,
@@ -47,63 +49,58 @@ extension ClientSession {
             if isOther { self.subscriptions.sessionUncertain() } else { self.subscriptions.sessionResumed() }
             self.resume(atOther: isOther, into: &out)
         } else if isUnsaid {
-            // To go on with the exchanges loses nothing whether it has the session or not; to begin them anew would leave
-            // those half done at a server that has.
+            // Continuing the exchanges loses nothing whether or not the server has the session. Submitting them again
+            // would leave unfinished ones at a server that has it.
             self.subscriptions.sessionLost(&self.completions)
             self.resume(atOther: false, into: &out)
         } else {
-            self.submitAnew()
+            self.resubmit()
         }
         self.pump(now: now, into: &out)
         return connack.sessionPresent ? .resumed : .fresh
     }
 
-    /// Sends PUBREL again at once and has the publishes sent again in their order, as the window allows [MQTT-4.4.0-1]
+    /// Sends PUBREL again at once. The publishes follow in their order, as the window allows [MQTT-4.4.0-1]
     /// [MQTT-4.6.0-1].
     private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
-        var resends: [PacketID] = self.inFlight.identifiers(in: .first).reversed()
-        let releases = self.inFlight.identifiers(in: .second)
-        for id in releases {
-            guard case .release(var released)? = self.inFlight[id], !released.isGivenUp else { continue }
-            released.wasRepeated = !isOther
-            released.repetitions = 0
-            released.isOnWire = !self.poison.isIsolating
-            self.inFlight.replace(id, with: .release(released))
-            guard released.isOnWire else { continue }
-            self.connection?.sendQuota -= 1
-            self.send(.pubrel, Acknowledgement(id), into: &out)
+        for id in self.outgoing.identifiers(in: .released) {
+            self.outgoing.update(id) { exchange in
+                guard case .release(var released, let position, let repetitions) = exchange else { return }
+                released.wasRepeated = !isOther
+                exchange = .release(released, position, repetitions: repetitions)
+            }
         }
-        if self.poison.isIsolating { resends += releases.reversed() }
-        self.connection?.resends = resends
+        guard !self.poison.isIsolating else { return }
+        while case .release(let id, _)? = self.outgoing.nextResend() {
+            self.send(.pubrel, Acknowledgement(id), into: &out)
+            self.outgoing.resent(id)
+        }
     }
 
-    /// The server knows nothing any more: what it had not acknowledged goes back to the head of the outbox. A QoS 2
-    /// message whose PUBREC had come was in the server's hands [MQTT-4.3.3-4], who may have passed it on then or may have
-    /// waited for PUBREL and never will: to send it again might double it, to call it delivered might be a lie.
-    private mutating func submitAnew() {
-        for id in self.inFlight.identifiers(in: .second) {
-            guard case .release(let released)? = self.inFlight[id] else { continue }
-            self.finish(id, released.request, .abandoned(.sessionLost))
-        }
-        for id in self.inFlight.identifiers(in: .first).reversed() {
-            guard case .publish(let sent)? = self.inFlight.remove(id), let request = sent.request else { continue }
+    /// The server has lost the session: messages that it had not acknowledged go back to the head of the outbox. A QoS
+    /// 2 message after PUBREC belonged to the server [MQTT-4.3.3-4], which may have passed it on or may have waited
+    /// for PUBREL: sending it again might duplicate it, and its delivery is not certain.
+    private mutating func resubmit() {
+        let remains = self.outgoing.sessionLost()
+        for (id, released) in remains.receipts { self.finished(id, released.request, .abandoned(.sessionLost)) }
+        for sent in remains.messages.reversed() {
+            guard let request = sent.request else { continue }
             self.outbox.prepend(
                 Outbox.Entry(request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
         }
         self.unawaited = 0
-        self.bytesInFlight = 0
         self.subscriptions.sessionLost(&self.completions)
     }
 
-    /// Why a connection is over.
+    /// Why a connection ended.
     package enum ConnectionEnd: Equatable, Sendable {
-        /// The server ended it without a reason of its own, or broke the protocol: what was unanswered may be the cause.
+        /// The server ended it without giving a reason, or broke the protocol: an unanswered packet may be the cause.
         case byServer
-        /// We ended it, the network did, or the server for a reason that has nothing to do with a packet.
+        /// The client or the network ended it, or the server for a reason unrelated to a packet.
         case other
     }
 
-    /// The connection is gone. `now` counts where the server has ended it.
+    /// The connection is lost. `now` matters only if the server ended it.
     package mutating func connectionLost(_ end: ConnectionEnd = .other, now: Timestamp = .start) {
         guard self.connection != nil else { return }
         if end == .byServer {
@@ -113,32 +110,23 @@ extension ClientSession {
         }
         self.connection = nil
         self.incoming.connectionLost()
-        var underWay: [UInt32] = []
-        for id in self.inFlight.identifiers(in: .first) {
-            switch self.inFlight[id] {
-            case .publish(var sent)?:
-                sent.isOnWire = false
-                self.inFlight.replace(id, with: .publish(sent))
-            case .subscribe(let identifier)?, .unsubscribe(let identifier)?:
-                _ = self.inFlight.remove(id)
-                underWay.append(identifier)
-            case .release?, nil: break
-            }
-        }
-        self.subscriptions.connectionLost(underWay: underWay, &self.completions)
+        let pending = self.outgoing.connectionLost().map(\.identifier)
+        self.subscriptions.connectionLost(pending: pending, &self.completions)
     }
 
-    /// What was sent on this connection and not answered.
+    /// Items that were sent on this connection and not answered.
     private var unanswered: [PoisonDetector.Item] {
         var items: [PoisonDetector.Item] = []
-        for id in self.inFlight.identifiers(in: .second) + self.inFlight.identifiers(in: .first) {
-            guard let exchange = self.inFlight[id], exchange.isOnWire else { continue }
-            items.append(exchange.item(id))
+        for lane in [InFlightTable<Exchange>.Lane.released, .unanswered] {
+            for id in self.outgoing.identifiers(in: lane) {
+                guard let exchange = self.outgoing[id], exchange.isUnanswered else { continue }
+                items.append(exchange.item(id))
+            }
         }
         return items
     }
 
-    /// What was left at the end.
+    /// What the session leaves unfinished at its end.
     package struct Remains: Equatable, Sendable {
         /// Messages that were never sent.
         package var notSent = 0
@@ -146,31 +134,31 @@ extension ClientSession {
         package var unknown = 0
     }
 
-    /// What would be left if this were the end.
+    /// What the session would leave unfinished if it ended now.
     package var remains: Remains {
-        let unknown = [InFlightTable<Exchange>.Lane.first, .second].reduce(0) { count, lane in
-            count + self.inFlight.identifiers(in: lane).count { self.inFlight[$0]?.isAwaitedPublish == true }
+        let unknown = [InFlightTable<Exchange>.Lane.unanswered, .released].reduce(0) { count, lane in
+            count + self.outgoing.identifiers(in: lane).count { self.outgoing[$0]?.request != nil }
         }
         return Remains(
             notSent: self.outbox.count - self.outbox.countSent, unknown: unknown + self.outbox.countSent)
     }
 
-    /// The owner wants nothing more: everything that waits completes. What it wants from then on is of a new beginning;
-    /// what was begun towards the server goes on with the next connection that finds the session.
+    /// The owner ends: all requests complete. Later requests belong to a new beginning, but unfinished exchanges
+    /// continue on the next connection that finds the session.
     package mutating func end() {
         self.subscriptions.end(&self.completions)
         self.found = nil
         self.connectionLost()
         self.poison = PoisonDetector()
         self.incoming.end()
-        for lane in [InFlightTable<Exchange>.Lane.second, .first] {
-            for id in self.inFlight.identifiers(in: lane) {
-                guard var exchange = self.inFlight[id], let request = exchange.takeRequest() else { continue }
-                self.inFlight.replace(id, with: exchange)
-                self.complete(request, .sessionEnded(mayHaveBeenSent: true))
+        for lane in [InFlightTable<Exchange>.Lane.released, .unanswered] {
+            for id in self.outgoing.identifiers(in: lane) {
+                var request: RequestID?
+                self.outgoing.update(id) { request = $0.takeRequest() }
+                if let request { self.complete(request, .sessionEnded(mayHaveBeenSent: true)) }
             }
         }
-        self.unawaited = self.inFlight.count
+        self.unawaited = self.outgoing.count
         while let entry = self.outbox.first() {
             self.outbox.removeFirst()
             self.complete(entry.request, .sessionEnded(mayHaveBeenSent: entry.wasSent))
@@ -178,25 +166,40 @@ extension ClientSession {
     }
 }
 
-extension ClientSession.Exchange {
-    fileprivate var isAwaitedPublish: Bool {
+extension ClientSession {
+    typealias Exchange = OutgoingQoS<Sent>.Exchange
+}
+
+extension OutgoingQoS<ClientSession.Sent>.Exchange {
+    /// The request that waits for the end of the exchange, if there is one.
+    var request: RequestID? {
         switch self {
-        case .publish(let sent): sent.request != nil
-        case .release(let released): released.request != nil
-        case .subscribe, .unsubscribe: false
+        case .publish(let sent, _): sent.request
+        case .release(let released, _, _): released.request
+        case .request: nil
         }
     }
 
-    /// Whom to tell that it goes on without being waited for.
-    fileprivate mutating func takeRequest() -> RequestID? {
+    /// Removes the request from the exchange and returns it.
+    mutating func takeRequest() -> RequestID? {
+        let request = self.request
         switch self {
-        case .publish(var sent):
-            defer { self = .publish(sent) }
-            return exchange(&sent.request, with: nil)
-        case .release(var released):
-            defer { self = .release(released) }
-            return exchange(&released.request, with: nil)
-        case .subscribe, .unsubscribe: return nil
+        case .publish(var sent, let position):
+            sent.request = nil
+            self = .publish(sent, position)
+        case .release(var released, let position, let repetitions):
+            released.request = nil
+            self = .release(released, position, repetitions: repetitions)
+        case .request: break
+        }
+        return request
+    }
+}
+
+extension ClientSession.Request {
+    var identifier: UInt32 {
+        switch self {
+        case .subscribe(let identifier), .unsubscribe(let identifier): identifier
         }
     }
 }

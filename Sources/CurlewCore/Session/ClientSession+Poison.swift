@@ -1,11 +1,11 @@
 package import NIOCore
 
-// Packets on which the server ends the connection each time: found, and given up.
+// Finds and gives up packets on which the server ends the connection each time.
 extension ClientSession {
-    /// When to call ``poisonDeadlineReached(now:into:)``; `nil` where nothing is held back.
+    /// When to call ``poisonDeadlineReached(now:into:)``; `nil` if nothing is held back.
     package var poisonDeadline: Timestamp? { self.poison.deadline }
 
-    /// The connection has lived long enough without the packet that is accused, or for all that was held back.
+    /// The connection has lived long enough without the accused packet, or long enough to send all that was held back.
     package mutating func poisonDeadlineReached(now: Timestamp, into out: inout ByteBuffer) {
         if let verdict = self.poison.deadlineReached(now: now) {
             self.giveUp(verdict, now: now, into: &out)
@@ -21,33 +21,33 @@ extension ClientSession {
     }
 
     /// Whether a publish, or PUBREL, of an earlier connection may be sent again now.
-    func mayResend(_ id: PacketID) -> Bool {
-        guard self.poison.isIsolating, let exchange = self.inFlight[id], !exchange.isGivenUp else { return true }
-        return self.poison.maySend(exchange.item(id))
+    func mayResend(_ resend: OutgoingQoS<Sent>.Resend) -> Bool {
+        guard self.poison.isIsolating else { return true }
+        switch resend {
+        case .publish(let id, _), .release(let id, _):
+            return self.outgoing[id].map { self.poison.maySend($0.item(id)) } ?? true
+        }
     }
 
-    mutating func noteSent(_ exchange: Exchange, _ id: PacketID) {
-        if self.poison.isIsolating { self.poison.sent(exchange.item(id)) }
+    mutating func noteSent(_ id: PacketID) {
+        if self.poison.isIsolating, let exchange = self.outgoing[id] { self.poison.sent(exchange.item(id)) }
     }
 
-    /// PUBREC has answered PUBLISH, and PUBREL was sent, which is to be answered as well.
+    /// PUBREC has answered PUBLISH, and PUBREL was sent, which waits for its own answer.
     mutating func noteReleased(_ sent: Sent, _ id: PacketID) {
         guard self.poison.isActive else { return }
-        self.poison.answered(Exchange.publish(sent).item(id))
-        self.noteSent(.publish(sent), id)
+        self.poison.answered(Exchange.publish(sent, .sent).item(id))
+        self.noteSent(id)
     }
 
     /// Sends a PUBREL of an earlier connection again.
     mutating func release(_ id: PacketID, into out: inout ByteBuffer) {
-        guard case .release(var released)? = self.inFlight[id], !released.isGivenUp, !released.isOnWire else { return }
-        released.isOnWire = true
-        self.inFlight.replace(id, with: .release(released))
-        self.connection?.sendQuota -= 1
         self.send(.pubrel, Acknowledgement(id), into: &out)
-        self.noteSent(.release(released), id)
+        self.outgoing.resent(id)
+        self.noteSent(id)
     }
 
-    /// A packet was found to break connections: it is never sent again, and the others are.
+    /// A packet was found to break connections. It is never sent again, but the others are.
     mutating func giveUp(_ verdict: PoisonDetector.Verdict, now: Timestamp, into out: inout ByteBuffer) {
         switch verdict.item {
         case .subscribe(let identifier):
@@ -65,23 +65,23 @@ extension ClientSession {
                 self.giveUp(id, verdict.connections)
             }
         case .exchange(let id):
-            if self.inFlight[id]?.item(id) == verdict.item { self.giveUp(id, verdict.connections) }
+            if self.outgoing[id]?.item(id) == verdict.item { self.giveUp(id, verdict.connections) }
         }
         self.pump(now: now, into: &out)
     }
 
     private func identifier(of item: PoisonDetector.Item) -> PacketID? {
-        (self.inFlight.identifiers(in: .first) + self.inFlight.identifiers(in: .second)).first { id in
-            self.inFlight[id]?.item(id) == item
+        (self.outgoing.identifiers(in: .unanswered) + self.outgoing.identifiers(in: .released)).first { id in
+            self.outgoing[id]?.item(id) == item
         }
     }
 
-    /// All that is sent, or sent again, until the server answers.
+    /// All items that are sent, or sent again, until the server answers.
     var pendingItems: Set<PoisonDetector.Item> {
         var items = Set(self.outbox.requests.map { PoisonDetector.Item.publish($0) })
-        for lane in [InFlightTable<Exchange>.Lane.first, .second] {
-            for id in self.inFlight.identifiers(in: lane) {
-                if let exchange = self.inFlight[id], !exchange.isGivenUp { items.insert(exchange.item(id)) }
+        for lane in [InFlightTable<Exchange>.Lane.unanswered, .released] {
+            for id in self.outgoing.identifiers(in: lane) {
+                if let exchange = self.outgoing[id], exchange.position != .givenUp { items.insert(exchange.item(id)) }
             }
         }
         for (identifier, entry) in self.subscriptions.entries {
@@ -90,34 +90,23 @@ extension ClientSession {
         return items
     }
 
-    /// The server may have half received the message: the exchange keeps its identifier for as long as the server keeps the
-    /// session, and takes no place in the window.
+    /// The server may have partly received the message: the exchange keeps its identifier while the server keeps the
+    /// session, but takes no place in the window.
     private mutating func giveUp(_ id: PacketID, _ connections: Int) {
-        self.connection?.resends.removeAll { $0 == id }
-        let request: RequestID?
         let subject: Rejection.Subject
-        switch self.inFlight[id] {
-        case .publish(var sent)?:
-            request = Swift.exchange(&sent.request, with: nil)
-            subject = .message(sent.message.topic)
-            sent.isGivenUp = true
-            // It is never sent again.
-            self.bytesInFlight -= sent.message.byteCount
+        switch self.outgoing[id] {
+        case .publish(let sent, _)?: subject = .message(sent.message.topic)
+        case .release?: subject = .release
+        case .request?, nil: return
+        }
+        self.outgoing.giveUp(id)
+        self.outgoing.update(id) { exchange in
+            guard case .publish(var sent, let position) = exchange else { return }
             sent.message.payload = ByteBuffer()
             sent.message.properties = Properties()
-            self.bytesInFlight += sent.message.byteCount
-            self.inFlight.replace(id, with: .publish(sent))
-        case .release(var released)?:
-            request = Swift.exchange(&released.request, with: nil)
-            subject = .release
-            released.isGivenUp = true
-            self.inFlight.replace(id, with: .release(released))
-        case .subscribe?, .unsubscribe?, nil: return
+            exchange = .publish(sent, position)
         }
-        let rejection = self.rejection(connections, subject)
-        guard let request else { return }
-        self.unawaited += 1
-        self.complete(request, .abandoned(rejection))
+        self.abandon(id, self.rejection(connections, subject))
     }
 
     private mutating func rejection(_ connections: Int, _ subject: Rejection.Subject) -> Rejection {
@@ -127,31 +116,16 @@ extension ClientSession {
     }
 }
 
-extension ClientSession.Exchange {
-    /// By what the detector of poison knows it.
+extension OutgoingQoS<ClientSession.Sent>.Exchange {
+    /// How the poison detector identifies it.
     func item(_ id: PacketID) -> PoisonDetector.Item {
         switch self {
-        case .publish(let sent): sent.request.map { .publish($0) } ?? .exchange(id)
-        case .release(let released): released.request.map { .publish($0) } ?? .exchange(id)
-        case .subscribe(let identifier): .subscribe(identifier)
-        case .unsubscribe(let identifier): .unsubscribe(identifier)
+        case .publish, .release: self.request.map { .publish($0) } ?? .exchange(id)
+        case .request(.subscribe(let identifier)): .subscribe(identifier)
+        case .request(.unsubscribe(let identifier)): .unsubscribe(identifier)
         }
     }
 
-    /// Whether it was sent on this connection, as far as it tells.
-    var isOnWire: Bool {
-        switch self {
-        case .publish(let sent): sent.isOnWire
-        case .release(let released): released.isOnWire && !released.isGivenUp
-        case .subscribe, .unsubscribe: true
-        }
-    }
-
-    var isGivenUp: Bool {
-        switch self {
-        case .publish(let sent): sent.isGivenUp
-        case .release(let released): released.isGivenUp
-        case .subscribe, .unsubscribe: false
-        }
-    }
+    /// Whether it was sent on this connection and waits for an answer.
+    var isUnanswered: Bool { self.position == .sent || self.position == nil }
 }

@@ -1,39 +1,39 @@
 package import NIOCore
 
-// The receiving side: one method for each packet that a connected server may send.
+// Handles the packets that a connected server may send.
 extension ClientSession {
-    /// What to do about a packet of the server, beside collecting completions and sending what was appended to `out`.
+    /// What to do about a packet, besides collecting completions and sending what was appended to `out`.
     package enum Received: Equatable {
         /// Nothing more.
         case nothing
-        /// Hand the message to these subscribers; it is acknowledged when each has passed the token. Without subscribers,
-        /// nobody has claimed it: it is acknowledged when the owner has passed the token once. `nil`: nothing is to be passed,
-        /// at QoS 0 and for a filter that was given up.
+        /// Deliver the message to these subscribers. It is acknowledged when each has passed the token. Without
+        /// subscribers it is unclaimed, and acknowledged when the owner has passed the token once. Without a token
+        /// nothing is to be passed: at QoS 0 and for a filter that was given up.
         case deliver(Publish, to: [SubscriberID], DeliveryToken?)
         /// The answer to a PINGREQ.
         case pong
         /// A step of a re-authentication.
         case authenticate(Auth)
-        /// The server ends the connection.
+        /// The server ended the connection.
         case disconnected(Disconnect)
-        /// The server broke the protocol in a way that leaves no doubt what it means: go on.
+        /// The server broke the protocol, but its intention is clear: continue.
         case deviation(Deviation)
-        /// The server broke the protocol: close with this reason code.
+        /// The server broke the protocol: close the connection with this reason code.
         case violation(ReasonCode, String)
     }
 
-    /// How a server broke the protocol without harm.
+    /// A harmless protocol violation by the server.
     package enum Deviation: Hashable, Sendable, CaseIterable {
-        /// PUBACK for a message at QoS 2, which ends its exchange.
+        /// PUBACK for a QoS 2 message; ends its exchange.
         case pubackAtQoS2
-        /// PUBREC for a message at QoS 1, which ends its exchange.
+        /// PUBREC for a QoS 1 message; ends its exchange.
         case pubrecAtQoS1
         /// PUBREC for a message whose PUBREL was sent on this connection.
         case repeatedPubrec
-        /// PUBCOMP for a message that was not released, which ends its exchange.
+        /// PUBCOMP for a message that was not released; ends its exchange.
         case pubcompBeforePubrec
 
-        /// What the server did, in the middle of a sentence.
+        /// Describes what the server did, as part of a sentence.
         package var summary: String {
             switch self {
             case .pubackAtQoS2: "it answered a message at QoS 2 with PUBACK"
@@ -44,7 +44,7 @@ extension ClientSession {
         }
     }
 
-    /// A packet of the server, after its CONNACK. What comes when the connection is gone already has no meaning.
+    /// The server sent a packet after its CONNACK. Packets that arrive after the connection was lost are ignored.
     package mutating func received(
         _ packet: consuming Packet, now: Timestamp, into out: inout ByteBuffer
     ) -> Received {
@@ -69,9 +69,9 @@ extension ClientSession {
     }
 
     private mutating func pumped(_ result: Received, _ now: Timestamp, _ out: inout ByteBuffer) -> Received {
-        // The answer may have made room in the window, freed a packet identifier, or ended the turn of a filter about
-        // which more is to be said.
-        if self.subscriptions.isDirty || !self.outbox.isEmpty || self.connection?.resends.isEmpty == false {
+        // The answer may have made room in the window, freed a packet identifier, or ended the exchange of a filter
+        // that needs another one.
+        if self.subscriptions.needsUpdate || !self.outbox.isEmpty || self.outgoing.hasResends {
             self.pump(now: now, into: &out)
         }
         return result
@@ -117,10 +117,10 @@ extension ClientSession {
         }
     }
 
-    /// A PUBLISH that had too much of something to be taken; there is no payload. It is acknowledged in its turn,
-    /// with a failure where the version has one: a server that got no answer would send it again and again, and nothing else.
+    /// A PUBLISH that exceeded a limit; it has no payload. It is acknowledged in its turn, with a failure where the
+    /// version has one: without an answer the server would send it again and again, and nothing else.
     ///
-    /// - Returns: As ``received(_:now:into:)``; with `deliver`, to whom the message would have gone.
+    /// - Returns: As ``received(_:now:into:)``; with `deliver`, the subscribers that would have received the message.
     package mutating func receivedSkipped(_ packet: Publish, into out: inout ByteBuffer) -> Received {
         guard self.connection != nil else { return .nothing }
         var packet = packet
@@ -153,7 +153,7 @@ extension ClientSession {
         }
     }
 
-    /// A subscriber has passed a message: whatever acknowledgements have their turn thereby are appended to `out`.
+    /// A subscriber has passed a message. Acknowledgements whose turn has come are appended to `out`.
     package mutating func passed(
         _ token: DeliveryToken, reasonCode: ReasonCode = .success, into out: inout ByteBuffer
     ) {
@@ -164,7 +164,7 @@ extension ClientSession {
     /// Whether the server still waits for a subscriber to pass this message, on this connection or the next.
     package func isOwed(_ token: DeliveryToken) -> Bool { self.incoming.isOwed(token) }
 
-    /// Whether the server has lost its session since it sent this message: it will not come again.
+    /// Whether the server has lost its session since it sent this message, and will not send it again.
     package func isOrphan(_ token: DeliveryToken) -> Bool { self.incoming.isOrphan(token) }
 
     private mutating func sendAcknowledgements(into out: inout ByteBuffer) {

@@ -1,8 +1,8 @@
 package import NIOCore
 
-// Subscribing and unsubscribing: what the subscription table wants said, as packets, and the answers.
+// Subscribing and unsubscribing: sends the packets that the subscription table asks for, and handles the answers.
 extension ClientSession {
-    /// A subscriber wants a filter. Completes when the server has answered; throws when its limits forbid it.
+    /// A subscriber requests a filter. Completes when the server has answered; throws if its limits forbid the filter.
     package mutating func subscribe(
         _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, request: RequestID,
         into out: inout ByteBuffer
@@ -13,14 +13,14 @@ extension ClientSession {
         self.pumpSubscriptions(into: &out)
     }
 
-    /// A subscriber wants the messages of a filter that the server sends without being asked. Nothing is sent.
+    /// A subscriber wants the messages of a filter that the server sends without a subscription. Nothing is sent.
     package mutating func listen(to filter: TopicFilter, subscriber: SubscriberID) {
         self.givenUp.wanted(filter)
         self.subscriptions.listen(to: filter, subscriber: subscriber, &self.completions)
     }
 
-    /// A subscriber wants a filter that the server knows if it has kept the session of an earlier run of the program. If it
-    /// has not, it is asked for the filter; whoever loses it by a refusal is among the lost subscribers.
+    /// A subscriber requests a filter that the server has if it kept the session of an earlier run of the program. If
+    /// it did not, SUBSCRIBE is sent; if that is refused, the subscribers of the filter are reported as lost.
     package mutating func resume(
         _ filter: TopicFilter, _ options: SubscriptionOptions, subscriber: SubscriberID, into out: inout ByteBuffer
     ) {
@@ -30,10 +30,11 @@ extension ClientSession {
         self.pumpSubscriptions(into: &out)
     }
 
-    /// A subscriber wants whatever comes that nobody else wants, at any QoS.
+    /// A subscriber gets all messages that match no filter, at any QoS.
     package mutating func takeRemainder(_ subscriber: SubscriberID) { self.subscriptions.takeRemainder(subscriber) }
 
-    /// The server is to forget a filter that it may know from an earlier run of the program. Completes as unsubscribing does.
+    /// Unsubscribes from a filter that the server may have from an earlier run of the program. Completes as
+    /// unsubscribing does.
     package mutating func giveUp(
         _ filter: TopicFilter, request: RequestID, now: Timestamp, into out: inout ByteBuffer
     ) {
@@ -42,8 +43,8 @@ extension ClientSession {
         self.pumpSubscriptions(into: &out)
     }
 
-    /// A subscriber wants nothing more; what it waits for completes at once, as unsubscribed. The request completes
-    /// when the server has confirmed.
+    /// A subscriber ends. Its pending requests complete at once, as unsubscribed. The request completes when the server
+    /// has confirmed.
     package mutating func unsubscribe(
         _ subscriber: SubscriberID, request: RequestID, now: Timestamp, into out: inout ByteBuffer
     ) {
@@ -56,20 +57,20 @@ extension ClientSession {
         for filter in self.subscriptions.takeGivenUp() { self.givenUp.gaveUp(filter, at: now) }
     }
 
-    /// Says what is to be said about subscriptions, as far as there are packet identifiers. The window of publishes
-    /// does not hold it up [MQTT-3.3.4-8].
+    /// Sends the table's next SUBSCRIBE and UNSUBSCRIBE packets while packet identifiers are free. The window for
+    /// publishes does not delay them [MQTT-3.3.4-8].
     mutating func pumpSubscriptions(into out: inout ByteBuffer) {
         guard let limits, let version else { return }
         let settings = self.settings
-        while !self.inFlight.isFull, let exchange = self.subscriptions.nextExchange(heldBackBy: self.poison) {
+        while !self.outgoing.isFull, let exchange = self.subscriptions.nextExchange(heldBackBy: self.poison) {
             switch exchange {
-            case .subscribe(let identifier, let bearing, let filter, let options):
+            case .subscribe(let identifier, let subscriptionIdentifier, let filter, let options):
                 do throws(Rejection) {
                     try Self.check(filter, against: limits)
                     try self.begin(.subscribe(identifier: identifier), into: &out) { id in
                         var packet = Subscribe(id, [.init(filter, options)])
                         if version >= .v5_0, limits.subscriptionIdentifierAvailable {
-                            packet.properties.subscriptionIdentifiers = [bearing]
+                            packet.properties.subscriptionIdentifiers = [subscriptionIdentifier]
                         }
                         packet.properties.append(settings.subscribeUserProperties, version)
                         return .subscribe(packet)
@@ -86,7 +87,7 @@ extension ClientSession {
                         return .unsubscribe(packet)
                     }
                 } catch {
-                    // The server took a SUBSCRIBE, which is larger, and has come back with a smaller Maximum Packet
+                    // The server accepted a SUBSCRIBE, which is larger, and has returned with a smaller Maximum Packet
                     // Size.
                     self.subscriptions.unsubscribed(identifier, .packetTooLarge, &self.completions)
                 }
@@ -96,16 +97,16 @@ extension ClientSession {
 
     /// Sends the packet that begins an exchange under a new packet identifier [MQTT-2.2.1-3].
     private mutating func begin(
-        _ exchange: Exchange, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
+        _ request: Request, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
     ) throws(Rejection) {
-        guard let connection, let id = self.inFlight.insert(exchange) else { throw .queueFull }
+        guard let connection, let id = self.outgoing.request(request) else { throw .queueFull }
         do throws(Rejection) {
             try Self.encode(makePacket(id), for: connection, into: &out)
         } catch {
-            _ = self.inFlight.remove(id)
+            self.outgoing.end(id)
             throw error
         }
-        self.noteSent(exchange, id)
+        self.noteSent(id)
     }
 
     private static func encode(
@@ -125,7 +126,7 @@ extension ClientSession {
         }
     }
 
-    /// What the server's CONNACK forbids (sections 3.2.2.3.11 and 3.2.2.3.13).
+    /// Checks what the server's CONNACK forbids (sections 3.2.2.3.11 and 3.2.2.3.13).
     private static func check(_ filter: TopicFilter, against limits: ServerLimits) throws(Rejection) {
         guard limits.wildcardSubscriptionAvailable || !filter.hasWildcards else { throw .wildcardsNotAvailable }
         guard limits.sharedSubscriptionAvailable || filter.shareName == nil else {
@@ -136,12 +137,12 @@ extension ClientSession {
     // MARK: The server answers
 
     mutating func receivedSuback(_ packet: SubAck) -> Received {
-        switch self.inFlight[packet.packetID] {
-        case .subscribe(let identifier)?:
+        switch self.outgoing[packet.packetID] {
+        case .request(.subscribe(let identifier))?:
             guard packet.reasonCodes.count == 1, let code = packet.reasonCodes.first else {
                 return .violation(.protocolError, "SUBACK has not one reason code for each topic filter")
             }
-            _ = self.inFlight.remove(packet.packetID)
+            self.outgoing.end(packet.packetID)
             self.poison.answered(.subscribe(identifier))
             self.subscriptions.subscribed(
                 identifier, .subscribed(code, reason: packet.properties.reasonString), &self.completions,
@@ -153,13 +154,13 @@ extension ClientSession {
     }
 
     mutating func receivedUnsuback(_ packet: UnsubAck) -> Received {
-        switch self.inFlight[packet.packetID] {
-        case .unsubscribe(let identifier)?:
+        switch self.outgoing[packet.packetID] {
+        case .request(.unsubscribe(let identifier))?:
             // Before 5.0 there are no reason codes.
             guard packet.reasonCodes.count == (self.version == .v5_0 ? 1 : 0) else {
                 return .violation(.protocolError, "UNSUBACK has not one reason code for each topic filter")
             }
-            _ = self.inFlight.remove(packet.packetID)
+            self.outgoing.end(packet.packetID)
             self.poison.answered(.unsubscribe(identifier))
             self.subscriptions.unsubscribed(identifier, packet.reasonCodes.first ?? .success, &self.completions)
             return .nothing
@@ -176,7 +177,7 @@ extension Properties {
     }
 }
 
-/// Subscribers whose filter the server refused when the session had to be made anew.
+/// Subscribers whose filter the server refused when it had lost the session.
 package struct LostSubscription: Equatable, Sendable {
     package var subscribers: [SubscriberID]
     package var outcome: Completion.Outcome

@@ -1,38 +1,38 @@
 import DequeModule
 
-/// Filters that were given up on this connection a short while ago. A server still sends what it has in hand for them
-/// (section 3.10.4), which nobody is to keep for another subscription.
+/// Filters that were recently given up on this connection. A server may still send messages that it had already taken
+/// up for them (section 3.10.4); these must not be kept for another subscription.
 struct GivenUpFilters {
     struct Filter: Equatable {
         let filter: TopicFilter
-        /// Its subscription identifier; `nil` where an earlier run of the program has subscribed.
+        /// Its subscription identifier; `nil` if an earlier run of the program subscribed.
         let identifier: UInt32?
     }
 
-    /// For how long a late message is expected after the UNSUBSCRIBE.
+    /// How long after the UNSUBSCRIBE a late message is expected.
     private static let grace = Duration.seconds(60)
-    /// How many filters are remembered, the latest.
+    /// How many filters are remembered; the oldest is forgotten first.
     private static let maximumCount = 64
 
     private var filters = Deque<(Filter, until: Timestamp)>()
 
-    /// Nobody wants the filter any more.
+    /// The last subscriber of the filter has ended.
     mutating func gaveUp(_ filter: Filter, at now: Timestamp) {
         if self.filters.count == Self.maximumCount { self.filters.removeFirst() }
         self.filters.append((filter, now + Self.grace))
     }
 
-    /// Somebody wants the filter again.
+    /// The filter has a subscriber again.
     mutating func wanted(_ filter: TopicFilter) {
         if !self.filters.isEmpty { self.filters.removeAll { $0.0.filter == filter } }
     }
 
-    /// Whether a message that nobody wants came too late.
+    /// Whether a message without a subscriber is a late one.
     ///
     /// - Parameters:
     ///   - identifiers: Its subscription identifiers.
-    ///   - knowsAll: Whether the server has no filter but those that this run has subscribed to. One that an earlier run has
-    ///     left may match as well, and its messages are not late.
+    ///   - knowsAll: Whether the server has only filters that this run of the program has subscribed to. A filter of an
+    ///     earlier run may match as well, and its messages are not late.
     mutating func expectsNobody(
         for topic: TopicName, _ identifiers: [UInt32], knowsAll: Bool, at now: Timestamp
     ) -> Bool {
@@ -44,6 +44,6 @@ struct GivenUpFilters {
             && identifiers.allSatisfy { identifier in matching.contains { $0.identifier == identifier } }
     }
 
-    /// Another connection begins: what comes on it may have waited unacknowledged for another subscription.
+    /// Another connection begins: messages on it may have waited unacknowledged for another subscription.
     mutating func connected() { self.filters.removeAll() }
 }

@@ -1,28 +1,28 @@
-/// What waits for an acknowledgement, found by packet identifier in constant time.
+/// Exchanges that wait for an acknowledgement, found by packet identifier in constant time.
 ///
-/// The places are a power of two, and an identifier has the place of its last bits: there is nothing to look up, and no
-/// identifier can be given out while it is in use [MQTT-2.2.1-2]. A place that comes free goes to the end of a queue, to
-/// be taken with the next identifier that belongs there. So identifiers go round: one is not used again until many others
-/// were, and an answer that the peer repeats meets no exchange but its own.
+/// The number of places is a power of two, and the last bits of an identifier determine its place: there is no search,
+/// and no identifier is assigned while it is in use [MQTT-2.2.1-2]. A freed place goes to the end of a queue, with the
+/// next identifier that belongs there. So identifiers rotate: one is not used again before many others, and a repeated
+/// answer from the peer meets no other exchange.
 ///
-/// Every element is in one of two lists, each in the order of joining it: that order is what resending needs. Lists link
-/// identifiers, 0 for none.
+/// Every element is in one of two lists, each in the order in which elements joined it, which is the order for
+/// resending. The lists link identifiers; 0 means none.
 struct InFlightTable<Element: Sendable>: Sendable {
     /// The list that an element is in.
     enum Lane: Sendable {
-        /// PUBLISH, SUBSCRIBE or UNSUBSCRIBE sent, not yet answered.
-        case first
-        /// PUBREL sent, PUBCOMP not yet come.
-        case second
+        /// PUBLISH, SUBSCRIBE or UNSUBSCRIBE sent, waiting for the first answer.
+        case unanswered
+        /// PUBREL sent, waiting for PUBCOMP.
+        case released
     }
 
     private struct Slot: Sendable {
-        /// In use, or, without an element, the next to be used here; 0 for a place that has none.
+        /// In use, or, without an element, the next one to use here; 0 for a place without an identifier.
         var id: UInt16 = 0
         var element: Element?
-        var lane = Lane.first
+        var lane = Lane.unanswered
         var previous: UInt16 = 0
-        /// The next of the lane, or of the free places.
+        /// The next identifier of the lane, or of the free places.
         var next: UInt16 = 0
     }
 
@@ -33,33 +33,33 @@ struct InFlightTable<Element: Sendable>: Sendable {
 
     private var slots: [Slot] = []
     private var free = Ends()
-    private var first = Ends()
-    private var second = Ends()
-    /// The identifier with which the places are numbered when there are more of them.
+    private var unanswered = Ends()
+    private var released = Ends()
+    /// The identifier from which new places are numbered.
     private var next: UInt16
 
-    /// How many identifiers are in use.
+    /// The number of identifiers in use.
     private(set) var count = 0
 
     /// Places for elements, in use or not.
     var places: Int { self.slots.count }
 
-    /// When nothing is in flight any more, a table that had grown beyond this gives its memory back.
+    /// A larger table frees its memory when it becomes empty.
     private static var idleCapacity: Int { 1024 }
     private static var smallestCapacity: Int { 4 }
 
     var isFull: Bool { self.count == Int(UInt16.max) }
 
-    /// A table whose first identifier is this.
+    /// An empty table that starts with this identifier.
     init(first: PacketID? = nil) {
         self.next = first?.rawValue ?? 1
     }
 
-    /// A table that holds elements with identifiers that they have already, each of which stands there once.
+    /// A table of elements that have identifiers already, all distinct.
     init(_ elements: [(id: PacketID, element: Element, lane: Lane)]) {
         self.init(first: elements.last.flatMap { PacketID(Self.successor($0.id.rawValue, step: 1)) })
         guard !elements.isEmpty else { return }
-        // As many places that no two want the same one.
+        // Enough places that no two elements need the same one.
         var capacity = Self.smallestCapacity
         while Set(elements.map { Int($0.id.rawValue) & (capacity - 1) }).count < elements.count { capacity *= 2 }
         self.slots = Array(repeating: Slot(), count: capacity)
@@ -74,7 +74,7 @@ struct InFlightTable<Element: Sendable>: Sendable {
 
     private func place(_ id: UInt16) -> Int { Int(id) & (self.slots.count - 1) }
 
-    /// The place of an identifier that is in use.
+    /// The place of an identifier, if it is in use.
     private func placeInUse(_ id: PacketID) -> Int? {
         guard !self.slots.isEmpty else { return nil }
         let place = self.place(id.rawValue)
@@ -86,13 +86,13 @@ struct InFlightTable<Element: Sendable>: Sendable {
         self.placeInUse(id).flatMap { self.slots[$0].element }
     }
 
-    /// Puts another element in the place of one in use.
+    /// Replaces the element of an identifier in use.
     mutating func replace(_ id: PacketID, with element: Element) {
         guard let place = self.placeInUse(id) else { return }
         self.slots[place].element = element
     }
 
-    /// Takes an identifier that is free, or returns `nil` when all 65,535 are in use.
+    /// Assigns a free identifier, or returns `nil` when all 65,535 are in use.
     mutating func insert(_ element: Element) -> PacketID? {
         if self.free.head == 0 { self.grow() }
         guard let id = PacketID(self.free.head) else { return nil }
@@ -102,11 +102,11 @@ struct InFlightTable<Element: Sendable>: Sendable {
         self.slots[place].element = element
         self.next = Self.successor(id.rawValue, step: 1)
         self.count += 1
-        self.link(id.rawValue, .first)
+        self.link(id.rawValue, .unanswered)
         return id
     }
 
-    /// Frees an identifier and returns what it stood for.
+    /// Frees an identifier and returns its element.
     mutating func remove(_ id: PacketID) -> Element? {
         guard let place = self.placeInUse(id), let element = self.slots[place].element else { return nil }
         self.unlink(id.rawValue)
@@ -118,17 +118,17 @@ struct InFlightTable<Element: Sendable>: Sendable {
         return element
     }
 
-    /// Moves an element in use to the end of the second lane.
-    mutating func moveToSecondLane(_ id: PacketID) {
+    /// Moves an element in use to the end of the released lane.
+    mutating func moveToReleased(_ id: PacketID) {
         guard self.placeInUse(id) != nil else { return }
         self.unlink(id.rawValue)
-        self.link(id.rawValue, .second)
+        self.link(id.rawValue, .released)
     }
 
     /// The identifiers of a lane, in the order in which they joined it.
     func identifiers(in lane: Lane) -> [PacketID] {
         var found: [PacketID] = []
-        var next = lane == .first ? self.first.head : self.second.head
+        var next = lane == .unanswered ? self.unanswered.head : self.released.head
         while let id = PacketID(next) {
             found.append(id)
             next = self.slots[self.place(next)].next
@@ -140,12 +140,12 @@ struct InFlightTable<Element: Sendable>: Sendable {
 
     /// The next identifier of the same place, if the step is the number of places.
     private static func successor(_ id: UInt16, step: Int) -> UInt16 {
-        // After the last one they begin anew; 0 is none.
+        // After the last identifier they start again; 0 is none.
         let next = UInt16(truncatingIfNeeded: Int(id) + step)
         return next == 0 ? UInt16(truncatingIfNeeded: step) : next
     }
 
-    /// Makes twice as many places, all of which are in use now. Identifiers in use keep their elements and their lanes.
+    /// Doubles the places, all of which are in use. Identifiers in use keep their elements and lanes.
     private mutating func grow() {
         let capacity = max(Self.smallestCapacity, self.slots.count * 2)
         guard capacity <= Int(UInt16.max) + 1 else { return }
@@ -155,10 +155,10 @@ struct InFlightTable<Element: Sendable>: Sendable {
         self.numberFreePlaces()
     }
 
-    /// Gives an identifier to each place that has none, so that they are taken in the order of these.
+    /// Numbers the places without an identifier, so that they are used in this order.
     private mutating func numberFreePlaces() {
         var id = self.next
-        // Where they begin anew in the midst of it, the place of 0 has to wait for the next that belongs there.
+        // If the numbers wrap around meanwhile, the place of 0 has to wait for the next identifier that belongs there.
         for _ in 0..<(2 * self.slots.count) {
             let place = self.place(id)
             if self.slots[place].element == nil, self.slots[place].id == 0 {
@@ -178,25 +178,25 @@ struct InFlightTable<Element: Sendable>: Sendable {
     }
 
     private mutating func link(_ id: UInt16, _ lane: Lane) {
-        var ends = lane == .first ? self.first : self.second
+        var ends = lane == .unanswered ? self.unanswered : self.released
         let place = self.place(id)
         self.slots[place].lane = lane
         self.slots[place].previous = ends.tail
         self.slots[place].next = 0
         if ends.tail == 0 { ends.head = id } else { self.slots[self.place(ends.tail)].next = id }
         ends.tail = id
-        if lane == .first { self.first = ends } else { self.second = ends }
+        if lane == .unanswered { self.unanswered = ends } else { self.released = ends }
     }
 
     private mutating func unlink(_ id: UInt16) {
         let slot = self.slots[self.place(id)]
-        var ends = slot.lane == .first ? self.first : self.second
+        var ends = slot.lane == .unanswered ? self.unanswered : self.released
         if slot.previous == 0 { ends.head = slot.next } else { self.slots[self.place(slot.previous)].next = slot.next }
         if slot.next == 0 {
             ends.tail = slot.previous
         } else {
             self.slots[self.place(slot.next)].previous = slot.previous
         }
-        if slot.lane == .first { self.first = ends } else { self.second = ends }
+        if slot.lane == .unanswered { self.unanswered = ends } else { self.released = ends }
     }
 }

@@ -1,33 +1,34 @@
 import DequeModule
 
-/// The receiving side of QoS 1 and 2: what was handed on and not yet acknowledged (MQTT 5.0 section 4.3).
+/// The receiving side of QoS 1 and 2 in a client: messages that were delivered and not yet acknowledged (MQTT 5.0
+/// section 4.3).
 ///
-/// Acknowledgements leave in the order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3], each when all receivers of its message
-/// have passed it. What QoS 2 must remember so as not to deliver twice belongs to the session and survives the
-/// connection.
+/// Acknowledgements are sent in the order of arrival [MQTT-4.6.0-2] [MQTT-4.6.0-3], each when all receivers of its
+/// message have passed it. The QoS 2 state that prevents duplicates belongs to the session and survives the connection.
 struct IncomingQoS {
     /// One PUBLISH of this connection that waits to be acknowledged.
     private struct Arrival {
         let packetID: PacketID
         let qos: QoS
-        /// Receivers that have not passed a QoS 1 message; a QoS 2 message counts in `exactlyOnce`.
+        /// Receivers that have not passed a QoS 1 message. QoS 2 messages are counted in `exactlyOnce`.
         var remaining: Int
         var reasonCode = ReasonCode.success
         var isReady = false
     }
 
-    /// A QoS 2 message between its PUBLISH and its PUBREL. `arrival` is where the PUBREC of this connection waits for
-    /// its turn; `nil` where none does.
+    /// A QoS 2 message between its PUBLISH and its PUBREL. `arrival` is the position at which the PUBREC of this
+    /// connection waits for its turn; `nil` if none does.
     private enum ExactlyOnce {
-        /// Handed on; receivers remain that have not passed it. Without an arrival, the server has yet to send the
-        /// message again on this connection.
+        /// Delivered, but not passed by all receivers. Without an arrival, the server has not yet sent the message
+        /// again on this connection.
         case held(origin: UInt64, arrival: UInt64?, remaining: Int, reasonCode: ReasonCode)
-        /// Handed on to receivers that have ended since. If the server sends it again before they have passed it, it is
-        /// handed on again: they may never pass it, and nothing behind it could be acknowledged.
+        /// Delivered to receivers that have ended since. If the server sends it again before they have passed it, it is
+        /// delivered again: they may never pass it, which would block all later acknowledgements.
         case left(origin: UInt64, remaining: Int, reasonCode: ReasonCode)
-        /// All have passed it, but the connection was lost before the PUBREC could leave.
+        /// Passed by all receivers, but the connection was lost before PUBREC could be sent.
         case passed(reasonCode: ReasonCode)
-        /// PUBREC sent; PUBREL will end it. With an arrival, the server sent the message again and is answered again.
+        /// PUBREC was sent, and PUBREL will end the exchange. With an arrival, the server sent the message again and
+        /// gets another PUBREC.
         case received(arrival: UInt64?)
     }
 
@@ -37,29 +38,25 @@ struct IncomingQoS {
     private var exactlyOnce: [PacketID: ExactlyOnce] = [:]
     /// The sequence of the next arrival.
     private var nextSequence: UInt64 = 0
-    /// What came before this one came in a session that the server has lost.
+    /// Earlier arrivals belong to a session that the server has lost.
     private var firstOfSession: UInt64 = 0
 
     // MARK: As long as the connection
 
-    /// Unacknowledged arrivals, the first of which has sequence `nextSequence - arrivals.count`. No more than the
-    /// Receive Maximum allows.
+    /// Unacknowledged arrivals, the first of which has sequence `nextSequence - arrivals.count`. Bounded by the Receive
+    /// Maximum.
     private var arrivals = Deque<Arrival>()
-    /// QoS 2 messages of this connection whose PUBCOMP has not left.
-    private var exactlyOnceOnConnection: Set<PacketID> = []
-    /// How many QoS 1 messages are not acknowledged.
-    private var atLeastOnceOnConnection = 0
-    /// How many the server may have in flight.
-    private var receiveMaximum = Int(UInt16.max)
-    /// Whether the server may have another session than the one that `exactlyOnce` is of.
+    /// What the server has in flight.
+    private var window = ReceiveWindow()
+    /// Whether the server's session may differ from the one that `exactlyOnce` belongs to.
     private var isUncertain = false
-    /// Whether a PUBREC can refuse. One without a reason code, before 5.0, accepts.
+    /// Whether a PUBREC can refuse a message. Before 5.0 it has no reason code, and always accepts.
     private var mayRefuse = true
 
-    /// How many messages wait to be acknowledged.
+    /// The number of messages that wait to be acknowledged.
     var unacknowledged: Int { self.arrivals.count }
 
-    /// How many QoS 2 messages are remembered so as not to be delivered twice.
+    /// The number of QoS 2 messages remembered to prevent duplicates.
     var remembered: Int { self.exactlyOnce.count }
 
     /// The sequence of the first of `arrivals`.
@@ -69,20 +66,20 @@ struct IncomingQoS {
 
     /// What to do with a PUBLISH at QoS 1 or 2.
     enum ReceivedPublish: Equatable {
-        /// Hand it on; it is acknowledged when all its receivers passed the token.
+        /// Deliver it. It is acknowledged when all its receivers have passed the token.
         case deliver(DeliveryToken)
-        /// It was handed on before: say nothing to the application.
+        /// It was delivered before: ignore it.
         case duplicate
-        /// The server sends more than the Receive Maximum allows [MQTT-3.3.4-9].
+        /// The server has exceeded the Receive Maximum [MQTT-3.3.4-9].
         case receiveMaximumExceeded
     }
 
-    /// A PUBLISH arrived that has so many receivers. With none, it is acknowledged in its turn.
+    /// A PUBLISH arrived for this number of receivers. Without receivers, it is acknowledged in its turn.
     mutating func receivedPublish(_ id: PacketID, qos: QoS, dup: Bool, receivers: Int) -> ReceivedPublish {
-        if self.isUncertain, !dup, qos == .exactlyOnce, !self.exactlyOnceOnConnection.contains(id) {
+        if self.isUncertain, !dup, qos == .exactlyOnce, !self.window.contains(id) {
             self.exactlyOnce[id] = nil  // a server that knew of the exchange would have set DUP
         }
-        guard self.takePlace(id, qos) else { return .receiveMaximumExceeded }
+        guard self.window.receivedPublish(id, qos) else { return .receiveMaximumExceeded }
         let sequence = self.nextSequence
         guard qos == .exactlyOnce else {
             self.append(Arrival(packetID: id, qos: qos, remaining: receivers, isReady: receivers == 0))
@@ -109,17 +106,6 @@ struct IncomingQoS {
         return .duplicate
     }
 
-    /// Gives a PUBLISH its place in the window; a QoS 2 message that is sent again on the same connection has it
-    /// already.
-    private mutating func takePlace(_ id: PacketID, _ qos: QoS) -> Bool {
-        if qos == .exactlyOnce, self.exactlyOnceOnConnection.contains(id) { return true }
-        guard self.atLeastOnceOnConnection + self.exactlyOnceOnConnection.count < self.receiveMaximum else {
-            return false
-        }
-        if qos == .exactlyOnce { self.exactlyOnceOnConnection.insert(id) } else { self.atLeastOnceOnConnection += 1 }
-        return true
-    }
-
     private mutating func append(_ arrival: Arrival) {
         self.arrivals.append(arrival)
         self.nextSequence += 1
@@ -127,8 +113,8 @@ struct IncomingQoS {
 
     // MARK: Passing
 
-    /// A receiver has passed the message. A token of an earlier connection counts for QoS 2 alone: at QoS 1 the server
-    /// will send the message again, and that one has its own token.
+    /// A receiver has passed the message. A token of an earlier connection counts only at QoS 2: at QoS 1 the server
+    /// sends the message again, with a new token.
     mutating func passed(_ token: DeliveryToken, reasonCode: ReasonCode) {
         if token.qos == .exactlyOnce {
             self.passedExactlyOnce(token, reasonCode)
@@ -163,8 +149,8 @@ struct IncomingQoS {
         self.exactlyOnce[token.packetID] = .passed(reasonCode: code)
     }
 
-    /// Whether a receiver of the message still owes it to the server: its acknowledgement waits for `passed`. Nothing is owed
-    /// for a QoS 1 message of an earlier connection, or after the end of the session's owner: the server sends it again.
+    /// Whether the acknowledgement of the message still waits for a receiver to pass it. It does not for a QoS 1
+    /// message of an earlier connection, or after the session's owner has ended: the server sends the message again.
     func isOwed(_ token: DeliveryToken) -> Bool {
         if token.qos == .exactlyOnce {
             guard case .held(token.sequence, _, let remaining, _)? = self.exactlyOnce[token.packetID] else {
@@ -175,7 +161,7 @@ struct IncomingQoS {
         return self.index(of: token.sequence).map { !self.arrivals[$0].isReady } ?? false
     }
 
-    /// Whether the server has lost its session since it sent this message: it will not come again.
+    /// Whether the server has lost its session since it sent this message, and will not send it again.
     func isOrphan(_ token: DeliveryToken) -> Bool { token.sequence < self.firstOfSession }
 
     private func index(of sequence: UInt64) -> Int? {
@@ -185,21 +171,21 @@ struct IncomingQoS {
 
     // MARK: Acknowledging
 
-    /// The next acknowledgement whose turn has come, a PUBACK or a PUBREC; call until `nil`.
+    /// The next PUBACK or PUBREC whose turn has come; call until `nil`.
     mutating func nextAcknowledgement() -> (Acknowledgement.Kind, Acknowledgement)? {
         while let arrival = self.arrivals.first, arrival.isReady {
             let sequence = self.base
             self.arrivals.removeFirst()
             let acknowledgement = Acknowledgement(arrival.packetID, reasonCode: arrival.reasonCode)
             guard arrival.qos == .exactlyOnce else {
-                self.atLeastOnceOnConnection -= 1
+                self.window.acknowledged()
                 return (.puback, acknowledgement)
             }
             switch self.exactlyOnce[arrival.packetID] {
             case .held(_, sequence, _, _)? where self.mayRefuse && arrival.reasonCode.isFailure:
-                // A PUBREC that refuses ends the exchange: the identifier is free again (section 4.3.3).
+                // A PUBREC that refuses ends the exchange, and the identifier is free again (section 4.3.3).
                 self.exactlyOnce[arrival.packetID] = nil
-                self.exactlyOnceOnConnection.remove(arrival.packetID)
+                self.window.finished(arrival.packetID)
                 return (.pubrec, acknowledgement)
             case .held(_, sequence, _, _)?, .received(sequence)?:
                 self.exactlyOnce[arrival.packetID] = .received(arrival: nil)
@@ -212,7 +198,7 @@ struct IncomingQoS {
 
     /// What to do with a PUBREL.
     enum ReceivedPubrel: Equatable {
-        /// Answer with a PUBCOMP of this reason code: success, or that the identifier is unknown.
+        /// Answer with PUBCOMP and this reason code: success or packet identifier not found.
         case complete(ReasonCode)
         /// The server released a message before we acknowledged it.
         case protocolError
@@ -222,10 +208,10 @@ struct IncomingQoS {
         switch self.exactlyOnce[id] {
         case .received?:
             self.exactlyOnce[id] = nil
-            self.exactlyOnceOnConnection.remove(id)
+            self.window.finished(id)
             return .complete(.success)
         case .held?, .left?, .passed?:
-            guard self.isUncertain, !self.exactlyOnceOnConnection.contains(id) else { return .protocolError }
+            guard self.isUncertain, !self.window.contains(id) else { return .protocolError }
             return .complete(.packetIdentifierNotFound)  // it may be of another session
         case nil: return .complete(.packetIdentifierNotFound)
         }
@@ -237,9 +223,9 @@ struct IncomingQoS {
     enum Session {
         /// All of it.
         case present
-        /// Nothing: what it sent before has no meaning any more.
+        /// Nothing: messages of earlier connections are void.
         case absent
-        /// Nobody knows: it may have all of it, nothing, or an older one.
+        /// Not known: all of it, nothing, or an older state.
         case uncertain
     }
 
@@ -247,14 +233,14 @@ struct IncomingQoS {
     mutating func connected(_ session: Session, version: ProtocolVersion, receiveMaximum: UInt16) {
         self.connectionLost()
         self.mayRefuse = version >= .v5_0
-        self.receiveMaximum = Int(receiveMaximum)
+        self.window = ReceiveWindow(maximum: receiveMaximum)
         self.isUncertain = session == .uncertain
         guard session == .absent else { return }
         self.exactlyOnce.removeAll()
         self.firstOfSession = self.nextSequence
     }
 
-    /// The connection is gone: QoS 1 messages will be sent again, QoS 2 messages keep their state.
+    /// The connection is lost. The server will send QoS 1 messages again; QoS 2 messages keep their state.
     mutating func connectionLost() {
         for arrival in self.arrivals where arrival.qos == .exactlyOnce {
             switch self.exactlyOnce[arrival.packetID] {
@@ -268,11 +254,10 @@ struct IncomingQoS {
             }
         }
         self.arrivals.removeAll()
-        self.exactlyOnceOnConnection.removeAll()
-        self.atLeastOnceOnConnection = 0
+        self.window = ReceiveWindow()
     }
 
-    /// All receivers have ended. The connection is gone already.
+    /// All receivers have ended, after the connection was lost.
     mutating func end() {
         for case (let id, .held(let origin, _, let remaining, let code)) in self.exactlyOnce {
             self.exactlyOnce[id] = .left(origin: origin, remaining: remaining, reasonCode: code)

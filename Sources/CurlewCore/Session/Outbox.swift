@@ -1,7 +1,7 @@
 import DequeModule
 package import NIOCore
 
-/// An application message on its way out, as the outbox keeps it until the server has taken it.
+/// An outgoing application message, as the outbox keeps it until the server has accepted it.
 package struct OutgoingMessage: Equatable, Sendable {
     package var topic: TopicName
     package var payload: ByteBuffer
@@ -20,39 +20,39 @@ package struct OutgoingMessage: Equatable, Sendable {
         self.properties = properties
     }
 
-    /// Its weight against the bound of the outbox.
+    /// Its size, for the limits of the outbox.
     var byteCount: Int { self.payload.readableBytes + self.topic.string.utf8.count }
 }
 
-/// Messages that were accepted and not yet sent, in order. It is apart from the protocol session: what waits here
-/// outlives the connection and the loss of the session at the server.
+/// Messages that were accepted and not yet sent, in order. Separate from the protocol session, because they outlive the
+/// connection and the loss of the session at the server.
 struct Outbox {
-    /// One waiting message; the message is `nil` when its request was cancelled.
+    /// A waiting message; `message` is `nil` when its request was cancelled.
     struct Entry {
         let request: RequestID
         var message: OutgoingMessage?
         let expiresAt: Timestamp?
-        /// Whether it was sent in a session that the server has lost: nobody knows whether it arrived.
+        /// Whether it was sent in a session that the server has lost: it may have arrived.
         let wasSent: Bool
     }
 
-    /// In rising order of `request`.
+    /// In ascending order of `request`.
     private var entries = Deque<Entry>()
-    /// Messages waiting, cancelled ones not counted.
+    /// The number of waiting messages, without cancelled ones.
     private(set) var count = 0
-    /// What they weigh.
+    /// Their size.
     private(set) var bytes = 0
-    /// Those at QoS 0 among them: while there are some, another QoS 0 message must wait behind them.
+    /// The number of QoS 0 messages among them: while there are some, another QoS 0 message must wait behind them.
     private(set) var countAtMostOnce = 0
-    /// Those that were sent before, in a session that the server has lost.
+    /// The number of messages that were sent before, in a session that the server has lost.
     private(set) var countSent = 0
 
     var isEmpty: Bool { self.count == 0 }
 
-    /// The requests of all that waits.
+    /// The requests of all waiting messages.
     var requests: [RequestID] { self.entries.compactMap { $0.message == nil ? nil : $0.request } }
 
-    /// Entries, with those that were cancelled and not yet dropped.
+    /// The number of entries, including cancelled ones that were not removed yet.
     var places: Int { self.entries.count }
 
     mutating func append(_ entry: Entry) {
@@ -60,13 +60,13 @@ struct Outbox {
         self.entries.append(entry)
     }
 
-    /// Puts back what was sent before everything that waits.
+    /// Puts a message that was sent before at the head.
     mutating func prepend(_ entry: Entry) {
         self.account(entry, 1)
         self.entries.prepend(entry)
     }
 
-    /// The first that was not cancelled.
+    /// The first entry that was not cancelled.
     mutating func first() -> Entry? {
         while let entry = self.entries.first {
             if entry.message != nil { return entry }
@@ -80,13 +80,13 @@ struct Outbox {
         self.account(entry, -1)
     }
 
-    /// Takes a message out that was never sent. Returns whether there was one.
+    /// Removes a message that was never sent. Returns whether there was one.
     mutating func cancel(_ request: RequestID) -> Bool {
         guard let index = self.index(of: request), !self.entries[index].wasSent else { return false }
         return self.remove(at: index) != nil
     }
 
-    /// Takes a message out, also one that was sent.
+    /// Removes a message, even one that was sent.
     mutating func remove(_ request: RequestID) -> OutgoingMessage? {
         self.index(of: request).flatMap { self.remove(at: $0) }
     }
@@ -109,8 +109,8 @@ struct Outbox {
         return message
     }
 
-    /// Keeps cancelled entries from piling up where nothing is being sent: those at either end go at once, and all go
-    /// when they are more than half.
+    /// Prevents cancelled entries from accumulating while nothing is being sent: those at either end are removed at
+    /// once, and all when they are more than half.
     private mutating func dropCancelledEnds() {
         while let last = self.entries.last, last.message == nil { self.entries.removeLast() }
         while let first = self.entries.first, first.message == nil { self.entries.removeFirst() }

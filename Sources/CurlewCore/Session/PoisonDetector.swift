@@ -1,23 +1,23 @@
-/// Finds the packet that makes a server end every connection on which it is sent, so that it is not sent for ever: a message or
-/// a subscription that crashes the server, or that it answers by closing the connection.
+/// Finds a packet that makes the server end every connection on which it is sent, so that it is not resent for ever: a
+/// message or a subscription that crashes the server, or that the server answers by closing the connection.
 ///
-/// A packet that is unanswered when the server ends a connection becomes a suspect. After two such connections the suspects
-/// are sent one at a time and with nothing else under way, so that only one of them can be the cause. While they are answered,
-/// the number sent at once doubles, and a connection that has lived for half a minute takes them all. A suspect that was alone
-/// when the third connection or a later one ended is accused: the next connection is a trial without any suspect. If it
-/// outlives the connections that the accused has ended, the accused is given up. If it ends as well, the cause is another, and
-/// the accused is a suspect again.
+/// A packet that is unanswered when the server ends a connection becomes a suspect. After two such connections, the
+/// suspects are sent one at a time, with nothing else pending, so that only one of them can be the cause. As they are
+/// answered, the number sent at once doubles, and a connection that has lived for half a minute sends them all. A
+/// suspect that was alone when the third or a later connection ended is accused: the next connection is a trial without
+/// any suspect. If it outlives the connections that ended with the accused packet, that packet is given up. If it ends
+/// as well, the cause is another one, and the accused packet is a suspect again.
 ///
-/// A connection that ends long after its beginning makes its packets suspicious once, and no more than that: servers are
-/// restarted, and balancers cut what is old.
+/// A connection that ends long after it began makes its packets suspects only once: servers restart, and load balancers
+/// close old connections.
 ///
 /// Lives as long as the session. Costs nothing while connections live.
 struct PoisonDetector: Sendable {
-    /// What is sent again on each connection until the server answers it.
+    /// Something that is sent on each connection until the server answers it.
     enum Item: Hashable, Sendable {
         /// A PUBLISH at QoS 1 or 2, or its PUBREL.
         case publish(RequestID)
-        /// The same, where nobody waits for it.
+        /// The same, if no request waits for it.
         case exchange(PacketID)
         /// SUBSCRIBE, for the filter with that subscription identifier.
         case subscribe(UInt32)
@@ -25,17 +25,17 @@ struct PoisonDetector: Sendable {
         case unsubscribe(UInt32)
     }
 
-    /// An item to be given up.
+    /// An item to give up.
     struct Verdict: Equatable {
         let item: Item
-        /// How many connections in a row ended while it was unanswered.
+        /// The number of consecutive connections that ended while it was unanswered.
         let connections: Int
     }
 
     private struct Record {
         var connections = 0
         var wasAlone = false
-        /// How long the shortest of these connections has lived.
+        /// The duration of the shortest of these connections.
         var shortest = Duration.seconds(Int64.max / 4)
     }
 
@@ -47,22 +47,23 @@ struct PoisonDetector: Sendable {
         var isOver = false
     }
 
-    /// Beyond so many in a row, suspects are sent one at a time.
+    /// From this number of consecutive connections on, suspects are sent one at a time.
     private static let shared = 2
-    /// So many in a row make an accusation.
+    /// This number of consecutive connections leads to an accusation.
     private static let accusing = 3
     /// The shortest trial.
     private static let shortestTrial = Duration.seconds(1)
-    /// How long a server may take to end a connection because of a packet. Suspects are sent one at a time for no longer: a
-    /// server that takes its time over one shall not keep us from all others. A trial need not be longer either.
+    /// How long a server may take to end a connection because of a packet. Suspects are sent one at a time for no
+    /// longer than this, so that a slow server does not hold back all other packets. A trial need not last longer
+    /// either.
     private static let patience = Duration.seconds(30)
-    /// More than can be in flight.
+    /// More items than can be in flight.
     private static let maximumCount = 1 << 17
 
     // MARK: As long as the session
 
     private var records: [Item: Record] = [:]
-    /// How many of them are to be sent one at a time.
+    /// The number of items to send one at a time.
     private var suspects = 0
 
     // MARK: As long as the connection
@@ -74,17 +75,17 @@ struct PoisonDetector: Sendable {
     private var isolationEnd = Timestamp.start
     /// What was sent while ``isIsolating``.
     private var unanswered = (all: 0, suspects: 0)
-    /// How many may be unanswered when a suspect is sent, and how many suspects were answered since it changed.
+    /// How many items may be unanswered when a suspect is sent, and how many suspects were answered since that changed.
     private var window = (size: 1, answered: 0)
 
-    /// Whether ``answered(_:)`` must be called, and it matters what is pending when a connection begins.
+    /// Whether ``answered(_:)`` must be called, and the pending items matter when a connection begins.
     var isActive: Bool { self.isIsolating || !self.records.isEmpty }
 
     // MARK: Events
 
     /// A connection begins. Returns whether it is a trial: then a PINGREQ must be sent.
     ///
-    /// - Parameter pending: What is to be sent until the server answers; what is not among it is forgotten.
+    /// - Parameter pending: The items to send until the server answers them. All others are forgotten.
     mutating func connected(pending: Set<Item>, now: Timestamp) -> Bool {
         self.connectionLost()
         if !self.records.isEmpty {
@@ -105,14 +106,14 @@ struct PoisonDetector: Sendable {
         return true
     }
 
-    /// Whether an item may be sent now. One that may not is asked about again when another was answered or the trial is over.
+    /// Whether an item may be sent now. If not, ask again when another item was answered or the trial has ended.
     func maySend(_ item: Item) -> Bool {
         guard self.isIsolating else { return true }
         guard self.isSuspect(item) else { return self.unanswered.suspects == 0 }
         return self.trial == nil && self.unanswered.all < self.window.size
     }
 
-    /// Whether nothing may be sent, whatever it is.
+    /// Whether no item may be sent.
     var isFull: Bool {
         self.isIsolating && self.unanswered.suspects > 0 && self.unanswered.all >= self.window.size
     }
@@ -141,11 +142,11 @@ struct PoisonDetector: Sendable {
         self.endIsolation()
     }
 
-    /// The server ended the connection, for no reason that it gave, or by breaking the protocol.
+    /// The server ended the connection without a reason, or by breaking the protocol.
     mutating func connectionBroken(unanswered items: [Item], now: Timestamp) {
         defer { self.connectionLost() }
         guard let connectedAt else { return }
-        // It broke without the accused.
+        // The connection ended without the accused packet.
         if let trial { self.records[trial.accused] = Record(connections: Self.shared) }
         if self.records.count > Self.maximumCount { self.records = [:] }
         let life = now - connectedAt
@@ -167,7 +168,7 @@ struct PoisonDetector: Sendable {
         self.suspects = self.records.values.count { $0.connections >= Self.shared }
     }
 
-    /// The connection is over for a reason that has nothing to do with what was sent.
+    /// The connection ended for a reason unrelated to the packets sent.
     mutating func connectionLost() {
         self.connectedAt = nil
         self.trial = nil
@@ -176,13 +177,13 @@ struct PoisonDetector: Sendable {
         self.window = (1, 0)
     }
 
-    /// When to call ``deadlineReached(now:)``; `nil` where nothing is held back.
+    /// When to call ``deadlineReached(now:)``; `nil` if nothing is held back.
     var deadline: Timestamp? {
         if let trial, !trial.isOver { return trial.end }
         return self.isIsolating ? self.isolationEnd : nil
     }
 
-    /// The time of a trial, or that of isolation, is over.
+    /// A trial, or the isolation of suspects, has lasted long enough.
     mutating func deadlineReached(now: Timestamp) -> Verdict? {
         if let trial, !trial.isOver, now >= trial.end {
             self.trial?.isOver = true

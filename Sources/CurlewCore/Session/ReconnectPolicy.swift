@@ -1,26 +1,27 @@
-/// What to do when a connection could not be made or was lost: try again where, in which version and when, or stop.
+/// Decides what to do after a connection failed or was lost: which server to try next, in which version and when, or to
+/// stop.
 /// Lives as long as the client.
 package struct ReconnectPolicy: Sendable {
     /// Which versions of MQTT the user allows.
     package enum Version: Hashable, Sendable {
-        /// 5.0, and 3.1.1 when the server does not know 5.0.
+        /// 5.0, or 3.1.1 if the server does not support 5.0.
         case automatic
         case fixed(ProtocolVersion)
     }
 
-    /// After a connection failed, in whichever way.
+    /// The decision after a connection failed.
     package enum AfterFailure: Hashable, Sendable {
-        /// Connect to ``server`` in ``version`` after this time; zero is at once.
+        /// Connect to ``server`` in ``version`` after this delay; zero means at once.
         case connect(after: Duration)
-        /// Do not connect again by yourself.
+        /// Do not reconnect automatically.
         case stop(Stop)
     }
 
-    /// Why there is no further try.
+    /// Why there is no further attempt.
     package enum Stop: Hashable, Sendable {
-        /// The server's reason code leaves no hope.
+        /// The server's reason code means that another attempt would fail as well.
         case reason(ReasonCode)
-        /// As many tries in a row failed as the user allows.
+        /// The maximum number of consecutive attempts has failed.
         case triesExhausted
     }
 
@@ -31,23 +32,24 @@ package struct ReconnectPolicy: Sendable {
 
     /// The version to connect with.
     package private(set) var version: ProtocolVersion
-    /// Whether that version is older only because a server said nothing to the newer one.
+    /// Whether the version is older only because a server did not answer the newer one.
     package private(set) var isGuess = false
-    /// Whether that server did not even close the connection.
+    /// Whether that server left the connection open without answering.
     package private(set) var followsSilence = false
-    /// Tries in a row that failed or did not last.
+    /// Consecutive attempts that failed, or whose connection did not last.
     private var failures = 0
     private var redirections = 0
     private var wasAccepted = false
-    /// Whether a connection that was accepted has ended since the start.
+    /// Whether an accepted connection has ended since the start.
     private var wasLost = false
-    /// A server has spoken 5.0: one that closes a connection without a word does so for another reason.
+    /// Whether a server has spoken 5.0: if it later closes a connection without an answer, the version is not the
+    /// reason.
     private var wasAcceptedIn5 = false
     private var acceptedAt: Timestamp?
 
     /// - Parameters:
-    ///   - serverCount: how many servers are configured.
-    ///   - version: which versions are allowed.
+    ///   - serverCount: The number of configured servers.
+    ///   - version: The allowed versions.
     package init(serverCount: Int = 1, version: Version = .automatic, settings: ReconnectSettings = ReconnectSettings())
     {
         self.settings = settings
@@ -71,34 +73,36 @@ package struct ReconnectPolicy: Sendable {
         self.acceptedAt = now
     }
 
-    /// There was no connection (no such host, refused, TLS failed, time-out), or no CONNACK in time.
+    /// There was no connection (unknown host, refused, TLS failure, time-out), or no CONNACK in time.
     package mutating func failed(random: UInt64) -> AfterFailure {
         self.countFailure() ?? self.nextServer(random: random)
     }
 
-    /// The server closed the connection, which was open, before CONNACK.
+    /// The server closed an open connection before CONNACK.
     ///
-    /// Some servers do so to a CONNECT of a version they do not know, so 3.1.1 has one try; not when a server of this
-    /// client has spoken 5.0 before, as then the cause is another, and a try would only cost the session its 5.0.
+    /// Some servers respond this way to a CONNECT in an unknown version, so 3.1.1 gets one attempt. It gets none if a
+    /// server of this client has spoken 5.0 before: then the cause is another one, and the attempt would only cost the
+    /// session its 5.0 features.
     ///
-    /// - Parameter mayBeOlder: whether what the user wants can be said in the older version.
+    /// - Parameter mayBeOlder: Whether the configuration can be expressed in the older version.
     package mutating func closedBeforeConnAck(mayBeOlder: Bool = true, random: UInt64) -> AfterFailure {
         self.guessOlderVersion(mayBeOlder) ?? self.failed(random: random)
     }
 
-    /// The server sent nothing in answer to CONNECT, and the connection is closed for that.
+    /// The server did not answer CONNECT, so the connection was closed.
     ///
-    /// Some servers are silent to a CONNECT of a version they do not know. As for one that closes the connection, 3.1.1 has one try.
+    /// Some servers stay silent after a CONNECT in an unknown version. As after a closed connection, 3.1.1 gets one
+    /// attempt.
     ///
-    /// - Parameter mayBeOlder: whether what the user wants can be said in the older version.
+    /// - Parameter mayBeOlder: Whether the configuration can be expressed in the older version.
     package mutating func unanswered(mayBeOlder: Bool = true, random: UInt64) -> AfterFailure {
         guard let next = self.guessOlderVersion(mayBeOlder) else { return self.failed(random: random) }
         self.followsSilence = true
         return next
     }
 
-    /// How long the server may take to answer CONNECT now, of the time that the user allows: a try that may be followed by another
-    /// in the older version, and that other one, have half of it each.
+    /// How long the server may take to answer CONNECT, given the configured time-out. An attempt that may be followed
+    /// by another one in the older version gets half of it, and so does the second one.
     package func patience(of whole: Duration, mayBeOlder: Bool = true) -> Duration {
         mayBeOlder && self.mayGuessOlderVersion || self.followsSilence ? whole / 2 : whole
     }
@@ -115,24 +119,24 @@ package struct ReconnectPolicy: Sendable {
 
     /// CONNACK came with a failure.
     ///
-    /// - Parameter serverReference: that property of the CONNACK packet.
+    /// - Parameter serverReference: The Server Reference of the CONNACK packet.
     package mutating func refused(
         _ reason: ReasonCode, serverReference: String? = nil, random: UInt64
     ) -> AfterFailure {
         self.follow(reason.adviceAfterConnAck, reason, serverReference, random)
     }
 
-    /// A connection ended that had been accepted.
+    /// An accepted connection ended.
     ///
     /// - Parameters:
-    ///   - reason: the code of the server's DISCONNECT; `nil` if there was none.
-    ///   - serverReference: that property of the DISCONNECT packet.
+    ///   - reason: The reason code of the server's DISCONNECT; `nil` if there was none.
+    ///   - serverReference: The Server Reference of the DISCONNECT packet.
     package mutating func lost(
         reason: ReasonCode? = nil, serverReference: String? = nil, at now: Timestamp, random: UInt64
     ) -> AfterFailure {
         let wasStable = self.acceptedAt.map { now - $0 >= self.settings.stableAfter } ?? false
         self.acceptedAt = nil
-        // The try that made the first connection was none to reconnect.
+        // The attempt that made the first connection does not count as a reconnection.
         let isFirst = !self.wasLost && self.failures == 0
         self.wasLost = true
         if wasStable {
@@ -155,7 +159,7 @@ package struct ReconnectPolicy: Sendable {
         case .stop:
             return .stop(.reason(reason))
         case .olderVersion where self.isGuess:
-            // So the server does know the newer one, and had another reason to say nothing.
+            // The server does know the newer version, and was silent for another reason.
             return self.failed(random: random)
         case .olderVersion:
             return self.useOlderVersion() ? .connect(after: .zero) : .stop(.reason(reason))
@@ -190,7 +194,7 @@ package struct ReconnectPolicy: Sendable {
     private mutating func nextServer(random: UInt64) -> AfterFailure {
         let before = self.servers.current
         let next = self.servers.currentFailed()
-        // What one server made of the version says nothing about another; and a guess that failed was wrong.
+        // One server's answer to a version says nothing about another server; and a wrong guess must not persist.
         if self.servers.current != before || !self.wasAccepted { self.useFirstVersion() }
         switch next {
         case .tryNext: return .connect(after: .zero)

@@ -1,8 +1,8 @@
 /// A host that a server names in a Server Reference (MQTT 5.0 section 4.11).
 package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
-    /// A name or an IP address; an IPv6 address is without its brackets.
+    /// A host name or an IP address; an IPv6 address has no brackets.
     package var host: String
-    /// `nil` if the reference names none: the port of the connection that the reference came by.
+    /// `nil` if the reference contains no port: use the port of the connection that delivered it.
     package var port: UInt16?
 
     package init(host: String, port: UInt16? = nil) {
@@ -15,12 +15,12 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         return self.port.map { "\(host):\($0)" } ?? host
     }
 
-    /// More servers than any client tries in turn; the others of a longer list are ignored.
+    /// More servers than a client tries in turn. The rest of a longer list is ignored.
     package static let maximumReferences = 4
 
     /// The servers of a Server Reference: `host`, `host:port`, `[IPv6]` or `[IPv6]:port`, separated by spaces.
     ///
-    /// The text comes from a peer: what is not of one of these forms is left out, and so is what comes again.
+    /// The text comes from a peer: entries of any other form are ignored, and so are repeated ones.
     package static func list(fromReference reference: String) -> [ServerAddress] {
         var list: [ServerAddress] = []
         for text in reference.utf8.split(separator: UInt8(ascii: " ")) {
@@ -53,8 +53,8 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    /// Everything of names, IP addresses and their zones, and nothing else: an international name comes in ASCII, too
-    /// (RFC 5890), and other characters could deceive whoever reads a log.
+    /// The characters of host names, IP addresses and their zones, and no others: international names are in ASCII, too
+    /// (RFC 5890), and other characters could deceive the reader of a log.
     private static func mayStandInHost(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),

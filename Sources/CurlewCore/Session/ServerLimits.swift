@@ -1,30 +1,29 @@
-/// What the server said in its CONNACK that it can and will do (MQTT 5.0 section 3.2.2.3); the standard's defaults
-/// before 5.0.
+/// What the server supports according to its CONNACK (MQTT 5.0 section 3.2.2.3), or the standard's defaults before 5.0.
 public struct ServerLimits: Hashable, Sendable {
-    /// How many publishes at QoS 1 and 2 may be unacknowledged at once. Default: 65,535; before 5.0, where a server cannot say
-    /// it, 20: mosquitto by default closes the connection over a 21st at QoS 2.
+    /// The maximum number of unacknowledged publishes at QoS 1 and 2. Default: 65,535. Before 5.0, where a server
+    /// cannot state it: 20, because mosquitto by default closes the connection over a 21st at QoS 2.
     public package(set) var receiveMaximum: UInt16 = .max
-    /// The highest QoS that the server takes. Default: 2.
+    /// The highest QoS that the server supports. Default: 2.
     public package(set) var maximumQoS: QoS = .exactlyOnce
-    /// Whether the server keeps retained messages. Default: `true`.
+    /// Whether the server supports retained messages. Default: `true`.
     public package(set) var retainAvailable = true
-    /// The largest packet in bytes that the server takes; `nil`: what the protocol allows.
+    /// The largest packet in bytes that the server accepts; `nil` for no limit other than that of the protocol.
     public package(set) var maximumPacketSize: UInt32?
-    /// How many topic aliases the server remembers for us. Default: 0.
+    /// The number of topic aliases that the server accepts. Default: 0.
     public package(set) var topicAliasMaximum: UInt16 = 0
-    /// Whether a topic filter may have wildcards. Default: `true`.
+    /// Whether the server supports wildcards in topic filters. Default: `true`.
     public package(set) var wildcardSubscriptionAvailable = true
-    /// Whether a subscription may have an identifier. Default: `true` on 5.0.
+    /// Whether the server supports subscription identifiers. Default: `true` on 5.0.
     public package(set) var subscriptionIdentifierAvailable = false
-    /// Whether there are shared subscriptions. Default: `true`; a server before 5.0 does not say.
+    /// Whether the server supports shared subscriptions. Default: `true`; a server before 5.0 does not say.
     public package(set) var sharedSubscriptionAvailable = true
-    /// The keep alive in seconds that the server asks for in place of the client's.
+    /// The keep alive in seconds that the server requires instead of the client's.
     public package(set) var serverKeepAlive: UInt16?
-    /// The session expiry interval in seconds that the server uses in place of the client's.
+    /// The session expiry interval in seconds that the server uses instead of the client's.
     public package(set) var sessionExpiryInterval: UInt32?
     /// The client identifier that the server assigned.
     public package(set) var assignedClientIdentifier: String?
-    /// What response topics of this client should begin with.
+    /// The prefix that the server recommends for response topics of this client.
     public package(set) var responseInformation: String?
 
     package init() {}

@@ -1,19 +1,18 @@
 import DequeModule
 
-/// Messages at QoS 1 and 2 that no subscription has taken: of a kept session, of a subscription that the server made by
-/// itself, and those that a subscription had not looked at when it ended. They wait, unacknowledged, for a subscription that
-/// takes them.
+/// Messages at QoS 1 and 2 without a subscriber: from a kept session, from a subscription that the server created, or
+/// left unread by a subscription that has ended. They wait, unacknowledged, for a subscription that claims them.
 ///
-/// Acknowledgements leave in the order of arrival, so one that waits holds up all behind it, and in the end the server's
-/// window. Therefore the bounds: beyond them, a message is let go, which is to be told and acknowledged. And when one has
-/// waited its time in vain, later ones of the same connection do not wait at all, lest a server with much of that kind be
-/// stopped again and again.
+/// Acknowledgements are sent in the order of arrival, so one that waits blocks all later ones, and finally the server's
+/// window. Therefore their number, size and time are bounded. Beyond these bounds a message is released, which is
+/// reported and acknowledged. Once a message has exceeded its time, later ones of the same connection do not wait at
+/// all; otherwise a server with many such messages would be blocked repeatedly.
 package struct UnclaimedMessages<Message: Sendable>: Sendable {
-    /// How much waits, and how long.
+    /// Limits on number, size and time.
     package struct Bounds: Sendable, Hashable {
         package var count: Int
         package var bytes: Int
-        /// `nil`: for ever.
+        /// `nil`: no limit.
         package var time: Duration?
 
         package init(count: Int, bytes: Int, time: Duration?) {
@@ -28,20 +27,20 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
         let topic: TopicName
         let size: Int
         let token: DeliveryToken
-        /// Since when it has waited while there was a connection.
+        /// Since when the message has waited on the current connection.
         var since: Timestamp
     }
 
-    /// What was let go, for people.
+    /// Released messages, for people.
     package struct Report: Equatable, Sendable {
-        /// The first topics, each once.
+        /// The first few topics, each once.
         package var topics: [TopicName] = []
         package var count = 0
     }
 
-    /// How many topics a report names.
+    /// The number of topics in a report.
     private static var namedTopics: Int { 8 }
-    /// How often there is a report at the most: a server must not fill a log.
+    /// The shortest time between two reports: a server must not be able to fill a log.
     private static var reportInterval: Duration { .seconds(1) }
 
     private let bounds: Bounds
@@ -51,26 +50,26 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
     /// In the order of arrival.
     private var entries = Deque<Entry>()
     private var bytes = 0
-    /// Since when the one has waited that waits longest.
+    /// Since when the oldest message has waited.
     private var earliest: Timestamp?
     private var report = Report()
     private var reported: Timestamp?
 
     // MARK: As long as the connection
 
-    /// Whether none has waited in vain.
+    /// Whether no message has exceeded its time.
     private var isPatient = true
-    /// Whether time counts: without a connection nothing is acknowledged, so nothing is gained by letting go.
+    /// Whether time counts: without a connection nothing is acknowledged, so releasing a message would gain nothing.
     private var isConnected = false
 
     package init(_ bounds: Bounds) { self.bounds = bounds }
 
     package var count: Int { self.entries.count }
 
-    /// How many were let go.
+    /// The number of released messages.
     package private(set) var letGoCount = 0
 
-    /// When the next message is let go, or there is something to report; `nil` if nothing waits for its time.
+    /// When to release the next message or to report; `nil` if nothing waits for its time.
     package var deadline: Timestamp? {
         let expiry = self.isConnected ? self.bounds.time.flatMap { time in self.earliest.map { $0 + time } } : nil
         let report = self.report.count > 0 ? (self.reported.map { $0 + Self.reportInterval } ?? .start) : nil
@@ -80,12 +79,12 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
 
     // MARK: Events
 
-    /// Nobody has taken a message. Returns the tokens of those that are let go, each to be passed once.
+    /// A message has no subscriber. Returns the tokens of the messages that are released, each to be passed once.
     package mutating func unclaimed(
         _ message: Message, on topic: TopicName, size: Int, _ token: DeliveryToken, at now: Timestamp
     ) -> [DeliveryToken] {
         let place = self.place(of: token)
-        // Two subscriptions have handed back the same message.
+        // Two subscriptions have returned the same message.
         if place < self.entries.count, self.entries[place].token == token { return [token] }
         guard self.isPatient, self.bounds.time != .zero, self.bounds.count > 0, size <= self.bounds.bytes else {
             self.note(topic)
@@ -106,15 +105,16 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
         return tokens
     }
 
-    /// A subscription takes what its filters match; returned in the order of arrival, each to be passed by it once.
+    /// A subscription claims the messages that its filters match. Returned in the order of arrival; the subscription
+    /// passes each once.
     package mutating func claimed(by filters: [TopicFilter]) -> [Message] {
         self.remove { entry in filters.contains { $0.matches(entry.topic) } }.map(\.message)
     }
 
-    /// Somebody takes whatever there is.
+    /// A subscriber claims all messages.
     package mutating func allClaimed() -> [Message] { self.remove { _ in true }.map(\.message) }
 
-    /// Time has passed. Returns the tokens of those that are let go, each to be passed once.
+    /// Time has passed. Returns the tokens of the messages that are released, each to be passed once.
     package mutating func timePassed(_ now: Timestamp) -> [DeliveryToken] {
         guard self.isConnected, let time = self.bounds.time, let earliest, earliest + time <= now else { return [] }
         self.isPatient = false
@@ -123,8 +123,8 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
         return expired.map(\.token)
     }
 
-    /// A connection begins. If the server has kept the session it sends again what it has no acknowledgement of, save QoS 2
-    /// messages, of which it is known that they are here; otherwise what is here is all that is left.
+    /// A connection begins. If the server has kept the session, it resends the messages without an acknowledgement,
+    /// except QoS 2 messages that it knows to have arrived. Otherwise the messages here are the only copies.
     ///
     /// - Parameter isOrphan: Whether the server has lost the session in which it sent a message.
     package mutating func connected(isResumed: Bool, at now: Timestamp, isOrphan: (DeliveryToken) -> Bool) {
@@ -135,10 +135,10 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
         self.findEarliest()
     }
 
-    /// The connection is gone.
+    /// The connection is lost.
     package mutating func connectionLost() { self.isConnected = false }
 
-    /// The owner wants nothing more; the server keeps what it has no acknowledgement of. Returns what is still to be reported.
+    /// The client ends. The server keeps the messages without an acknowledgement. Returns what is still to be reported.
     package mutating func end() -> Report? {
         let report = self.report
         let count = self.letGoCount
@@ -147,16 +147,16 @@ package struct UnclaimedMessages<Message: Sendable>: Sendable {
         return report.count > 0 ? report : nil
     }
 
-    /// What has been let go since the last report, unless that was a moment ago.
+    /// The messages released since the last report, unless that was less than the shortest interval ago.
     package mutating func takeReport(at now: Timestamp) -> Report? {
         guard self.report.count > 0, self.reported.map({ $0 + Self.reportInterval <= now }) ?? true else { return nil }
         self.reported = now
         return exchange(&self.report, with: Report())
     }
 
-    // MARK: Within
+    // MARK: Implementation
 
-    /// Where a message stands, or would: mostly at the end.
+    /// The position of a message, present or not: usually at the end.
     private func place(of token: DeliveryToken) -> Int {
         var place = self.entries.count
         while place > 0, self.entries[place - 1].token.sequence >= token.sequence { place -= 1 }

@@ -1,11 +1,12 @@
-/// What the topic aliases in the peer's PUBLISH packets stand for (MQTT 5.0 section 3.3.2.3.4). Lives as long as the connection.
+/// The topics of the aliases in the peer's PUBLISH packets (MQTT 5.0 section 3.3.2.3.4). Lives as long as the
+/// connection.
 ///
-/// Grows with the aliases that the peer uses, to the maximum at the most. A hostile peer can make it keep `maximum` topics of
-/// 65,535 bytes, so the maximum that is offered to it should be chosen for that.
+/// Grows with the aliases that the peer uses, up to the maximum. A hostile peer can make it keep `maximum` topics
+/// of 65,535 bytes, which should be considered when choosing the maximum to offer.
 package struct IncomingTopicAliases: Sendable {
-    /// A fault of the peer that ends the connection.
+    /// A fault of the peer, which ends the connection.
     package enum Failure: Error, Hashable, Sendable, CustomStringConvertible {
-        /// The alias is 0 or above the maximum that this end stated.
+        /// The alias is 0 or above the announced maximum.
         case outOfRange(UInt16, maximum: UInt16)
         /// The topic is empty and the alias was not introduced on this connection.
         case unknown(UInt16)
@@ -33,20 +34,20 @@ package struct IncomingTopicAliases: Sendable {
         }
     }
 
-    /// The greatest alias allowed, as this end stated it in CONNECT or CONNACK; 0 allows none.
+    /// The highest alias allowed, as announced in CONNECT or CONNACK; 0 allows none.
     package private(set) var maximum: UInt16
 
     /// The topic of alias n at n - 1.
     private var topics: [TopicName?] = []
-    /// What the topics take, roughly.
+    /// The approximate size of the topics.
     package private(set) var byteCount = 0
 
     package init(maximum: UInt16 = 0) { self.maximum = maximum }
 
-    /// Forgets everything, as no alias outlives its connection [MQTT-3.3.2-7].
+    /// Forgets all aliases, since none outlives its connection [MQTT-3.3.2-7].
     package mutating func reset(maximum: UInt16) { self = Self(maximum: maximum) }
 
-    /// The topic of a PUBLISH packet; an alias that comes with a topic is remembered, in place of what it stood for.
+    /// The topic of a PUBLISH packet. If it has both topic and alias, the alias stands for this topic from now on.
     package mutating func resolve(_ topic: TopicName?, alias: UInt16?) throws(Failure) -> TopicName {
         guard let alias else {
             guard let topic else { throw .noTopic }

@@ -1,62 +1,64 @@
-/// Which topics of outgoing PUBLISH packets have a topic alias (MQTT 5.0 section 3.3.2.3.4). Lives as long as the connection.
+/// Assigns topic aliases to outgoing PUBLISH packets (MQTT 5.0 section 3.3.2.3.4). Lives as long as the connection.
 ///
-/// An alias goes to a topic that keeps being used: a topic earns one with its second use, and takes over another's only when
-/// it has been used more often of late. So a scan over any number of topics, each used once, takes no alias from a topic
-/// in use. Each publish costs O(1); the memory is proportional to the maximum; a topic that has its alias allocates nothing.
+/// Aliases go to topics that are used repeatedly: a topic gets one with its second use, and replaces another topic
+/// only if it has been used more often recently. So a scan over any number of topics, each used once, takes no
+/// alias from a topic in use. Each publish costs O(1); the memory is proportional to the maximum; a topic that has
+/// its alias allocates nothing.
 package struct OutgoingTopicAliases: Sendable {
     /// How to name the topic in the packet.
     package enum Alias: Hashable, Sendable {
-        /// By the topic alone.
+        /// By topic, without an alias.
         case none
-        /// By topic and alias: the receiver is to remember the pair.
+        /// By topic and alias: the receiver stores the pair.
         case introduce(UInt16)
-        /// By the alias alone: the receiver has the pair.
+        /// By alias, without the topic: the receiver has stored the pair.
         case use(UInt16)
     }
 
-    /// A topic with an alias. The alias is its place in `holders` plus 1, as 0 is not an alias [MQTT-3.3.2-8].
+    /// A topic with an alias. The alias is its index in `holders` plus 1, because 0 is not an alias [MQTT-3.3.2-8].
     private struct Holder {
         var topic: TopicName
         var uses: UInt8
     }
 
-    /// A topic without an alias that was used of late, known by a part of its hash only.
+    /// A recently used topic without an alias, identified only by part of its hash.
     private struct Candidate {
         var fingerprint: UInt16 = 0
         var uses: UInt8 = 0
     }
 
-    /// The greatest alias that the receiver accepts; 0 if none [MQTT-3.2.2-18].
+    /// The highest alias that the receiver accepts; 0 if none [MQTT-3.2.2-18].
     package private(set) var maximum: UInt16
 
     private var aliases: [TopicName: UInt16] = [:]
     private var holders: [Holder] = []
-    /// The place in `holders` that is examined when the next one is wanted.
+    /// The index in `holders` to examine next for replacement.
     private var hand = 0
-    /// Aliases that were given back and are free.
+    /// Aliases that were withdrawn and are free.
     private var withdrawn: [UInt16] = []
-    /// A power of two of places in sets of `ways`. A topic's hash tells its set; topics of one set push each other out.
+    /// Sets of `ways` candidates; their number is a power of two. A topic's hash determines its set; topics of one
+    /// set displace each other.
     private var candidates: [Candidate] = []
 
-    /// An alias costs three bytes in the packet, so a topic must have more.
+    /// An alias takes three bytes in the packet, so a topic must be longer.
     private static let shortestTopic = 4
     private static let ways = 4
-    /// High enough to tell a busy topic from a quiet one, low enough for an idle topic to be outrun soon.
+    /// High enough to distinguish busy topics from quiet ones, low enough for an idle topic to be replaced soon.
     private static let mostUses: UInt8 = 15
 
-    /// - Parameter maximum: the Topic Alias Maximum of the receiver, or less to bound the memory.
+    /// - Parameter maximum: The Topic Alias Maximum of the receiver, or less to bound the memory.
     package init(maximum: UInt16 = 0) { self.maximum = maximum }
 
-    /// What the topics take, roughly, in bytes.
+    /// The approximate size of the topics in bytes.
     package var byteCount: Int { self.holders.reduce(0) { $0 + $1.topic.string.utf8.count + 64 } }
 
-    /// Forgets everything, as no alias outlives its connection [MQTT-3.3.2-7].
+    /// Forgets all aliases, since none outlives its connection [MQTT-3.3.2-7].
     package mutating func reset(maximum: UInt16) { self = Self(maximum: maximum) }
 
-    /// Says how to name the topic of the PUBLISH that is sent next on this connection.
+    /// Decides how to name the topic of the next PUBLISH on this connection.
     ///
-    /// Call it once for each packet, in the order in which they are sent; if a packet is not sent after all, call
-    /// ``withdraw(_:)`` with an alias that it was to introduce.
+    /// Call it once for each packet, in the order of sending. If the packet is not sent, call ``withdraw(_:)`` with
+    /// an alias that it was to introduce.
     package mutating func assign(_ topic: TopicName) -> Alias {
         guard self.maximum > 0, topic.string.utf8.count >= Self.shortestTopic else { return .none }
         if let alias = self.aliases[topic] {
@@ -78,7 +80,7 @@ package struct OutgoingTopicAliases: Sendable {
         let index = self.hand
         self.hand = (index + 1) % self.holders.count
         guard self.holders[index].uses < uses else {
-            // It stays, but must have been used again to stay as safe at the next examination.
+            // It stays, but must be used again to be as safe at the next examination.
             self.holders[index].uses -= 1
             return .none
         }
@@ -87,7 +89,7 @@ package struct OutgoingTopicAliases: Sendable {
         return self.introduce(UInt16(index + 1), for: topic, place)
     }
 
-    /// Takes back an alias whose introduction did not reach the connection.
+    /// Withdraws an alias whose introduction was not sent.
     package mutating func withdraw(_ alias: UInt16) {
         guard alias > 0, Int(alias) <= self.holders.count else { return }
         let topic = self.holders[Int(alias) - 1].topic
@@ -103,7 +105,7 @@ package struct OutgoingTopicAliases: Sendable {
         return .introduce(alias)
     }
 
-    /// Counts a use of a topic without an alias; the answer is 1 for a topic that was not seen of late.
+    /// Counts a use of a topic without an alias; returns 1 for a topic that was not used recently.
     private mutating func countUse(of topic: TopicName) -> (place: Int, uses: UInt8) {
         if self.candidates.isEmpty {
             let places = max(64, Int(self.maximum) * 4)
@@ -121,7 +123,7 @@ package struct OutgoingTopicAliases: Sendable {
             }
             if self.candidates[place].uses < self.candidates[weakest].uses { weakest = place }
         }
-        // A new topic weakens the weakest of its set, and takes its place when that is no stronger than itself.
+        // A new topic weakens the weakest of its set, and replaces it when that is no stronger than itself.
         if self.candidates[weakest].uses > 1 {
             self.candidates[weakest].uses -= 1
         } else {
@@ -130,8 +132,8 @@ package struct OutgoingTopicAliases: Sendable {
         return (weakest, 1)
     }
 
-    /// FNV-1a with a last mixing step: the same in every process, and good enough where a collision costs a few bytes on the
-    /// wire.
+    /// FNV-1a with a final mixing step: the same in every process, and good enough, since a collision only costs a
+    /// few bytes on the wire.
     private static func hash(of topic: TopicName) -> UInt64 {
         topic.string.withUTF8Bytes { bytes in
             var hash: UInt64 = 0xCBF2_9CE4_8422_2325

@@ -1,5 +1,5 @@
-// Topics are compared byte by byte: MQTT forbids the normalisation [MQTT-4.7.3-4] that `String`'s own `==` and `<` perform,
-// under which "é" in one scalar and "é" in two are equal. ``ExactText`` does the same for other texts.
+// Topics are compared byte by byte: MQTT forbids the normalisation [MQTT-4.7.3-4] that `String`'s own `==` and `<`
+// perform, under which "é" in one scalar and "é" in two are equal. ``ExactText`` does the same for other texts.
 
 /// The bytes with a meaning in topics.
 enum TopicByte {
@@ -11,7 +11,7 @@ enum TopicByte {
 }
 
 extension String {
-    /// Calls `body` with the UTF-8 bytes in place. Only a string bridged from Objective-C is copied for it.
+    /// Calls `body` with the UTF-8 bytes in place. Only a string bridged from Objective-C is copied.
     @inline(__always)
     func withUTF8Bytes<Result>(_ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
         if let result = try self.utf8.withContiguousStorageIfAvailable(body) { return result }

@@ -1,4 +1,5 @@
-/// Why a text is not a topic name or a topic filter (MQTT 5.0 section 4.7), as one sentence that says what to change.
+/// Why a text is not a topic name or a topic filter (MQTT 5.0 section 4.7), as one sentence that says what to
+/// change.
 public struct TopicError: Error, Hashable, Sendable, CustomStringConvertible {
     /// What the text was meant to be.
     package enum Subject: String, Hashable, Sendable {
@@ -33,10 +34,10 @@ public struct TopicError: Error, Hashable, Sendable, CustomStringConvertible {
     package let subject: Subject
     package let problem: Problem
 
-    /// The text that was refused.
+    /// The invalid text.
     public let topic: String
 
-    /// What is wrong with the text and what is allowed instead. A long text is quoted only in part.
+    /// What is wrong with the text and what is allowed instead. Long texts are abbreviated.
     public var message: String {
         switch self.problem {
         case .empty:
@@ -65,7 +66,7 @@ public struct TopicError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The same as ``message``.
     public var description: String { self.message }
 
-    /// The greatest length in bytes that a two-byte length on the wire can state.
+    /// The greatest length in bytes that a two-byte length can express.
     static let maximumLength = 65_535
 
     private var quoted: String {

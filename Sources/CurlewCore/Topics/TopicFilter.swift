@@ -1,9 +1,10 @@
-/// What a subscription asks for (MQTT 5.0 section 4.7): a topic name whose levels may be `+` (any one level) and whose last
-/// level may be `#` (the parent level and everything below), optionally shared as `$share/{name}/{filter}` (section 4.8.2).
+/// The filter of a subscription (MQTT 5.0 section 4.7): a topic name whose levels may be `+` (any one level) and
+/// whose last level may be `#` (the parent level and everything below), optionally shared as
+/// `$share/{name}/{filter}` (section 4.8.2).
 ///
 /// Two filters are equal when their UTF-8 bytes are; nothing is normalised, and case matters [MQTT-4.7.3-4].
 public struct TopicFilter: Sendable {
-    /// The whole filter as it stands on the wire, with `$share/{name}/` if it is shared.
+    /// The whole filter as sent on the wire, with `$share/{name}/` if it is shared.
     public let string: String
 
     /// Whether ``filter`` contains `+` or `#`.
@@ -14,8 +15,8 @@ public struct TopicFilter: Sendable {
 
     /// Makes a topic filter.
     ///
-    /// - Parameter string: 1 to 65,535 bytes of UTF-8 without U+0000; `+` stands alone in its level, `#` alone in the last;
-    ///   a shared filter has a share name that is neither empty nor contains a wildcard, and a filter after it.
+    /// - Parameter string: 1 to 65,535 bytes of UTF-8 without U+0000. `+` must be a whole level, `#` the whole last
+    ///   level. A shared filter has a non-empty share name without wildcards, followed by a filter.
     /// - Throws: ``TopicError`` when the text breaks one of these rules.
     public init(_ string: String) throws(TopicError) {
         switch string.withUTF8Bytes(Self.parse) {
@@ -28,14 +29,14 @@ public struct TopicFilter: Sendable {
         }
     }
 
-    /// The filter that matches this topic and no other. Its text is never taken for a shared subscription.
+    /// The filter that matches only this topic. Its text is never interpreted as a shared subscription.
     package init(exactly topic: TopicName) {
         self.string = topic.string
         self.hasWildcards = false
         self.start = 0
     }
 
-    /// Whether this is a shared subscription, of which each message goes to one subscriber only.
+    /// Whether this is a shared subscription, each message of which goes to only one subscriber.
     public var isShared: Bool { self.start > 0 }
 
     /// The name of the group that shares the subscription, or `nil` if it is not shared.
@@ -44,14 +45,15 @@ public struct TopicFilter: Sendable {
         return String(self.string.utf8.dropFirst(Self.sharePrefix.count).prefix { $0 != TopicByte.separator })
     }
 
-    /// The filter that topics are compared with: without `$share/{name}/`.
+    /// The filter to compare with topics: without `$share/{name}/`.
     public var filter: String {
         self.isShared ? String(self.string.utf8.dropFirst(Int(self.start))) ?? "" : self.string
     }
 
     /// Whether a message published to `topic` belongs to this subscription.
     ///
-    /// A filter that begins with a wildcard does not match a topic that begins with `$` [MQTT-4.7.2-1], and `a/#` matches `a`.
+    /// A filter that begins with a wildcard does not match a topic that begins with `$` [MQTT-4.7.2-1], and `a/#`
+    /// matches `a`.
     public func matches(_ topic: TopicName) -> Bool {
         self.withFilterBytes { filter in topic.string.withUTF8Bytes { Self.matches(filter, $0) } }
     }
@@ -79,7 +81,7 @@ extension TopicFilter: Comparable {
 }
 
 extension TopicFilter: CustomStringConvertible {
-    /// The filter as it stands on the wire.
+    /// The filter as sent on the wire.
     public var description: String { self.string }
 }
 
@@ -129,7 +131,8 @@ extension TopicFilter {
         return .valid(start: UInt16(start), hasWildcards: hasWildcards)
     }
 
-    /// Walks both texts once. A wildcard in `filter` is known to be a whole level, so finding one means that a level begins.
+    /// Scans both texts once. Every wildcard in `filter` is a whole level, so finding one means that a level
+    /// begins.
     private static func matches(_ filter: UnsafeBufferPointer<UInt8>, _ topic: UnsafeBufferPointer<UInt8>) -> Bool {
         if topic.first == TopicByte.dollar, filter.first != TopicByte.dollar { return false }
         var (at, position) = (0, 0)

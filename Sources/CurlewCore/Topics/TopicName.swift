@@ -2,7 +2,7 @@
 ///
 /// Two names are equal when their UTF-8 bytes are; nothing is normalised, and case matters [MQTT-4.7.3-4].
 public struct TopicName: Sendable {
-    /// The name as it stands on the wire.
+    /// The name as sent on the wire.
     public let string: String
 
     /// Makes a topic name.
@@ -16,11 +16,11 @@ public struct TopicName: Sendable {
         self.string = string
     }
 
-    /// Takes over a string that is known to be a topic name.
+    /// Wraps a string that is known to be a topic name.
     package init(unchecked string: String) { self.string = string }
 
-    /// What keeps these bytes, which are valid UTF-8, from being a topic name. All that matters is ASCII, so one pass over
-    /// the bytes decides for every script.
+    /// Why these bytes, which are valid UTF-8, are not a topic name. All relevant characters are ASCII, so one scan
+    /// of the bytes decides for every script.
     package static func problem(in bytes: UnsafeBufferPointer<UInt8>) -> TopicError.Problem? {
         guard !bytes.isEmpty else { return .empty }
         guard bytes.count <= TopicError.maximumLength else { return .tooLong }
@@ -49,6 +49,6 @@ extension TopicName: Comparable {
 }
 
 extension TopicName: CustomStringConvertible {
-    /// The name as it stands on the wire.
+    /// The name as sent on the wire.
     public var description: String { self.string }
 }

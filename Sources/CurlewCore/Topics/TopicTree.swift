@@ -1,20 +1,21 @@
-/// Values by topic filter, and the way from a topic name to every filter that matches it: one tree for client and broker.
+/// A map from topic filters to values that finds every filter that matches a topic name: one tree for client and
+/// broker.
 ///
-/// Filters form a tree by their levels. A node stands for one level or for a run of levels at which nothing else branches
-/// off (`7/rpc/set` below `devices`), so that a filter adds two nodes at the most, however many levels it has, and a hostile
-/// filter of 65,535 levels costs what its bytes cost. The cost of a match grows with the topic's length and with the number
-/// of branches that do match it, not with the number of filters elsewhere.
+/// Filters form a tree by their levels. A node stands for one level or for a run of levels without a branch
+/// (`7/rpc/set` below `devices`), so that a filter adds two nodes at most, however many levels it has, and a
+/// hostile filter of 65,535 levels costs no more than its bytes. The cost of a match grows with the length of the
+/// topic and with the number of matching branches, not with the number of filters elsewhere.
 ///
-/// The tree is a value. A copy costs nothing; changing one of two copies copies the nodes on the path to the changed filter
-/// and leaves the rest shared, so a reader on another thread can match in an old copy while a new one is made.
-/// Nothing here recurses, so the depth of a tree is no danger to the stack.
+/// The tree is a value. Copying is free; changing one of two copies copies the nodes on the path to the changed
+/// filter and shares the rest, so a reader on another thread can match in an old copy while a new one is created.
+/// Nothing here recurses, so a deep tree cannot exhaust the stack.
 ///
-/// `$share/{name}/{filter}` is kept apart from `{filter}` and from other share names, but matches the same topics.
+/// `$share/{name}/{filter}` is separate from `{filter}` and from other share names, but matches the same topics.
 package struct TopicTree<Value> {
-    /// Stands before the first level, and is the one node with the empty run of levels.
+    /// Precedes the first level. Only this node has an empty run of levels.
     private var root = TopicTreeNode<Value>(levels: "")
 
-    /// How many filters have a value.
+    /// The number of filters that have a value.
     package private(set) var count = 0
 
     package init() {}
@@ -33,7 +34,7 @@ package struct TopicTree<Value> {
         }
     }
 
-    /// Changes the value of a filter in place, beginning with `initial` if it has none.
+    /// Changes the value of a filter in place, starting from `initial` if it has none.
     package mutating func withValue<Result>(
         for filter: TopicFilter, default initial: @autoclosure () -> Value, _ body: (inout Value) throws -> Result
     ) rethrows -> Result {
@@ -48,7 +49,7 @@ package struct TopicTree<Value> {
             }, body)
     }
 
-    /// Removes a filter, with the nodes that only it needed, and returns its value.
+    /// Removes a filter, with the nodes that no other filter needs, and returns its value.
     @discardableResult
     package mutating func remove(_ filter: TopicFilter) -> Value? {
         guard self.node(of: filter)?.value(of: filter) != nil else { return nil }  // Copies no path in vain.
@@ -77,7 +78,7 @@ package struct TopicTree<Value> {
             try TopicTreeMatch.withStack { stack in
                 stack.push(self.root, position: 0)
                 while let (node, position) = stack.pop() {
-                    // The standard keeps the topics that begin with '$' out of general subscriptions, such as "#".
+                    // The standard excludes topics that begin with '$' from general subscriptions, such as "#".
                     let matchesWildcards = position > 0 || bytes.first != TopicByte.dollar
                     if matchesWildcards, let below = node.multiLevel { try below.forEachValue(body) }
                     guard position <= bytes.count else {
@@ -116,7 +117,7 @@ package struct TopicTree<Value> {
         }
     }
 
-    /// How many nodes the tree consists of, the root included; for tests of pruning and memory.
+    /// The number of nodes including the root; for tests of pruning and memory.
     package var nodeCount: Int {
         var (count, pending) = (0, [self.root])
         while let node = pending.popLast() {
@@ -127,7 +128,8 @@ package struct TopicTree<Value> {
     }
 }
 
-/// A tree that several threads hold is never changed: every mutation first makes each node on its path its own.
+/// A tree that several threads share is never changed: every mutation first gets its own copy of each node on its
+/// path.
 extension TopicTree: @unchecked Sendable where Value: Sendable {}
 
 extension TopicTree {
@@ -146,7 +148,8 @@ extension TopicTree {
         }
     }
 
-    /// The node where `filter` ends, made if it is missing, after making every node on the path this tree's own.
+    /// The node where `filter` ends, created if it is missing. Every node on the path becomes unique to this tree
+    /// first.
     private mutating func makeNode(of filter: TopicFilter) -> TopicTreeNode<Value> {
         self.makeRootUnique()
         return filter.withFilterBytes { bytes in
@@ -173,7 +176,7 @@ extension TopicTree {
         }
     }
 
-    /// The nodes from the root to the end of a filter that the tree has, each made this tree's own.
+    /// The nodes from the root to the end of an existing filter, each made unique to this tree.
     private mutating func uniquePath(to filter: TopicFilter) -> [TopicTreeNode<Value>] {
         self.makeRootUnique()
         return filter.withFilterBytes { bytes in

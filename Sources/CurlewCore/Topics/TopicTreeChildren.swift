@@ -1,10 +1,11 @@
-/// The nodes below a node of a ``TopicTree`` whose runs begin with a literal level, found by that level.
+/// The children of a ``TopicTree`` node whose runs begin with a literal level, found by that level.
 ///
-/// A hash table in two stages, for two reasons that a `Dictionary` does not meet: it is searched by bytes in the middle of a
-/// topic, without making a key of them; and when two trees share it, a change copies one bucket of a few entries and the list
-/// of buckets, not every entry. A fleet has one node with a child for each of its 100,000 devices.
+/// A hash table in two stages, because a `Dictionary` lacks two properties: it is searched by bytes in the middle
+/// of a topic, without creating a key; and when two trees share it, a change copies one bucket of a few entries and
+/// the list of buckets, not every entry. A fleet has one node with a child for each of its 100,000 devices.
 ///
-/// Levels come from peers, so they are hashed by the standard library's seeded `Hasher`: no peer can aim at one bucket.
+/// Levels come from peers, so they are hashed with the standard library's seeded `Hasher`: no peer can aim at one
+/// bucket.
 struct TopicTreeChildren<Value> {
     typealias Node = TopicTreeNode<Value>
 
@@ -18,14 +19,15 @@ struct TopicTreeChildren<Value> {
         var node: Node
     }
 
-    /// None or a power of two. A hash's low bits tell the bucket.
+    /// None or a power of two. The low bits of a hash select the bucket.
     private var buckets: ContiguousArray<ContiguousArray<Entry>> = []
     private(set) var count = 0
 
-    /// The mean number of entries at which the buckets are doubled. So few entries are also compared without hashing.
+    /// The mean number of entries at which the buckets are doubled. This few entries are also compared without
+    /// hashing.
     private static var load: Int { 6 }
 
-    /// The first place that has a node, or the one after `slot`: to go through all of them with pauses.
+    /// The first occupied slot at or after `slot`, for iteration with pauses.
     func slot(after slot: Slot? = nil) -> Slot? {
         var bucket = slot?.bucket ?? 0
         var index = slot.map { $0.index + 1 } ?? 0
@@ -47,7 +49,7 @@ struct TopicTreeChildren<Value> {
         }
     }
 
-    /// Where the node is whose run begins with the literal level of `filter` at `position`.
+    /// The slot of the node whose run begins with the literal level of `filter` at `position`.
     func slot(forLevelAt position: Int, of filter: UnsafeBufferPointer<UInt8>) -> Slot? {
         guard self.count > 0 else { return nil }
         let hash = self.buckets.count == 1 ? nil : Self.hash(ofLevelAt: position, of: filter)
@@ -68,7 +70,7 @@ struct TopicTreeChildren<Value> {
         return nil
     }
 
-    /// The node at `slot`, after replacing it by a copy if another tree has it as well.
+    /// The node at `slot`, replaced by a copy first if another tree shares it.
     mutating func makeUnique(_ slot: Slot) -> Node {
         if !isKnownUniquelyReferenced(&self.buckets[slot.bucket][slot.index].node) {
             self.buckets[slot.bucket][slot.index].node = self[slot].copy()
@@ -76,7 +78,7 @@ struct TopicTreeChildren<Value> {
         return self[slot]
     }
 
-    /// Adds a node whose first level no other has.
+    /// Adds a node whose first level differs from all others.
     mutating func insert(_ node: Node) {
         let hash = node.levels.withUTF8Bytes { Self.hash(ofLevelAt: 0, of: $0) }
         if self.count == Self.load * self.buckets.count { self.resize(to: max(1, 2 * self.buckets.count)) }

@@ -1,15 +1,15 @@
-/// Goes through the topic names in a tree that match a filter: the other way round than ``TopicTree/forEachMatch(of:_:)``.
+/// Iterates over the topic names in a tree that match a filter: the inverse of ``TopicTree/forEachMatch(of:_:)``.
 ///
-/// It takes one name at a time, so that a look-up that finds a million of them can be done in slices. It holds the tree as it was when the
-/// cursor was made; what is changed meanwhile it does not see.
+/// It returns one name at a time, so that a search with a million results can be divided. It holds the tree as it
+/// was when the cursor was created, and does not see later changes.
 package struct TopicTreeCursor<Value> {
     private struct Place {
         let node: TopicTreeNode<Value>
-        /// Where in the filter the levels below the node begin; `nil` when all that is below matches.
+        /// The position in the filter for the levels below the node; `nil` if everything below matches.
         let position: Int?
-        /// Of the node's children, the one that came last.
+        /// The last of the node's children that was visited.
         var slot: TopicTreeChildren<Value>.Slot?
-        /// Whether the node's own value is still to be given.
+        /// Whether the node's own value has not been returned yet.
         var givesValue: Bool
     }
 
@@ -17,8 +17,8 @@ package struct TopicTreeCursor<Value> {
     private var path: [Place]
 
     /// - Parameters:
-    ///   - root: Of a tree whose filters are all made by ``TopicFilter/init(exactly:)``.
-    ///   - filter: Of a shared one, the part behind the share name counts.
+    ///   - root: The root of a tree whose filters are all created by ``TopicFilter/init(exactly:)``.
+    ///   - filter: The filter; of a shared one, the part after the share name counts.
     init(root: TopicTreeNode<Value>, filter: TopicFilter) {
         self.filter = filter.withFilterBytes { Array($0) }
         let isAll = self.filter == [TopicByte.multiLevelWildcard]
@@ -28,8 +28,8 @@ package struct TopicTreeCursor<Value> {
     /// Whether there are no more.
     package var isAtEnd: Bool { self.path.isEmpty }
 
-    /// The next topic, as the filter that only it matches, and its value; in no particular order. Each node that is looked at takes one of
-    /// `steps`; when there are none left, it is `nil` and can be asked again with more.
+    /// The next topic, as the filter that only it matches, and its value; in no particular order. Each visited node
+    /// takes one of `steps`; when none are left, the result is `nil`, and the caller may continue with more.
     package mutating func next(steps: inout Int) -> (topic: TopicFilter, value: Value)? {
         while steps > 0, let depth = self.path.indices.last {
             steps -= 1
@@ -50,7 +50,7 @@ package struct TopicTreeCursor<Value> {
         return nil
     }
 
-    /// The child to be looked at next: of a literal level, there is one at the most.
+    /// The next child to visit: a literal level has only one.
     private func nextSlot(of place: Place) -> TopicTreeChildren<Value>.Slot? {
         guard let position = place.position else { return place.node.children.slot(after: place.slot) }
         guard position < self.filter.count || position == self.filter.count && self.filter.last == TopicByte.separator
@@ -67,10 +67,10 @@ package struct TopicTreeCursor<Value> {
         return self.filter.withUnsafeBufferPointer { place.node.children.slot(forLevelAt: position, of: $0) }
     }
 
-    /// The place of a node, if what it stands for matches the filter from `position` on.
+    /// The place of a node, if its run matches the filter from `position` on.
     private func enter(_ node: TopicTreeNode<Value>, at position: Int?, isFirst: Bool) -> Place? {
         let begin = node.levels.utf8.first
-        // The standard keeps the topics that begin with '$' out of what begins with a wildcard [MQTT-4.7.2-1].
+        // The standard excludes topics that begin with '$' from filters that begin with a wildcard [MQTT-4.7.2-1].
         if isFirst, begin == TopicByte.dollar, let wildcard = self.filter.first,
             wildcard == TopicByte.multiLevelWildcard || wildcard == TopicByte.singleLevelWildcard
         {
@@ -94,9 +94,10 @@ package struct TopicTreeCursor<Value> {
     }
 
     private enum End {
-        /// All below matches too.
+        /// Everything below matches, too.
         case below
-        /// The levels below are compared with the filter from there on; beyond its end, there is nothing left to compare.
+        /// The levels below are compared with the filter from this position on; at its end, nothing is left to
+        /// compare.
         case at(Int)
     }
 
@@ -106,7 +107,7 @@ package struct TopicTreeCursor<Value> {
     ) -> End? {
         var (at, position) = (0, position)
         while true {
-            // At the beginning of a level of both.
+            // Both are at the beginning of a level.
             guard position <= filter.count else { return nil }
             if position < filter.count, filter[position] == TopicByte.multiLevelWildcard { return .below }
             if position < filter.count, filter[position] == TopicByte.singleLevelWildcard {
@@ -132,5 +133,5 @@ extension TopicTree {
     package func topics(matching filter: TopicFilter) -> TopicTreeCursor<Value> { self.cursor(filter) }
 }
 
-/// A tree that others hold is never changed.
+/// A shared tree is never changed.
 extension TopicTreeCursor: @unchecked Sendable where Value: Sendable {}

@@ -1,7 +1,7 @@
 /// The branches of a ``TopicTree`` that a match has still to follow.
 ///
-/// The first few live on the stack of the thread, so that a match allocates nothing; the others, which only many overlapping
-/// `+` filters bring about, in an array.
+/// The first few are on the stack, so that a match allocates nothing. The others, which occur only with many
+/// overlapping `+` filters, are in an array.
 struct TopicTreeMatch<Value>: ~Copyable {
     /// The tree that is being searched keeps the node alive.
     typealias Branch = (node: Unmanaged<TopicTreeNode<Value>>, position: Int)

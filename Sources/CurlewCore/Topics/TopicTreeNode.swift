@@ -1,22 +1,23 @@
-/// A run of one or more levels of the filters in a ``TopicTree``, the values of the filters that end with it, and what
-/// comes below.
+/// A run of one or more levels of the filters in a ``TopicTree``, the values of the filters that end with it, and
+/// the nodes below.
 ///
-/// `#` is always a node of its own. `+` stands in a run like a literal level; a node whose run begins with it is its parent's
-/// `singleLevel`. Invariant of every node but the root: it has a value, or a `multiLevel`, or two children and more.
+/// `#` is always a node of its own. `+` in a run is like a literal level; a node whose run begins with it is its
+/// parent's `singleLevel`. Invariant of every node except the root: it has a value, or a `multiLevel`, or at least
+/// two children.
 final class TopicTreeNode<Value> {
     /// The levels, joined by `/`; one empty level is "".
     private(set) var levels: String
-    /// The filter that ends here without being shared.
+    /// The filter that ends here, if it is not shared.
     private var own: Own?
     /// The shared filters that end here.
     private var shared: [TopicFilter: Value] = [:]
-    /// Below: literal levels, by the first level of their runs.
+    /// Children that begin with a literal level, by that level.
     private(set) var children = TopicTreeChildren<Value>()
-    /// Below: the run that begins with `+`.
+    /// The child that begins with `+`.
     private(set) var singleLevel: TopicTreeNode?
-    /// Below: `#`, which has nothing below itself.
+    /// The child `#`, which has no children.
     private(set) var multiLevel: TopicTreeNode?
-    /// How many levels may lie below, at the most: the greatest number since the node exists.
+    /// An upper bound on the number of levels below: the greatest number since the node was created.
     private(set) var levelsBelow = 0
 
     private struct Own {
@@ -30,16 +31,16 @@ final class TopicTreeNode<Value> {
 
     init(levels: String) { self.levels = levels }
 
-    /// A node with the same values and the very same nodes below.
+    /// A node with the same values and the same children.
     func copy() -> TopicTreeNode {
         let copy = TopicTreeNode(levels: self.levels)
         copy.takeContents(of: self)
         return copy
     }
 
-    /// Dismantles in a loop what only this node holds, if so many levels may lie below that a chain of releases as long would
-    /// exhaust the stack. Otherwise it leaves that to the runtime, which need not look at each child of a node that another
-    /// tree shares.
+    /// Releases nodes that only this one holds in a loop, if there may be so many levels below that nested releases
+    /// would exhaust the stack. Otherwise it leaves that to the runtime, which need not visit each child of a node
+    /// that another tree shares.
     deinit {
         guard self.levelsBelow > 256 else { return }
         var pending: [TopicTreeNode] = []
@@ -63,7 +64,7 @@ extension TopicTreeNode {
 
     func value(of filter: TopicFilter) -> Value? { filter.isShared ? self.shared[filter] : self.own?.value }
 
-    /// Changes a value in place, beginning with `initial` if `filter` has none.
+    /// Changes a value in place, starting from `initial` if `filter` has none.
     func withValue<Result>(
         of filter: TopicFilter, default initial: () -> Value, _ body: (inout Value) throws -> Result
     ) rethrows -> Result {
@@ -74,7 +75,7 @@ extension TopicTreeNode {
         return try own.update(body)
     }
 
-    /// The filter that ends here without being shared, and its value.
+    /// The filter that ends here, if it is not shared, and its value.
     var only: (topic: TopicFilter, value: Value)? { self.own.map { ($0.filter, $0.value) } }
 
     func removeValue(of filter: TopicFilter) -> Value? {
@@ -93,7 +94,8 @@ extension TopicTreeNode {
 // MARK: Comparing
 
 extension TopicTreeNode {
-    /// The position after this run and its separator, if the levels of a topic name from `position` on match the run.
+    /// The position after this run and its separator, if the levels of a topic name from `position` on match the
+    /// run.
     @inline(__always)
     func match(_ topic: UnsafeBufferPointer<UInt8>, from position: Int) -> Int? {
         self.levels.withUTF8Bytes { levels in
@@ -112,7 +114,8 @@ extension TopicTreeNode {
         }
     }
 
-    /// How many bytes of this run are whole levels that the filter has from `position` on; -1 if not even the first.
+    /// The number of bytes of this run that are whole levels which the filter also has from `position` on; -1 if
+    /// not even the first.
     func commonLevels(with filter: UnsafeBufferPointer<UInt8>, from position: Int) -> Int {
         self.levels.withUTF8Bytes { levels in
             var (common, at) = (-1, 0)
@@ -128,7 +131,7 @@ extension TopicTreeNode {
         }
     }
 
-    /// The levels of a filter from `position` on that one node can stand for: `#` alone, or all up to `#`.
+    /// The levels of a filter from `position` on that one node can represent: `#` by itself, or all up to `#`.
     static func run(of filter: UnsafeBufferPointer<UInt8>, from position: Int) -> Slice<UnsafeBufferPointer<UInt8>> {
         let rest = filter[position...]
         guard rest.count > 1, rest.last == TopicByte.multiLevelWildcard else { return rest }
@@ -156,7 +159,8 @@ extension TopicTreeNode {
         }
     }
 
-    /// The same child, after replacing it by a copy if another tree has it as well. Asks of a node that only one tree has.
+    /// The same child, replaced by a copy first if another tree shares it. Requires a node that is unique to one
+    /// tree.
     func uniqueChild(forLevelAt position: Int, of filter: UnsafeBufferPointer<UInt8>) -> TopicTreeNode? {
         switch position < filter.count ? filter[position] : TopicByte.separator {
         case TopicByte.multiLevelWildcard: Self.makeUnique(&self.multiLevel)
@@ -188,7 +192,7 @@ extension TopicTreeNode {
         }
     }
 
-    /// Keeps the first `length` bytes of the run, which are whole levels, and moves all else to a new node below.
+    /// Keeps the first `length` bytes of the run, which are whole levels, and moves the rest to a new child.
     func split(after length: Int) {
         let lower = TopicTreeNode(levels: String(decoding: self.levels.utf8.dropFirst(length + 1), as: UTF8.self))
         lower.takeContents(of: self)
@@ -199,7 +203,7 @@ extension TopicTreeNode {
         self.attach(lower)
     }
 
-    /// Undoes a split: appends the run of the only node below, if it is the only one and not `#`, and takes over what that has.
+    /// Undoes a split: if there is only one child, and it is not `#`, appends its run and takes over its content.
     func absorbOnlyChild() {
         guard self.multiLevel == nil, let child = self.singleLevel ?? self.children.first,
             self.children.count + (self.singleLevel == nil ? 0 : 1) == 1
@@ -214,7 +218,7 @@ extension TopicTreeNode {
         self.multiLevel = nil
     }
 
-    /// Everything but the levels.
+    /// Everything except the levels.
     private func takeContents(of other: TopicTreeNode) {
         self.own = other.own
         self.shared = other.shared

@@ -47,9 +47,10 @@ private struct KeptSession {
     }
 
     private mutating func acknowledge() {
-        let lane = Bool.random(using: &self.random) ? InFlightTable<BrokerSession.Sent>.Lane.first : .second
-        guard self.session.isConnected, let id = self.session.inFlight.identifiers(in: lane).first else { return }
-        switch self.session.inFlight[id] {
+        let isUnanswered = Bool.random(using: &self.random)
+        let identifiers = self.session.outgoing.identifiers(in: isUnanswered ? .unanswered : .released)
+        guard self.session.isConnected, let id = identifiers.first else { return }
+        switch self.session.outgoing[id] {
         case .publish(let pending, _)? where pending.terms.qos == .atLeastOnce:
             _ = self.session.receivedPuback(Acknowledgement(id))
         case .publish?: _ = self.session.receivedPubrec(Acknowledgement(id), into: &self.out)
@@ -130,8 +131,8 @@ struct BrokerSessionKeepingTests {
         arguments: [[1], [65_535], [3, 65_535, 1], [4, 8, 12, 16, 65_532], [32_768, 1, 2, 16_384]] as [[UInt16]])
     func table(numbers: [UInt16]) throws {
         let identifiers = try numbers.map { try #require(PacketID($0)) }
-        var table = InFlightTable(identifiers.map { ($0, $0.rawValue, .first) })
-        #expect(table.identifiers(in: .first) == identifiers)
+        var table = InFlightTable(identifiers.map { ($0, $0.rawValue, .unanswered) })
+        #expect(table.identifiers(in: .unanswered) == identifiers)
         for (id, number) in zip(identifiers, numbers) { #expect(table[id] == number) }
         var others: Set<PacketID> = []
         while others.count < 2000 {

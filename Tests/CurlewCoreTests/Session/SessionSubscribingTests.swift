@@ -216,11 +216,11 @@ struct SessionSubscribingTests {
         try fixture.subscribe("a", 2, SubscriptionOptions(qos: .exactlyOnce))
         try fixture.subscribe("a", 3, SubscriptionOptions(qos: .atLeastOnce))
         _ = fixture.written()
-        var answered = try #require(fixture.session.inFlight.identifiers(in: .first).first)
+        var answered = try #require(fixture.session.outgoing.identifiers(in: .unanswered).first)
         fixture.suback(answered.rawValue, .notAuthorized)
         let third = try #require(fixture.written().subscribes.first)
         #expect(third.subscriptions[0].options.qos == .atLeastOnce)
-        answered = try #require(fixture.session.inFlight.identifiers(in: .first).first)
+        answered = try #require(fixture.session.outgoing.identifiers(in: .unanswered).first)
         fixture.suback(answered.rawValue, .notAuthorized)
         fixture.reconnect(present: false)
         #expect(fixture.written().subscribes.map(\.subscriptions[0].options.qos) == [.atMostOnce])
@@ -426,7 +426,7 @@ struct SessionSubscribingTests {
             fixture.unsubscribe(number)
         }
         #expect(fixture.completions().count == 20_000)
-        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.places <= 66)
+        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.queuedUpdates <= 66)
         fixture.connect()
         #expect(fixture.unsent == 0)
     }

@@ -49,7 +49,7 @@ struct SessionWindowTests {
             fixture.receive(.puback, id)
             fixture.receive(.pubrec, id)
         }
-        #expect(fixture.session.bytesInFlight == 0)
+        #expect(fixture.session.outgoing.bytes == 0)
     }
 
     @Test("A full window holds up nothing but PUBLISH [MQTT-3.3.4-8] [MQTT-4.9.0-3]")
@@ -178,7 +178,7 @@ struct SessionWindowTests {
         for number in 1...5_000 as ClosedRange<UInt16> { _ = table.remove(id(number)) }
         #expect(table.count == 0 && table.places == 0)
         #expect(table.insert(1) == id(5_001), "identifiers go on")
-        #expect(table.identifiers(in: .first) == [id(5_001)])
+        #expect(table.identifiers(in: .unanswered) == [id(5_001)])
     }
 
     @Test("An idle session is small")
@@ -211,7 +211,7 @@ struct InFlightTableTests {
         for _ in 0..<40 { if let id = table.insert(0) { identifiers.append(id) } }
         let follower = id(number == 65_535 ? 1 : number + 1)
         #expect(identifiers.prefix(2) == [id(number), follower])
-        #expect(Set(identifiers).count == 40 && table.identifiers(in: .first) == identifiers)
+        #expect(Set(identifiers).count == 40 && table.identifiers(in: .unanswered) == identifiers)
     }
 
     @Test("All 65,535 identifiers can be in use at once, and each that comes free is found")
@@ -233,8 +233,8 @@ struct InFlightTableTests {
         _ = table.remove(id(1))
         #expect(table[id(number)] == nil && table.remove(id(number)) == nil)
         table.replace(id(number), with: "x")
-        table.moveToSecondLane(id(number))
-        #expect(table.count == 0 && table.identifiers(in: .second).isEmpty)
+        table.moveToReleased(id(number))
+        #expect(table.count == 0 && table.identifiers(in: .released).isEmpty)
     }
 
     @Test("Random operations agree with a plain model", arguments: 0..<20 as Range<UInt64>)
@@ -252,7 +252,7 @@ struct InFlightTableTests {
                 lanes[0].append(id)
             case 3:
                 guard let id = lanes.joined().randomElement(using: &random) else { continue }
-                table.moveToSecondLane(id)
+                table.moveToReleased(id)
                 for lane in 0...1 { lanes[lane].removeAll { $0 == id } }
                 lanes[1].append(id)
             default:
@@ -262,8 +262,8 @@ struct InFlightTableTests {
             }
             require(table.count == elements.count, "miscounted")
         }
-        #expect(table.identifiers(in: .first) == lanes[0])
-        #expect(table.identifiers(in: .second) == lanes[1])
+        #expect(table.identifiers(in: .unanswered) == lanes[0])
+        #expect(table.identifiers(in: .released) == lanes[1])
         for (id, element) in elements { #expect(table[id] == element) }
     }
 }

@@ -82,7 +82,7 @@ struct SubscriptionRoutingTests {
             try fixture.subscribe("a", subscriber)
             for packet in fixture.written().subscribes { fixture.suback(packet.packetID.rawValue) }
         }
-        #expect(fixture.session.subscriptions.repetitions.count == 8)
+        #expect(fixture.session.subscriptions.router.repetitionCount == 8)
         #expect(fixture.deliver(on: "a", retain: true, identifiers: [1])?.to == [1])
         #expect(fixture.deliver(on: "a", retain: true, identifiers: [20])?.to == [20])
         #expect(fixture.deliver(on: "a", retain: true, identifiers: [2])?.to.count == 20)
@@ -90,7 +90,7 @@ struct SubscriptionRoutingTests {
         for packet in fixture.written() {
             if case .unsubscribe(let packet) = packet { fixture.unsuback(packet.packetID.rawValue) }
         }
-        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.repetitions.isEmpty)
+        #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.router.repetitionCount == 0)
     }
 
     @Test("Identifiers that stand for nothing, or for a filter that does not match, tell nothing")
@@ -176,11 +176,11 @@ struct SubscriptionRoutingTests {
     func bounds() throws {
         var fixture = try self.subscribed(("#", 1, plain))
         for number in 1...10_000 { fixture.deliver(on: TopicName(unchecked: "t/\(number)")) }
-        #expect(fixture.session.subscriptions.routes.count <= 4_096)
-        let before = fixture.session.subscriptions.routes.count
+        #expect(fixture.session.subscriptions.router.cachedRoutes <= 4_096)
+        let before = fixture.session.subscriptions.router.cachedRoutes
         let long = TopicName(unchecked: String(repeating: "x", count: 60_000))
         #expect(fixture.deliver(on: long)?.to == [1])
-        #expect(fixture.session.subscriptions.routes.count == before)
+        #expect(fixture.session.subscriptions.router.cachedRoutes == before)
     }
 
     @Test("Thousands of filters survive the loss of the connection, and of the session")

@@ -12,7 +12,7 @@ struct SubscriptionTablePropertyTests {
         var random: SplitMix64
         var table = SubscriptionTable()
         var server: [TopicFilter: UInt32] = [:]
-        var underWay: [SubscriptionTable.Exchange] = []
+        var pending: [SubscriptionTable.Exchange] = []
         var wanted: [SubscriberID: Set<TopicFilter>] = [:]
         var waiting: [RequestID: (subscriber: SubscriberID, filter: TopicFilter?)] = [:]
         var completions: [Completion] = []
@@ -45,16 +45,16 @@ struct SubscriptionTablePropertyTests {
         }
 
         mutating func send() {
-            if let exchange = self.table.nextExchange() { self.underWay.append(exchange) }
+            if let exchange = self.table.nextExchange() { self.pending.append(exchange) }
         }
 
         /// The server answers one exchange.
         mutating func answer(mayRefuse: Bool) {
-            guard let index = self.underWay.indices.randomElement(using: &self.random) else { return }
-            switch self.underWay.remove(at: index) {
-            case .subscribe(let identifier, let bearing, let filter, _):
+            guard let index = self.pending.indices.randomElement(using: &self.random) else { return }
+            switch self.pending.remove(at: index) {
+            case .subscribe(let identifier, let subscriptionIdentifier, let filter, _):
                 let isRefused = mayRefuse && Int.random(in: 0..<4, using: &self.random) == 0
-                if !isRefused { self.server[filter] = bearing }
+                if !isRefused { self.server[filter] = subscriptionIdentifier }
                 let outcome = Completion.Outcome.subscribed(isRefused ? .notAuthorized : .success, reason: nil)
                 self.table.subscribed(identifier, outcome, &self.completions, &self.lost)
                 self.collect()
@@ -69,20 +69,20 @@ struct SubscriptionTablePropertyTests {
         }
 
         mutating func loseConnection(keepingSession: Bool) {
-            let identifiers = self.underWay.map { exchange in
+            let identifiers = self.pending.map { exchange in
                 // What was under way may have arrived, or not.
                 let hasArrived = Bool.random(using: &self.random)
                 switch exchange {
-                case .subscribe(let identifier, let bearing, let filter, _):
-                    if hasArrived { self.server[filter] = bearing }
+                case .subscribe(let identifier, let subscriptionIdentifier, let filter, _):
+                    if hasArrived { self.server[filter] = subscriptionIdentifier }
                     return identifier
                 case .unsubscribe(let identifier, let filter):
                     if hasArrived { self.server[filter] = nil }
                     return identifier
                 }
             }
-            self.underWay = []
-            self.table.connectionLost(underWay: identifiers, &self.completions)
+            self.pending = []
+            self.table.connectionLost(pending: identifiers, &self.completions)
             if !keepingSession {
                 self.server = [:]
                 self.table.sessionLost(&self.completions)
@@ -119,7 +119,7 @@ struct SubscriptionTablePropertyTests {
                 self.send()
                 self.answer(mayRefuse: false)
                 self.collect()
-            } while self.table.isDirty || !self.underWay.isEmpty
+            } while self.table.needsUpdate || !self.pending.isEmpty
         }
 
         /// What the table says is what the plainest reckoning says.
@@ -159,6 +159,6 @@ struct SubscriptionTablePropertyTests {
         for _ in 0..<20 { try run.step() }
         run.table.end(&run.completions)
         run.collect()
-        #expect(run.waiting.isEmpty && run.table.count == 0 && !run.table.isDirty)
+        #expect(run.waiting.isEmpty && run.table.count == 0 && !run.table.needsUpdate)
     }
 }

@@ -1,0 +1,243 @@
+import Testing
+
+@testable import CurlewCore
+
+@Suite("Outgoing QoS")
+struct OutgoingQoSTests {
+    private struct Message: OutgoingQoSMessage, Equatable {
+        typealias Request = String
+        var name: String
+        var qos: QoS
+        var payloadByteCount = 10
+        var byteCount: Int { self.payloadByteCount + 1 }
+
+        func receipt(_ reasonCode: ReasonCode) -> String { "\(self.name), \(reasonCode.rawValue)" }
+    }
+
+    private let one = Message(name: "one", qos: .atLeastOnce)
+    private let two = Message(name: "two", qos: .exactlyOnce)
+
+    /// With messages under the identifiers 1, 2, …, sent on a connection with this window.
+    private func outgoing(_ messages: Message..., window: Int = 10) -> OutgoingQoS<Message> {
+        var outgoing = OutgoingQoS<Message>()
+        outgoing.connected(window: window)
+        for message in messages { _ = outgoing.publish(message) }
+        return outgoing
+    }
+
+    // MARK: Acknowledgements
+
+    @Test("PUBACK ends a QoS 1 exchange and returns its place and its bytes")
+    func puback() {
+        var outgoing = self.outgoing(self.one)
+        #expect(outgoing.quota == 9 && outgoing.bytes == 11 && outgoing.payloadBytes == 10)
+        #expect(outgoing.receivedPuback(id(1)) == .acknowledged(self.one))
+        #expect(outgoing.quota == 10 && outgoing.bytes == 0 && outgoing.payloadBytes == 0 && outgoing.count == 0)
+        #expect(outgoing.receivedPuback(id(1)) == .unknown)
+    }
+
+    @Test("PUBREC replaces the message, PUBCOMP ends the exchange [MQTT-4.3.3-4] [MQTT-4.3.3-6]")
+    func exactlyOnce() {
+        var outgoing = self.outgoing(self.two)
+        #expect(outgoing.receivedPubrec(id(1), .noMatchingSubscribers) == .accepted(self.two))
+        #expect(outgoing.bytes == 0 && outgoing.quota == 9, "the exchange keeps its place until PUBCOMP")
+        #expect(outgoing.receivedPubcomp(id(1)) == .completed("two, 16"))
+        #expect(outgoing.quota == 10 && outgoing.count == 0)
+        #expect(outgoing.receivedPubcomp(id(1)) == .unknown)
+    }
+
+    @Test("PUBREC with a failure ends the exchange")
+    func refused() {
+        var outgoing = self.outgoing(self.two)
+        #expect(outgoing.receivedPubrec(id(1), .quotaExceeded) == .refused(self.two))
+        #expect(outgoing.quota == 10 && outgoing.bytes == 0 && outgoing.count == 0)
+    }
+
+    @Test("Repeated PUBRECs are counted on each connection")
+    func repeatedPubrec() {
+        var outgoing = self.outgoing(self.two)
+        _ = outgoing.receivedPubrec(id(1), .success)
+        #expect(outgoing.receivedPubrec(id(1), .success) == .repeated(1))
+        #expect(outgoing.receivedPubrec(id(1), .success) == .repeated(2))
+        outgoing.connectionLost()
+        outgoing.connected(window: 10)
+        #expect(outgoing.receivedPubrec(id(1), .success) == .repeated(1))
+        #expect(outgoing.quota == 9)
+    }
+
+    @Test("An answer that does not fit the exchange changes nothing")
+    func unexpected() {
+        var outgoing = self.outgoing(self.one, self.two)
+        _ = outgoing.request("subscribe")
+        #expect(outgoing.receivedPuback(id(2)) == .unexpected)
+        #expect(outgoing.receivedPuback(id(3)) == .unexpected)
+        #expect(outgoing.receivedPubrec(id(1), .success) == .unexpected)
+        #expect(outgoing.receivedPubrec(id(3), .success) == .unexpected)
+        #expect(outgoing.receivedPubcomp(id(2)) == .unexpected)
+        #expect(outgoing.receivedPubcomp(id(3)) == .unexpected)
+        #expect(outgoing.count == 3 && outgoing.quota == 8 && outgoing.bytes == 22)
+    }
+
+    @Test("A message that could not be sent leaves nothing behind")
+    func withdrawn() {
+        var outgoing = self.outgoing(self.one)
+        outgoing.end(id(1))
+        #expect(outgoing.quota == 10 && outgoing.bytes == 0 && outgoing.count == 0)
+    }
+
+    @Test("SUBSCRIBE takes an identifier, but no place in the window")
+    func request() {
+        var outgoing = self.outgoing(window: 1)
+        #expect(outgoing.request("subscribe") == id(1))
+        #expect(outgoing.mayPublish)
+        #expect(outgoing.publish(self.one) == id(2))
+        #expect(!outgoing.mayPublish)
+        outgoing.end(id(1))
+        #expect(outgoing.quota == 0)
+    }
+
+    // MARK: Connections
+
+    @Test(
+        "The next connection continues with PUBRELs first, then messages, each in order [MQTT-4.4.0-1] [MQTT-4.6.0-1]")
+    func resends() {
+        var outgoing = self.outgoing(self.one, self.two, self.two)
+        _ = outgoing.receivedPubrec(id(3), .success)
+        outgoing.connectionLost()
+        outgoing.connected(window: 10)
+        #expect(outgoing.hasResends && !outgoing.mayPublish)
+        #expect(outgoing.nextResend() == .release(id(3), "two, 0"))
+        outgoing.resent(id(3))
+        #expect(outgoing.nextResend() == .publish(id(1), self.one))
+        outgoing.resent(id(1))
+        #expect(outgoing.nextResend() == .publish(id(2), self.two))
+        outgoing.resent(id(2))
+        #expect(outgoing.nextResend() == nil)
+        #expect(outgoing.quota == 7)
+        #expect(outgoing.mayPublish)
+    }
+
+    @Test("A late acknowledgement spares sending the message again, and returns no place")
+    func lateAcknowledgement() {
+        var outgoing = self.outgoing(self.one)
+        outgoing.connectionLost()
+        outgoing.connected(window: 1)
+        #expect(outgoing.receivedPuback(id(1)) == .acknowledged(self.one))
+        #expect(outgoing.quota == 1)
+        #expect(outgoing.nextResend() == nil)
+    }
+
+    @Test("A late PUBREC takes a place, which PUBCOMP returns")
+    func latePubrec() {
+        var outgoing = self.outgoing(self.two)
+        outgoing.connectionLost()
+        outgoing.connected(window: 1)
+        #expect(outgoing.receivedPubrec(id(1), .success) == .accepted(self.two))
+        #expect(outgoing.quota == 0)
+        #expect(outgoing.receivedPubcomp(id(1)) == .completed("two, 0"))
+        #expect(outgoing.quota == 1)
+    }
+
+    @Test("A message that cannot be sent on this connection waits for the next")
+    func skipped() {
+        var outgoing = self.outgoing(self.one)
+        outgoing.connectionLost()
+        outgoing.connected(window: 1)
+        outgoing.skipResend()
+        #expect(outgoing.nextResend() == nil)
+        #expect(outgoing.count == 1)
+        outgoing.connectionLost()
+        outgoing.connected(window: 1)
+        #expect(outgoing.nextResend() == .publish(id(1), self.one))
+    }
+
+    @Test("Requests end with the connection, exchanges do not")
+    func requestsEnd() {
+        var outgoing = self.outgoing(self.one)
+        _ = outgoing.request("subscribe")
+        #expect(outgoing.connectionLost() == ["subscribe"])
+        #expect(outgoing.count == 1 && outgoing.quota == 0 && outgoing.bytes == 11)
+    }
+
+    @Test("The loss of the session ends everything, and returns what was in flight")
+    func sessionLost() {
+        var outgoing = self.outgoing(self.one, self.two, self.two)
+        _ = outgoing.receivedPubrec(id(2), .success)
+        outgoing.connectionLost()
+        outgoing.connected(window: 10)
+        let remains = outgoing.sessionLost()
+        #expect(remains.messages == [self.one, self.two] && remains.receipts.map(\.1) == ["two, 0"])
+        #expect(outgoing.count == 0 && outgoing.bytes == 0 && outgoing.quota == 10 && outgoing.mayPublish)
+    }
+
+    // MARK: Giving up
+
+    @Test("What is given up keeps its identifier, but neither its place nor its turn")
+    func givenUp() {
+        var outgoing = self.outgoing(self.one)
+        outgoing.connectionLost()
+        outgoing.connected(window: 1)
+        outgoing.giveUp(id(1))
+        #expect(!outgoing.hasResends && outgoing.count == 1 && outgoing.mayPublish)
+        #expect(outgoing.publish(self.two) == id(2))
+        outgoing.connectionLost()
+        outgoing.connected(window: 1)
+        #expect(outgoing.nextResend() == .publish(id(2), self.two))
+    }
+
+    @Test("A withdrawn message at QoS 2 leaves PUBREL in its place, at QoS 1 nothing [MQTT-4.3.3-8]")
+    func revoked() {
+        var outgoing = self.outgoing(self.one, self.two)
+        outgoing.connectionLost()
+        outgoing.revoke(id(1))
+        outgoing.revoke(id(2))
+        #expect(outgoing.count == 1 && outgoing.bytes == 0)
+        outgoing.connected(window: 1)
+        #expect(outgoing.nextResend() == .release(id(2), "two, 0"))
+    }
+
+    @Test("A message on its way cannot be withdrawn")
+    func notRevoked() {
+        var outgoing = self.outgoing(self.two)
+        outgoing.revoke(id(1))
+        #expect(outgoing.receivedPubrec(id(1), .success) == .accepted(self.two))
+    }
+
+    @Test("A restored session continues as any other")
+    func restored() {
+        var outgoing = OutgoingQoS<Message>(restoring: [
+            (id(5), .publish(self.one, .waiting)), (id(3), .release("kept", .waiting, repetitions: 0)),
+        ])
+        #expect(outgoing.count == 2 && outgoing.bytes == 11)
+        outgoing.connected(window: 10)
+        #expect(outgoing.nextResend() == .release(id(3), "kept"))
+        outgoing.resent(id(3))
+        #expect(outgoing.nextResend() == .publish(id(5), self.one))
+    }
+}
+
+@Suite("Receive window")
+struct ReceiveWindowTests {
+    @Test("Messages at QoS 1 and 2 share the Receive Maximum [MQTT-3.3.4-9]")
+    func maximum() {
+        var window = ReceiveWindow(maximum: 2)
+        #expect(window.receivedPublish(id(1), .atLeastOnce) == true)
+        #expect(window.receivedPublish(id(2), .exactlyOnce) == true)
+        #expect(window.receivedPublish(id(3), .atLeastOnce) == false)
+        #expect(window.receivedPublish(id(3), .exactlyOnce) == false)
+        window.acknowledged()
+        #expect(window.receivedPublish(id(3), .exactlyOnce) == true)
+        window.finished(id(2))
+        #expect(window.receivedPublish(id(1), .atLeastOnce) == true)
+    }
+
+    @Test("A QoS 2 message that comes again takes no second place")
+    func again() {
+        var window = ReceiveWindow(maximum: 1)
+        #expect(window.receivedPublish(id(1), .exactlyOnce) == true)
+        #expect(window.receivedPublish(id(1), .exactlyOnce) == true)
+        #expect(window.contains(id(1)))
+        window.finished(id(1))
+        #expect(!window.contains(id(1)))
+    }
+}
