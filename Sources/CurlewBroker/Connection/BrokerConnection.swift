@@ -64,8 +64,8 @@ final class BrokerConnection: LinkHandler {
     private(set) var pausedFor: PauseReasons = []
     /// Answers that wait for the end of this round of the event loop.
     var replies = ByteBuffer()
-    /// The change that they have to wait for, if there is a store.
-    var repliesChange: UInt64 = 0
+    /// The position in the journal that they wait for, if there is a store.
+    var repliesPosition = JournalPosition.none
     /// What waits for the store.
     var uncommitted = UncommittedOutput()
     /// Whether CONNACK is a part of that.
@@ -219,9 +219,7 @@ final class BrokerConnection: LinkHandler {
 
     private func processPackets() throws(DecodingError) -> Processed {
         let now = self.lastRead
-        let isStored = self.engine.journal != nil
         let loop = self.worker.onLoop
-        if isStored { _ = loop.takeChange() }
         let limit = loop.work + LoopState.workPerTurn
         var packets = 0
         while self.phase != .closed, self.phase != .connecting {
@@ -235,7 +233,6 @@ final class BrokerConnection: LinkHandler {
             } else {
                 break
             }
-            if isStored { self.takeChanges() }
             loop.work += 1
             if loop.work >= limit { return .turnIsOver }
         }

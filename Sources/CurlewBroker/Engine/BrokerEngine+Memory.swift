@@ -80,7 +80,7 @@ extension BrokerEngine {
             self.account(&state, of: session, isExact: true)
             return (topics, state.connection)
         }
-        for topic in topics { self.dropped(topic, .queueFull, for: session.clientIdentifier, on: worker) }
+        self.dropped(topics, .queueFull, for: session.clientIdentifier, on: worker)
         let left = session.holding(retained)
         guard left > before / 2 else { return true }
         guard let connection else {

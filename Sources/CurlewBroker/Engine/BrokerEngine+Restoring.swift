@@ -16,7 +16,7 @@ extension BrokerEngine {
     ) {
         guard let first = rules.first else { return end() }
         var messages: [UInt64: BrokerMessage] = [:]
-        for retained in snapshot.retained.values { self.restore(retained, &messages, on: worker) }
+        for retained in snapshot.retained.values { self.restore(retained, &messages) }
         var sessions: [(HostedSession, MQTTBrokerSnapshot.Session.About)] = []
         var known: [HostedSession] = []
         for stored in snapshot.sessions.values {
@@ -36,7 +36,7 @@ extension BrokerEngine {
     }
 
     private func restore(
-        _ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage], on worker: Worker
+        _ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage]
     ) {
         let message = self.message(retained.message, &messages)
         let source = retained.clientIdentifier.map {
@@ -48,7 +48,7 @@ extension BrokerEngine {
             return retained.store(message, from: source)
         }
         if outcome == .full {
-            self.record(.retainedRemoved(message.topic), on: worker)
+            _ = self.record(.retainedRemoved(message.topic))
             self.clientLog.write(
                 .storedRetainedFull, self.clientLog.isDetailed ? ["topic": "\(message.topic.string.printable)"] : [:])
         }
@@ -66,7 +66,7 @@ extension BrokerEngine {
                     group: delivery.sharedSubscription),
                 packetID: delivery.packetID)
         }
-        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionIndex<Subscriber>.Grant($0)) }
+        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionIndex<Receiver>.Grant($0)) }
         session.state.withLock { state in
             state.session.restore(deliveries)
             state.session.isKept = stored.about.expiryInterval > 0
@@ -95,7 +95,7 @@ extension BrokerEngine {
         let disconnectedAt = about.disconnectedAt ?? now
         session.state.withLock { state in
             state.disconnectedAt = disconnectedAt
-            if about.disconnectedAt == nil { self.recordSession(&state, on: worker) }
+            if about.disconnectedAt == nil { self.recordSession(&state) }
         }
         self.detached(session, since: max(.zero, now - disconnectedAt), on: worker)
     }
@@ -114,7 +114,7 @@ extension BrokerEngine {
     }
 }
 
-extension SubscriptionIndex<Subscriber>.Grant {
+extension SubscriptionIndex<Receiver>.Grant {
     fileprivate init(_ stored: MQTTBrokerSnapshot.Subscription) {
         var options = SubscriptionOptions(qos: stored.qos)
         options.noLocal = stored.noLocal

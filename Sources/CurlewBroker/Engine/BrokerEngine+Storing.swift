@@ -1,28 +1,33 @@
 import CurlewCore
 import Synchronization
 
-// What a store is told (``MQTTBrokerStore``). Each change is told under the lock of what has changed, so that the store sees them in their
-// order; nothing is told, and nothing of this costs anything, where there is no store.
+// What a store is told (``MQTTBrokerStore``). Each change is recorded under the lock of what has changed, so that the store sees the changes in
+// their order. Without a store, nothing is recorded and nothing of this costs anything.
+//
+// Each step returns the position in the journal that an answer to it waits for.
 extension BrokerEngine {
-    /// Has what `body` changes be stored all at once, or not at all.
-    func group<Result: Sendable>(on worker: Worker, _ body: () -> Result) -> Result {
-        guard let journal else { return body() }
-        return journal.group(on: worker, body)
+    /// Makes the changes in `body` a group, which is stored as a whole or not at all. Must not call user code, for other groups wait meanwhile,
+    /// and must not begin another group.
+    ///
+    /// - Parameter isGroup: Whether it is to be a group at all.
+    func group<Result: Sendable>(if isGroup: Bool = true, _ body: () -> Result) -> Result {
+        guard isGroup, let journal else { return body() }
+        return journal.group(body)
     }
 
-    /// Tells of a change.
-    func record(_ change: @autoclosure () -> MQTTBrokerChange, on worker: Worker) {
-        guard let journal else { return }
-        worker.onLoop.note(journal.append(CollectionOfOne(change())))
+    /// Records a change.
+    func record(_ change: @autoclosure () -> MQTTBrokerChange) -> JournalPosition {
+        guard let journal else { return .none }
+        return journal.append(CollectionOfOne(change()))
     }
 
-    /// Tells what has changed of a session's messages; under the session's lock. What is written to the client waits for that.
+    /// Records what has changed of a session's messages; under the session's lock. What is written to the client waits for that.
     func recordMessages(_ state: inout HostedSession.State) {
         guard let journal else { return }
         let changes = state.session.takeChanges()
         guard !changes.isEmpty else { return }
         let client = state.client.identifier
-        // Nothing that a client is told depends on a message's being forgotten.
+        // Nothing that a client is told depends on a message having been removed.
         var isAwaited = false
         let position = journal.append(
             changes.map { change in
@@ -34,28 +39,31 @@ extension BrokerEngine {
                 case .removed(let number): .deliveryRemoved(clientIdentifier: client, number: number)
                 }
             })
-        if isAwaited { state.lastChange = position }
+        if isAwaited { state.messagesPosition = position }
     }
 
-    /// Tells what is said of a session, if it is stored at all; under its lock.
-    func recordSession(_ state: inout HostedSession.State, on worker: Worker) {
-        guard self.journal != nil, !state.isOver else { return }
-        // What was kept once is kept to its end, also when that will be the end of the connection: others may get what is left of it.
+    /// Records what is known of a session, if it is stored at all; under its lock.
+    @discardableResult
+    func recordSession(_ state: inout HostedSession.State) -> JournalPosition {
+        guard self.journal != nil, !state.isOver else { return .none }
+        // A session that was kept once is kept to its end, even if that is now the end of the connection: other members of shared subscriptions
+        // may get its messages.
         if state.expiry != .atDisconnect { state.session.isKept = true }
-        guard state.session.isKept || state.will != nil else { return self.recordEnd(&state, on: worker) }
+        guard state.session.isKept || state.will != nil else { return self.recordEnd(&state) }
         state.isStored = true
-        self.record(
+        return self.record(
             .session(
                 MQTTBrokerSnapshot.Session.About(
                     state.client, expiryInterval: state.expiry.seconds, disconnectedAt: state.disconnectedAt,
-                    will: state.will.map(MQTTBrokerSnapshot.Will.init))), on: worker)
+                    will: state.will.map(MQTTBrokerSnapshot.Will.init))))
     }
 
-    /// Tells that a session is over, if it was stored; under its lock.
-    func recordEnd(_ state: inout HostedSession.State, on worker: Worker) {
+    /// Records that a session is over, if it was stored; under its lock.
+    @discardableResult
+    func recordEnd(_ state: inout HostedSession.State) -> JournalPosition {
         state.session.isKept = false
-        guard exchange(&state.isStored, with: false) else { return }
-        self.record(.sessionEnded(clientIdentifier: state.client.identifier), on: worker)
+        guard exchange(&state.isStored, with: false) else { return .none }
+        return self.record(.sessionEnded(clientIdentifier: state.client.identifier))
     }
 
     /// The number of a new message; 0 where nothing is stored.
@@ -63,7 +71,7 @@ extension BrokerEngine {
 
     // MARK: Times
 
-    // The time of day is asked for each time: it may be set right while the broker runs.
+    // Read each time: the clock of the machine may be adjusted while the broker runs.
 
     func timeOfDay(_ time: Timestamp) -> Duration { self.configuration.timeOfDay() + (time - self.clock.now()) }
 
@@ -97,7 +105,7 @@ extension MQTTBrokerSnapshot.Will {
 }
 
 extension MQTTBrokerSnapshot.Subscription {
-    init(_ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant) {
+    init(_ filter: TopicFilter, _ grant: SubscriptionIndex<Receiver>.Grant) {
         self.init(
             filter, qos: grant.qos, noLocal: grant.noLocal, retainAsPublished: grant.retainAsPublished,
             identifier: grant.identifier)

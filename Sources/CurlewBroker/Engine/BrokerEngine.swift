@@ -6,8 +6,9 @@ import Synchronization
 
 /// What all connections of a broker share: sessions, subscriptions, retained messages, rules.
 ///
-/// Nothing here belongs to a thread. Each part has a lock of its own. A session's is taken under that of the retained messages, the
-/// journal's for changes under any, and its other one, for groups of changes, before any; else none is taken under another.
+/// Nothing here belongs to a thread. Each part has a lock of its own. A session's lock may be taken under that of the retained messages. The
+/// journal's lock for changes may be taken under any other, and its lock for groups only before any other. No other locks are nested, and no user
+/// code is called under any of them.
 final class BrokerEngine: Sendable {
     let configuration: MQTTBrokerConfiguration
     let clock: MonotonicClock
@@ -18,17 +19,17 @@ final class BrokerEngine: Sendable {
     /// Wills with a delay, and sessions that end some time after their connection.
     let deadlines: Deadlines
     let events: EventDispatch
-    /// What changes is told to the store by it, if there is one.
+    /// Commits changes to the store, if there is one.
     let journal: Journal?
 
     /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
-    private let subscriptions = Mutex(SubscriptionIndex<Subscriber>())
-    private let subscriptionVersion = Atomic<UInt64>(1)
+    private let subscriptions = Mutex(SubscriptionIndex<Receiver>())
+    let subscriptionVersion = Atomic<UInt64>(1)
     /// Guards the retained messages.
     let retained: Mutex<RetainedMessages>
     /// What all clients make the broker hold.
     let budget: MemoryBudget
-    /// Changes when the authorizers have read their files anew: what was decided before counts no more.
+    /// Changes when the authorizers have read their files again: earlier decisions are void.
     let authorizationVersion = Atomic<Int>(0)
     /// Clients that are connected, and the most that there were at once.
     let connectedClients = Atomic<Int>(0)
@@ -44,6 +45,9 @@ final class BrokerEngine: Sendable {
     /// Whether any authorizer is asked about receiving.
     private let checksReceiving: Bool
 
+    /// Whether routes must be found before a group of changes begins, since finding one calls user code.
+    var asksAboutReceivers: Bool { self.journal != nil && self.checksReceiving }
+
     init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop, workers: WorkerList) {
         self.checksReceiving = (configuration.authorizers + configuration.listeners.flatMap { $0.authorizers ?? [] })
             .contains { $0.checksReceiving }
@@ -56,7 +60,9 @@ final class BrokerEngine: Sendable {
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
         self.journal = configuration.store.map { store in
-            Journal(store, clock: configuration.clock, logger: configuration.logger, workers: workers)
+            Journal(store, clock: configuration.clock, logger: configuration.logger) {
+                for worker in workers.all { worker.eventLoop.execute { worker.changesCommitted() } }
+            }
         }
         self.connectionRate = Mutex(
             configuration.limits.connectionsPerSecond.map {
@@ -119,11 +125,11 @@ final class BrokerEngine: Sendable {
     var subscriptionCount: Int { self.subscriptions.withLock { $0.count } }
 
     /// All subscriptions as they are now.
-    var currentSubscriptions: SubscriptionIndex<Subscriber> { self.subscriptions.withLock { $0 } }
+    var currentSubscriptions: SubscriptionIndex<Receiver> { self.subscriptions.withLock { $0 } }
 
     /// Changes the subscriptions. Whatever is published after this has returned goes by the new ones.
     func changeSubscriptions<Result: Sendable>(
-        _ body: (inout SubscriptionIndex<Subscriber>) -> Result
+        _ body: (inout SubscriptionIndex<Receiver>) -> Result
     ) -> Result {
         self.subscriptions.withLock { index in
             let before = index.changes
@@ -133,14 +139,14 @@ final class BrokerEngine: Sendable {
         }
     }
 
-    /// Has every loop find its routes anew.
+    /// Makes every loop find its routes again.
     func forgetRoutes() { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
 
-    /// Who gets the messages of a topic; on the worker's loop.
-    func route(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
+    /// Finds the receivers of a topic's messages; on the worker's loop, and under no lock, since authorizers may be asked.
+    func receivers(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
         let state = worker.onLoop
-        return state.routes.route(
-            of: topic, version: self.subscriptionVersion.load(ordering: .acquiring), work: &state.work,
+        return state.routes.entry(
+            for: topic, version: self.subscriptionVersion.load(ordering: .acquiring), work: &state.work,
             refresh: {
                 self.subscriptions.withLock { ($0, self.subscriptionVersion.load(ordering: .relaxed)) }
             },

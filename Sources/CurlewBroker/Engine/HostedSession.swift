@@ -12,7 +12,7 @@ final class HostedSession: Sendable {
         var session: BrokerSession
         /// What comes from the client; taken by the connection while there is one.
         var incoming: BrokerIncoming? = BrokerIncoming()
-        var subscriptions: [TopicFilter: SubscriptionIndex<Subscriber>.Grant] = [:]
+        var subscriptions: [TopicFilter: SubscriptionIndex<Receiver>.Grant] = [:]
         /// What the filters of these take in bytes, and how many of them are shared.
         var subscriptionBytes = 0
         var sharedSubscriptions = 0
@@ -62,8 +62,8 @@ final class HostedSession: Sendable {
         var waitingPublishers = WaitingPublishers()
         /// Whether a store has heard of the session.
         var isStored = false
-        /// The last change of its messages, which what is written has to wait for.
-        var lastChange: UInt64 = 0
+        /// The position of the last change of its messages, which what is written waits for.
+        var messagesPosition = JournalPosition.none
     }
 
     let clientIdentifier: String
@@ -141,17 +141,17 @@ extension HostedSession {
         var outcome: BrokerSession.Delivered
         /// The connection that has something to send now and does not know it yet.
         var toFlush: ConnectionHandle?
-        /// What the acknowledgement of the message has to wait for; 0 for nothing.
-        var change: UInt64
+        /// What the acknowledgement of the message waits for.
+        var position = JournalPosition.none
         /// Until when the publisher must wait for the client to acknowledge more, unless it is told before that it has.
         var heldUntil: Timestamp?
     }
 
-    /// Delivers a message to the client.
+    /// Offers a message to the session, which writes it for the client, keeps it in the queue, or has no room for it.
     ///
-    /// - Parameter publisher: Who may have to wait, if anybody.
+    /// - Parameter publisher: The publisher, if it can wait for the client.
     /// - Returns: `nil` if the session is over.
-    func deliver(
+    func offer(
         _ publication: inout Publication, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)? = nil,
         now: Timestamp, engine: BrokerEngine
     ) -> Delivery? {
@@ -167,10 +167,10 @@ extension HostedSession {
                     room = engine.budget.room(holding: weight + self.connectionBytes.value)
                     return room
                 }, now: now, into: &state.out)
-            var delivery = Delivery(outcome: outcome, change: state.lastChange)
+            var delivery = Delivery(outcome: outcome, position: state.messagesPosition)
             if outcome != .written || terms.qos > .atMostOnce {
                 engine.account(&state, of: self)
-                delivery.change = state.lastChange
+                delivery.position = state.messagesPosition
             }
             if let publisher, terms.qos > .atMostOnce,
                 let until = state.session.holdPublisher(after: outcome, room: room, now: now)
@@ -192,8 +192,8 @@ extension HostedSession {
         var pumped = BrokerSession.Pumped()
         /// Whether there is more that could be sent at once.
         var hasMore = false
-        /// The change that must be stored before it may be sent.
-        var change: UInt64 = 0
+        /// The position in the journal that must be committed before it may be sent.
+        var position = JournalPosition.none
         /// Publishers that may go on.
         var released: [any HeldPublisher] = []
     }
@@ -216,7 +216,7 @@ extension HostedSession {
                 state.out = ByteBuffer()
             }
             return Output(
-                pumped: pumped, hasMore: state.session.hasMoreToWrite, change: state.lastChange,
+                pumped: pumped, hasMore: state.session.hasMoreToWrite, position: state.messagesPosition,
                 released: state.takePublishersToRelease())
         }
     }

@@ -172,16 +172,6 @@ final class LoopState {
     static let workPerTurn = 16_384
     /// The work of making or ending a subscription.
     static let workPerSubscription = 8
-    /// Whether this loop is at something that is stored as a whole.
-    var isInGroup = false
-    /// The last change that was made on this loop since a connection has asked; 0 for none.
-    private var change: UInt64 = 0
-
-    /// A change was made, which an answer may have to wait for.
-    func note(_ change: UInt64) { self.change = max(self.change, change) }
-
-    /// The last change since this was called before; 0 for none.
-    func takeChange() -> UInt64 { exchange(&self.change, with: 0) }
 
     fileprivate func add(_ connection: ConnectionHandle, isOwn: Bool) {
         if isOwn {
