@@ -46,7 +46,7 @@ extension BrokerConnection {
         self.noteCredentials()
         if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
-        let (rules, handle, log) = (self.rules, self.handle, self.engine.clientLog)
+        let (rules, reference, log) = (self.rules, self.reference, self.engine.clientLog)
         self.authentication = Task {
             var decision = MQTTAuthenticationDecision.abstain
             for authenticator in rules.authenticators where decision == .abstain {
@@ -59,7 +59,7 @@ extension BrokerConnection {
                     decision = .deny(.serverUnavailable)
                 }
             }
-            handle.execute { [decision] in $0.authenticated(decision) }
+            reference.execute { [decision] in $0.authenticated(decision) }
         }
     }
 
@@ -139,7 +139,7 @@ extension BrokerConnection {
         let found = engine.sessions.findOrInsert(
             client.identifier, maximum: isKept ? engine.configuration.limits.maximumSessions : .max
         ) {
-            HostedSession(client: client, rules: rules, bounds: engine.bounds, budget: engine.budget)
+            engine.makeSession(for: client, rules)
         }
         guard let session = found else {
             return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
@@ -159,12 +159,12 @@ extension BrokerConnection {
             self.attach()
         case .superseded:
             // Its client may have given up meanwhile, and come back as the one that has the session now.
-            self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [handle] in
-                handle.onLoop?.attachAgainAsLast()
+            self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [reference] in
+                reference.onLoop?.attachAgainAsLast()
             }
         case .occupied(let other):
-            let handle = self.handle
-            let attachAgain: @Sendable () -> Void = { handle.execute { $0.attach() } }
+            let reference = self.reference
+            let attachAgain: @Sendable () -> Void = { reference.execute { $0.attach() } }
             other.worker.eventLoop.execute {
                 guard let connection = other.onLoop else { return attachAgain() }
                 // What it has said counts before: a DISCONNECT that has arrived ends it without its will [MQTT-3.14.4-3].
@@ -229,7 +229,7 @@ extension BrokerConnection {
 
     /// The connection is over before it has begun: the session waits for its client as it did.
     private func giveBack(_ session: HostedSession, _ incoming: BrokerIncoming) {
-        let now = self.engine.timeOfDay(self.engine.clock.now())
+        let now = self.engine.recorder.timeOfDay(self.engine.clock.now())
         let elapsed = session.state.withLock { state in
             state.incoming = incoming
             return now - (state.disconnectedAt ?? now)
@@ -268,9 +268,9 @@ extension BrokerConnection {
             state.isFlushPending = false
             state.out = ByteBuffer()
             state.disconnectedAt = nil
-            let position = self.engine.recordSession(&state)
+            let position = session.recordSession(&state)
             state.countNames()
-            self.engine.account(&state, of: session, isExact: true)
+            session.account(&state, isExact: true)
             return (state.hasBeenUsed, position)
         }
         session.isConnected.store(true, ordering: .relaxed)
@@ -315,7 +315,7 @@ extension BrokerConnection {
     /// What the end of the connection leads to is stored in several groups. After a crash in between, the restored broker does the rest: it ends
     /// what is due, and publishes the will if that is still stored.
     func leave(_ session: HostedSession) {
-        let timeOfDay = self.engine.timeOfDay(self.engine.clock.now())
+        let timeOfDay = self.engine.recorder.timeOfDay(self.engine.clock.now())
         session.isConnected.store(false, ordering: .relaxed)
         self.engine.connectedClients.wrappingSubtract(1, ordering: .relaxed)
         session.connectionBytes.store(0, ordering: .relaxed)
@@ -327,8 +327,8 @@ extension BrokerConnection {
             // Its will may not be held any more.
             state.countNames()
             state.disconnectedAt = timeOfDay
-            self.engine.recordSession(&state)
-            self.engine.account(&state, of: session, isExact: true)
+            session.recordSession(&state)
+            session.account(&state, isExact: true)
             state.isWritable = false
             state.out = ByteBuffer()
             return state.takePublishersToRelease()

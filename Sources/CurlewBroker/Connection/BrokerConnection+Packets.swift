@@ -89,7 +89,7 @@ extension BrokerConnection {
         let code = self.incoming.receivedPubrel(packet.packetID)
         if self.isStored, code == .success {
             self.holdReplies(
-                for: self.engine.record(.released(clientIdentifier: self.client.identifier, packet.packetID)))
+                for: self.engine.recorder.record(.released(clientIdentifier: self.client.identifier, packet.packetID)))
         }
         self.acknowledge(.pubcomp, packet.packetID, code)
     }
@@ -113,7 +113,7 @@ extension BrokerConnection {
         let (outcome, mustFlush) = session.state.withLock { state in
             let outcome = body(&state)
             if case .delivered = outcome { state.session.progressed(messages: 1, now: self.lastRead) }
-            self.engine.account(&state, of: session)
+            session.account(&state)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
         if mustFlush || !self.retained.isEmpty { self.flushSoon() }

@@ -101,9 +101,9 @@ extension BrokerConnection {
         let position = session.state.withLock { state -> JournalPosition? in
             let room = self.engine.budget.room(holding: state.weight + session.connectionBytes.value)
             guard state.remember(filter, grant, limits: limits, room: room) else { return nil }
-            self.engine.account(&state, of: session)
+            session.account(&state)
             guard state.session.isKept else { return JournalPosition.none }
-            return self.engine.record(
+            return self.engine.recorder.record(
                 .subscribed(clientIdentifier: session.clientIdentifier, MQTTBrokerSnapshot.Subscription(filter, grant)))
         }
         guard let position else { return .quotaExceeded }
@@ -173,8 +173,11 @@ extension BrokerConnection {
         return false
     }
 
-    /// The subscriptions have ended: no more of their retained messages is delivered.
-    func removeRetained(_ filters: Set<TopicFilter>) {
+    func removeRetained(_ filters: Set<TopicFilter>, of session: HostedSession) {
+        if self.session === session { self.removeRetained(filters) }
+    }
+
+    private func removeRetained(_ filters: Set<TopicFilter>) {
         self.retained.remove(filters)
         if let session { self.noteRetained(session) }
     }
@@ -201,7 +204,7 @@ extension BrokerConnection {
         let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])
         // Under both locks, so that no newer message of the topic can come between. They are always taken in this order.
         let delivery = self.engine.retained.withLock { retained in
-            retained.isCurrent(message) ? session.offer(&publication, terms, now: now, engine: self.engine) : nil
+            retained.isCurrent(message) ? session.offer(&publication, terms, now: now) : nil
         }
         guard let delivery else { return }
         var effects = Effects()

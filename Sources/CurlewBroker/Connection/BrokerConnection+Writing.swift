@@ -61,7 +61,7 @@ extension BrokerConnection {
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
             hasMore = self.continueRetained(now: now)
-            let output = session.takeOutput(after: &bytes, now: now, engine: self.engine)
+            let output = session.takeOutput(after: &bytes, now: now)
             position.advance(to: output.position)
             hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
             self.worker.counters.publishesSent.count(output.pumped.written)
@@ -81,7 +81,7 @@ extension BrokerConnection {
     private func flushLater() {
         guard !self.isFlushPending else { return }
         self.isFlushPending = true
-        self.worker.continueLater { [handle] in handle.onLoop?.flush() }
+        self.worker.continueLater { [reference] in reference.onLoop?.flush() }
     }
 
     /// Sends the last words, whether or not there is room.

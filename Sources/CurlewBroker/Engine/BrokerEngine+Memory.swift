@@ -77,7 +77,7 @@ extension BrokerEngine {
         let (topics, connection) = session.state.withLock { state -> ([TopicName], ConnectionHandle?) in
             guard !state.isOver else { return ([], nil) }
             let topics = state.session.dropOldest(before / 2)
-            self.account(&state, of: session, isExact: true)
+            session.account(&state, isExact: true)
             return (topics, state.connection)
         }
         self.dropped(topics, .queueFull, for: session.clientIdentifier, on: worker)

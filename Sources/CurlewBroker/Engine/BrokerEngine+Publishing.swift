@@ -65,7 +65,7 @@ extension BrokerEngine {
             }
         }
         var publication = Publication(packet, topic: topic, now: now)
-        publication.number = self.messageNumber
+        publication.number = self.recorder.messageNumber
         // A message at QoS 0 may be lost: nobody waits for it.
         let held = publication.qos > .atMostOnce ? held : nil
         let routing =
@@ -97,9 +97,9 @@ extension BrokerEngine {
         var routing = Routing()
         self.untilDone { attempt in
             var message = self.prepare(publication, from: publisher, attempt, on: worker)
-            return self.group(if: message.isGrouped) {
+            return self.recorder.group(if: message.isGrouped) {
                 let outcome = self.carryOut(&message, holding: held, on: worker, now: now, &routing) { _ in .done }
-                if outcome == .done, !routing.isRefused { routing.effects.wait(for: self.record(change)) }
+                if outcome == .done, !routing.isRefused { routing.effects.wait(for: self.recorder.record(change)) }
                 return outcome
             }
         }
@@ -218,7 +218,9 @@ extension BrokerEngine {
             else { continue }
             let delivery = self.hand(
                 &publication, terms, to: target.subscriber, holding: held, on: worker, now: now, &routing)
-            if let delivery { self.tally(delivery, of: publication.topic, for: target.subscriber, on: worker, &routing) }
+            if let delivery {
+                self.tally(delivery, of: publication.topic, for: target.subscriber, on: worker, &routing)
+            }
         }
         for group in entry.route.groups where !group.members.isEmpty {
             entry.turn &+= 1
@@ -278,15 +280,16 @@ extension BrokerEngine {
         switch receiver {
         case .session(let session):
             guard
-                let delivery = session.offer(&publication, terms, from: held, now: now, engine: self)
+                let delivery = session.offer(&publication, terms, from: held, now: now)
             else { return nil }
             if terms.qos > .atMostOnce { routing.effects.wait(for: delivery.position) }
             if let toFlush = delivery.toFlush { worker.flushSoon(toFlush) }
             return delivery
         case .local(let local):
             // The program may be what takes the messages: it must not wait for itself.
-            let held = held is ProgramHold ? nil : held
-            return local.dispatch(publication.message(self.budget), terms, from: held, now: now, engine: self)
+            let held = held?.isProgram == true ? nil : held
+            return local.dispatch(
+                publication.message(self.budget), terms, from: held, now: now, budget: self.budget)
         }
     }
 
@@ -422,12 +425,13 @@ extension BrokerEngine {
             case _ where message.topic.isReserved: break
             case .set:
                 effects.wait(
-                    for: self.record(
+                    for: self.recorder.record(
                         .retained(
                             MQTTBrokerSnapshot.Retained(
-                                self.stored(message), clientIdentifier: client?.identifier, username: client?.username))
+                                self.recorder.stored(message), clientIdentifier: client?.identifier,
+                                username: client?.username))
                     ))
-            case .removed(true), .full: effects.wait(for: self.record(.retainedRemoved(message.topic)))
+            case .removed(true), .full: effects.wait(for: self.recorder.record(.retainedRemoved(message.topic)))
             case .removed(false): break
             }
             return (.done, stored)

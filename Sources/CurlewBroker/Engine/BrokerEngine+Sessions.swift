@@ -108,7 +108,7 @@ extension BrokerEngine {
             case .success(let message) = self.applyFilters(to: will.message, from: client)
         {
             publication = Publication(Publish(message), topic: message.topic, now: self.clock.now())
-            publication?.number = self.messageNumber
+            publication?.number = self.recorder.messageNumber
         }
         return DecidedWill(
             connectNumber: number, exists: will != nil, publication: publication,
@@ -123,7 +123,7 @@ extension BrokerEngine {
         claim: (inout Effects) -> Outcome, then end: (inout Routing) -> Void = { _ in }
     ) -> Outcome {
         let message = will.publication.map { self.prepare($0, from: will.publisher, attempt, on: worker) }
-        return self.group(if: message?.isGrouped ?? true) {
+        return self.recorder.group(if: message?.isGrouped ?? true) {
             let outcome =
                 if var message {
                     self.carryOut(&message, on: worker, now: self.clock.now(), &routing, claim: claim)
@@ -149,9 +149,9 @@ extension BrokerEngine {
                     guard presence.holds(for: state), !state.isOver else { return .uncalledFor }
                     guard will.isCurrent(state) else { return .outdated }
                     state.will = nil
-                    self.recordSession(&state)
+                    session.recordSession(&state)
                     state.countNames()
-                    self.account(&state, of: session, isExact: true)
+                    session.account(&state, isExact: true)
                     return .done
                 }
             }
@@ -210,11 +210,11 @@ extension BrokerEngine {
         var emptied = state.session
         let orphans = emptied.end()
         guard routes.include(orphans) || attempt.mustProceed else { return (.outdated, nil) }
-        self.recordEnd(&state)
+        session.recordEnd(&state)
         state.isOver = true
         state.session = emptied
         state.will = nil
-        self.accountEnd(&state, of: session)
+        session.accountEnd(&state)
         return (
             .done,
             Ended(
@@ -310,14 +310,14 @@ extension BrokerEngine {
         var routing = Routing()
         self.untilDone { attempt in
             let routes = self.prepareRoutes(ofOrphansOf: session, on: worker) { $0.revoke(topics).orphans }
-            return self.group {
+            return self.recorder.group {
                 let revoked = session.state.withLock { state -> BrokerSession.Revoked? in
                     worker.onLoop.work += state.session.queuedMessages
                     if !attempt.mustProceed, self.asksAboutReceivers {
                         var copy = state.session
                         guard routes.include(copy.revoke(topics).orphans) else { return nil }
                     }
-                    defer { self.account(&state, of: session, isExact: true) }
+                    defer { session.account(&state, isExact: true) }
                     return state.session.revoke(topics)
                 }
                 guard let revoked else { return .outdated }
@@ -353,7 +353,7 @@ extension BrokerEngine {
                 groups.isEmpty
                 ? PreparedRoutes(areOptional: true)
                 : self.prepareRoutes(ofOrphansOf: session, on: worker) { $0.left(groups) }
-            return self.group {
+            return self.recorder.group {
                 guard let left = self.leave(filters, of: session, routes, attempt, on: worker) else { return .outdated }
                 ended = left.filters
                 routing.effects.wait(for: left.position)
@@ -394,11 +394,11 @@ extension BrokerEngine {
             if state.session.isKept {
                 for filter in left.filters {
                     left.position.advance(
-                        to: self.record(.unsubscribed(clientIdentifier: session.clientIdentifier, filter)))
+                        to: self.recorder.record(.unsubscribed(clientIdentifier: session.clientIdentifier, filter)))
                 }
             }
             state.retained.remove(left.filters)
-            self.account(&state, of: session, isExact: true)
+            session.account(&state, isExact: true)
             return left
         }
     }

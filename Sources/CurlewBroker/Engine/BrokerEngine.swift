@@ -19,8 +19,8 @@ final class BrokerEngine: Sendable {
     /// Wills with a delay, and sessions that end some time after their connection.
     let deadlines: Deadlines
     let events: EventDispatch
-    /// Commits changes to the store, if there is one.
-    let journal: Journal?
+    /// Records what the store is told.
+    let recorder: ChangeRecorder
 
     /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
     private let subscriptions = Mutex(SubscriptionIndex<Receiver>())
@@ -59,11 +59,12 @@ final class BrokerEngine: Sendable {
         self.budget = MemoryBudget(limit: configuration.limits.maximumMemory ?? MachineMemory.available / 2)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
-        self.journal = configuration.store.map { store in
+        let journal = configuration.store.map { store in
             Journal(store, clock: configuration.clock, logger: configuration.logger) {
                 for worker in workers.all { worker.eventLoop.execute { worker.changesCommitted() } }
             }
         }
+        self.recorder = ChangeRecorder(journal, clock: configuration.clock, timeOfDay: configuration.timeOfDay)
         self.connectionRate = Mutex(
             configuration.limits.connectionsPerSecond.map {
                 RateLimit(perSecond: $0, burst: $0, now: configuration.clock.now())
@@ -85,39 +86,21 @@ final class BrokerEngine: Sendable {
     /// The number of the CONNECT that has just come: higher than those of all before it.
     func makeConnectNumber() -> UInt64 { self.connects.wrappingAdd(1, ordering: .relaxed).newValue }
 
-    // MARK: Memory
+    /// Commits changes to the store, if there is one.
+    var journal: Journal? { self.recorder.journal }
 
-    /// Counts what a session holds, and tells the store what has changed; called under the session's lock.
-    ///
-    /// - Parameter isExact: Whether to the last byte. Otherwise small changes are left for later: they come with each message.
-    func account(_ state: inout HostedSession.State, of session: HostedSession, isExact: Bool = false) {
-        // What is over was counted for the last time.
-        guard !state.isOver else { return }
-        self.recordMessages(&state)
-        let own = state.ownBytes
-        let change = own - state.reportedBytes
-        if isExact || abs(change) >= Self.smallChange {
-            self.budget.changed(by: change)
-            state.reportedBytes = own
-        }
-        session.weight.store(own + state.session.queuedBytes + state.session.bytesInFlight, ordering: .relaxed)
+    /// A new session for a client, which is not registered yet.
+    func makeSession(for client: MQTTBrokerClient, _ rules: ClientRules) -> HostedSession {
+        HostedSession(client: client, rules: rules, bounds: self.bounds, budget: self.budget, recorder: self.recorder)
     }
 
-    private static let smallChange = 1024
+    // MARK: Memory
 
     /// Whether there is memory for the session of a client that connects.
     func hasMemory(for connect: Connect) -> Bool {
         let names = HostedSession.State.byteCount(ofNames: connect.clientIdentifier, connect.username)
         let will = (connect.will?.payload.readableBytes ?? 0) + (connect.will?.properties.byteCount ?? 0)
         return self.budget.room(holding: 0) >= HostedSession.State.overhead + names + will
-    }
-
-    /// A session is over: it holds nothing any more. Under its lock.
-    func accountEnd(_ state: inout HostedSession.State, of session: HostedSession) {
-        self.recordMessages(&state)
-        self.budget.changed(by: -state.reportedBytes)
-        state.reportedBytes = 0
-        session.weight.store(0, ordering: .relaxed)
     }
 
     // MARK: Subscriptions

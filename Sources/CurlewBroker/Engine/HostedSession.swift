@@ -67,11 +67,20 @@ final class HostedSession: Sendable {
     }
 
     let clientIdentifier: String
-    /// Guards all there is of the session. Held for one message or one acknowledgement; only the journal's is taken under it.
+    /// Where the session counts what it holds.
+    let budget: MemoryBudget
+    /// Where the session records what has changed.
+    let recorder: ChangeRecorder
+    /// Guards everything of the session. Held for one message or one acknowledgement; only the journal's lock is taken under it.
     let state: Mutex<State>
 
-    init(client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds, budget: MemoryBudget) {
+    init(
+        client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds, budget: MemoryBudget,
+        recorder: ChangeRecorder
+    ) {
         self.clientIdentifier = client.identifier
+        self.budget = budget
+        self.recorder = recorder
         self.state = Mutex(
             State(session: BrokerSession(bounds: bounds, ledger: budget), client: client, rules: rules))
     }
@@ -153,7 +162,7 @@ extension HostedSession {
     /// - Returns: `nil` if the session is over.
     func offer(
         _ publication: inout Publication, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)? = nil,
-        now: Timestamp, engine: BrokerEngine
+        now: Timestamp
     ) -> Delivery? {
         self.state.withLock { state in
             guard !state.isOver else { return nil }
@@ -164,12 +173,12 @@ extension HostedSession {
             let outcome = state.session.deliver(
                 &publication, terms, canWrite: canWrite,
                 room: {
-                    room = engine.budget.room(holding: weight + self.connectionBytes.value)
+                    room = self.budget.room(holding: weight + self.connectionBytes.value)
                     return room
                 }, now: now, into: &state.out)
             var delivery = Delivery(outcome: outcome, position: state.messagesPosition)
             if outcome != .written || terms.qos > .atMostOnce {
-                engine.account(&state, of: self)
+                self.account(&state)
                 delivery.position = state.messagesPosition
             }
             if let publisher, terms.qos > .atMostOnce,
@@ -199,12 +208,12 @@ extension HostedSession {
     }
 
     /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
-    func takeOutput(after replies: inout ByteBuffer, now: Timestamp, engine: BrokerEngine) -> Output {
+    func takeOutput(after replies: inout ByteBuffer, now: Timestamp) -> Output {
         self.state.withLock { state in
             state.isFlushPending = false
             state.isWritable = true
             let pumped = state.session.pump(limit: Self.highWaterMark, now: now, into: &state.out)
-            engine.account(&state, of: self)
+            self.account(&state)
             if state.out.readableBytes > 0 {
                 if replies.readableBytes == 0 {
                     swap(&replies, &state.out)

@@ -70,7 +70,7 @@ final class LocalSubscriber: Sendable {
     /// - Returns: `nil` when the subscription is over.
     func dispatch(
         _ message: BrokerMessage, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)?, now: Timestamp,
-        engine: BrokerEngine
+        budget: MemoryBudget
     ) -> HostedSession.Delivery? {
         let pending = Pending(message: message, terms: terms)
         let (delivery, continuation) = self.state.withLock {
@@ -79,7 +79,7 @@ final class LocalSubscriber: Sendable {
             if state.later == nil, let waiting = exchange(&state.waiting, with: nil) {
                 return (HostedSession.Delivery(outcome: .written), waiting)
             }
-            let room = engine.budget.room(holding: state.bytes)
+            let room = budget.room(holding: state.bytes)
             var delivery = HostedSession.Delivery(outcome: .queueFull)
             if state.load.messages < self.capacity, pending.weight <= room {
                 state.append(pending)
