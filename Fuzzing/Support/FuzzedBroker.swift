@@ -16,7 +16,7 @@ final class FuzzedBroker {
     init(_ configuration: MQTTBrokerConfiguration) {
         GlobalTasks.run(on: EventLoopExecutor(self.eventLoop))
         self.engine = BrokerEngine(configuration, eventLoop: self.eventLoop, workers: self.workers)
-        self.worker = Worker(onLoop: self.eventLoop, engine: self.engine)
+        self.worker = Worker(onLoop: self.eventLoop)
         self.rules = ClientRules(.tcp(), of: configuration)
         self.workers.set([self.worker])
     }

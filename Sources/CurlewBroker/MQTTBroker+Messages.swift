@@ -17,23 +17,22 @@ extension MQTTBroker {
         let worker = self.workers.all[0]
         let engine = self.engine
         let hold = ProgramHold()
-        let (published, change): (BrokerEngine.Published, UInt64)
+        let published: BrokerEngine.Published
         do {
-            (published, change) = try await worker.eventLoop.submit {
-                _ = worker.onLoop.takeChange()
-                let published = engine.publish(
+            published = try await worker.eventLoop.submit {
+                engine.publish(
                     Publish(message), topic: message.topic, from: nil, holding: hold, on: worker,
                     now: engine.clock.now())
-                return (published, worker.onLoop.takeChange())
             }.get()
         } catch {
             throw MQTTBrokerError(.notRunning, "The broker is not running.", cause: error)
         }
-        guard await engine.journal?.wait(for: change) ?? true else {
-            throw MQTTBrokerError(.storageFailed, "The message went out, but it is not known whether it was stored.")
-        }
         switch published {
         case .routed(let routing):
+            guard await engine.journal?.wait(for: routing.effects.position) ?? true else {
+                throw MQTTBrokerError(
+                    .storageFailed, "The message went out, but it is not known whether it was stored.")
+            }
             if !routing.holders.isEmpty { await hold.wait(for: routing, engine: engine) }
             return routing.receivers
         case .rejected(let code):
@@ -80,7 +79,7 @@ extension MQTTBroker {
         let subscriber = LocalSubscriber(
             filter: topicFilter, capacity: max(1, capacity),
             patience: self.engine.configuration.limits.maximumPublisherDelay, clock: self.engine.clock)
-        let grant = SubscriptionIndex<Subscriber>.Grant(options)
+        let grant = SubscriptionIndex<Receiver>.Grant(options)
         self.engine.changeSubscriptions { index in _ = index.insert(topicFilter, .local(subscriber), grant) }
         subscriber.begin(
             with: topicFilter.isShared || options.retainHandling == .doNotSend

@@ -12,7 +12,7 @@ extension MQTTBroker {
     /// - Throws: What is wrong with files that cannot be read or understood, all in one ``MQTTBrokerError``; the former content of these
     ///   stays in force, and all others count.
     public func reload() async throws {
-        var faults: [MQTTBrokerError.Part] = []
+        var faults: [MQTTBrokerError.Sentence] = []
         var causes: [any Error] = []
         func note(_ error: any Error) {
             faults.append(.text("\(error)"))

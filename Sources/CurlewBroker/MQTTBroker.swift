@@ -39,9 +39,6 @@ public actor MQTTBroker {
         case stopped
     }
 
-    /// Of this package.
-    static let version = "0.1.0"
-
     nonisolated let engine: BrokerEngine
     /// The group that the connections live on.
     private let group: any EventLoopGroup
@@ -103,7 +100,7 @@ public actor MQTTBroker {
         var workers: [Worker] = []
         for eventLoop in self.group.makeIterator() {
             do {
-                workers.append(try await Worker.make(on: eventLoop, engine: self.engine))
+                workers.append(try await Worker.make(on: eventLoop))
             } catch {
                 throw MQTTBrokerError(.notRunning, "The event loops have been shut down.", cause: error)
             }
@@ -230,7 +227,8 @@ public actor MQTTBroker {
     private func startHousekeeping() {
         let interval = self.engine.configuration.systemTopicInterval
         if interval > .zero {
-            self.housekeeping.append(Task { [weak self] in await self?.publishSystemTopics(every: interval) })
+            self.housekeeping.append(
+                Task { [engine, workers] in await engine.publishSystemTopics(every: interval, of: workers.all) })
         }
         let ticking = Task { [weak self, engine, workers] in
             let tick = Duration.seconds(1)

@@ -326,7 +326,7 @@ struct RevocationWireTests {
             try await peer.send(.puback(Acknowledgement(id)), .disconnect(Disconnect()))
             #expect(try await peer.receiveEnd() == nil)
             let handle = try #require(peers.broker.engine.sessions["p"]?.state.withLock { $0.connection })
-            rules.publish("secret/1", on: handle.worker)
+            rules.publish("secret/1", peers.broker.engine, on: handle.worker)
             let others = PeerFactory(broker: peers.broker, network: network, endpoint: endpoint)
             let back = try await others.connect("s", keep)
             #expect(back.connAck.sessionPresent)
@@ -444,7 +444,7 @@ private final class Filters: MQTTBrokerAuthorizer {
 /// Lets nobody receive anything, and publishes while it is asked about a subscription.
 private final class Publishing: MQTTBrokerAuthorizer {
     private struct State {
-        var job: (topic: String, worker: Worker)?
+        var job: (topic: String, engine: BrokerEngine, worker: Worker)?
         var isDone = false
     }
 
@@ -454,18 +454,20 @@ private final class Publishing: MQTTBrokerAuthorizer {
 
     var hasPublished: Bool { self.state.withLock { $0.isDone } }
 
-    func publish(_ topic: String, on worker: Worker) { self.state.withLock { $0.job = (topic, worker) } }
+    func publish(_ topic: String, _ engine: BrokerEngine, on worker: Worker) {
+        self.state.withLock { $0.job = (topic, engine, worker) }
+    }
 
     func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
         if case .receive = action { return .deny }
         guard case .subscribe = action, let job = self.state.withLock({ Swift.exchange(&$0.job, with: nil) })
         else { return .allow }
         if job.worker.eventLoop.inEventLoop {
-            self.publish(job.topic, job.worker)
+            self.publishNow(job.topic, job.engine, job.worker)
         } else {
             let done = DispatchSemaphore(value: 0)
             job.worker.eventLoop.execute {
-                self.publish(job.topic, job.worker)
+                self.publishNow(job.topic, job.engine, job.worker)
                 done.signal()
             }
             done.wait()
@@ -473,10 +475,10 @@ private final class Publishing: MQTTBrokerAuthorizer {
         return .allow
     }
 
-    private func publish(_ topic: String, _ worker: Worker) {
+    private func publishNow(_ topic: String, _ engine: BrokerEngine, _ worker: Worker) {
         let topic = TopicName(unchecked: topic)
         let packet = Publish(topic: topic, payload: ByteBuffer(string: "2"), qos: .atLeastOnce, packetID: PacketID(1))
-        _ = worker.engine.publish(packet, topic: topic, from: nil, on: worker, now: worker.engine.clock.now())
+        _ = engine.publish(packet, topic: topic, from: nil, on: worker, now: engine.clock.now())
         self.state.withLock { $0.isDone = true }
     }
 }

@@ -11,8 +11,8 @@ struct RouteCacheTests {
         filter: TopicFilter(exactly: TopicName(unchecked: "x")), capacity: 1, patience: .zero,
         clock: MonotonicClock(ContinuousClock()))
 
-    private func index(_ filters: [String]) throws -> SubscriptionIndex<Subscriber> {
-        var index = SubscriptionIndex<Subscriber>()
+    private func index(_ filters: [String]) throws -> SubscriptionIndex<Receiver> {
+        var index = SubscriptionIndex<Receiver>()
         for filter in filters {
             index.insert(try TopicFilter(filter), .local(self.subscriber), .init(SubscriptionOptions()))
         }
@@ -20,10 +20,10 @@ struct RouteCacheTests {
     }
 
     private func route(
-        _ cache: inout RouteCache, _ topic: String, _ index: SubscriptionIndex<Subscriber>, work: inout Int
+        _ cache: inout RouteCache, _ topic: String, _ index: SubscriptionIndex<Receiver>, work: inout Int
     ) throws -> RouteCache.Entry {
-        cache.route(
-            of: try TopicName(topic), version: 1, work: &work, refresh: { (index, 1) }, allows: { _, _ in true },
+        cache.entry(
+            for: try TopicName(topic), version: 1, work: &work, refresh: { (index, 1) }, allows: { _, _ in true },
             isAsked: false)
     }
 

@@ -48,6 +48,7 @@ struct WaitingTests {
     private final class Publisher: HeldPublisher {
         let isGone = Atomic<Bool>(false)
 
+        let isProgram = false
         var hasGone: Bool { self.isGone.load(ordering: .relaxed) }
 
         func released(by holder: ObjectIdentifier) {}

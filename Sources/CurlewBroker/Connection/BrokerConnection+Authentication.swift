@@ -44,7 +44,7 @@ extension BrokerConnection {
     private func continueExchange(_ data: ByteBuffer?) {
         guard var exchange = Swift.exchange(&self.exchange, with: nil) else { return }
         self.isAuthenticating = true
-        let (handle, log) = (self.handle, self.engine.clientLog)
+        let (reference, log) = (self.reference, self.engine.clientLog)
         self.authentication = Task {
             var step = MQTTAuthenticationStep.deny(.notAuthorized)
             do {
@@ -53,7 +53,7 @@ extension BrokerConnection {
                 if Task.isCancelled { return }
                 log.write(.authenticationFailed, ["error": "\(error)"])
             }
-            handle.execute { [step, exchange] in $0.take(step, of: exchange) }
+            reference.execute { [step, exchange] in $0.take(step, of: exchange) }
         }
     }
 

@@ -46,7 +46,7 @@ extension BrokerConnection {
         self.noteCredentials()
         if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
-        let (rules, handle, log) = (self.rules, self.handle, self.engine.clientLog)
+        let (rules, reference, log) = (self.rules, self.reference, self.engine.clientLog)
         self.authentication = Task {
             var decision = MQTTAuthenticationDecision.abstain
             for authenticator in rules.authenticators where decision == .abstain {
@@ -59,7 +59,7 @@ extension BrokerConnection {
                     decision = .deny(.serverUnavailable)
                 }
             }
-            handle.execute { [decision] in $0.authenticated(decision) }
+            reference.execute { [decision] in $0.authenticated(decision) }
         }
     }
 
@@ -139,7 +139,7 @@ extension BrokerConnection {
         let found = engine.sessions.findOrInsert(
             client.identifier, maximum: isKept ? engine.configuration.limits.maximumSessions : .max
         ) {
-            HostedSession(client: client, rules: rules, bounds: engine.bounds, budget: engine.budget)
+            engine.makeSession(for: client, rules)
         }
         guard let session = found else {
             return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
@@ -159,12 +159,12 @@ extension BrokerConnection {
             self.attach()
         case .superseded:
             // Its client may have given up meanwhile, and come back as the one that has the session now.
-            self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [handle] in
-                handle.onLoop?.attachAgainAsLast()
+            self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [reference] in
+                reference.onLoop?.attachAgainAsLast()
             }
         case .occupied(let other):
-            let handle = self.handle
-            let attachAgain: @Sendable () -> Void = { handle.execute { $0.attach() } }
+            let reference = self.reference
+            let attachAgain: @Sendable () -> Void = { reference.execute { $0.attach() } }
             other.worker.eventLoop.execute {
                 guard let connection = other.onLoop else { return attachAgain() }
                 // What it has said counts before: a DISCONNECT that has arrived ends it without its will [MQTT-3.14.4-3].
@@ -229,15 +229,13 @@ extension BrokerConnection {
 
     /// The connection is over before it has begun: the session waits for its client as it did.
     private func giveBack(_ session: HostedSession, _ incoming: BrokerIncoming) {
-        let now = self.engine.timeOfDay(self.engine.clock.now())
+        let now = self.engine.recorder.timeOfDay(self.engine.clock.now())
         let elapsed = session.state.withLock { state in
             state.incoming = incoming
             return now - (state.disconnectedAt ?? now)
         }
-        self.engine.group(on: self.worker) {
-            self.engine.detached(session, since: max(.zero, elapsed), on: self.worker)
-            self.letGo(of: session)
-        }
+        self.engine.detached(session, since: max(.zero, elapsed), on: self.worker)
+        self.letGo(of: session)
     }
 
     private func letGo(of session: HostedSession) {
@@ -256,8 +254,7 @@ extension BrokerConnection {
         self.aliases.reset(maximum: admitted.version == .v5_0 ? self.rules.terms.topicAliasMaximum : 0)
         self.phase = .connected
         self.lastRead = self.engine.clock.now()
-        _ = self.worker.onLoop.takeChange()
-        let isResumed = session.state.withLock { state in
+        let (isResumed, position) = session.state.withLock { state in
             defer { state.hasBeenUsed = true }
             self.retained = Swift.exchange(&state.retained, with: PendingRetained())
             state.claimed = self.claimed
@@ -271,10 +268,10 @@ extension BrokerConnection {
             state.isFlushPending = false
             state.out = ByteBuffer()
             state.disconnectedAt = nil
-            self.engine.recordSession(&state, on: self.worker)
+            let position = session.recordSession(&state)
             state.countNames()
-            self.engine.account(&state, of: session, isExact: true)
-            return state.hasBeenUsed
+            session.account(&state, isExact: true)
+            return (state.hasBeenUsed, position)
         }
         session.isConnected.store(true, ordering: .relaxed)
         let count = self.engine.connectedClients.wrappingAdd(1, ordering: .relaxed).newValue
@@ -283,10 +280,10 @@ extension BrokerConnection {
         self.admitted?.authenticationData = nil
         self.engine.logger.debug("client connected", metadata: self.metadata)
         self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
-        self.takeChanges()
-        // That the identifier's last session is over has to be stored as well.
+        self.holdReplies(for: position)
+        // The end of the identifier's last session has to be stored as well.
         if !isResumed, let journal = self.engine.journal {
-            self.repliesChange = max(self.repliesChange, journal.end(of: self.client.identifier))
+            self.repliesPosition.advance(to: journal.end(of: self.client.identifier))
         }
         // CONNACK goes first [MQTT-3.2.0-1], then what an earlier connection left unacknowledged.
         self.flush()
@@ -313,12 +310,12 @@ extension BrokerConnection {
         self.finish(reasonCode)
     }
 
-    /// The connection is over: gives the session back, for the next or for its end.
+    /// The connection is over: gives the session back, for the next connection or for its end.
+    ///
+    /// What the end of the connection leads to is stored in several groups. After a crash in between, the restored broker does the rest: it ends
+    /// what is due, and publishes the will if that is still stored.
     func leave(_ session: HostedSession) {
-        self.engine.group(on: self.worker) { self.leaveInGroup(session) }
-    }
-
-    private func leaveInGroup(_ session: HostedSession) {
+        let timeOfDay = self.engine.recorder.timeOfDay(self.engine.clock.now())
         session.isConnected.store(false, ordering: .relaxed)
         self.engine.connectedClients.wrappingSubtract(1, ordering: .relaxed)
         session.connectionBytes.store(0, ordering: .relaxed)
@@ -329,9 +326,9 @@ extension BrokerConnection {
             state.session.disconnected()
             // Its will may not be held any more.
             state.countNames()
-            state.disconnectedAt = self.engine.timeOfDay(self.engine.clock.now())
-            self.engine.recordSession(&state, on: self.worker)
-            self.engine.account(&state, of: session, isExact: true)
+            state.disconnectedAt = timeOfDay
+            session.recordSession(&state)
+            session.account(&state, isExact: true)
             state.isWritable = false
             state.out = ByteBuffer()
             return state.takePublishersToRelease()

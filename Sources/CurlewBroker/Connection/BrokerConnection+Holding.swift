@@ -37,7 +37,7 @@ extension BrokerConnection {
         let time = self.engine.clock.now() + duration
         if let watched = self.holdWatchedUntil, watched <= time { return }
         self.holdWatchedUntil = time
-        self.engine.deadlines.schedule(after: duration) { [handle] in handle.execute { $0.holdTimerFired() } }
+        self.engine.deadlines.schedule(after: duration) { [reference] in reference.execute { $0.holdTimerFired() } }
     }
 
     private func holdTimerFired() {

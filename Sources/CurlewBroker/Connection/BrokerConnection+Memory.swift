@@ -33,8 +33,8 @@ extension BrokerConnection {
     /// The client holds more of a full memory than others.
     func closeForMemory(_ expectation: MemoryBudget.Expectation) {
         self.expectation = expectation
-        self.settle { [handle] in
-            guard let connection = handle.onLoop else { return }
+        self.settle { [reference] in
+            guard let connection = reference.onLoop else { return }
             connection.close(
                 .quotaExceeded, "The server's memory is full, and this client holds more of it than others.")
             connection.letGo()
@@ -91,9 +91,10 @@ extension BrokerConnection {
             return true
         }
         guard self.isPacketOverdue(now: now) else { return false }
-        self.settle { [handle] in
+        self.settle { [reference] in
             // A loop that was busy has not read yet what has come in time.
-            guard let connection = handle.onLoop, connection.isPacketOverdue(now: connection.engine.clock.now()) else {
+            guard let connection = reference.onLoop, connection.isPacketOverdue(now: connection.engine.clock.now())
+            else {
                 return
             }
             connection.close(.quotaExceeded, "A packet has not come to its end in time.")

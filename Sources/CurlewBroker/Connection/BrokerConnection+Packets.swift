@@ -22,9 +22,8 @@ extension BrokerConnection {
             return self.close(.retainNotSupported, "The server keeps no retained messages.")
         }
         guard let id = packet.packetID else {
-            _ = self.publish(packet, topic: topic, now: now)
-            // Nobody is told that it was stored, if it is one to be retained.
-            if self.engine.journal != nil { _ = self.worker.onLoop.takeChange() }
+            // Not acknowledged, so that nothing waits for the store even if the message is to be retained.
+            _ = self.submit(packet, topic: topic, now: now)
             return
         }
         switch self.incoming.receivedPublish(id, qos: packet.qos) {
@@ -33,12 +32,14 @@ extension BrokerConnection {
         case .duplicate: self.acknowledge(.pubrec, id, .success)
         case .deliver where packet.qos == .exactlyOnce:
             let received = MQTTBrokerChange.received(clientIdentifier: self.client.identifier, id)
-            let code = self.publish(packet, topic: topic, with: self.isStored ? received : nil, now: now)
+            let (code, position) = self.submit(packet, topic: topic, with: self.isStored ? received : nil, now: now)
             if code.isFailure { self.incoming.refused(id) }
+            self.holdReplies(for: position)
             self.acknowledge(.pubrec, id, code)  // [MQTT-4.3.3-8]
         case .deliver:
-            let code = self.publish(packet, topic: topic, now: now)
+            let (code, position) = self.submit(packet, topic: topic, now: now)
             self.incoming.acknowledged()
+            self.holdReplies(for: position)
             self.acknowledge(.puback, id, code)  // [MQTT-4.3.2-4]
         }
     }
@@ -46,11 +47,13 @@ extension BrokerConnection {
     /// Whether the session is kept by a store.
     private var isStored: Bool { self.engine.journal != nil && self.admitted?.sessionExpiry != .atDisconnect }
 
-    /// Passes a message on, and returns the reason code of its acknowledgement.
-    private func publish(
+    /// Publishes a message if the client may do so.
+    ///
+    /// - Returns: The reason code of the acknowledgement, and the position in the journal that it waits for.
+    private func submit(
         _ packet: consuming Publish, topic: TopicName, with change: MQTTBrokerChange? = nil, now: Timestamp
-    ) -> ReasonCode {
-        guard let session, topic.isForClients, self.mayPublish(to: topic) else { return .notAuthorized }
+    ) -> (ReasonCode, JournalPosition) {
+        guard let session, topic.isForClients, self.mayPublish(to: topic) else { return (.notAuthorized, .none) }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
         let published = self.engine.publish(
             packet, topic: topic, from: publisher, holding: self.waitsForReceivers ? self.handle : nil, with: change,
@@ -58,9 +61,9 @@ extension BrokerConnection {
         switch published {
         case .routed(let routing):
             if !routing.holders.isEmpty { self.hold(for: routing) }
-            if routing.isRefused { return .quotaExceeded }
-            return routing.receivers == 0 ? .noMatchingSubscribers : .success
-        case .rejected(let code): return code.isFailure ? code : .notAuthorized
+            let code: ReasonCode = routing.receivers == 0 ? .noMatchingSubscribers : .success
+            return (routing.isRefused ? .quotaExceeded : code, routing.effects.position)
+        case .rejected(let code): return (code.isFailure ? code : .notAuthorized, .none)
         }
     }
 
@@ -85,8 +88,8 @@ extension BrokerConnection {
     func receivedPubrel(_ packet: Acknowledgement) {
         let code = self.incoming.receivedPubrel(packet.packetID)
         if self.isStored, code == .success {
-            self.engine.record(
-                .released(clientIdentifier: self.client.identifier, packet.packetID), on: self.worker)
+            self.holdReplies(
+                for: self.engine.recorder.record(.released(clientIdentifier: self.client.identifier, packet.packetID)))
         }
         self.acknowledge(.pubcomp, packet.packetID, code)
     }
@@ -110,7 +113,7 @@ extension BrokerConnection {
         let (outcome, mustFlush) = session.state.withLock { state in
             let outcome = body(&state)
             if case .delivered = outcome { state.session.progressed(messages: 1, now: self.lastRead) }
-            self.engine.account(&state, of: session)
+            session.account(&state)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
         if mustFlush || !self.retained.isEmpty { self.flushSoon() }

@@ -59,7 +59,7 @@ extension BrokerConnection {
         if self.engine.authorizationVersion.load(ordering: .acquiring) != version {
             // The rules have changed meanwhile, and who looked at the subscriptions may not have seen these.
             refused = Set(granted.map(\.filter).filter { !self.rules.allows(self.client, .subscribe($0)) })
-            self.engine.unsubscribe(session, refused, on: self.worker)
+            self.holdReplies(for: self.engine.unsubscribe(session, refused, on: self.worker).position)
         }
         let latest = self.engine.retained.withLock { $0.latest }
         for (subscription, isNew) in zip(granted, areNew) {
@@ -80,7 +80,7 @@ extension BrokerConnection {
     private struct Granted: Sendable {
         let filter: TopicFilter
         let options: SubscriptionOptions
-        let grant: SubscriptionIndex<Subscriber>.Grant
+        let grant: SubscriptionIndex<Receiver>.Grant
     }
 
     private func grant(
@@ -96,21 +96,18 @@ extension BrokerConnection {
             options.noLocal = true
             options.retainAsPublished = true
         }
-        let grant = SubscriptionIndex<Subscriber>.Grant(options, identifier: identifier)
+        let grant = SubscriptionIndex<Receiver>.Grant(options, identifier: identifier)
         let limits = self.engine.configuration.limits
-        let hasRoom = session.state.withLock { state in
+        let position = session.state.withLock { state -> JournalPosition? in
             let room = self.engine.budget.room(holding: state.weight + session.connectionBytes.value)
-            guard state.remember(filter, grant, limits: limits, room: room) else { return false }
-            self.engine.account(&state, of: session)
-            if state.session.isKept {
-                self.engine.record(
-                    .subscribed(
-                        clientIdentifier: session.clientIdentifier, MQTTBrokerSnapshot.Subscription(filter, grant)),
-                    on: self.worker)
-            }
-            return true
+            guard state.remember(filter, grant, limits: limits, room: room) else { return nil }
+            session.account(&state)
+            guard state.session.isKept else { return JournalPosition.none }
+            return self.engine.recorder.record(
+                .subscribed(clientIdentifier: session.clientIdentifier, MQTTBrokerSnapshot.Subscription(filter, grant)))
         }
-        guard hasRoom else { return .quotaExceeded }
+        guard let position else { return .quotaExceeded }
+        self.holdReplies(for: position)
         granted.append(Granted(filter: filter, options: options, grant: grant))
         return ReasonCode(rawValue: options.qos.rawValue)  // [MQTT-3.8.4-7]
     }
@@ -118,7 +115,7 @@ extension BrokerConnection {
     /// Puts subscriptions into force. Returns which of them are new.
     private func insert(_ granted: [Granted], of session: HostedSession) -> [Bool] {
         guard !granted.isEmpty else { return [] }
-        let subscriber = Subscriber.session(session)
+        let subscriber = Receiver.session(session)
         return self.engine.changeSubscriptions { index in
             granted.map { index.insert($0.filter, subscriber, $0.grant) }
         }
@@ -145,7 +142,9 @@ extension BrokerConnection {
     private func unsubscribe(_ slice: ArraySlice<TopicFilter>, _ session: HostedSession) -> [ReasonCode] {
         let filters = Set(slice)
         self.removeRetained(filters)
-        var ended = self.engine.unsubscribe(session, filters, on: self.worker)
+        let unsubscribed = self.engine.unsubscribe(session, filters, on: self.worker)
+        self.holdReplies(for: unsubscribed.position)
+        var ended = unsubscribed.filters
         for filter in ended { self.engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
         self.worker.onLoop.work += slice.count * LoopState.workPerSubscription
         // A filter that stands twice has ended at its first place.
@@ -169,13 +168,16 @@ extension BrokerConnection {
                 self.engine.retained.withLock { $0.matching(filter) }
             }
             guard let (entry, delivery) = next else { return steps <= 0 }
-            self.deliver(entry, delivery, to: session, now: now)
+            self.sendRetained(entry, delivery, to: session, now: now)
         }
         return false
     }
 
-    /// The subscriptions have ended: no more of their retained messages is delivered.
-    func removeRetained(_ filters: Set<TopicFilter>) {
+    func removeRetained(_ filters: Set<TopicFilter>, of session: HostedSession) {
+        if self.session === session { self.removeRetained(filters) }
+    }
+
+    private func removeRetained(_ filters: Set<TopicFilter>) {
         self.retained.remove(filters)
         if let session { self.noteRetained(session) }
     }
@@ -188,7 +190,7 @@ extension BrokerConnection {
     /// So many nodes of the tree are looked at in one turn.
     private static let slice = 512
 
-    private func deliver(
+    private func sendRetained(
         _ entry: RetainedMessages.Entry, _ delivery: PendingRetained.Delivery, to session: HostedSession, now: Timestamp
     ) {
         let message = entry.message
@@ -200,13 +202,15 @@ extension BrokerConnection {
             self.engine.configuration.behaviour.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
         // With RETAIN, since it is an earlier one (section 3.3.1.3).
         let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])
-        // Under both locks, so that no newer message of the topic can come between. Nobody takes them the other way round.
-        let outcome = self.engine.retained.withLock { retained in
-            retained.isCurrent(message) ? session.deliver(&publication, terms, now: now, engine: self.engine) : nil
+        // Under both locks, so that no newer message of the topic can come between. They are always taken in this order.
+        let delivery = self.engine.retained.withLock { retained in
+            retained.isCurrent(message) ? session.offer(&publication, terms, now: now) : nil
         }
-        if let outcome {
-            self.engine.count(outcome.outcome, of: message.topic, for: self.client.identifier, on: self.worker)
-        }
+        guard let delivery else { return }
+        var effects = Effects()
+        self.engine.count(
+            delivery.outcome, of: message.topic, for: self.client.identifier, on: self.worker, &effects)
+        self.engine.complete(effects, on: self.worker)
     }
 
     /// Whether who published a retained message might still do so.

@@ -56,20 +56,20 @@ extension BrokerConnection {
         guard !self.hasClosed else { return }
         guard self.link.isWritable, self.uncommitted.byteCount < HostedSession.highWaterMark else { return self.hold() }
         var bytes = Swift.exchange(&self.replies, with: ByteBuffer())
-        var change = Swift.exchange(&self.repliesChange, with: 0)
+        var position = Swift.exchange(&self.repliesPosition, with: .none)
         var hasMore = false
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
             hasMore = self.continueRetained(now: now)
-            let output = session.takeOutput(after: &bytes, now: now, engine: self.engine)
-            change = max(change, output.change)
+            let output = session.takeOutput(after: &bytes, now: now)
+            position.advance(to: output.position)
             hasMore = hasMore || output.hasMore || !self.retained.isEmpty && session.takesMore
             self.worker.counters.publishesSent.count(output.pumped.written)
             self.worker.onLoop.work += Self.workOfWriting + output.pumped.written
-            for dropped in output.pumped.dropped { self.report(dropped) }
+            if !output.pumped.dropped.isEmpty { self.report(output.pumped.dropped) }
             session.release(output.released)
         }
-        self.write(bytes, after: change)
+        self.write(bytes, after: position)
         self.release()
         if hasMore, self.link.isWritable { self.flushLater() }
     }
@@ -81,7 +81,7 @@ extension BrokerConnection {
     private func flushLater() {
         guard !self.isFlushPending else { return }
         self.isFlushPending = true
-        self.worker.continueLater { [handle] in handle.onLoop?.flush() }
+        self.worker.continueLater { [reference] in reference.onLoop?.flush() }
     }
 
     /// Sends the last words, whether or not there is room.
@@ -118,11 +118,17 @@ extension BrokerConnection {
     /// So many bytes of answers wait before their cause is not read any more.
     private static let mostReplies = 64 << 10
 
-    private func report(_ dropped: BrokerSession.Dropped) {
-        switch dropped {
-        case .expired(let topic): self.engine.dropped(topic, .expired, for: self.client.identifier, on: self.worker)
-        case .tooLarge(let topic): self.engine.dropped(topic, .tooLarge, for: self.client.identifier, on: self.worker)
+    private func report(_ dropped: [BrokerSession.Dropped]) {
+        var effects = Effects()
+        for one in dropped {
+            let (topic, reason): (TopicName, MQTTDropReason) =
+                switch one {
+                case .expired(let topic): (topic, .expired)
+                case .tooLarge(let topic): (topic, .tooLarge)
+                }
+            self.engine.countDropped(topic, reason, for: self.client.identifier, on: self.worker, &effects)
         }
+        self.engine.complete(effects, on: self.worker)
     }
 
     func linkWritabilityChanged(_ isWritable: Bool) {
@@ -131,11 +137,10 @@ extension BrokerConnection {
 
     // MARK: The store
 
-    /// Has the answers to a packet wait for what it has changed, and nothing more be read while the store is behind.
-    func takeChanges() {
-        let change = self.worker.onLoop.takeChange()
-        guard change > 0 else { return }
-        self.repliesChange = max(self.repliesChange, change)
+    /// The answers to a packet wait until what it has changed is stored. While the store is behind, nothing more is read.
+    func holdReplies(for position: JournalPosition) {
+        guard position > .none else { return }
+        self.repliesPosition.advance(to: position)
         guard self.engine.journal?.isBehind == true, !self.pausedFor.contains(.store), self.phase != .closed else {
             return
         }
@@ -143,12 +148,12 @@ extension BrokerConnection {
         self.waitForCommit()
     }
 
-    /// Sends bytes once a change is stored, and after all that waits for that already.
-    private func write(_ bytes: ByteBuffer, after change: UInt64) {
-        guard let journal = self.engine.journal, !self.uncommitted.isEmpty || !journal.isCommitted(change) else {
+    /// Sends bytes once a position is committed, and after everything that waits already.
+    private func write(_ bytes: ByteBuffer, after position: JournalPosition) {
+        guard let journal = self.engine.journal, !self.uncommitted.isEmpty || !journal.isCommitted(position) else {
             return self.write(bytes)
         }
-        self.uncommitted.append(bytes, after: change)
+        self.uncommitted.append(bytes, after: position)
         self.waitForCommit()
     }
 
@@ -185,10 +190,10 @@ extension BrokerConnection {
     /// The connection ends: what is not stored, the client is not told.
     func dropUncommitted() {
         guard let journal = self.engine.journal else { return }
-        if !self.uncommitted.isEmpty || !journal.isCommitted(self.repliesChange) {
+        if !self.uncommitted.isEmpty || !journal.isCommitted(self.repliesPosition) {
             self.uncommitted.removeAll()
             self.replies = ByteBuffer()
         }
-        self.repliesChange = 0
+        self.repliesPosition = .none
     }
 }

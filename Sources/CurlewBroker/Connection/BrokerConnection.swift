@@ -6,7 +6,7 @@ import Synchronization
 
 /// One connection of a client, from its first byte to its last: bytes to packets, packets to the session and the engine. Everything here
 /// happens on the connection's event loop.
-final class BrokerConnection: LinkHandler {
+final class BrokerConnection: LinkHandler, HostedConnection {
     enum Phase {
         /// Nothing but CONNECT may come.
         case opening
@@ -26,6 +26,8 @@ final class BrokerConnection: LinkHandler {
     let certificate: MQTTClientCertificate?
     /// What other threads know of this connection; refers to it until the link is closed.
     private(set) lazy var handle = ConnectionHandle(self, worker: self.worker)
+    /// The same for closures of its own.
+    private(set) lazy var reference = ConnectionReference(self, eventLoop: self.worker.eventLoop)
 
     var phase = Phase.opening
     var version = ProtocolVersion.v5_0
@@ -64,8 +66,8 @@ final class BrokerConnection: LinkHandler {
     private(set) var pausedFor: PauseReasons = []
     /// Answers that wait for the end of this round of the event loop.
     var replies = ByteBuffer()
-    /// The change that they have to wait for, if there is a store.
-    var repliesChange: UInt64 = 0
+    /// The position in the journal that they wait for, if there is a store.
+    var repliesPosition = JournalPosition.none
     /// What waits for the store.
     var uncommitted = UncommittedOutput()
     /// Whether CONNACK is a part of that.
@@ -159,7 +161,7 @@ final class BrokerConnection: LinkHandler {
     /// Closes the link without a word. Later: before this connection owns it, it could not be told of the end, and would count for ever.
     private func turnAway() {
         self.phase = .closed
-        self.worker.eventLoop.execute { [handle] in handle.onLoop?.link.close() }
+        self.worker.eventLoop.execute { [reference] in reference.onLoop?.link.close() }
     }
 
     /// Whom a line of the log is about: by address, and by names for those who want details.
@@ -219,9 +221,7 @@ final class BrokerConnection: LinkHandler {
 
     private func processPackets() throws(DecodingError) -> Processed {
         let now = self.lastRead
-        let isStored = self.engine.journal != nil
         let loop = self.worker.onLoop
-        if isStored { _ = loop.takeChange() }
         let limit = loop.work + LoopState.workPerTurn
         var packets = 0
         while self.phase != .closed, self.phase != .connecting {
@@ -235,7 +235,6 @@ final class BrokerConnection: LinkHandler {
             } else {
                 break
             }
-            if isStored { self.takeChanges() }
             loop.work += 1
             if loop.work >= limit { return .turnIsOver }
         }
@@ -249,7 +248,7 @@ final class BrokerConnection: LinkHandler {
     /// Lets other connections have their turn before what was read is processed further.
     private func waitForTurn() {
         self.pauseReading(for: .turn)
-        self.worker.continueLater { [handle] in handle.onLoop?.process() }
+        self.worker.continueLater { [reference] in reference.onLoop?.process() }
     }
 
     /// Nothing that was read waits to be processed, but for the beginning of a packet and what waits for receivers.
@@ -333,8 +332,8 @@ final class BrokerConnection: LinkHandler {
             return
         }
         guard self.phase == .connected else { return body() }
-        self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [handle] in
-            if let connection = handle.onLoop { connection.afterInput(body) } else { body() }
+        self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [reference] in
+            if let connection = reference.onLoop { connection.afterInput(body) } else { body() }
         }
     }
 
@@ -345,7 +344,7 @@ final class BrokerConnection: LinkHandler {
 
     /// Closes the connection after what the client has sent by now.
     func settleAndClose(_ reasonCode: ReasonCode, _ reason: String) {
-        self.settle { [handle] in handle.onLoop?.close(reasonCode, reason) }
+        self.settle { [reference] in reference.onLoop?.close(reasonCode, reason) }
     }
 
     // MARK: The right to be connected
@@ -368,8 +367,8 @@ final class BrokerConnection: LinkHandler {
     /// The rules have changed: disconnects a client that could not connect any more as it did.
     func recheckCredentials() {
         guard self.phase == .connected, let session, !self.hasValidCredentials() else { return }
-        self.settle { [handle, engine, worker] in
-            handle.onLoop?.close(
+        self.settle { [reference, engine, worker] in
+            reference.onLoop?.close(
                 .administrativeAction, "What the client was let in by is no longer valid; connect again.")
             engine.endSessionOfRemovedUser(session, on: worker)
         }
@@ -399,8 +398,8 @@ final class BrokerConnection: LinkHandler {
     }
 
     private func restOn(for duration: Duration) {
-        self.engine.deadlines.schedule(after: duration) { [handle] in
-            handle.execute { connection in
+        self.engine.deadlines.schedule(after: duration) { [reference] in
+            reference.execute { connection in
                 let left = connection.restedUntil - connection.engine.clock.now()
                 if left > .zero { connection.restOn(for: left) } else { connection.resumeReading(after: .rate) }
             }
@@ -423,8 +422,8 @@ final class BrokerConnection: LinkHandler {
         case .connected:
             guard self.isSilent(now: now) else { return }
             // A loop that was busy has not read yet what has come in time.
-            self.settle { [handle] in
-                guard let connection = handle.onLoop, connection.isSilent(now: connection.engine.clock.now()) else {
+            self.settle { [reference] in
+                guard let connection = reference.onLoop, connection.isSilent(now: connection.engine.clock.now()) else {
                     return
                 }
                 connection.close(.keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
@@ -450,7 +449,7 @@ final class BrokerConnection: LinkHandler {
     func close(_ reasonCode: ReasonCode, _ reason: String) {
         guard self.phase != .closed else { return }
         guard self.isProcessing || self.waitingPackets.isEmpty else {
-            return self.afterInput { [handle] in handle.onLoop?.close(reasonCode, reason) }
+            return self.afterInput { [reference] in reference.onLoop?.close(reasonCode, reason) }
         }
         let isOpening = self.phase != .connected
         self.engine.clientLog.write(
@@ -508,6 +507,7 @@ final class BrokerConnection: LinkHandler {
         self.engine.links.remove()
         self.exchange = nil
         self.handle.forget()
+        self.reference.forget()
     }
 
     private func detach(_ reasonCode: ReasonCode) {

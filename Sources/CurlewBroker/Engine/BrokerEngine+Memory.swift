@@ -77,10 +77,10 @@ extension BrokerEngine {
         let (topics, connection) = session.state.withLock { state -> ([TopicName], ConnectionHandle?) in
             guard !state.isOver else { return ([], nil) }
             let topics = state.session.dropOldest(before / 2)
-            self.account(&state, of: session, isExact: true)
+            session.account(&state, isExact: true)
             return (topics, state.connection)
         }
-        for topic in topics { self.dropped(topic, .queueFull, for: session.clientIdentifier, on: worker) }
+        self.dropped(topics, .queueFull, for: session.clientIdentifier, on: worker)
         let left = session.holding(retained)
         guard left > before / 2 else { return true }
         guard let connection else {

@@ -16,7 +16,7 @@ extension BrokerEngine {
     ) {
         guard let first = rules.first else { return end() }
         var messages: [UInt64: BrokerMessage] = [:]
-        for retained in snapshot.retained.values { self.restore(retained, &messages, on: worker) }
+        for retained in snapshot.retained.values { self.restore(retained, &messages) }
         var sessions: [(HostedSession, MQTTBrokerSnapshot.Session.About)] = []
         var known: [HostedSession] = []
         for stored in snapshot.sessions.values {
@@ -36,7 +36,7 @@ extension BrokerEngine {
     }
 
     private func restore(
-        _ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage], on worker: Worker
+        _ retained: MQTTBrokerSnapshot.Retained, _ messages: inout [UInt64: BrokerMessage]
     ) {
         let message = self.message(retained.message, &messages)
         let source = retained.clientIdentifier.map {
@@ -48,7 +48,7 @@ extension BrokerEngine {
             return retained.store(message, from: source)
         }
         if outcome == .full {
-            self.record(.retainedRemoved(message.topic), on: worker)
+            _ = self.recorder.record(.retainedRemoved(message.topic))
             self.clientLog.write(
                 .storedRetainedFull, self.clientLog.isDetailed ? ["topic": "\(message.topic.string.printable)"] : [:])
         }
@@ -57,7 +57,7 @@ extension BrokerEngine {
     private func restore(
         _ stored: MQTTBrokerSnapshot.Session, _ rules: ClientRules, _ messages: inout [UInt64: BrokerMessage]
     ) -> HostedSession {
-        let session = HostedSession(client: stored.about.client, rules: rules, bounds: self.bounds, budget: self.budget)
+        let session = self.makeSession(for: stored.about.client, rules)
         let deliveries = stored.deliveries.values.map { delivery in
             BrokerSession.Kept(
                 number: delivery.number, message: delivery.message.map { self.message($0, &messages) },
@@ -66,7 +66,7 @@ extension BrokerEngine {
                     group: delivery.sharedSubscription),
                 packetID: delivery.packetID)
         }
-        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionIndex<Subscriber>.Grant($0)) }
+        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionIndex<Receiver>.Grant($0)) }
         session.state.withLock { state in
             state.session.restore(deliveries)
             state.session.isKept = stored.about.expiryInterval > 0
@@ -78,7 +78,7 @@ extension BrokerEngine {
             // What was granted stays granted, though limits may be others now.
             for (filter, grant) in grants { _ = state.remember(filter, grant, limits: nil) }
             state.countNames()
-            self.account(&state, of: session, isExact: true)
+            session.account(&state, isExact: true)
         }
         _ = self.sessions.findOrInsert(session.clientIdentifier, maximum: .max) { session }
         self.changeSubscriptions { index in
@@ -91,11 +91,11 @@ extension BrokerEngine {
     /// begins now.
     private func waitForClient(of session: HostedSession, _ about: MQTTBrokerSnapshot.Session.About, on worker: Worker)
     {
-        let now = self.timeOfDay(self.clock.now())
+        let now = self.recorder.timeOfDay(self.clock.now())
         let disconnectedAt = about.disconnectedAt ?? now
         session.state.withLock { state in
             state.disconnectedAt = disconnectedAt
-            if about.disconnectedAt == nil { self.recordSession(&state, on: worker) }
+            if about.disconnectedAt == nil { session.recordSession(&state) }
         }
         self.detached(session, since: max(.zero, now - disconnectedAt), on: worker)
     }
@@ -108,13 +108,13 @@ extension BrokerEngine {
         let message = BrokerMessage(
             topic: stored.content.topic, payload: stored.content.payload, qos: stored.content.qos,
             retain: stored.content.retain, properties: stored.content.properties,
-            expiresAt: stored.expiresAt.map(self.timestamp), number: stored.number, ledger: self.budget)
+            expiresAt: stored.expiresAt.map(self.recorder.timestamp), number: stored.number, ledger: self.budget)
         messages[stored.number] = message
         return message
     }
 }
 
-extension SubscriptionIndex<Subscriber>.Grant {
+extension SubscriptionIndex<Receiver>.Grant {
     fileprivate init(_ stored: MQTTBrokerSnapshot.Subscription) {
         var options = SubscriptionOptions(qos: stored.qos)
         options.noLocal = stored.noLocal

@@ -44,23 +44,6 @@ extension BrokerEngine {
         }
     }
 
-    /// Gives up messages that still wait for a client. Those of shared subscriptions go to other members.
-    func revoke(_ topics: Set<TopicName>, from session: HostedSession, on worker: Worker) {
-        guard !topics.isEmpty else { return }
-        let revoked = self.group(on: worker) {
-            let revoked = session.state.withLock { state in
-                worker.onLoop.work += state.session.queuedMessages
-                defer { self.account(&state, of: session, isExact: true) }
-                return state.session.revoke(topics)
-            }
-            self.redeliver(revoked.orphans[...], on: worker)
-            return revoked
-        }
-        for topic in revoked.dropped {
-            self.dropped(topic, .notAuthorized, for: session.clientIdentifier, on: worker)
-        }
-    }
-
     // MARK: Removed users
 
     /// Ends the session of a client that is away and whose user was removed, unless such sessions are to be kept.

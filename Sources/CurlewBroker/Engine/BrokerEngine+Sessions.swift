@@ -68,73 +68,162 @@ extension BrokerEngine {
         for deadline in deadlines { self.deadlines.cancel(deadline) }
     }
 
+    // MARK: Wills
+
+    /// What becomes of a will, as authorizers and publish filters have decided.
+    private struct DecidedWill {
+        /// The number of the CONNECT that brought the will.
+        let connectNumber: UInt64
+        /// Whether there is a will at all.
+        let exists: Bool
+        /// The message; `nil` if it is not to be published.
+        let publication: Publication?
+        let publisher: BrokerEngine.Publisher
+
+        /// Whether it is still the will of the session.
+        func isCurrent(_ state: borrowing HostedSession.State) -> Bool {
+            state.connectNumber == self.connectNumber && (state.will != nil) == self.exists
+        }
+    }
+
+    /// Asks user code about the will of a session, under no lock.
+    ///
+    /// - Parameter former: What was decided in an earlier attempt: nobody is asked twice.
+    /// - Returns: `nil` if the session is over or `presence` does not hold.
+    private func decideWill(
+        of session: HostedSession, if presence: HostedSession.Presence, _ former: DecidedWill?
+    ) -> DecidedWill? {
+        let found = session.state.withLock {
+            state -> (isCurrent: Bool, number: UInt64, PendingWill?, MQTTBrokerClient, ClientRules)? in
+            guard !state.isOver, presence.holds(for: state) else { return nil }
+            return (
+                former?.isCurrent(state) == true, state.connectNumber, state.will, state.client, state.rules
+            )
+        }
+        guard let (isCurrent, number, will, client, rules) = found else { return nil }
+        if isCurrent { return former }
+        var publication: Publication?
+        // The rules may have changed since the client connected.
+        if let will, rules.allows(client, .publish(will.message.topic)),
+            case .success(let message) = self.applyFilters(to: will.message, from: client)
+        {
+            publication = Publication(Publish(message), topic: message.topic, now: self.clock.now())
+            publication?.number = self.recorder.messageNumber
+        }
+        return DecidedWill(
+            connectNumber: number, exists: will != nil, publication: publication,
+            publisher: Publisher(client: client, session: session))
+    }
+
+    /// Publishes a will in a group with what `claim` changes, or makes only these changes if there is nothing to publish.
+    ///
+    /// - Parameter then: What else belongs to the group.
+    private func routeWill(
+        _ will: DecidedWill, _ attempt: Attempt, on worker: Worker, _ routing: inout Routing,
+        claim: (inout Effects) -> Outcome, then end: (inout Routing) -> Void = { _ in }
+    ) -> Outcome {
+        let message = will.publication.map { self.prepare($0, from: will.publisher, attempt, on: worker) }
+        return self.recorder.group(if: message?.isGrouped ?? true) {
+            let outcome =
+                if var message {
+                    self.carryOut(&message, on: worker, now: self.clock.now(), &routing, claim: claim)
+                } else {
+                    claim(&routing.effects)
+                }
+            if outcome == .done { end(&routing) }
+            return outcome
+        }
+    }
+
     /// Publishes the will of a client, if it has one that was not published yet [MQTT-3.1.2-8] [MQTT-3.1.2-10].
     ///
     /// - Parameter presence: Does nothing unless that holds.
     func publishWill(of session: HostedSession, if presence: HostedSession.Presence = .any, on worker: Worker) {
-        self.group(on: worker) {
-            let taken = session.state.withLock { state -> (PendingWill, MQTTBrokerClient, ClientRules)? in
-                guard presence.holds(for: state), let will = exchange(&state.will, with: nil) else {
-                    return nil
+        var decided: DecidedWill?
+        var routing = Routing()
+        self.untilDone { attempt in
+            decided = self.decideWill(of: session, if: presence, decided)
+            guard let will = decided, will.exists else { return .uncalledFor }
+            return self.routeWill(will, attempt, on: worker, &routing) { _ in
+                session.state.withLock { state in
+                    guard presence.holds(for: state), !state.isOver else { return .uncalledFor }
+                    guard will.isCurrent(state) else { return .outdated }
+                    state.will = nil
+                    session.recordSession(&state)
+                    state.countNames()
+                    session.account(&state, isExact: true)
+                    return .done
                 }
-                self.recordSession(&state, on: worker)
-                state.countNames()
-                self.account(&state, of: session, isExact: true)
-                return (will, state.client, state.rules)
             }
-            if let (will, client, rules) = taken { self.publish(will, of: client, rules, session, on: worker) }
         }
+        if let topic = decided?.publication?.topic { self.finishPublishing(topic, routing, on: worker) }
     }
 
-    private func publish(
-        _ will: PendingWill, of client: MQTTBrokerClient, _ rules: ClientRules, _ session: HostedSession,
-        on worker: Worker
-    ) {
-        // The rules may have changed since the client connected.
-        guard rules.allows(client, .publish(will.message.topic)) else { return }
-        _ = self.publish(
-            Publish(will.message), topic: will.message.topic, from: Publisher(client: client, session: session),
-            on: worker, now: self.clock.now())
-    }
+    // MARK: The end of a session
 
-    /// Ends a session: publishes a will that is still due, forgets its subscriptions, and gives what others share to them.
+    /// Ends a session: publishes a will that is still due, removes its subscriptions, and gives messages of shared subscriptions to other members.
     ///
     /// - Parameter presence: Does nothing unless that holds.
     func end(_ session: HostedSession, if presence: HostedSession.Presence = .any, on worker: Worker) {
-        self.group(on: worker) { self.endInGroup(session, if: presence, on: worker) }
+        var decided: DecidedWill?
+        var routing = Routing()
+        self.untilDone { attempt in
+            decided = self.decideWill(of: session, if: presence, decided)
+            guard let will = decided else { return .uncalledFor }
+            let routes = self.prepareRoutes(ofOrphansOf: session, on: worker) { $0.end() }
+            var ended: Ended?
+            return self.routeWill(will, attempt, on: worker, &routing) { _ in
+                let (outcome, what) = session.state.withLock { state -> (Outcome, Ended?) in
+                    guard !state.isOver, presence.holds(for: state) else { return (.uncalledFor, nil) }
+                    guard will.isCurrent(state) else { return (.outdated, nil) }
+                    return self.end(&state, of: session, routes, attempt)
+                }
+                ended = what
+                return outcome
+            } then: { routing in
+                guard let ended else { return }
+                session.release(ended.released)
+                self.sessions.remove(session)
+                self.cancelDeadlines(of: session)
+                self.removeSubscriptions(ended.filters[...], of: session, on: worker)
+                self.redeliver(ended.orphans, routes, on: worker, &routing)
+            }
+        }
+        if let topic = decided?.publication?.topic {
+            self.finishPublishing(topic, routing, on: worker)
+        } else {
+            self.complete(routing.effects, on: worker)
+        }
     }
 
-    private func endInGroup(_ session: HostedSession, if presence: HostedSession.Presence, on worker: Worker) {
-        struct Rest: Sendable {
-            var will: PendingWill?
-            var client: MQTTBrokerClient
-            var rules: ClientRules
-            var filters: [TopicFilter]
-            var orphans: [(TopicFilter, BrokerMessage)]
-            var released: [any HeldPublisher]
-        }
-        let rest = session.state.withLock { state -> Rest? in
-            guard !state.isOver, presence.holds(for: state) else { return nil }
-            self.recordEnd(&state, on: worker)
-            state.isOver = true
-            let orphans = state.session.end()
-            self.accountEnd(&state, of: session)
-            return Rest(
-                will: exchange(&state.will, with: nil), client: state.client, rules: state.rules,
+    /// What is left of a session that is over.
+    private struct Ended: Sendable {
+        var filters: [TopicFilter]
+        var orphans: [Effects.Orphan]
+        var released: [any HeldPublisher]
+    }
+
+    /// Ends a session under its lock.
+    private func end(
+        _ state: inout HostedSession.State, of session: HostedSession, _ routes: PreparedRoutes, _ attempt: Attempt
+    ) -> (Outcome, Ended?) {
+        var emptied = state.session
+        let orphans = emptied.end()
+        guard routes.include(orphans) || attempt.mustProceed else { return (.outdated, nil) }
+        session.recordEnd(&state)
+        state.isOver = true
+        state.session = emptied
+        state.will = nil
+        session.accountEnd(&state)
+        return (
+            .done,
+            Ended(
                 filters: Array(exchange(&state.subscriptions, with: [:]).keys), orphans: orphans,
                 released: state.takePublishersToRelease())
-        }
-        guard let rest else { return }
-        session.release(rest.released)
-        self.sessions.remove(session)
-        self.cancelDeadlines(of: session)
-        self.removeSubscriptions(rest.filters[...], of: session, on: worker)
-        if let will = rest.will { self.publish(will, of: rest.client, rest.rules, session, on: worker) }
-        self.redeliver(rest.orphans[...], on: worker)
+        )
     }
 
-    /// Takes subscriptions of a session that is over out of the index, a slice at a time. Until then they lead to a session that takes
-    /// nothing.
+    /// Removes subscriptions of a session that is over from the index, a slice at a time. Until then they lead to a session that takes nothing.
     private func removeSubscriptions(_ filters: ArraySlice<TopicFilter>, of session: HostedSession, on worker: Worker) {
         guard !filters.isEmpty else { return }
         let slice = filters.prefix(Self.filtersPerSlice)
@@ -148,62 +237,170 @@ extension BrokerEngine {
     private static let filtersPerSlice = 512
     private static let orphansAtOnce = 512
 
-    /// Gives messages of shared subscriptions whose member has left to other members.
-    func redeliver(_ orphans: ArraySlice<(TopicFilter, BrokerMessage)>, on worker: Worker) {
-        // With a store, they change their owners together with what else the end of a session changes.
-        let some = self.journal == nil ? orphans.prefix(Self.orphansAtOnce) : orphans
-        defer {
-            let rest = orphans.dropFirst(some.count)
-            if !rest.isEmpty { worker.continueLater { self.redeliver(rest, on: worker) } }
+    // MARK: Orphans
+
+    /// The routes of messages that may become orphans, found before a group begins.
+    struct PreparedRoutes {
+        fileprivate var entries: [TopicName: RouteCache.Entry] = [:]
+        /// Whether routes can be found within the group as well.
+        fileprivate let areOptional: Bool
+
+        /// Whether the routes of all these messages are known, or need not be.
+        func include(_ orphans: [Effects.Orphan]) -> Bool {
+            self.areOptional || orphans.allSatisfy { self.entries[$0.message.topic] != nil }
         }
-        worker.onLoop.work += some.count
-        let now = self.clock.now()
-        for (filter, message) in some where !message.isExpired(at: now) {
-            let entry = self.route(of: message.topic, on: worker)
-            guard let group = entry.route.groups.first(where: { $0.filter == filter && !$0.members.isEmpty }) else {
+    }
+
+    /// Finds the routes of the messages that a change of a session would make orphans; under no lock.
+    private func prepareRoutes(
+        ofOrphansOf session: HostedSession, on worker: Worker, _ change: (inout BrokerSession) -> [Effects.Orphan]
+    ) -> PreparedRoutes {
+        guard self.asksAboutReceivers else { return PreparedRoutes(areOptional: true) }
+        var routes = PreparedRoutes(areOptional: false)
+        // In a copy.
+        var copy = session.state.withLock { $0.session }
+        for orphan in change(&copy) where routes.entries[orphan.message.topic] == nil {
+            routes.entries[orphan.message.topic] = self.receivers(of: orphan.message.topic, on: worker)
+        }
+        return routes
+    }
+
+    /// Gives messages of shared subscriptions whose member has left to other members; within the group of the change that made them orphans: with
+    /// a store, they change their owners together with what else changes.
+    private func redeliver(
+        _ orphans: [Effects.Orphan], _ routes: PreparedRoutes, on worker: Worker, _ routing: inout Routing
+    ) {
+        for orphan in orphans {
+            let entry = routes.entries[orphan.message.topic]
+            // Without a store there is no hurry, and other connections have their turn in between.
+            guard self.journal != nil, entry != nil || routes.areOptional else {
+                routing.effects.add(orphan)
                 continue
             }
-            var publication = Publication(message)
-            entry.turn &+= 1
-            var routing = Routing()
-            self.deliver(&publication, to: group, turn: entry.turn, on: worker, now: now, &routing)
+            self.redeliver(orphan, over: entry, on: worker, &routing)
         }
+    }
+
+    /// Gives messages of shared subscriptions whose member has left to other members; under no lock, with pauses.
+    func redeliverInTurns(_ orphans: ArraySlice<Effects.Orphan>, on worker: Worker) {
+        var routing = Routing()
+        for orphan in orphans.prefix(Self.orphansAtOnce) { self.redeliver(orphan, on: worker, &routing) }
+        self.complete(routing.effects, on: worker)
+        let rest = orphans.dropFirst(Self.orphansAtOnce)
+        if !rest.isEmpty { worker.continueLater { self.redeliverInTurns(rest, on: worker) } }
+    }
+
+    private func redeliver(
+        _ orphan: Effects.Orphan, over entry: RouteCache.Entry? = nil, on worker: Worker, _ routing: inout Routing
+    ) {
+        worker.onLoop.work += 1
+        let now = self.clock.now()
+        guard !orphan.message.isExpired(at: now) else { return }
+        let entry = entry ?? self.receivers(of: orphan.message.topic, on: worker)
+        let group = entry.route.groups.first { $0.filter == orphan.filter && !$0.members.isEmpty }
+        guard let group else { return }
+        var publication = Publication(orphan.message)
+        entry.turn &+= 1
+        self.share(&publication, among: group, turn: entry.turn, on: worker, now: now, &routing)
+    }
+
+    /// Gives up messages that still wait for a client. Those of shared subscriptions go to other members.
+    func revoke(_ topics: Set<TopicName>, from session: HostedSession, on worker: Worker) {
+        guard !topics.isEmpty else { return }
+        var routing = Routing()
+        self.untilDone { attempt in
+            let routes = self.prepareRoutes(ofOrphansOf: session, on: worker) { $0.revoke(topics).orphans }
+            return self.recorder.group {
+                let revoked = session.state.withLock { state -> BrokerSession.Revoked? in
+                    worker.onLoop.work += state.session.queuedMessages
+                    if !attempt.mustProceed, self.asksAboutReceivers {
+                        var copy = state.session
+                        guard routes.include(copy.revoke(topics).orphans) else { return nil }
+                    }
+                    defer { session.account(&state, isExact: true) }
+                    return state.session.revoke(topics)
+                }
+                guard let revoked else { return .outdated }
+                self.redeliver(revoked.orphans, routes, on: worker, &routing)
+                for topic in revoked.dropped {
+                    self.countDropped(
+                        topic, .notAuthorized, for: session.clientIdentifier, on: worker, &routing.effects)
+                }
+                return .done
+            }
+        }
+        self.complete(routing.effects, on: worker)
     }
 
     // MARK: Subscriptions
 
-    /// Ends subscriptions of a client. What waits because of shared ones goes to others.
-    ///
-    /// - Returns: Those that there were.
-    @discardableResult
-    func unsubscribe(_ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker) -> Set<TopicFilter> {
-        guard !filters.isEmpty else { return [] }
-        return self.group(on: worker) { self.unsubscribeInGroup(session, filters, on: worker) }
+    /// Subscriptions of a client that have ended.
+    struct Unsubscribed: Sendable {
+        var filters: Set<TopicFilter> = []
+        /// The position in the journal that an answer waits for.
+        var position = JournalPosition.none
     }
 
-    private func unsubscribeInGroup(
-        _ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker
-    ) -> Set<TopicFilter> {
-        let (ended, orphans) = session.state.withLock { state -> (Set<TopicFilter>, [(TopicFilter, BrokerMessage)]) in
-            guard !state.isOver else { return ([], []) }
-            let ended = filters.filter { state.forget($0) }
+    /// Ends subscriptions of a client. Messages that wait because of shared ones go to other members.
+    @discardableResult
+    func unsubscribe(_ session: HostedSession, _ filters: Set<TopicFilter>, on worker: Worker) -> Unsubscribed {
+        guard !filters.isEmpty else { return Unsubscribed() }
+        var routing = Routing()
+        var ended: Set<TopicFilter> = []
+        let groups = filters.filter(\.isShared)
+        self.untilDone { attempt in
+            let routes =
+                groups.isEmpty
+                ? PreparedRoutes(areOptional: true)
+                : self.prepareRoutes(ofOrphansOf: session, on: worker) { $0.left(groups) }
+            return self.recorder.group {
+                guard let left = self.leave(filters, of: session, routes, attempt, on: worker) else { return .outdated }
+                ended = left.filters
+                routing.effects.wait(for: left.position)
+                if !ended.isEmpty {
+                    self.changeSubscriptions { index in
+                        for filter in left.filters { index.remove(filter, .session(session)) }
+                    }
+                }
+                self.redeliver(left.orphans, routes, on: worker, &routing)
+                return .done
+            }
+        }
+        self.complete(routing.effects, on: worker)
+        return Unsubscribed(filters: ended, position: routing.effects.position)
+    }
+
+    /// Subscriptions that a session has left.
+    private struct Left: Sendable {
+        var filters: Set<TopicFilter> = []
+        var orphans: [Effects.Orphan] = []
+        var position = JournalPosition.none
+    }
+
+    /// Removes subscriptions from a session. Returns `nil` if it does nothing because the routes are outdated.
+    private func leave(
+        _ filters: Set<TopicFilter>, of session: HostedSession, _ routes: PreparedRoutes, _ attempt: Attempt,
+        on worker: Worker
+    ) -> Left? {
+        session.state.withLock { state in
+            guard !state.isOver else { return Left() }
+            let groups = filters.filter { $0.isShared && state.subscriptions[$0] != nil }
+            if !groups.isEmpty { worker.onLoop.work += state.session.queuedMessages }
+            var rest = state.session
+            let orphans = rest.left(groups)
+            guard routes.include(orphans) || attempt.mustProceed else { return nil }
+            state.session = rest
+            var left = Left(filters: filters.filter { state.forget($0) }, orphans: orphans)
             if state.session.isKept {
-                for filter in ended {
-                    self.record(.unsubscribed(clientIdentifier: session.clientIdentifier, filter), on: worker)
+                for filter in left.filters {
+                    left.position.advance(
+                        to: self.recorder.record(.unsubscribed(clientIdentifier: session.clientIdentifier, filter)))
                 }
             }
-            state.retained.remove(ended)
-            let groups = ended.filter(\.isShared)
-            if !groups.isEmpty { worker.onLoop.work += state.session.queuedMessages }
-            let orphans = state.session.left(groups)
-            self.account(&state, of: session, isExact: true)
-            return (ended, orphans)
+            state.retained.remove(left.filters)
+            session.account(&state, isExact: true)
+            return left
         }
-        if !ended.isEmpty {
-            self.changeSubscriptions { index in for filter in ended { index.remove(filter, .session(session)) } }
-        }
-        self.redeliver(orphans[...], on: worker)
-        return ended
     }
 }
 
@@ -215,7 +412,7 @@ extension HostedSession.State {
     ///
     /// - Parameter room: How many bytes more the client may hold.
     mutating func remember(
-        _ filter: TopicFilter, _ grant: SubscriptionIndex<Subscriber>.Grant, limits: MQTTBrokerConfiguration.Limits?,
+        _ filter: TopicFilter, _ grant: SubscriptionIndex<Receiver>.Grant, limits: MQTTBrokerConfiguration.Limits?,
         room: Int = .max
     ) -> Bool {
         if self.subscriptions[filter] == nil {

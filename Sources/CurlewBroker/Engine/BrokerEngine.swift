@@ -6,8 +6,9 @@ import Synchronization
 
 /// What all connections of a broker share: sessions, subscriptions, retained messages, rules.
 ///
-/// Nothing here belongs to a thread. Each part has a lock of its own. A session's is taken under that of the retained messages, the
-/// journal's for changes under any, and its other one, for groups of changes, before any; else none is taken under another.
+/// Nothing here belongs to a thread. Each part has a lock of its own. A session's lock may be taken under that of the retained messages. The
+/// journal's lock for changes may be taken under any other, and its lock for groups only before any other. No other locks are nested, and no user
+/// code is called under any of them.
 final class BrokerEngine: Sendable {
     let configuration: MQTTBrokerConfiguration
     let clock: MonotonicClock
@@ -18,17 +19,17 @@ final class BrokerEngine: Sendable {
     /// Wills with a delay, and sessions that end some time after their connection.
     let deadlines: Deadlines
     let events: EventDispatch
-    /// What changes is told to the store by it, if there is one.
-    let journal: Journal?
+    /// Records what the store is told.
+    let recorder: ChangeRecorder
 
     /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
-    private let subscriptions = Mutex(SubscriptionIndex<Subscriber>())
-    private let subscriptionVersion = Atomic<UInt64>(1)
+    private let subscriptions = Mutex(SubscriptionIndex<Receiver>())
+    let subscriptionVersion = Atomic<UInt64>(1)
     /// Guards the retained messages.
     let retained: Mutex<RetainedMessages>
     /// What all clients make the broker hold.
     let budget: MemoryBudget
-    /// Changes when the authorizers have read their files anew: what was decided before counts no more.
+    /// Changes when the authorizers have read their files again: earlier decisions are void.
     let authorizationVersion = Atomic<Int>(0)
     /// Clients that are connected, and the most that there were at once.
     let connectedClients = Atomic<Int>(0)
@@ -44,6 +45,9 @@ final class BrokerEngine: Sendable {
     /// Whether any authorizer is asked about receiving.
     private let checksReceiving: Bool
 
+    /// Whether routes must be found before a group of changes begins, since finding one calls user code.
+    var asksAboutReceivers: Bool { self.journal != nil && self.checksReceiving }
+
     init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop, workers: WorkerList) {
         self.checksReceiving = (configuration.authorizers + configuration.listeners.flatMap { $0.authorizers ?? [] })
             .contains { $0.checksReceiving }
@@ -55,9 +59,12 @@ final class BrokerEngine: Sendable {
         self.budget = MemoryBudget(limit: configuration.limits.maximumMemory ?? MachineMemory.available / 2)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
-        self.journal = configuration.store.map { store in
-            Journal(store, clock: configuration.clock, logger: configuration.logger, workers: workers)
+        let journal = configuration.store.map { store in
+            Journal(store, clock: configuration.clock, logger: configuration.logger) {
+                for worker in workers.all { worker.eventLoop.execute { worker.changesCommitted() } }
+            }
         }
+        self.recorder = ChangeRecorder(journal, clock: configuration.clock, timeOfDay: configuration.timeOfDay)
         self.connectionRate = Mutex(
             configuration.limits.connectionsPerSecond.map {
                 RateLimit(perSecond: $0, burst: $0, now: configuration.clock.now())
@@ -79,25 +86,15 @@ final class BrokerEngine: Sendable {
     /// The number of the CONNECT that has just come: higher than those of all before it.
     func makeConnectNumber() -> UInt64 { self.connects.wrappingAdd(1, ordering: .relaxed).newValue }
 
-    // MARK: Memory
+    /// Commits changes to the store, if there is one.
+    var journal: Journal? { self.recorder.journal }
 
-    /// Counts what a session holds, and tells the store what has changed; called under the session's lock.
-    ///
-    /// - Parameter isExact: Whether to the last byte. Otherwise small changes are left for later: they come with each message.
-    func account(_ state: inout HostedSession.State, of session: HostedSession, isExact: Bool = false) {
-        // What is over was counted for the last time.
-        guard !state.isOver else { return }
-        self.recordMessages(&state)
-        let own = state.ownBytes
-        let change = own - state.reportedBytes
-        if isExact || abs(change) >= Self.smallChange {
-            self.budget.changed(by: change)
-            state.reportedBytes = own
-        }
-        session.weight.store(own + state.session.queuedBytes + state.session.bytesInFlight, ordering: .relaxed)
+    /// A new session for a client, which is not registered yet.
+    func makeSession(for client: MQTTBrokerClient, _ rules: ClientRules) -> HostedSession {
+        HostedSession(client: client, rules: rules, bounds: self.bounds, budget: self.budget, recorder: self.recorder)
     }
 
-    private static let smallChange = 1024
+    // MARK: Memory
 
     /// Whether there is memory for the session of a client that connects.
     func hasMemory(for connect: Connect) -> Bool {
@@ -106,24 +103,16 @@ final class BrokerEngine: Sendable {
         return self.budget.room(holding: 0) >= HostedSession.State.overhead + names + will
     }
 
-    /// A session is over: it holds nothing any more. Under its lock.
-    func accountEnd(_ state: inout HostedSession.State, of session: HostedSession) {
-        self.recordMessages(&state)
-        self.budget.changed(by: -state.reportedBytes)
-        state.reportedBytes = 0
-        session.weight.store(0, ordering: .relaxed)
-    }
-
     // MARK: Subscriptions
 
     var subscriptionCount: Int { self.subscriptions.withLock { $0.count } }
 
     /// All subscriptions as they are now.
-    var currentSubscriptions: SubscriptionIndex<Subscriber> { self.subscriptions.withLock { $0 } }
+    var currentSubscriptions: SubscriptionIndex<Receiver> { self.subscriptions.withLock { $0 } }
 
     /// Changes the subscriptions. Whatever is published after this has returned goes by the new ones.
     func changeSubscriptions<Result: Sendable>(
-        _ body: (inout SubscriptionIndex<Subscriber>) -> Result
+        _ body: (inout SubscriptionIndex<Receiver>) -> Result
     ) -> Result {
         self.subscriptions.withLock { index in
             let before = index.changes
@@ -133,14 +122,14 @@ final class BrokerEngine: Sendable {
         }
     }
 
-    /// Has every loop find its routes anew.
+    /// Makes every loop find its routes again.
     func forgetRoutes() { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
 
-    /// Who gets the messages of a topic; on the worker's loop.
-    func route(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
+    /// Finds the receivers of a topic's messages; on the worker's loop, and under no lock, since authorizers may be asked.
+    func receivers(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
         let state = worker.onLoop
-        return state.routes.route(
-            of: topic, version: self.subscriptionVersion.load(ordering: .acquiring), work: &state.work,
+        return state.routes.entry(
+            for: topic, version: self.subscriptionVersion.load(ordering: .acquiring), work: &state.work,
             refresh: {
                 self.subscriptions.withLock { ($0, self.subscriptionVersion.load(ordering: .relaxed)) }
             },

@@ -14,10 +14,3 @@ final class Counters: Sendable {
     let publishBytesReceived = Atomic<Int>(0)
     let connectionsAccepted = Atomic<Int>(0)
 }
-
-extension Atomic where Value == Int {
-    /// Adds, without ordering anything else.
-    borrowing func count(_ amount: Int = 1) { self.wrappingAdd(amount, ordering: .relaxed) }
-
-    var value: Int { self.load(ordering: .relaxed) }
-}

@@ -12,7 +12,7 @@ final class HostedSession: Sendable {
         var session: BrokerSession
         /// What comes from the client; taken by the connection while there is one.
         var incoming: BrokerIncoming? = BrokerIncoming()
-        var subscriptions: [TopicFilter: SubscriptionIndex<Subscriber>.Grant] = [:]
+        var subscriptions: [TopicFilter: SubscriptionIndex<Receiver>.Grant] = [:]
         /// What the filters of these take in bytes, and how many of them are shared.
         var subscriptionBytes = 0
         var sharedSubscriptions = 0
@@ -62,16 +62,25 @@ final class HostedSession: Sendable {
         var waitingPublishers = WaitingPublishers()
         /// Whether a store has heard of the session.
         var isStored = false
-        /// The last change of its messages, which what is written has to wait for.
-        var lastChange: UInt64 = 0
+        /// The position of the last change of its messages, which what is written waits for.
+        var messagesPosition = JournalPosition.none
     }
 
     let clientIdentifier: String
-    /// Guards all there is of the session. Held for one message or one acknowledgement; only the journal's is taken under it.
+    /// Where the session counts what it holds.
+    let budget: MemoryBudget
+    /// Where the session records what has changed.
+    let recorder: ChangeRecorder
+    /// Guards everything of the session. Held for one message or one acknowledgement; only the journal's lock is taken under it.
     let state: Mutex<State>
 
-    init(client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds, budget: MemoryBudget) {
+    init(
+        client: MQTTBrokerClient, rules: ClientRules, bounds: BrokerSession.Bounds, budget: MemoryBudget,
+        recorder: ChangeRecorder
+    ) {
         self.clientIdentifier = client.identifier
+        self.budget = budget
+        self.recorder = recorder
         self.state = Mutex(
             State(session: BrokerSession(bounds: bounds, ledger: budget), client: client, rules: rules))
     }
@@ -141,19 +150,19 @@ extension HostedSession {
         var outcome: BrokerSession.Delivered
         /// The connection that has something to send now and does not know it yet.
         var toFlush: ConnectionHandle?
-        /// What the acknowledgement of the message has to wait for; 0 for nothing.
-        var change: UInt64
+        /// What the acknowledgement of the message waits for.
+        var position = JournalPosition.none
         /// Until when the publisher must wait for the client to acknowledge more, unless it is told before that it has.
         var heldUntil: Timestamp?
     }
 
-    /// Delivers a message to the client.
+    /// Offers a message to the session, which writes it for the client, keeps it in the queue, or has no room for it.
     ///
-    /// - Parameter publisher: Who may have to wait, if anybody.
+    /// - Parameter publisher: The publisher, if it can wait for the client.
     /// - Returns: `nil` if the session is over.
-    func deliver(
+    func offer(
         _ publication: inout Publication, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)? = nil,
-        now: Timestamp, engine: BrokerEngine
+        now: Timestamp
     ) -> Delivery? {
         self.state.withLock { state in
             guard !state.isOver else { return nil }
@@ -164,13 +173,13 @@ extension HostedSession {
             let outcome = state.session.deliver(
                 &publication, terms, canWrite: canWrite,
                 room: {
-                    room = engine.budget.room(holding: weight + self.connectionBytes.value)
+                    room = self.budget.room(holding: weight + self.connectionBytes.value)
                     return room
                 }, now: now, into: &state.out)
-            var delivery = Delivery(outcome: outcome, change: state.lastChange)
+            var delivery = Delivery(outcome: outcome, position: state.messagesPosition)
             if outcome != .written || terms.qos > .atMostOnce {
-                engine.account(&state, of: self)
-                delivery.change = state.lastChange
+                self.account(&state)
+                delivery.position = state.messagesPosition
             }
             if let publisher, terms.qos > .atMostOnce,
                 let until = state.session.holdPublisher(after: outcome, room: room, now: now)
@@ -192,19 +201,19 @@ extension HostedSession {
         var pumped = BrokerSession.Pumped()
         /// Whether there is more that could be sent at once.
         var hasMore = false
-        /// The change that must be stored before it may be sent.
-        var change: UInt64 = 0
+        /// The position in the journal that must be committed before it may be sent.
+        var position = JournalPosition.none
         /// Publishers that may go on.
         var released: [any HeldPublisher] = []
     }
 
     /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
-    func takeOutput(after replies: inout ByteBuffer, now: Timestamp, engine: BrokerEngine) -> Output {
+    func takeOutput(after replies: inout ByteBuffer, now: Timestamp) -> Output {
         self.state.withLock { state in
             state.isFlushPending = false
             state.isWritable = true
             let pumped = state.session.pump(limit: Self.highWaterMark, now: now, into: &state.out)
-            engine.account(&state, of: self)
+            self.account(&state)
             if state.out.readableBytes > 0 {
                 if replies.readableBytes == 0 {
                     swap(&replies, &state.out)
@@ -216,7 +225,7 @@ extension HostedSession {
                 state.out = ByteBuffer()
             }
             return Output(
-                pumped: pumped, hasMore: state.session.hasMoreToWrite, change: state.lastChange,
+                pumped: pumped, hasMore: state.session.hasMoreToWrite, position: state.messagesPosition,
                 released: state.takePublishersToRelease())
         }
     }

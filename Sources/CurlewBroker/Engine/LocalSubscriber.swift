@@ -64,23 +64,23 @@ final class LocalSubscriber: Sendable {
     /// How many messages were not taken because the queue was full.
     var dropped: Int { self.state.withLock { $0.dropped } }
 
-    /// Delivers a message, or puts it into the queue if there is room.
+    /// Dispatches a message to the program if that waits for one; otherwise puts it into the queue, if there is room.
     ///
-    /// - Parameter publisher: Who may have to wait, if anybody.
+    /// - Parameter publisher: The publisher, if it can wait for the program.
     /// - Returns: `nil` when the subscription is over.
-    func deliver(
+    func dispatch(
         _ message: BrokerMessage, _ terms: DeliveryTerms, from publisher: (any HeldPublisher)?, now: Timestamp,
-        engine: BrokerEngine
+        budget: MemoryBudget
     ) -> HostedSession.Delivery? {
         let pending = Pending(message: message, terms: terms)
         let (delivery, continuation) = self.state.withLock {
             state -> (HostedSession.Delivery?, UnsafeContinuation<MQTTBrokerMessage?, Never>?) in
             guard !state.isFinished else { return (nil, nil) }
             if state.later == nil, let waiting = exchange(&state.waiting, with: nil) {
-                return (HostedSession.Delivery(outcome: .written, change: 0), waiting)
+                return (HostedSession.Delivery(outcome: .written), waiting)
             }
-            let room = engine.budget.room(holding: state.bytes)
-            var delivery = HostedSession.Delivery(outcome: .queueFull, change: 0)
+            let room = budget.room(holding: state.bytes)
+            var delivery = HostedSession.Delivery(outcome: .queueFull)
             if state.load.messages < self.capacity, pending.weight <= room {
                 state.append(pending)
                 delivery.outcome = .queued

@@ -62,7 +62,7 @@ struct RightsCheck {
         engine.unsubscribe(self.session, refused, on: worker)
         // The connection has the retained messages that are on their way.
         self.session.state.withLock { $0.connection }?.execute { [session] in
-            if $0.session === session { $0.removeRetained(refused) }
+            $0.removeRetained(refused, of: session)
         }
         for filter in refused { engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
     }

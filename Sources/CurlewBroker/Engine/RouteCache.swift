@@ -4,12 +4,12 @@ import CurlewCore
 struct RouteCache {
     /// The route of one topic, and whose turn it is in its shared subscriptions.
     final class Entry {
-        let route: SubscriptionIndex<Subscriber>.Route
+        let route: SubscriptionIndex<Receiver>.Route
         var turn: Int
         /// Roughly what it takes in memory, its topic included.
         fileprivate let byteCount: Int
 
-        fileprivate init(_ route: SubscriptionIndex<Subscriber>.Route, turn: Int, byteCount: Int) {
+        fileprivate init(_ route: SubscriptionIndex<Receiver>.Route, turn: Int, byteCount: Int) {
             self.route = route
             self.turn = turn
             self.byteCount = byteCount
@@ -36,14 +36,15 @@ struct RouteCache {
     /// The object, and its place in the table.
     private static let overhead = 128
 
-    private var index = SubscriptionIndex<Subscriber>()
-    private var version: UInt64 = 0
+    private var index = SubscriptionIndex<Receiver>()
+    /// That of the subscriptions by which all routes here were found.
+    private(set) var version: UInt64 = 0
     /// When the recent routes are full they take the place of the former ones: a flood of new topics pushes out what is no longer used, and
     /// what is used comes back.
     private var recent = Generation()
     private var former = Generation()
     /// Shared subscriptions that occur in routes.
-    private var groups: [TopicFilter: SubscriptionIndex<Subscriber>.Group] = [:]
+    private var groups: [TopicFilter: SubscriptionIndex<Receiver>.Group] = [:]
     /// Where the next route begins in its shared subscriptions.
     private var turns = 0
 
@@ -54,9 +55,9 @@ struct RouteCache {
     /// allowed to have the topic are left out, if that `isAsked`.
     ///
     /// - Parameter work: What finding it has cost is added.
-    mutating func route(
-        of topic: TopicName, version: UInt64, work: inout Int,
-        refresh: () -> (SubscriptionIndex<Subscriber>, UInt64), allows: (Subscriber, TopicName) -> Bool, isAsked: Bool
+    mutating func entry(
+        for topic: TopicName, version: UInt64, work: inout Int,
+        refresh: () -> (SubscriptionIndex<Receiver>, UInt64), allows: (Receiver, TopicName) -> Bool, isAsked: Bool
     ) -> Entry {
         if version != self.version {
             (self.index, self.version) = refresh()
@@ -76,7 +77,7 @@ struct RouteCache {
     }
 
     private mutating func makeEntry(
-        _ topic: TopicName, _ work: inout Int, allows: (Subscriber, TopicName) -> Bool, isAsked: Bool
+        _ topic: TopicName, _ work: inout Int, allows: (Receiver, TopicName) -> Bool, isAsked: Bool
     ) -> Entry {
         var route = self.index.route(topic, groups: &self.groups)
         var bytes = Self.overhead + topic.string.utf8.count + route.byteCount

@@ -34,7 +34,8 @@ struct SystemTopics {
     private let start: Timestamp
     private var updated: Timestamp
 
-    static let version = "curlew version \(MQTTBroker.version)"
+    /// The version of this package.
+    private static let version = "curlew version 0.1.0"
 
     init(start: Timestamp) {
         self.start = start
@@ -42,7 +43,7 @@ struct SystemTopics {
     }
 
     /// What has changed since the last time, by topic.
-    mutating func changes(_ statistics: MQTTBroker.Statistics, now: Timestamp) -> [(topic: String, text: String)] {
+    mutating func changes(_ statistics: MQTTBrokerStatistics, now: Timestamp) -> [(topic: String, text: String)] {
         let figures = self.figures(statistics, now: now)
         let changes = figures.filter { self.published[$0.topic] != $0.text }
         for (topic, text) in changes { self.published[topic] = text }
@@ -50,7 +51,7 @@ struct SystemTopics {
     }
 
     private mutating func figures(
-        _ statistics: MQTTBroker.Statistics, now: Timestamp
+        _ statistics: MQTTBrokerStatistics, now: Timestamp
     ) -> [(topic: String, text: String)] {
         let away = max(0, statistics.sessions - statistics.connectedClients)
         var figures: [(topic: String, text: String)] = [
@@ -95,27 +96,5 @@ struct SystemTopics {
         let hundredths = Int((value * 100).rounded())
         let fraction = hundredths % 100
         return "\(hundredths / 100).\(fraction < 10 ? "0" : "")\(fraction)"
-    }
-}
-
-extension MQTTBroker {
-    /// Publishes what has changed below `$SYS`, again and again until the task is cancelled.
-    func publishSystemTopics(every interval: Duration) async {
-        let engine = self.engine
-        let worker = self.workers.all[0]
-        var topics = SystemTopics(start: engine.clock.now())
-        repeat {
-            let now = engine.clock.now()
-            let changes = topics.changes(self.statistics, now: now)
-            worker.eventLoop.execute {
-                for (name, text) in changes {
-                    guard let topic = try? TopicName("$SYS/broker/" + name) else { continue }
-                    let packet = Publish(
-                        topic: topic, payload: ByteBuffer(string: text), qos: .exactlyOnce, retain: true,
-                        packetID: PacketID(1))
-                    _ = engine.publish(packet, topic: topic, from: nil, isSystem: true, on: worker, now: now)
-                }
-            }
-        } while (try? await engine.clock.sleep(engine.clock.now() + interval)) != nil
     }
 }

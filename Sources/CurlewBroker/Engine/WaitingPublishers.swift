@@ -7,6 +7,9 @@ protocol HeldPublisher: AnyObject, Sendable {
 
     /// Whether it has gone, and waits for nobody any more; from any thread.
     var hasGone: Bool { get }
+
+    /// Whether it is the program that embeds the broker, which must not wait for itself.
+    var isProgram: Bool { get }
 }
 
 /// The publishers that wait for one receiver, in the order in which they began to.

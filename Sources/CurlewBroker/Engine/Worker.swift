@@ -6,7 +6,6 @@ import Synchronization
 
 /// The broker's part on one event loop: its connections, and what they have to send.
 final class Worker: Sendable {
-    let engine: BrokerEngine
     let eventLoop: any EventLoop
     let counters = Counters()
     private let confined: NIOLoopBound<LoopState>
@@ -14,15 +13,14 @@ final class Worker: Sendable {
     private let mailbox = Mutex((connections: [ConnectionHandle](), isScheduled: false))
 
     /// Makes one; on that loop only.
-    init(onLoop eventLoop: any EventLoop, engine: BrokerEngine) {
-        self.engine = engine
+    init(onLoop eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.confined = NIOLoopBound(LoopState(), eventLoop: eventLoop)
     }
 
     /// Makes one for that loop.
-    static func make(on eventLoop: any EventLoop, engine: BrokerEngine) async throws -> Worker {
-        try await eventLoop.submit { Worker(onLoop: eventLoop, engine: engine) }.get()
+    static func make(on eventLoop: any EventLoop) async throws -> Worker {
+        try await eventLoop.submit { Worker(onLoop: eventLoop) }.get()
     }
 
     /// What belongs to the loop; on the loop only.
@@ -139,7 +137,7 @@ final class Worker: Sendable {
     /// Does something with each connection of this loop, with pauses; on this loop only.
     ///
     /// - Parameter end: What comes then.
-    func forEachConnection(_ body: @escaping (BrokerConnection) -> Void, then end: @escaping () -> Void = {}) {
+    func forEachConnection(_ body: @escaping (any HostedConnection) -> Void, then end: @escaping () -> Void = {}) {
         var rest = Array(self.onLoop.connections.values)[...]
         self.inTurns {
             guard let connection = rest.popFirst() else { return false }
@@ -154,7 +152,7 @@ final class Worker: Sendable {
 /// What a worker has on its loop.
 final class LoopState {
     var routes = RouteCache()
-    var connections: [ObjectIdentifier: BrokerConnection] = [:]
+    var connections: [ObjectIdentifier: any HostedConnection] = [:]
     /// Connections of this loop that have something to send, and of others, by their worker.
     fileprivate var toFlush = Deque<ConnectionHandle>()
     fileprivate var toFlushElsewhere: [(worker: Worker, connections: [ConnectionHandle])] = []
@@ -172,16 +170,6 @@ final class LoopState {
     static let workPerTurn = 16_384
     /// The work of making or ending a subscription.
     static let workPerSubscription = 8
-    /// Whether this loop is at something that is stored as a whole.
-    var isInGroup = false
-    /// The last change that was made on this loop since a connection has asked; 0 for none.
-    private var change: UInt64 = 0
-
-    /// A change was made, which an answer may have to wait for.
-    func note(_ change: UInt64) { self.change = max(self.change, change) }
-
-    /// The last change since this was called before; 0 for none.
-    func takeChange() -> UInt64 { exchange(&self.change, with: 0) }
 
     fileprivate func add(_ connection: ConnectionHandle, isOwn: Bool) {
         if isOwn {

@@ -3,49 +3,49 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-/// What has changed and is not stored yet: gathers changes, and has the store commit them batch by batch.
+/// The changes that are not stored yet. Collects them, and lets the store commit them batch by batch: while one batch is committed, the next one
+/// collects.
 final class Journal: Sendable {
     private struct State {
         /// In the order in which they were made.
         var changes: [MQTTBrokerChange] = []
         /// The position of the first of these.
         var first: UInt64 = 1
-        /// Where a group begins that is not at its end.
+        /// Where the open group begins, if there is one.
         var group: UInt64?
         /// The number of the message that was changed last: one that goes to many clients weighs once.
         var lastMessage: UInt64?
         /// Where sessions have ended, until that is stored.
         var ends: [ExactText: UInt64] = [:]
-        /// Whether a task is at work that commits.
-        var isCommitting = false
-        /// What is between two tries to commit.
+        /// Commits until there is nothing left to commit; `nil` while there is nothing.
+        var committing: Task<Void, Never>?
+        /// The pause between two attempts to commit.
         var pause: Task<Void, Never>?
         var isStopping = false
         /// Nothing is taken or stored any more.
         var isOver = false
         var waiting: [UInt64: (position: UInt64, continuation: CheckedContinuation<Bool, Never>)] = [:]
         var nextWaiting: UInt64 = 0
-        /// Who is told that something is stored.
-        var workers: WorkerList?
+        /// Called when changes are committed.
+        var onCommit: (@Sendable () -> Void)?
 
         var end: UInt64 { self.first + UInt64(self.changes.count) }
         /// Up to where changes can be committed: a group is committed as a whole.
         var ready: UInt64 { self.group ?? self.end }
 
-        /// Whether a task has to be started that commits.
-        mutating func mustCommit() -> Bool {
-            guard !self.isCommitting, self.ready > self.first else { return false }
-            self.isCommitting = true
-            return true
+        /// Starts a task that commits, if there is something to commit and no task does.
+        mutating func commitSoon(_ commit: @escaping @Sendable () async -> Void) {
+            guard self.committing == nil, self.ready > self.first else { return }
+            self.committing = Task(operation: commit)
         }
     }
 
     private let store: any MQTTBrokerStore
     private let clock: MonotonicClock
     private let logger: Logger
-    /// Guards what is not committed. Taken under the locks of sessions and of the retained messages, and none is taken under it.
+    /// Guards what is not committed. May be taken under the locks of sessions and of the retained messages; no other lock is taken under it.
     private let state: Mutex<State>
-    /// Held by the group that is open. Taken before any other lock.
+    /// Held by the open group. Taken before any other lock.
     private let groups = Mutex<Void>(())
     /// Up to where changes are stored.
     private let committed = Atomic<UInt64>(0)
@@ -53,15 +53,20 @@ final class Journal: Sendable {
     private let backlog = Atomic<Int>(0)
     private let nextMessage = Atomic<UInt64>(1)
 
-    init(_ store: any MQTTBrokerStore, clock: MonotonicClock, logger: Logger, workers: WorkerList) {
+    /// - Parameter onCommit: Called after each commit, until ``giveUp()``.
+    init(
+        _ store: any MQTTBrokerStore, clock: MonotonicClock, logger: Logger, onCommit: @escaping @Sendable () -> Void
+    ) {
         self.store = store
         self.clock = clock
         self.logger = logger
-        self.state = Mutex(State(workers: workers))
+        self.state = Mutex(State(onCommit: onCommit))
     }
 
-    /// Whether all up to that position is stored.
-    func isCommitted(_ position: UInt64) -> Bool { position <= self.committed.load(ordering: .acquiring) }
+    /// Whether all changes up to that position are committed.
+    func isCommitted(_ position: JournalPosition) -> Bool {
+        position.number <= self.committed.load(ordering: .acquiring)
+    }
 
     /// Whether so much is not stored yet that no more should be read.
     var isBehind: Bool { self.backlog.value > Self.mostBacklog }
@@ -71,63 +76,55 @@ final class Journal: Sendable {
     /// The number of a new message.
     func makeMessageNumber() -> UInt64 { self.nextMessage.wrappingAdd(1, ordering: .relaxed).oldValue }
 
-    /// Has numbers begin behind those that are stored.
+    /// Starts the numbers of messages after those that are stored.
     func begin(after number: UInt64) { self.nextMessage.store(number &+ 1, ordering: .relaxed) }
 
     // MARK: Changes
 
     /// Adds changes. Returns the position of the last one.
-    func append(_ changes: some Collection<MQTTBrokerChange> & Sendable) -> UInt64 {
-        let (position, mustCommit) = self.state.withLock { state in
-            guard !state.isOver else { return (state.end - 1, false) }
+    func append(_ changes: some Collection<MQTTBrokerChange> & Sendable) -> JournalPosition {
+        self.state.withLock { state in
+            guard !state.isOver else { return JournalPosition(state.end - 1) }
             self.backlog.count(changes.weight(after: &state.lastMessage))
             state.changes.append(contentsOf: changes)
             if case .sessionEnded(let client)? = changes.first { state.ends[ExactText(client)] = state.end - 1 }
-            return (state.end - 1, state.mustCommit())
+            state.commitSoon(self.commitAll)
+            return JournalPosition(state.end - 1)
         }
-        if mustCommit { self.startCommitting() }
-        return position
     }
 
-    /// Where a session of that identifier has ended, if that is not stored yet; otherwise 0.
-    func end(of clientIdentifier: String) -> UInt64 {
-        self.state.withLock { $0.ends[ExactText(clientIdentifier)] ?? 0 }
+    /// The position at which a session of that identifier has ended, if that is not stored yet.
+    func end(of clientIdentifier: String) -> JournalPosition {
+        self.state.withLock { JournalPosition($0.ends[ExactText(clientIdentifier)] ?? 0) }
     }
 
-    /// Has what `body` changes be stored all at once, or not at all. Other groups wait meanwhile.
-    ///
-    /// - Parameter worker: On whose loop this is called.
-    func group<Result: Sendable>(on worker: Worker, _ body: () -> Result) -> Result {
-        guard !worker.onLoop.isInGroup else { return body() }
-        return self.groups.withLock { _ in
-            worker.onLoop.isInGroup = true
+    /// Makes the changes in `body` a group, which is committed as a whole or not at all. Other groups wait meanwhile, so it must not call user
+    /// code; and it must not begin another group.
+    func group<Result: Sendable>(_ body: () -> Result) -> Result {
+        self.groups.withLock { _ in
             self.state.withLock { $0.group = $0.end }
             let result = body()
-            let mustCommit = self.state.withLock { state in
+            self.state.withLock { state in
                 state.group = nil
-                return state.mustCommit()
+                state.commitSoon(self.commitAll)
             }
-            worker.onLoop.isInGroup = false
-            if mustCommit { self.startCommitting() }
             return result
         }
     }
 
     // MARK: Committing
 
-    private func startCommitting() {
-        Task {
-            while let (changes, last) = self.takeBatch() {
-                guard await self.commit(changes) else { return self.giveUp() }
-                self.tell(last)
-            }
+    @Sendable private func commitAll() async {
+        while let (changes, last) = self.takeBatch() {
+            guard await self.commit(changes) else { return self.giveUp() }
+            self.noteCommitted(upTo: last)
         }
     }
 
     private func takeBatch() -> (changes: [MQTTBrokerChange], last: UInt64)? {
         self.state.withLock { state in
             guard state.ready > state.first, !state.isOver else {
-                state.isCommitting = false
+                state.committing = nil
                 return nil
             }
             let count = Int(state.ready - state.first)
@@ -139,7 +136,7 @@ final class Journal: Sendable {
         }
     }
 
-    /// Tries until it is done. Returns `false` when it cannot be done and the broker stops.
+    /// Tries until the store has committed the changes. Returns `false` when it cannot and the broker stops.
     private func commit(_ changes: [MQTTBrokerChange]) async -> Bool {
         while true {
             do {
@@ -152,13 +149,13 @@ final class Journal: Sendable {
                         ? "changes were not stored, and the broker stops"
                         : "changes could not be stored; clients wait until they are",
                     metadata: ["changes": "\(changes.count)", "error": "\(String(describing: error).printable)"])
-                if isStopping { return false }
+                if isStopping || Task.isCancelled { return false }
             }
             await self.pause()
         }
     }
 
-    /// Lets a second pass before the next try, or none when the broker stops.
+    /// Waits for a second before the next attempt, or not at all when the broker stops.
     private func pause() async {
         let pause = Task { [clock] in _ = try? await clock.sleep(clock.now() + .seconds(1)) }
         self.state.withLock { state in
@@ -170,25 +167,25 @@ final class Journal: Sendable {
 
     // MARK: Waiting
 
-    /// All up to that position is stored: has those go on who wait for it.
-    private func tell(_ last: UInt64) {
+    /// All changes up to that position are stored: resumes the tasks that wait for it.
+    private func noteCommitted(upTo last: UInt64) {
         self.committed.store(last, ordering: .releasing)
-        let (ready, workers) = self.state.withLock { state in
+        let (ready, onCommit) = self.state.withLock { state in
             state.lastMessage = nil
             self.backlog.store(state.changes.weight(after: &state.lastMessage), ordering: .relaxed)
             if !state.ends.isEmpty { state.ends = state.ends.filter { $0.value > last } }
             let ready = state.waiting.filter { $0.value.position <= last }
             for id in ready.keys { state.waiting[id] = nil }
-            return (ready.values.map(\.continuation), state.workers?.all ?? [])
+            return (ready.values.map(\.continuation), state.onCommit)
         }
         for continuation in ready { continuation.resume(returning: true) }
-        for worker in workers { worker.eventLoop.execute { worker.changesCommitted() } }
+        onCommit?()
     }
 
-    /// Waits until all up to a position is stored.
+    /// Waits until all changes up to a position are committed.
     ///
-    /// - Returns: Whether it is; not if the broker has stopped without that, or the task was cancelled.
-    func wait(for position: UInt64) async -> Bool {
+    /// - Returns: Whether they are: not if the broker has stopped before, or the task was cancelled.
+    func wait(for position: JournalPosition) async -> Bool {
         let id = self.state.withLock { state in
             state.nextWaiting += 1
             return state.nextWaiting
@@ -198,7 +195,7 @@ final class Journal: Sendable {
                 let outcome = self.state.withLock { state -> Bool? in
                     if self.isCommitted(position) { return true }
                     if state.isOver || Task.isCancelled { return false }
-                    state.waiting[id] = (position, continuation)
+                    state.waiting[id] = (position.number, continuation)
                     return nil
                 }
                 if let outcome { continuation.resume(returning: outcome) }
@@ -210,24 +207,25 @@ final class Journal: Sendable {
 
     // MARK: The end
 
-    /// Has all stored that has changed, as far as the store can do it before ``giveUp()``. Nothing is taken afterwards.
+    /// Waits until all changes are committed, or ``giveUp()`` is called. No changes are taken afterwards.
     func finish() async {
         let last = self.state.withLock { state in
             state.isStopping = true
             state.pause?.cancel()
-            return state.end - 1
+            return JournalPosition(state.end - 1)
         }
-        // Whoever stops the broker may have been cancelled, which is no reason to lose anything.
+        // The task that stops the broker may have been cancelled, which is no reason to lose anything.
         _ = await Task { await self.wait(for: last) }.value
         self.giveUp()
     }
 
-    /// Stores nothing any more.
+    /// Commits nothing any more. A commit that is under way is cancelled.
     func giveUp() {
         let (waiting, lost) = self.state.withLock { state in
             defer {
                 state.isOver = true
-                state.workers = nil
+                state.onCommit = nil
+                exchange(&state.committing, with: nil)?.cancel()
                 state.changes = []
             }
             return (exchange(&state.waiting, with: [:]), state.isOver ? 0 : state.changes.count)

@@ -27,6 +27,8 @@ final class ProgramHold: HeldPublisher {
 
     var hasGone: Bool { self.state.withLock { $0.isOver } }
 
+    var isProgram: Bool { true }
+
     /// Waits until those that the message has gone to have let go, or are not worth waiting for any more.
     func wait(for routing: BrokerEngine.Routing, engine: BrokerEngine) async {
         defer { self.state.withLock { $0.isOver = true } }

@@ -1,7 +1,7 @@
 import CurlewCore
 
-/// Whoever a message can go to.
-enum Subscriber: Hashable, Sendable {
+/// What a message can go to.
+enum Receiver: Hashable, Sendable {
     /// A client, connected or away.
     case session(HostedSession)
     /// The program that embeds the broker.

@@ -29,10 +29,10 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
     /// The error underneath, if there was one.
     public let cause: (any Error)?
     /// What the message consists of, where it is about listeners.
-    private let parts: [Part]
+    private let parts: [Sentence]
 
     /// A sentence of the message.
-    enum Part: Sendable {
+    enum Sentence: Sendable {
         case text(String)
         /// What is wrong with a listener, by its index in the configuration.
         case listener(Int, TransportError)
@@ -53,7 +53,7 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
         self.parts = [.text(message)]
     }
 
-    init(_ code: Code, _ parts: [Part], cause: any Error) {
+    init(_ code: Code, _ parts: [Sentence], cause: any Error) {
         self.code = code
         self.parts = parts
         self.cause = cause
@@ -65,7 +65,7 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
         Self.text(of: self.parts) { index, error in error.message(naming: { name(index, $0) }) }
     }
 
-    private static func text(of parts: [Part], listener: (Int, TransportError) -> String) -> String {
+    private static func text(of parts: [Sentence], listener: (Int, TransportError) -> String) -> String {
         parts.map { part in
             switch part {
             case .text(let text): text

@@ -1,15 +1,21 @@
-import CurlewCore
 import DequeModule
 
 /// Retained messages on their way to new subscriptions of one client: at most one delivery per subscription.
-struct PendingRetained: Sendable {
+package struct PendingRetained: Sendable {
     /// The messages of one subscription.
-    struct Delivery: Sendable {
-        let filter: TopicFilter
-        let qos: QoS
-        let identifier: UInt32?
+    package struct Delivery: Sendable {
+        package let filter: TopicFilter
+        package let qos: QoS
+        package let identifier: UInt32?
         /// Messages that were retained later reach the client by the subscription itself.
         let latest: RetainedMessages.Position
+
+        package init(filter: TopicFilter, qos: QoS, identifier: UInt32?, latest: RetainedMessages.Position) {
+            self.filter = filter
+            self.qos = qos
+            self.identifier = identifier
+            self.latest = latest
+        }
 
         func includes(_ entry: RetainedMessages.Entry) -> Bool { entry.position <= self.latest }
     }
@@ -26,18 +32,20 @@ struct PendingRetained: Sendable {
     /// Where the first delivery has got to, once it has begun. Only one is under way, so that only one state of all retained messages is held.
     private var cursor: RetainedMessages.Cursor?
 
-    var isEmpty: Bool { self.deliveries.isEmpty }
+    package init() {}
 
-    var count: Int { self.deliveries.count }
+    package var isEmpty: Bool { self.deliveries.isEmpty }
+
+    package var count: Int { self.deliveries.count }
 
     /// When the delivery began that is under way. What was retained then is kept alive meanwhile.
-    var began: RetainedMessages.Mark? { self.cursor?.began }
+    package var began: RetainedMessages.Mark? { self.cursor?.began }
 
     /// How many places there are, void ones included; for tests of memory.
-    var placeCount: Int { self.order.count }
+    package var placeCount: Int { self.order.count }
 
     /// Adds the messages of a subscription, in place of an earlier one with the same filter.
-    mutating func add(_ delivery: Delivery) {
+    package mutating func add(_ delivery: Delivery) {
         self.nextNumber += 1
         self.deliveries[delivery.filter] = (self.nextNumber, delivery)
         self.order.append(Place(filter: delivery.filter, number: self.nextNumber))
@@ -46,7 +54,7 @@ struct PendingRetained: Sendable {
     }
 
     /// The subscriptions have ended: no more of their messages is sent [MQTT-3.10.4-2].
-    mutating func remove(_ filters: Set<TopicFilter>) {
+    package mutating func remove(_ filters: Set<TopicFilter>) {
         guard !self.deliveries.isEmpty else { return }
         for filter in filters { self.deliveries[filter] = nil }
         if self.deliveries.isEmpty { self.order = [] }
@@ -56,7 +64,7 @@ struct PendingRetained: Sendable {
     /// The next message and how it is delivered; `nil` when there is none or `steps` are used up.
     ///
     /// - Parameter begin: Finds the messages that match a filter.
-    mutating func next(
+    package mutating func next(
         steps: inout Int, begin: (TopicFilter) -> RetainedMessages.Cursor
     ) -> (entry: RetainedMessages.Entry, delivery: Delivery)? {
         while steps > 0, let place = self.order.first {
