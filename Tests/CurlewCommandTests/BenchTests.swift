@@ -214,11 +214,11 @@ struct BenchValueTests {
 
     @Test("Numbers are written for people and for JSON")
     func numbers() {
-        #expect(BenchReport.grouped(1_234_567) == "1,234,567")
-        #expect(BenchReport.grouped(-999) == "-999")
-        #expect(BenchReport.decimal(0.0405, 3) == "0.041")
-        #expect(BenchReport.decimal(12, 0) == "12")
-        #expect(BenchReport.decimal(-1.5, 1) == "-1.5")
+        #expect(1_234_567.grouped == "1,234,567")
+        #expect((-999).grouped == "-999")
+        #expect(0.0405.decimal(3) == "0.041")
+        #expect(12.0.decimal(0) == "12")
+        #expect((-1.5).decimal(1) == "-1.5")
     }
 
     @Test("The live rate says what fits on a line")

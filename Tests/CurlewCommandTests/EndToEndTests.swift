@@ -229,6 +229,22 @@ struct EndToEndTests {
         }
     }
 
+    @Test("A subscriber whose reader has gone exits before the next message arrives")
+    func closedPipe() async throws {
+        try await Mosquitto.run { broker in
+            let subscriber = try Subprocess.script(
+                """
+                (curlew sub -p \(broker.port()) -t a; echo $? >&2) | { read line; echo "$line"; }
+                """)
+            // Retained, so that it arrives whichever of the two is first.
+            let publisher = try Subprocess.curlew(
+                "pub", "-p", "\(broker.port())", "-t", "a", "-m", "first", "-r")
+            #expect(try await publisher.end() == 0)
+            let outcome = try await subscriber.outcome()
+            #expect(outcome == .init(exitCode: 0, output: "first\n", errors: "0\n"))
+        }
+    }
+
     @Test("A kept session gives its messages one at a time, and loses none")
     func keptSession() async throws {
         try await Mosquitto.run { broker async throws in

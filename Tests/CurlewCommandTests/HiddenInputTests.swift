@@ -33,13 +33,13 @@ struct HiddenInputTests {
     }
 
     /// Has a password asked for, and types an answer whenever that is so.
-    private func ask(_ answers: [String]) async throws -> Result<[UInt8], Failure> {
+    private func ask(_ answers: [String]) async throws -> Result<[UInt8], CommandFailure> {
         let terminal = try PseudoTerminal()
         let questions = Mutex<[String]>([])
         let input = PasswordInput(terminal.command) { text in questions.withLock { $0.append(text) } }
-        async let result: Result<[UInt8], Failure> = withCheckedContinuation { continuation in
+        async let result: Result<[UInt8], CommandFailure> = withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                continuation.resume(returning: Result { () throws(Failure) in try input.read() })
+                continuation.resume(returning: Result { () throws(CommandFailure) in try input.read() })
             }
         }
         for (count, answer) in answers.enumerated() {
@@ -66,14 +66,14 @@ struct HiddenInputTests {
     func differing() async throws {
         #expect(
             try await self.ask(["one\r", "two\r"])
-                == .failure(Failure("The two passwords differ; nothing was changed.")))
-        #expect(try await self.ask(["\r"]) == .failure(Failure("The password is empty; nothing was changed.")))
+                == .failure(CommandFailure("The two passwords differ; nothing was changed.")))
+        #expect(try await self.ask(["\r"]) == .failure(CommandFailure("The password is empty; nothing was changed.")))
     }
 
     @Test("Ctrl-C ends it, as its signal would")
     func abandoned() async throws {
-        #expect(try await self.ask(["on\u{3}"]) == .failure(Failure(nil, exitCode: 130)))
-        #expect(try await self.ask(["one\r", "\u{4}"]) == .failure(Failure(nil, exitCode: 130)))
+        #expect(try await self.ask(["on\u{3}"]) == .failure(CommandFailure(nil, exitCode: 130)))
+        #expect(try await self.ask(["one\r", "\u{4}"]) == .failure(CommandFailure(nil, exitCode: 130)))
     }
 
     @Test(

@@ -56,7 +56,7 @@ struct InterruptionTests {
         arguments: [
             ("pub -t t -s", "The message was not sent; standard input has not come to its end."),
             ("pub -t t -m x -q 1 --repeat 2 --repeat-delay 1000", "1 of 2 messages were delivered."),
-            ("request -t t x -q 0 -W 1000", "No reply came."),
+            ("request -t t x -q 0 -W 1000", "No reply received."),
         ])
     func others(command: String, message: String) async throws {
         try await withLocalBroker { broker, port in
@@ -119,7 +119,7 @@ struct InterruptionTests {
                 // Topics alone all fit into the pipe.
                 guard format != "%t" else { return }
                 #expect(outcome.exitCode == 128 + SIGINT)
-                #expect(outcome.errors.contains("that had come could not be written: nobody reads them."))
+                #expect(outcome.errors.contains("received but not written: nobody reads standard output."))
             }
         }
     }

@@ -62,7 +62,7 @@ struct InvocationTests {
     func flags() throws {
         #expect(try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "yes"]) == ["pub", "--retain", "-n"])
         #expect(try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "off"]) == ["pub", "-n"])
-        #expect(throws: Failure.self) { try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "maybe"]) }
+        #expect(throws: CommandFailure.self) { try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "maybe"]) }
     }
 
     @Test("Through a link, the command has mosquitto's name, file and habits, and no environment")
@@ -75,7 +75,7 @@ struct InvocationTests {
                 "sub", "--as-mosquitto", "-t", "b", "-t", "a",
             ])
         #expect(try self.arguments("mosquitto_rr -n") == ["request", "--as-mosquitto", "-n"])
-        #expect(throws: Failure.self) { try self.arguments("mosquitto_pub -n", file: "qos 1\n") }
+        #expect(throws: CommandFailure.self) { try self.arguments("mosquitto_pub -n", file: "qos 1\n") }
     }
 
     @Test("The broker has variables of its own, and takes none that are meant for clients")
@@ -95,8 +95,8 @@ struct InvocationTests {
     @Test("A file that is named takes the place of the usual one, and must be there")
     func files() throws {
         #expect(try self.arguments("curlew sub -o /own", file: "qos 1\n") == ["sub", "--qos", "1", "-o", "/own"])
-        #expect(throws: Failure.self) { try self.arguments("curlew sub -o /not/there") }
-        #expect(throws: Failure.self) { try self.arguments("curlew sub", file: "frob 1\n") }
+        #expect(throws: CommandFailure.self) { try self.arguments("curlew sub -o /not/there") }
+        #expect(throws: CommandFailure.self) { try self.arguments("curlew sub", file: "frob 1\n") }
     }
 
     @Test("A mistake tells where it was made")
@@ -147,12 +147,12 @@ struct InvocationTests {
         #expect(try self.arguments("curlew sub -t \(mark)") == ["sub", "-t", "\u{10FEFF}"])
         #expect(try self.arguments("curlew pub t \(byte)").last == byte)
         for text in ["-t \(byte)", "-i \(byte)", "-u \(byte)", "--topic=\(byte)", "\(byte)", "mqtt://h/\(byte)"] {
-            let failure = #expect(throws: Failure.self) { try self.arguments("curlew sub \(text)") }
+            let failure = #expect(throws: CommandFailure.self) { try self.arguments("curlew sub \(text)") }
             #expect(failure?.message?.contains("is not UTF-8 text") == true)
         }
         #expect(try self.arguments("curlew pub -n", file: "will-payload \(byte)").contains(byte))
         #expect(try self.arguments("curlew pub -n", ["CURLEW_WILL_PAYLOAD": byte]).contains(byte))
-        let failure = #expect(throws: Failure.self) {
+        let failure = #expect(throws: CommandFailure.self) {
             try self.arguments("curlew sub", ["CURLEW_WILL_TOPIC": byte])
         }
         #expect(failure?.message?.contains("this comes from the environment variable CURLEW_WILL_TOPIC") == true)
@@ -218,8 +218,29 @@ struct InvocationTests {
         #expect(
             try self.arguments("curlew pub", file: "topic a\r\nmessage \u{301}x\u{2028}y\u{85}\n")
                 == ["pub", "--topic", "a", "--message", "\u{301}x\u{2028}y\u{85}"])
-        let failure = #expect(throws: Failure.self) { try self.arguments("curlew sub", file: "qos 1\n\nhots x\n") }
+        let failure = #expect(throws: CommandFailure.self) {
+            try self.arguments("curlew sub", file: "qos 1\n\nhots x\n")
+        }
         #expect(failure?.message?.hasSuffix("line 3, has the unknown option 'hots'; did you mean 'host'?") == true)
+    }
+
+    @Test("The names of commands are those of the parser")
+    func names() {
+        #expect(CommandNames.root == RootCommand.configuration.commandName)
+        #expect(CommandNames.all == RootCommand.configuration.subcommands.map { $0.configuration.commandName })
+        #expect(CommandNames.benchmarks == BenchCommand.configuration.subcommands.map { $0.configuration.commandName })
+    }
+
+    @Test(
+        "Errors name the command as it was called, and the help that lists its options",
+        arguments: [
+            (["curlew"], "curlew", "curlew"), (["./curlew", "sub", "t"], "curlew sub", "curlew sub"),
+            (["curlew", "frob"], "curlew", "curlew"), (["curlew", "bench", "-n"], "curlew bench", "curlew bench"),
+            (["curlew", "bench", "rtt"], "curlew bench", "curlew bench rtt"),
+            (["/bin/mosquitto_pub", "-t", "t"], "mosquitto_pub", "mosquitto_pub"),
+        ])
+    func speaker(words: [String], name: String, helpName: String) {
+        #expect(CommandNames.speaker(of: words) == .init(name: name, helpName: helpName))
     }
 
     @Test("The table of options is that of the parser", arguments: Subcommand.allCases)

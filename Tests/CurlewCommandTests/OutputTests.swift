@@ -92,7 +92,7 @@ struct OutputTests {
         ])
     func properties(text: String) throws {
         let argument = try #require(PropertyArgument(argument: text.replacing(" ", with: "\u{1F}")))
-        let failure = #expect(throws: Failure.self) { try PacketProperties([argument]) }
+        let failure = #expect(throws: CommandFailure.self) { try PacketProperties([argument]) }
         #expect(failure?.message?.hasPrefix("-D ") == true)
     }
 }

@@ -42,7 +42,7 @@ struct PatienceTests {
             }, input: command.contains("-l") ? "1\n2\n3\n" : "")
         #expect(outcome.exitCode == exitCode, "\(outcome.errors)")
         #expect(outcome.output == "")
-        if vanishes { #expect(outcome.errors.contains("could not be made again within 30")) }
+        if vanishes { #expect(outcome.errors.contains("did not come back within 30")) }
         if command.contains("-m b"), command.hasPrefix("pub") { #expect(outcome.errors.contains("unknown")) }
         if command.contains("-l") { #expect(outcome.errors.contains("3 of 3 lines read were not delivered")) }
     }
@@ -229,9 +229,9 @@ struct PatienceTests {
 
     @Test("Commands reconnect as people want it, and wait without end where -W or mosquitto's name says so")
     func settings() throws {
-        func settings(_ arguments: String...) throws -> Settings {
+        func settings(_ arguments: String...) throws -> CommandSettings {
             let connection = try ConnectionOptions.parse(arguments)
-            return try Settings(
+            return try CommandSettings(
                 connection, TLSOptions.parse([]), WillOptions.parse([]),
                 environment: CommandEnvironment { $0 == "MQTT_RECONNECT" ? "true" : nil })
         }

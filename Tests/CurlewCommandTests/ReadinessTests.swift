@@ -82,7 +82,7 @@ struct ReadinessTests {
     func fileLimit() async throws {
         let outcome = try await Subprocess.script("ulimit -n 20; exec curlew broker -p 0").outcome()
         #expect(outcome.exitCode == 1)
-        #expect(outcome.errors.contains("20 open files, the limit here, are too few"))
+        #expect(outcome.errors.contains("The limit of 20 open files is too low"))
     }
 
     @Test("The next broker is tried where one does not answer")
@@ -110,13 +110,16 @@ struct ReadinessTests {
             let silent = try await Subprocess.curlew(["request", "svc", "x", "-C", "2"] + server).outcome()
             #expect(silent.exitCode == 27)
             #expect(
-                silent.errors == "curlew request: 0 of 2 replies came within 5 seconds; -W sets another time.\n")
+                silent.errors
+                    == "curlew request: 0 of 2 replies received within 5 seconds; set another time limit with -W.\n")
             let short = try await Subprocess.curlew(["request", "svc", "x", "-W", "0.5"] + server).outcome()
             #expect(short.exitCode == 27)
             // On a busy machine the time is over before there is a connection.
             let reasons = ["No reply came.", "There is no connection to the broker."]
             #expect(
-                reasons.contains { short.errors == "curlew request: The time of 0.5 seconds is over: \($0)\n" })
+                reasons.contains {
+                    short.errors == "curlew request: The time limit of 0.5 seconds has expired: \($0)\n"
+                })
             withExtendedLifetime(requests) {}
         }
     }

@@ -108,7 +108,7 @@ struct SentenceTests {
         ),
         (
             "sub a -h 127.0.0.1 -h 127.0.0.1 -p {closed}",
-            "None of the 2 brokers can be used; the last one tried: 127.0.0.1:{closed} refused the connection; is the broker "
+            "Cannot connect to any of the 2 brokers; the last one tried: 127.0.0.1:{closed} refused the connection; is the broker "
                 + "running, and is the port right?"
         ),
         // Files.

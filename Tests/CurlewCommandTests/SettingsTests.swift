@@ -9,10 +9,10 @@ import Testing
 
 @Suite("What arguments and environment come to")
 struct SettingsTests {
-    private func settings(_ arguments: String, _ environment: [String: String] = [:]) throws -> Settings {
+    private func settings(_ arguments: String, _ environment: [String: String] = [:]) throws -> CommandSettings {
         let words = arguments.split(separator: " ").map { $0 == "''" ? "" : String($0) }
         let command = try #require(try RootCommand.parseAsRoot(["sub"] + words) as? SubscribeCommand)
-        return try Settings(
+        return try CommandSettings(
             command.connection, command.tls, command.will, environment: CommandEnvironment { environment[$0] })
     }
 
@@ -74,7 +74,7 @@ struct SettingsTests {
             return
         }
         #expect(login == .init(username: "me", password: .init(bytes: .init(bytes: [0xFF]))))
-        #expect(throws: Failure.self) { try self.settings("mqtt://me@a mqtt://you@b") }
+        #expect(throws: CommandFailure.self) { try self.settings("mqtt://me@a mqtt://you@b") }
         #expect(throws: (any Error).self) { try self.settings("-h a -h b -p 1 -p 2 -p 3") }
     }
 
@@ -94,7 +94,7 @@ struct SettingsTests {
             return
         }
         #expect(login.password == .init(bytes: .init(bytes: [0xFF])))
-        #expect(throws: Failure.self) { try self.settings("", ["CURLEW_USERNAME": byte]) }
+        #expect(throws: CommandFailure.self) { try self.settings("", ["CURLEW_USERNAME": byte]) }
     }
 
     @Test(
@@ -135,8 +135,8 @@ struct SettingsTests {
         #expect(try self.settings("-x 4294967295").configuration.session.expiry == .never)
         #expect(try self.settings("", ["MQTT_SESSION_EXPIRY": "1h"]).keepsSession == false)
         #expect(try self.settings("", ["MQTT_SESSION_EXPIRY": "2h"]).keepsSession)
-        #expect(throws: Failure.self) { try self.settings("-c") }
-        #expect(throws: Failure.self) { try self.settings("-x 1", ["MQTT_VERSION": "3.1.1"]) }
+        #expect(throws: CommandFailure.self) { try self.settings("-c") }
+        #expect(throws: CommandFailure.self) { try self.settings("-x 1", ["MQTT_VERSION": "3.1.1"]) }
     }
 
     @Test("Who it is: options over the URL over the environment, piece by piece")
@@ -198,13 +198,13 @@ struct SettingsTests {
         let variable = try self.settings("--psk-identity me", ["CURLEW_PSK": "0aff"])
         #expect(variable.configuration.tls.preSharedKey == key)
         #expect(variable.configuration.servers.first?.scheme == .mqtts)
-        #expect(throws: Failure.self) { try self.settings("--psk-identity me") }
-        #expect(throws: Failure.self) { try self.settings("--psk-identity me", ["CURLEW_PSK": "0"]) }
+        #expect(throws: CommandFailure.self) { try self.settings("--psk-identity me") }
+        #expect(throws: CommandFailure.self) { try self.settings("--psk-identity me", ["CURLEW_PSK": "0"]) }
     }
 
     @Test("A mistake in a variable is told by the name under which it was set")
     func names() throws {
-        let failure = #expect(throws: Failure.self) {
+        let failure = #expect(throws: CommandFailure.self) {
             try self.settings("", ["CURLEW_KEEP_ALIVE": "soon", "MQTT_KEEP_ALIVE": "5"])
         }
         #expect(failure?.message?.contains("CURLEW_KEEP_ALIVE") == true)
@@ -213,11 +213,13 @@ struct SettingsTests {
     @Test("A refusal has the number of the version that was asked for")
     func exitCodes() {
         let refused = MQTTError(.connectionRefused, "No.", reasonCode: .notAuthorized)
-        #expect(Failure(refused, version: .v3_1_1).exitCode == 5)
-        #expect(Failure(refused, version: .v5_0).exitCode == 135)
-        #expect(Failure(refused).exitCode == 135)
-        #expect(Failure(MQTTError(.timedOut, "Too late.")).exitCode == 27)
-        #expect(Failure(MQTTError(.connectionFailed, "Nobody there.")) == Failure("Nobody there.", exitCode: 1))
+        #expect(CommandFailure(refused, version: .v3_1_1).exitCode == 5)
+        #expect(CommandFailure(refused, version: .v5_0).exitCode == 135)
+        #expect(CommandFailure(refused).exitCode == 135)
+        #expect(CommandFailure(MQTTError(.timedOut, "Too late.")).exitCode == 27)
+        #expect(
+            CommandFailure(MQTTError(.connectionFailed, "Nobody there."))
+                == CommandFailure("Nobody there.", exitCode: 1))
     }
 }
 #endif

@@ -44,7 +44,7 @@ struct TLSSettingNamesTests {
             Issue.record("no error")
             return
         }
-        let failure = Failure(MQTTError(.invalidConfiguration, transport.message, cause: transport))
+        let failure = CommandFailure(MQTTError(.invalidConfiguration, transport.message, cause: transport))
         #expect(
             failure.message
                 == "The trusted authorities (--cafile) cannot be read from /no/such/file: No such file or directory."
@@ -69,7 +69,7 @@ struct TLSSettingNamesTests {
 
     @Test("A sentence that quotes another one ends once")
     func ends() {
-        #expect(Failure("It failed: Bad..").message == "It failed: Bad.")
+        #expect(CommandFailure("It failed: Bad..").message == "It failed: Bad.")
         #expect(MQTTError(.connectionRefused, "Refused: Who are you?.").message == "Refused: Who are you?")
         #expect(TransportError(code: .tlsFailed, message: "So..").message == "So.")
         #expect(MQTTBrokerError(.notRunning, "Wait...").message == "Wait...")

@@ -23,7 +23,7 @@ struct BenchConnect: AsyncParsableCommand {
 
     func run() async throws {
         let settings = try self.options.settings()
-        try ProcessUsage.raiseFileLimit()
+        try FileLimit.raise()
         let count = self.options.count?.count ?? 1000
         var options = self.options
         options.count = CountArgument(argument: "\(count)")
@@ -37,7 +37,7 @@ struct BenchConnect: AsyncParsableCommand {
 
 /// Makes clients and connects them.
 private struct BenchConnector: Sendable {
-    let settings: Settings
+    let settings: CommandSettings
     let progress: Progress
     let count: Int
 

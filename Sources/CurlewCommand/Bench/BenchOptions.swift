@@ -50,8 +50,8 @@ struct BenchOptions: ParsableArguments {
         if self.clientCount > 65_536 { throw ValidationError("--clients is at most 65536") }
     }
 
-    func settings() throws -> Settings {
-        var settings = try Settings(
+    func settings() throws -> CommandSettings {
+        var settings = try CommandSettings(
             self.connection, self.tls, WillOptions.parse([]),
             environment: CommandEnvironment(variable: environmentVariable))
         // What was measured across a lost connection would say nothing; and a server that closes it because of what it was

@@ -24,11 +24,11 @@ struct BenchRoundTrip: AsyncParsableCommand {
     func run() async throws {
         let settings = try self.options.settings()
         if let version = settings.version, version < .v5_0 {
-            throw Failure(
+            throw CommandFailure(
                 "Before MQTT 5 a request cannot say where to reply, and the version asked for is \(version).")
         }
         let topics = settings.topics + self.topics
-        guard topics.count < 2 else { throw Failure("A benchmark takes one topic; give one -t.") }
+        guard topics.count < 2 else { throw CommandFailure("A benchmark takes one topic; give one -t.") }
         let topic = try Topics.one([topics.first ?? "curlew/bench/rtt"]).string
         let pairs = self.options.clientCount
         try await BenchRun.run(self.options, settings, connections: pairs * 2, beginsByItself: true) { run in

@@ -15,7 +15,7 @@ struct BenchRun: Sendable {
     ///   - isEndless: Whether Ctrl-C is the usual end.
     ///   - beginsByItself: Whether `work` says when the time begins to count, by `progress.begin()`.
     static func run(
-        _ options: BenchOptions, _ settings: Settings, connections: Int, isEndless: Bool = false,
+        _ options: BenchOptions, _ settings: CommandSettings, connections: Int, isEndless: Bool = false,
         beginsByItself: Bool = false, _ work: @escaping @Sendable (BenchRun) async throws -> Measurement
     ) async throws {
         let limit = options.count?.count
@@ -106,7 +106,7 @@ struct BenchRun: Sendable {
     }
 }
 
-extension Settings {
+extension CommandSettings {
     /// As the first one's, but under a name of its own.
     func configuration(ofClient index: Int) -> MQTTConfiguration {
         var configuration = self.configuration

@@ -10,7 +10,7 @@ enum BenchTopics {
         let text = try Self.only(texts) ?? Self.standard
         guard let place = text.firstRange(of: "%d") else {
             guard count == nil else {
-                throw Failure("--topics needs to know where the topics differ; write %d there in -t.")
+                throw CommandFailure("--topics needs to know where the topics differ; write %d there in -t.")
             }
             return [try Topics.one([text]).string]
         }
@@ -26,14 +26,14 @@ enum BenchTopics {
             $0.contains("%d") ? "+" : $0
         }
         guard let filter = try Topics.filters([levels.joined(separator: "/")]).first else {
-            throw Failure("There is no topic to listen to; give one with -t.")
+            throw CommandFailure("There is no topic to listen to; give one with -t.")
         }
         return filter
     }
 
     private static func only(_ texts: [String]) throws -> String? {
         guard texts.count < 2 else {
-            throw Failure("A benchmark takes one topic; write %d in it for many, and --topics for how many.")
+            throw CommandFailure("A benchmark takes one topic; write %d in it for many, and --topics for how many.")
         }
         return texts.first
     }

@@ -20,8 +20,8 @@ enum LiveRate {
 
     /// As much as fits: what runs on into a second line could not be overwritten.
     static func line(rate: Int, count: Int, width: Int) -> String {
-        let rate = "\(BenchReport.grouped(rate)) per second"
-        return ["\(rate), \(BenchReport.grouped(count)) so far", rate].first { $0.count < width } ?? ""
+        let rate = "\(rate.grouped) per second"
+        return ["\(rate), \(count.grouped) so far", rate].first { $0.count < width } ?? ""
     }
 
     private static func write(_ text: String) {

@@ -4,11 +4,11 @@ import CurlewCore
 
 /// Makes what judges clients out of the files that a configuration names.
 protocol BrokerAccounts: Sendable {
-    /// - Throws: An ``MQTTBrokerError`` or a ``Failure`` about what is wrong with the file.
+    /// - Throws: An ``MQTTBrokerError`` or a ``CommandFailure`` about what is wrong with the file.
     func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator
-    /// - Throws: An ``MQTTBrokerError`` or a ``Failure`` about what is wrong with the file.
+    /// - Throws: An ``MQTTBrokerError`` or a ``CommandFailure`` about what is wrong with the file.
     func access(_ path: String) async throws -> any MQTTBrokerAuthorizer
-    /// - Throws: A ``Failure`` where nothing can read certificates.
+    /// - Throws: A ``CommandFailure`` where nothing can read certificates.
     func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator
 }
 

@@ -28,14 +28,14 @@ extension BrokerPlan {
     ) throws -> MosquittoConfiguration {
         let outcome: MosquittoReader.Outcome?
         do throws(SystemError) { outcome = try MosquittoReader.read(path, files: files) } catch {
-            throw Failure("The configuration file '\(path)' cannot be read: \(error).")
+            throw CommandFailure("The configuration file '\(path)' cannot be read: \(error).")
         }
         switch outcome {
-        case nil: throw Failure("The configuration file '\(path)' does not exist.")
+        case nil: throw CommandFailure("The configuration file '\(path)' does not exist.")
         case .configuration(let configuration): return configuration
         case .problems(let problems):
             for problem in problems.dropLast() { complain(problem.description) }
-            throw Failure(problems.last?.description)
+            throw CommandFailure(problems.last?.description)
         }
     }
 
@@ -74,11 +74,11 @@ extension MQTTBrokerConfiguration {
         where (listener.authenticators ?? self.authenticators).isEmpty && !listener.trustsUnverifiedUsernames {
             if listener.usesUsernameAsClientIdentifier {
                 let option = isFromFile ? "use_username_as_clientid" : "--use-username-as-clientid"
-                throw Failure("\(option) needs user names that somebody verifies; \(remedy)")
+                throw CommandFailure("\(option) needs user names that somebody verifies; \(remedy)")
             }
             for case let file as MQTTAccessFile in listener.authorizers ?? self.authorizers {
                 guard let rule = file.usernameRule else { continue }
-                throw Failure("\(rule) never applies, since nobody verifies user names; \(remedy)")
+                throw CommandFailure("\(rule) never applies, since nobody verifies user names; \(remedy)")
             }
         }
     }
@@ -101,15 +101,15 @@ extension BrokerOptions {
             }
             let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
                 do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
-                    throw Failure("--listen: \(error.sentence)")
+                    throw CommandFailure("--listen: \(error.sentence)")
                 }
             }
             if !isSecure, let secure = addresses.first(where: \.isSecure) {
-                throw Failure(
+                throw CommandFailure(
                     "\(secure.url(bound: secure.port)) needs a certificate; give it with --tls-cert and --tls-key.")
             }
             if isSecure, !addresses.contains(where: \.isSecure) {
-                throw Failure("--tls-cert is about TLS, and no --listen is; give one that begins with mqtts://.")
+                throw CommandFailure("--tls-cert is about TLS, and no --listen is; give one that begins with mqtts://.")
             }
             return addresses
         }

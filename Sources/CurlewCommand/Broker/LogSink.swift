@@ -66,7 +66,7 @@ final class LogSink: Sendable {
 
     private static func open(_ path: String) throws -> Descriptor {
         do throws(SystemError) { return try Descriptor.openToAppend(path) } catch {
-            throw Failure("The log file '\(path)' cannot be written: \(error).")
+            throw CommandFailure("The log file '\(path)' cannot be written: \(error).")
         }
     }
 }

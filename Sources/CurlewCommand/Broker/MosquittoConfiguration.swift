@@ -16,13 +16,10 @@ struct MosquittoConfiguration: Sendable {
     /// What is no mistake for mosquitto, and yet worth a word.
     var warnings: [FileProblem] = []
 
-    /// The largest packet that MQTT knows: a byte, four for the length, and what these can say.
-    static let largestPacket = 268_435_460
-
     /// Those of mosquitto; what it has no option for is as Curlew has it.
     private static var defaultLimits: MQTTBrokerConfiguration.Limits {
         var limits = MQTTBrokerConfiguration.Limits()
-        limits.maximumPacketSize = UInt32(Self.largestPacket)
+        limits.maximumPacketSize = UInt32(PacketSize.largest)
         limits.maximumInFlightMessages = 20
         limits.receiveMaximum = 20
         limits.maximumInFlightBytes = nil

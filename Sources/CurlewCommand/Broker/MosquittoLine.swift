@@ -16,13 +16,6 @@ struct FileProblem: Error, Hashable, CustomStringConvertible {
     var description: String { "\(self.place): \(self.sentence)" }
 }
 
-/// What is wrong with a value, in one sentence that does not say where it stands.
-struct Objection: Error, Equatable {
-    let sentence: String
-
-    init(_ sentence: String) { self.sentence = sentence }
-}
-
 /// A line of a file in mosquitto.conf's syntax: an option, and after a space its value.
 struct MosquittoLine: Equatable {
     let place: FilePlace

@@ -130,10 +130,10 @@ extension MosquittoOption {
         },
         .onBroker("max_packet_size") { value, broker throws(Objection) in
             broker.limits.maximumPacketSize = UInt32(
-                try value.number(in: 20...MosquittoConfiguration.largestPacket, unit: " (bytes)"))
+                try value.number(in: 20...PacketSize.largest, unit: " (bytes)"))
         },
         .onBroker("message_size_limit") { value, broker throws(Objection) in
-            broker.maximumPayload = try value.limit(highest: 268_435_455)
+            broker.maximumPayload = try value.limit(highest: PacketSize.largestRemainingLength)
         },
         .onBroker("max_keepalive") { value, broker throws(Objection) in
             broker.limits.maximumKeepAlive = UInt16(try value.number(in: 10...65_535, unit: " (seconds)"))

@@ -6,7 +6,7 @@ import Logging
 extension BrokerCommand {
     func run() async throws {
         // Every client takes a descriptor.
-        try ProcessUsage.raiseFileLimit()
+        try FileLimit.raise()
         let early = EarlyLog()
         let plan = try await BrokerPlan(
             self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,
@@ -37,17 +37,17 @@ private struct FilesOfAccounts: BrokerAccounts {
         do throws(MQTTBrokerError) {
             return try await MQTTPasswordFile(path: path, logger: self.logger)
         } catch {
-            throw Failure(error.message)
+            throw CommandFailure(error.message)
         }
         #else
-        throw Failure(
+        throw CommandFailure(
             "This curlew was built without the package trait Accounts, and can read no password file.")
         #endif
     }
 
     func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
         do throws(MQTTBrokerError) { return try await MQTTAccessFile(path: path) } catch {
-            throw Failure(error.message)
+            throw CommandFailure(error.message)
         }
     }
 
@@ -58,7 +58,7 @@ private struct FilesOfAccounts: BrokerAccounts {
         case .subject: MQTTCertificateIdentity.subject
         }
         #else
-        throw Failure(
+        throw CommandFailure(
             "This curlew was built without the package trait Accounts, and can read no certificate's name.")
         #endif
     }

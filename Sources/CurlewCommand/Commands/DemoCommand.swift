@@ -39,7 +39,7 @@ struct DemoCommand: AsyncParsableCommand {
         let run = DemoRun(
             devices: self.devices?.count ?? 3, port: self.port?.port ?? 0, limit: self.seconds?.duration,
             descriptor: .standardOutput)
-        try await Output.whileWanted { try await run.run() }
+        try await Output.toleratingBrokenPipe { try await run.run() }
     }
 }
 

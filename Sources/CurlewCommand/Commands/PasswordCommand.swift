@@ -98,12 +98,12 @@ struct PasswordCommand: ParsableCommand {
         do {
             guard try self.change(&entries) else { return }
         } catch let error as MQTTBrokerError {
-            throw Failure(error.message)
+            throw CommandFailure(error.message)
         }
         do throws(Files.Failure) {
             try file.replace(with: Array(entries.text.utf8))
         } catch {
-            throw Failure("The file '\(self.file)' cannot be written: \(error.reason).")
+            throw CommandFailure("The file '\(self.file)' cannot be written: \(error.reason).")
         }
         if replaced > 0 {
             Diagnostics.say(
@@ -121,14 +121,14 @@ struct PasswordCommand: ParsableCommand {
         if self.upgrades { return try entries.hashPlainText(iterations: self.rounds, path: self.file) > 0 }
         guard let user else { return false }
         guard let user = user.keptText else {
-            throw Failure("The user's name '\(user)' is not UTF-8 text; give it in UTF-8.")
+            throw CommandFailure("The user's name '\(user)' is not UTF-8 text; give it in UTF-8.")
         }
         if self.deletes {
             guard entries.remove(user) else {
-                throw Failure("There is no user '\(user)' in '\(self.file)'; nothing was changed.")
+                throw CommandFailure("There is no user '\(user)' in '\(self.file)'; nothing was changed.")
             }
         } else {
-            if let problem = MQTTPasswordEntries.problem(inUser: user) { throw Failure(problem) }
+            if let problem = MQTTPasswordEntries.problem(inUser: user) { throw CommandFailure(problem) }
             try entries.set(user, password: self.readPassword(), iterations: self.rounds)
         }
         return true
@@ -136,41 +136,42 @@ struct PasswordCommand: ParsableCommand {
 
     private var rounds: Int { self.iterations?.count ?? MQTTPasswordEntries.defaultIterations }
 
-    private func openFile() throws(Failure) -> ReplacedFile {
+    private func openFile() throws(CommandFailure) -> ReplacedFile {
         do throws(Files.Failure) {
             return try ReplacedFile(self.file)
         } catch {
-            throw Failure("The file '\(self.file)' cannot be read: \(error.reason).")
+            throw CommandFailure("The file '\(self.file)' cannot be read: \(error.reason).")
         }
     }
 
-    private func readEntries() throws(Failure) -> MQTTPasswordEntries {
+    private func readEntries() throws(CommandFailure) -> MQTTPasswordEntries {
         if self.creates { return MQTTPasswordEntries() }
         return try self.readExisting()
     }
 
-    private func readExisting() throws(Failure) -> MQTTPasswordEntries {
+    private func readExisting() throws(CommandFailure) -> MQTTPasswordEntries {
         let bytes: [UInt8]?
         do throws(SystemError) {
             bytes = try bytesOfFile(self.file)
         } catch {
-            throw Failure("The file '\(self.file)' cannot be read: \(error).")
+            throw CommandFailure("The file '\(self.file)' cannot be read: \(error).")
         }
         guard let bytes else {
             let remedy = self.deletes || self.upgrades ? "check its name" : "create it with -c"
-            throw Failure("The file '\(self.file)' does not exist; \(remedy).")
+            throw CommandFailure("The file '\(self.file)' does not exist; \(remedy).")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw Failure("The file '\(self.file)' is not in UTF-8; convert it, for it could not be kept as it is.")
+            throw CommandFailure(
+                "The file '\(self.file)' is not in UTF-8; convert it, for it could not be kept as it is.")
         }
         do throws(MQTTBrokerError) {
             return try MQTTPasswordEntries(text: text, path: self.file)
         } catch {
-            throw Failure(error.message)
+            throw CommandFailure(error.message)
         }
     }
 
-    private func readPassword() throws(Failure) -> [UInt8] {
+    private func readPassword() throws(CommandFailure) -> [UInt8] {
         if let password { return try PasswordInput.checked(password.keptBytes) }
         return try PasswordInput(.standardInput) { text in
             // Where the terminal cannot be written, the person has gone.

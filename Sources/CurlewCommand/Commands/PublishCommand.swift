@@ -7,7 +7,7 @@ import NIOCore
 /// `curlew pub`
 struct PublishCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pub", _superCommandName: RootCommand.name,
+        commandName: "pub", _superCommandName: CommandNames.root,
         abstract: "Publish a message, or a message for each line of standard input.",
         usage: """
             curlew pub [<options>] [<url>] <topic> <message>
@@ -72,7 +72,7 @@ struct PublishCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var settings = try Settings(
+        var settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
         let publication = Publication(
@@ -91,7 +91,7 @@ struct PublishCommand: AsyncParsableCommand {
             let payload: ByteBuffer
             if let known { payload = known } else { payload = try await self.message.read() }
             do { try await conversation.connect() } catch  where Task.isCancelled {
-                throw Failure("The message was not sent; there was no connection yet.")
+                throw CommandFailure("The message was not sent; there was no connection yet.")
             }
             try await publication.publish(
                 payload, times: self.repetitions?.count ?? 1, every: self.delay?.duration, in: conversation,
@@ -100,7 +100,7 @@ struct PublishCommand: AsyncParsableCommand {
     }
 }
 
-extension Settings {
+extension CommandSettings {
     /// Gives a large message the time that a slow link takes for it, after the goodbye that stands behind it: at least
     /// 64 KiB in a second.
     fileprivate mutating func allowForSlowLink(_ bytes: Int) {

@@ -7,7 +7,7 @@ import NIOCore
 /// `curlew request`
 struct RequestCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "request", _superCommandName: RootCommand.name,
+        commandName: "request", _superCommandName: CommandNames.root,
         abstract: "Send a request and print the reply.",
         usage: "curlew request [<options>] [<url>] <topic> [<message>]",
         discussion: """
@@ -62,35 +62,37 @@ struct RequestCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        var settings = try Settings(
+        var settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable),
             usualVersion: .v5_0)
-        // Mosquitto's command ends with its connection.
+        // Mosquitto's command exits when it loses its connection.
         if settings.isMosquitto { settings.configuration.reconnect = .disabled }
         let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
         let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
         if let version = settings.version, version < .v5_0, responseTopic == nil {
-            throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
+            throw CommandFailure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
         }
         var question = Question(
             topic: topic, responseTopic: responseTopic,
             qos: self.givenQoS ?? (settings.isMosquitto ? .atMostOnce : .atLeastOnce),
             properties: settings.properties[.publish],
             takesAnything: settings.isMosquitto)
-        // Mosquitto's command waits for ever.
+        // Mosquitto's command waits without a limit.
         if !settings.isMosquitto, settings.timeLimit == nil { question.timeout = Self.usualTimeout }
         let known = self.message.isStandardInput ? nil : try await self.message.read()
         try await Conversation.run(settings) { [question, settings] conversation in
             let payload: ByteBuffer
             if let known { payload = known } else { payload = try await self.message.read() }
             let replies = try await question.ask(payload, in: conversation)
-            let output = Output(.standardOutput) { _ in
-            } failed: {
-                Task { await conversation.disconnect(drain: .zero) }
-            }
+            let output = Output(.standardOutput)
             let writer = self.output.writer(
                 isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
-            try await Output.whileWanted { try await self.write(replies, writer, from: topic, to: output) }
+            // A reader that has left is noticed when a reply is written: until then, the request may still be on its way.
+            try await output.untilWriteFails {
+                await conversation.disconnect(drain: .zero)
+            } _: {
+                try await self.write(replies, writer, from: topic, to: output)
+            }
         }
     }
 
@@ -100,30 +102,30 @@ struct RequestCommand: AsyncParsableCommand {
         var writer = writer
         let wanted = self.count?.count ?? 1
         var left = wanted
-        var failure: Failure?
+        var failure: CommandFailure?
         do {
             while left > 0, let reply = try await replies.next() {
                 if let error = reply.replyError {
-                    failure = Failure("The responder on '\(topic)' answered with an error: \(error.asSentence)")
+                    failure = CommandFailure("The responder on '\(topic)' answered with an error: \(error.asSentence)")
                 } else {
                     try await output.append(reply) { writer.write(reply, to: &$0) }
                 }
                 left -= 1
             }
         } catch let error as MQTTError where error.code == .cancelled {
-            // What has come by then counts.
+            // The replies received so far count.
         }
         try await output.finish()
         if let failure { throw failure }
         guard left > 0 else { return }
-        var message = wanted == 1 ? "No reply came" : "\(wanted - left) of \(wanted) replies came"
+        var message = wanted == 1 ? "No reply received" : "\(wanted - left) of \(wanted) replies received"
         if !Task.isCancelled {
-            message += " within \(Self.usualTimeout.components.seconds) seconds; -W sets another time"
+            message += " within \(Self.usualTimeout.components.seconds) seconds; set another time limit with -W"
         }
-        throw Failure(message + ".", exitCode: Failure.timeOut)
+        throw CommandFailure(message + ".", exitCode: CommandFailure.timeOut)
     }
 
-    /// As the library has it.
+    /// The library's default.
     private static let usualTimeout = Duration.seconds(5)
 }
 #endif

@@ -7,7 +7,7 @@ import NIOCore
 /// `curlew respond`
 struct RespondCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "respond", _superCommandName: RootCommand.name,
+        commandName: "respond", _superCommandName: CommandNames.root,
         abstract: "Answer requests with a message, a template, or the output of a command.",
         usage: """
             curlew respond [<options>] [<url>] <topic> <answer>
@@ -84,14 +84,14 @@ struct RespondCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try Settings(
+        let settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let filters = try Topics.someFilters(settings.topics + self.topics)
         let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
         if let version = settings.version, version < .v5_0, self.responseTopic == nil {
-            throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
+            throw CommandFailure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
         }
-        let answer: Answer =
+        let answer: Responder.Answer =
             if let template { .template(template) } else if let command { .command(command) } else {
                 .fixed(try await self.message.read())
             }
@@ -106,7 +106,7 @@ struct RespondCommand: AsyncParsableCommand {
         try await Conversation.run(settings, isEndless: true) { [responder] conversation in
             let requests = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
             conversation.tellReady(filters, self.ready)
-            try await Output.whileWanted {
+            try await Output.toleratingBrokenPipe {
                 try await responder.answer(requests, count: self.count?.count ?? .max, conversation.client)
             }
             await conversation.disconnect()

@@ -6,7 +6,7 @@ import CurlewCore
 /// `curlew sub`
 struct SubscribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sub", _superCommandName: RootCommand.name,
+        commandName: "sub", _superCommandName: CommandNames.root,
         abstract: "Print the messages of topics, each followed by a line break.",
         usage: "curlew sub [<options>] [<url>] <topic>...",
         discussion: """
@@ -60,12 +60,12 @@ struct SubscribeCommand: AsyncParsableCommand {
     @OptionGroup var tls: TLSOptions
 
     func run() async throws {
-        let settings = try Settings(
+        let settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let filters = try Topics.someFilters(settings.topics + self.topics)
         let former = try Topics.filters(self.formerTopics)
         if let both = former.first(where: filters.contains) {
-            throw Failure("-t and -U both name '\(both)'; leave it out of one of them.")
+            throw CommandFailure("-t and -U both name '\(both)'; remove it from one of them.")
         }
         let selection = try MessageSelection(self.selection, count: self.count?.count)
         let options = try self.selection.options(qos: self.qos, settings)
@@ -73,35 +73,35 @@ struct SubscribeCommand: AsyncParsableCommand {
             let messages = try await conversation.subscribe(
                 to: filters, options, claim: .everything, givingUp: former)
             conversation.tellReady(filters, self.ready)
-            // What a kept session has sent by now is shown; what the subscription brings is not waited for.
+            // Messages that a kept session has already delivered are printed; those of the subscription are not waited for.
             let limit = self.endsAfterSubscribing ? messages.waitingCount : .max
             try await self.write(messages, limit, selection, conversation, settings)
-            // The subscription goes last: what was not written shall stay unacknowledged, and with it at the server.
+            // The subscription is released last: messages that were not written stay unacknowledged, and so at the broker.
             await conversation.disconnect(drain: .zero)
             withExtendedLifetime(messages) {}
         }
     }
 
-    /// How much memory may be full of messages that wait to be written; about as much again is in the hands of the writer.
+    /// The bytes of messages that may wait before reading pauses. The output holds about as much again.
     private static let heldBytes = 4 << 20
 
     private func write(
         _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
-        _ settings: Settings
+        _ settings: CommandSettings
     ) async throws {
         let client = conversation.client
         let output = Output(.standardOutput) { written in
             for message in written { client.acknowledge(message) }
-        } failed: {
-            Task { await conversation.disconnect(drain: .zero) }
         }
         var selection = selection
         var writer = self.output.writer(
             isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
         var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
-        // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
+        // A pipe may be slower than the broker. Removing retained messages needs acknowledgements, which must still be read.
         if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
-        try await Output.whileWanted {
+        try await output.untilReaderCloses {
+            await conversation.disconnect(drain: .zero)
+        } _: {
             var left = limit
             while left > 0, !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
                 left -= 1
@@ -119,14 +119,14 @@ struct SubscribeCommand: AsyncParsableCommand {
         await removals.finish()
         if Task.isCancelled, output.unwrittenCount > 0 {
             let count = output.unwrittenCount + messages.waitingCount
-            throw Failure("\(count.counted("message")) that had come could not be written: nobody reads them.")
+            throw CommandFailure("\(count.counted("message")) received but not written: nobody reads standard output.")
         }
         if Task.isCancelled, !settings.isMosquitto, let unfinished = selection.unfinished {
-            throw Failure(unfinished)
+            throw CommandFailure(unfinished)
         }
         let tally = removals.tally
         if tally.failed > 0 {
-            throw Failure(
+            throw CommandFailure(
                 "\(tally.failed) of \(tally.total) retained messages were not removed"
                     + (tally.firstError.map { ": \($0.sentence)" } ?? "."))
         }

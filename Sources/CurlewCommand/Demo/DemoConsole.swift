@@ -71,12 +71,7 @@ actor DemoConsole {
         guard !self.present.isEmpty else { return }
         let allGone = OneShot<Void>()
         self.allGone = allGone
-        let deadline = Task {
-            try await Task.sleep(for: limit)
-            allGone.set(())
-        }
-        _ = await allGone.wait()
-        deadline.cancel()
+        _ = await allGone.wait(within: limit)
     }
 
     // MARK: What it does

@@ -140,7 +140,7 @@ actor DemoDevice {
             case .highest: self.highest
             case .lowest: self.lowest
             }
-        return "\(BenchReport.decimal(value, 1)) \(self.sensor.unit)"
+        return "\(value.decimal(1)) \(self.sensor.unit)"
     }
 }
 #endif

@@ -39,16 +39,16 @@ struct DemoLine: Sendable, Equatable {
 
     /// The line, without its end.
     func text(in layout: Layout) -> String {
-        var parts: [Part] = [
-            Part(BenchReport.decimal(self.time / .seconds(1), 3).padded(left: layout.isNarrow ? 7 : 9), .faint),
-            Part("  "),
+        var parts: [Segment] = [
+            Segment((self.time / .seconds(1)).decimal(3).padded(left: layout.isNarrow ? 7 : 9), .faint),
+            Segment("  "),
         ]
-        if !layout.isNarrow { parts.append(Part(self.kind.rawValue.padded(right: 9))) }
-        parts.append(Part(self.device.padded(right: layout.nameWidth + 1) + " ", .name))
-        parts.append(Part(self.text, self.isRetained ? .retained : .plain))
+        if !layout.isNarrow { parts.append(Segment(self.kind.rawValue.padded(right: 9))) }
+        parts.append(Segment(self.device.padded(right: layout.nameWidth + 1) + " ", .name))
+        parts.append(Segment(self.text, self.isRetained ? .retained : .plain))
         if !self.note.isEmpty {
             let gap = max(2, layout.isNarrow ? 0 : 22 - self.text.count)
-            let note = Part(String(repeating: " ", count: gap) + self.note, .faint)
+            let note = Segment(String(repeating: " ", count: gap) + self.note, .faint)
             // Half a note would tell nothing.
             if (parts + [note]).length <= layout.width ?? .max { parts.append(note) }
         }
@@ -56,20 +56,20 @@ struct DemoLine: Sendable, Equatable {
     }
 
     /// As much as fits: what runs on into a second line is no column any more.
-    private static func fitted(_ parts: [Part], _ width: Int?) -> [Part] {
+    private static func fitted(_ parts: [Segment], _ width: Int?) -> [Segment] {
         guard let width, parts.length > width else { return parts }
         var room = max(0, width - 1)
-        var fitted: [Part] = []
+        var fitted: [Segment] = []
         for part in parts where room > 0 {
-            fitted.append(Part(String(part.text.prefix(room)), part.meaning))
+            fitted.append(Segment(String(part.text.prefix(room)), part.meaning))
             room -= part.text.count
         }
-        return fitted + [Part("…")]
+        return fitted + [Segment("…")]
     }
 }
 
 /// A piece of a line in one colour.
-private struct Part {
+private struct Segment {
     /// What a colour stands for: the same as with messages of the other commands.
     enum Meaning: String {
         case plain = ""
@@ -93,7 +93,7 @@ private struct Part {
     }
 }
 
-extension [Part] {
+extension [Segment] {
     /// In characters.
     fileprivate var length: Int { self.reduce(0) { $0 + $1.text.count } }
 }

@@ -69,9 +69,10 @@ extension GivenOption {
             if let text = word.keptText { return text }
             let origin = self.names.last.flatMap { origins[$0] }.map { " (this comes from \($0))" } ?? ""
             guard self.role == nil, !self.names.isEmpty, let value else {
-                throw Failure("The \(self.role ?? "argument") '\(word)' is not UTF-8 text; give it in UTF-8.")
+                throw CommandFailure("The \(self.role ?? "argument") '\(word)' is not UTF-8 text; give it in UTF-8.")
             }
-            throw Failure("The value '\(value)' of \(self.spelling) is not UTF-8 text; give it in UTF-8\(origin).")
+            throw CommandFailure(
+                "The value '\(value)' of \(self.spelling) is not UTF-8 text; give it in UTF-8\(origin).")
         }
     }
 

@@ -123,7 +123,7 @@ struct Invocation {
                 switch value.lowercased() {
                 case "true", "yes", "on", "1": words = [name]
                 case "false", "no", "off", "0": return nil
-                default: throw Failure("The environment variable \(option.variable) must be true or false.")
+                default: throw CommandFailure("The environment variable \(option.variable) must be true or false.")
                 }
             }
             return GivenOption(words: words, subjects: option.subjects, names: [option.long])
@@ -165,13 +165,13 @@ struct Invocation {
             own.last { $0.names == ["options-file"] }?.words.dropFirst().first ?? variable("CURLEW_OPTIONS_FILE")
         guard let path = named ?? OptionsFile.usualPath(of: role, variable: variable) else { return nil }
         let text: String?
-        do { text = try read(path) } catch let failure as Failure where named == nil {
+        do { text = try read(path) } catch let failure as CommandFailure where named == nil {
             // Nobody has asked for it; it may be another user's.
             warnings.append("\(failure) It is left out.")
             return nil
         }
         guard let text else {
-            guard named == nil else { throw Failure("The file of options '\(path)' does not exist.") }
+            guard named == nil else { throw CommandFailure("The file of options '\(path)' does not exist.") }
             return nil
         }
         return try OptionsFile(path: path, text: text, needsDashes: role != .curlew)

@@ -19,7 +19,7 @@ struct OptionsFile {
             let word = String(name)
             let dashed = word.hasPrefix("-") || needsDashes ? word : "--\(word)"
             guard let known = KnownOption.named(dashed[...]) else {
-                throw Failure(Self.unknown(word, dashed, "The file '\(path)', line \(number + 1)"))
+                throw CommandFailure(Self.unknown(word, dashed, "The file '\(path)', line \(number + 1)"))
             }
             let value = line[name.endIndex...].drop { $0 == " " }
             if value.isEmpty { return [dashed] }

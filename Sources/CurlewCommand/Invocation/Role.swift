@@ -29,20 +29,5 @@ enum Subcommand: String, CaseIterable, Sendable {
 
     /// Those that talk to a server.
     static let clients: Set<Self> = [.pub, .sub, .request, .respond]
-
-    var table: KnownOption.Table {
-        switch self {
-        case .broker: .broker
-        case .bench: .bench
-        case .pub, .sub, .request, .respond: .clients
-        }
-    }
-
-    /// The names of its options, with their dashes.
-    var optionNames: [String] {
-        KnownOption.all.filter { option in
-            option.subcommands.contains(self) || self == .bench && option.subcommands == Self.clients
-        }.map { "--\($0.long)" }
-    }
 }
 #endif

@@ -223,7 +223,7 @@ struct BrokerOptions: ParsableArguments {
     private var numbers: [(name: String, number: Int?, range: ClosedRange<Int>)] {
         [
             ("--max-connections", self.maximumConnections, 1...Int(Int32.max)),
-            ("--max-packet-size", self.maximumPacketSize, 20...MosquittoConfiguration.largestPacket),
+            ("--max-packet-size", self.maximumPacketSize, 20...PacketSize.largest),
             ("--max-queued-messages", self.maximumQueuedMessages, 0...Int(Int32.max)),
             ("--max-queued-bytes", self.maximumQueuedBytes, 0...Int.max),
             ("--max-memory", self.maximumMemory, 1 << 20...Int.max),

@@ -46,7 +46,7 @@ struct MessageOptions: ParsableArguments {
         guard let file, !self.isStandardInput else {
             let input = try await Input(.standardInput, name: "standard input").readToEnd()
             guard input.readableBytes > 0 else {
-                throw Failure("Standard input is empty; give -n for an empty message.")
+                throw CommandFailure("Standard input is empty; give -n for an empty message.")
             }
             return input
         }
@@ -54,7 +54,7 @@ struct MessageOptions: ParsableArguments {
         do throws(SystemError) {
             descriptor = try Descriptor.open(file)
         } catch {
-            throw Failure("The file '\(file)' cannot be read: \(error).")
+            throw CommandFailure("The file '\(file)' cannot be read: \(error).")
         }
         defer { descriptor.closeFile() }
         return try await Input(descriptor, name: "the file '\(file)'").readToEnd()

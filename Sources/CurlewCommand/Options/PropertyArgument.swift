@@ -36,43 +36,43 @@ struct PacketProperties: Equatable {
             let list = self[packet].list
             if case .userProperty = property { continue }
             if list.count(where: { $0.identifier == property.identifier }) > 1 {
-                throw Failure("-D \(packet.rawValue) \(argument.words[1]) is given twice; give it once.")
+                throw CommandFailure("-D \(packet.rawValue) \(argument.words[1]) is given twice; give it once.")
             }
         }
     }
 
     private static func read(_ words: [String]) throws -> (Packet, Property) {
         guard let packet = Packet(rawValue: words[0].lowercased()) else {
-            throw Failure(
+            throw CommandFailure(
                 "-D \(words[0]) names no packet that can have properties; it is one of "
                     + Packet.allCases.map(\.rawValue).joined(separator: ", ") + ".")
         }
         guard words.count > 1 else {
-            throw Failure(
+            throw CommandFailure(
                 "-D \(packet.rawValue) needs a property and its value, as in -D publish content-type text.")
         }
         let name = words[1]
         let option = "-D \(packet.rawValue) \(name)"
         guard let kind = PropertyKind.named(name) else {
-            throw Failure(
+            throw CommandFailure(
                 "\(option) is no property that MQTT has; \(packet.rawValue) can have "
                     + PropertyKind.names(for: packet).joined(separator: ", ") + ".")
         }
         if packet == .publish, name == "topic-alias" {
-            throw Failure("\(option) is not needed: curlew makes topic aliases by itself; leave it out.")
+            throw CommandFailure("\(option) is not needed: curlew makes topic aliases by itself; leave it out.")
         }
         guard kind.packets.contains(packet) else {
-            throw Failure(
+            throw CommandFailure(
                 "\(option) is not possible; \(packet.rawValue) can have "
                     + PropertyKind.names(for: packet).joined(separator: ", ") + ".")
         }
         let values = Array(words.dropFirst(2))
         let count = name == "user-property" ? 2 : 1
         guard values.count == count else {
-            throw Failure("\(option) needs \(count == 2 ? "a name and a value" : "a value") after it.")
+            throw CommandFailure("\(option) needs \(count == 2 ? "a name and a value" : "a value") after it.")
         }
         guard let property = kind.make(values) else {
-            throw Failure("\(option) cannot be '\(values.joined(separator: " "))'; it must be \(kind.expected).")
+            throw CommandFailure("\(option) cannot be '\(values.joined(separator: " "))'; it must be \(kind.expected).")
         }
         return (packet, property)
     }

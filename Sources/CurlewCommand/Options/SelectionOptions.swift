@@ -49,7 +49,7 @@ struct SelectionOptions: ParsableArguments {
     }
 
     /// What to ask the server for.
-    func options(qos: QoS, _ settings: Settings) throws -> SubscriptionOptions {
+    func options(qos: QoS, _ settings: CommandSettings) throws -> SubscriptionOptions {
         var options = SubscriptionOptions(qos: qos)
         let needsLatest = [
             ("--retain-as-published", self.keepsRetainFlag), ("--retain-handling", self.retainHandling != nil),
@@ -57,7 +57,7 @@ struct SelectionOptions: ParsableArguments {
         if let version = settings.version, version < .v5_0, let option = needsLatest.first(where: \.1)?.0 {
             // Mosquitto's command passes over it.
             if settings.isMosquitto { return options }
-            throw Failure("\(option) needs MQTT 5, and -V asks for \(version); leave one of them out.")
+            throw CommandFailure("\(option) needs MQTT 5, and -V asks for \(version); leave one of them out.")
         }
         options.retainAsPublished = self.keepsRetainFlag
         if let handling = self.retainHandling?.handling { options.retainHandling = handling }

@@ -25,10 +25,10 @@ struct ServerChoice {
             self.urls = urls
             environment.remove("MQTT_URL")
         } else if let text = environment["MQTT_HOST"] {
-            let hosts = text.split { ", ".contains($0) }.map { Server.bare(String($0)) }
+            let hosts = text.split { ", ".contains($0) }.map { HostSyntax.bare(String($0)) }
             for host in hosts {
-                guard let problem = Server.problem(with: host) else { continue }
-                throw Failure("The environment variable \(environment.name(of: "MQTT_HOST")) \(problem).")
+                guard let problem = HostSyntax.problem(with: host) else { continue }
+                throw CommandFailure("The environment variable \(environment.name(of: "MQTT_HOST")) \(problem).")
             }
             self.hosts = hosts
             environment["MQTT_HOST"] = hosts.first
@@ -42,7 +42,7 @@ struct ServerChoice {
             // A URL may leave the port to -p.
             for (index, server) in configuration.servers.enumerated() {
                 guard [port, server.scheme.defaultPort].contains(server.port) else {
-                    throw Failure("The URL has port \(server.port) and -p says \(port); give one of them.")
+                    throw CommandFailure("The URL has port \(server.port) and -p says \(port); give one of them.")
                 }
                 configuration.servers[index].port = port
             }

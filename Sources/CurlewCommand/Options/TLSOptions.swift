@@ -120,7 +120,7 @@ extension TLSOptions {
         if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
         if let identity = self.preSharedKeyIdentity {
             guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
-                throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")
+                throw CommandFailure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")
             }
             settings.preSharedKey = .init(identity: identity, key: key.bytes)
         }

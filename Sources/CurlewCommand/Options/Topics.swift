@@ -9,20 +9,20 @@ enum Topics {
     /// - Parameter takesLast: Whether of several the last counts, as with mosquitto's commands.
     static func one(_ all: [String], takesLast: Bool = false) throws -> TopicName {
         guard let topic = all.last else {
-            throw Failure("There is no topic; give one with -t, in the URL, or as an argument.")
+            throw CommandFailure("There is no topic; give one with -t, in the URL, or as an argument.")
         }
         guard all.count == 1 || takesLast else {
-            throw Failure(
+            throw CommandFailure(
                 "There are \(all.count) topics to publish to, and one message goes to one topic; give one.")
         }
-        do throws(TopicError) { return try TopicName(topic) } catch { throw Failure("\(error)") }
+        do throws(TopicError) { return try TopicName(topic) } catch { throw CommandFailure("\(error)") }
     }
 
     /// The topic filters to subscribe to, each once; at least one.
     static func someFilters(_ all: [String]) throws -> [TopicFilter] {
         let filters = try Self.filters(all)
         guard !filters.isEmpty else {
-            throw Failure("There is no topic to listen to; give one with -t, in the URL, or as an argument.")
+            throw CommandFailure("There is no topic to listen to; give one with -t, in the URL, or as an argument.")
         }
         return filters
     }
@@ -35,7 +35,7 @@ enum Topics {
                 let filter = try TopicFilter(text)
                 if !filters.contains(filter) { filters.append(filter) }
             } catch {
-                throw Failure("\(error)")
+                throw CommandFailure("\(error)")
             }
         }
         return filters

@@ -36,7 +36,7 @@ struct WillOptions: ParsableArguments {
     func will(_ properties: Properties) throws -> MQTTConfiguration.Will? {
         guard let topic else {
             guard properties.isEmpty else {
-                throw Failure("-D will needs a will; give its topic with --will-topic.")
+                throw CommandFailure("-D will needs a will; give its topic with --will-topic.")
             }
             return nil
         }

@@ -76,13 +76,7 @@ final class LineWriter: Sendable {
             state.waiting.append(done)
             return done
         }
-        guard let done else { return }
-        let deadline = Task {
-            try await Task.sleep(for: limit)
-            done.set(())
-        }
-        _ = await done.wait()
-        deadline.cancel()
+        _ = await done?.wait(within: limit)
     }
 
     private func add(_ body: @Sendable (inout State) -> Void) {

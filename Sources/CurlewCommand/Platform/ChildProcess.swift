@@ -63,9 +63,9 @@ final class ChildProcess: Sendable {
     private static func startAlone(
         _ arguments: [String], _ environment: [String], _ capturesErrors: Bool, _ isGroup: Bool
     ) throws(SystemError) -> ChildProcess {
-        var pipes: [Pipe] = []
+        var pipes: [PipeEnds] = []
         do throws(SystemError) {
-            for _ in 0..<(capturesErrors ? 3 : 2) { pipes.append(try Pipe()) }
+            for _ in 0..<(capturesErrors ? 3 : 2) { pipes.append(try PipeEnds()) }
         } catch {
             for pipe in pipes { pipe.close() }
             throw error
@@ -108,25 +108,6 @@ final class ChildProcess: Sendable {
         }
         let signal = status & 0x7F
         return signal == 0 ? .code((status >> 8) & 0xFF) : .signal(signal)
-    }
-}
-
-/// Two ends, both closed in processes that are started.
-private struct Pipe {
-    let reading: Descriptor
-    let writing: Descriptor
-
-    init() throws(SystemError) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw .last }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        self.reading = Descriptor(number: ends[0])
-        self.writing = Descriptor(number: ends[1])
-    }
-
-    func close() {
-        self.reading.closeFile()
-        self.writing.closeFile()
     }
 }
 

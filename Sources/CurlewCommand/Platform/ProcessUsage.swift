@@ -26,18 +26,13 @@ enum ProcessUsage {
         return words.count > 1 ? Int(words[1]).map { $0 * Int(getpagesize()) } : nil
     }
 
-    /// Allows as many open files as the system lets this process have.
-    ///
-    /// - Throws: Where that is too few to run at all.
-    static func raiseFileLimit() throws(Failure) {
+    /// Raises the limit on open files as far as the system allows. Returns the new limit; `nil` if it is unknown.
+    static func raiseFileLimit() -> Int? {
         var limit = rlimit()
-        guard getrlimit(Self.files, &limit) == 0 else { return }
+        guard getrlimit(Self.files, &limit) == 0 else { return nil }
         limit.rlim_cur = limit.rlim_max
         setrlimit(Self.files, &limit)
-        guard limit.rlim_cur < 32 else { return }
-        throw Failure(
-            "\(limit.rlim_cur) open files, the limit here, are too few for this command; raise it, as with 'ulimit -n 1024'."
-        )
+        return Int(clamping: limit.rlim_cur)
     }
 
     /// Nanoseconds since 1970: what two machines whose clocks are set can compare.

@@ -10,7 +10,7 @@ struct Publication: Sendable {
     let retain: Bool
     let properties: Properties
 
-    func publish(_ payload: ByteBuffer, in conversation: Conversation, _ settings: Settings) async throws {
+    func publish(_ payload: ByteBuffer, in conversation: Conversation, _ settings: CommandSettings) async throws {
         do throws(MQTTError) {
             try await conversation.client.publish(
                 payload, to: self.topic.string, qos: self.qos, retain: self.retain, properties: self.properties)
@@ -24,7 +24,7 @@ struct Publication: Sendable {
     /// Publishes a message several times; one that is cut short says how far it came.
     func publish(
         _ payload: ByteBuffer, times count: Int, every delay: Duration?, in conversation: Conversation,
-        _ settings: Settings
+        _ settings: CommandSettings
     ) async throws {
         var done = 0
         do {
@@ -40,20 +40,20 @@ struct Publication: Sendable {
                 ? "; whether the next one was is unknown, and the others were not sent." : "."
             let text = "\(done) of \(count) messages were delivered\(rest)"
             error?.delivery = nil
-            guard let error, error.code != .cancelled else { throw Failure(text) }
-            let reason = Failure(error, version: settings.version)
-            throw Failure("\(text) \(error.sentence)", exitCode: reason.exitCode)
+            guard let error, error.code != .cancelled else { throw CommandFailure(text) }
+            let reason = CommandFailure(error, version: settings.version)
+            throw CommandFailure("\(text) \(error.sentence)", exitCode: reason.exitCode)
         }
     }
 
-    func publishLines(in conversation: Conversation, _ settings: Settings) async throws {
+    func publishLines(in conversation: Conversation, _ settings: CommandSettings) async throws {
         do { try await conversation.connect() } catch  where Task.isCancelled {
-            throw Failure("No line was read or sent; there was no connection yet.")
+            throw CommandFailure("No line was read or sent; there was no connection yet.")
         }
         var lines = LineReader(Input(.standardInput, name: "standard input"))
         var window = DeliveryWindow(
             conversation.client, qos: self.qos, retain: self.retain, limit: settings.inFlight)
-        var failure: Failure?
+        var failure: CommandFailure?
         do {
             while let line = try await lines.next() {
                 guard await window.send(line, to: self.topic, properties: self.properties) else {
@@ -61,16 +61,17 @@ struct Publication: Sendable {
                     break
                 }
             }
-        } catch let error as Failure {
+        } catch let error as CommandFailure {
             failure = error
         }
         await window.finish()
         var tally = window.tally
         // Read, and not sent.
         tally.notSent += lines.unreadCount
-        let reason = tally.firstError.map { Failure($0, version: settings.version).exitCode } ?? Failure.general
+        let reason =
+            tally.firstError.map { CommandFailure($0, version: settings.version).exitCode } ?? CommandFailure.general
         if let undelivered = tally.failure(
-            of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? Failure.timeOut : reason
+            of: self.qos, isCut: Task.isCancelled, exitCode: window.isUnanswered ? CommandFailure.timeOut : reason
         ) {
             if settings.isMosquitto, tally.wasOnlyRefused {
                 if let message = undelivered.message { Diagnostics.say(message) }
@@ -86,13 +87,13 @@ struct Publication: Sendable {
 
 extension DeliveryTally {
     /// What became of the lines, if it is not what was wanted; `nil` when the broker has taken them all.
-    func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = Failure.general) -> Failure? {
+    func failure(of qos: QoS, isCut: Bool, exitCode: Int32 = CommandFailure.general) -> CommandFailure? {
         guard self.failed > 0 else {
             guard isCut else { return nil }
             let what = qos == .atMostOnce ? "sent, at QoS 0 without an acknowledgement" : "delivered"
             let lines = ["No line was read", "The one line read was \(what)"]
             let text = self.total < 2 ? lines[self.total] : "All \(self.total) lines read were \(what)"
-            return Failure("\(text); more may have followed.")
+            return CommandFailure("\(text); more may have followed.")
         }
         var parts: [String] = []
         func add(_ count: Int, _ what: String) { if count > 0 { parts.append("\(count) \(what)") } }
@@ -110,7 +111,7 @@ extension DeliveryTally {
         } else {
             text += "."
         }
-        return Failure(text, exitCode: exitCode)
+        return CommandFailure(text, exitCode: exitCode)
     }
 
     /// Whether the broker has answered every line.

@@ -4,17 +4,17 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-/// What `curlew respond` answers with.
-enum Answer: Sendable {
-    case fixed(ByteBuffer)
-    /// A format that the request fills in.
-    case template(MessageFormat)
-    /// A shell command that reads the request and writes the reply.
-    case command(String)
-}
-
 /// Answers requests as they come.
 struct Responder: Sendable {
+    /// Where replies come from.
+    enum Answer: Sendable {
+        case fixed(ByteBuffer)
+        /// A format that is filled in from the request.
+        case template(MessageFormat)
+        /// A shell command that reads the request and writes the reply.
+        case command(String)
+    }
+
     /// How many commands run at once.
     private static let concurrency = 16
 
@@ -72,7 +72,7 @@ struct Responder: Sendable {
             }
             try await group.waitForAll()
             if Task.isCancelled, left > 0, count < .max {
-                throw Failure("\(count - left) of \(count.counted("request")) came.")
+                throw CommandFailure("\(count - left) of \(count.counted("request")) came.")
             }
         }
     }

@@ -131,7 +131,7 @@ struct BrokerEndToEndTests {
             try Self.you.write(toFile: passwords, atomically: true, encoding: .utf8)
             try FileManager.default.moveItem(atPath: log, toPath: "\(log).1")
             broker.process.send(SIGHUP)
-            #expect(await broker.process.hasSaid("Files were read again"))
+            #expect(await broker.process.hasSaid("Files reloaded"))
             #expect(await connected.hasSaid("received DISCONNECT"))
             connected.send(SIGKILL)
             #expect(try await exitCode("me") == 4)

@@ -107,7 +107,7 @@ struct BrokerLogTests {
 
     @Test("A file that cannot be written is one sentence")
     func noFile() {
-        let failure = #expect(throws: Failure.self) { try LogSink([.file("/nowhere/log")], hasColour: false) }
+        let failure = #expect(throws: CommandFailure.self) { try LogSink([.file("/nowhere/log")], hasColour: false) }
         #expect(failure?.message == "The log file '/nowhere/log' cannot be written: No such file or directory.")
     }
 }

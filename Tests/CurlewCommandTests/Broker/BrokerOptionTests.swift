@@ -128,7 +128,7 @@ struct BrokerOptionTests {
             "acl.conf": "listener 1884\nallow_anonymous true\nacl_file rules\n",
             "name.conf": "listener 1884\nallow_anonymous true\nuse_username_as_clientid true\n",
         ]
-        let failure = await #expect(throws: Failure.self) { try await self.plan(arguments, files: files) }
+        let failure = await #expect(throws: CommandFailure.self) { try await self.plan(arguments, files: files) }
         #expect(failure?.message == message)
         let trusting = try await self.plan("\(arguments) --trust-usernames", files: files).configuration
         #expect(trusting.listeners.map(\.trustsUnverifiedUsernames) == [true])
@@ -191,7 +191,7 @@ struct BrokerOptionTests {
             ("mqtts://a", "needs a certificate"), ("mqtt://a --tls-cert c --tls-key k", "no --listen is"),
         ])
     func badPlaces(url: String, reason: String) async throws {
-        let failure = await #expect(throws: Failure.self) { try await self.plan("--listen \(url)") }
+        let failure = await #expect(throws: CommandFailure.self) { try await self.plan("--listen \(url)") }
         #expect(failure?.message?.contains(reason) == true, "\(failure?.message ?? "")")
         #expect(failure?.exitCode == 1)
     }
@@ -220,7 +220,7 @@ struct BrokerOptionTests {
     @Test("All that is wrong with a file is told, one line each")
     func fileProblems() async throws {
         var lines: [String] = []
-        let failure = await #expect(throws: Failure.self) {
+        let failure = await #expect(throws: CommandFailure.self) {
             try await self.plan("-c f", files: ["f": "frob\nmax_qos 3\nuser me\n"]) { lines.append($0) }
         }
         lines.append(failure?.message ?? "")
@@ -228,7 +228,7 @@ struct BrokerOptionTests {
             lines.map { $0.split(separator: " ").prefix(2).joined(separator: " ") } == [
                 "f:1: frob:", "f:2: max_qos:", "f:3: user:",
             ])
-        let missing = await #expect(throws: Failure.self) { try await self.plan("-c g") }
+        let missing = await #expect(throws: CommandFailure.self) { try await self.plan("-c g") }
         #expect(missing?.message == "The configuration file 'g' does not exist.")
     }
 }

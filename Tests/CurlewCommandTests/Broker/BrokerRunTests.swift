@@ -66,8 +66,8 @@ struct BrokerRunTests {
         let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
             SpokenBroker($0, failure: error)
         }
-        let failure = await #expect(throws: Failure.self) { try await run.run(AsyncStream { $0.finish() }) }
-        #expect(failure == Failure("Port 1883 is in use.", exitCode: 1))
+        let failure = await #expect(throws: CommandFailure.self) { try await run.run(AsyncStream { $0.finish() }) }
+        #expect(failure == CommandFailure("Port 1883 is in use.", exitCode: 1))
     }
 
     @Test("Who wants to see subscriptions has an observer for them")

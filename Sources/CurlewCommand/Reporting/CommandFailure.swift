@@ -4,7 +4,7 @@ import CurlewCore
 import CurlewTransport
 
 /// Why the command ends otherwise than well: one sentence for the person, one number for the script.
-struct Failure: Error, Equatable, CustomStringConvertible {
+struct CommandFailure: Error, Equatable, CustomStringConvertible {
     /// `nil` when there is nothing to say that the person does not know.
     var message: String?
     var exitCode: Int32
@@ -18,7 +18,7 @@ struct Failure: Error, Equatable, CustomStringConvertible {
     /// The exit code of a time that is over: MOSQ_ERR_TIMEOUT of mosquitto's commands.
     static let timeOut: Int32 = 27
 
-    init(_ message: String?, exitCode: Int32 = Failure.general) {
+    init(_ message: String?, exitCode: Int32 = general) {
         self.message = message?.endingOnce
         self.exitCode = exitCode
     }

@@ -28,7 +28,7 @@ struct Input: Sendable {
         }
         switch await chunk.wait() {
         case .success(let bytes)?: return bytes.isEmpty ? nil : bytes
-        case .failure(let error)?: throw Failure("Reading \(self.name) failed: \(error).")
+        case .failure(let error)?: throw CommandFailure("Reading \(self.name) failed: \(error).")
         case nil: return nil
         }
     }
@@ -40,13 +40,13 @@ struct Input: Sendable {
             buffer.writeBytes(bytes)
         }
         guard !Task.isCancelled else {
-            throw Failure("The message was not sent; \(self.name) has not come to its end.")
+            throw CommandFailure("The message was not sent; \(self.name) has not come to its end.")
         }
         return buffer
     }
 
-    func tooLong(_ what: String) -> Failure {
-        Failure(
+    func tooLong(_ what: String) -> CommandFailure {
+        CommandFailure(
             "\(what), in \(self.name), is longer than the \(Self.maximumMessageSize) bytes that a message can have."
         )
     }

@@ -4,7 +4,7 @@ import CurlewCore
 import NIOCore
 
 /// What arguments and environment come to: whom to talk to and how.
-struct Settings {
+struct CommandSettings {
     var configuration: MQTTConfiguration
     /// The topics in the URLs.
     var topics: [String] = []
@@ -25,8 +25,6 @@ struct Settings {
     var inFlight: Int?
 
     private static let receiveMaximum = 65_535
-    /// The largest packet that MQTT knows.
-    private static let largestPacket = 268_435_460
     /// In place of -W.
     static let usualPatience = Duration.seconds(30)
 
@@ -46,14 +44,14 @@ struct Settings {
         if let file = options.passwordFile {
             let content: [UInt8]?
             do throws(SystemError) { content = try bytesOfFile(file) } catch {
-                throw Failure("The file '\(file)' of --password-file cannot be read: \(error).")
+                throw CommandFailure("The file '\(file)' of --password-file cannot be read: \(error).")
             }
-            guard content != nil else { throw Failure("The file '\(file)' of --password-file does not exist.") }
+            guard content != nil else { throw CommandFailure("The file '\(file)' of --password-file does not exist.") }
         }
         let servers = try ServerChoice(options, tls, &environment)
         // A person who asks for a message wants to have it, however large.
         var base = MQTTConfiguration()
-        base.session.maximumPacketSize = Self.largestPacket
+        base.session.maximumPacketSize = PacketSize.largest
         do throws(MQTTError) {
             if !servers.urls.isEmpty {
                 (self.configuration, self.topics) = try MQTTConfiguration.read(
@@ -63,7 +61,7 @@ struct Settings {
                 try self.configuration.apply(environment: environment.variables)
             }
         } catch {
-            throw Failure(environment.renamed(error))
+            throw CommandFailure(environment.renamed(error))
         }
         try servers.apply(to: &self.configuration)
         if options.isMosquitto { self.configuration.connection.version = .exactly(usualVersion) }
@@ -71,14 +69,14 @@ struct Settings {
         try self.applyProperties()
         try self.apply(tls, all, isURL: !servers.urls.isEmpty)
         self.configuration.will = try will.will(self.properties[.will])
-        do throws(MQTTError) { try self.configuration.validate() } catch { throw Failure(error) }
+        do throws(MQTTError) { try self.configuration.validate() } catch { throw CommandFailure(error) }
         // Mosquitto 2.0 at times sends more than a smaller Receive Maximum allows, which is the end of the connection.
         if self.configuration.session.receiveMaximum == MQTTConfiguration.Session().receiveMaximum {
             self.configuration.session.receiveMaximum = Self.receiveMaximum
         }
         // All that the server may send at QoS 1 and 2 must find room: there, nothing may be lost.
         self.configuration.queues.subscription.count = Self.receiveMaximum + 10_000
-        self.configuration.queues.subscription.bytes = Self.largestPacket
+        self.configuration.queues.subscription.bytes = PacketSize.largest
         self.configuration.queues.subscription.sparesAcknowledged = true
         self.timeLimit = options.timeLimit?.duration
         self.applyPatience()
@@ -130,7 +128,7 @@ struct Settings {
     private mutating func applySession(_ options: ConnectionOptions) throws {
         if options.keepsSession {
             guard case .given = self.configuration.clientIdentifier.kind else {
-                throw Failure("-c keeps a session, which needs a name to be found again; give one with -i.")
+                throw CommandFailure("-c keeps a session, which needs a name to be found again; give one with -i.")
             }
             self.configuration.session.cleanStart = false
             self.configuration.session.expiry = .never
@@ -141,7 +139,7 @@ struct Settings {
         // Mosquitto's commands pass over it before 5.0.
         if let expiry = options.expiry?.expiry, !options.isMosquitto || self.version == .v5_0 {
             guard (self.version ?? .v5_0) == .v5_0 else {
-                throw Failure(
+                throw CommandFailure(
                     "-x needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
             }
             self.configuration.connection.version = .exactly(.v5_0)
@@ -158,7 +156,7 @@ struct Settings {
         guard let first = tls.first, let server = self.configuration.servers.first(where: { !$0.scheme.isSecure })
         else { return }
         let remedy = isURL ? "use mqtts:// in the URL" : "use TLS there, or leave it out"
-        throw Failure("\(first) is about TLS, but \(server) is not spoken to over TLS; \(remedy).")
+        throw CommandFailure("\(first) is about TLS, but \(server) is not spoken to over TLS; \(remedy).")
     }
 }
 #endif

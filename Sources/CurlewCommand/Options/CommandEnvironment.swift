@@ -58,7 +58,7 @@ struct CommandEnvironment {
     func preSharedKey() throws -> HexadecimalKey? {
         guard let text = self.preSharedKeyText else { return nil }
         guard let key = HexadecimalKey(argument: text) else {
-            throw Failure("The environment variable CURLEW_PSK must be hexadecimal digits, two for each byte.")
+            throw CommandFailure("The environment variable CURLEW_PSK must be hexadecimal digits, two for each byte.")
         }
         return key
     }

@@ -15,25 +15,25 @@ struct PasswordInput: Sendable {
         self.ask = ask
     }
 
-    func read() throws(Failure) -> [UInt8] {
+    func read() throws(CommandFailure) -> [UInt8] {
         guard self.input.isTerminal else { return try Self.checked(try self.firstLine()) }
         let password = try Self.checked(try self.answer(to: "Password: "))
         guard try self.answer(to: "The same again: ") == password else {
-            throw Failure("The two passwords differ; nothing was changed.")
+            throw CommandFailure("The two passwords differ; nothing was changed.")
         }
         return password
     }
 
     /// A password, if it can be one.
-    static func checked(_ password: [UInt8]) throws(Failure) -> [UInt8] {
-        guard !password.isEmpty else { throw Failure("The password is empty; nothing was changed.") }
+    static func checked(_ password: [UInt8]) throws(CommandFailure) -> [UInt8] {
+        guard !password.isEmpty else { throw CommandFailure("The password is empty; nothing was changed.") }
         guard password.count <= Self.maximumLength else {
-            throw Failure("The password is longer than the \(Self.maximumLength) bytes that MQTT can carry.")
+            throw CommandFailure("The password is longer than the \(Self.maximumLength) bytes that MQTT can carry.")
         }
         return password
     }
 
-    private func answer(to question: String) throws(Failure) -> [UInt8] {
+    private func answer(to question: String) throws(CommandFailure) -> [UInt8] {
         self.ask(question)
         defer { self.ask("\n") }
         do throws(HiddenInput.Interruption) {
@@ -41,13 +41,13 @@ struct PasswordInput: Sendable {
         } catch {
             switch error {
             // As if the signal of Ctrl-C had ended it.
-            case .abandoned: throw Failure(nil, exitCode: 130)
-            case .failed(let error): throw Failure("Reading the password failed: \(error).")
+            case .abandoned: throw CommandFailure(nil, exitCode: 130)
+            case .failed(let error): throw CommandFailure("Reading the password failed: \(error).")
             }
         }
     }
 
-    private func firstLine() throws(Failure) -> [UInt8] {
+    private func firstLine() throws(CommandFailure) -> [UInt8] {
         var line: [UInt8] = []
         do throws(SystemError) {
             while line.count <= Self.maximumLength + 1, !line.contains(UInt8(ascii: "\n")) {
@@ -56,7 +56,7 @@ struct PasswordInput: Sendable {
                 line += more
             }
         } catch {
-            throw Failure("Reading the password from standard input failed: \(error).")
+            throw CommandFailure("Reading the password from standard input failed: \(error).")
         }
         line = Array(line.prefix { $0 != UInt8(ascii: "\n") })
         if line.last == UInt8(ascii: "\r") { line.removeLast() }

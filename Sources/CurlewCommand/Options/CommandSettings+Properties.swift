@@ -3,12 +3,13 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-extension Settings {
+extension CommandSettings {
     /// Puts the properties of `-D` where the client has a place for them; those of messages go with the messages.
     mutating func applyProperties() throws {
         guard !self.properties.isEmpty else { return }
         guard (self.version ?? .v5_0) == .v5_0 else {
-            throw Failure("-D needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
+            throw CommandFailure(
+                "-D needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
         }
         self.configuration.connection.version = .exactly(.v5_0)
         self.configuration.packetUserProperties.subscribe = self.properties[.subscribe].userProperties
@@ -27,7 +28,7 @@ extension Settings {
         }
         guard let method = authentication.method else {
             guard authentication.data == nil else {
-                throw Failure("-D connect authentication-data needs -D connect authentication-method.")
+                throw CommandFailure("-D connect authentication-data needs -D connect authentication-method.")
             }
             return
         }
@@ -55,7 +56,7 @@ extension MQTTConfiguration.Session {
         case .sessionExpiryInterval(let seconds):
             self.expiry = seconds == .max ? .never : .after(.seconds(Int(seconds)))
         case .receiveMaximum(let value): self.receiveMaximum = Int(value)
-        case .maximumPacketSize(let value): self.maximumPacketSize = min(Int(value), 268_435_460)
+        case .maximumPacketSize(let value): self.maximumPacketSize = min(Int(value), PacketSize.largest)
         case .topicAliasMaximum(let value): self.topicAliasMaximum = Int(value)
         case .requestProblemInformation(let value): self.requestProblemInformation = value
         case .requestResponseInformation(let value): self.requestResponseInformation = value
@@ -76,7 +77,8 @@ private struct FixedAuthenticator: MQTTAuthenticator {
     func begin() async throws -> ByteBuffer? { self.data }
 
     func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
-        throw Failure("The server asks more about the authentication than -D connect authentication-data has said.")
+        throw CommandFailure(
+            "The server asks more about the authentication than -D connect authentication-data has said.")
     }
 }
 #endif
