@@ -42,8 +42,8 @@ struct CurlewCommand {
         }
     }
 
-    /// Parses the arguments with the options of the subcommand only, which is faster than through the root command. If that fails,
-    /// the root command parses them again: its errors and its help name the subcommand in full.
+    /// Parses the arguments with the options of the subcommand only, which is faster than through the root command. If
+    /// that fails, the root command parses them again: its errors and its help name the subcommand in full.
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
         let subcommand = RootCommand.configuration.subcommands.first {
             $0.configuration.commandName == arguments.first

@@ -1,16 +1,16 @@
 #if Tools
 import Curlew
 
-/// What a run came to, for people and for scripts.
+/// The result of a run, as text or JSON.
 struct BenchReport {
     private let measurement: Measurement
     private let latencies: Latencies
     private let seconds: Double
     private let processorMicroseconds: Double
-    /// In bytes; only where connections are all there is to measure.
+    /// In bytes; only for the benchmark of connections.
     var memoryPerClient: Int?
 
-    /// The time counts until now.
+    /// The measured time ends now, unless the measurement says otherwise.
     init(_ measurement: Measurement, _ progress: Progress) {
         self.measurement = measurement
         self.latencies = progress.latencies
@@ -23,20 +23,21 @@ struct BenchReport {
         self.memoryPerClient = measurement.memoryPerClient
     }
 
-    /// What was lost for a reason that the client knows.
+    /// The failure to report if messages are missing or were lost.
     var failure: CommandFailure? {
         if self.measurement.missing > 0 {
             let whole = self.measurement.count + self.measurement.missing
             let dropped = self.measurement.dropped
             return CommandFailure(
-                "\(self.measurement.missing.grouped) of \(whole.grouped) messages did not come"
+                "\(self.measurement.missing.grouped) of \(whole.grouped) messages did not arrive"
                     + (dropped == 0
-                        ? "; check the topic, and whether as many were sent."
-                        : "; \(dropped.grouped) came faster than they were counted, and were dropped here."))
+                        ? "; check the topic and the number of messages sent."
+                        : "; \(dropped.grouped) were dropped by this client because it could not keep up."))
         }
         guard let error = self.measurement.firstError else { return nil }
-        guard self.measurement.lost > 1 else { return CommandFailure("1 was lost: \(error.sentence)") }
-        return CommandFailure("\(self.measurement.lost.grouped) were lost; the first because: \(error.sentence)")
+        guard self.measurement.lost > 1 else { return CommandFailure("1 message was lost: \(error.sentence)") }
+        return CommandFailure(
+            "\(self.measurement.lost.grouped) messages were lost. Reason for the first: \(error.sentence)")
     }
 
     private var rate: Double { self.seconds > 0 ? Double(self.measurement.count) / self.seconds : 0 }

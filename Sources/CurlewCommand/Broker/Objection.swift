@@ -1,5 +1,5 @@
 #if Tools
-/// What is wrong with a value, in one sentence that does not say where it stands.
+/// An error in a value: one sentence, without the place.
 struct Objection: Error, Equatable {
     let sentence: String
 

@@ -14,22 +14,22 @@ struct RequestCommand: AsyncParsableCommand {
             curlew request svc/ping hi
             curlew request fleet/all/status -C 10 -W 5
 
-            With MQTT 5 the request says where to reply, and the reply is known by its correlation data. Before, or where \
-            the responder has a convention of its own, -e names the topic on which it replies.
+            With MQTT 5, the request contains a response topic, and replies are recognized by their correlation data. For \
+            older versions, or a responder with a fixed response topic, name that topic with -e.
 
-            Waits 5 seconds for replies, or as long as -W says, and then exits with code 27.
+            Exits with code 27 if the replies do not arrive within 5 seconds, or the time limit of -W.
             """)
 
     @OptionGroup var connection: ConnectionOptions
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Topic of the responder.")
+        help: "Topic to send the request to.")
     var topics: [String] = []
 
     @Option(
         name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
-        help: "Response topic. (default: made for each run)")
+        help: "Response topic. (default: a new one for each run)")
     var responseTopic: String?
 
     @OptionGroup var message: MessageOptions
@@ -37,7 +37,7 @@ struct RequestCommand: AsyncParsableCommand {
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
         help: ArgumentHelp(
-            "Quality of service. From 1 on, the broker can say at once that nobody listens. (default: 1)",
+            "Quality of service. With 1 or 2, the broker can report that no responder has subscribed. (default: 1)",
             valueName: "0|1|2"), completion: .list(["0", "1", "2"]), transform: QoS.read)
     var givenQoS: QoS?
 
@@ -49,7 +49,7 @@ struct RequestCommand: AsyncParsableCommand {
 
     @Flag(
         name: [.customShort("R"), .customLong("no-retained")],
-        help: "Take no retained message for a reply; this is always so.")
+        help: "Do not take retained messages as replies. Always on.")
     var omitsRetained = false
 
     @OptionGroup var output: OutputOptions
@@ -70,7 +70,7 @@ struct RequestCommand: AsyncParsableCommand {
         let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
         let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
         if let version = settings.version, version < .v5_0, responseTopic == nil {
-            throw CommandFailure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
+            throw CommandFailure("A request in MQTT \(version) cannot contain a response topic; name one with -e.")
         }
         var question = Question(
             topic: topic, responseTopic: responseTopic,
@@ -87,7 +87,8 @@ struct RequestCommand: AsyncParsableCommand {
             let output = Output(.standardOutput)
             let writer = self.output.writer(
                 isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
-            // A reader that has left is noticed when a reply is written: until then, the request may still be on its way.
+            // A reader that has left is noticed when a reply is written: until then, the request may still be on its
+            // way.
             try await output.untilWriteFails {
                 await conversation.disconnect(drain: .zero)
             } _: {
@@ -106,7 +107,7 @@ struct RequestCommand: AsyncParsableCommand {
         do {
             while left > 0, let reply = try await replies.next() {
                 if let error = reply.replyError {
-                    failure = CommandFailure("The responder on '\(topic)' answered with an error: \(error.asSentence)")
+                    failure = CommandFailure("The responder on '\(topic)' replied with an error: \(error.asSentence)")
                 } else {
                     try await output.append(reply) { writer.write(reply, to: &$0) }
                 }

@@ -7,15 +7,16 @@ import CurlewCore
 struct SubscribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sub", _superCommandName: CommandNames.root,
-        abstract: "Print the messages of topics, each followed by a line break.",
+        abstract: "Subscribe to topics and print the messages, one per line.",
         usage: "curlew sub [<options>] [<url>] <topic>...",
         discussion: """
             curlew sub 'home/#' -v
             curlew sub mqtts://me@broker.example.com/alarm -C 1 -W 60
 
-            Runs until interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the broker's \
-            return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has been \
-            printed. With -c, messages for filters of earlier runs are printed as well.
+            Runs until interrupted, until -C, -E or -W ends it, or until the reader of its output exits, as in \
+            'curlew sub t | head -1'. Reconnects automatically, within about a second of the broker's return, unless the \
+            broker refuses the user name or password. Messages at QoS 1 and 2 are acknowledged after they have been printed. \
+            With -c, messages for topic filters of earlier runs are printed as well.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -27,7 +28,7 @@ struct SubscribeCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("Maximum QoS of the messages to receive.", valueName: "0|1|2"),
+        help: ArgumentHelp("Maximum QoS of the messages to receive. (default: 0)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
@@ -44,7 +45,7 @@ struct SubscribeCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("U"), .customLong("unsubscribe")], parsing: .unconditionalSingleValue,
-        help: "Topic filter to unsubscribe from in the kept session of -c and -i. May be given several times.")
+        help: "Topic filter of an earlier run to unsubscribe from, with -c and -i. May be given several times.")
     var formerTopics: [String] = []
 
     @OptionGroup var selection: SelectionOptions
@@ -73,10 +74,12 @@ struct SubscribeCommand: AsyncParsableCommand {
             let messages = try await conversation.subscribe(
                 to: filters, options, claim: .everything, givingUp: former)
             conversation.tellReady(filters, self.ready)
-            // Messages that a kept session has already delivered are printed; those of the subscription are not waited for.
+            // Messages that a kept session has already delivered are printed; those of the subscription are not waited
+            // for.
             let limit = self.endsAfterSubscribing ? messages.waitingCount : .max
             try await self.write(messages, limit, selection, conversation, settings)
-            // The subscription is released last: messages that were not written stay unacknowledged, and so at the broker.
+            // The subscription is released last: messages that were not written stay unacknowledged, and so at the
+            // broker.
             await conversation.disconnect(drain: .zero)
             withExtendedLifetime(messages) {}
         }
@@ -97,7 +100,8 @@ struct SubscribeCommand: AsyncParsableCommand {
         var writer = self.output.writer(
             isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
         var removals = DeliveryWindow(client, qos: .atLeastOnce, retain: true)
-        // A pipe may be slower than the broker. Removing retained messages needs acknowledgements, which must still be read.
+        // A pipe may be slower than the broker. Removing retained messages needs acknowledgements, which must still be
+        // read.
         if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
         try await output.untilReaderCloses {
             await conversation.disconnect(drain: .zero)

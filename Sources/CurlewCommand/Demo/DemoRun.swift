@@ -3,7 +3,8 @@ import Curlew
 import CurlewBroker
 import UnixSignals
 
-/// One run of the demo: a broker, its devices and a console that observes them, from the first connection to the summary.
+/// One run of the demo: a broker, its devices and a console that observes them, from the first connection to the
+/// summary.
 struct DemoRun: Sendable {
     private let sensors: [DemoSensor]
     private let port: Int
@@ -20,7 +21,8 @@ struct DemoRun: Sendable {
 
     /// Runs until the time has passed or a signal arrives.
     ///
-    /// - Throws: What went wrong, after everything was stopped in order; ``SystemError`` if the output cannot be written.
+    /// - Throws: What went wrong, after everything was stopped in order; ``SystemError`` if the output cannot be
+    ///   written.
     func run() async throws {
         // Before anybody can see that the demo runs: until they are trapped, these signals end the process.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
@@ -66,7 +68,7 @@ struct DemoRun: Sendable {
         let working = Task { await end.reporting { try await self.work(devices, console) } }
         let outcome =
             if let limit { await end.wait(within: limit) ?? .success(()) } else { await end.wait() ?? .success(()) }
-        // From here on, a second signal is one that does not want to wait.
+        // From here on, a signal means: do not wait for an orderly end.
         end.set(outcome)
 
         working.cancel()
@@ -94,12 +96,11 @@ struct DemoRun: Sendable {
     }
 
     private func introduction(_ port: Int) -> String {
-        let fleet = self.sensors.count == 1 ? "1 device" : "\(self.sensors.count) devices"
         // The path by which it was called, so that the line works when it is copied.
         let command = CommandLine.arguments.first ?? "curlew"
         return """
-            A broker on mqtt://127.0.0.1:\(port), a fleet of \(fleet), and questions to it.
-            Ctrl-C ends it. Join in from another terminal:
+            Broker on mqtt://127.0.0.1:\(port), with \(self.sensors.count.counted("device")).
+            Press Ctrl-C to stop. Join in from another terminal:
                 \(command) sub -p \(port) -t 'fleet/#' -v
                 \(command) request -p \(port) -t \(DemoDevice.questionTopic(self.sensors.first?.name ?? "+")) -m mean
 
@@ -112,7 +113,6 @@ private typealias DemoEnd = OneShot<Result<Void, any Error>>
 
 extension DemoEnd {
     /// Runs a part of the demo, whose failure is the end of the demo.
-    @discardableResult
     fileprivate func reporting(_ part: () async throws -> Void) async -> Result<Void, any Error> {
         do {
             try await part()

@@ -1,16 +1,16 @@
 #if Tools
 import Curlew
 
-/// What the demo has counted.
+/// The counts of the demo.
 struct DemoTally: Sendable {
     var messages = 0
-    /// Requests that have ended.
+    /// Requests that were answered or failed.
     var requests = 0
     var answered = 0
-    /// How long the answers took.
+    /// The latencies of the replies.
     let latencies = Latencies()
 
-    /// The summing-up, on lines that fit any terminal.
+    /// The summary, on short lines that fit any terminal.
     func text(after time: Duration) -> String {
         var lines = [
             "After \((time / .seconds(1)).decimal(1)) s",

@@ -1,7 +1,8 @@
 #if Tools
-/// Where a password comes from that is not on the command line: from a person, asked twice, or from a pipe, in its first line.
+/// Reads a password that is not on the command line: from a terminal, where it is asked for twice, or from the first
+/// line of a pipe.
 struct PasswordInput: Sendable {
-    /// As many as MQTT can carry.
+    /// The maximum length in MQTT.
     static let maximumLength = 65_535
 
     private let input: Descriptor
@@ -9,7 +10,7 @@ struct PasswordInput: Sendable {
 
     /// - Parameters:
     ///   - input: A terminal or a pipe.
-    ///   - ask: Shows text to the person at the terminal, as it is.
+    ///   - ask: Prints text on the terminal, unchanged.
     init(_ input: Descriptor, ask: @escaping @Sendable (String) -> Void) {
         self.input = input
         self.ask = ask
@@ -18,17 +19,17 @@ struct PasswordInput: Sendable {
     func read() throws(CommandFailure) -> [UInt8] {
         guard self.input.isTerminal else { return try Self.checked(try self.firstLine()) }
         let password = try Self.checked(try self.answer(to: "Password: "))
-        guard try self.answer(to: "The same again: ") == password else {
-            throw CommandFailure("The two passwords differ; nothing was changed.")
+        guard try self.answer(to: "Repeat password: ") == password else {
+            throw CommandFailure("The passwords differ; nothing was changed.")
         }
         return password
     }
 
-    /// A password, if it can be one.
+    /// Checks the length of a password.
     static func checked(_ password: [UInt8]) throws(CommandFailure) -> [UInt8] {
         guard !password.isEmpty else { throw CommandFailure("The password is empty; nothing was changed.") }
         guard password.count <= Self.maximumLength else {
-            throw CommandFailure("The password is longer than the \(Self.maximumLength) bytes that MQTT can carry.")
+            throw CommandFailure("The password is longer than \(Self.maximumLength) bytes, the maximum in MQTT.")
         }
         return password
     }
@@ -40,7 +41,7 @@ struct PasswordInput: Sendable {
             return try HiddenInput(self.input).readLine()
         } catch {
             switch error {
-            // As if the signal of Ctrl-C had ended it.
+            // The exit code of a command that Ctrl-C has ended.
             case .abandoned: throw CommandFailure(nil, exitCode: 130)
             case .failed(let error): throw CommandFailure("Reading the password failed: \(error).")
             }

@@ -42,8 +42,8 @@ enum CommandNames {
         return .init(name: name, helpName: "\(name) \(arguments[2])")
     }
 
-    /// The arguments for the parser if the words do not begin with a command that has options, such as a call for help; `nil` if
-    /// they do.
+    /// The arguments for the parser if the words do not begin with a command that has options, such as a call for help;
+    /// `nil` if they do.
     static func withoutOptions(_ words: [String]) throws -> [String]? {
         guard let first = words.first else { return words }
         if first == "-h", words.count == 1 { return ["--help"] }

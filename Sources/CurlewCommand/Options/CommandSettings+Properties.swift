@@ -4,12 +4,12 @@ import CurlewCore
 import NIOCore
 
 extension CommandSettings {
-    /// Puts the properties of `-D` where the client has a place for them; those of messages go with the messages.
+    /// Applies the properties of `-D` to the client's configuration. Those of messages are added to the messages.
     mutating func applyProperties() throws {
         guard !self.properties.isEmpty else { return }
         guard (self.version ?? .v5_0) == .v5_0 else {
             throw CommandFailure(
-                "-D needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
+                "-D needs MQTT 5, but the version is set to \(self.configuration.connection.version).")
         }
         self.configuration.connection.version = .exactly(.v5_0)
         self.configuration.packetUserProperties.subscribe = self.properties[.subscribe].userProperties
@@ -36,7 +36,7 @@ extension CommandSettings {
             method: method, authenticator: FixedAuthenticator(data: authentication.data))
     }
 
-    /// How long the server shall keep the session after the end.
+    /// The session expiry interval to send with DISCONNECT.
     var finalExpiry: MQTTConfiguration.Expiry {
         for case .sessionExpiryInterval(let seconds) in self.properties[.disconnect].list {
             return seconds == .max ? .never : .after(.seconds(Int(seconds)))
@@ -44,7 +44,7 @@ extension CommandSettings {
         return self.keepsSession ? self.configuration.session.expiry : .withConnection
     }
 
-    /// What stands for the client's own subscription identifiers.
+    /// The subscription identifier of `-D`, shown instead of those that the client assigns.
     var subscriptionIdentifier: UInt32? {
         self.properties[.subscribe].value { if case .subscriptionIdentifier(let value) = $0 { value } else { nil } }
     }
@@ -70,7 +70,7 @@ extension Property {
     fileprivate var isExpiry: Bool { self.identifier == .sessionExpiryInterval }
 }
 
-/// Says the same to every challenge: the method and its data were given on the command line.
+/// Sends the authentication data of the command line. It cannot answer a challenge.
 private struct FixedAuthenticator: MQTTAuthenticator {
     let data: ByteBuffer?
 
@@ -78,7 +78,7 @@ private struct FixedAuthenticator: MQTTAuthenticator {
 
     func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
         throw CommandFailure(
-            "The server asks more about the authentication than -D connect authentication-data has said.")
+            "The broker requires a further authentication step, which curlew does not support.")
     }
 }
 #endif

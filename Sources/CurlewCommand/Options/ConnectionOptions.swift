@@ -2,7 +2,7 @@
 import ArgumentParser
 import CurlewCore
 
-/// To which server, as whom, and for how long: what every subcommand asks.
+/// The options of every client subcommand: which broker to connect to, as whom, and for how long.
 struct ConnectionOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
@@ -11,12 +11,12 @@ struct ConnectionOptions: ParsableArguments {
             Any other argument is a topic.
             """,
             valueName: "url|topic"))
-    // ``PlainWords`` has made options of the topics.
+    // Topics are options by now: see ``PlainWords``.
     var words: [String] = []
 
     @Option(
         name: [.customShort("L"), .customLong("url")], parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("Broker URL, in the form that mosquitto's commands use.", valueName: "url"))
+        help: ArgumentHelp("Broker URL, as an option; like -L of mosquitto's commands.", valueName: "url"))
     var optionURLs: [String] = []
 
     @Option(
@@ -50,7 +50,7 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         name: [.customShort("x"), .customLong("session-expiry-interval")], parsing: .unconditional,
         help: ArgumentHelp(
-            "Session expiry interval in seconds, -1 for never; MQTT 5. (default: -1 with -c, otherwise 0)",
+            "Session expiry interval in seconds; -1 for never. MQTT 5 only. (default: -1 with -c, otherwise 0)",
             valueName: "seconds"), transform: ExpiryArgument.read)
     var expiry: ExpiryArgument?
 
@@ -79,7 +79,7 @@ struct ConnectionOptions: ParsableArguments {
     var timeLimit: SecondsArgument?
 
     @Flag(
-        name: [.customShort("d"), .customLong("debug")], help: "Show on standard error which packets come and go.")
+        name: [.customShort("d"), .customLong("debug")], help: "Print sent and received packets to standard error.")
     var isTracing = false
 
     @Option(
@@ -119,19 +119,19 @@ struct ConnectionOptions: ParsableArguments {
         help: "Options file to read instead of the default one.")
     var optionsFile: String?
 
-    @Flag(name: .customLong("quiet"), help: "Say nothing on standard error; the exit code tells.")
+    @Flag(name: .customLong("quiet"), help: "Print nothing to standard error; errors show only in the exit code.")
     var isQuiet = false
 
-    @Flag(name: .customLong("nodelay"), help: "Send small packets at once; this is always so.")
+    @Flag(name: .customLong("nodelay"), help: "Send small packets immediately (TCP_NODELAY). Always on.")
     var sendsAtOnce = false
 
-    /// Whether the command was called by the name of one of mosquitto's, and shall behave as that.
+    /// Whether the command was called by the name of a mosquitto command and must behave like that command.
     @Flag(name: .customLong("as-mosquitto"), help: .private)
     var isMosquitto = false
 
     @OptionGroup var refused: RefusedOptions
 
-    /// The URLs of the brokers, in order. Of several, mosquitto's commands take the last.
+    /// The URLs of the brokers, in order. Mosquitto's commands take the last one only.
     var urls: [String] {
         let all = self.optionURLs + self.words
         return self.isMosquitto ? Array(all.suffix(1)) : all
@@ -143,7 +143,7 @@ struct ConnectionOptions: ParsableArguments {
         return self.isMosquitto ? Array(all.suffix(1)) : all
     }
 
-    /// The ports that were given: none, one for all hosts, or one for each.
+    /// The given ports: none, one for all hosts, or one per host.
     var ports: [Int] {
         let all = self.givenPorts.map(\.port)
         return self.isMosquitto ? Array(all.suffix(1)) : all
@@ -152,16 +152,16 @@ struct ConnectionOptions: ParsableArguments {
     func validate() throws {
         try self.validateServers()
         if !self.isMosquitto, let version = self.version?.version, version < .v5_0, self.expiry != nil {
-            throw ValidationError("-x needs MQTT 5, and -V asks for \(version); leave one of them out")
+            throw ValidationError("-x needs MQTT 5, but -V asks for \(version); leave one of them out")
         }
         if !self.isMosquitto, let version = self.version?.version, version < .v5_0, !self.properties.isEmpty {
-            throw ValidationError("-D needs MQTT 5, and -V asks for \(version); leave one of them out")
+            throw ValidationError("-D needs MQTT 5, but -V asks for \(version); leave one of them out")
         }
         if self.identifier != nil, self.identifierPrefix != nil {
-            throw ValidationError("-i and -I both give the client identifier; give one of them")
+            throw ValidationError("-i and -I both set the client ID; give one of them")
         }
         if self.password != nil, self.passwordFile != nil {
-            throw ValidationError("-P and --password-file both give the password; give one of them")
+            throw ValidationError("-P and --password-file both set the password; give one of them")
         }
     }
 
@@ -175,7 +175,7 @@ struct ConnectionOptions: ParsableArguments {
         for host in self.hosts { try HostSyntax.check(host) }
         if self.ports.count > 1, self.ports.count != self.hosts.count {
             throw ValidationError(
-                "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all, or one for each -h"
+                "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all hosts, or one per -h"
             )
         }
     }

@@ -1,7 +1,7 @@
 #if Tools
 import ArgumentParser
 
-/// An open file of the process that started this one, to be told when the subscriptions are granted.
+/// A file descriptor that the parent process has opened, to write to when the command is ready.
 struct ReadyDescriptor: CheckedArgument, Equatable {
     static let expectation = "the number of a file descriptor that is open for writing, as in --ready-fd 3 3>file"
 
@@ -12,10 +12,10 @@ struct ReadyDescriptor: CheckedArgument, Equatable {
         self.number = number
     }
 
-    /// Writes a line, and closes the file, unless it is one of the standard ones.
+    /// Writes a line and closes the descriptor, unless it is a standard stream.
     func tell() {
         let descriptor = Descriptor(number: self.number)
-        // Who does not wait any more need not know.
+        // A parent that has closed its end no longer waits.
         try? descriptor.writeAll(Array("ready\n".utf8))
         if self.number > Descriptor.standardError.number { descriptor.closeFile() }
     }

@@ -3,8 +3,8 @@ import Curlew
 import Dispatch
 import Synchronization
 
-/// Standard output, written on a thread of its own. While one write is in progress, the next batch is collected: many messages take
-/// few system calls, and a single message is written at once.
+/// Standard output, written on a thread of its own. While one write is in progress, the next batch is collected: many
+/// messages take few system calls, and a single message is written at once.
 final class Output: Sendable {
     fileprivate enum Phase {
         case idle
@@ -73,7 +73,8 @@ final class Output: Sendable {
     /// The number of messages that were added and not written.
     var unwrittenCount: Int { self.state.withLock { $0.count + $0.writing } }
 
-    /// Waits until everything is written. A cancelled task waits only briefly, because the reader may have stopped reading.
+    /// Waits until everything is written. A cancelled task waits only briefly, because the reader may have stopped
+    /// reading.
     func finish() async throws(SystemError) {
         while let done = self.state.withLock({ $0.wait() }) {
             guard await done.wait() == nil else { continue }
@@ -95,8 +96,8 @@ final class Output: Sendable {
 
     // MARK: Readers that leave
 
-    /// Runs `body`, which writes here. Calls `end` once if nothing can be written any more: because a write has failed, or because
-    /// the reader of a pipe has closed it, even while there is nothing to write.
+    /// Runs `body`, which writes here. Calls `end` once if nothing can be written any more: because a write has failed,
+    /// or because the reader of a pipe has closed it, even while there is nothing to write.
     ///
     /// - Parameter end: Makes `body` return, which may be waiting for the next message.
     func untilReaderCloses(end: @escaping @Sendable () async -> Void, _ body: () async throws -> Void) async throws {

@@ -11,8 +11,8 @@ import Glibc
 #endif
 
 extension Descriptor {
-    /// Waits until the reader of this pipe or socket has closed its end. Returns `false` when the task is cancelled, and at once if
-    /// this is neither a pipe nor a socket.
+    /// Waits until the reader of this pipe or socket has closed its end. Returns `false` when the task is cancelled,
+    /// and at once if this is neither a pipe nor a socket.
     func waitUntilReaderCloses() async -> Bool {
         guard self.hasReader, let wake = try? PipeEnds() else { return false }
         defer { wake.close() }

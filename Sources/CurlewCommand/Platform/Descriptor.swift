@@ -10,7 +10,7 @@ import Musl
 import Glibc
 #endif
 
-/// A file descriptor. Its calls block the thread that makes them. A path keeps the bytes of a file's name.
+/// A file descriptor. Calls block their thread. Paths keep the bytes of file names.
 struct Descriptor: Sendable {
     let number: Int32
 
@@ -30,7 +30,7 @@ struct Descriptor: Sendable {
         return Self(number: number)
     }
 
-    /// Opens a file to write at its end; makes it where there is none, for the owner and readable by the owner's group.
+    /// Opens a file for appending. Creates it if necessary, writable by its owner and readable by its group.
     static func openToAppend(_ path: String) throws(SystemError) -> Self {
         let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
         #if canImport(Darwin)
@@ -44,16 +44,16 @@ struct Descriptor: Sendable {
         return Self(number: number)
     }
 
-    /// Whether a person sits at the other end.
+    /// Whether it is a terminal.
     var isTerminal: Bool { isatty(self.number) == 1 }
 
-    /// Whether it is open, and for writing.
+    /// Whether it is open for writing.
     var isWritable: Bool {
         let flags = fcntl(self.number, F_GETFL)
         return flags >= 0 && flags & O_ACCMODE != O_RDONLY
     }
 
-    /// How many characters a line has there now; `nil` where it is no terminal, or one that does not say.
+    /// The current width of the terminal in characters; `nil` if it is no terminal or the width is unknown.
     var terminalWidth: Int? {
         var size = winsize()
         guard ioctl(self.number, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
@@ -62,7 +62,7 @@ struct Descriptor: Sendable {
 
     func closeFile() { _ = close(self.number) }
 
-    /// Up to `count` bytes, as many as there are; none at the end.
+    /// Reads up to `count` bytes, as many as are available; none at the end.
     func readSome(_ count: Int) throws(SystemError) -> [UInt8] {
         var result = 0
         let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
@@ -78,7 +78,7 @@ struct Descriptor: Sendable {
         while !rest.isEmpty { rest = rest.dropFirst(try self.writeSome(rest)) }
     }
 
-    /// Writes as many bytes as the system takes at once, and waits until it takes one. Returns how many.
+    /// Writes as many bytes as possible in one call, at least one. Returns their number.
     func writeSome(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int {
         while true {
             let written = bytes.withUnsafeBytes { write(self.number, $0.baseAddress, $0.count) }
@@ -86,7 +86,7 @@ struct Descriptor: Sendable {
             switch errno {
             case EINTR: continue
             case EAGAIN:
-                // Somebody has set the descriptor, which may be shared, to not blocking.
+                // Another process has made the shared descriptor non-blocking.
                 var poller = pollfd(fd: self.number, events: Int16(POLLOUT), revents: 0)
                 _ = poll(&poller, 1, -1)
             default: throw .last

@@ -1,7 +1,7 @@
 #if Tools
 import CurlewCore
 import CurlewTransport
-// What the operating system gives, in one place: nothing else of the command names a C library.
+// Only this folder imports a C library.
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -10,38 +10,39 @@ import Musl
 import Glibc
 #endif
 
-/// Has a write to a pipe that nobody reads return an error rather than end the process.
+/// Makes writing to a pipe without a reader an error instead of ending the process.
 func ignoreBrokenPipes() {
     signal(SIGPIPE, SIG_IGN)
 }
 
-/// What asks a process to end.
+/// The signal that asks a process to end.
 let terminationSignal = SIGTERM
 
 func exitProcess(_ code: Int32) -> Never {
     exit(code)
 }
 
-/// Ends at once, without finishing anything.
+/// Ends the process immediately, without running exit handlers.
 func abandonProcess(_ code: Int32) -> Never {
     _exit(code)
 }
 
-/// The arguments of this process, the name by which it was called first, with their bytes kept (`String(keeping:)`).
+/// The arguments of this process, with their bytes kept (`String(keeping:)`). The first is the name by which it was
+/// called.
 var processArguments: [String] {
     (0..<Int(CommandLine.argc)).compactMap { index in
         CommandLine.unsafeArgv[index].map { String(keepingCString: $0) }
     }
 }
 
-/// The value of a variable of the environment, with its bytes kept; `nil` where it is not set or empty.
+/// The value of an environment variable, with its bytes kept; `nil` if it is unset or empty.
 func environmentVariable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(keepingCString: value)
     return text.isEmpty ? nil : text
 }
 
-/// The variables of this process, each as `name=value` with its bytes kept.
+/// The environment of this process, as `name=value` with the bytes kept.
 var environmentVariables: [String] {
     var variables: [String] = []
     var next = environ
@@ -52,15 +53,15 @@ var environmentVariables: [String] {
     return variables
 }
 
-/// The number of this process.
+/// The identifier of this process.
 var processNumber: Int { Int(getpid()) }
 
-/// The text of a small file, with its bytes kept; `nil` where there is none.
+/// The text of a small file, with its bytes kept; `nil` if there is no such file.
 func textOfFile(_ path: String) throws(SystemError) -> String? {
     try bytesOfFile(path).map { String(keeping: $0) }
 }
 
-/// What is in a small file; `nil` where there is none.
+/// The content of a small file; `nil` if there is no such file.
 func bytesOfFile(_ path: String) throws(SystemError) -> [UInt8]? {
     let descriptor: Descriptor
     do throws(SystemError) {
@@ -78,7 +79,7 @@ func bytesOfFile(_ path: String) throws(SystemError) -> [UInt8]? {
     }
 }
 
-/// The names of what is in a folder, in no order, with their bytes kept.
+/// The names of the entries of a folder, unsorted, with their bytes kept.
 func namesInFolder(_ path: String) throws(SystemError) -> [String] {
     guard let folder = path.withKeptCString({ opendir($0) }) else { throw .last }
     defer { closedir(folder) }

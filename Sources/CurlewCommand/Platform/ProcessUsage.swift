@@ -1,5 +1,5 @@
 #if Tools
-// What the operating system tells about this process, for benchmarks.
+// Resource usage of this process.
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -9,7 +9,7 @@ import Glibc
 #endif
 
 enum ProcessUsage {
-    /// The processor time of all threads so far, in user and kernel, in microseconds.
+    /// The processor time of all threads so far, in user mode and kernel, in microseconds.
     static var processorMicroseconds: Double {
         var usage = rusage()
         getrusage(Self.whole, &usage)
@@ -17,7 +17,7 @@ enum ProcessUsage {
             + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
     }
 
-    /// The memory that is in use and not swapped out, in bytes; `nil` where the system does not say.
+    /// The resident memory in bytes; `nil` if unknown.
     static var residentBytes: Int? {
         guard let file = try? Descriptor.open("/proc/self/statm") else { return nil }
         defer { file.closeFile() }
@@ -35,7 +35,7 @@ enum ProcessUsage {
         return Int(clamping: limit.rlim_cur)
     }
 
-    /// Nanoseconds since 1970: what two machines whose clocks are set can compare.
+    /// Nanoseconds since 1970, for comparison between machines with synchronized clocks.
     static var wallNanoseconds: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

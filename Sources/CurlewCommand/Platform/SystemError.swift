@@ -7,7 +7,7 @@ import Musl
 import Glibc
 #endif
 
-/// An error number of the operating system, in words.
+/// An error of the operating system.
 struct SystemError: Error, Equatable, CustomStringConvertible {
     let number: Int32
 

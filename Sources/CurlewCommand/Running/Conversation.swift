@@ -36,8 +36,8 @@ struct Conversation: Sendable {
     /// - Parameters:
     ///   - settings: Which broker to connect to, and how.
     ///   - isEndless: Whether a signal is the usual end of the subcommand, and so a success.
-    ///   - body: Connects and does the work of the subcommand. It must return soon after it is cancelled, and may throw a
-    ///     `CommandFailure` that says what was not done.
+    ///   - body: Connects and does the work of the subcommand. It must return soon after it is cancelled, and may throw
+    ///     a `CommandFailure` that says what was not done.
     static func run(
         _ settings: CommandSettings, isEndless: Bool = false,
         _ body: @escaping @Sendable (Conversation) async throws -> Void
@@ -51,7 +51,8 @@ struct Conversation: Sendable {
             group.addTask { await conversation.watchEvents(isEndless) }
             group.addTask { await conversation.watchClient() }
             defer { group.cancelAll() }
-            // Not in the group, which would wait for it: work that ignores its cancellation is abandoned when the process exits.
+            // Not in the group, which would wait for it: work that ignores its cancellation is abandoned when the
+            // process exits.
             let work = Task { await conversation.work(body) }
             let end = await conversation.end.wait() ?? .finished(.success(()))
             if case .finished = end {} else { work.cancel() }
@@ -146,8 +147,8 @@ struct Conversation: Sendable {
         do throws(MQTTError) { try await self.client.waitUntilStopped() } catch { self.end.set(.stopped(error)) }
     }
 
-    /// Reports what happens to the connection: a silent command looks like one that has nothing to report. Ends the run if the
-    /// connection does not come back in time, or if reconnecting is pointless.
+    /// Reports what happens to the connection: a silent command looks like one that has nothing to report. Ends the run
+    /// if the connection does not come back in time, or if reconnecting is pointless.
     private func watchEvents(_ isEndless: Bool) async {
         var outage = Outage()
         var patience: Task<Void, any Error>?
@@ -249,8 +250,8 @@ struct Conversation: Sendable {
         }
     }
 
-    /// What the cancelled body says was not done; `nil` if it says nothing. Waits at most `limit` for it to end: the broker may not
-    /// let go of the connection, and nobody may read the output.
+    /// What the cancelled body says was not done; `nil` if it says nothing. Waits at most `limit` for it to end: the
+    /// broker may not let go of the connection, and nobody may read the output.
     private func undone(within limit: Duration) async -> CommandFailure? {
         _ = await self.workIsDone.wait(within: limit)
         guard let outcome = self.outcome.value else {
@@ -279,7 +280,8 @@ struct Conversation: Sendable {
 }
 
 extension MQTTError {
-    /// Whether the broker will refuse the next connection for the same reason. Mosquitto's commands assume this of any refusal.
+    /// Whether the broker will refuse the next connection for the same reason. Mosquitto's commands assume this of any
+    /// refusal.
     fileprivate var isPermanent: Bool { self.reasonCode == .serverMoved || self.reasonCode == .useAnotherServer }
 }
 

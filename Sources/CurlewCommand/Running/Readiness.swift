@@ -2,7 +2,7 @@
 import CurlewCore
 
 extension Conversation {
-    /// Tells a script, and a person at a terminal, that from now on nothing is missed.
+    /// Tells a script, and a person at a terminal, that the subscriptions are granted.
     func tellReady(_ filters: [TopicFilter], _ descriptor: ReadyDescriptor?) {
         if Descriptor.standardError.isTerminal, !self.isMosquitto {
             let names =
