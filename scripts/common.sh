@@ -1,4 +1,4 @@
-# What the scripts share: saying what happens, and installing what is missing. Sourced, not run.
+# Functions shared by the scripts: messages, and installing missing packages. Sourced, not run.
 
 say() { printf '\n==> %s\n' "$*"; }
 note() { printf '    %s\n' "$*"; }
@@ -16,11 +16,11 @@ as_root() {
     if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
-# install_missing COMMAND PACKAGE [COMMAND PACKAGE …]: installs the Debian package of each command that is not there.
+# install_missing COMMAND PACKAGE [COMMAND PACKAGE …]: installs the Debian package of each missing command.
 install_missing() {
     local packages=()
     while [ $# -ge 2 ]; do
-        if command -v "$1" >/dev/null; then note "$1 is here"; else packages+=("$2"); fi
+        if command -v "$1" >/dev/null; then note "$1 is installed"; else packages+=("$2"); fi
         shift 2
     done
     install_packages ${packages[@]+"${packages[@]}"}
@@ -29,14 +29,14 @@ install_missing() {
 install_packages() {
     [ $# -gt 0 ] || return 0
     command -v apt-get >/dev/null \
-        || fail "these are missing and this is not a Debian or Ubuntu machine, so install them by hand: $*"
+        || fail "install these packages by hand, since this is not a Debian or Ubuntu machine: $*"
     note "installing from the distribution's packages: $*"
     as_root apt-get update -qq || fail "apt-get update failed"
     as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null \
         || fail "apt-get could not install: $*"
 }
 
-# quietly COMMAND…: runs a build with one line of progress in place of a line for each file; if it fails, with all that it wrote.
+# quietly COMMAND…: runs a build with one line of progress instead of a line per file. If it fails, prints its output.
 quietly() {
     local started=$SECONDS log
     log=$(mktemp)
@@ -50,18 +50,18 @@ quietly() {
     fi
 }
 
-# Reads what `swift build` writes, and shows how far it is: in place on a terminal, every tenth elsewhere.
+# Reads the output of `swift build` and shows the progress: in place on a terminal, otherwise every ten percent.
 progress() {
     local line percent shown=-1 step=10 fetching=false
     if [ -t 1 ]; then step=1; fi
     while IFS= read -r line; do
         if [[ $line == Fetching* ]] && ! $fetching; then
             fetching=true
-            note "fetching the packages that it builds on"
+            note "fetching dependencies"
         fi
         [[ $line =~ ^\[([0-9]+)/([0-9]+)\] ]] || continue
         percent=$((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
-        # The build finds more to do on its way, so it may seem to go back.
+        # The total grows during the build, so the percentage may decrease.
         if [ "$percent" -lt $((shown + step)) ]; then continue; fi
         shown=$percent
         if [ -t 1 ]; then printf '\r    building: %d %%' "$percent"; else note "building: $percent %"; fi

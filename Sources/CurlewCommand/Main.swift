@@ -2,15 +2,17 @@
 import ArgumentParser
 import CurlewTransport
 
-/// Where the process begins: parses, runs, and turns whatever goes wrong into one sentence and an exit code.
+/// The entry point: parses, runs, and turns every error into one sentence and an exit code.
 @main
 struct CurlewCommand {
     static func main() async {
         ignoreBrokenPipes()
+        let words = processArguments
+        Diagnostics.speak(as: CommandNames.speaker(of: words))
         var invocation: Invocation?
         do {
             let called = try Invocation(
-                processArguments, variable: environmentVariable,
+                words, variable: environmentVariable,
                 names: environmentVariables.map { String($0.prefix { $0 != "=" }) },
                 readFile: Self.text(ofFile:))
             invocation = called
@@ -22,15 +24,15 @@ struct CurlewCommand {
             } else {
                 try command.run()
             }
-        } catch let failure as Failure {
+        } catch let failure as CommandFailure {
             if let message = failure.message { Diagnostics.say(message) }
             exitProcess(failure.exitCode)
         } catch {
-            Self.leave(error, invocation)
+            Self.exit(error, invocation)
         }
     }
 
-    /// A client has one connection, and so needs one loop.
+    /// A client has one connection and so needs one event loop.
     private static func chooseEventLoops(for arguments: [String]) {
         let subcommand = arguments.first.flatMap(Subcommand.init(rawValue:))
         if let subcommand, Subcommand.clients.contains(subcommand) {
@@ -40,8 +42,8 @@ struct CurlewCommand {
         }
     }
 
-    /// Parses the arguments of a subcommand with its own options alone, which is faster than through the root command. That one words
-    /// errors and help, for it knows how the subcommand is called.
+    /// Parses the arguments with the options of the subcommand only, which is faster than through the root command. If
+    /// that fails, the root command parses them again: its errors and its help name the subcommand in full.
     private static func parse(_ arguments: [String]) throws -> any ParsableCommand {
         let subcommand = RootCommand.configuration.subcommands.first {
             $0.configuration.commandName == arguments.first
@@ -57,22 +59,22 @@ struct CurlewCommand {
 
     private static func text(ofFile path: String) throws -> String? {
         do throws(SystemError) { return try textOfFile(path) } catch {
-            throw Failure("The file of options '\(path)' cannot be read: \(error).")
+            throw CommandFailure("The options file '\(path)' cannot be read: \(error).")
         }
     }
 
-    /// Ends the process as the parser wants it: with the help that was asked for, or with what is wrong with the arguments.
-    private static func leave(_ error: any Error, _ invocation: Invocation?) -> Never {
+    /// Exits with the help that was asked for, or with what is wrong with the arguments.
+    private static func exit(_ error: any Error, _ invocation: Invocation?) -> Never {
         if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
         let message = RootCommand.message(for: error)
         Diagnostics.say(usage: invocation?.explained(message) ?? message)
-        exitProcess(Failure.general)
+        exitProcess(CommandFailure.general)
     }
 }
 #else
-/// The command needs the package trait `Tools`; without it, this is all there is.
+/// Stands in for the command when it is built without the package trait `Tools`.
 @main
 struct CurlewCommand {
-    static func main() { print("This curlew was built without the package trait Tools, and can do nothing.") }
+    static func main() { print("curlew was built without the package trait Tools and can do nothing.") }
 }
 #endif

@@ -1,34 +1,32 @@
 #if Tools
 import ArgumentParser
 
-/// `curlew`, which does nothing by itself.
+/// `curlew`: the parent of all subcommands.
 struct RootCommand: ParsableCommand {
-    /// Subcommands know it, so that they can be parsed by themselves.
-    static let name = "curlew"
-
     static let configuration = CommandConfiguration(
-        commandName: Self.name,
-        abstract: "MQTT for humans: publish, subscribe, ask and answer, and run a broker.",
+        commandName: CommandNames.root,
+        abstract: "MQTT for humans: publish, subscribe, send and answer requests, and run a broker.",
         discussion: """
-            The server is given by -h and -p, by a URL such as mqtts://broker.example.com/topic, or by the environment: \
-            CURLEW_URL, or CURLEW_HOST, CURLEW_PORT, CURLEW_USERNAME, CURLEW_PASSWORD, CURLEW_CA_FILE and so on; \
-            names that begin with MQTT_ will do, too. Every other option has a variable as well: CURLEW_ and its long \
-            name in capitals, as in CURLEW_RETAIN=true or CURLEW_WILL_TOPIC; for the broker, CURLEW_BROKER_ and the name.
+            Name the broker with -h and -p, with a URL such as mqtts://broker.example.com/topic, or with environment variables: \
+            CURLEW_URL, or CURLEW_HOST, CURLEW_PORT, CURLEW_USERNAME, CURLEW_PASSWORD, CURLEW_CA_FILE and so on; the prefix \
+            MQTT_ works, too. Every other option of pub, sub, request and respond also has a variable: CURLEW_ and its long \
+            name in capitals, as in CURLEW_RETAIN=true or CURLEW_WILL_TOPIC. Variables of 'curlew broker' begin with \
+            CURLEW_BROKER_.
 
-            Options of all but the broker can also stand in ~/.config/curlew (or $XDG_CONFIG_HOME/curlew, or the file of -o), one on each line \
-            with its value after a space: 'host broker.example.com'. The command line wins over the environment, and \
-            that over the file.
+            Options of pub, sub, request and respond can also be set in the file ~/.config/curlew ($XDG_CONFIG_HOME/curlew if \
+            that is set) or in the file of -o. Each line contains an option and, after a space, its value: \
+            'host broker.example.com'. The command line overrides the environment, which overrides the file.
 
-            Called through a link named mosquitto_pub, mosquitto_sub or mosquitto_rr, the command acts as that one. \
-            'curlew --generate-completion-script bash' (or zsh, fish) writes what completes its options in a shell.
+            Called through a link named mosquitto_pub, mosquitto_sub or mosquitto_rr, curlew behaves like that command. \
+            'curlew --generate-completion-script bash' (or zsh, fish) prints a completion script for the shell.
 
-            Exit codes: 0 for success; the reason code of the broker if it refuses the connection; 7 if the connection is \
-            lost for good; 27 if the time of -W is over, or the broker does not answer; 128 and the number of the signal if \
-            one ended a command that was not done; 1 for all else.
+            Exit codes: 0 for success; the broker's reason code if it refuses the connection; 7 if the connection is lost and \
+            does not come back; 27 if the time limit of -W expires or the broker does not answer; 128 plus the signal number \
+            if a signal ends the command early; 1 for any other error.
             """,
         version: "curlew 0.1.0",
         subcommands: Self.clients + [BrokerCommand.self] + Self.accounts + [DemoCommand.self],
-        // -h is the host, as with mosquitto's commands.
+        // -h is the host, as in mosquitto's commands.
         helpNames: .long
     )
 

@@ -4,7 +4,7 @@ import CurlewBroker
 import MosquittoFixture
 import Testing
 
-/// What an access file comes to, beside what mosquitto makes of the same file.
+/// Compares the effect of an access file with that of the same file in mosquitto.
 @Suite(
     "Access files and mosquitto",
     .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),

@@ -41,7 +41,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("A command that fails says so to the requester")
+    @Test("The requester is told that a command failed")
     func failure() async throws {
         try await Mosquitto.run { broker in
             let responder = try await self.responder(broker, "--exec", "exit 3")
@@ -49,11 +49,11 @@ struct AnsweringTests {
             let outcome = try await self.request(broker, "-m", "x")
             #expect(outcome.exitCode == 1)
             #expect(outcome.output == "")
-            #expect(outcome.errors.contains("it ended with code 3"))
+            #expect(outcome.errors.contains("exit code 3"))
         }
     }
 
-    @Test("A command gets a large request whole, and ends with its responder")
+    @Test("A command gets all of a large request, and is terminated with its responder")
     func large() async throws {
         try await Mosquitto.run { broker in
             let responder = try await self.responder(broker, "--exec", "wc -c", "-C", "1")
@@ -73,7 +73,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("With -e, a message that answers another request is no reply")
+    @Test("With -e, a reply to another request is ignored")
     func correlation() async throws {
         try await Mosquitto.run { broker in
             let port = try "\(broker.port())"

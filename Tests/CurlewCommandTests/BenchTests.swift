@@ -20,7 +20,7 @@ struct BenchTests {
         "cpu_us_per_message",
     ]
 
-    /// What a benchmark came to, by its keys; those that are `null` are left out.
+    /// The result of a benchmark by its keys, without those that are `null`.
     private func numbers(_ outcome: Subprocess.Outcome) throws -> [String: Double] {
         let object = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
         return try #require(object as? [String: Any]).compactMapValues { ($0 as? NSNumber)?.doubleValue }
@@ -49,7 +49,7 @@ struct BenchTests {
         }
     }
 
-    @Test("pub at a rate measures each message, and ends with the duration if not before")
+    @Test("pub at a rate measures each message, and ends after the duration at the latest")
     func rate() async throws {
         try await Mosquitto.run { broker in
             let byCount = try self.numbers(
@@ -61,7 +61,7 @@ struct BenchTests {
         }
     }
 
-    @Test("sub tells what is missing and what came too late")
+    @Test("sub reports lost and reordered messages")
     func subscribe() async throws {
         try await Mosquitto.run { broker in
             let command = try Subprocess.curlew([
@@ -84,21 +84,21 @@ struct BenchTests {
         }
     }
 
-    @Test("pub counts what the server does not take as lost, and says why")
+    @Test("pub counts refused messages as lost and reports the reason")
     func refused() async throws {
         try await Mosquitto.run(Mosquitto.Settings(lines: ["max_packet_size 200"])) { broker in
             let outcome = try await self.bench(broker, "pub", "-n", "30", "-q", "1", "-V", "5", "-s", "300")
             #expect(outcome.exitCode == 1)
             #expect(try self.numbers(outcome)["lost"] == 30)
-            #expect(outcome.errors.contains("30 were lost; the first because: "))
+            #expect(outcome.errors.contains("30 messages were lost. Reason for the first: "))
         }
     }
 
-    @Test("A server that closes the connection because of what it is sent ends pub", arguments: ["0", "1", "2"])
+    @Test("A broker that closes the connection because of a message ends pub", arguments: ["0", "1", "2"])
     func closed(qos: String) async throws {
         try await Mosquitto.run(Mosquitto.Settings(lines: ["max_packet_size 200"])) { broker in
             for pace in [[], ["--rate", "1000"]] {
-                // Before MQTT 5.0 a server cannot say how much it takes.
+                // Before MQTT 5, a broker cannot announce its maximum packet size.
                 let command = try Subprocess.curlew(
                     ["bench", "pub", "-p", "\(broker.port())", "-q", qos, "-V", "3.1.1", "-s", "300"]
                         + ["-n", "1000000"] + pace)
@@ -136,7 +136,7 @@ struct BenchTests {
         }
     }
 
-    @Test("conn makes as many connections as it says")
+    @Test("conn opens as many connections as it reports")
     func connect() async throws {
         try await Mosquitto.run { broker in
             let numbers = try self.numbers(await self.bench(broker, "conn", "-n", "20"))
@@ -145,11 +145,11 @@ struct BenchTests {
         }
     }
 
-    @Test("sub that is interrupted reports what came until then")
+    @Test("An interrupted sub reports the messages received so far")
     func interrupted() async throws {
         try await Mosquitto.run { broker in
             let command = try Subprocess.curlew("bench", "sub", "-p", "\(broker.port())")
-            #expect(await command.hasSaid("Listening to "))
+            #expect(await command.hasSaid("Subscribed to "))
             command.send(SIGINT)
             let outcome = try await command.outcome()
             #expect(outcome.exitCode == 0)
@@ -158,10 +158,10 @@ struct BenchTests {
     }
 }
 
-@Suite("curlew bench, what it refuses and how it counts")
+@Suite("curlew bench: errors and counting")
 struct BenchValueTests {
     @Test(
-        "What cannot be is refused in one sentence",
+        "Invalid options are refused in one sentence",
         arguments: [
             ["pub", "-t", "a/b", "--topics", "4"], ["pub", "-t", "a/#"], ["pub", "-t", "a", "-t", "b"],
             ["pub", "--window", "0"], ["pub", "--rate", "0"], ["pub", "-s", "-1"], ["pub", "-n", "0"],
@@ -176,7 +176,7 @@ struct BenchValueTests {
     }
 
     @Test(
-        "A server that closes each connection without a word is told of", arguments: ["pub", "sub", "rtt", "conn"])
+        "A broker that closes each connection silently is reported", arguments: ["pub", "sub", "rtt", "conn"])
     func wordless(kind: String) async throws {
         let listener = try await SocketListener.bind { ClosingHandler($0) }
         let command = try Subprocess.curlew("bench", kind, "-h", "127.0.0.1", "-p", "\(listener.port)")
@@ -189,7 +189,7 @@ struct BenchValueTests {
         #expect(outcome.errors.contains("mqtts://"))
     }
 
-    @Test("A payload says what was written into it, and others say nothing")
+    @Test("A payload is decoded as it was written; other payloads are ignored")
     func payload() {
         var buffer = BenchPayload.buffer(size: 24)
         let payload = BenchPayload(sender: 7, sequence: 1 << 40, time: 3)
@@ -202,7 +202,7 @@ struct BenchValueTests {
         #expect(ByteBuffer(repeating: 0, count: 64).withUnsafeReadableBytes { BenchPayload($0) } == nil)
     }
 
-    @Test("Each sender is counted for itself, and one that comes twice hides no loss below zero")
+    @Test("Senders are counted separately, and duplicates do not make losses negative")
     func sequences() {
         var tracker = SequenceTracker()
         for (sequence, sender): (UInt64, UInt32) in [(3, 1), (4, 1), (100, 2), (7, 1), (101, 2), (6, 1), (101, 2)] {
@@ -212,16 +212,16 @@ struct BenchValueTests {
         #expect(tracker.reordered == 2)
     }
 
-    @Test("Numbers are written for people and for JSON")
+    @Test("Numbers are formatted for people and for JSON")
     func numbers() {
-        #expect(BenchReport.grouped(1_234_567) == "1,234,567")
-        #expect(BenchReport.grouped(-999) == "-999")
-        #expect(BenchReport.decimal(0.0405, 3) == "0.041")
-        #expect(BenchReport.decimal(12, 0) == "12")
-        #expect(BenchReport.decimal(-1.5, 1) == "-1.5")
+        #expect(1_234_567.grouped == "1,234,567")
+        #expect((-999).grouped == "-999")
+        #expect(0.0405.decimal(3) == "0.041")
+        #expect(12.0.decimal(0) == "12")
+        #expect((-1.5).decimal(1) == "-1.5")
     }
 
-    @Test("The live rate says what fits on a line")
+    @Test("The live rate fits on a line")
     func liveRate() {
         let whole = "1,234 per second, 56,789 so far"
         #expect(LiveRate.line(rate: 1234, count: 56_789, width: whole.count + 1) == whole)
@@ -229,7 +229,7 @@ struct BenchValueTests {
         #expect(LiveRate.line(rate: 1234, count: 56_789, width: 16) == "")
     }
 
-    @Test("Topics are spread where the text says so")
+    @Test("%d creates several topics")
     func topics() throws {
         #expect(try BenchTopics.names(["a/%d/b"], count: 2) == ["a/0/b", "a/1/b"])
         #expect(try BenchTopics.names([], count: nil).count == 64)
@@ -239,7 +239,7 @@ struct BenchValueTests {
     }
 }
 
-/// A server that closes a connection as soon as it is sent something.
+/// A server that closes a connection as soon as it receives bytes.
 private final class ClosingHandler: LinkHandler {
     private let link: any Link
 
@@ -251,7 +251,7 @@ private final class ClosingHandler: LinkHandler {
     func linkClosed(_ error: TransportError?) {}
 }
 
-/// A subscriber in the test itself.
+/// A subscriber in the test process.
 private struct Counter {
     private let client: MQTTClient
     private let subscription: MQTTSubscription
@@ -262,7 +262,7 @@ private struct Counter {
         return Counter(client: client, subscription: try await client.subscribe(to: topic))
     }
 
-    /// The topics of so many messages.
+    /// The topics of this many messages.
     func topics(of count: Int) async throws -> Set<TopicName> {
         var topics: Set<TopicName> = []
         var left = count

@@ -4,10 +4,10 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-@Suite("Bytes that are no text", .timeLimit(.minutes(3)))
+@Suite("Bytes that are not text", .timeLimit(.minutes(3)))
 struct BytesTests {
     @Test(
-        "Whatever gives a message gives its bytes",
+        "Every source of a message keeps its bytes",
         arguments: [
             #"curlew pub -p $PORT -t t -q 1 -m "$B""#,
             #"curlew pub -p $PORT -t t -q 1 "--message=$B""#,
@@ -23,7 +23,7 @@ struct BytesTests {
         try await withLocalBroker { broker, port in
             try await withTemporaryFolder { folder in
                 let messages = try await broker.subscribe(to: "t")
-                // The child of the shell is to get the signal, and not the shell that runs a function in the background.
+                // The signal must reach the child, not the shell that runs a function in the background.
                 let script = script.replacing("curlew sub", with: "exec_curlew sub")
                 let command = try Subprocess.script(
                     "exec_curlew() { exec '\(Subprocess.products.appending(path: "curlew").path)' \"$@\"; }; "
@@ -64,7 +64,7 @@ struct BytesTests {
 
     #if Accounts
     @Test(
-        "A password is its bytes, wherever it comes from",
+        "A password keeps its bytes, regardless of its source",
         arguments: [
             (#"curlew pub -p $PORT -t t -n -u me -P "$B""#, true),
             (#"CURLEW_PASSWORD="$B" curlew pub -p $PORT -t t -n -u me"#, true),
@@ -75,7 +75,7 @@ struct BytesTests {
         ])
     func passwords(script: String, isRight: Bool) async throws {
         try await withTemporaryFolder { folder in
-            // The name of the file is no text either.
+            // The file's name is not text, either.
             let passwd = try Subprocess.script(
                 #"cd "$FOLDER"; B=$(printf '\377\344'); curlew passwd -c -b "$B" me "$B"; mv "$B" users"#,
                 environment: ["FOLDER": folder])

@@ -8,7 +8,7 @@ struct CompletionTests {
         try await Subprocess.curlew("--generate-completion-script", shell).success()
     }
 
-    /// What a shell makes of a script.
+    /// Runs a script in a shell.
     private func run(_ shell: String, _ arguments: String..., input: String) async throws -> String {
         let process = try Subprocess(shell, arguments, hasInput: true)
         try process.write(input)
@@ -17,7 +17,7 @@ struct CompletionTests {
     }
 
     @Test(
-        "bash takes the script and completes with it",
+        "bash accepts the script and completes with it",
         .enabled(if: Subprocess.find("bash") != nil, "bash is not installed"),
         arguments: [
             (["curlew", "p"], ["pub"]), (["curlew", "bench", ""], ["pub", "sub", "rtt", "conn"]),
@@ -44,7 +44,7 @@ struct CompletionTests {
     }
 
     @Test(
-        "zsh and fish have scripts of their own", arguments: [("zsh", "#compdef curlew"), ("fish", "complete -c")])
+        "zsh and fish have their own scripts", arguments: [("zsh", "#compdef curlew"), ("fish", "complete -c")])
     func others(shell: String, content: String) async throws {
         let script = try await self.script(for: shell)
         #expect(script.contains(content))

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("curlew demo", .timeLimit(.minutes(3)))
 struct DemoTests {
-    /// What the summing-up says.
+    /// The numbers of the summary.
     private struct Tally {
         let messages: Int
         let requests: Int
@@ -28,16 +28,16 @@ struct DemoTests {
         }
     }
 
-    @Test("Messages arrive, requests are answered, and it ends with its time and code 0")
+    @Test("Messages arrive, requests are answered, and it exits with code 0 after its time")
     func limitedTime() async throws {
         let demo = try Subprocess.curlew("demo", "--seconds", "3", "--devices", "4")
         let outcome = try await demo.outcome()
         #expect(outcome.exitCode == 0)
         #expect(outcome.errors == "")
-        // Nothing that only a terminal understands.
+        // No control sequences.
         #expect(!outcome.output.contains { $0 == "\u{1B}" || $0 == "\r" })
         let tally = try Tally(outcome.output)
-        // Each of the four says that it comes and goes, and has time for a reading at least.
+        // Each of the four publishes online, offline and at least one reading.
         #expect(tally.messages >= 12)
         #expect(tally.requests > 0)
         #expect(tally.answered > 0)
@@ -59,7 +59,7 @@ struct DemoTests {
             DemoDevice.Reading.self, from: Data(try await subscriber.success().utf8))
         #expect(reading.unit == "°C")
         #expect(try await self.ask("highest", port).output.hasSuffix(" °C\n"))
-        #expect(try await self.ask("colour", port).errors.contains("I can be asked: mean"))
+        #expect(try await self.ask("colour", port).errors.contains("Known requests: mean"))
         demo.send(signal)
         let outcome = try await demo.outcome()
         #expect(outcome.exitCode == 0)
@@ -67,7 +67,7 @@ struct DemoTests {
         #expect(outcome.output.contains("After "))
     }
 
-    /// Asks until there is an answer: the device is unplugged now and then, and then nobody answers.
+    /// Repeats the request until there is a reply: now and then, the device is disconnected.
     private func ask(_ question: String, _ port: String) async throws -> Subprocess.Outcome {
         for _ in 0..<30 {
             let outcome = try await Subprocess.curlew(
@@ -78,13 +78,13 @@ struct DemoTests {
         throw CancellationError()
     }
 
-    @Test("Whoever has read enough of it is the end of it, and no failure")
+    @Test("It ends without a failure when its reader exits")
     func brokenPipe() async throws {
         let demo = try Subprocess.curlew(["demo"], hasReader: false)
         #expect(try await demo.outcome() == .init(exitCode: 0, output: "", errors: ""))
     }
 
-    @Test("A port that is taken is one sentence")
+    @Test("A port in use is reported in one sentence")
     func portInUse() async throws {
         let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: 0)]))
         try await broker.start()
@@ -97,7 +97,7 @@ struct DemoTests {
         #expect(outcome.errors.count { $0 == "\n" } == 1)
     }
 
-    @Test("Of a device that vanishes its will tells, and it comes back by itself")
+    @Test("When a device vanishes, its will is published, and it reconnects")
     func vanishing() async throws {
         let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: 0)]))
         try await broker.start()
@@ -121,7 +121,7 @@ struct DemoTests {
         await broker.stop()
     }
 
-    @Test("A fleet of any size has a name for each device, and values within bounds")
+    @Test("Device names are unique, and values are within bounds")
     func sensors() {
         let fleet = DemoSensor.fleet(100)
         #expect(Set(fleet.map(\.name)).count == 100)
@@ -131,7 +131,7 @@ struct DemoTests {
         #expect(zip(values, values.dropFirst()).allSatisfy { ($0 - $1).magnitude <= 0.5 })
     }
 
-    @Test("A line has columns, and loses on a narrow terminal what it can do without")
+    @Test("Lines have columns, and are shortened on a narrow terminal")
     func lines() {
         let line = DemoLine(
             time: .milliseconds(1234), kind: .request, device: "barometer", text: "mean? 1007.3 hPa",

@@ -20,7 +20,7 @@ struct EndToEndTests {
         return command
     }
 
-    /// What a command does to its end that has no input.
+    /// Runs a command without input to its end.
     private func run(_ arguments: String..., environment: [String: String] = [:]) async throws -> Outcome {
         try await self.run(arguments, environment: environment)
     }
@@ -47,7 +47,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("-f sends a file, -s all of standard input, -l its lines")
+    @Test("-f sends a file, -s all of standard input, -l each of its lines")
     func inputs() async throws {
         try await Mosquitto.run { broker in
             let subscriber = try await self.subscriber(broker, "-t", "in", "-C", "5", "-N", "-q", "1")
@@ -62,7 +62,7 @@ struct EndToEndTests {
                 try publisher.endInput()
                 #expect(try await publisher.outcome() == Outcome(exitCode: 0, output: "", errors: ""))
             }
-            // The empty line between the two shows nothing.
+            // The empty line between the two prints nothing.
             #expect(try await subscriber.outcome().output == "file\nwhole\ninput\nonetwo")
         }
     }
@@ -83,7 +83,7 @@ struct EndToEndTests {
             try await broker.startAgain()
             try publisher.endInput()
             #expect(try await publisher.outcome().exitCode == 0)
-            // Whatever came before it, comes before it.
+            // Earlier messages arrive before it.
             let end = try await self.run("pub", "-p", port, "-t", "lines", "-m", "the end", "-q", "1")
             #expect(end.exitCode == 0)
             #expect(await subscriber.hasWritten("the end\n"))
@@ -99,7 +99,7 @@ struct EndToEndTests {
             let subscriber = try Subprocess.curlew(
                 "sub", "-p", "\(broker.port())", "-t", "n", "-q", qos, "-C", "10000", "-V", version)
             let server = try ["-p", "\(broker.port())", "-V", version]
-            // Without -d, which would show each packet: a retained message tells that the subscription is there.
+            // Without -d, which would print each packet: a retained message shows that the subscription exists.
             #expect(try await self.run(["pub", "-t", "n", "-r", "-m", "ready"] + server).exitCode == 0)
             #expect(await subscriber.hasWritten("ready"))
             let publisher = try Subprocess.curlew(["pub", "-t", "n", "-l", "-q", qos] + server)
@@ -111,7 +111,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A request is answered; with MQTT 3.1.1 on the topic that both name")
+    @Test("A request gets a reply; in MQTT 3.1.1, on the topic that both name")
     func request() async throws {
         try await Mosquitto.run { broker in
             let server = try ["-p", "\(broker.port())", "-t", "svc/ping"]
@@ -128,7 +128,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A request that nobody listens to fails at once where the server can say so")
+    @Test("A request without a subscribed responder fails at once if the broker can report that")
     func nobody() async throws {
         try await Mosquitto.run { broker in
             let outcome = try await self.run(
@@ -139,7 +139,7 @@ struct EndToEndTests {
     }
 
     @Test(
-        "-W ends each command with 27",
+        "-W ends each command with code 27",
         arguments: ["sub -t a", "request -t a -m b -q 0", "respond -t a -m b", "pub -t a -l"])
     func timeLimit(command: String) async throws {
         try await Mosquitto.run { broker in
@@ -152,7 +152,7 @@ struct EndToEndTests {
     }
 
     @Test(
-        "A refusal ends with the reason code of the version",
+        "After a refusal, the exit code is the reason code of the version",
         arguments: [("3.1", 5), ("3.1.1", 5), ("5", 135)] as [(String, Int32)])
     func refused(version: String, exitCode: Int32) async throws {
         try await Mosquitto.run(.init(allowsAnonymous: false)) { broker in
@@ -165,7 +165,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A password comes from the environment, from a URL or from -P")
+    @Test("A password can be given by the environment, a URL or -P")
     func password() async throws {
         var settings = Mosquitto.Settings(lines: ["password_file {folder}/passwords"], allowsAnonymous: false)
         settings.files["passwords"] = try await Mosquitto.passwordFile(["me": "secret"])
@@ -202,7 +202,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("Ctrl-C in the middle of lines says what became of them")
+    @Test("Ctrl-C while lines are sent reports their outcome")
     func interruptLines() async throws {
         try await Mosquitto.run { broker in
             let publisher = try Subprocess.curlew(
@@ -216,7 +216,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A reader of standard output that goes away is a quiet end")
+    @Test("A subscriber without a reader exits silently")
     func brokenPipe() async throws {
         try await Mosquitto.run { broker in
             let subscriber = try Subprocess.curlew(
@@ -229,7 +229,23 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A kept session gives its messages one at a time, and loses none")
+    @Test("A subscriber whose reader has gone exits before the next message arrives")
+    func closedPipe() async throws {
+        try await Mosquitto.run { broker in
+            let subscriber = try Subprocess.script(
+                """
+                (curlew sub -p \(broker.port()) -t a; echo $? >&2) | { read line; echo "$line"; }
+                """)
+            // Retained, so that it arrives whichever of the two is first.
+            let publisher = try Subprocess.curlew(
+                "pub", "-p", "\(broker.port())", "-t", "a", "-m", "first", "-r")
+            #expect(try await publisher.end() == 0)
+            let outcome = try await subscriber.outcome()
+            #expect(outcome == .init(exitCode: 0, output: "first\n", errors: "0\n"))
+        }
+    }
+
+    @Test("A resumed session delivers its messages one run at a time and loses none")
     func keptSession() async throws {
         try await Mosquitto.run { broker async throws in
             let server = try ["-p", "\(broker.port())", "-t", "k", "-q", "1"]
@@ -246,7 +262,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("-d shows the packets on standard error, and no password")
+    @Test("-d prints the packets to standard error, without passwords")
     func trace() async throws {
         try await Mosquitto.run { broker in
             let outcome = try await self.run(
@@ -271,7 +287,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("TLS verifies the server, and says what is wrong")
+    @Test("TLS verifies the broker's certificate, and errors name the reason")
     func tls() async throws {
         try await Mosquitto.run { broker in
             let port = try broker.port(.tls)
@@ -292,7 +308,7 @@ struct EndToEndTests {
 
 @Suite("curlew without a broker", .timeLimit(.minutes(1)))
 struct NoBrokerTests {
-    @Test("A server that is not there is one sentence and exit code 1")
+    @Test("A broker that does not run is one sentence and exit code 1")
     func unreachable() async throws {
         let port = try await freePort()
         let command = try Subprocess.curlew("pub", "-h", "127.0.0.1", "-p", "\(port)", "-t", "a", "-m", "b")
@@ -305,7 +321,7 @@ struct NoBrokerTests {
     }
 
     @Test(
-        "What is wrong with the arguments is one line, and exit code 1",
+        "An error in the arguments is one line, with exit code 1",
         arguments: [
             "frob", "sub --frob", "sub -t a -q 3", "sub -t a -V 4", "sub", "pub -t a", "pub -t a -m b -n",
             "pub -t a -t b -m c", "pub -t a/+ -m b", "sub -t a/#/b", "sub -t a -p 0", "sub -t a -c",

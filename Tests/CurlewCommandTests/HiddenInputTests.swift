@@ -32,18 +32,18 @@ struct HiddenInputTests {
         }
     }
 
-    /// Has a password asked for, and types an answer whenever that is so.
-    private func ask(_ answers: [String]) async throws -> Result<[UInt8], Failure> {
+    /// Reads a password, and types an answer to each prompt.
+    private func ask(_ answers: [String]) async throws -> Result<[UInt8], CommandFailure> {
         let terminal = try PseudoTerminal()
         let questions = Mutex<[String]>([])
         let input = PasswordInput(terminal.command) { text in questions.withLock { $0.append(text) } }
-        async let result: Result<[UInt8], Failure> = withCheckedContinuation { continuation in
+        async let result: Result<[UInt8], CommandFailure> = withCheckedContinuation { continuation in
             DispatchQueue.global().async {
-                continuation.resume(returning: Result { () throws(Failure) in try input.read() })
+                continuation.resume(returning: Result { () throws(CommandFailure) in try input.read() })
             }
         }
         for (count, answer) in answers.enumerated() {
-            // What is typed before the echo is off is thrown away.
+            // Keys typed before the echo is off are discarded.
             while questions.withLock({ $0.filter { $0 != "\n" }.count }) <= count || terminal.isEchoing {
                 await Task.yield()
             }
@@ -53,31 +53,31 @@ struct HiddenInputTests {
         #expect(terminal.isEchoing, "the terminal is left as it was")
         #expect(
             questions.withLock { $0 }
-                == answers.indices.flatMap { [["Password: ", "The same again: "][$0], "\n"] })
+                == answers.indices.flatMap { [["Password: ", "Repeat password: "][$0], "\n"] })
         return outcome
     }
 
-    @Test("It is asked for twice, without being shown")
+    @Test("It is asked for twice and not echoed")
     func twice() async throws {
         #expect(try await self.ask(["geheim ü\r", "geheim ü\r"]) == .success(Array("geheim ü".utf8)))
     }
 
-    @Test("Two that differ are refused, and so is none")
+    @Test("Different passwords are refused, and so is an empty one")
     func differing() async throws {
         #expect(
             try await self.ask(["one\r", "two\r"])
-                == .failure(Failure("The two passwords differ; nothing was changed.")))
-        #expect(try await self.ask(["\r"]) == .failure(Failure("The password is empty; nothing was changed.")))
+                == .failure(CommandFailure("The passwords differ; nothing was changed.")))
+        #expect(try await self.ask(["\r"]) == .failure(CommandFailure("The password is empty; nothing was changed.")))
     }
 
-    @Test("Ctrl-C ends it, as its signal would")
+    @Test("Ctrl-C ends it like a signal")
     func abandoned() async throws {
-        #expect(try await self.ask(["on\u{3}"]) == .failure(Failure(nil, exitCode: 130)))
-        #expect(try await self.ask(["one\r", "\u{4}"]) == .failure(Failure(nil, exitCode: 130)))
+        #expect(try await self.ask(["on\u{3}"]) == .failure(CommandFailure(nil, exitCode: 130)))
+        #expect(try await self.ask(["one\r", "\u{4}"]) == .failure(CommandFailure(nil, exitCode: 130)))
     }
 
     @Test(
-        "Keys that correct do so, by whole characters",
+        "Editing keys work on whole characters",
         arguments: [
             ("ab\u{7F}c", "ac"), ("aü\u{7F}b", "ab"), ("\u{8}\u{8}a", "a"), ("abc\u{15}d", "d"), ("名\u{7F}", ""),
         ])

@@ -9,9 +9,9 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("What a command says when it is cut short", .timeLimit(.minutes(3)))
+@Suite("Interrupted commands", .timeLimit(.minutes(3)))
 struct InterruptionTests {
-    @Test("Of lines that were read, each is accounted for")
+    @Test("Each line that was read is accounted for")
     func lines() {
         func message(_ tally: DeliveryTally, isCut: Bool) -> String? {
             tally.failure(of: .atLeastOnce, isCut: isCut)?.message
@@ -22,16 +22,16 @@ struct InterruptionTests {
                 == "All 2 lines read were delivered; more may have followed.")
         #expect(
             message(DeliveryTally(delivered: 2, unknown: 3, notSent: 4), isCut: true)
-                == "7 of 9 lines read were not delivered: 2 acknowledged, 3 sent without an acknowledgement, so that their "
-                + "delivery is unknown, 4 not sent; more may have followed.")
+                == "7 of 9 lines read were not delivered: 2 acknowledged, 3 sent but not acknowledged, so their "
+                + "outcome is unknown, 4 not sent; more may have followed.")
         let refused = MQTTError(.publishRefused, "The server refused the message.", reasonCode: .notAuthorized)
         #expect(
             message(DeliveryTally(delivered: 1, refused: 1, firstError: refused), isCut: false)
-                == "1 of 2 lines read were not delivered: 1 acknowledged, 1 refused. The first reason: The server refused the "
+                == "1 of 2 lines read were not delivered: 1 acknowledged, 1 refused. Reason for the first: The server refused the "
                 + "message [not authorized (0x87)].")
     }
 
-    @Test("pub -l tells of every line that it had read")
+    @Test("pub -l reports every line that it has read")
     func publish() async throws {
         try await withLocalBroker { broker, port in
             let publisher = try Subprocess.curlew("pub", "-p", "\(port)", "-t", "t", "-l", "-q", "1")
@@ -52,11 +52,11 @@ struct InterruptionTests {
     }
 
     @Test(
-        "Whoever is cut short says what was not done",
+        "An interrupted command reports what was not done",
         arguments: [
-            ("pub -t t -s", "The message was not sent; standard input has not come to its end."),
+            ("pub -t t -s", "The message was not sent; standard input was not read to its end."),
             ("pub -t t -m x -q 1 --repeat 2 --repeat-delay 1000", "1 of 2 messages were delivered."),
-            ("request -t t x -q 0 -W 1000", "No reply came."),
+            ("request -t t x -q 0 -W 1000", "No reply received."),
         ])
     func others(command: String, message: String) async throws {
         try await withLocalBroker { broker, port in
@@ -64,7 +64,7 @@ struct InterruptionTests {
             let process = try Subprocess.curlew(
                 command.split(separator: " ").map(String.init) + ["-p", "\(port)", "-d"])
             if command.contains("-s") {
-                // More than a pipe holds: it has begun to read.
+                // More than a pipe holds: the command has begun to read.
                 try process.write(String(repeating: "x", count: 200_000))
             } else {
                 var iterator = messages.makeAsyncIterator()
@@ -80,14 +80,14 @@ struct InterruptionTests {
 
     #if os(Linux)
     @Test(
-        "A subscriber whose output nobody reads holds a few MiB, says so at its end, and loses nothing that it acknowledged",
+        "A subscriber whose output nobody reads holds a few MiB, reports it at the end, and loses no acknowledged message",
         arguments: ["%t", "%p", "%P"])
     func slowPipe(format: String) async throws {
         try await withLocalBroker { broker, port in
             try await withTemporaryFolder { folder in
                 let path = Subprocess.products.appending(path: "curlew").path
                 try await Subprocess.script("mkfifo '\(folder)/pipe'").success()
-                // A process of its own: a child of the subscriber's would hide the subscriber's end.
+                // A separate process: a child of the subscriber's would hide the subscriber's exit.
                 let reader = try Subprocess.script("exec sleep 1000 <'\(folder)/pipe'")
                 defer { reader.send(SIGKILL) }
                 let subscriber = try Subprocess.script(
@@ -116,10 +116,10 @@ struct InterruptionTests {
                 #expect(most - before < 64 << 20)
                 subscriber.send(SIGINT)
                 let outcome = try await subscriber.outcome()
-                // Topics alone all fit into the pipe.
+                // Topics without payloads fit into the pipe.
                 guard format != "%t" else { return }
                 #expect(outcome.exitCode == 128 + SIGINT)
-                #expect(outcome.errors.contains("that had come could not be written: nobody reads them."))
+                #expect(outcome.errors.contains("received but not written: nobody reads standard output."))
             }
         }
     }

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("How the command was called")
+@Suite("Arguments, environment and options file")
 struct InvocationTests {
     private func arguments(
         _ words: String, _ variables: [String: String] = [:], file: String? = nil
@@ -18,7 +18,7 @@ struct InvocationTests {
         }.arguments
     }
 
-    @Test("Arguments win over the environment, and that over the file")
+    @Test("Arguments override the environment, which overrides the file")
     func layers() throws {
         #expect(
             try self.arguments(
@@ -26,7 +26,7 @@ struct InvocationTests {
                 == ["sub", "-v", "--count", "2", "-q", "1"])
     }
 
-    @Test("What is said in another way gives way as well")
+    @Test("Other options for the same setting are overridden as well")
     func subjects() throws {
         let file = "message x\nhost a\nport 1\n-F %p\n-i me\n-P secret\n"
         #expect(
@@ -62,10 +62,10 @@ struct InvocationTests {
     func flags() throws {
         #expect(try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "yes"]) == ["pub", "--retain", "-n"])
         #expect(try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "off"]) == ["pub", "-n"])
-        #expect(throws: Failure.self) { try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "maybe"]) }
+        #expect(throws: CommandFailure.self) { try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "maybe"]) }
     }
 
-    @Test("Through a link, the command has mosquitto's name, file and habits, and no environment")
+    @Test("Called through a link, the command behaves like mosquitto's, with its file and without the environment")
     func links() throws {
         #expect(
             try self.arguments("mosquitto_pub -t a -m x -t b", ["CURLEW_QOS": "1"], file: "-t c\n-r\n")
@@ -75,10 +75,10 @@ struct InvocationTests {
                 "sub", "--as-mosquitto", "-t", "b", "-t", "a",
             ])
         #expect(try self.arguments("mosquitto_rr -n") == ["request", "--as-mosquitto", "-n"])
-        #expect(throws: Failure.self) { try self.arguments("mosquitto_pub -n", file: "qos 1\n") }
+        #expect(throws: CommandFailure.self) { try self.arguments("mosquitto_pub -n", file: "qos 1\n") }
     }
 
-    @Test("The broker has variables of its own, and takes none that are meant for clients")
+    @Test("The broker has its own variables, and ignores those for clients")
     func broker() throws {
         let variables = [
             "CURLEW_PORT": "1", "CURLEW_PASSWORD_FILE": "/x", "CURLEW_BROKER_LISTEN": "mqtt://a",
@@ -92,14 +92,14 @@ struct InvocationTests {
                 == ["broker", "--allow-anonymous", "--max-qos", "1", "-p", "3", "-c"])
     }
 
-    @Test("A file that is named takes the place of the usual one, and must be there")
+    @Test("A given file replaces the default one and must exist")
     func files() throws {
         #expect(try self.arguments("curlew sub -o /own", file: "qos 1\n") == ["sub", "--qos", "1", "-o", "/own"])
-        #expect(throws: Failure.self) { try self.arguments("curlew sub -o /not/there") }
-        #expect(throws: Failure.self) { try self.arguments("curlew sub", file: "frob 1\n") }
+        #expect(throws: CommandFailure.self) { try self.arguments("curlew sub -o /not/there") }
+        #expect(throws: CommandFailure.self) { try self.arguments("curlew sub", file: "frob 1\n") }
     }
 
-    @Test("A mistake tells where it was made")
+    @Test("An error names its origin")
     func origins() throws {
         let invocation = try Invocation(["curlew", "sub"]) {
             $0 == "CURLEW_COUNT" ? "x" : nil
@@ -112,7 +112,7 @@ struct InvocationTests {
 
     // MARK: Arguments without an option
 
-    @Test("An argument that is no URL is a topic, and for pub and request the next one the message")
+    @Test("An argument that is not a URL is a topic; for pub and request, the next one is the message")
     func plainWords() throws {
         #expect(try self.arguments("curlew sub home/# b") == ["sub", "--topic", "home/#", "--topic", "b"])
         #expect(try self.arguments("curlew pub a/b on -r") == ["pub", "--topic", "a/b", "--message", "on", "-r"])
@@ -132,7 +132,7 @@ struct InvocationTests {
     // MARK: Bytes
 
     @Test(
-        "Payloads, passwords and names of files keep their bytes; the private characters that hold them are text elsewhere"
+        "Payloads, passwords and file names keep their bytes; elsewhere, the private characters that encode them are text"
     )
     func bytes() throws {
         let byte = String(keeping: [0xFF])
@@ -147,12 +147,12 @@ struct InvocationTests {
         #expect(try self.arguments("curlew sub -t \(mark)") == ["sub", "-t", "\u{10FEFF}"])
         #expect(try self.arguments("curlew pub t \(byte)").last == byte)
         for text in ["-t \(byte)", "-i \(byte)", "-u \(byte)", "--topic=\(byte)", "\(byte)", "mqtt://h/\(byte)"] {
-            let failure = #expect(throws: Failure.self) { try self.arguments("curlew sub \(text)") }
+            let failure = #expect(throws: CommandFailure.self) { try self.arguments("curlew sub \(text)") }
             #expect(failure?.message?.contains("is not UTF-8 text") == true)
         }
         #expect(try self.arguments("curlew pub -n", file: "will-payload \(byte)").contains(byte))
         #expect(try self.arguments("curlew pub -n", ["CURLEW_WILL_PAYLOAD": byte]).contains(byte))
-        let failure = #expect(throws: Failure.self) {
+        let failure = #expect(throws: CommandFailure.self) {
             try self.arguments("curlew sub", ["CURLEW_WILL_TOPIC": byte])
         }
         #expect(failure?.message?.contains("this comes from the environment variable CURLEW_WILL_TOPIC") == true)
@@ -161,7 +161,7 @@ struct InvocationTests {
     // MARK: Mistakes
 
     @Test(
-        "Words that are unknown are told with what may have been meant",
+        "Errors about unknown words suggest what was meant",
         arguments: [
             ("curlew publish -t a", "did you mean 'pub'?"), ("curlew subb", "did you mean 'sub'?"),
             ("curlew pbu", "did you mean 'pub'?"), ("curlew frob", "there are pub, sub"),
@@ -171,7 +171,7 @@ struct InvocationTests {
             ("curlew sub --topci a", "did you mean '--topic'?"), ("curlew sub -t a -q1", "as in '-q 1'"),
             ("curlew sub -m x", "'curlew pub', 'curlew request', 'curlew respond'"),
             ("curlew pub -m a -m a", "-m is given twice"), ("curlew pub -f a --file=b", "--file is given twice"),
-            ("curlew pub a b c", "'c' is one argument too many"), ("curlew sub -t a -h", "-h needs the host"),
+            ("curlew pub a b c", "Unexpected argument 'c'"), ("curlew sub -t a -h", "-h needs the host"),
             ("curlew bench pub --nosuch", "Unknown option '--nosuch'"),
             ("mosquitto_pub -m a -m b", "-m is given twice"),
         ])
@@ -193,7 +193,7 @@ struct InvocationTests {
         #expect(try self.arguments(words).joined(separator: " ") == expected)
     }
 
-    @Test("Variables that nobody reads are told, unless somebody wants no words")
+    @Test("Unknown variables cause a warning, except with --quiet")
     func unknownVariables() throws {
         func warnings(_ words: String...) throws -> [String] {
             try Invocation(
@@ -213,13 +213,34 @@ struct InvocationTests {
         #expect(try warnings("curlew", "passwd", "a").isEmpty)
     }
 
-    @Test("A line of a file may hold any character but its end, and names the line that is wrong")
+    @Test("A line of a file may contain any character except a line break, and errors name the line")
     func fileLines() throws {
         #expect(
             try self.arguments("curlew pub", file: "topic a\r\nmessage \u{301}x\u{2028}y\u{85}\n")
                 == ["pub", "--topic", "a", "--message", "\u{301}x\u{2028}y\u{85}"])
-        let failure = #expect(throws: Failure.self) { try self.arguments("curlew sub", file: "qos 1\n\nhots x\n") }
-        #expect(failure?.message?.hasSuffix("line 3, has the unknown option 'hots'; did you mean 'host'?") == true)
+        let failure = #expect(throws: CommandFailure.self) {
+            try self.arguments("curlew sub", file: "qos 1\n\nhots x\n")
+        }
+        #expect(failure?.message?.hasSuffix("line 3: unknown option 'hots'; did you mean 'host'?") == true)
+    }
+
+    @Test("The names of commands are those of the parser")
+    func names() {
+        #expect(CommandNames.root == RootCommand.configuration.commandName)
+        #expect(CommandNames.all == RootCommand.configuration.subcommands.map { $0.configuration.commandName })
+        #expect(CommandNames.benchmarks == BenchCommand.configuration.subcommands.map { $0.configuration.commandName })
+    }
+
+    @Test(
+        "Errors name the command as it was called, and the help that lists its options",
+        arguments: [
+            (["curlew"], "curlew", "curlew"), (["./curlew", "sub", "t"], "curlew sub", "curlew sub"),
+            (["curlew", "frob"], "curlew", "curlew"), (["curlew", "bench", "-n"], "curlew bench", "curlew bench"),
+            (["curlew", "bench", "rtt"], "curlew bench", "curlew bench rtt"),
+            (["/bin/mosquitto_pub", "-t", "t"], "mosquitto_pub", "mosquitto_pub"),
+        ])
+    func speaker(words: [String], name: String, helpName: String) {
+        #expect(CommandNames.speaker(of: words) == .init(name: name, helpName: helpName))
     }
 
     @Test("The table of options is that of the parser", arguments: Subcommand.allCases)
@@ -253,7 +274,7 @@ struct InvocationTests {
         }
     }
 
-    /// What is refused, or taken for the sake of old scripts alone, is not in the help.
+    /// Options that are refused, or accepted only for old scripts, are not in the help.
     private static let hidden: Set = [
         "srv", "proxy", "unix", "ws", "tls-engine", "tls-engine-kpass-sha1", "keyform", "daemon",
     ]

@@ -6,7 +6,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("What messages look like")
+@Suite("Output of messages")
 struct OutputTests {
     private func message(_ payload: String, topic: String = "t", _ properties: Properties = Properties()) throws
         -> MQTTMessage
@@ -20,7 +20,7 @@ struct OutputTests {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    @Test("On a terminal nothing from the network is obeyed, and topics stand in a column")
+    @Test("On a terminal, control characters from the network are escaped, and topics are aligned")
     func terminal() throws {
         var writer = MessageWriter(form: .plain(withTopic: true))
         writer.terminal = .init(hasColour: false, isAligned: true)
@@ -34,7 +34,7 @@ struct OutputTests {
         #expect(self.written(writer, try self.message("\u{1B}c")) == "\u{1B}[1m\\u{1B}c\u{1B}[0m\n")
     }
 
-    @Test("On a terminal, bytes that are no text are shown as such")
+    @Test("On a terminal, bytes that are not text are shown as U+FFFD")
     func binary() throws {
         var writer = MessageWriter(form: .plain(withTopic: false))
         writer.terminal = .init(hasColour: false, isAligned: false)
@@ -42,7 +42,7 @@ struct OutputTests {
         #expect(self.written(writer, message) == "\u{FFFD}A\t\n\n")
     }
 
-    @Test("JSON output is one object on a line, whatever the payload")
+    @Test("JSON output is one object per line, regardless of the payload")
     func json() throws {
         var properties = Properties()
         properties.contentType = "x"
@@ -57,7 +57,7 @@ struct OutputTests {
         #expect(self.written(MessageWriter(form: .json), try self.message("")).hasSuffix(#""payload":""}"# + "\n"))
     }
 
-    @Test("JSON output is JSON, whatever the correlation data, and keeps user properties of the same name")
+    @Test("JSON output is valid, regardless of the correlation data, and keeps user properties with the same name")
     func exactProperties() throws {
         var properties = Properties()
         properties.correlationData = ByteBuffer(bytes: [0x88, 0, 0x41])
@@ -68,12 +68,12 @@ struct OutputTests {
                 #""properties":{"correlation-data":[136,0,65],"user-properties":{"a":["1","3"],"b":"2"}}"#))
     }
 
-    @Test("A format that is none says why", arguments: ["%", "%5", "%z", "@", #"\"#, #"\z"#, "%99999t"])
+    @Test("An invalid format is an error", arguments: ["%", "%5", "%z", "@", #"\"#, #"\z"#, "%99999t"])
     func problems(format: String) {
         #expect(throws: MessageFormat.Problem.self) { try MessageFormat(format) }
     }
 
-    @Test("JSON nested deeper than a stack should bear is refused")
+    @Test("JSON that is nested too deeply is refused")
     func depth() {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
@@ -84,7 +84,7 @@ struct OutputTests {
     }
 
     @Test(
-        "A property that cannot be is refused in a sentence that names it",
+        "An invalid property is refused, with a sentence that names it",
         arguments: [
             "frob content-type x", "publish", "publish frob x", "publish content-type", "publish user-property a",
             "publish payload-format-indicator 2", "connect receive-maximum 0", "connect content-type x",
@@ -92,7 +92,7 @@ struct OutputTests {
         ])
     func properties(text: String) throws {
         let argument = try #require(PropertyArgument(argument: text.replacing(" ", with: "\u{1F}")))
-        let failure = #expect(throws: Failure.self) { try PacketProperties([argument]) }
+        let failure = #expect(throws: CommandFailure.self) { try PacketProperties([argument]) }
         #expect(failure?.message?.hasPrefix("-D ") == true)
     }
 }

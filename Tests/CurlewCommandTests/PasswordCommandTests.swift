@@ -9,7 +9,7 @@ import Testing
 struct PasswordCommandTests {
     typealias Outcome = Subprocess.Outcome
 
-    /// A folder that goes with the test.
+    /// A folder that is deleted with the test.
     private func withFolder(_ test: (URL) async throws -> Void) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -62,7 +62,7 @@ struct PasswordCommandTests {
         }
     }
 
-    @Test("A file keeps its group's right to read and its link, but no right of everybody")
+    @Test("A file keeps its group's read permission and its link, but no permissions for others")
     func replacing() async throws {
         try await self.withFolder { folder in
             let (file, link) = (folder.appending(path: "users"), folder.appending(path: "link"))
@@ -73,7 +73,7 @@ struct PasswordCommandTests {
             #expect(outcome.exitCode == 0)
             #expect(
                 outcome.errors
-                    == "curlew passwd: From now on '\(link.path)' can be read by its owner and group alone; the broker must be one of them.\n"
+                    == "curlew passwd: '\(link.path)' can now be read only by its owner and group; the broker must run as one of them.\n"
             )
             #expect(try self.permissions(file) == 0o640)
             #expect(try FileManager.default.destinationOfSymbolicLink(atPath: link.path) == file.path)
@@ -81,7 +81,7 @@ struct PasswordCommandTests {
         }
     }
 
-    @Test("-U hashes what is in plain text, and says which line it cannot")
+    @Test("-U hashes passwords in plain text, and reports the line that it cannot parse")
     func upgrade() async throws {
         try await self.withFolder { folder in
             let file = folder.appending(path: "users")
@@ -100,7 +100,7 @@ struct PasswordCommandTests {
         }
     }
 
-    @Test("What cannot be done is said in one sentence, and changes nothing")
+    @Test("An error is one sentence, and changes nothing")
     func refusals() async throws {
         try await self.withFolder { folder in
             let (file, missing) = (folder.appending(path: "users"), folder.appending(path: "missing").path)
@@ -112,18 +112,18 @@ struct PasswordCommandTests {
                 (["-b", file.path, "a", ""], "The password is empty; nothing was changed."),
                 ([file.path, "a"], "The password is empty; nothing was changed."),
                 (["-b", folder.path, "a", "x"], "The file '\(folder.path)' cannot be read: Is a directory."),
-                ([file.path], "There is no user; give a name after the file\(usage)"),
+                ([file.path], "The user name is missing; give it after the file\(usage)"),
                 (
                     [file.path, "a", "x"],
-                    "A password on the command line needs -b; without, it is asked for\(usage)"
+                    "A password on the command line needs -b; without -b, you are asked for it\(usage)"
                 ),
-                (["-b", file.path, "a"], "There is no password; with -b it stands after the user's name\(usage)"),
-                (["-c", "-D", file.path, "a"], "-c and -D cannot be together; leave one of them out\(usage)"),
-                (["-U", file.path, "a"], "-U takes a file alone; leave out all else but -I\(usage)"),
+                (["-b", file.path, "a"], "The password is missing; with -b, give it after the user name\(usage)"),
+                (["-c", "-D", file.path, "a"], "-c and -D exclude each other; leave one of them out\(usage)"),
+                (["-U", file.path, "a"], "-U takes only a file; leave out everything else except -I\(usage)"),
                 (["-D", "-b", file.path, "a"], "-D needs no password; leave out -b, -I and the password\(usage)"),
                 (
                     ["-H", "sha512", file.path, "a"],
-                    "-H sha512 is read but not written, for it is quick to guess; leave it out\(usage)"
+                    "-H sha512 is read but not written, because it is quick to attack; leave it out\(usage)"
                 ),
             ]
             for (arguments, message) in cases {
@@ -137,12 +137,12 @@ struct PasswordCommandTests {
         }
     }
 
-    // MARK: mosquitto's own
+    // MARK: Compatibility with mosquitto
 
     private static let haveTool = Peers.areRequired || Subprocess.find("mosquitto_passwd") != nil
 
     @Test(
-        "A file of mosquitto_passwd lets in whom it should, in both of its forms",
+        "Both forms of hashes of mosquitto_passwd work",
         .enabled(if: haveTool, "mosquitto_passwd is not installed; scripts/test installs it"),
         arguments: ["sha512-pbkdf2", "sha512"])
     func reading(form: String) async throws {
@@ -154,7 +154,7 @@ struct PasswordCommandTests {
             #expect(try await self.isLetIn("alice", "geheim ü", by: file))
             #expect(try await self.isLetIn("bob", "two", by: file))
             #expect(try await !self.isLetIn("bob", "geheim ü", by: file))
-            // And goes on with it.
+            // And edits it.
             #expect(try await self.run("-b", file.path, "bob", "three").exitCode == 0)
             #expect(try await self.isLetIn("alice", "geheim ü", by: file))
             #expect(try await self.isLetIn("bob", "three", by: file))

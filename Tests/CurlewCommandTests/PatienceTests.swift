@@ -9,7 +9,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("How long the commands wait, and for what", .timeLimit(.minutes(3)))
+@Suite("Time limits of the commands", .timeLimit(.minutes(3)))
 struct PatienceTests {
     private func run(
         _ arguments: String, _ script: @escaping PacketServer.Script, input: String = ""
@@ -25,7 +25,7 @@ struct PatienceTests {
     }
 
     @Test(
-        "A message that is never acknowledged, or whose broker is gone, comes to an end in half a minute",
+        "A message that is never acknowledged, or whose broker has gone, fails after half a minute",
         arguments: [
             ("pub -q 1 -t a -m b", false, 27), ("pub -q 2 -t a -m b", true, 7), ("pub -q 1 -t a -l", false, 27),
             ("pub -q 1 -t a -l", true, 7), ("sub -t a -E", false, 27),
@@ -42,12 +42,12 @@ struct PatienceTests {
             }, input: command.contains("-l") ? "1\n2\n3\n" : "")
         #expect(outcome.exitCode == exitCode, "\(outcome.errors)")
         #expect(outcome.output == "")
-        if vanishes { #expect(outcome.errors.contains("could not be made again within 30")) }
+        if vanishes { #expect(outcome.errors.contains("did not come back within 30")) }
         if command.contains("-m b"), command.hasPrefix("pub") { #expect(outcome.errors.contains("unknown")) }
         if command.contains("-l") { #expect(outcome.errors.contains("3 of 3 lines read were not delivered")) }
     }
 
-    @Test("Who sends once in a while, and never has too much under way, notices as well that nothing is acknowledged")
+    @Test("Missing acknowledgements are noticed even if messages are rare and the window is never full")
     func slowLines() async throws {
         let server = try await PacketServer.start { packet, _ in
             if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
@@ -64,7 +64,7 @@ struct PatienceTests {
         await server.stop()
     }
 
-    @Test("-W bounds the wait in place of that")
+    @Test("-W replaces that time limit")
     func timeLimit() async throws {
         let (outcome, _) = try await self.run("pub -q 1 -t a -m b -W 0.3") { packet, _ in
             if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
@@ -74,7 +74,7 @@ struct PatienceTests {
     }
 
     @Test(
-        "A refusal at a reconnection ends the command, and says why",
+        "A refused reconnection ends the command with the reason",
         arguments: ["sub -t a", "respond -t a -m b", "pub -q 1 -t a -l", "pub -q 1 -t a -l -D publish content-type x"],
         [
             (ReasonCode.notAuthorized, 135), (.badUserNameOrPassword, 134), (.banned, 138), (.serverMoved, 157),
@@ -92,7 +92,7 @@ struct PatienceTests {
         let process = try Subprocess.curlew(
             command.split(separator: " ").map(String.init) + ["-h", "127.0.0.1", "-p", "\(server.port)"])
         try process.write("1\n")
-        // One has read all its lines by then, and one waits for more.
+        // One has read all its lines by then; the other waits for more.
         if command.contains("-D") { try process.endInput() }
         let outcome = try await process.outcome()
         await server.stop()
@@ -101,7 +101,7 @@ struct PatienceTests {
         #expect(server.connections == 2 || refusal.0 == .serverMoved)
     }
 
-    @Test("A broker that speaks 3.1.1 alone refuses with the code of that version")
+    @Test("A broker that supports only 3.1.1 refuses with a code of that version")
     func refusedBefore5() async throws {
         let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
             guard case .connect(let connect) = packet else { return [] }
@@ -110,7 +110,7 @@ struct PatienceTests {
         #expect(outcome.exitCode == 5, "\(outcome.errors)")
     }
 
-    @Test("A server that refuses for other reasons is asked again, and its reason told")
+    @Test("After a refusal for another reason, the command reports the reason and tries again")
     func refusedForNow() async throws {
         let (outcome, server) = try await self.run("pub -q 1 -t a -m b") { packet, connection in
             switch packet {
@@ -125,7 +125,7 @@ struct PatienceTests {
         #expect(outcome.errors.contains("Reconnected."))
     }
 
-    @Test("PUBACK for a message at QoS 2 is its end, with a warning")
+    @Test("PUBACK completes a message at QoS 2, with a warning")
     func pubackAtQoS2() async throws {
         let (outcome, server) = try await self.run("pub -q 2 -t a -m b") { packet, _ in
             PacketServer.answer(to: packet)
@@ -136,7 +136,7 @@ struct PatienceTests {
     }
 
     @Test(
-        "A server that closes at a message or a subscription is not asked for ever",
+        "A broker that closes the connection at a message or a subscription is not retried forever",
         arguments: ["pub -q 1 -t a -m b", "sub -t a"])
     func poison(command: String) async throws {
         let (outcome, server) = try await self.run(command) { packet, _ in
@@ -150,7 +150,7 @@ struct PatienceTests {
         #expect(server.connections == 4)
     }
 
-    @Test("A server that breaks the protocol on each connection is left after five")
+    @Test("A broker that violates the protocol on each connection is given up after five")
     func violations() async throws {
         let (outcome, server) = try await self.run("sub -t a") { packet, _ in
             if case .subscribe(let packet) = packet {
@@ -180,7 +180,7 @@ struct PatienceTests {
         #expect(server.connections == 1)
     }
 
-    @Test("A broker that is silent to 5.0 is asked in 3.1.1")
+    @Test("If a broker does not answer in 5.0, 3.1.1 is tried")
     func silent() async throws {
         let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
             if case .connect(let connect) = packet, connect.version == .v5_0 {
@@ -192,7 +192,7 @@ struct PatienceTests {
         #expect(outcome == .init(exitCode: 0, output: "", errors: ""))
     }
 
-    @Test("Called as mosquitto_pub, the command ends with its connection")
+    @Test("Called as mosquitto_pub, the command exits when it loses its connection")
     func dropIn() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -212,7 +212,7 @@ struct PatienceTests {
         #expect(server.connections == 1)
     }
 
-    @Test("News of an outage are said once each")
+    @Test("Each reason of an outage is reported once")
     func outage() {
         var outage = Outage()
         let lost = MQTTError(.connectionClosed, "It broke.")
@@ -227,11 +227,11 @@ struct PatienceTests {
         #expect(outage.ended() == false)
     }
 
-    @Test("Commands reconnect as people want it, and wait without end where -W or mosquitto's name says so")
+    @Test("Commands reconnect quickly; with -W or mosquitto's name, waiting for answers is not limited")
     func settings() throws {
-        func settings(_ arguments: String...) throws -> Settings {
+        func settings(_ arguments: String...) throws -> CommandSettings {
             let connection = try ConnectionOptions.parse(arguments)
-            return try Settings(
+            return try CommandSettings(
                 connection, TLSOptions.parse([]), WillOptions.parse([]),
                 environment: CommandEnvironment { $0 == "MQTT_RECONNECT" ? "true" : nil })
         }

@@ -12,7 +12,7 @@ struct ReadinessTests {
         try await withLocalBroker { broker, port in
             let command = try Subprocess.script("exec curlew \(command) -p \(port) --ready-fd 3 3>&1")
             #expect(try await command.line() == "ready")
-            // Whoever is ready is subscribed.
+            // When it is ready, it is subscribed.
             #expect(try await broker.publish("x", to: "a") == 1)
         }
     }
@@ -40,7 +40,7 @@ struct ReadinessTests {
         }
     }
 
-    @Test("The broker says that clients can connect; a responder's answer stands after its topic")
+    @Test("The broker reports that clients can connect; a responder's reply follows its topic")
     func readyBroker() async throws {
         let broker = try Subprocess.script("exec curlew broker -p 0 --ready-fd 3 3>&1 2>&1")
         let lines = [try await broker.line(), try await broker.line()]
@@ -51,7 +51,7 @@ struct ReadinessTests {
         try await responder.line()
         #expect(
             try await Subprocess.curlew(["request", "svc/ping", "-3.5", "-W", "60"] + server).success() == "pong\n")
-        // A reading below zero is no option, and - is standard input.
+        // A negative number is not an option, and - is standard input.
         let subscriber = try Subprocess.script("exec curlew sub t -C 2 -p \(port) --ready-fd 3 3>&1")
         try await subscriber.line()
         try await Subprocess.curlew(["pub", "t", "-3.5"] + server).success()
@@ -78,14 +78,14 @@ struct ReadinessTests {
         }
     }
 
-    @Test("Too few files that may be open are told, and what to do")
+    @Test("A limit on open files that is too low is reported with the remedy")
     func fileLimit() async throws {
         let outcome = try await Subprocess.script("ulimit -n 20; exec curlew broker -p 0").outcome()
         #expect(outcome.exitCode == 1)
-        #expect(outcome.errors.contains("20 open files, the limit here, are too few"))
+        #expect(outcome.errors.contains("The limit of 20 open files is too low"))
     }
 
-    @Test("The next broker is tried where one does not answer")
+    @Test("If a broker does not answer, the next one is tried")
     func severalBrokers() async throws {
         try await withLocalBroker { broker, port in
             let closed = try await freePort()
@@ -99,7 +99,7 @@ struct ReadinessTests {
         }
     }
 
-    @Test("A request that nobody answers ends by itself")
+    @Test("A request without a reply ends after a time limit")
     func unansweredRequest() async throws {
         try await withLocalBroker { broker, port in
             let server = ["-p", "\(port)"]
@@ -110,32 +110,35 @@ struct ReadinessTests {
             let silent = try await Subprocess.curlew(["request", "svc", "x", "-C", "2"] + server).outcome()
             #expect(silent.exitCode == 27)
             #expect(
-                silent.errors == "curlew request: 0 of 2 replies came within 5 seconds; -W sets another time.\n")
+                silent.errors
+                    == "curlew request: 0 of 2 replies received within 5 seconds; set another time limit with -W.\n")
             let short = try await Subprocess.curlew(["request", "svc", "x", "-W", "0.5"] + server).outcome()
             #expect(short.exitCode == 27)
-            // On a busy machine the time is over before there is a connection.
-            let reasons = ["No reply came.", "There is no connection to the broker."]
+            // On a busy machine, the time limit expires before there is a connection.
+            let reasons = ["No reply received.", "There is no connection to the broker."]
             #expect(
-                reasons.contains { short.errors == "curlew request: The time of 0.5 seconds is over: \($0)\n" })
+                reasons.contains {
+                    short.errors == "curlew request: The time limit of 0.5 seconds has expired: \($0)\n"
+                })
             withExtendedLifetime(requests) {}
         }
     }
 
-    @Test("bench sub -n ends when nothing comes any more, and says what is missing")
+    @Test("bench sub -n ends when no more messages arrive, and reports how many are missing")
     func idleBenchmark() async throws {
         try await withLocalBroker { broker, port in
             let command = try Subprocess.curlew(
                 "bench", "sub", "-t", "b/%d", "-n", "5", "--idle", "0.5", "-p", "\(port)")
-            #expect(await command.hasSaid("Listening to b/+"))
+            #expect(await command.hasSaid("Subscribed to b/+"))
             for _ in 0..<3 { try await broker.publish("x", to: "b/1") }
             let outcome = try await command.outcome()
             #expect(outcome.exitCode == 1)
             #expect(outcome.output.hasPrefix("3 messages in"))
-            #expect(outcome.errors.contains("2 of 5 messages did not come; check the topic"))
+            #expect(outcome.errors.contains("2 of 5 messages did not arrive; check the topic"))
         }
     }
 
-    @Test("A variable that nobody reads is told")
+    @Test("An unknown variable causes a warning")
     func unknownVariable() async throws {
         let outcome = try await Subprocess.curlew(["sub"], environment: ["CURLEW_HSOT": "x"]).outcome()
         #expect(

@@ -4,10 +4,10 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// Every error that a person can meet at the command line is one sentence in the words of the command line.
-@Suite("What curlew says when something is wrong", .timeLimit(.minutes(3)))
+/// Every error at the command line is one sentence that uses the names of options and variables.
+@Suite("Errors of curlew", .timeLimit(.minutes(3)))
 struct SentenceTests {
-    /// A command line, and what stands on standard error after the name of the command.
+    /// A command line, and its error after the name of the command.
     private static let cases: [(String, String)] = [
         // Commands.
         ("publish -t a", "There is no command 'publish'; did you mean 'pub'? See 'curlew --help'."),
@@ -32,14 +32,14 @@ struct SentenceTests {
         ("passwd --nosuch a b", "Unknown option '--nosuch'; see 'curlew passwd --help'."),
         (
             "sub a -m b",
-            "'-m' is no option of this command, but of 'curlew pub', 'curlew request', 'curlew respond'; see 'curlew sub --help'."
+            "'-m' is not an option of this command, but of 'curlew pub', 'curlew request', 'curlew respond'; see 'curlew sub --help'."
         ),
-        ("pub a -m b -m b", "-m is given twice, and there is one message; give it once; see 'curlew pub --help'."),
+        ("pub a -m b -m b", "-m is given twice, but there is only one message; give it once; see 'curlew pub --help'."),
         ("sub a -p", "Missing value for '-p <1-65535>'; see 'curlew sub --help'."),
-        ("sub a -h", "-h needs the host of the broker after it; see 'curlew sub --help'."),
+        ("sub a -h", "-h needs the host of the broker; see 'curlew sub --help'."),
         (
             "pub a b c",
-            "'c' is one argument too many: topic and message are given already; quote a message that has spaces; see "
+            "Unexpected argument 'c': topic and message are already given; quote messages that contain spaces; see "
                 + "'curlew pub --help'."
         ),
         // Values.
@@ -68,7 +68,7 @@ struct SentenceTests {
         ),
         (
             "broker --max-connections 0",
-            "--max-connections must be from 1 to 2147483647, and is 0; see 'curlew broker --help'."
+            "--max-connections must be from 1 to 2147483647, not 0; see 'curlew broker --help'."
         ),
         (
             "demo --devices 0",
@@ -77,11 +77,11 @@ struct SentenceTests {
         // Messages and topics.
         (
             "pub a",
-            "There is no message; give one with -m, -f, -s, -l, or -n for an empty one, or write it after the topic; see "
+            "The message is missing; give it with -m, -f, -s, -l, or -n for an empty one, or write it after the topic; see "
                 + "'curlew pub --help'."
         ),
-        ("pub -n", "There is no topic; give one with -t, in the URL, or as an argument."),
-        ("sub", "There is no topic to listen to; give one with -t, in the URL, or as an argument."),
+        ("pub -n", "The topic is missing; give it with -t, in the URL, or as an argument."),
+        ("sub", "The topic is missing; give at least one with -t, in the URL, or as an argument."),
         ("pub a -f /does/not/exist", "The file '/does/not/exist' cannot be read: No such file or directory."),
         (
             "sub a -P x -V 3.1.1",
@@ -90,14 +90,14 @@ struct SentenceTests {
         // Brokers.
         (
             "sub a -h localhost:1883",
-            "-h takes a host alone; give the port with -p, as in -h localhost -p 1883; see 'curlew sub --help'."
+            "-h takes only a host; give the port with -p, as in -h localhost -p 1883; see 'curlew sub --help'."
         ),
         (
             "sub a -h [::1]:1883",
-            "-h takes a host alone; give the port with -p, as in -h ::1 -p 1883; see 'curlew sub --help'."
+            "-h takes only a host; give the port with -p, as in -h ::1 -p 1883; see 'curlew sub --help'."
         ),
-        ("sub a -h mqtt://b", "-h takes a host alone; give the URL without -h; see 'curlew sub --help'."),
-        ("sub a -h b/c", "-h takes a host name or an address, and 'b/c' is neither; see 'curlew sub --help'."),
+        ("sub a -h mqtt://b", "-h takes only a host; give the URL without -h; see 'curlew sub --help'."),
+        ("sub a -h b/c", "-h takes a host name or an address; 'b/c' is neither; see 'curlew sub --help'."),
         (
             "sub a -h fe80::1",
             "fe80::1 is valid on one network of this machine only; name its interface, as in fe80::1%eth0."
@@ -108,7 +108,7 @@ struct SentenceTests {
         ),
         (
             "sub a -h 127.0.0.1 -h 127.0.0.1 -p {closed}",
-            "None of the 2 brokers can be used; the last one tried: 127.0.0.1:{closed} refused the connection; is the broker "
+            "Cannot connect to any of the 2 brokers; the last one tried: 127.0.0.1:{closed} refused the connection; is the broker "
                 + "running, and is the port right?"
         ),
         // Files.
@@ -121,11 +121,11 @@ struct SentenceTests {
             "sub a --cafile /nosuch",
             "The trusted authorities (--cafile) cannot be read from /nosuch: No such file or directory."
         ),
-        ("sub a -o /nosuch", "The file of options '/nosuch' does not exist."),
+        ("sub a -o /nosuch", "The options file '/nosuch' does not exist."),
         ("broker -c /nosuch", "The configuration file '/nosuch' does not exist."),
     ]
 
-    @Test("Each mistake is one sentence that says what to do", arguments: Self.cases)
+    @Test("Each error is one sentence that says what to do", arguments: Self.cases)
     func sentences(line: String, sentence: String) async throws {
         let closed = line.contains("{closed}") ? try await freePort() : 0
         func fill(_ text: String) -> String { text.replacing("{closed}", with: "\(closed)") }
@@ -133,17 +133,17 @@ struct SentenceTests {
         let outcome = try await Subprocess.curlew(words, environment: ["XDG_CONFIG_HOME": "/nosuch"]).outcome()
         #expect(outcome.exitCode == 1)
         #expect(outcome.output == "")
-        // Who says it is the command as it was given.
+        // The sentence follows the name of the command.
         let said = outcome.errors.drop { $0 != ":" }.dropFirst(2)
         #expect(said == fill(sentence) + "\n")
     }
 
     @Test(
-        "What the environment gives is told by the name of the variable",
+        "An error in an environment variable names the variable",
         arguments: [
             (
                 "CURLEW_HOST", "b:1",
-                "The environment variable CURLEW_HOST takes a host alone; give the port with -p, as in -h b -p 1."
+                "The environment variable CURLEW_HOST takes only a host; give the port with -p, as in -h b -p 1."
             ),
             (
                 "CURLEW_PORT", "x",
@@ -170,7 +170,7 @@ struct SentenceTests {
     }
 
     @Test(
-        "What is wrong with a certificate is told with the option that helps",
+        "An error in a certificate names the option that helps",
         arguments: [
             ("server", "other-ca", "if that is your own authority, give it with --cafile;"),
             ("elsewhere", "ca", "connect by a name that it is for, or set that name with CURLEW_SERVER_NAME."),
@@ -193,7 +193,7 @@ struct SentenceTests {
     }
 
     @Test(
-        "A wrong password is told as one",
+        "A wrong password is reported as such",
         arguments: [["-u", "me", "-P", "wrong"], ["-u", "me", "-P", "wrong", "-V", "3.1.1"], []])
     func password(options: [String]) async throws {
         try await withLocalBroker({ $0.listeners[0].anonymous = .refused }) { _, port in

@@ -7,17 +7,17 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("What arguments and environment come to")
+@Suite("Settings from arguments and environment")
 struct SettingsTests {
-    private func settings(_ arguments: String, _ environment: [String: String] = [:]) throws -> Settings {
+    private func settings(_ arguments: String, _ environment: [String: String] = [:]) throws -> CommandSettings {
         let words = arguments.split(separator: " ").map { $0 == "''" ? "" : String($0) }
         let command = try #require(try RootCommand.parseAsRoot(["sub"] + words) as? SubscribeCommand)
-        return try Settings(
+        return try CommandSettings(
             command.connection, command.tls, command.will, environment: CommandEnvironment { environment[$0] })
     }
 
     @Test(
-        "The server",
+        "The broker",
         arguments: [
             ("", [:], "mqtt://localhost:1883"),
             ("-h example.com", [:], "mqtt://example.com:1883"),
@@ -49,7 +49,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "Several brokers are tried in the order in which they are named",
+        "Several brokers are tried in the given order",
         arguments: [
             ("-h a -h b -p 1", [:], ["mqtt://a:1", "mqtt://b:1"]),
             ("-h a -h [::1] -p 1 -p 8883", [:], ["mqtt://a:1", "mqtts://[::1]:8883"]),
@@ -65,7 +65,7 @@ struct SettingsTests {
         #expect(try self.settings(arguments, environment).configuration.servers.map(\.description) == servers)
     }
 
-    @Test("The URLs of several brokers give one user, one password and every topic once")
+    @Test("The URLs of several brokers set one user, one password and all topics without duplicates")
     func urls() throws {
         let settings = try self.settings("mqtt://me:%FF@a/t mqtt://b/t mqtt://me@c/u")
         #expect(settings.topics == ["t", "u"])
@@ -74,11 +74,11 @@ struct SettingsTests {
             return
         }
         #expect(login == .init(username: "me", password: .init(bytes: .init(bytes: [0xFF]))))
-        #expect(throws: Failure.self) { try self.settings("mqtt://me@a mqtt://you@b") }
+        #expect(throws: CommandFailure.self) { try self.settings("mqtt://me@a mqtt://you@b") }
         #expect(throws: (any Error).self) { try self.settings("-h a -h b -p 1 -p 2 -p 3") }
     }
 
-    @Test("Passwords and payloads are the bytes that were given")
+    @Test("Passwords and payloads keep their bytes")
     func bytes() throws {
         let byte = String(keeping: [0xFF])
         let settings = try self.settings("-P \(byte) --will-topic w --will-payload \(byte)")
@@ -94,11 +94,11 @@ struct SettingsTests {
             return
         }
         #expect(login.password == .init(bytes: .init(bytes: [0xFF])))
-        #expect(throws: Failure.self) { try self.settings("", ["CURLEW_USERNAME": byte]) }
+        #expect(throws: CommandFailure.self) { try self.settings("", ["CURLEW_USERNAME": byte]) }
     }
 
     @Test(
-        "The version, as mosquitto's commands write it and as people do",
+        "The version, in mosquitto's spelling and the usual one",
         arguments: [
             ("mqttv31", .v3_1), ("31", .v3_1), ("3.1", .v3_1), ("mqttv311", .v3_1_1), ("311", .v3_1_1),
             ("3.1.1", .v3_1_1), ("mqttv5", .v5_0), ("5", .v5_0), ("5.0", .v5_0),
@@ -107,7 +107,7 @@ struct SettingsTests {
         #expect(try self.settings("-V \(text)", ["MQTT_VERSION": "3.1"]).version == version)
     }
 
-    @Test("Without any option the library's defaults hold, and the session ends with the command")
+    @Test("Without options, the library's defaults apply, and the session ends with the command")
     func defaults() throws {
         let settings = try self.settings("-t a")
         #expect(settings.version == nil)
@@ -117,11 +117,11 @@ struct SettingsTests {
         #expect(settings.configuration.connection.keepAlive == .seconds(60))
         #expect(settings.configuration.clientIdentifier == .generated())
         #expect(settings.configuration.will == nil)
-        // At QoS 1 and 2 nothing that the server may send can overflow.
+        // At QoS 1 and 2, the queue has room for everything that the broker may send.
         #expect(settings.configuration.queues.subscription.count > settings.configuration.session.receiveMaximum)
     }
 
-    @Test("-c and -x say how long the session stays")
+    @Test("-c and -x set how long the session is kept")
     func session() throws {
         let kept = try self.settings("-c -i me")
         #expect(!kept.configuration.session.cleanStart)
@@ -135,11 +135,11 @@ struct SettingsTests {
         #expect(try self.settings("-x 4294967295").configuration.session.expiry == .never)
         #expect(try self.settings("", ["MQTT_SESSION_EXPIRY": "1h"]).keepsSession == false)
         #expect(try self.settings("", ["MQTT_SESSION_EXPIRY": "2h"]).keepsSession)
-        #expect(throws: Failure.self) { try self.settings("-c") }
-        #expect(throws: Failure.self) { try self.settings("-x 1", ["MQTT_VERSION": "3.1.1"]) }
+        #expect(throws: CommandFailure.self) { try self.settings("-c") }
+        #expect(throws: CommandFailure.self) { try self.settings("-x 1", ["MQTT_VERSION": "3.1.1"]) }
     }
 
-    @Test("Who it is: options over the URL over the environment, piece by piece")
+    @Test("Credentials: options override the URL, which overrides the environment, each part separately")
     func login() throws {
         func login(_ arguments: String, _ environment: [String: String] = [:]) throws -> MQTTConfiguration.Login? {
             let source = try self.settings(arguments, environment).configuration.credentials.source
@@ -169,7 +169,7 @@ struct SettingsTests {
         #expect(try self.settings("-i ''").configuration.clientIdentifier == .assignedByServer)
     }
 
-    @Test("TLS options take the place of variables about the same")
+    @Test("TLS options override the corresponding variables")
     func tls() throws {
         let environment = [
             "MQTT_CA_FILE": "/ca", "MQTT_CERTIFICATE_FILE": "/cert", "MQTT_PRIVATE_KEY_FILE": "/key",
@@ -191,33 +191,35 @@ struct SettingsTests {
         #expect(try self.settings("-h a --tls-use-os-certs", environment).configuration.tls.trustRoots == .system)
     }
 
-    @Test("A pre-shared key is hexadecimal, from an option or the environment")
+    @Test("A pre-shared key is hexadecimal, in an option or the environment")
     func preSharedKey() throws {
         let key = TLSSettings.PreSharedKey(identity: "me", key: [0x0A, 0xFF])
         #expect(try self.settings("--psk 0aFF --psk-identity me").configuration.tls.preSharedKey == key)
         let variable = try self.settings("--psk-identity me", ["CURLEW_PSK": "0aff"])
         #expect(variable.configuration.tls.preSharedKey == key)
         #expect(variable.configuration.servers.first?.scheme == .mqtts)
-        #expect(throws: Failure.self) { try self.settings("--psk-identity me") }
-        #expect(throws: Failure.self) { try self.settings("--psk-identity me", ["CURLEW_PSK": "0"]) }
+        #expect(throws: CommandFailure.self) { try self.settings("--psk-identity me") }
+        #expect(throws: CommandFailure.self) { try self.settings("--psk-identity me", ["CURLEW_PSK": "0"]) }
     }
 
-    @Test("A mistake in a variable is told by the name under which it was set")
+    @Test("An error in a variable uses the name under which it was set")
     func names() throws {
-        let failure = #expect(throws: Failure.self) {
+        let failure = #expect(throws: CommandFailure.self) {
             try self.settings("", ["CURLEW_KEEP_ALIVE": "soon", "MQTT_KEEP_ALIVE": "5"])
         }
         #expect(failure?.message?.contains("CURLEW_KEEP_ALIVE") == true)
     }
 
-    @Test("A refusal has the number of the version that was asked for")
+    @Test("A refusal has the code of the requested version")
     func exitCodes() {
         let refused = MQTTError(.connectionRefused, "No.", reasonCode: .notAuthorized)
-        #expect(Failure(refused, version: .v3_1_1).exitCode == 5)
-        #expect(Failure(refused, version: .v5_0).exitCode == 135)
-        #expect(Failure(refused).exitCode == 135)
-        #expect(Failure(MQTTError(.timedOut, "Too late.")).exitCode == 27)
-        #expect(Failure(MQTTError(.connectionFailed, "Nobody there.")) == Failure("Nobody there.", exitCode: 1))
+        #expect(CommandFailure(refused, version: .v3_1_1).exitCode == 5)
+        #expect(CommandFailure(refused, version: .v5_0).exitCode == 135)
+        #expect(CommandFailure(refused).exitCode == 135)
+        #expect(CommandFailure(MQTTError(.timedOut, "Too late.")).exitCode == 27)
+        #expect(
+            CommandFailure(MQTTError(.connectionFailed, "Nobody there."))
+                == CommandFailure("Nobody there.", exitCode: 1))
     }
 }
 #endif

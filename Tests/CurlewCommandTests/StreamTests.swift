@@ -6,7 +6,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("Messages in and out of the command")
+@Suite("Messages and the packet trace")
 struct StreamTests {
     @Test(
         "A message is written as mosquitto_sub writes it",
@@ -35,7 +35,7 @@ struct StreamTests {
         try Packet.connack(ConnAck()).encode(into: &bytes, version: .v3_1_1)
         try Packet.publish(Publish(topic: TopicName("t"), payload: ByteBuffer(string: "secret")))
             .encode(into: &bytes, version: .v3_1_1)
-        // As the network may cut it.
+        // In the smallest pieces that the network may deliver.
         while let byte = bytes.readSlice(length: 1) { trace.received(byte) }
         trace.received(ByteBuffer(bytes: [0xFF, 0xFF]))
         #expect(

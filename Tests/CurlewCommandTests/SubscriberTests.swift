@@ -28,14 +28,14 @@ struct SubscriberTests {
                 broker, "sub", "-t", "old/+", "--remove-retained", "-C", "2", "-V", version)
             #expect(removed.exitCode == 0)
             #expect(Set(removed.output.split(separator: "\n")) == ["old/1", "old/2"])
-            // The server sends what it has for the first filter before what it has for the second.
+            // The broker sends the retained messages of the first filter before those of the second.
             let left = try await self.run(broker, "sub", "-t", "old/+", "-t", "new/+", "-C", "1", "-V", version)
             #expect(left == .init(exitCode: 0, output: "new/1\n", errors: ""))
         }
     }
 
     @Test(
-        "The will of a subscriber that was killed is published, and kept if it was to be",
+        "The will of a killed subscriber is published, and retained if requested",
         arguments: ["3.1.1", "5"])
     func will(version: String) async throws {
         try await Mosquitto.run { broker in
@@ -76,9 +76,9 @@ struct SubscriberTests {
         }
     }
 
-    // MARK: What a kept session sends that this run has not asked for
+    // MARK: Messages of a resumed session for filters of earlier runs
 
-    /// A session `s` that is subscribed to `old`, and for which these messages wait.
+    /// Creates a session `s` with a subscription to `old` and these queued messages.
     private func leaveWaiting(_ broker: Mosquitto, _ messages: String..., version: String) async throws -> [String] {
         let session = ["sub", "-p", "\(try broker.port())", "-c", "-i", "s", "-q", "1", "-V", version]
         try await Subprocess.curlew(session + ["-t", "old", "-E"]).success()
@@ -98,7 +98,7 @@ struct SubscriberTests {
     }
 
     @Test(
-        "-E shows what has come by then; -U gives a filter up and shows what waited for it",
+        "-E prints the messages received by then; -U unsubscribes and prints the messages queued for the filter",
         arguments: ["3.1.1", "5"])
     func endingAndGivingUp(version: String) async throws {
         try await Mosquitto.run { broker in
@@ -113,7 +113,7 @@ struct SubscriberTests {
     }
 
     @Test(
-        "-T leaves it out for good; --retained-only ends at it and leaves it to the next",
+        "-T discards them; --retained-only exits at the first and leaves it for the next run",
         arguments: ["3.1.1", "5"])
     func leavingOut(version: String) async throws {
         try await Mosquitto.run { broker in
@@ -146,7 +146,7 @@ struct SubscriberTests {
     }
 
     @Test(
-        "A maximum that somebody has set is kept, and what is larger is told",
+        "A given maximum packet size applies, and larger messages are reported",
         arguments: ["maximum-packet-size=1000"])
     func setMaximum(item: String) async throws {
         try await Mosquitto.run { broker in

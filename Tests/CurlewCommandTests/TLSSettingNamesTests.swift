@@ -12,7 +12,7 @@ struct TLSSettingNamesTests {
         TLSSettingNames(arguments: arguments, variable: { variables[$0] }).name(setting)
     }
 
-    @Test("A setting has the name of the option or the variable that gave it, or of the option to give")
+    @Test("A setting is named by the option or variable that set it, otherwise by the option to give")
     func names() {
         #expect(self.name(.trustRoots) == "--cafile")
         #expect(self.name(.trustRoots, "--capath", "x") == "--capath")
@@ -33,7 +33,7 @@ struct TLSSettingNamesTests {
         #expect(isKnown, "\(name)")
     }
 
-    @Test("An error about TLS speaks of options")
+    @Test("An error about TLS names options")
     func failure() {
         let cause = Result { () throws -> Void in
             var settings = TLSSettings()
@@ -44,7 +44,7 @@ struct TLSSettingNamesTests {
             Issue.record("no error")
             return
         }
-        let failure = Failure(MQTTError(.invalidConfiguration, transport.message, cause: transport))
+        let failure = CommandFailure(MQTTError(.invalidConfiguration, transport.message, cause: transport))
         #expect(
             failure.message
                 == "The trusted authorities (--cafile) cannot be read from /no/such/file: No such file or directory."
@@ -67,9 +67,9 @@ struct TLSSettingNamesTests {
             "\(message)")
     }
 
-    @Test("A sentence that quotes another one ends once")
+    @Test("A sentence that ends with a quoted one has one full stop")
     func ends() {
-        #expect(Failure("It failed: Bad..").message == "It failed: Bad.")
+        #expect(CommandFailure("It failed: Bad..").message == "It failed: Bad.")
         #expect(MQTTError(.connectionRefused, "Refused: Who are you?.").message == "Refused: Who are you?")
         #expect(TransportError(code: .tlsFailed, message: "So..").message == "So.")
         #expect(MQTTBrokerError(.notRunning, "Wait...").message == "Wait...")

@@ -1,24 +1,22 @@
 #if Tools
 import ArgumentParser
 
-/// `curlew bench`, which does nothing by itself.
+/// `curlew bench`: the parent of the benchmarks.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "bench",
-        abstract: "Measure a server, a network or this client: messages per second, latencies, losses.",
+        abstract: "Measure a broker, a network or this client: messages per second, latencies, losses.",
         discussion: """
-            The result goes to standard output, as text or, with --json, as one object; on a terminal, the rate of each \
-            second is shown meanwhile.
+            Prints the result as text or, with --json, as one object. On a terminal, the current rate is shown during the run.
 
-            Each message says its sender and a running number, if it has 24 bytes or more: a subscriber counts by that \
-            what was lost and what came out of order. It also says when it was meant to be sent, so that pub with --rate, \
-            and sub somewhere else, measure the whole way; between two machines that takes clocks that are set.
+            Messages of at least 24 bytes contain a sender, a sequence number and the scheduled time of sending. With these, \
+            'bench sub' counts lost and reordered messages, and measures the latency from publisher to subscriber if \
+            'bench pub' runs with --rate. On two machines, this needs synchronized clocks.
 
-            With --rate, latencies count from when a message was meant to be sent, whatever kept it from being sent then. \
-            Without, each is sent as soon as it can be, and one in 16 is timed.
+            With --rate, latencies are measured from the scheduled time of a message, even if it was sent later. Without \
+            --rate, messages are sent as fast as possible, and one in 16 is timed.
 
-            A connection that is lost is not made again: the run ends and says why, whatever the environment or a URL says \
-            of reconnecting.
+            Benchmarks do not reconnect: when a connection is lost, the run ends and prints the reason.
             """,
         subcommands: [BenchPublish.self, BenchSubscribe.self, BenchRoundTrip.self, BenchConnect.self],
         helpNames: .long

@@ -7,23 +7,23 @@ import CurlewCore
 struct BenchConnect: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "conn",
-        abstract: "Open connections, and report how fast and with how much memory.",
+        abstract: "Open connections, and report the rate and the memory they take.",
         discussion: """
-            Makes -n connections (default 1,000), --clients of them at a time (default 50), and keeps them all until the end. \
-            The memory is that of this process while they are idle.
+            Opens -n connections (default: 1,000), --clients at a time (default: 50), and keeps them open until the end. \
+            Reports the memory of this process per idle connection.
             """)
 
     @OptionGroup var options: BenchOptions
 
     func validate() throws {
         if let count = self.options.count?.count, count > 1_000_000 {
-            throw ValidationError("-n is at most 1000000")
+            throw ValidationError("-n must be at most 1000000")
         }
     }
 
     func run() async throws {
         let settings = try self.options.settings()
-        try ProcessUsage.raiseFileLimit()
+        try FileLimit.raise()
         let count = self.options.count?.count ?? 1000
         var options = self.options
         options.count = CountArgument(argument: "\(count)")
@@ -35,9 +35,9 @@ struct BenchConnect: AsyncParsableCommand {
     }
 }
 
-/// Makes clients and connects them.
+/// Creates clients and connects them.
 private struct BenchConnector: Sendable {
-    let settings: Settings
+    let settings: CommandSettings
     let progress: Progress
     let count: Int
 

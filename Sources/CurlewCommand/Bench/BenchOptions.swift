@@ -4,20 +4,20 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-/// What all benchmarks ask.
+/// The options of all benchmarks.
 struct BenchOptions: ParsableArguments {
     @OptionGroup var connection: ConnectionOptions
     @OptionGroup var tls: TLSOptions
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
+        help: ArgumentHelp("Quality of service. (default: 0)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
     @Option(
         name: [.customShort("n"), .customLong("count")], parsing: .unconditional,
-        help: "End after so many, over all clients. (default: as many as --duration allows)",
+        help: "Stop after this many, over all clients. (default: no limit)",
         transform: CountArgument.read)
     var count: CountArgument?
 
@@ -30,14 +30,14 @@ struct BenchOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "End after so long. (default: 10 seconds without -n; sub goes on until Ctrl-C)", valueName: "seconds"),
+            "Stop after this time. (default: 10; no limit with -n, or for sub)", valueName: "seconds"),
         transform: SecondsArgument.read)
     var duration: SecondsArgument?
 
     @Flag(
         name: .customLong("json"),
         help: """
-            Write one object: count seconds rate bytes p50_us p99_us max_us lost reordered cpu_us_per_message.
+            Print a JSON object: count seconds rate bytes p50_us p99_us max_us lost reordered cpu_us_per_message.
             """)
     var isJSON = false
 
@@ -45,23 +45,23 @@ struct BenchOptions: ParsableArguments {
 
     func validate() throws {
         if self.connection.keepsSession {
-            throw ValidationError("A benchmark leaves no session behind; leave out -c")
+            throw ValidationError("Benchmarks do not keep sessions; leave out -c")
         }
-        if self.clientCount > 65_536 { throw ValidationError("--clients is at most 65536") }
+        if self.clientCount > 65_536 { throw ValidationError("--clients must be at most 65536") }
     }
 
-    func settings() throws -> Settings {
-        var settings = try Settings(
+    func settings() throws -> CommandSettings {
+        var settings = try CommandSettings(
             self.connection, self.tls, WillOptions.parse([]),
             environment: CommandEnvironment(variable: environmentVariable))
-        // What was measured across a lost connection would say nothing; and a server that closes it because of what it was
-        // sent would do so for ever.
+        // A measurement across a lost connection would be meaningless; and a broker that closes the connection because
+        // of a message would do so again and again.
         settings.configuration.reconnect = .disabled
         return settings
     }
 }
 
-/// What is sent, and how fast.
+/// The size and rate of messages.
 struct LoadOptions: ParsableArguments {
     @Option(
         name: [.customShort("s"), .customLong("size")], parsing: .unconditional,
@@ -71,14 +71,16 @@ struct LoadOptions: ParsableArguments {
 
     @Option(
         name: .customLong("window"), parsing: .unconditional,
-        help: ArgumentHelp("Maximum number of messages in flight per client.", valueName: "messages"),
+        help: ArgumentHelp(
+            "Maximum number of unacknowledged messages per client. (default: 1000 for pub, 1 for rtt)",
+            valueName: "messages"),
         transform: WindowArgument.read)
     var window: WindowArgument?
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Rate over all clients. (default: as fast as possible)", valueName: "per second"),
+            "Messages per second, over all clients. (default: as fast as possible)", valueName: "rate"),
         transform: RateArgument.read)
     var rate: RateArgument?
 
@@ -97,7 +99,7 @@ struct SizeArgument: CheckedArgument, Equatable {
     }
 }
 
-/// How many may be unacknowledged: there are no more packet identifiers.
+/// The maximum number of unacknowledged messages; there are only 65,535 packet identifiers.
 struct WindowArgument: CheckedArgument, Equatable {
     static let expectation = "a number from 1 to 65535"
 
@@ -109,7 +111,7 @@ struct WindowArgument: CheckedArgument, Equatable {
     }
 }
 
-/// How many a second.
+/// A number of messages per second.
 struct RateArgument: CheckedArgument, Equatable {
     static let expectation = "a number from 0.001 to 1000000000"
 

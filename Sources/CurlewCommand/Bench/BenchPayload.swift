@@ -1,17 +1,17 @@
 #if Tools
 import NIOCore
 
-/// What a message of a benchmark says: its sender, a running number, and when it was meant to be sent; the rest is filler.
+/// The payload of a benchmark's message: sender, sequence number and scheduled time of sending, followed by filler.
 ///
-/// Four bytes `CRLW`, four that name the sender, eight of the sequence and eight of the time in nanoseconds since 1970, 0 if it
-/// is not said; all in network byte order. A shorter payload is filler alone.
+/// Four bytes `CRLW`, four of the sender, eight of the sequence number, and eight of the time in nanoseconds since 1970
+/// (0 if unknown), all in network byte order. A shorter payload contains only filler.
 struct BenchPayload: Equatable {
     static let size = 24
     private static let sign: UInt32 = 0x4352_4C57
 
     var sender: UInt32
     var sequence: UInt64
-    /// Nanoseconds since 1970; 0 when nobody looked at the clock.
+    /// Nanoseconds since 1970; 0 if the message is not timed.
     var time: UInt64
 
     init(sender: UInt32, sequence: UInt64, time: UInt64 = 0) {
@@ -20,7 +20,7 @@ struct BenchPayload: Equatable {
         self.time = time
     }
 
-    /// What a payload says; `nil` if it is none of a benchmark.
+    /// Decodes a payload; `nil` if it is not one of a benchmark.
     init?(_ bytes: UnsafeRawBufferPointer) {
         guard bytes.count >= Self.size,
             UInt32(bigEndian: bytes.loadUnaligned(as: UInt32.self)) == Self.sign
@@ -36,7 +36,7 @@ struct BenchPayload: Equatable {
         return buffer
     }
 
-    /// Writes itself over the beginning of a payload, if there is room.
+    /// Overwrites the beginning of a payload, if it is long enough.
     func write(to buffer: inout ByteBuffer) {
         guard buffer.readableBytes >= Self.size else { return }
         buffer.setInteger(self.sender, at: 4)

@@ -8,10 +8,10 @@ import NIOCore
 struct BenchPublish: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "pub",
-        abstract: "Publish as fast as possible, or at a rate.",
+        abstract: "Publish as fast as possible, or at a fixed rate.",
         discussion: """
-            At QoS 1 and 2 a message is done when the server has acknowledged it, and its latency is the time until then; at \
-            QoS 0 when it is on its way.
+            At QoS 1 and 2, a message counts when the broker has acknowledged it, and its latency is the time until then. At \
+            QoS 0, it counts when it has been sent.
             """)
 
     @OptionGroup var options: BenchOptions
@@ -19,7 +19,7 @@ struct BenchPublish: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Topic to publish to; %d becomes the number of a topic. (default: curlew/bench/%d)")
+        help: "Topic to publish to; %d is replaced by the topic's number. (default: curlew/bench/%d)")
     var topics: [String] = []
 
     @Option(

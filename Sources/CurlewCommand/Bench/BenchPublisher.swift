@@ -4,7 +4,7 @@ import CurlewCore
 import DequeModule
 import NIOCore
 
-/// One client's publishing.
+/// Publishes with one client.
 struct BenchPublisher {
     private let client: MQTTClient
     private let progress: Progress
@@ -13,13 +13,13 @@ struct BenchPublisher {
     private let size: Int
     private let window: Int
     private let sender: UInt32
-    /// How many to publish.
+    /// The number of messages to publish.
     var count = Int.max
     private(set) var measurement = Measurement()
-    /// Whether the server has left a message unanswered for as long as somebody waits.
+    /// Whether an acknowledgement has timed out.
     private var isUnanswered = false
 
-    /// One in so many is timed when all are sent as fast as possible: a look at the clock costs a tenth of a message.
+    /// At full speed, one in this many messages is timed: reading the clock takes a tenth of the time of a message.
     private static let sampling = 16
 
     init(
@@ -55,7 +55,7 @@ struct BenchPublisher {
             }
             sequence += 1
         }
-        // What is on its way counts when it has left.
+        // Messages count when they have been sent.
         await self.client.disconnect()
     }
 
@@ -65,7 +65,7 @@ struct BenchPublisher {
     }
 
     private mutating func publishInWindow() async {
-        // A payload is written again when its message has been acknowledged: so none is copied.
+        // A payload is reused after its message has been acknowledged, so that none is copied.
         var payloads = Array(repeating: ByteBuffer(), count: self.window)
         for index in payloads.indices { payloads[index] = BenchPayload.buffer(size: self.size) }
         var pending = Deque<Pending>(minimumCapacity: self.window)
@@ -87,10 +87,11 @@ struct BenchPublisher {
         while let next = pending.popFirst() { _ = await self.settle(next) }
     }
 
-    /// How long to wait for an acknowledgement when one has not come already: they would add up. `nil`: as usual.
+    /// The time limit for an acknowledgement: zero after one has timed out, since the waits would add up; `nil` for the
+    /// default.
     private var timeout: Duration? { self.isUnanswered ? .zero : nil }
 
-    /// Waits for an acknowledgement. Returns whether there is a point in going on.
+    /// Waits for an acknowledgement. Returns whether to continue.
     private mutating func settle(_ pending: Pending) async -> Bool {
         do {
             try await pending.delivery.outcome(timeout: self.timeout)
@@ -102,7 +103,7 @@ struct BenchPublisher {
         }
     }
 
-    /// Writes its sender and a running number, and looks at the clock if it is one to be timed.
+    /// Writes sender and sequence number. Returns the time if the message is one of those that are timed.
     private func stamp(_ payload: inout ByteBuffer, _ sequence: Int) -> ContinuousClock.Instant? {
         let isTimed = sequence % Self.sampling == 0
         let time = isTimed ? ProcessUsage.wallNanoseconds : 0
@@ -117,7 +118,7 @@ struct BenchPublisher {
         if let sentAt { self.progress.latencies.record(.now - sentAt) }
     }
 
-    /// One that the server does not take is lost, and others may follow; a client that has lost its connection takes none.
+    /// Counts a lost message. Returns whether to continue: not after a time-out, or without a connection.
     private mutating func mayGoOn(after error: MQTTError) -> Bool {
         self.measurement.lose(error)
         if error.code == .timedOut { self.isUnanswered = true }
@@ -126,8 +127,8 @@ struct BenchPublisher {
 
     // MARK: At a rate
 
-    /// Each message in a task of its own, so that one which takes long delays none; save that no more than the window
-    /// are under way: then the next ones are late, and their latencies say so.
+    /// Publishes each message in a task of its own, so that a slow one does not delay the others. When the window is
+    /// full, the next messages are late, which their latencies show.
     mutating func publish(_ pace: Pace) async {
         let publisher = self
         self.measurement = await withTaskGroup(of: Result<Void, MQTTError>.self) { group in
@@ -140,7 +141,7 @@ struct BenchPublisher {
                 }
                 guard (try? await pace.wait(for: sequence)) != nil, !publisher.progress.isOver else { break }
                 guard publisher.client.state == .connected else {
-                    // Fails, and says why the connection is gone.
+                    // Fails with the reason why the connection was lost.
                     measurement.add(await publisher.publish(sequence, pace), size: publisher.size)
                     break
                 }

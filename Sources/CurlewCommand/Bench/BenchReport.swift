@@ -1,16 +1,16 @@
 #if Tools
 import Curlew
 
-/// What a run came to, for people and for scripts.
+/// The result of a run, as text or JSON.
 struct BenchReport {
     private let measurement: Measurement
     private let latencies: Latencies
     private let seconds: Double
     private let processorMicroseconds: Double
-    /// In bytes; only where connections are all there is to measure.
+    /// In bytes; only for the benchmark of connections.
     var memoryPerClient: Int?
 
-    /// The time counts until now.
+    /// The measured time ends now, unless the measurement says otherwise.
     init(_ measurement: Measurement, _ progress: Progress) {
         self.measurement = measurement
         self.latencies = progress.latencies
@@ -23,20 +23,21 @@ struct BenchReport {
         self.memoryPerClient = measurement.memoryPerClient
     }
 
-    /// What was lost for a reason that the client knows.
-    var failure: Failure? {
+    /// The failure to report if messages are missing or were lost.
+    var failure: CommandFailure? {
         if self.measurement.missing > 0 {
             let whole = self.measurement.count + self.measurement.missing
             let dropped = self.measurement.dropped
-            return Failure(
-                "\(Self.grouped(self.measurement.missing)) of \(Self.grouped(whole)) messages did not come"
+            return CommandFailure(
+                "\(self.measurement.missing.grouped) of \(whole.grouped) messages did not arrive"
                     + (dropped == 0
-                        ? "; check the topic, and whether as many were sent."
-                        : "; \(Self.grouped(dropped)) came faster than they were counted, and were dropped here."))
+                        ? "; check the topic and the number of messages sent."
+                        : "; \(dropped.grouped) were dropped by this client because it could not keep up."))
         }
         guard let error = self.measurement.firstError else { return nil }
-        guard self.measurement.lost > 1 else { return Failure("1 was lost: \(error.sentence)") }
-        return Failure("\(Self.grouped(self.measurement.lost)) were lost; the first because: \(error.sentence)")
+        guard self.measurement.lost > 1 else { return CommandFailure("1 message was lost: \(error.sentence)") }
+        return CommandFailure(
+            "\(self.measurement.lost.grouped) messages were lost. Reason for the first: \(error.sentence)")
     }
 
     private var rate: Double { self.seconds > 0 ? Double(self.measurement.count) / self.seconds : 0 }
@@ -50,22 +51,22 @@ struct BenchReport {
             try Descriptor.standardOutput.writeAll(Array((text + "\n").utf8))
         } catch {
             guard error != .brokenPipe else { return }
-            throw Failure("Standard output cannot be written: \(error).")
+            throw CommandFailure("Standard output cannot be written: \(error).")
         }
     }
 
     // MARK: JSON
 
     var json: String {
-        func number(_ value: Double?) -> String { value.map { Self.decimal($0, 3) } ?? "null" }
+        func number(_ value: Double?) -> String { value.map { $0.decimal(3) } ?? "null" }
         var fields = [
-            ("count", "\(self.measurement.count)"), ("seconds", Self.decimal(self.seconds, 6)),
-            ("rate", Self.decimal(self.rate, 1)), ("bytes", "\(self.measurement.bytes)"),
+            ("count", "\(self.measurement.count)"), ("seconds", self.seconds.decimal(6)),
+            ("rate", self.rate.decimal(1)), ("bytes", "\(self.measurement.bytes)"),
             ("p50_us", number(self.latencies.microseconds(atPercentile: 50))),
             ("p99_us", number(self.latencies.microseconds(atPercentile: 99))),
             ("max_us", number(self.latencies.maximum)), ("lost", "\(self.measurement.lost)"),
             ("reordered", "\(self.measurement.reordered)"),
-            ("cpu_us_per_message", Self.decimal(self.processorTimePerMessage, 3)),
+            ("cpu_us_per_message", self.processorTimePerMessage.decimal(3)),
         ]
         if let memoryPerClient { fields.append(("memory_bytes_per_client", "\(memoryPerClient)")) }
         return "{" + fields.map { "\"\($0)\": \($1)" }.joined(separator: ", ") + "}"
@@ -76,16 +77,16 @@ struct BenchReport {
     var text: String {
         let what = self.memoryPerClient == nil ? "messages" : "connections"
         var lines = [
-            "\(Self.grouped(self.measurement.count)) \(what) in \(Self.decimal(self.seconds, 3)) s: "
-                + "\(Self.grouped(Int(self.rate))) per second, "
-                + "\(Self.decimal(self.processorTimePerMessage, 2)) µs of processor time each"
+            "\(self.measurement.count.grouped) \(what) in \(self.seconds.decimal(3)) s: "
+                + "\(Int(self.rate).grouped) per second, "
+                + "\(self.processorTimePerMessage.decimal(2)) µs of processor time each"
         ]
         if let memoryPerClient {
-            lines.append("\(Self.decimal(Double(memoryPerClient) / 1024, 1)) KiB of memory for each, idle")
+            lines.append("\((Double(memoryPerClient) / 1024).decimal(1)) KiB of memory for each, idle")
         } else {
             lines.append(
-                "\(Self.grouped(self.measurement.bytes)) bytes, \(Self.grouped(self.measurement.lost)) lost, "
-                    + "\(Self.grouped(self.measurement.reordered)) out of order")
+                "\(self.measurement.bytes.grouped) bytes, \(self.measurement.lost.grouped) lost, "
+                    + "\(self.measurement.reordered.grouped) out of order")
         }
         if let maximum = self.latencies.maximum {
             let rows = [("p50", 50), ("p90", 90), ("p99", 99), ("p99.9", 99.9)].map { name, percent in
@@ -99,33 +100,11 @@ struct BenchReport {
     }
 
     private static func microseconds(_ value: Double) -> String {
-        value < 10_000 ? "\(Self.decimal(value, 1)) µs" : "\(Self.decimal(value / 1000, 1)) ms"
+        value < 10_000 ? "\(value.decimal(1)) µs" : "\((value / 1000).decimal(1)) ms"
     }
 
     private static func right(_ text: String, _ width: Int) -> String {
         String(repeating: " ", count: max(0, width - text.count)) + text
-    }
-
-    /// With a comma between thousands.
-    static func grouped(_ number: Int) -> String {
-        var digits = Array(String(number.magnitude))
-        var place = digits.count - 3
-        while place > 0 {
-            digits.insert(",", at: place)
-            place -= 3
-        }
-        return (number < 0 ? "-" : "") + String(digits)
-    }
-
-    /// With so many digits after the point.
-    static func decimal(_ value: Double, _ digits: Int) -> String {
-        var scale = 1.0
-        for _ in 0..<digits { scale *= 10 }
-        let scaled = (value * scale).rounded()
-        guard scaled.magnitude < 9e15 else { return "\(value)" }
-        let text = String(Int(scaled.magnitude))
-        let padded = String(repeating: "0", count: max(0, digits + 1 - text.count)) + text
-        return (scaled < 0 ? "-" : "") + padded.dropLast(digits) + (digits > 0 ? "." + padded.suffix(digits) : "")
     }
 }
 

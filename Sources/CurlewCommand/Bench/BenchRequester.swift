@@ -4,7 +4,7 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-/// One pair of connections: the one asks, the other answers.
+/// A pair of connections: one sends requests, the other replies.
 struct BenchRequester: Sendable {
     let client: MQTTClient
     let responder: MQTTClient
@@ -12,14 +12,14 @@ struct BenchRequester: Sendable {
     let topic: String
     let qos: QoS
     let size: Int
-    /// How many requests wait for their replies at once.
+    /// The maximum number of requests without a reply.
     let window: Int
-    /// How many to send.
+    /// The number of requests to send.
     let count: Int
     let index: Int
-    /// How many pairs there are.
+    /// The number of pairs.
     let requesters: Int
-    /// Of all pairs together; `nil` for as many as possible.
+    /// The rate of all pairs together; `nil` for as fast as possible.
     let rate: Double?
 
     private static let timeout = Duration.seconds(10)
@@ -30,7 +30,7 @@ struct BenchRequester: Sendable {
         try await self.responder.subscribe(to: self.topic, options: SubscriptionOptions(qos: self.qos))
     }
 
-    /// Sends back what comes, until the task is cancelled.
+    /// Returns each request as its reply, until the task is cancelled.
     func respond(to subscription: MQTTSubscription) async throws {
         for try await request in subscription {
             guard let topic = request.properties.responseTopic else { continue }
@@ -42,19 +42,19 @@ struct BenchRequester: Sendable {
 
     // MARK: Asking
 
-    /// One request that does not count.
+    /// Sends one request that does not count.
     func ask() async throws {
         _ = try await self.client.request(
             BenchPayload.buffer(size: self.size), to: self.topic, qos: self.qos, timeout: Self.timeout)
     }
 
-    /// What the askers of a pair share.
+    /// The order of replies, shared by the tasks of a pair.
     private final class Order: Sendable {
-        /// The highest sequence that was answered, and 1.
+        /// The highest sequence number that was answered, plus 1.
         let next = Atomic<Int>(0)
     }
 
-    /// As many askers as there are to be requests at once, each of which sends one after the other.
+    /// Runs one task per concurrent request. Each sends one request after the other.
     func run() async -> Measurement {
         let pace = self.rate.map { Pace(perSecond: $0, share: self.index, of: self.requesters) }
         let order = Order()

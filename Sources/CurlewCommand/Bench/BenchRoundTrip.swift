@@ -7,10 +7,10 @@ import CurlewCore
 struct BenchRoundTrip: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "rtt",
-        abstract: "Send requests and measure the time until their replies.",
+        abstract: "Send requests and measure the time until the replies.",
         discussion: """
-            Each client is a requester and a responder, two connections, which talk through the server. Needs MQTT 5. A reply \
-            that has not come within ten seconds is lost.
+            Each client is a pair of connections, a requester and a responder, which communicate through the broker. Needs \
+            MQTT 5. A reply that does not arrive within 10 seconds counts as lost.
             """)
 
     @OptionGroup var options: BenchOptions
@@ -18,17 +18,17 @@ struct BenchRoundTrip: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Topic of the responders; each appends a number. (default: curlew/bench/rtt)")
+        help: "Topic prefix of the responders, followed by their number. (default: curlew/bench/rtt)")
     var topics: [String] = []
 
     func run() async throws {
         let settings = try self.options.settings()
         if let version = settings.version, version < .v5_0 {
-            throw Failure(
-                "Before MQTT 5 a request cannot say where to reply, and the version asked for is \(version).")
+            throw CommandFailure(
+                "This benchmark needs MQTT 5, but the version is set to \(version).")
         }
         let topics = settings.topics + self.topics
-        guard topics.count < 2 else { throw Failure("A benchmark takes one topic; give one -t.") }
+        guard topics.count < 2 else { throw CommandFailure("A benchmark takes one topic; give one -t.") }
         let topic = try Topics.one([topics.first ?? "curlew/bench/rtt"]).string
         let pairs = self.options.clientCount
         try await BenchRun.run(self.options, settings, connections: pairs * 2, beginsByItself: true) { run in

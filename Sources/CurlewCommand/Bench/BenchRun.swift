@@ -3,19 +3,19 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-/// One run of a benchmark: its clients, how far it is, and what comes of it.
+/// One run of a benchmark.
 struct BenchRun: Sendable {
     let clients: [MQTTClient]
     let progress: Progress
 
-    /// Connects, has `work` done, reports and disconnects. A run that is cut short reports what was done until then.
+    /// Connects, runs `work`, prints the report and disconnects. A run that is cancelled reports what was done so far.
     ///
     /// - Parameters:
-    ///   - connections: How many clients to connect.
+    ///   - connections: The number of clients to connect.
     ///   - isEndless: Whether Ctrl-C is the usual end.
-    ///   - beginsByItself: Whether `work` says when the time begins to count, by `progress.begin()`.
+    ///   - beginsByItself: Whether `work` starts the clock with `progress.begin()`.
     static func run(
-        _ options: BenchOptions, _ settings: Settings, connections: Int, isEndless: Bool = false,
+        _ options: BenchOptions, _ settings: CommandSettings, connections: Int, isEndless: Bool = false,
         beginsByItself: Bool = false, _ work: @escaping @Sendable (BenchRun) async throws -> Measurement
     ) async throws {
         let limit = options.count?.count
@@ -54,7 +54,7 @@ struct BenchRun: Sendable {
         }
     }
 
-    /// Ends the run when its time is over, and shows how fast it is meanwhile.
+    /// Ends the run after `duration`, and shows the current rate during the run.
     private func watch(_ duration: Duration?) -> Task<Void, Never> {
         Task { [progress] in
             await withTaskGroup { group in
@@ -71,7 +71,7 @@ struct BenchRun: Sendable {
 
     // MARK: Clients
 
-    /// Has each client do something on its own thread, and adds up what comes of it.
+    /// Runs `body` for each client on the client's own thread, and adds the measurements.
     func onEachClient(
         _ body: @escaping @Sendable (_ client: MQTTClient, _ index: Int) async -> Measurement
     ) async -> Measurement {
@@ -83,7 +83,7 @@ struct BenchRun: Sendable {
         }
     }
 
-    /// The share of one of so many in the messages that are to be done.
+    /// The number of messages for one client out of `number`.
     func share(of index: Int, in number: Int) -> Int {
         guard let limit = self.progress.limit else { return .max }
         return limit / number + (index < limit % number ? 1 : 0)
@@ -106,8 +106,8 @@ struct BenchRun: Sendable {
     }
 }
 
-extension Settings {
-    /// As the first one's, but under a name of its own.
+extension CommandSettings {
+    /// The configuration of a further client, with its own client identifier.
     func configuration(ofClient index: Int) -> MQTTConfiguration {
         var configuration = self.configuration
         if case .given(let name) = configuration.clientIdentifier.kind {

@@ -8,26 +8,25 @@ import CurlewTransport
 struct BenchSubscribe: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "sub",
-        abstract: "Count incoming messages, whoever sends them.",
+        abstract: "Subscribe and count the messages.",
         discussion: """
-            The time counts from the first message. What was lost and what came out of order is told by the messages of \
-            'curlew bench pub', and so is the latency, from when each was meant to be sent. With several clients, each has \
-            a subscription of its own.
+            The time counts from the first message. Lost and reordered messages, and the latency, are known only for messages \
+            of 'curlew bench pub'. With several clients, each has its own subscription.
             """)
 
     @OptionGroup var options: BenchOptions
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Topic filter to subscribe to; a level %d matches any. (default: curlew/bench/%d)")
+        help: "Topic filter to subscribe to; a level with %d matches any. (default: curlew/bench/%d)")
     var topics: [String] = []
 
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
             """
-            With -n: stop when no message has come for so long, and say how many are missing. Before the first message the \
-            time is six times as long. (default: 5)
+            With -n: stop when no message has arrived for this time, and report how many are missing. The time before the \
+            first message is six times as long. (default: 5)
             """, valueName: "seconds"),
         transform: SecondsArgument.read)
     var idle: SecondsArgument?
@@ -40,8 +39,8 @@ struct BenchSubscribe: AsyncParsableCommand {
             isEndless: self.options.count == nil && self.options.duration == nil, beginsByItself: true
         ) { run in
             let subscriptions = try await run.subscribe(to: filter, qos: self.options.qos)
-            // Told where others may be waiting for it.
-            if !self.options.isJSON { Diagnostics.say("Listening to \(filter).") }
+            // For those who wait for it before they start a publisher.
+            if !self.options.isJSON { Diagnostics.say("Subscribed to \(filter).") }
             return await run.receive(subscriptions, idle: self.idle?.duration ?? .seconds(5))
         }
     }
@@ -82,7 +81,7 @@ extension BenchRun {
             return whole
         }
         guard let limit = self.progress.limit, let last = quiet.value else { return measurement }
-        // The quiet time is none of the run's.
+        // The idle time at the end is not part of the run.
         measurement.end = last
         measurement.missing = max(0, limit - measurement.count)
         return measurement
@@ -90,8 +89,8 @@ extension BenchRun {
 }
 
 extension Progress {
-    /// Waits until no message has come for so long, or six times as long before the first. Returns when the last one came;
-    /// `nil` when the task is cancelled.
+    /// Waits until no message has arrived for this time, or for six times as long before the first one. Returns when
+    /// the last message arrived; `nil` when the task is cancelled.
     fileprivate func waitForQuiet(_ idle: Duration) async -> ContinuousClock.Instant? {
         var (count, last) = (self.count, ContinuousClock.now)
         while true {
@@ -104,7 +103,7 @@ extension Progress {
     }
 }
 
-/// One client's receiving.
+/// Receives and counts the messages of one client.
 private enum BenchReceiver {
     static func receive(_ subscription: MQTTSubscription, _ progress: Progress) async -> Measurement {
         var measurement = Measurement()
@@ -133,7 +132,7 @@ private enum BenchReceiver {
         measurement.reordered = senders.reordered
         measurement.dropped = subscription.droppedCount
         measurement.lost += max(senders.lost, subscription.droppedCount)
-        // Where the client has stopped, nobody else would say so.
+        // If the client has stopped, the run is over.
         if !Task.isCancelled { progress.finish() }
         return measurement
     }

@@ -1,16 +1,17 @@
 #if Tools
 import CurlewCore
 
-/// The topics of a benchmark: one, or many that differ where the text has `%d`.
+/// The topics of a benchmark: one, or many that differ in the number at `%d`.
 enum BenchTopics {
     static let standard = "curlew/bench/%d"
 
-    /// The topic names, as many as there are to be if there is a `%d`, which stands for 0 and so on.
+    /// The topic names. `%d` is replaced by 0, 1 and so on.
     static func names(_ texts: [String], count: Int?) throws -> [String] {
         let text = try Self.only(texts) ?? Self.standard
         guard let place = text.firstRange(of: "%d") else {
             guard count == nil else {
-                throw Failure("--topics needs to know where the topics differ; write %d there in -t.")
+                throw CommandFailure(
+                    "--topics needs a topic with %d, which is replaced by the topic's number; add it to -t.")
             }
             return [try Topics.one([text]).string]
         }
@@ -19,21 +20,21 @@ enum BenchTopics {
         }
     }
 
-    /// The filter that matches them all: a level with `%d` is any.
+    /// The filter that matches all topics: a level with `%d` becomes `+`.
     static func filter(_ texts: [String]) throws -> TopicFilter {
         let text = try Self.only(texts) ?? Self.standard
         let levels = text.split(separator: "/", omittingEmptySubsequences: false).map {
             $0.contains("%d") ? "+" : $0
         }
         guard let filter = try Topics.filters([levels.joined(separator: "/")]).first else {
-            throw Failure("There is no topic to listen to; give one with -t.")
+            throw CommandFailure("The topic is missing; give it with -t.")
         }
         return filter
     }
 
     private static func only(_ texts: [String]) throws -> String? {
         guard texts.count < 2 else {
-            throw Failure("A benchmark takes one topic; write %d in it for many, and --topics for how many.")
+            throw CommandFailure("A benchmark takes one -t; for several topics, write %d in it and give --topics.")
         }
         return texts.first
     }

@@ -1,16 +1,16 @@
 #if Tools
 import Curlew
 
-/// The rate of each second, on a terminal.
+/// Shows the current rate on a terminal.
 enum LiveRate {
-    /// Writes one line over and over until it is cancelled. Does nothing when standard error is no terminal.
+    /// Rewrites one line each second until it is cancelled. Does nothing if standard error is not a terminal.
     static func show(_ progress: Progress) async {
         guard Descriptor.standardError.isTerminal else { return }
         var before = (count: progress.count, instant: ContinuousClock.now)
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             let now = (count: progress.count, instant: ContinuousClock.now)
             let rate = Double(now.count - before.count) / ((now.instant - before.instant) / .seconds(1))
-            // Asked each time: the person may have changed it.
+            // Read each time, because the window may be resized.
             let width = Descriptor.standardError.terminalWidth ?? 80
             Self.write("\r\(Self.line(rate: Int(rate), count: now.count, width: width))\u{1B}[K")
             before = now
@@ -18,14 +18,14 @@ enum LiveRate {
         Self.write("\r\u{1B}[K")
     }
 
-    /// As much as fits: what runs on into a second line could not be overwritten.
+    /// A line that fits the width: a second line could not be overwritten.
     static func line(rate: Int, count: Int, width: Int) -> String {
-        let rate = "\(BenchReport.grouped(rate)) per second"
-        return ["\(rate), \(BenchReport.grouped(count)) so far", rate].first { $0.count < width } ?? ""
+        let rate = "\(rate.grouped) per second"
+        return ["\(rate), \(count.grouped) so far", rate].first { $0.count < width } ?? ""
     }
 
     private static func write(_ text: String) {
-        // Where standard error cannot be written there is nobody to show it to.
+        // If standard error cannot be written, there is nobody to show it to.
         try? Descriptor.standardError.writeAll(Array(text.utf8))
     }
 }

@@ -1,25 +1,25 @@
 #if Tools
 import Curlew
 
-/// What one task of a benchmark has seen.
+/// The measurement of one task of a benchmark.
 struct Measurement: Sendable {
-    /// How many messages were done.
+    /// The number of messages that were sent, received or answered.
     var count = 0
     var bytes = 0
     var lost = 0
     var reordered = 0
-    /// How many of those that were to come had not come when none came any more.
+    /// The number of expected messages that did not arrive.
     var missing = 0
-    /// How many this client's own queue has dropped.
+    /// The number of messages that this client's queue has dropped.
     var dropped = 0
-    /// When the last of it happened.
+    /// When the last message was counted.
     var end: ContinuousClock.Instant?
-    /// In bytes, of an idle client; only where it was measured.
+    /// The memory of an idle client in bytes, if it was measured.
     var memoryPerClient: Int?
-    /// Why something was lost, the first time.
+    /// Why the first message was lost.
     private(set) var firstError: MQTTError?
 
-    /// Something was not delivered. That the run was cut short is no loss.
+    /// Counts a lost message. One that was cancelled does not count.
     mutating func lose(_ error: MQTTError) {
         guard error.code != .cancelled else { return }
         self.lost += 1

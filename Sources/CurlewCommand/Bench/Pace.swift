@@ -1,5 +1,5 @@
 #if Tools
-/// When each message of a client is meant to be sent.
+/// The schedule of a client's messages.
 struct Pace {
     private let start = ContinuousClock.now
     private let startOnWall = ProcessUsage.wallNanoseconds
@@ -8,7 +8,7 @@ struct Pace {
 
     /// - Parameters:
     ///   - perSecond: The rate of all clients together.
-    ///   - share: The number of this client among them; they take turns.
+    ///   - share: The index of this client. The clients take turns.
     init(perSecond: Double, share: Int, of clients: Int) {
         self.first = Double(share) / perSecond
         self.interval = Double(clients) / perSecond
@@ -21,7 +21,7 @@ struct Pace {
     /// In nanoseconds since 1970.
     func wallTime(of sequence: Int) -> UInt64 { self.startOnWall + UInt64(self.offset(sequence) * 1e9) }
 
-    /// Waits until a message is to be sent; does not wait if it should have been.
+    /// Waits until the scheduled time of a message; returns at once if that has passed.
     func wait(for sequence: Int) async throws(CancellationError) {
         let instant = self.instant(of: sequence)
         guard instant > .now else { return }

@@ -4,7 +4,7 @@ import CurlewCore
 import CurlewTransport
 import Synchronization
 
-/// How far a run is and whether it is over: what all its tasks share.
+/// The progress of a run, shared by all its tasks.
 final class Progress: Sendable {
     /// When the measured time began.
     struct Start {
@@ -12,21 +12,21 @@ final class Progress: Sendable {
         let processorMicroseconds: Double
     }
 
-    /// How many messages shall be done; `nil` for no bound.
+    /// The number of messages after which the run ends; `nil` for no limit.
     let limit: Int?
     let latencies = Latencies()
     private let done = Atomic<Int>(0)
     private let isEnded = Atomic<Bool>(false)
     private let end = OneShot<Void>()
-    /// Guards when the first message came or was sent.
+    /// Guards when the measured time began.
     private let started = Mutex<Start?>(nil)
 
     init(limit: Int?) { self.limit = limit }
 
-    /// How many messages are done.
+    /// The number of messages counted so far.
     var count: Int { self.done.load(ordering: .relaxed) }
 
-    /// Counts one message, and ends the run with the last. Returns `false` for one too many.
+    /// Counts one message; the last one ends the run. Returns `false` for messages beyond the limit.
     func countOne() -> Bool {
         let count = self.done.add(1, ordering: .relaxed).newValue
         guard let limit else { return true }
@@ -34,7 +34,7 @@ final class Progress: Sendable {
         return count <= limit
     }
 
-    /// The time counts from now on, if it does not yet.
+    /// Starts the clock, unless it is running.
     func begin() {
         self.started.withLock { start in
             guard start == nil else { return }
@@ -44,7 +44,7 @@ final class Progress: Sendable {
 
     var start: Start? { self.started.withLock { $0 } }
 
-    /// Whether nothing more shall be done.
+    /// Whether the run is over.
     var isOver: Bool { self.isEnded.load(ordering: .relaxed) }
 
     func finish() {
@@ -52,7 +52,7 @@ final class Progress: Sendable {
         self.end.set(())
     }
 
-    /// Waits until the run is over, or the task cancelled.
+    /// Waits until the run is over or the task is cancelled.
     func waitForEnd() async { _ = await self.end.wait() }
 }
 #endif

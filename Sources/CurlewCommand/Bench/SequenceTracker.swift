@@ -1,21 +1,21 @@
 #if Tools
-/// Tells by the sequence numbers of many senders what was lost and what came out of order.
+/// Counts lost and reordered messages by the sequence numbers of their senders.
 struct SequenceTracker {
     private struct Sender {
         let id: UInt32
-        /// The first that came: whoever subscribes late has lost nothing.
+        /// The first number received: earlier messages were sent before the subscription and are not lost.
         var first: UInt64
-        /// The one after the highest that came.
+        /// One more than the highest number received.
         var next: UInt64
         var received: UInt64 = 1
     }
 
     private var senders: [Sender] = []
     private var places: [UInt32: Int] = [:]
-    /// Whose message came last: mostly it is also the next one's.
+    /// The sender of the last message, which is usually also that of the next one.
     private var latest = 0
 
-    /// How many came after one that was sent later.
+    /// The number of messages that arrived after a later one of the same sender.
     private(set) var reordered = 0
 
     mutating func received(_ sequence: UInt64, from sender: UInt32) {
@@ -35,7 +35,8 @@ struct SequenceTracker {
         }
     }
 
-    /// How many are missing between the first and the last that came of each sender. One that came twice stands for none.
+    /// The number of messages missing between the first and the highest number of each sender. Duplicates do not
+    /// compensate for losses.
     var lost: Int {
         self.senders.reduce(0) { lost, sender in
             let sent = sender.next &- sender.first

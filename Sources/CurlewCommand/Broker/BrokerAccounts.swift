@@ -2,22 +2,22 @@
 import CurlewBroker
 import CurlewCore
 
-/// Makes what judges clients out of the files that a configuration names.
+/// Creates authenticators and authorizers from the files that a configuration names.
 protocol BrokerAccounts: Sendable {
-    /// - Throws: An ``MQTTBrokerError`` or a ``Failure`` about what is wrong with the file.
+    /// - Throws: An ``MQTTBrokerError`` or a ``CommandFailure`` about what is wrong with the file.
     func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator
-    /// - Throws: An ``MQTTBrokerError`` or a ``Failure`` about what is wrong with the file.
+    /// - Throws: An ``MQTTBrokerError`` or a ``CommandFailure`` about what is wrong with the file.
     func access(_ path: String) async throws -> any MQTTBrokerAuthorizer
-    /// - Throws: A ``Failure`` where nothing can read certificates.
+    /// - Throws: A ``CommandFailure`` if certificates cannot be read.
     func certificates(_ name: CertificateName) throws -> any MQTTBrokerAuthenticator
 }
 
-/// What of a client's certificate is its user name.
+/// The part of a client's certificate that is the user name.
 enum CertificateName: Sendable {
     case commonName, subject
 }
 
-/// Reads each file once, however many listeners name it.
+/// Reads each file once, regardless of the number of listeners that name it.
 struct BrokerAccountFiles {
     private let accounts: any BrokerAccounts
     private var passwords: [ExactText: any MQTTBrokerAuthenticator] = [:]

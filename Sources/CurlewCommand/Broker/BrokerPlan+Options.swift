@@ -2,11 +2,11 @@
 import CurlewBroker
 
 extension BrokerPlan {
-    /// What the options come to, or the file that they name. Nothing is listened on yet.
+    /// The plan of the options, or of the file that they name. Does not listen yet.
     ///
     /// - Parameters:
-    ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
-    ///   - complain: Is told every mistake in the file but the last, which is thrown.
+    ///   - variable: Returns the value of an environment variable; `nil` if it is unset or empty.
+    ///   - complain: Called with each error in the file except the last, which is thrown.
     init(
         _ options: BrokerOptions, accounts: any BrokerAccounts, files: ConfigurationFiles,
         variable: (String) -> String?, complain: (String) -> Void
@@ -28,14 +28,14 @@ extension BrokerPlan {
     ) throws -> MosquittoConfiguration {
         let outcome: MosquittoReader.Outcome?
         do throws(SystemError) { outcome = try MosquittoReader.read(path, files: files) } catch {
-            throw Failure("The configuration file '\(path)' cannot be read: \(error).")
+            throw CommandFailure("The configuration file '\(path)' cannot be read: \(error).")
         }
         switch outcome {
-        case nil: throw Failure("The configuration file '\(path)' does not exist.")
+        case nil: throw CommandFailure("The configuration file '\(path)' does not exist.")
         case .configuration(let configuration): return configuration
         case .problems(let problems):
             for problem in problems.dropLast() { complain(problem.description) }
-            throw Failure(problems.last?.description)
+            throw CommandFailure(problems.last?.description)
         }
     }
 
@@ -57,35 +57,35 @@ extension BrokerPlan {
         options.apply(to: &self.configuration.limits)
         guard !options.allowsAnonymous, options.passwordFile == nil else { return }
         self.warnings = self.addresses.filter { !$0.isOfThisMachineAlone }.map {
-            "Only clients of this machine can connect to \($0.url(bound: $0.port)); "
-                + "give --password-file, or --allow-anonymous for everybody."
+            "Only clients on this machine can connect to \($0.url(bound: $0.port)); "
+                + "give --password-file, or --allow-anonymous to accept anonymous clients."
         }
     }
 }
 
 extension MQTTBrokerConfiguration {
-    /// Refuses what goes by user names where nobody verifies these: it would never apply, and nobody would notice.
+    /// Refuses rules that depend on user names if no authenticator verifies them: they would silently never apply.
     fileprivate func checkUsernames(isFromFile: Bool) throws {
         let remedy =
             isFromFile
-            ? "give password_file, or start the broker with --trust-usernames to believe them."
-            : "give --password-file, or --trust-usernames to believe them."
+            ? "set password_file, or start the broker with --trust-usernames to trust them."
+            : "give --password-file, or --trust-usernames to trust them."
         for listener in self.listeners
         where (listener.authenticators ?? self.authenticators).isEmpty && !listener.trustsUnverifiedUsernames {
             if listener.usesUsernameAsClientIdentifier {
                 let option = isFromFile ? "use_username_as_clientid" : "--use-username-as-clientid"
-                throw Failure("\(option) needs user names that somebody verifies; \(remedy)")
+                throw CommandFailure("\(option) needs verified user names; \(remedy)")
             }
             for case let file as MQTTAccessFile in listener.authorizers ?? self.authorizers {
                 guard let rule = file.usernameRule else { continue }
-                throw Failure("\(rule) never applies, since nobody verifies user names; \(remedy)")
+                throw CommandFailure("\(rule) never applies, because user names are not verified; \(remedy)")
             }
         }
     }
 }
 
 extension ListenerAddress {
-    /// Whether no other machine can reach it.
+    /// Whether only this machine can reach it.
     fileprivate var isOfThisMachineAlone: Bool {
         self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
     }
@@ -101,15 +101,15 @@ extension BrokerOptions {
             }
             let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
                 do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
-                    throw Failure("--listen: \(error.sentence)")
+                    throw CommandFailure("--listen: \(error.sentence)")
                 }
             }
             if !isSecure, let secure = addresses.first(where: \.isSecure) {
-                throw Failure(
-                    "\(secure.url(bound: secure.port)) needs a certificate; give it with --tls-cert and --tls-key.")
+                throw CommandFailure(
+                    "\(secure.url(bound: secure.port)) needs a certificate; give --tls-cert and --tls-key.")
             }
             if isSecure, !addresses.contains(where: \.isSecure) {
-                throw Failure("--tls-cert is about TLS, and no --listen is; give one that begins with mqtts://.")
+                throw CommandFailure("--tls-cert needs a listener with TLS; give a --listen that begins with mqtts://.")
             }
             return addresses
         }
@@ -124,7 +124,7 @@ extension BrokerOptions {
         return tls
     }
 
-    /// What mosquitto.conf has no line for, and so can stand beside a file.
+    /// The options that mosquitto.conf has no equivalent for, and that can therefore be combined with a file.
     fileprivate func apply(to configuration: inout MQTTBrokerConfiguration) {
         if let identifierConflict {
             configuration.behaviour.identifierConflict = identifierConflict.behaviour

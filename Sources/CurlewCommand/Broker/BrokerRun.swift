@@ -5,19 +5,19 @@ import CurlewTransport
 import Logging
 import UnixSignals
 
-/// What the command needs of a broker.
+/// What the command needs from a broker.
 protocol RunnableBroker: Sendable {
     /// Listens.
     func start() async throws(MQTTBrokerError)
-    /// Reads anew what files say about clients.
+    /// Reads the files about clients again.
     func reload() async throws
-    /// Says goodbye to all clients, and listens no more.
+    /// Stops listening and disconnects all clients.
     func stop() async
     /// The ports that it listens on, in the order of the configuration.
     var ports: [Int] { get async }
 }
 
-/// One run of a broker: from listening, over signals that have files read anew, to the signal that ends it.
+/// One run of a broker: it listens, reloads its files at SIGHUP, and stops at SIGINT or SIGTERM.
 struct BrokerRun: Sendable {
     private let broker: any RunnableBroker
     private let addresses: [ListenerAddress]
@@ -29,11 +29,11 @@ struct BrokerRun: Sendable {
     private let tellReady: @Sendable () -> Void
 
     /// - Parameters:
-    ///   - early: What was logged while the plan was made.
-    ///   - announce: Is told where the broker listens, a line for each listener.
-    ///   - tellReady: Is called when the broker listens.
-    ///   - standardOutput: What writes the log to standard output, if it goes there.
-    ///   - makeBroker: Makes a broker that is not running yet.
+    ///   - early: The log lines that were written while the plan was made.
+    ///   - announce: Called with a line for each listener once the broker listens.
+    ///   - tellReady: Called when the broker listens.
+    ///   - standardOutput: Writes the log to standard output, if the plan says so.
+    ///   - makeBroker: Makes a broker that does not run yet.
     init(
         _ plan: BrokerPlan, hasColour: Bool, early: EarlyLog = EarlyLog(),
         announce: @escaping @Sendable (String) -> Void,
@@ -61,56 +61,62 @@ struct BrokerRun: Sendable {
 
     /// Runs until a signal ends it.
     ///
-    /// - Throws: What keeps it from listening.
-    func run() async throws(Failure) {
-        // Before anybody is told that the broker is there: until they are trapped, these signals end the process.
+    /// - Throws: If it cannot listen.
+    func run() async throws(CommandFailure) {
+        // Before anybody can see that the broker runs: until they are trapped, these signals end the process.
         let signals = await UnixSignalsSequence(trapping: .sighup, .sigint, .sigterm)
         try await self.run(signals)
     }
 
-    func run<Signals: AsyncSequence & Sendable>(_ signals: Signals) async throws(Failure)
+    func run<Signals: AsyncSequence & Sendable>(_ signals: Signals) async throws(CommandFailure)
     where Signals.Element == UnixSignal, Signals.Failure == Never {
         do throws(MQTTBrokerError) {
             try await self.broker.start()
         } catch {
             await self.sink.finish(within: Self.timeToWriteLog)
-            throw Failure(error.message(naming: self.settingName))
+            throw CommandFailure(error.message(naming: self.settingName))
         }
         for (address, port) in zip(self.addresses, await self.broker.ports) {
             self.announce("listening on \(address.url(bound: port))")
         }
         self.tellReady()
         for warning in self.warnings { self.logger.warning("\(warning)") }
-        let end = OneShot<Void>()
-        Task {
-            for await signal in signals {
-                if signal == .sighup {
-                    await self.reload()
-                } else if end.value == nil {
-                    end.set(())
-                } else {
-                    // Who asks twice does not want to wait for an orderly end.
-                    abandonProcess(Failure.general)
-                }
-            }
+        await withTaskGroup { group in
+            let end = OneShot<Void>()
+            group.addTask { await self.follow(signals, end) }
+            _ = await end.wait()
+            await self.broker.stop()
+            await self.sink.finish(within: Self.timeToWriteLog)
+            group.cancelAll()
         }
-        _ = await end.wait()
-        await self.broker.stop()
-        await self.sink.finish(within: Self.timeToWriteLog)
     }
 
-    /// How long the end waits for a log that nobody reads.
+    /// How long the broker, when it stops, waits until its log is written.
     private static let timeToWriteLog = Duration.seconds(1)
 
+    private func follow<Signals: AsyncSequence>(_ signals: Signals, _ end: OneShot<Void>) async
+    where Signals.Element == UnixSignal, Signals.Failure == Never {
+        for await signal in signals {
+            if signal == .sighup {
+                await self.reload()
+            } else if end.value == nil {
+                end.set(())
+            } else {
+                // A second signal means: do not wait for an orderly end.
+                abandonProcess(CommandFailure.general)
+            }
+        }
+    }
+
     private func reload() async {
-        do { try self.sink.reopen() } catch { self.logger.error("The log file was not opened again", error: error) }
+        do { try self.sink.reopen() } catch { self.logger.error("The log file was not reopened", error: error) }
         do {
             try await self.broker.reload()
-            self.logger.notice("Files were read again")
+            self.logger.notice("Files reloaded")
         } catch {
             let reason = (error as? MQTTBrokerError)?.message(naming: self.settingName) ?? "\(error)"
             self.logger.error(
-                "Files were read again, except these, which stay as they were", metadata: ["error": "\(reason)"])
+                "Some files were not reloaded; their former content stays in force", metadata: ["error": "\(reason)"])
         }
     }
 }

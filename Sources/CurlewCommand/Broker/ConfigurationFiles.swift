@@ -1,9 +1,9 @@
 #if Tools
-/// Reads files, or what stands in for them in a test.
+/// Reads files. Tests replace it.
 struct ConfigurationFiles: Sendable {
-    /// The text of a file; `nil` where there is none.
+    /// The text of a file; `nil` if there is none.
     var text: @Sendable (_ path: String) throws(SystemError) -> String?
-    /// The names of what is in a folder, in any order.
+    /// The names of the entries of a folder, in any order.
     var names: @Sendable (_ folder: String) throws(SystemError) -> [String]
 
     static let system = Self { path throws(SystemError) in
@@ -14,7 +14,8 @@ struct ConfigurationFiles: Sendable {
 }
 
 extension ConfigurationFiles {
-    /// The files of a folder that mosquitto reads for `include_dir`, in its order: letter by letter, each capital before its small one.
+    /// The files of a folder that mosquitto reads for `include_dir`, in its order: alphabetically, each capital before
+    /// its small letter.
     func configurations(in folder: String) throws(SystemError) -> [String] {
         try self.names(folder)
             .filter { $0.hasSuffix(".conf") }

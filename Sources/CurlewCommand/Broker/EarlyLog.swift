@@ -2,20 +2,20 @@
 import Logging
 import Synchronization
 
-/// Keeps what is logged before it is known where to, and passes it on from then.
+/// Keeps log lines until the destination of the log is known, then forwards them and all later ones.
 final class EarlyLog: Sendable {
     private struct State {
         var target: Logger?
         var waiting: [(level: Logger.Level, message: Logger.Message)] = []
     }
 
-    /// Guards what waits, and whom it waits for.
+    /// Guards the waiting lines and their destination.
     private let state = Mutex(State())
 
-    /// What to log with.
+    /// The logger to use until then.
     var logger: Logger { Logger(label: "curlew.broker") { _ in Handler(log: self) } }
 
-    /// From now on all goes there, and first what has waited.
+    /// Forwards the waiting lines, and all later ones, to a logger.
     func attach(_ target: Logger) {
         let waiting = self.state.withLock { state in
             state.target = target

@@ -1,7 +1,7 @@
 #if Tools
 import Logging
 
-/// Writes what swift-log brings, one line each, of the kinds that are wanted.
+/// Writes the events of swift-log whose kind is enabled, one line each.
 struct LineLogHandler: LogHandler {
     var logLevel: Logger.Level
     var metadata: Logger.Metadata = [:]
@@ -9,11 +9,11 @@ struct LineLogHandler: LogHandler {
     private let kinds: Set<LogSettings.Kind>
     private let write: @Sendable (LogLine) -> Void
 
-    /// - Parameter write: Takes each line.
+    /// - Parameter write: Called with each line.
     init(kinds: Set<LogSettings.Kind>, write: @escaping @Sendable (LogLine) -> Void) {
         self.kinds = kinds
         self.write = write
-        // What nobody wants is not even put together.
+        // Messages of disabled levels are not even composed.
         self.logLevel = Logger.Level.allCases.first { $0 != .trace && kinds.contains($0.kind) } ?? .critical
     }
 

@@ -2,14 +2,14 @@
 import CurlewCore
 import Logging
 
-/// A line of the log: when, how grave, what, and what belongs to it.
+/// A line of the log: time, level, message and metadata.
 struct LogLine: Sendable {
     var time: Moment
     var level: Logger.Level
     var message: String
     var metadata: [(key: String, value: String)]
 
-    /// - Parameter hasColour: Whether the level stands out in colour.
+    /// - Parameter hasColour: Whether to colour the level.
     func bytes(hasColour: Bool) -> [UInt8] {
         var text = String(decoding: self.time.formatted("%Y-%m-%dT%H:%M:%S"), as: UTF8.self)
         text += "." + String(decoding: self.time.microsecondDigits.prefix(3), as: UTF8.self)
@@ -21,7 +21,7 @@ struct LogLine: Sendable {
         return Array((text + "\n").utf8)
     }
 
-    /// A value that cannot be taken for something else: quoted where it has blanks, quotes or nothing in it.
+    /// An unambiguous value: quoted if it is empty or contains spaces, quotes, equals signs or backslashes.
     private static func quoted(_ value: String) -> String {
         let value = value.printable
         guard value.isEmpty || value.contains(where: { " \"=\\".contains($0) }) else { return value }
@@ -30,7 +30,7 @@ struct LogLine: Sendable {
 }
 
 extension Logger.Level {
-    /// As ANSI numbers it.
+    /// The ANSI code of the level's colour.
     fileprivate var colour: Int {
         switch self {
         case .trace, .debug: 90

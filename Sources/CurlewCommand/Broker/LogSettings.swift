@@ -1,25 +1,25 @@
 #if Tools
 import Logging
 
-/// What the broker logs, and where.
+/// What the broker logs, and to which destinations.
 struct LogSettings: Equatable, Sendable {
     enum Destination: Hashable, Sendable {
         case standardError, standardOutput
         case file(String)
     }
 
-    /// Kinds of lines, as mosquitto tells them apart.
+    /// Kinds of lines, as mosquitto distinguishes them.
     enum Kind: String, CaseIterable, Sendable {
         case debug, information, notice, warning, error
-        /// Who subscribed to what.
+        /// New subscriptions.
         case subscribe
-        /// Who gave up which subscription.
+        /// Ended subscriptions.
         case unsubscribe
     }
 
     /// Default: standard error.
     private(set) var destinations: Set<Destination> = [.standardError]
-    /// Default: all but debug, subscribe and unsubscribe.
+    /// Default: all except debug, subscribe and unsubscribe.
     private(set) var kinds: Set<Kind> = [.information, .notice, .warning, .error]
     private var hasOwnDestinations = false
     private var hasOwnKinds = false
@@ -29,12 +29,12 @@ struct LogSettings: Equatable, Sendable {
         return nil
     }
 
-    /// Logs all kinds, whatever was said before.
+    /// Logs all kinds, regardless of other settings.
     mutating func logEverything() { self.kinds = Set(Kind.allCases) }
 
     // MARK: mosquitto.conf
 
-    /// Takes a line `log_dest`: the first takes the place of the default, `none` of all before it.
+    /// Applies a line `log_dest`. The first one replaces the default; `none` removes all destinations.
     mutating func add(destination value: MosquittoValue) throws(Objection) {
         let words = value.words
         switch words.first {
@@ -42,7 +42,7 @@ struct LogSettings: Equatable, Sendable {
             let path = try MosquittoValue(try value.wholeText().dropFirst("file".count).trimmed)
                 .naming("the file, as in log_dest file /var/log/curlew.log")
             guard self.file == nil else {
-                throw Objection("there can only be one file; remove this line or the other.")
+                throw Objection("there can be only one file; remove this line or the other.")
             }
             self.insert(.file(path))
         case "stderr":
@@ -56,14 +56,14 @@ struct LogSettings: Equatable, Sendable {
             self.destinations = []
             self.hasOwnDestinations = true
         case "syslog", "dlt", "topic":
-            throw Objection("logs cannot go to \(words[0]); use stderr, stdout, or file and its path.")
+            throw Objection("\(words[0]) is not supported; use stderr, stdout, or file and its path.")
         default:
             let word = try value.word()
             throw Objection("\"\(word)\" is not one of stderr, stdout, file, none.")
         }
     }
 
-    /// Takes a line `log_type`: the first takes the place of the default, `none` of all before it.
+    /// Applies a line `log_type`. The first one replaces the default; `none` removes all kinds.
     mutating func add(type value: MosquittoValue) throws(Objection) {
         let word = try value.word()
         var kinds = self.hasOwnKinds ? self.kinds : []
@@ -71,7 +71,7 @@ struct LogSettings: Equatable, Sendable {
         case "all": kinds = Set(Kind.allCases)
         case "none": kinds = []
         case "websockets", "internal":
-            throw Objection("there is nothing of the kind \(word) to log; remove the line.")
+            throw Objection("there are no log messages of type \(word); remove the line.")
         default:
             guard let kind = Kind(rawValue: String(word)) else {
                 let names = Kind.allCases.map(\.rawValue).joined(separator: ", ")
@@ -91,7 +91,7 @@ struct LogSettings: Equatable, Sendable {
 }
 
 extension MosquittoValue {
-    /// - Parameter what: What is to be given, for whom left it out.
+    /// - Parameter what: What the value must name, for the error if it is missing.
     fileprivate func naming(_ what: String) throws(Objection) -> String {
         guard !self.isEmpty else { throw Objection("it does not name \(what).") }
         return try self.wholeText()
@@ -99,7 +99,7 @@ extension MosquittoValue {
 }
 
 extension Logger.Level {
-    /// What mosquitto would call it.
+    /// Mosquitto's name for the level.
     var kind: LogSettings.Kind {
         switch self {
         case .trace, .debug: .debug

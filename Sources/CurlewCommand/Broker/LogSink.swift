@@ -2,16 +2,17 @@
 import Logging
 import Synchronization
 
-/// Where lines of the log go. Writing a line never waits: neither a terminal that stands still nor a full disk holds up an event loop.
+/// The destinations of the log. Writing a line never waits, so a stopped terminal or a full disk does not block an
+/// event loop.
 final class LogSink: Sendable {
     private let path: String?
     private let file: LineWriter?
     private let standard: [(writer: LineWriter, hasColour: Bool)]
 
     /// - Parameters:
-    ///   - hasColour: Whether somebody wants colours on a terminal.
-    ///   - standardOutput: What writes to standard output, which others may do as well.
-    /// - Throws: What keeps the file from being opened.
+    ///   - hasColour: Whether to use colours on a terminal.
+    ///   - standardOutput: The writer of standard output, which others may use as well.
+    /// - Throws: If the file cannot be opened.
     init(
         _ destinations: Set<LogSettings.Destination>, hasColour: Bool,
         standardOutput: LineWriter = LineWriter(.standardOutput)
@@ -33,9 +34,9 @@ final class LogSink: Sendable {
         self.file = try path.map { LineWriter(try Self.open($0), describe: Self.describe) }
     }
 
-    /// Opens the file anew: whoever turns logs over has moved it away.
+    /// Reopens the file, after log rotation has moved it.
     ///
-    /// - Throws: What keeps it from being opened; the old one is written on.
+    /// - Throws: If it cannot be opened. The old file then stays in use.
     func reopen() throws {
         guard let path else { return }
         self.file?.changeFile(to: try Self.open(path))
@@ -46,7 +47,7 @@ final class LogSink: Sendable {
         for (writer, hasColour) in self.standard { writer.write(line.bytes(hasColour: hasColour)) }
     }
 
-    /// Waits until all lines are written, for so long at the most.
+    /// Waits until all lines are written, at most this long.
     func finish(within limit: Duration) async {
         await withTaskGroup { group in
             for writer in [self.file].compactMap({ $0 }) + self.standard.map(\.writer) {
@@ -55,18 +56,18 @@ final class LogSink: Sendable {
         }
     }
 
-    /// The line that says how many lines are missing.
+    /// The line that reports the number of dropped lines.
     static func describe(dropped count: Int) -> [UInt8] {
         LogLine(
             time: .now, level: .warning,
-            message: "lines of the log were dropped: they could not be written in time",
+            message: "log lines were dropped because they could not be written in time",
             metadata: [("lines", "\(count)")]
         ).bytes(hasColour: false)
     }
 
     private static func open(_ path: String) throws -> Descriptor {
         do throws(SystemError) { return try Descriptor.openToAppend(path) } catch {
-            throw Failure("The log file '\(path)' cannot be written: \(error).")
+            throw CommandFailure("The log file '\(path)' cannot be written: \(error).")
         }
     }
 }

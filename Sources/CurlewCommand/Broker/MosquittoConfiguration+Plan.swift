@@ -3,10 +3,10 @@ import CurlewBroker
 import CurlewTransport
 
 extension MosquittoConfiguration {
-    /// What the file comes to for a broker.
+    /// The plan that the file describes.
     ///
-    /// - Parameter passphrase: What private keys are encrypted with, if they are.
-    /// - Throws: What is wrong with a file that it names.
+    /// - Parameter passphrase: The passphrase of encrypted private keys.
+    /// - Throws: If a file that it names is invalid.
     func plan(
         accounts: any BrokerAccounts, files: ConfigurationFiles, passphrase: String? = nil
     ) async throws -> BrokerPlan {
@@ -29,7 +29,7 @@ extension MosquittoConfiguration {
 }
 
 extension MosquittoConfiguration {
-    /// Of listeners that let nobody in, as mosquitto's do since version 2 unless the file says who may.
+    /// Warnings about listeners that accept no client: since version 2, that is mosquitto's default.
     private static func warnings(
         about configuration: MQTTBrokerConfiguration, _ listeners: [MosquittoListener]
     ) -> [String] {
@@ -38,13 +38,13 @@ extension MosquittoConfiguration {
                 && written.security.preSharedKeyFile == nil
         }.map { _, written in
             "No client can connect to \(written.address.url(bound: written.address.port)): "
-                + "give password_file, or allow_anonymous true."
+                + "set password_file, or allow_anonymous true."
         }
     }
 }
 
 extension TLSSetting {
-    /// The option of mosquitto.conf that sets it, and the line where it stands.
+    /// The option of mosquitto.conf that sets it, and its line.
     fileprivate func inMosquittoConfiguration(_ places: [String: FilePlace]) -> String {
         let options: [String]
         switch self {
@@ -88,7 +88,7 @@ extension MosquittoListener {
         listener.authorizers = []
         if let path = self.security.accessFile { listener.authorizers = [try await accounts.access(path)] }
         if let name = self.tls.username {
-            // The certificate says who it is; mosquitto then asks for no password.
+            // The certificate identifies the client; mosquitto then requires no password.
             listener.authenticators = [try accounts.certificates(name)]
             listener.anonymous = .refused
         } else {
@@ -103,7 +103,7 @@ extension MosquittoListener {
 }
 
 extension MosquittoTLS {
-    /// Of both, mosquitto takes the common name.
+    /// If both are set, mosquitto uses the common name.
     fileprivate var username: CertificateName? {
         self.usesCommonNameAsUsername ? .commonName : self.usesSubjectAsUsername ? .subject : nil
     }
@@ -118,7 +118,8 @@ extension MosquittoTLS {
         }
         let authorities: TLSSettings.TrustRoots? =
             self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }
-        // Mosquitto does not ask for a certificate that it does not need, but takes from there what certfile lacks.
+        // Without require_certificate, mosquitto asks for no certificate, and uses the CAs to complete certfile's
+        // chain.
         if self.requiresCertificate {
             tls.clientAuthorities = authorities
             tls.requiresClientCertificate = true
@@ -136,7 +137,7 @@ extension MosquittoTLS {
     }
 }
 
-/// Lets no message pass whose payload is larger than mosquitto's `message_size_limit`.
+/// Rejects messages whose payload is larger than mosquitto's `message_size_limit`.
 struct PayloadLimit: MQTTBrokerPublishFilter, Equatable {
     /// In bytes.
     let maximum: Int

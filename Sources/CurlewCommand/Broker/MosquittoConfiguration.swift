@@ -1,28 +1,25 @@
 #if Tools
 import CurlewBroker
 
-/// What a mosquitto.conf says, with mosquitto's defaults for what it does not say.
+/// The content of a mosquitto.conf, with mosquitto's defaults.
 struct MosquittoConfiguration: Sendable {
-    /// Where to listen, the default listener last if there is one.
+    /// The listeners; the default listener, if there is one, is the last.
     var listeners: [MosquittoListener] = []
-    /// Where the options of each of them stand, in the same order.
+    /// The places of each listener's options, in the same order.
     var places: [[String: FilePlace]] = []
     var limits = Self.defaultLimits
     var behaviour = MQTTBrokerConfiguration.Behaviour()
     var systemTopicInterval: Duration = .seconds(10)
-    /// The largest payload in bytes that is passed on; `nil` for any.
+    /// The maximum payload size in bytes; `nil` for no limit.
     var maximumPayload: Int?
     var log = LogSettings()
-    /// What is no mistake for mosquitto, and yet worth a word.
+    /// Warnings about lines that mosquitto accepts.
     var warnings: [FileProblem] = []
 
-    /// The largest packet that MQTT knows: a byte, four for the length, and what these can say.
-    static let largestPacket = 268_435_460
-
-    /// Those of mosquitto; what it has no option for is as Curlew has it.
+    /// Mosquitto's limits; those without an option in mosquitto have Curlew's defaults.
     private static var defaultLimits: MQTTBrokerConfiguration.Limits {
         var limits = MQTTBrokerConfiguration.Limits()
-        limits.maximumPacketSize = UInt32(Self.largestPacket)
+        limits.maximumPacketSize = UInt32(PacketSize.largest)
         limits.maximumInFlightMessages = 20
         limits.receiveMaximum = 20
         limits.maximumInFlightBytes = nil
@@ -36,7 +33,7 @@ struct MosquittoConfiguration: Sendable {
 
 /// A listener as mosquitto.conf describes it.
 struct MosquittoListener: Equatable, Sendable {
-    /// Where it begins; `nil` for the default listener, which begins with the file.
+    /// The place of its `listener` line; `nil` for the default listener.
     var place: FilePlace?
     var port: Int?
     /// `nil` for all addresses of the machine.
@@ -49,11 +46,12 @@ struct MosquittoListener: Equatable, Sendable {
     var security = MosquittoSecurity()
     var tls = MosquittoTLS()
 
-    /// The listener that there is where the file describes none: for clients of this machine, and without asking who they are.
+    /// Whether this is the listener of a file that describes none: only for this machine, and open to anonymous
+    /// clients.
     var isLocal = false
 }
 
-/// Who may connect and do what: for all listeners, or with `per_listener_settings` for one.
+/// Who may connect and what they may do: for all listeners or, with `per_listener_settings`, for one.
 struct MosquittoSecurity: Equatable, Sendable {
     /// `nil` for mosquitto's default, which depends on the listener.
     var allowsAnonymous: Bool?
@@ -64,7 +62,7 @@ struct MosquittoSecurity: Equatable, Sendable {
     var assignedIdentifierPrefix = "auto-"
 }
 
-/// How a listener does TLS, as mosquitto.conf says it.
+/// The TLS settings of a listener in mosquitto.conf.
 struct MosquittoTLS: Equatable, Sendable {
     var authoritiesFile: String?
     var authoritiesFolder: String?
@@ -77,7 +75,7 @@ struct MosquittoTLS: Equatable, Sendable {
     var cipherSuites: [String] = []
     var preSharedKeyHint: String?
 
-    /// Whether clients are asked for certificates or keys, and so whether there is TLS at all.
+    /// Whether the listener uses TLS.
     var isOn: Bool { self.certificateFile != nil || self.preSharedKeyHint != nil }
 }
 #endif

@@ -1,5 +1,5 @@
 #if Tools
-/// Where something stands in a file.
+/// A place in a file.
 struct FilePlace: Hashable, CustomStringConvertible {
     let file: String
     /// Counted from 1.
@@ -8,7 +8,7 @@ struct FilePlace: Hashable, CustomStringConvertible {
     var description: String { "\(self.file):\(self.line)" }
 }
 
-/// What is wrong in a file, in one sentence, and where.
+/// An error in a file: one sentence, and the place.
 struct FileProblem: Error, Hashable, CustomStringConvertible {
     let place: FilePlace
     let sentence: String
@@ -16,23 +16,16 @@ struct FileProblem: Error, Hashable, CustomStringConvertible {
     var description: String { "\(self.place): \(self.sentence)" }
 }
 
-/// What is wrong with a value, in one sentence that does not say where it stands.
-struct Objection: Error, Equatable {
-    let sentence: String
-
-    init(_ sentence: String) { self.sentence = sentence }
-}
-
-/// A line of a file in mosquitto.conf's syntax: an option, and after a space its value.
+/// A line of a file in mosquitto.conf syntax: an option and, after a space, its value.
 struct MosquittoLine: Equatable {
     let place: FilePlace
     let option: String
     let value: MosquittoValue
 
-    /// The lines of a file that say something: comments and empty lines are left out.
+    /// The lines of a file, without comments and empty lines.
     static func lines(of text: String, file: String) -> [Self] {
         var text = Substring(text)
-        // Some editors mark UTF-8 by it.
+        // A byte order mark, which some editors write.
         if text.first == "\u{FEFF}" { text.removeFirst() }
         return text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
             .enumerated()
@@ -48,12 +41,12 @@ struct MosquittoLine: Equatable {
 }
 
 extension Character {
-    /// What separates words within a line.
+    /// Whether it separates words within a line.
     var isBlank: Bool { self == " " || self == "\t" }
 }
 
 extension Substring {
-    /// Without blanks at both ends; a carriage return at the end is one, too.
+    /// Without spaces and tabs at both ends, and without a carriage return at the end.
     var trimmed: Substring {
         var text = self.drop(while: \.isBlank)
         while let last = text.last, last.isBlank || last == "\r" { text.removeLast() }

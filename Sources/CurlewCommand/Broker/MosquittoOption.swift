@@ -1,17 +1,17 @@
 #if Tools
 import CurlewBroker
 
-/// An option of mosquitto.conf that Curlew honours: what it is about, and what it does with its value.
+/// A supported option of mosquitto.conf: what it sets, and how its value is parsed.
 struct MosquittoOption: Sendable {
     typealias Reading<Part> = @Sendable (MosquittoValue, inout Part) throws(Objection) -> Void
 
     enum Subject: Sendable {
-        /// Where to listen, or how to read on: what follows depends on it.
+        /// Begins a listener or changes how the following lines are read.
         case structure(Structure)
         case broker(Reading<MosquittoConfiguration>)
-        /// The listener that the file is at.
+        /// Sets an option of the current listener.
         case listener(Reading<MosquittoListener>)
-        /// All listeners, or with `per_listener_settings` the one that the file is at.
+        /// Sets an option of all listeners or, with `per_listener_settings`, of the current one.
         case security(Reading<MosquittoSecurity>)
     }
 
@@ -19,13 +19,13 @@ struct MosquittoOption: Sendable {
         case listener, port, bindAddress, perListenerSettings, includeDirectory
     }
 
-    /// What becomes of an earlier line with the same option for the same listener.
+    /// What happens if the option was already set for the same listener.
     enum Repetition: Sendable {
-        /// It is a mistake, as mosquitto has it for texts.
+        /// It is an error, as in mosquitto for texts.
         case refused
-        /// The later line counts, as mosquitto has it for numbers and for true and false.
+        /// The later line counts, as in mosquitto for numbers and booleans.
         case lastCounts
-        /// All count.
+        /// All lines count.
         case allCount
     }
 
@@ -67,7 +67,7 @@ extension MosquittoOption {
             case "mqtt": break
             case "websockets":
                 throw Objection("MQTT over WebSocket is not supported yet; use mqtt, or put a proxy in front.")
-            case let word: throw Objection("\"\(word)\" is no protocol; it can only be mqtt.")
+            case let word: throw Objection("\"\(word)\" is not a protocol; it can only be mqtt.")
             }
         },
         .onListener("socket_domain") { value, listener throws(Objection) in
@@ -111,7 +111,7 @@ extension MosquittoOption {
 
     private static let limits: [Self] = [
         .onBroker("max_inflight_messages") { value, broker throws(Objection) in
-            // Mosquitto's word counts for both directions.
+            // In mosquitto, this option sets both directions.
             let count = UInt16(try value.limit(highest: 65_535) ?? 65_535)
             broker.limits.maximumInFlightMessages = count
             broker.limits.receiveMaximum = count
@@ -130,10 +130,10 @@ extension MosquittoOption {
         },
         .onBroker("max_packet_size") { value, broker throws(Objection) in
             broker.limits.maximumPacketSize = UInt32(
-                try value.number(in: 20...MosquittoConfiguration.largestPacket, unit: " (bytes)"))
+                try value.number(in: 20...PacketSize.largest, unit: " (bytes)"))
         },
         .onBroker("message_size_limit") { value, broker throws(Objection) in
-            broker.maximumPayload = try value.limit(highest: 268_435_455)
+            broker.maximumPayload = try value.limit(highest: PacketSize.largestRemainingLength)
         },
         .onBroker("max_keepalive") { value, broker throws(Objection) in
             broker.limits.maximumKeepAlive = UInt16(try value.number(in: 10...65_535, unit: " (seconds)"))
@@ -153,12 +153,12 @@ extension MosquittoOption {
         },
         .onBroker("set_tcp_nodelay") { value, _ throws(Objection) in
             guard try value.boolean() else {
-                throw Objection("small packets are always sent at once, so it cannot be false; remove the line.")
+                throw Objection("it cannot be false, because small packets are always sent at once; remove the line.")
             }
         },
         .onBroker("persistence") { value, _ throws(Objection) in
             guard try !value.boolean() else {
-                throw Objection("sessions and retained messages are kept in memory alone; remove the line.")
+                throw Objection("sessions and retained messages are kept only in memory; remove the line.")
             }
         },
     ]
@@ -182,7 +182,7 @@ extension MosquittoOption {
         Self(name: name, repetition: repetition, subject: .broker(read))
     }
 
-    /// Whether its value names a file or a folder, and so need not be UTF-8.
+    /// Whether its value names a file or folder and therefore need not be UTF-8.
     var isPath: Bool { Self.paths.contains(self.name) }
 
     private static let paths: Set = [

@@ -1,34 +1,34 @@
 #if Tools
 import CurlewBroker
 
-/// Reads a mosquitto.conf and what it includes, line by line, and gathers everything that is wrong.
+/// Reads a mosquitto.conf and the files that it includes, line by line, and collects all errors.
 struct MosquittoReader {
     private let files: ConfigurationFiles
     private var configuration = MosquittoConfiguration()
     private var problems: [FileProblem] = []
     private var listeners: [MosquittoListener] = []
-    /// What holds for a listener that no line has begun.
+    /// The options of the default listener.
     private var defaultListener = MosquittoListener()
     private var sharedSecurity = MosquittoSecurity()
     private var isPerListener = false
-    /// Where each option stands, for the listener that it is about.
+    /// The place of each option, by what it sets.
     private var given: [Subject: [String: FilePlace]] = [:]
 
-    /// What a line can be about.
+    /// What a line can set.
     private enum Subject: Hashable {
         case broker
         case defaultListener
         case listener(Int)
     }
 
-    /// A mosquitto.conf has been understood, or this is what is wrong with it.
+    /// The result of reading a mosquitto.conf.
     enum Outcome {
         case configuration(MosquittoConfiguration)
         /// In the order of the lines; never empty.
         case problems([FileProblem])
     }
 
-    /// Reads a file and what it includes.
+    /// Reads a file and the files that it includes; `nil` if there is no such file.
     static func read(_ path: String, files: ConfigurationFiles) throws(SystemError) -> Outcome? {
         guard let text = try files.text(path) else { return nil }
         var reader = Self(files: files)
@@ -41,7 +41,7 @@ struct MosquittoReader {
     // MARK: Lines
 
     private mutating func read(_ text: String, file: String, isMain: Bool) {
-        // With each file mosquitto begins at the default listener anew.
+        // In mosquitto, each file begins at the default listener.
         var current = Subject.defaultListener
         for line in MosquittoLine.lines(of: text, file: file) {
             do throws(Objection) {
@@ -87,7 +87,7 @@ struct MosquittoReader {
         switch structure {
         case .listener:
             current = .listener(self.listeners.count)
-            // What follows is about this listener, whatever is wrong with it.
+            // The following lines are about this listener, even if it is invalid.
             self.listeners.append(MosquittoListener(place: line.place))
             let address = try self.address(line.value)
             self.listeners[self.listeners.count - 1].port = address.port
@@ -101,7 +101,7 @@ struct MosquittoReader {
         case .perListenerSettings:
             let earlier = self.given.values.flatMap { $0 }.filter { $0.key.isOfSecurity }.map(\.value)
             if let first = earlier.min(by: { $0.line < $1.line }) {
-                throw Objection("it must stand before all that it is about, and so before \(first).")
+                throw Objection("it must come before the options that it affects, and so before \(first).")
             }
             try self.note(option, line.place, .broker)
             self.isPerListener = try line.value.boolean()
@@ -116,11 +116,11 @@ struct MosquittoReader {
         guard let first = words.first else { throw Objection("it needs a port, as in listener 1883.") }
         let port = try MosquittoValue(first).number(in: 0...65_535)
         guard words.count < 3 else {
-            throw Objection("it takes a port and an address, and \"\(words[2])\" is one too many; remove it.")
+            throw Objection("it takes only a port and an address; remove \"\(words[2])\".")
         }
         guard port != 0 else {
             throw Objection(
-                "a socket of this machine in place of a port is not supported yet; give a port from 1 to 65535.")
+                "Unix sockets (port 0) are not supported yet; give a port from 1 to 65535.")
         }
         return (port, words.count == 2 ? String(words[1]) : nil)
     }
@@ -148,17 +148,17 @@ struct MosquittoReader {
         }
     }
 
-    /// Remembers where an option stands, and judges one that stands there twice.
+    /// Records the place of an option, and checks whether it was already set.
     private mutating func note(
         _ option: MosquittoOption, _ place: FilePlace, _ subject: Subject
     ) throws(Objection) {
         let earlier = self.given[subject, default: [:]].updateValue(place, forKey: option.name)
         guard let earlier, option.repetition != .allCount else { return }
         guard option.repetition == .lastCounts else {
-            throw Objection("it stands in \(earlier) as well; remove one of the two.")
+            throw Objection("it is already set in \(earlier); remove one of the two lines.")
         }
         self.configuration.warnings.append(
-            FileProblem(place: place, sentence: "\(option.name): this line counts in place of \(earlier)."))
+            FileProblem(place: place, sentence: "\(option.name): this line overrides \(earlier)."))
     }
 
     private mutating func object(_ place: FilePlace, _ sentence: String) {
@@ -183,7 +183,8 @@ struct MosquittoReader {
         return .configuration(self.configuration)
     }
 
-    /// The default listener comes after those of the file: where `port` or `bind_address` ask for it, or where there is no other.
+    /// Adds the default listener, after those of the file, if `port` or `bind_address` asks for it or there is no
+    /// other.
     private mutating func placeDefaultListener() {
         let given = self.given[.defaultListener] ?? [:]
         let isAskedFor = given["port"] != nil || given["bind_address"] != nil
@@ -191,7 +192,7 @@ struct MosquittoReader {
             for (name, place) in given {
                 self.object(
                     place,
-                    "\(name): it stands before the first listener, and so is about none; move it below one, or give port."
+                    "\(name): it comes before the first listener and therefore applies to none; move it below one, or set port."
                 )
             }
             return
@@ -205,7 +206,7 @@ struct MosquittoReader {
         self.listeners[index].place == nil ? .defaultListener : .listener(index)
     }
 
-    /// Checks what belongs together, and what excludes each other.
+    /// Checks for options that need or exclude each other.
     private mutating func check(_ listener: MosquittoListener, _ given: [String: FilePlace]) {
         for (option, sentence) in listener.tls.contradictions {
             guard let place = given[option] else { continue }
@@ -217,12 +218,12 @@ struct MosquittoReader {
         let authorities = given["cafile"] ?? given["capath"]
         if let authorities, listener.tls.isOn, !listener.tls.requiresCertificate {
             let sentence =
-                "without require_certificate no client is asked for a certificate; the authorities only complete certfile's chain."
+                "without require_certificate, clients are not asked for a certificate; the CAs only complete certfile's chain."
             self.configuration.warnings.append(FileProblem(place: authorities, sentence: sentence))
         }
     }
 
-    /// Two listeners cannot have the same address.
+    /// Checks that no two listeners have the same address.
     private mutating func checkAddresses() {
         var places: [String: FilePlace] = [:]
         for listener in self.listeners {
@@ -232,39 +233,39 @@ struct MosquittoReader {
             if let earlier = places[address] {
                 let other = listener.place == nil ? "the default listener" : "the listener of \(earlier)"
                 self.object(
-                    listener.place ?? earlier, "listener: port \(port) is also that of \(other); give another.")
+                    listener.place ?? earlier, "listener: port \(port) is already used by \(other); give another.")
             }
             places[address] = listener.place
         }
     }
 
-    /// Keys are of use only together with a listener that asks for them.
+    /// Checks that pre-shared keys and a listener that uses them come together.
     private mutating func checkPreSharedKeys() {
         for (index, listener) in self.listeners.enumerated() {
             guard let place = self.given[self.subject(index)]?["psk_hint"], listener.tls.preSharedKeyHint != nil,
                 listener.security.preSharedKeyFile == nil
             else { continue }
-            self.object(place, "psk_hint: there are no keys; give the file that has them with psk_file.")
+            self.object(place, "psk_hint: there are no keys; name the file with the keys with psk_file.")
         }
         for (subject, options) in self.given {
             guard let place = options["psk_file"] else { continue }
             let users = self.listeners.indices.filter { subject == .broker || self.subject($0) == subject }
                 .map { self.listeners[$0] }.filter { $0.security.preSharedKeyFile != nil }
             guard !users.isEmpty, users.allSatisfy({ $0.tls.preSharedKeyHint == nil }) else { continue }
-            self.object(place, "psk_file: no listener asks for these keys; give psk_hint to one that shall.")
+            self.object(place, "psk_file: no listener uses these keys; set psk_hint for one.")
         }
     }
 }
 
 extension String {
-    /// Whether `per_listener_settings` decides what an option of that name is about.
+    /// Whether `per_listener_settings` affects the option of that name.
     fileprivate var isOfSecurity: Bool {
         if case .security = MosquittoOption.named(self)?.subject { true } else { false }
     }
 }
 
 extension [FileProblem] {
-    /// By line within each file, the files in the order in which they have come up.
+    /// Sorted by line within each file; the files in the order of their first error.
     fileprivate var inOrder: [FileProblem] {
         var ranks: [String: Int] = [:]
         for problem in self where ranks[problem.place.file] == nil { ranks[problem.place.file] = ranks.count }

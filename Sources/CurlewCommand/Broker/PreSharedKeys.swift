@@ -2,16 +2,16 @@
 import CurlewBroker
 import CurlewCore
 
-/// A file of pre-shared keys, as mosquitto has it: on each line the name of a key, a colon, and the key in hexadecimal.
+/// A file of pre-shared keys in mosquitto's format: on each line the identity, a colon, and the key in hexadecimal.
 enum PreSharedKeys {
-    /// Reads the keys by their names; says where the first mistake is, and nothing of what stands there.
+    /// Reads the keys by their identities. Errors name the line but do not quote it.
     static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [ExactText: [UInt8]] {
         let text: String?
         do throws(SystemError) { text = try files.text(path) } catch {
-            throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' cannot be read: \(error).")
+            throw MQTTBrokerError(.invalidConfiguration, "The key file '\(path)' cannot be read: \(error).")
         }
         guard let text else {
-            throw MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)' does not exist.")
+            throw MQTTBrokerError(.invalidConfiguration, "The key file '\(path)' does not exist.")
         }
         var keys: [ExactText: [UInt8]] = [:]
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
@@ -20,18 +20,19 @@ enum PreSharedKeys {
             let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
             guard parts.count == 2, !parts[0].isEmpty, let key = HexadecimalKey(argument: String(parts[1])) else {
                 throw self.mistake(
-                    path, index, "must be a name, a colon, and the key in hexadecimal digits, two for each byte")
+                    path, index,
+                    "must contain an identity, a colon, and the key in hexadecimal digits, two for each byte")
             }
             guard let name = String(parts[0]).keptText else { throw self.mistake(path, index, "is not UTF-8") }
             guard keys.updateValue(key.bytes, forKey: ExactText(name)) == nil else {
-                throw self.mistake(path, index, "has the name of an earlier key; give another")
+                throw self.mistake(path, index, "repeats the identity of an earlier key; give another")
             }
         }
         return keys
     }
 
     private static func mistake(_ path: String, _ index: Int, _ what: String) -> MQTTBrokerError {
-        MQTTBrokerError(.invalidConfiguration, "The file of keys '\(path)', line \(index + 1), \(what).")
+        MQTTBrokerError(.invalidConfiguration, "Line \(index + 1) of the key file '\(path)' \(what).")
     }
 }
 #endif

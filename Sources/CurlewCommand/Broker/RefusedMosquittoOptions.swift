@@ -1,7 +1,7 @@
 #if Tools
-/// The options of mosquitto 2.0 that Curlew does not honour, and why.
+/// The options of mosquitto 2.0 that Curlew does not support, and why.
 enum RefusedMosquittoOptions {
-    /// Why an option of that name is refused, in one sentence; `nil` where mosquitto knows none.
+    /// Why an option is refused, in one sentence; `nil` if mosquitto does not have it.
     static func reason(for name: String) -> String? {
         if let reason = self.reasons[name] { return reason }
         if name.hasPrefix("bridge_") { return self.bridges }
@@ -9,35 +9,35 @@ enum RefusedMosquittoOptions {
         return nil
     }
 
-    private static let bridges = "there are no bridges to other brokers; remove all that describes one."
+    private static let bridges = "outgoing bridges are not supported; remove all their lines."
     private static let plugins =
-        "mosquitto's plugins cannot be loaded; a program of your own that embeds the broker can decide by its hooks."
-    private static let storage = "sessions and retained messages are kept in memory alone; remove the line."
+        "mosquitto's plugins cannot be loaded; embed the broker in a program and use its hooks instead."
+    private static let storage = "sessions and retained messages are kept only in memory; remove the line."
     private static let webSockets = "MQTT over WebSocket is not supported yet; remove the line."
-    private static let engines = "OpenSSL engines are not supported; give the key as a PEM file with keyfile."
-    private static let stamps = "each line of the log begins with the time in ISO 8601; remove the line."
+    private static let engines = "OpenSSL engines are not supported; set keyfile to a PEM file."
+    private static let stamps = "each log line begins with the time in ISO 8601 format; remove the line."
 
     static let reasons: [String: String] = {
         var reasons = [
             "allow_duplicate_messages":
-                "what a client gets whose subscriptions overlap is not a matter of choice; remove the line.",
+                "delivery for overlapping subscriptions cannot be configured; remove the line.",
             "bind_interface":
-                "a listener is bound to an address, not to a device; give the address behind the port.",
-            "ciphers_tls1.3": "the cipher suites of TLS 1.3 are not a matter of choice; remove the line.",
-            "clientid_prefixes": "identifiers are not judged by their beginning; use password_file and acl_file.",
+                "a listener is bound to an address, not to an interface; give the address after the port.",
+            "ciphers_tls1.3": "the cipher suites of TLS 1.3 cannot be configured; remove the line.",
+            "clientid_prefixes": "client IDs cannot be restricted by prefix; use password_file and acl_file.",
             "connection_messages":
-                "connections are logged as information; leave that out of log_type, and remove the line.",
-            "crlfile": "lists of revoked certificates are not supported; give short-lived certificates.",
-            "dhparamfile": "keys are agreed on by elliptic curves, which need no such file; remove the line.",
-            "log_facility": "there is no syslog; log to stderr, which systemd collects.",
+                "connections are logged at level information; leave that out of log_type, and remove the line.",
+            "crlfile": "certificate revocation lists are not supported; use short-lived certificates.",
+            "dhparamfile": "key exchange uses elliptic curves, which need no such file; remove the line.",
+            "log_facility": "syslog is not supported; log to stderr, which systemd collects.",
             "log_timestamp": Self.stamps, "log_timestamp_format": Self.stamps,
             "mount_point":
-                "topics cannot be put below another one for a listener; use acl_file to keep clients apart.",
-            "pid_file": "the broker stays in the foreground, where systemd knows its number; remove the line.",
+                "topic prefixes for listeners are not supported; use acl_file to separate clients.",
+            "pid_file": "the broker stays in the foreground, where systemd knows its process ID; remove the line.",
             "retry_interval":
-                "messages are sent again when a client connects anew, as the standard has it; remove the line.",
+                "messages are sent again when a client reconnects, as the standard requires; remove the line.",
             "user":
-                "the broker does not change its user; start it as the one that it shall be, with User= of systemd.",
+                "the broker does not change its user; start it as the right user, for example with User= in systemd.",
         ]
         for name in [
             "autosave_interval", "autosave_on_changes", "persistence_file", "persistence_location",

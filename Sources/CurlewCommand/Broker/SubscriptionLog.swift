@@ -2,14 +2,14 @@
 import CurlewBroker
 import Logging
 
-/// Logs who subscribes to what, where somebody has asked for just that.
+/// Logs subscriptions, if the log settings ask for it.
 struct SubscriptionLog: MQTTBrokerObserver {
     let kinds: Set<LogSettings.Kind>
     let write: @Sendable (LogLine) -> Void
 
     var interests: MQTTBrokerEvents { .subscriptions }
 
-    /// `nil` where nobody has asked.
+    /// `nil` if the settings do not ask for it.
     init?(kinds: Set<LogSettings.Kind>, write: @escaping @Sendable (LogLine) -> Void) {
         guard kinds.contains(.subscribe) || kinds.contains(.unsubscribe) else { return nil }
         self.kinds = kinds

@@ -5,14 +5,14 @@ import Logging
 
 extension BrokerCommand {
     func run() async throws {
-        // Every client takes a descriptor.
-        try ProcessUsage.raiseFileLimit()
+        // Every client takes a file descriptor.
+        try FileLimit.raise()
         let early = EarlyLog()
         let plan = try await BrokerPlan(
             self.options, accounts: FilesOfAccounts(logger: early.logger), files: .system,
             variable: environmentVariable,
             complain: { Diagnostics.say($0) })
-        // Whoever started it and does not read must not hold it up.
+        // A parent process that does not read must not block the broker.
         let standardOutput = LineWriter(.standardOutput, describe: LogSink.describe)
         let run = try BrokerRun(
             plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
@@ -27,9 +27,9 @@ extension MQTTBroker: RunnableBroker {
     var ports: [Int] { self.listeners.map(\.port) }
 }
 
-/// The library's own password and access files, and names of certificates.
+/// The library's password files, access files and user names from certificates.
 private struct FilesOfAccounts: BrokerAccounts {
-    /// Where it is said what is wrong with files that can be used all the same.
+    /// Gets warnings about files that can be used despite a problem.
     let logger: Logger
 
     func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
@@ -37,17 +37,17 @@ private struct FilesOfAccounts: BrokerAccounts {
         do throws(MQTTBrokerError) {
             return try await MQTTPasswordFile(path: path, logger: self.logger)
         } catch {
-            throw Failure(error.message)
+            throw CommandFailure(error.message)
         }
         #else
-        throw Failure(
-            "This curlew was built without the package trait Accounts, and can read no password file.")
+        throw CommandFailure(
+            "curlew was built without the package trait Accounts and cannot read password files.")
         #endif
     }
 
     func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
         do throws(MQTTBrokerError) { return try await MQTTAccessFile(path: path) } catch {
-            throw Failure(error.message)
+            throw CommandFailure(error.message)
         }
     }
 
@@ -58,8 +58,8 @@ private struct FilesOfAccounts: BrokerAccounts {
         case .subject: MQTTCertificateIdentity.subject
         }
         #else
-        throw Failure(
-            "This curlew was built without the package trait Accounts, and can read no certificate's name.")
+        throw CommandFailure(
+            "curlew was built without the package trait Accounts and cannot read names from certificates.")
         #endif
     }
 }

@@ -5,15 +5,15 @@ import ArgumentParser
 struct DemoCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "demo",
-        abstract: "Run a broker and a small simulated fleet in one process.",
+        abstract: "Run a broker and simulated devices in one process.",
         discussion: """
-            Runs a broker on 127.0.0.1 and simulated devices that connect to it, each with a client of its own: they say that \
-            they are there, publish readings as JSON and answer questions, and now and then one vanishes without a word, so \
-            that the broker publishes its will, and comes back. Each line says when, what, who and what about it; the last \
-            ones sum up.
+            Runs a broker on 127.0.0.1 and simulated devices, each with its own client. The devices publish their status, \
+            publish readings as JSON, and answer requests. Now and then one disconnects unexpectedly: the broker publishes its \
+            will, and the device reconnects. Each line of output shows time, kind of event, device and content; a summary \
+            follows at the end.
 
-            Anybody may join in while it runs, with the commands that it writes at the beginning. It ends with the time of \
-            --seconds, or when it is interrupted, and then with code 0. Neither the environment nor a file gives it options.
+            While it runs, you can join in with the commands that it prints at the beginning. It exits with code 0 after \
+            --seconds or when it is interrupted. Its options cannot be set by environment variables or a file.
             """,
         helpNames: .long)
 
@@ -31,7 +31,7 @@ struct DemoCommand: AsyncParsableCommand {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Exit after this time. (default: at Ctrl-C)", valueName: "seconds"),
+        help: ArgumentHelp("Exit after this time. (default: run until Ctrl-C)", valueName: "seconds"),
         transform: SecondsArgument.read)
     var seconds: SecondsArgument?
 
@@ -39,11 +39,11 @@ struct DemoCommand: AsyncParsableCommand {
         let run = DemoRun(
             devices: self.devices?.count ?? 3, port: self.port?.port ?? 0, limit: self.seconds?.duration,
             descriptor: .standardOutput)
-        try await Output.whileWanted { try await run.run() }
+        try await Output.toleratingBrokenPipe { try await run.run() }
     }
 }
 
-/// How many devices: each takes two open files, of which a process has 1024 or so.
+/// The number of devices. Each takes two open files, of which a process can usually have 1024.
 struct FleetSizeArgument: CheckedArgument, Equatable {
     static let expectation = "a whole number from 1 to 100"
 

@@ -7,8 +7,8 @@ import NIOCore
 /// `curlew pub`
 struct PublishCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "pub", _superCommandName: RootCommand.name,
-        abstract: "Publish a message, or a message for each line of standard input.",
+        commandName: "pub", _superCommandName: CommandNames.root,
+        abstract: "Publish a message, or each line of standard input as a message.",
         usage: """
             curlew pub [<options>] [<url>] <topic> <message>
             curlew pub [<options>] [<url>] <topic> (-f <file> | -s | -l | -n)
@@ -17,9 +17,9 @@ struct PublishCommand: AsyncParsableCommand {
             curlew pub home/lamp on -r
             curlew pub mqtts://me@broker.example.com/log -l < lines
 
-            Exits when every message is sent, at QoS 1 and 2 when the broker has acknowledged it. Reconnects automatically and \
-            resends unacknowledged messages. Without -W, gives up with exit code 7 if the connection stays lost for 30 seconds, \
-            and with 27 if the broker does not acknowledge a message within 30 seconds.
+            Exits when all messages are sent (QoS 0) or acknowledged by the broker (QoS 1 and 2). Reconnects automatically and \
+            resends unacknowledged messages. Exits with code 7 if a lost connection does not come back within 30 seconds, and \
+            with code 27 if the broker does not acknowledge a message within 30 seconds; with -W, only that time limit applies.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -37,7 +37,7 @@ struct PublishCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("Quality of service.", valueName: "0|1|2"),
+        help: ArgumentHelp("Quality of service. (default: 0)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
@@ -65,14 +65,14 @@ struct PublishCommand: AsyncParsableCommand {
         try MessageOptions.requireOne(
             self.message.given + (self.sendsLines ? ["-l"] : []),
             of: "-m, -f, -s, -l, or -n for an empty one, or write it after the topic")
-        // Mosquitto's command passes over it.
+        // Mosquitto's command ignores --repeat.
         if !self.connection.isMosquitto, self.sendsLines, self.repetitions != nil {
-            throw ValidationError("--repeat repeats one message, and -l sends many; leave out one of them")
+            throw ValidationError("--repeat repeats one message and -l sends many; leave out one of them")
         }
     }
 
     func run() async throws {
-        var settings = try Settings(
+        var settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let topic = try Topics.one(settings.topics + self.topics, takesLast: settings.isMosquitto)
         let publication = Publication(
@@ -82,16 +82,16 @@ struct PublishCommand: AsyncParsableCommand {
                 try await publication.publishLines(in: conversation, settings)
             }
         }
-        // A file is read before anybody is bothered with a connection; standard input may take its time.
+        // A file is read before connecting; standard input, which may be slow, afterwards.
         let known = self.message.isStandardInput ? nil : try await self.message.read()
         settings.allowForSlowLink(known?.readableBytes ?? 0)
-        // Mosquitto's command ends with its connection, except with -l.
+        // Mosquitto's command exits when it loses its connection, except with -l.
         if settings.isMosquitto { settings.configuration.reconnect = .disabled }
         try await Conversation.run(settings) { [settings] conversation in
             let payload: ByteBuffer
             if let known { payload = known } else { payload = try await self.message.read() }
             do { try await conversation.connect() } catch  where Task.isCancelled {
-                throw Failure("The message was not sent; there was no connection yet.")
+                throw CommandFailure("The message was not sent; no connection was made.")
             }
             try await publication.publish(
                 payload, times: self.repetitions?.count ?? 1, every: self.delay?.duration, in: conversation,
@@ -100,9 +100,9 @@ struct PublishCommand: AsyncParsableCommand {
     }
 }
 
-extension Settings {
-    /// Gives a large message the time that a slow link takes for it, after the goodbye that stands behind it: at least
-    /// 64 KiB in a second.
+extension CommandSettings {
+    /// Extends the time limits for a large message, so that a link of 64 KiB per second is fast enough. DISCONNECT is
+    /// sent after the message.
     fileprivate mutating func allowForSlowLink(_ bytes: Int) {
         self.configuration.connection.disconnectTimeout += .seconds(bytes >> 16)
         if let timeout = self.configuration.connection.acknowledgementTimeout {

@@ -7,34 +7,36 @@ import NIOCore
 /// `curlew respond`
 struct RespondCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "respond", _superCommandName: RootCommand.name,
-        abstract: "Answer requests with a message, a template, or the output of a command.",
+        commandName: "respond", _superCommandName: CommandNames.root,
+        abstract: "Reply to requests with a message, a template, or the output of a command.",
         usage: """
-            curlew respond [<options>] [<url>] <topic> <answer>
-            curlew respond [<options>] [<url>] <topic>... (-m <answer> | --template <format> | --exec <command>)
+            curlew respond [<options>] [<url>] <topic> <reply>
+            curlew respond [<options>] [<url>] <topic>... -m <reply>
+            curlew respond [<options>] [<url>] <topic>... --template <format>
+            curlew respond [<options>] [<url>] <topic>... --exec <command>
             """,
         discussion: """
             curlew respond svc/ping pong
             curlew respond svc/upper --exec 'tr a-z A-Z'
 
-            Runs until interrupted, or until -C or -W ends it. The reply is sent to the response topic of the request; -e names \
-            the topic for requests without one, as before MQTT 5.
+            Runs until interrupted, or until -C or -W ends it. Sends the reply to the response topic of the request. If the \
+            request has none, as in versions before MQTT 5, sends it to the topic of -e.
 
-            --exec runs a command in a shell for each request, up to 16 at once. The request is its standard input, \
-            $REQUEST_TOPIC its topic, and what it writes to standard output is the reply, a line break at its end included. If it ends with another code \
-            than 0, the requester is told so by an empty reply with the user property 'error'.
+            With --exec, a shell command runs for each request, up to 16 at once. The command gets the request on standard \
+            input and its topic in $REQUEST_TOPIC; its standard output, including the final line break, is the reply. If its \
+            exit code is not 0, the requester gets an empty reply with the user property 'error'.
             """)
 
     @OptionGroup var connection: ConnectionOptions
 
     @Option(
         name: [.customShort("t"), .customLong("topic")], parsing: .unconditionalSingleValue,
-        help: "Topic to answer, or a filter with + and #. May be given several times.")
+        help: "Topic of the requests, or a filter with + and #. May be given several times.")
     var topics: [String] = []
 
     @Option(
         name: [.customShort("e"), .customLong("response-topic")], parsing: .unconditional,
-        help: "The topic for replies to requests that name none.")
+        help: "Topic for replies to requests without a response topic.")
     var responseTopic: String?
 
     @OptionGroup var message: MessageOptions
@@ -42,7 +44,7 @@ struct RespondCommand: AsyncParsableCommand {
     @Option(
         name: .customLong("template"), parsing: .unconditional,
         help: ArgumentHelp(
-            "The reply, with the codes of -F for what the request says: %p its payload, %t its topic, and so on.",
+            "Reply with the codes of 'curlew sub -F', filled in from the request: %p is its payload, %t its topic.",
             valueName: "format"),
         transform: { try MessageFormat($0) })
     var template: MessageFormat?
@@ -54,7 +56,7 @@ struct RespondCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("Maximum QoS of requests and replies.", valueName: "0|1|2"),
+        help: ArgumentHelp("Maximum QoS of requests and replies. (default: 0)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
@@ -84,14 +86,14 @@ struct RespondCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let settings = try Settings(
+        let settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let filters = try Topics.someFilters(settings.topics + self.topics)
         let responseTopic = try self.responseTopic.map { try Topics.one([$0]) }
         if let version = settings.version, version < .v5_0, self.responseTopic == nil {
-            throw Failure("With MQTT \(version) a request cannot say where to reply; name the topic with -e.")
+            throw CommandFailure("A request in MQTT \(version) cannot contain a response topic; name one with -e.")
         }
-        let answer: Answer =
+        let answer: Responder.Answer =
             if let template { .template(template) } else if let command { .command(command) } else {
                 .fixed(try await self.message.read())
             }
@@ -106,7 +108,7 @@ struct RespondCommand: AsyncParsableCommand {
         try await Conversation.run(settings, isEndless: true) { [responder] conversation in
             let requests = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
             conversation.tellReady(filters, self.ready)
-            try await Output.whileWanted {
+            try await Output.toleratingBrokenPipe {
                 try await responder.answer(requests, count: self.count?.count ?? .max, conversation.client)
             }
             await conversation.disconnect()

@@ -6,16 +6,17 @@ import CurlewCore
 /// `curlew sub`
 struct SubscribeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "sub", _superCommandName: RootCommand.name,
-        abstract: "Print the messages of topics, each followed by a line break.",
+        commandName: "sub", _superCommandName: CommandNames.root,
+        abstract: "Subscribe to topics and print the messages, one per line.",
         usage: "curlew sub [<options>] [<url>] <topic>...",
         discussion: """
             curlew sub 'home/#' -v
             curlew sub mqtts://me@broker.example.com/alarm -C 1 -W 60
 
-            Runs until interrupted, or until -C, -E or -W ends it. Reconnects automatically, within about a second of the broker's \
-            return, unless the broker refuses the user name or password. A message at QoS 1 or 2 is acknowledged when it has been \
-            printed. With -c, messages for filters of earlier runs are printed as well.
+            Runs until interrupted, until -C, -E or -W ends it, or until the reader of its output exits, as in \
+            'curlew sub t | head -1'. Reconnects automatically, within about a second of the broker's return, unless the \
+            broker refuses the user name or password. Messages at QoS 1 and 2 are acknowledged after they have been printed. \
+            With -c, messages for topic filters of earlier runs are printed as well.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -27,7 +28,7 @@ struct SubscribeCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("q"), .customLong("qos")], parsing: .unconditional,
-        help: ArgumentHelp("Maximum QoS of the messages to receive.", valueName: "0|1|2"),
+        help: ArgumentHelp("Maximum QoS of the messages to receive. (default: 0)", valueName: "0|1|2"),
         completion: .list(["0", "1", "2"]), transform: QoS.read)
     var qos: QoS = .atMostOnce
 
@@ -44,7 +45,7 @@ struct SubscribeCommand: AsyncParsableCommand {
 
     @Option(
         name: [.customShort("U"), .customLong("unsubscribe")], parsing: .unconditionalSingleValue,
-        help: "Topic filter to unsubscribe from in the kept session of -c and -i. May be given several times.")
+        help: "Topic filter of an earlier run to unsubscribe from, with -c and -i. May be given several times.")
     var formerTopics: [String] = []
 
     @OptionGroup var selection: SelectionOptions
@@ -60,12 +61,12 @@ struct SubscribeCommand: AsyncParsableCommand {
     @OptionGroup var tls: TLSOptions
 
     func run() async throws {
-        let settings = try Settings(
+        let settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let filters = try Topics.someFilters(settings.topics + self.topics)
         let former = try Topics.filters(self.formerTopics)
         if let both = former.first(where: filters.contains) {
-            throw Failure("-t and -U both name '\(both)'; leave it out of one of them.")
+            throw CommandFailure("-t and -U both name '\(both)'; remove it from one of them.")
         }
         let selection = try MessageSelection(self.selection, count: self.count?.count)
         let options = try self.selection.options(qos: self.qos, settings)
@@ -73,34 +74,37 @@ struct SubscribeCommand: AsyncParsableCommand {
             let messages = try await conversation.subscribe(
                 to: filters, options, claim: .everything, givingUp: former)
             conversation.tellReady(filters, self.ready)
-            // What a kept session has sent by now is shown; what the subscription brings is not waited for.
+            // Messages that a kept session has already delivered are printed; those of the subscription are not waited
+            // for.
             let limit = self.endsAfterSubscribing ? messages.waitingCount : .max
             try await self.write(messages, limit, selection, conversation, settings)
-            // The subscription goes last: what was not written shall stay unacknowledged, and with it at the server.
+            // The subscription is released last: messages that were not written stay unacknowledged, and so at the
+            // broker.
             await conversation.disconnect(drain: .zero)
             withExtendedLifetime(messages) {}
         }
     }
 
-    /// How much memory may be full of messages that wait to be written; about as much again is in the hands of the writer.
+    /// The bytes of messages that may wait before reading pauses. The output holds about as much again.
     private static let heldBytes = 4 << 20
 
     private func write(
         _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
-        _ settings: Settings
+        _ settings: CommandSettings
     ) async throws {
         let output = Output(.standardOutput) { [subscription = messages.subscription] written in
             for message in written { subscription.acknowledge(own: message) }
-        } failed: {
-            Task { await conversation.disconnect(drain: .zero) }
         }
         var selection = selection
         var writer = self.output.writer(
             isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
         var removals = DeliveryWindow(conversation.client, qos: .atLeastOnce, retain: true)
-        // A pipe may be slower than the broker. Whoever waits for acknowledgements must read on.
+        // A pipe may be slower than the broker. Removing retained messages needs acknowledgements, which must still be
+        // read.
         if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
-        try await Output.whileWanted {
+        try await output.untilReaderCloses {
+            await conversation.disconnect(drain: .zero)
+        } _: {
             var left = limit
             while left > 0, !Task.isCancelled, !selection.isComplete, let message = try await messages.next() {
                 left -= 1
@@ -118,14 +122,14 @@ struct SubscribeCommand: AsyncParsableCommand {
         await removals.finish()
         if Task.isCancelled, output.unwrittenCount > 0 {
             let count = output.unwrittenCount + messages.waitingCount
-            throw Failure("\(count.counted("message")) that had come could not be written: nobody reads them.")
+            throw CommandFailure("\(count.counted("message")) received but not written: nobody reads standard output.")
         }
         if Task.isCancelled, !settings.isMosquitto, let unfinished = selection.unfinished {
-            throw Failure(unfinished)
+            throw CommandFailure(unfinished)
         }
         let tally = removals.tally
         if tally.failed > 0 {
-            throw Failure(
+            throw CommandFailure(
                 "\(tally.failed) of \(tally.total) retained messages were not removed"
                     + (tally.firstError.map { ": \($0.sentence)" } ?? "."))
         }

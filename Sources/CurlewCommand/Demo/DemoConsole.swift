@@ -3,17 +3,17 @@ import Curlew
 import CurlewCore
 import CurlewTransport
 
-/// Watches the fleet, asks it, and writes what it sees.
+/// Observes the devices, sends them requests, and prints what happens.
 actor DemoConsole {
     private let client: MQTTClient
     private let output: DemoOutput
     private let started = ContinuousClock.now
     private var tally = DemoTally()
-    /// The devices of which the last thing heard is that they are there.
+    /// The devices whose last known status is online.
     private var present: Set<ExactText> = []
-    /// Those that were there before: for them, coming is coming back.
+    /// The devices that have been online before, for which online means that they are back.
     private var known: Set<ExactText> = []
-    /// Set when the last one has gone, once somebody waits for it.
+    /// Set when the last device has gone offline, if something waits for that.
     private var allGone: OneShot<Void>?
 
     init(_ output: DemoOutput, server: MQTTConfiguration.Server) throws {
@@ -31,16 +31,16 @@ actor DemoConsole {
         ])
     }
 
-    /// Disconnects. What it is subscribed to ends when the last of it was read.
+    /// Disconnects. Its subscription ends after the last message has been read.
     func leave() async { await self.client.disconnect() }
 
-    // MARK: What comes by itself
+    // MARK: Messages
 
-    /// Writes messages until the subscription ends.
+    /// Prints messages until the subscription ends.
     func watch(_ messages: MQTTSubscription) async throws {
         for try await message in messages {
             self.tally.messages += 1
-            // By the filters there are three levels. Anybody may have joined in, and sent anything.
+            // Because of the filters, there are three levels. The content is untrusted: anybody may have joined in.
             let levels = message.topic.string.split(separator: "/", omittingEmptySubsequences: false)
             let name = String(levels[1]).printable(keepsLines: false)
             let text = message.text.printable(keepsLines: false)
@@ -60,28 +60,23 @@ actor DemoConsole {
         let note =
             switch status {
             case .online: self.known.insert(ExactText(name)).inserted ? "" : "is back"
-            case .vanished: "its will, sent by the broker"
+            case .vanished: "its will, published by the broker"
             case .offline, nil: ""
             }
         try await self.show(.status, name, text, note, isRetained: true)
     }
 
-    /// Waits until each device is known to have gone.
+    /// Waits until all devices are offline.
     func waitUntilAllAreGone(within limit: Duration) async {
         guard !self.present.isEmpty else { return }
         let allGone = OneShot<Void>()
         self.allGone = allGone
-        let deadline = Task {
-            try await Task.sleep(for: limit)
-            allGone.set(())
-        }
-        _ = await allGone.wait()
-        deadline.cancel()
+        _ = await allGone.wait(within: limit)
     }
 
-    // MARK: What it does
+    // MARK: Requests and interruptions
 
-    /// Asks one device after the other one question after the other, until the task is cancelled.
+    /// Sends each question to each device in turn, until the task is cancelled.
     func ask(_ names: [String]) async throws {
         while true {
             for question in DemoDevice.Question.allCases {
@@ -109,20 +104,20 @@ actor DemoConsole {
             let error = MQTTError(of: error)
             switch error.code {
             case .cancelled, .clientStopped: throw error
-            case .noMatchingSubscribers: (text, note) = ("no answer", "nobody listens there now")
-            default: (text, note) = ("no answer", error.sentence)
+            case .noMatchingSubscribers: (text, note) = ("no reply", "no responder is subscribed")
+            default: (text, note) = ("no reply", error.sentence)
             }
         }
         self.tally.requests += 1
         try await self.show(.request, name, "\(question.rawValue)? \(text)", note)
     }
 
-    /// Ends a device's connection now and then, until the task is cancelled.
+    /// Cuts the connection of one device after the other, until the task is cancelled.
     func disturb(_ devices: [DemoDevice]) async throws {
         try await Task.sleep(for: .seconds(6))
         while true {
             for device in devices {
-                try await self.show(.demo, device.name, "unplugged", "goes without a word")
+                try await self.show(.demo, device.name, "unplugged", "without DISCONNECT")
                 device.vanish()
                 try await Task.sleep(for: .seconds(12))
             }

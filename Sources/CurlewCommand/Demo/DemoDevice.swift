@@ -2,30 +2,30 @@
 import Curlew
 import CurlewCore
 
-/// A simulated device. It says that it is there, publishes a reading each second, and answers questions about what it has read;
-/// if it vanishes, its will says so.
+/// A simulated device. It publishes its status, publishes a reading each second, and answers requests about its
+/// readings. If it disconnects unexpectedly, the broker publishes its will.
 actor DemoDevice {
-    /// What a device says of itself, retained.
+    /// The retained status of a device.
     enum Status: String, Sendable {
         case online
-        /// It has said goodbye.
+        /// It has disconnected properly.
         case offline
-        /// It has not: the broker says so in its place.
+        /// It has disconnected unexpectedly: this is its will.
         case vanished
     }
 
-    /// What a device publishes, as JSON.
+    /// A reading, published as JSON.
     struct Reading: Codable, Sendable, Equatable {
         let value: Double
         let unit: String
     }
 
-    /// What a device can be asked.
+    /// The requests that a device answers.
     enum Question: String, CaseIterable, Sendable {
         case mean, highest, lowest
     }
 
-    /// What the one who asked gets to see in place of an answer.
+    /// Why a request cannot be answered, for the requester.
     struct Misunderstanding: Error, CustomStringConvertible {
         let description: String
     }
@@ -42,14 +42,14 @@ actor DemoDevice {
     private var lowest = Double.infinity
 
     /// - Parameters:
-    ///   - delay: How long it waits with its first reading, so that devices take turns.
-    ///   - absence: How long it stays away at the least when it has vanished.
+    ///   - delay: The time before its first reading, so that devices take turns.
+    ///   - absence: The minimum time before it reconnects.
     init(_ sensor: DemoSensor, server: MQTTConfiguration.Server, delay: Duration, absence: Duration) throws {
         var configuration = MQTTConfiguration(server: server)
         configuration.clientIdentifier = .generated(prefix: sensor.name)
         configuration.will = .init(
             topic: Self.statusTopic(sensor.name), text: Status.vanished.rawValue, qos: .atLeastOnce, retain: true)
-        // Questions to a device that is away shall not wait for it.
+        // Requests must not be queued for a device that is offline.
         configuration.session.expiry = .withConnection
         configuration.reconnect.floor = absence
         configuration.reconnect.base = absence
@@ -67,21 +67,21 @@ actor DemoDevice {
     static func readingTopic(_ name: String) -> String { "fleet/\(name)/reading" }
     static func questionTopic(_ name: String) -> String { "fleet/\(name)/ask" }
 
-    /// Lives, until the task is cancelled.
+    /// Runs the device until the task is cancelled.
     ///
-    /// - Throws: What has kept it from it.
+    /// - Throws: If the device cannot connect or stops.
     func live() async throws {
         try await withThrowingTaskGroup { group in
             group.addTask { try await self.sayThatItIsThere() }
             group.addTask { try await self.publishReadings() }
             group.addTask { try await self.answerQuestions() }
-            // All of them go on until they are cancelled, or fail.
+            // Each of them runs until it is cancelled or fails.
             try await group.next()
             group.cancelAll()
         }
     }
 
-    /// Says goodbye, as far as it is there.
+    /// Publishes the offline status if it is connected, and disconnects.
     func leave() async {
         if self.client.state == .connected {
             _ = try? await self.client.publish(
@@ -91,7 +91,7 @@ actor DemoDevice {
         await self.client.disconnect(drain: .seconds(2))
     }
 
-    /// Ends its connection without a word to anybody; after a while it comes back.
+    /// Cuts its connection without DISCONNECT. It reconnects after a while.
     nonisolated func vanish() { self.plug.pull() }
 
     private func sayThatItIsThere() async throws {
@@ -131,16 +131,16 @@ actor DemoDevice {
     private func answer(_ text: String) throws -> String {
         guard let question = Question(rawValue: text) else {
             let known = Question.allCases.map(\.rawValue).joined(separator: ", ")
-            throw Misunderstanding(description: "I can be asked: \(known)")
+            throw Misunderstanding(description: "Known requests: \(known)")
         }
-        guard self.count > 0 else { throw Misunderstanding(description: "I have read nothing yet") }
+        guard self.count > 0 else { throw Misunderstanding(description: "There is no reading yet") }
         let value =
             switch question {
             case .mean: self.sum / Double(self.count)
             case .highest: self.highest
             case .lowest: self.lowest
             }
-        return "\(BenchReport.decimal(value, 1)) \(self.sensor.unit)"
+        return "\(value.decimal(1)) \(self.sensor.unit)"
     }
 }
 #endif

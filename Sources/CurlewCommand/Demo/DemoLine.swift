@@ -1,81 +1,81 @@
 #if Tools
 import CurlewCore
 
-/// One event of the demo as a person sees it: when, what, who, and what about it.
+/// One event of the demo, as a line of output.
 struct DemoLine: Sendable, Equatable {
-    /// What happened.
+    /// The kind of event.
     enum Kind: String, Sendable {
-        /// A device says that it is there or goes, or the broker says it in its place.
+        /// The status of a device, published by the device or as its will by the broker.
         case status
-        /// A device has measured something.
+        /// A reading of a device.
         case reading
-        /// A device was asked.
+        /// A request to a device, and the reply.
         case request
-        /// The demo has done something to a device.
+        /// The demo has cut a device's connection.
         case demo
     }
 
-    /// What is known of the place where lines go.
+    /// The layout of lines.
     struct Layout: Sendable, Equatable {
-        /// How wide names are.
+        /// The width of the longest name.
         var nameWidth: Int
-        /// How many characters a line has; `nil` where that does not matter.
+        /// The maximum width of a line in characters; `nil` for no limit.
         var width: Int?
         var hasColour = false
 
-        /// Where there is little room, the value alone must say what happened.
+        /// Whether to omit the kind of event to save space.
         fileprivate var isNarrow: Bool { (self.width ?? .max) < 64 }
     }
 
-    /// Since the start.
+    /// The time since the start.
     var time: Duration
     var kind: Kind
     var device: String
     var text: String
-    /// What there is to say about it.
+    /// An explanation, omitted if there is no room.
     var note = ""
-    /// Whether it is a message that the broker keeps.
+    /// Whether it is a retained message.
     var isRetained = false
 
-    /// The line, without its end.
+    /// The line, without its line break.
     func text(in layout: Layout) -> String {
-        var parts: [Part] = [
-            Part(BenchReport.decimal(self.time / .seconds(1), 3).padded(left: layout.isNarrow ? 7 : 9), .faint),
-            Part("  "),
+        var parts: [Segment] = [
+            Segment((self.time / .seconds(1)).decimal(3).padded(left: layout.isNarrow ? 7 : 9), .faint),
+            Segment("  "),
         ]
-        if !layout.isNarrow { parts.append(Part(self.kind.rawValue.padded(right: 9))) }
-        parts.append(Part(self.device.padded(right: layout.nameWidth + 1) + " ", .name))
-        parts.append(Part(self.text, self.isRetained ? .retained : .plain))
+        if !layout.isNarrow { parts.append(Segment(self.kind.rawValue.padded(right: 9))) }
+        parts.append(Segment(self.device.padded(right: layout.nameWidth + 1) + " ", .name))
+        parts.append(Segment(self.text, self.isRetained ? .retained : .plain))
         if !self.note.isEmpty {
             let gap = max(2, layout.isNarrow ? 0 : 22 - self.text.count)
-            let note = Part(String(repeating: " ", count: gap) + self.note, .faint)
-            // Half a note would tell nothing.
+            let note = Segment(String(repeating: " ", count: gap) + self.note, .faint)
+            // A truncated note would be useless.
             if (parts + [note]).length <= layout.width ?? .max { parts.append(note) }
         }
         return Self.fitted(parts, layout.width).map { layout.hasColour ? $0.coloured : $0.text }.joined()
     }
 
-    /// As much as fits: what runs on into a second line is no column any more.
-    private static func fitted(_ parts: [Part], _ width: Int?) -> [Part] {
+    /// The segments that fit the width: a wrapped line would break the columns.
+    private static func fitted(_ parts: [Segment], _ width: Int?) -> [Segment] {
         guard let width, parts.length > width else { return parts }
         var room = max(0, width - 1)
-        var fitted: [Part] = []
+        var fitted: [Segment] = []
         for part in parts where room > 0 {
-            fitted.append(Part(String(part.text.prefix(room)), part.meaning))
+            fitted.append(Segment(String(part.text.prefix(room)), part.meaning))
             room -= part.text.count
         }
-        return fitted + [Part("…")]
+        return fitted + [Segment("…")]
     }
 }
 
-/// A piece of a line in one colour.
-private struct Part {
-    /// What a colour stands for: the same as with messages of the other commands.
+/// A segment of a line in one colour.
+private struct Segment {
+    /// The meaning of a colour, as in the output of the other commands; the raw value is its ANSI code.
     enum Meaning: String {
         case plain = ""
         /// Cyan.
         case name = "36"
-        /// Yellow: the broker keeps it.
+        /// Yellow.
         case retained = "33"
         case faint = "2"
     }
@@ -93,7 +93,7 @@ private struct Part {
     }
 }
 
-extension [Part] {
+extension [Segment] {
     /// In characters.
     fileprivate var length: Int { self.reduce(0) { $0 + $1.text.count } }
 }

@@ -3,8 +3,8 @@ import Curlew
 import CurlewTransport
 import Dispatch
 
-/// Where the demo writes. Writing is done on a thread of its own, and waited for: a terminal that stands still holds the
-/// demo's messages up and nothing else.
+/// The demo's output. Lines are written on a thread of its own and awaited, so that a stopped terminal delays only the
+/// demo's console.
 struct DemoOutput: Sendable {
     private let descriptor: Descriptor
     private let nameWidth: Int
@@ -23,17 +23,17 @@ struct DemoOutput: Sendable {
 
     /// - Throws: ``SystemError`` when it cannot be written.
     nonisolated(nonsending) func write(_ line: DemoLine) async throws {
-        // Asked each time: the person may have changed it.
+        // Read each time, because the window may be resized.
         let width = self.isTerminal ? self.descriptor.terminalWidth ?? 80 : nil
         try await self.write(
             line.text(in: .init(nameWidth: self.nameWidth, width: width, hasColour: self.hasColour)))
     }
 
-    /// Writes a line, or several.
+    /// Writes one or several lines.
     ///
     /// - Throws: ``SystemError`` when it cannot be written.
     nonisolated(nonsending) func write(_ text: String) async throws {
-        // The terminal has put ^C where the next line begins.
+        // After Ctrl-C, the terminal has printed ^C at the beginning of the line.
         let bytes = Array("\(self.isTerminal ? "\r" : "")\(text)\n".utf8)
         let done = OneShot<Result<Void, SystemError>>()
         self.queue.async { [descriptor] in

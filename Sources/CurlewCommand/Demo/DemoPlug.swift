@@ -4,11 +4,10 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// The plug of a device's cable. What goes through it is an ordinary connection, which ends without a word to either side when
-/// somebody pulls it.
+/// The plug of a device's cable: a connector whose connection can be cut without DISCONNECT.
 final class DemoPlug: Connector {
     private let sockets: SocketConnector
-    /// Guards the connection that was made last.
+    /// Guards the current connection.
     private let link = Mutex<(any Link)?>(nil)
 
     init() throws(TransportError) { self.sockets = try SocketConnector() }
@@ -24,7 +23,7 @@ final class DemoPlug: Connector {
     }
 
     func pull() {
-        // Outside the lock: whoever the connection belongs to is told of its end.
+        // Outside the lock, because closing calls the owner of the connection.
         let link = self.link.withLock { exchange(&$0, with: nil) }
         link?.close()
     }

@@ -4,11 +4,12 @@ import CurlewBroker
 import CurlewTransport
 import UnixSignals
 
-/// One run of the demo: a broker, its fleet and somebody who watches, from the first connection to the summing-up.
+/// One run of the demo: a broker, its devices and a console that observes them, from the first connection to the
+/// summary.
 struct DemoRun: Sendable {
     private let sensors: [DemoSensor]
     private let port: Int
-    /// How long it goes on; `nil` until a signal ends it.
+    /// How long it runs; `nil` until a signal ends it.
     private let limit: Duration?
     private let output: DemoOutput
 
@@ -19,32 +20,42 @@ struct DemoRun: Sendable {
         self.output = DemoOutput(descriptor, names: self.sensors.map(\.name))
     }
 
-    /// Runs until the time is over or a signal comes.
+    /// Runs until the time has passed or a signal arrives.
     ///
-    /// - Throws: What has gone wrong, after everything has been ended in order; ``SystemError`` when nothing can be written.
+    /// - Throws: What went wrong, after everything was stopped in order; ``SystemError`` if the output cannot be
+    ///   written.
     func run() async throws {
-        // Before anybody knows that it is there: until they are trapped, these signals end the process.
+        // Before anybody can see that the demo runs: until they are trapped, these signals end the process.
         let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-        let end = OneShot<Result<Void, any Error>>()
-        Task {
-            for await _ in signals {
-                // Who asks twice does not want to wait for an orderly end.
-                if end.value != nil { abandonProcess(Failure.general) }
-                end.set(.success(()))
-            }
+        let end = DemoEnd()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await Self.watch(signals, end) }
+            defer { group.cancelAll() }
+            try await self.run(until: end)
         }
+    }
+
+    private static func watch(_ signals: UnixSignalsSequence, _ end: DemoEnd) async {
+        for await _ in signals {
+            // A second signal means: do not wait for an orderly end.
+            if end.value != nil { abandonProcess(CommandFailure.general) }
+            end.set(.success(()))
+        }
+    }
+
+    private func run(until end: DemoEnd) async throws {
         let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: self.port)]))
-        do throws(MQTTBrokerError) { try await broker.start() } catch { throw Failure(error.message) }
+        do throws(MQTTBrokerError) { try await broker.start() } catch { throw CommandFailure(error.message) }
         do {
-            try await self.run(on: broker, end)
+            try await self.run(on: broker, until: end)
         } catch {
             await broker.stop()
-            throw (error as? MQTTError).map { Failure($0) as any Error } ?? error
+            throw (error as? MQTTError).map { CommandFailure($0) as any Error } ?? error
         }
         await broker.stop()
     }
 
-    private func run(on broker: MQTTBroker, _ end: OneShot<Result<Void, any Error>>) async throws {
+    private func run(on broker: MQTTBroker, until end: DemoEnd) async throws {
         let port = await broker.listeners.first?.port ?? 0
         let server = MQTTConfiguration.Server.mqtt("127.0.0.1", port: port)
         let console = try DemoConsole(self.output, server: server)
@@ -54,33 +65,28 @@ struct DemoRun: Sendable {
         }
         try await self.output.write(self.introduction(port))
         let messages = try await console.join()
-        let watching = Task { try await console.watch(messages) }
-        let working = Task { try await self.work(devices, console) }
-        Task { if case .failure(let error) = await watching.result { end.set(.failure(error)) } }
-        Task { if case .failure(let error) = await working.result { end.set(.failure(error)) } }
-        let deadline = self.limit.map { limit in
-            Task {
-                try await Task.sleep(for: limit)
-                end.set(.success(()))
-            }
-        }
-        let outcome = await end.wait() ?? .success(())
+        let watching = Task { await end.reporting { try await console.watch(messages) } }
+        let working = Task { await end.reporting { try await self.work(devices, console) } }
+        let outcome =
+            if let limit { await end.wait(within: limit) ?? .success(()) } else { await end.wait() ?? .success(()) }
+        // From here on, a signal means: do not wait for an orderly end.
+        end.set(outcome)
 
-        deadline?.cancel()
         working.cancel()
-        _ = await working.result
+        _ = await working.value
         await withTaskGroup { group in
             for device in devices { group.addTask { await device.leave() } }
         }
         if case .success = outcome { await console.waitUntilAllAreGone(within: .seconds(2)) }
         await console.leave()
-        let watched = await watching.result
+        // The console reads what is left, and stops by itself now that its client has disconnected.
+        let watched = await watching.value
         try outcome.get()
         try watched.get()
         try await console.sumUp()
     }
 
-    /// The fleet lives, is asked and is disturbed, until the task is cancelled.
+    /// Runs the devices, and the requests and interruptions they get, until the task is cancelled.
     private func work(_ devices: [DemoDevice], _ console: DemoConsole) async throws {
         try await withThrowingTaskGroup { group in
             for device in devices { group.addTask { try await device.live() } }
@@ -91,16 +97,31 @@ struct DemoRun: Sendable {
     }
 
     private func introduction(_ port: Int) -> String {
-        let fleet = self.sensors.count == 1 ? "1 device" : "\(self.sensors.count) devices"
-        // As it was called, so that the line works where it is copied to.
+        // The path by which it was called, so that the line works when it is copied.
         let command = CommandLine.arguments.first ?? "curlew"
         return """
-            A broker on mqtt://127.0.0.1:\(port), a fleet of \(fleet), and questions to it.
-            Ctrl-C ends it. Join in from another terminal:
+            Broker on mqtt://127.0.0.1:\(port), with \(self.sensors.count.counted("device")).
+            Press Ctrl-C to stop. Join in from another terminal:
                 \(command) sub -p \(port) -t 'fleet/#' -v
                 \(command) request -p \(port) -t \(DemoDevice.questionTopic(self.sensors.first?.name ?? "+")) -m mean
 
             """
+    }
+}
+
+/// The end of the demo: success by a signal or the time limit, or the first failure of one of its parts.
+private typealias DemoEnd = OneShot<Result<Void, any Error>>
+
+extension DemoEnd {
+    /// Runs a part of the demo, whose failure is the end of the demo.
+    fileprivate func reporting(_ part: () async throws -> Void) async -> Result<Void, any Error> {
+        do {
+            try await part()
+            return .success(())
+        } catch {
+            self.set(.failure(error))
+            return .failure(error)
+        }
     }
 }
 #endif

@@ -1,29 +1,29 @@
 #if Tools
-/// What a simulated device measures: a value that goes slowly up and down, and a little faster besides.
+/// A simulated sensor, whose value is a slow wave with a smaller, faster one on top.
 struct DemoSensor: Sendable, Equatable {
-    /// The name of a device that has it.
+    /// The name of the device.
     let name: String
     let unit: String
     private let lowest: Double
     private let highest: Double
-    /// How long one way up and down takes, in seconds.
+    /// The period of the slow wave, in seconds.
     private let period: Double
 
-    /// What it measures at a time since the start, to one decimal.
+    /// The value at a time since the start, rounded to one decimal.
     func value(at time: Duration) -> Double {
         let seconds = time / .seconds(1)
         let share = 0.8 * Self.wave(seconds / self.period) + 0.2 * Self.wave(seconds / self.period * 7.3 + 0.4)
         return ((self.lowest + (self.highest - self.lowest) * share) * 10).rounded() / 10
     }
 
-    /// From 0 to 1 and back for each turn, with no corners.
+    /// A smooth wave from 0 to 1 and back for each turn.
     private static func wave(_ turns: Double) -> Double {
         let phase = turns - turns.rounded(.down)
         let height = 1 - (2 * phase - 1).magnitude
         return height * height * (3 - 2 * height)
     }
 
-    /// The sensors of so many devices: one of each kind, then second ones.
+    /// The sensors for this many devices: one of each kind, then a second of each, and so on.
     static func fleet(_ count: Int) -> [DemoSensor] {
         (0..<count).map { index in
             let kind = Self.kinds[index % Self.kinds.count]

@@ -1,21 +1,21 @@
 #if Tools
 import Curlew
 
-/// What the demo has counted.
+/// The counts of the demo.
 struct DemoTally: Sendable {
     var messages = 0
-    /// Requests that have ended.
+    /// Requests that were answered or failed.
     var requests = 0
     var answered = 0
-    /// How long the answers took.
+    /// The latencies of the replies.
     let latencies = Latencies()
 
-    /// The summing-up, on lines that fit any terminal.
+    /// The summary, on short lines that fit any terminal.
     func text(after time: Duration) -> String {
         var lines = [
-            "After \(BenchReport.decimal(time / .seconds(1), 1)) s",
-            "  messages \(BenchReport.grouped(self.messages))",
-            "  requests \(BenchReport.grouped(self.requests)), answered \(BenchReport.grouped(self.answered))",
+            "After \((time / .seconds(1)).decimal(1)) s",
+            "  messages \(self.messages.grouped)",
+            "  requests \(self.requests.grouped), answered \(self.answered.grouped)",
         ]
         if let median = self.latencies.microseconds(atPercentile: 50), let longest = self.latencies.maximum {
             lines.append("  latency  median \(Self.milliseconds(median)), longest \(Self.milliseconds(longest))")
@@ -24,7 +24,7 @@ struct DemoTally: Sendable {
     }
 
     static func milliseconds(_ microseconds: Double) -> String {
-        "\(BenchReport.decimal(microseconds / 1000, 2)) ms"
+        "\((microseconds / 1000).decimal(2)) ms"
     }
 }
 #endif

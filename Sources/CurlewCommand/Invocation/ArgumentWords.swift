@@ -1,38 +1,38 @@
 #if Tools
 import CurlewCore
 
-/// An option as it was given, with its value if it has one, or anything else that the parser will judge.
+/// An option as it was given, with its value if it has one, or any other argument.
 struct GivenOption: Equatable {
-    /// For the parser.
+    /// The words for the parser.
     var words: [String]
-    /// What it is about; a URL is about the server and its port.
+    /// The settings that it sets; a URL sets the broker and its port.
     var subjects: Set<KnownOption.Subject> = []
-    /// The long names of the options in it.
+    /// The long names of the options in it; several for a cluster such as `-rn`.
     var names: [String] = []
-    /// The option in it that the table does not know, with its dashes.
+    /// The unknown option in it, with its dashes.
     var unknown: String?
-    /// What an argument without an option stands for, if the option was put before it here.
+    /// The meaning of an argument without an option, such as "topic", if its option was added here.
     var role: String?
 
-    /// The URL, if it is one and no option.
+    /// The URL, if this argument is one.
     var url: String? {
         guard self.names.isEmpty, self.unknown == nil, let word = self.words.first, word.isURL else { return nil }
         return word
     }
 
-    /// Its value, if it is an option that has one.
+    /// The value of the option, if it has one.
     var value: String? {
         guard !self.names.isEmpty, let first = self.words.first else { return nil }
         if self.words.count > 1 { return self.words[1] }
         return first.firstIndex(of: "=").map { String(first[first.index(after: $0)...]) }
     }
 
-    /// The option as it was written, without its value.
+    /// The option as it was spelled, without its value.
     var spelling: String { String(self.words.first?.prefix { $0 != "=" } ?? "") }
 }
 
 extension String {
-    /// Whether an argument is an option: no option begins with a digit, and a reading may be below zero.
+    /// Whether an argument is an option. No option begins with a digit: `-5` is a message.
     fileprivate var isOption: Bool {
         guard self.utf8.first == UInt8(ascii: "-"), let second = self.utf8.dropFirst().first else { return false }
         return !(UInt8(ascii: "0")...UInt8(ascii: "9")).contains(second)
@@ -40,10 +40,11 @@ extension String {
 }
 
 extension GivenOption {
-    /// What keeps the words of one property together on their way through the parser: no word can contain it.
+    /// Joins the words of one property into a single argument for the parser. No word can contain it.
     static let separator = Unicode.Scalar.neverKept
 
-    /// Takes arguments apart, and puts together the words of `-D`, which no parser could tell from what follows them.
+    /// Splits arguments into options, and joins the words of `-D`, which the parser could not distinguish from those
+    /// that follow.
     static func read(_ arguments: [String], table: KnownOption.Table = .clients) -> [GivenOption] {
         var rest = arguments[...]
         var options: [GivenOption] = []
@@ -57,10 +58,11 @@ extension GivenOption {
         return options
     }
 
-    /// The words for the parser: all but the values that may be any bytes as the text that they are.
+    /// The words for the parser. Values that are text are converted to text; those that may contain any bytes keep
+    /// them.
     ///
-    /// - Parameter origins: Where options come from that are not on the command line, by their long names.
-    /// - Throws: Where there are other bytes than UTF-8.
+    /// - Parameter origins: The origins of options that are not on the command line, by their long names.
+    /// - Throws: If a text is not UTF-8.
     func readable(in table: KnownOption.Table, _ origins: [String: String]) throws -> [String] {
         if let name = self.names.last, KnownOption.named("--\(name)", in: table)?.takesBytes == true {
             return self.words
@@ -69,9 +71,10 @@ extension GivenOption {
             if let text = word.keptText { return text }
             let origin = self.names.last.flatMap { origins[$0] }.map { " (this comes from \($0))" } ?? ""
             guard self.role == nil, !self.names.isEmpty, let value else {
-                throw Failure("The \(self.role ?? "argument") '\(word)' is not UTF-8 text; give it in UTF-8.")
+                throw CommandFailure("The \(self.role ?? "argument") '\(word)' is not UTF-8 text; give it in UTF-8.")
             }
-            throw Failure("The value '\(value)' of \(self.spelling) is not UTF-8 text; give it in UTF-8\(origin).")
+            throw CommandFailure(
+                "The value '\(value)' of \(self.spelling) is not UTF-8 text; give it in UTF-8\(origin).")
         }
     }
 
@@ -91,7 +94,7 @@ extension GivenOption {
                 names: [known.long])
         }
         guard !word.hasPrefix("--") else { return GivenOption(words: [word], unknown: String(name)) }
-        // Several short ones after one dash; the last of them may take a value.
+        // Several short options after one dash, of which the last may take a value.
         let letters = word.dropFirst()
         let cluster = letters.map { KnownOption.named("-\($0)", in: table) }
         var option = GivenOption(words: [word])

@@ -1,22 +1,22 @@
 #if Tools
 import Curlew
 
-/// How the command was called: its arguments, and over which it lies what the environment and a file say.
+/// How the command was called: the arguments, combined with the environment and the options file.
 struct Invocation {
     let role: Role
-    /// For the parser: what comes later wins.
+    /// The arguments for the parser, where later options override earlier ones.
     let arguments: [String]
-    /// Where options come from that are not on the command line, by their long names.
+    /// The origins of options that are not on the command line, by their long names.
     private var origins: [String: String] = [:]
 
-    /// What to tell the person before anything is done.
+    /// Warnings to print before the command runs.
     private(set) var warnings: [String] = []
 
     /// - Parameters:
-    ///   - words: The name by which the command was called, and its arguments, with their bytes kept.
-    ///   - variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
-    ///   - names: The names of all variables of the environment.
-    ///   - readFile: Gives the text of a file; `nil` where there is none.
+    ///   - words: The name by which the command was called and its arguments, with their bytes kept.
+    ///   - variable: Returns the value of an environment variable; `nil` if it is unset or empty.
+    ///   - names: The names of all environment variables.
+    ///   - readFile: Returns the text of a file; `nil` if there is none.
     init(
         _ words: [String], variable: (String) -> String?, names: [String] = [],
         readFile: (String) throws -> String?
@@ -25,7 +25,7 @@ struct Invocation {
         self.role = role
         var given = Array(words.dropFirst())
         if role == .curlew, let arguments = try CommandNames.withoutOptions(given) {
-            // Help and the version: nothing that has options of its own here.
+            // Help and version, which have no options.
             self.arguments = arguments
             return
         }
@@ -55,16 +55,17 @@ struct Invocation {
             taken.formUnion(environment.flatMap(\.subjects))
             taken.formUnion(Self.subjects(variable))
         } else {
-            // Mosquitto's commands add topics up.
+            // Mosquitto's commands combine the topics of the command line and the file.
             taken.remove(.itself("topic"))
         }
         if role == .curlew, !own.contains(where: { $0.names == ["quiet"] }) {
             self.warnings = UnknownVariables.warnings(about: names)
         }
-        // The broker has a file of its own kind.
+        // The broker has its own configuration file.
         if subcommand.table == .clients, let file = try Self.file(own, role, variable, readFile, &self.warnings) {
             let options = file.lines.flatMap { GivenOption.read($0) }.filter { option in
-                // One file serves all subcommands, so each passes over what only others know; mosquitto's are apart.
+                // Subcommands share one file, so each ignores the options of the others. Mosquitto's commands have one
+                // file each.
                 option.subjects.isDisjoint(with: taken)
                     && (role != .curlew || Self.knows(subcommand, option.names[0]))
             }
@@ -78,7 +79,7 @@ struct Invocation {
             + (try options.flatMap { try $0.readable(in: subcommand.table, origins) })
     }
 
-    /// Makes options of arguments without one. The broker has none.
+    /// Adds the options to arguments without one. The broker takes no such arguments.
     private static func naming(
         plainWordsOf own: [GivenOption], _ subcommand: Subcommand
     ) throws -> [GivenOption] {
@@ -92,7 +93,7 @@ struct Invocation {
         }
     }
 
-    /// A message about an option, with where the option comes from if it is not on the command line.
+    /// A message about an option, with the option's origin if that is not the command line.
     func explained(_ message: String) -> String {
         for (name, origin) in self.origins where message.contains("--\(name)") {
             return "\(message) (this comes from \(origin))"
@@ -102,7 +103,7 @@ struct Invocation {
 
     // MARK: The environment
 
-    /// What the environment says as options; what the library reads from it by itself is not among them.
+    /// The environment variables as options, except those that the library reads itself.
     private static func environment(
         _ subcommand: Subcommand, _ variable: (String) -> String?
     ) throws -> [GivenOption] {
@@ -123,7 +124,7 @@ struct Invocation {
                 switch value.lowercased() {
                 case "true", "yes", "on", "1": words = [name]
                 case "false", "no", "off", "0": return nil
-                default: throw Failure("The environment variable \(option.variable) must be true or false.")
+                default: throw CommandFailure("The environment variable \(option.variable) must be true or false.")
                 }
             }
             return GivenOption(words: words, subjects: option.subjects, names: [option.long])
@@ -135,7 +136,7 @@ struct Invocation {
         return "the environment variable \(option?.variable ?? name)"
     }
 
-    /// What the variables are about that the library reads: a file does not say it again.
+    /// The settings of the variables that the library reads. They override the file.
     private static func subjects(_ variable: (String) -> String?) -> Set<KnownOption.Subject> {
         let subjects: [String: Set<KnownOption.Subject>] = [
             "URL": [.server, .port], "HOST": [.server], "PORT": [.port], "USERNAME": [.itself("username")],
@@ -165,13 +166,13 @@ struct Invocation {
             own.last { $0.names == ["options-file"] }?.words.dropFirst().first ?? variable("CURLEW_OPTIONS_FILE")
         guard let path = named ?? OptionsFile.usualPath(of: role, variable: variable) else { return nil }
         let text: String?
-        do { text = try read(path) } catch let failure as Failure where named == nil {
-            // Nobody has asked for it; it may be another user's.
-            warnings.append("\(failure) It is left out.")
+        do { text = try read(path) } catch let failure as CommandFailure where named == nil {
+            // The default file was not asked for, and may belong to another user.
+            warnings.append("\(failure) It is ignored.")
             return nil
         }
         guard let text else {
-            guard named == nil else { throw Failure("The file of options '\(path)' does not exist.") }
+            guard named == nil else { throw CommandFailure("The options file '\(path)' does not exist.") }
             return nil
         }
         return try OptionsFile(path: path, text: text, needsDashes: role != .curlew)
@@ -181,7 +182,7 @@ struct Invocation {
         KnownOption.named("--\(name)")?.subcommands.contains(subcommand) == true
     }
 
-    /// Of several topics, mosquitto_pub and mosquitto_rr take the last.
+    /// mosquitto_pub and mosquitto_rr take the last of several topics.
     private static func droppingFormerTopics(_ options: [GivenOption], _ role: Role) -> [GivenOption] {
         guard role == .mosquittoPublish || role == .mosquittoRequest,
             let last = options.lastIndex(where: { $0.names == ["topic"] })

@@ -1,26 +1,26 @@
 #if Tools
-/// What the outside needs to know of an option before the parser sees it: how many words it takes, and what it is about, so
-/// that the command line wins over the environment and the environment over a file.
+/// What must be known of an option before the parser sees it: how many words it takes and what it sets, so that the
+/// command line can override the environment, and the environment the options file.
 struct KnownOption: Sendable {
-    /// What follows the name.
+    /// The words that follow the name.
     enum Value: Sendable {
         case none, one
-        /// A command, a property and its value, or for a user property its name and value.
+        /// A packet type, a property and its value; for a user property, its name and value.
         case property
     }
 
-    /// What an option is about. Who says it on the command line says it in place of the environment and of files.
+    /// What an option sets. On the command line, it overrides the environment and the file.
     enum Subject: Hashable, Sendable {
         case server, port, identity, message, form, password, authorities
         case itself(String)
     }
 
-    /// Options of one table have different names; those of the broker and of benchmarks are others than those of the clients.
+    /// A set of options with distinct names. The broker and benchmarks have their own options.
     enum Table: Hashable, Sendable {
         case clients, broker, bench
     }
 
-    /// Without its dashes.
+    /// The long name without dashes.
     let long: String
     let short: Character?
     let value: Value
@@ -31,7 +31,7 @@ struct KnownOption: Sendable {
         self.subcommands.contains(.broker) ? .broker : self.subcommands == [.bench] ? .bench : .clients
     }
 
-    /// Whether its value may be any bytes; every other one is text.
+    /// Whether the value may contain any bytes; otherwise it is text.
     var takesBytes: Bool { Self.ofBytes.contains(self.long) }
 
     private static let ofBytes: Set = [
@@ -40,14 +40,14 @@ struct KnownOption: Sendable {
         "will-payload",
     ]
 
-    /// The variable of the environment that gives it. What a client takes from the environment must not turn up in a broker.
+    /// The environment variable that sets it. Brokers and clients have different variables.
     var variable: String {
         (self.table == .broker ? "CURLEW_BROKER_" : "CURLEW_") + self.long.uppercased().replacing("-", with: "_")
     }
 
     /// - Parameters:
-    ///   - names: The short name if there is one, and the long one, apart by a space.
-    ///   - subjects: What it is about; `nil` for itself alone.
+    ///   - names: The short name, if there is one, and the long name, separated by a space.
+    ///   - subjects: What it sets; `nil` if no other option sets the same.
     private init(
         _ names: String, _ value: Value = .none, in subcommands: Set<Subcommand> = Subcommand.clients,
         about subjects: Set<Subject>? = nil
@@ -64,7 +64,7 @@ struct KnownOption: Sendable {
         self.byName[table]?[String(name)]
     }
 
-    /// With one dash or two.
+    /// The options by their names with one or two dashes.
     private static let byName: [Table: [String: KnownOption]] = {
         var options: [Table: [String: KnownOption]] = [:]
         for option in Self.all {

@@ -1,9 +1,9 @@
 #if Tools
 import ArgumentParser
 
-/// What can be wrong with the options of a command before anybody looks at their values.
+/// Checks the names of options, before their values are parsed.
 enum OptionCheck {
-    /// What people call options elsewhere, and what they are called here.
+    /// Names of options in other programs, and their names here.
     private static let synonyms = [
         "--json": "--output json", "--user": "-u", "--login": "-u", "--pass": "-P", "--passwd": "-P",
         "--client-id": "-i", "--clientid": "-i", "--client": "-i", "--payload": "-m", "--msg": "-m", "--body": "-m",
@@ -12,10 +12,10 @@ enum OptionCheck {
         "--will": "--will-topic", "--wait": "-W", "--limit": "-C", "--server": "-h", "--broker": "-h",
     ]
 
-    /// Those that every command has.
+    /// The options that every command has.
     private static let ofParser: Set = ["--help", "--help-hidden", "--version"]
 
-    /// Throws what is wrong with options of the command line.
+    /// Throws if an option of the command line is unknown, misplaced or incomplete.
     static func check(_ options: [GivenOption], of subcommand: Subcommand) throws {
         for option in options {
             if let name = option.unknown, !Self.ofParser.contains(name) {
@@ -30,23 +30,23 @@ enum OptionCheck {
                     "'curlew \($0.rawValue)'"
                 }
                 throw ValidationError(
-                    "'\(option.spelling)' is no option of this command, but of \(commands.joined(separator: ", "))")
+                    "'\(option.spelling)' is not an option of this command, but of \(commands.joined(separator: ", "))")
             }
         }
         if let last = options.last, last.words == ["-h"] {
-            throw ValidationError("-h needs the host of the broker after it")
+            throw ValidationError("-h needs the host of the broker")
         }
         try Self.checkMessages(options)
     }
 
-    /// Throws where an option gives a second message. Of all else the last one counts, as with mosquitto's commands: a script may
-    /// add to options that it was given.
+    /// Throws if an option gives a second message. For all other options the last one counts, as in mosquitto's
+    /// commands: a script may append to given options.
     static func checkMessages(_ options: [GivenOption]) throws {
         var seen: Set<String> = []
         for option in options where option.subjects.contains(.message) {
             guard let name = option.names.last, option.value != nil else { continue }
             guard seen.insert(name).inserted else {
-                throw ValidationError("\(option.spelling) is given twice, and there is one message; give it once")
+                throw ValidationError("\(option.spelling) is given twice, but there is only one message; give it once")
             }
         }
     }
@@ -66,7 +66,7 @@ enum OptionCheck {
         } else if !word.hasPrefix("--"), let first = word.dropFirst().first,
             let option = KnownOption.named("-\(first)", in: subcommand.table), option.value == .one
         {
-            message += "; write the value apart, as in '-\(first) \(word.dropFirst(2))'"
+            message += "; separate the value, as in '-\(first) \(word.dropFirst(2))'"
         }
         return message
     }

@@ -2,25 +2,25 @@
 import ArgumentParser
 import CurlewCore
 
-/// What arguments without an option stand for: `curlew sub 'home/#'`, `curlew pub home/lamp on`.
+/// The meaning of arguments without an option: `curlew sub 'home/#'`, `curlew pub home/lamp on`.
 struct PlainWords {
     private let sendsMessage: Bool
     private var hasTopic: Bool
     private var hasMessage: Bool
 
     /// - Parameters:
-    ///   - subcommand: For whom the words are; only some send one message to one topic.
-    ///   - options: What else is on the command line.
+    ///   - subcommand: The subcommand; only some send one message to one topic.
+    ///   - options: The other arguments.
     init(for subcommand: Subcommand, beside options: [GivenOption]) {
         self.hasTopic = options.contains { $0.names.contains("topic") || $0.url?.hasTopic == true }
         self.hasMessage = options.contains { $0.subjects.contains(.message) }
-        // A responder has one answer, and may have several topics.
+        // A responder may have several topics. Its message is the reply.
         self.sendsMessage =
             subcommand == .pub || subcommand == .request || subcommand == .respond && !self.hasMessage
     }
 
-    /// The option that a word stands for. Of a command that sends a message the first word is the topic, unless an option or
-    /// a URL names it; the next one is the message, unless an option gives it.
+    /// The option for a word. For a command that sends a message, the first word is the topic, unless an option or a
+    /// URL names it, and the next one is the message, unless an option gives it.
     mutating func option(_ word: String) throws -> GivenOption {
         guard self.sendsMessage else { return Self.topic(word) }
         if !self.hasTopic {
@@ -29,7 +29,7 @@ struct PlainWords {
         }
         guard !self.hasMessage else {
             throw ValidationError(
-                "'\(word)' is one argument too many: topic and message are given already; quote a message that has spaces"
+                "Unexpected argument '\(word)': topic and message are already given; quote messages that contain spaces"
             )
         }
         self.hasMessage = true
@@ -45,7 +45,7 @@ struct PlainWords {
 }
 
 extension String {
-    /// Whether an argument is a URL, and no topic.
+    /// Whether an argument is a URL and not a topic.
     var isURL: Bool {
         guard let end = self.firstRange(of: "://")?.lowerBound, end > self.startIndex else { return false }
         return self[..<end].utf8.allSatisfy {
@@ -53,7 +53,7 @@ extension String {
         }
     }
 
-    /// Whether a topic follows the server of a URL.
+    /// Whether the URL contains a topic.
     var hasTopic: Bool {
         guard let start = self.firstRange(of: "://")?.upperBound else { return false }
         let rest = self[start...].prefix { $0 != "?" }

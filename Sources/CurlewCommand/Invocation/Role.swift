@@ -1,17 +1,17 @@
 #if Tools
-/// As what the command was called: by its own name, or through a link that has the name of one of mosquitto's commands.
+/// The name by which the command was called: its own, or that of a mosquitto command.
 enum Role: String, CaseIterable, Sendable {
     case curlew
     case mosquittoPublish = "mosquitto_pub"
     case mosquittoSubscribe = "mosquitto_sub"
     case mosquittoRequest = "mosquitto_rr"
 
-    /// - Parameter path: How the program was called, its folder included.
+    /// - Parameter path: The path by which the program was called.
     init(path: String) {
         self = Self(rawValue: path.split(separator: "/").last.map(String.init) ?? "") ?? .curlew
     }
 
-    /// The subcommand that does what the link's name says.
+    /// The subcommand that replaces the mosquitto command.
     var subcommand: Subcommand? {
         switch self {
         case .curlew: nil
@@ -22,27 +22,12 @@ enum Role: String, CaseIterable, Sendable {
     }
 }
 
-/// The subcommands whose options stand in a table. All but those of benchmarks come from the environment as well, and but for
-/// the broker's from files.
+/// The subcommands whose options are in a table. Except for benchmarks, options can also be set by the environment;
+/// except for benchmarks and the broker, also in an options file.
 enum Subcommand: String, CaseIterable, Sendable {
     case pub, sub, request, respond, broker, bench
 
-    /// Those that talk to a server.
+    /// The subcommands that run one client.
     static let clients: Set<Self> = [.pub, .sub, .request, .respond]
-
-    var table: KnownOption.Table {
-        switch self {
-        case .broker: .broker
-        case .bench: .bench
-        case .pub, .sub, .request, .respond: .clients
-        }
-    }
-
-    /// The names of its options, with their dashes.
-    var optionNames: [String] {
-        KnownOption.all.filter { option in
-            option.subcommands.contains(self) || self == .bench && option.subcommands == Self.clients
-        }.map { "--\($0.long)" }
-    }
 }
 #endif

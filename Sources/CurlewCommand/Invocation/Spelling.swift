@@ -1,19 +1,19 @@
 #if Tools
-/// Guesses what a person meant by a word that is unknown.
+/// Guesses which known word was meant by an unknown one.
 enum Spelling {
-    /// The known word that is nearest, if one is near enough to have been meant.
+    /// The most similar known word, if it is similar enough.
     ///
-    /// - Parameter beginning: What all of the words begin with; it says nothing.
+    /// - Parameter beginning: The common prefix of all words, which is not compared.
     static func nearest(to word: String, among known: [String], beginningWith beginning: String = "") -> String? {
         let letters = Array(word.dropFirst(beginning.count))
-        // Of a short word one letter may be wrong, of a long one three.
+        // One letter may be wrong in a short word, three in a long one.
         let limit = max(1, min(3, letters.count / 3))
         let candidates = known.map { ($0, self.distance(letters, Array($0.dropFirst(beginning.count)))) }
             .filter { $0.1 <= limit }
         return candidates.min { $0.1 < $1.1 }?.0
     }
 
-    /// How many letters must be added, left out, exchanged or swapped with their neighbour.
+    /// The number of letters to insert, delete, replace or swap with their neighbour (Damerau-Levenshtein distance).
     static func distance(_ one: [Character], _ other: [Character]) -> Int {
         var (before, last) = ([Int](), Array(0...other.count))
         for (row, letter) in one.enumerated() {

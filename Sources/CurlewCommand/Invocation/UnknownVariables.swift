@@ -1,17 +1,17 @@
 #if Tools
 import Curlew
 
-/// Variables of the environment that look as if they were meant for the command, and are not.
+/// Environment variables that look as if they were meant for the command but have no effect.
 enum UnknownVariables {
-    /// Those that are neither an option's nor the library's.
+    /// Known variables that are neither an option's nor the library's.
     private static let others: Set = [
         "CURLEW_PSK", "CURLEW_BROKER_TLS_KEY_PASSPHRASE",
-        // Of building and testing Curlew itself.
+        // For building and testing Curlew.
         "CURLEW_STRICT", "CURLEW_REQUIRE_PEERS", "CURLEW_BENCHMARKS", "CURLEW_FUZZING", "CURLEW_THREAD_SANITIZER",
         "CURLEW_PYTHON", "CURLEW_FUZZ_TRACE", "CURLEW_FUZZ_CORPUS",
     ]
 
-    /// One sentence for each variable that nobody reads.
+    /// One sentence for each variable that has no effect.
     static func warnings(about names: [String]) -> [String] {
         let suspects = names.filter { $0.hasPrefix("CURLEW_") }
         guard !suspects.isEmpty else { return [] }

@@ -2,12 +2,12 @@
 import ArgumentParser
 import CurlewBroker
 
-/// Where the broker listens, whom it lets in, and how much it keeps.
+/// Where the broker listens, who may connect, and the limits.
 struct BrokerOptions: ParsableArguments {
     @Option(
         name: [.customShort("p"), .customLong("port")], parsing: .unconditional,
         help: ArgumentHelp(
-            "The port to listen on, for clients of this machine; 0 for any free one. (default: 1883, or 8883 with TLS)",
+            "Port to listen on, for clients of this machine; 0 for any free port. (default: 1883, or 8883 with TLS)",
             valueName: "0-65535"), transform: ListeningPortArgument.read)
     var port: ListeningPortArgument?
 
@@ -15,8 +15,8 @@ struct BrokerOptions: ParsableArguments {
         name: .customLong("listen"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            Where to listen: mqtt://host:port or, over TLS, mqtts://host:port; the host * is all of the machine. May be \
-            given several times, or several with commas.
+            Listen on mqtt://host:port or, with TLS, on mqtts://host:port; the host * means all addresses. May be given \
+            several times, or separate several with commas.
             """,
             valueName: "url"))
     var listen: [String] = []
@@ -39,7 +39,7 @@ struct BrokerOptions: ParsableArguments {
     @Flag(
         name: .customLong("allow-anonymous"),
         help:
-            "Let everybody in who does not say who it is. (default: clients of this machine, where there is no password file)"
+            "Accept clients without a user name. (default: only from this machine, if there is no password file)"
     )
     var allowsAnonymous = false
 
@@ -59,9 +59,8 @@ struct BrokerOptions: ParsableArguments {
         name: .customLong("identifier-conflict"),
         help: ArgumentHelp(
             """
-            What happens when a client connects with the client identifier of another user's session: end that session \
-            (replace), end it unless the new client is anonymous (users-first), or refuse the new client (refuse). \
-            (default: replace)
+            What to do when a client connects with the client ID of another user's session: end that session (replace), end \
+            it unless the new client is anonymous (users-first), or refuse the new client (refuse). (default: replace)
             """,
             valueName: "replace|users-first|refuse"),
         completion: .list(["replace", "users-first", "refuse"]), transform: IdentifierConflictArgument.read)
@@ -69,12 +68,12 @@ struct BrokerOptions: ParsableArguments {
 
     @Flag(
         name: .customLong("keep-sessions-of-removed-users"),
-        help: "Keep sessions whose user is gone after SIGHUP until they expire. (default: end them)")
+        help: "After SIGHUP, keep sessions of removed users until they expire. (default: end them)")
     var keepsSessionsOfRemovedUsers = false
 
     @Option(
         name: .customLong("tls-cert"), parsing: .unconditional,
-        help: "Certificate file of the broker, with intermediate certificates.")
+        help: "Certificate file of the broker, including intermediate certificates.")
     var certificate: String?
 
     @Option(
@@ -119,7 +118,7 @@ struct BrokerOptions: ParsableArguments {
     @Option(
         name: .customLong("max-memory"), parsing: .unconditional,
         help: ArgumentHelp(
-            "Bytes that all clients together can make the broker hold. (default: half of the machine's memory)",
+            "Maximum memory for all clients together. (default: half of the machine's memory)",
             valueName: "bytes"), transform: WholeNumber.read)
     var maximumMemory: Int?
 
@@ -127,8 +126,8 @@ struct BrokerOptions: ParsableArguments {
         name: .customLong("max-publisher-delay"), parsing: .unconditional,
         help: ArgumentHelp(
             """
-            How long a publisher waits for subscribers that cannot keep up; 0 to drop what their queues cannot take at \
-            once. (default: 1000)
+            Maximum time that a publisher waits for subscribers that cannot keep up; 0 to drop messages at once if their \
+            queues are full. (default: 1000)
             """,
             valueName: "ms"), transform: WholeNumber.read)
     var maximumPublisherDelay: Int?
@@ -151,7 +150,7 @@ struct BrokerOptions: ParsableArguments {
     @Option(
         name: .customLong("max-inflight-bytes"), parsing: .unconditional,
         help: ArgumentHelp(
-            "Maximum size of their payloads, towards a client. (default: 16777216)", valueName: "bytes"),
+            "Maximum payload size of unacknowledged messages to a client. (default: 16777216)", valueName: "bytes"),
         transform: WholeNumber.read)
     var maximumInFlightBytes: Int?
 
@@ -190,19 +189,19 @@ struct BrokerOptions: ParsableArguments {
     func validate() throws {
         if self.isDaemon {
             throw ValidationError(
-                "-d is not supported: the broker stays in the foreground; leave it to systemd, or to & of the shell"
+                "-d is not supported: the broker stays in the foreground; use systemd, or & in a shell"
             )
         }
         for (name, number, range) in self.numbers {
             guard let number, !range.contains(number) else { continue }
             throw ValidationError(
-                "\(name) must be from \(range.lowerBound) to \(range.upperBound), and is \(number)")
+                "\(name) must be from \(range.lowerBound) to \(range.upperBound), not \(number)")
         }
         if self.configurationFile != nil, let other = self.given.first {
-            throw ValidationError("The file of -c says it all; leave out \(other), or write it into the file")
+            throw ValidationError("-c replaces other options; leave out \(other), or set it in the configuration file")
         }
         if self.port != nil, !self.listen.isEmpty {
-            throw ValidationError("--port and --listen both say where to listen; give one of them")
+            throw ValidationError("--port and --listen both set the port; give one of them")
         }
         try self.validateTLS()
     }
@@ -213,17 +212,17 @@ struct BrokerOptions: ParsableArguments {
         }
         if self.certificate == nil, self.authorities != nil || self.requiresCertificate {
             let option = self.authorities != nil ? "--tls-ca" : "--tls-require-certificate"
-            throw ValidationError("\(option) is about TLS; give --tls-cert and --tls-key as well")
+            throw ValidationError("\(option) needs TLS; give --tls-cert and --tls-key as well")
         }
         if self.requiresCertificate, self.authorities == nil {
-            throw ValidationError("--tls-require-certificate needs the authorities to trust; give --tls-ca as well")
+            throw ValidationError("--tls-require-certificate needs the CAs to trust; give --tls-ca as well")
         }
     }
 
     private var numbers: [(name: String, number: Int?, range: ClosedRange<Int>)] {
         [
             ("--max-connections", self.maximumConnections, 1...Int(Int32.max)),
-            ("--max-packet-size", self.maximumPacketSize, 20...MosquittoConfiguration.largestPacket),
+            ("--max-packet-size", self.maximumPacketSize, 20...PacketSize.largest),
             ("--max-queued-messages", self.maximumQueuedMessages, 0...Int(Int32.max)),
             ("--max-queued-bytes", self.maximumQueuedBytes, 0...Int.max),
             ("--max-memory", self.maximumMemory, 1 << 20...Int.max),
@@ -236,7 +235,7 @@ struct BrokerOptions: ParsableArguments {
         ]
     }
 
-    /// The options that a file takes the place of, as far as they are given.
+    /// The given options that a configuration file replaces.
     private var given: [String] {
         let others: [(name: String, isGiven: Bool)] = [
             ("--port", self.port != nil), ("--listen", !self.listen.isEmpty),
@@ -251,7 +250,7 @@ struct BrokerOptions: ParsableArguments {
     }
 }
 
-/// A number whose range its option checks.
+/// A number whose range is checked in `validate`.
 enum WholeNumber {
     static func read(_ text: String) throws -> Int {
         guard let number = Int(text) else { throw ValidationError("it must be a whole number") }
@@ -259,7 +258,7 @@ enum WholeNumber {
     }
 }
 
-/// What happens when two users want the same client identifier.
+/// What happens when two users connect with the same client identifier.
 enum IdentifierConflictArgument: String, CheckedArgument, CaseIterable {
     static let expectation = "replace, users-first or refuse"
 
@@ -276,7 +275,7 @@ enum IdentifierConflictArgument: String, CheckedArgument, CaseIterable {
     }
 }
 
-/// A TCP port to listen on; 0 for any free one.
+/// A TCP port to listen on; 0 for any free port.
 struct ListeningPortArgument: CheckedArgument, Equatable {
     static let expectation = "a number from 0 to 65535"
 

@@ -2,11 +2,11 @@
 import Curlew
 
 extension CommandEnvironment {
-    /// Gives way to options that say the same, and takes in those that decide together with variables which server it is.
+    /// Removes variables that options override, and adds the options that name the broker together with variables.
     mutating func yield(to options: ConnectionOptions, _ tls: TLSOptions) {
         if !options.urls.isEmpty { self.remove("MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS") }
         if let host = options.hosts.first {
-            // Port and TLS belong to the host that they were set with.
+            // Port and TLS belong to the host they were set with.
             if self["MQTT_HOST"] != nil { self.remove("MQTT_PORT", "MQTT_TLS") }
             self.remove("MQTT_URL")
             self.set("MQTT_HOST", host, by: "-h")

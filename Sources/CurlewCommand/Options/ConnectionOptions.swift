@@ -2,7 +2,7 @@
 import ArgumentParser
 import CurlewCore
 
-/// To which server, as whom, and for how long: what every subcommand asks.
+/// The options of every client subcommand: which broker to connect to, as whom, and for how long.
 struct ConnectionOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
@@ -11,12 +11,12 @@ struct ConnectionOptions: ParsableArguments {
             Any other argument is a topic.
             """,
             valueName: "url|topic"))
-    // ``PlainWords`` has made options of the topics.
+    // Topics are options by now: see ``PlainWords``.
     var words: [String] = []
 
     @Option(
         name: [.customShort("L"), .customLong("url")], parsing: .unconditionalSingleValue,
-        help: ArgumentHelp("Broker URL, in the form that mosquitto's commands use.", valueName: "url"))
+        help: ArgumentHelp("Broker URL, as an option; like -L of mosquitto's commands.", valueName: "url"))
     var optionURLs: [String] = []
 
     @Option(
@@ -50,7 +50,7 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         name: [.customShort("x"), .customLong("session-expiry-interval")], parsing: .unconditional,
         help: ArgumentHelp(
-            "Session expiry interval in seconds, -1 for never; MQTT 5. (default: -1 with -c, otherwise 0)",
+            "Session expiry interval in seconds; -1 for never. MQTT 5 only. (default: -1 with -c, otherwise 0)",
             valueName: "seconds"), transform: ExpiryArgument.read)
     var expiry: ExpiryArgument?
 
@@ -79,7 +79,7 @@ struct ConnectionOptions: ParsableArguments {
     var timeLimit: SecondsArgument?
 
     @Flag(
-        name: [.customShort("d"), .customLong("debug")], help: "Show on standard error which packets come and go.")
+        name: [.customShort("d"), .customLong("debug")], help: "Print sent and received packets to standard error.")
     var isTracing = false
 
     @Option(
@@ -119,19 +119,19 @@ struct ConnectionOptions: ParsableArguments {
         help: "Options file to read instead of the default one.")
     var optionsFile: String?
 
-    @Flag(name: .customLong("quiet"), help: "Say nothing on standard error; the exit code tells.")
+    @Flag(name: .customLong("quiet"), help: "Print nothing to standard error; errors show only in the exit code.")
     var isQuiet = false
 
-    @Flag(name: .customLong("nodelay"), help: "Send small packets at once; this is always so.")
+    @Flag(name: .customLong("nodelay"), help: "Send small packets immediately (TCP_NODELAY). Always on.")
     var sendsAtOnce = false
 
-    /// Whether the command was called by the name of one of mosquitto's, and shall behave as that.
+    /// Whether the command was called by the name of a mosquitto command and must behave like that command.
     @Flag(name: .customLong("as-mosquitto"), help: .private)
     var isMosquitto = false
 
     @OptionGroup var refused: RefusedOptions
 
-    /// The URLs of the brokers, in order. Of several, mosquitto's commands take the last.
+    /// The URLs of the brokers, in order. Mosquitto's commands take the last one only.
     var urls: [String] {
         let all = self.optionURLs + self.words
         return self.isMosquitto ? Array(all.suffix(1)) : all
@@ -139,11 +139,11 @@ struct ConnectionOptions: ParsableArguments {
 
     /// The hosts of the brokers, in order, without the brackets of an IPv6 address.
     var hosts: [String] {
-        let all = self.givenHosts.map { Server.bare($0) }
+        let all = self.givenHosts.map { HostSyntax.bare($0) }
         return self.isMosquitto ? Array(all.suffix(1)) : all
     }
 
-    /// The ports that were given: none, one for all hosts, or one for each.
+    /// The given ports: none, one for all hosts, or one per host.
     var ports: [Int] {
         let all = self.givenPorts.map(\.port)
         return self.isMosquitto ? Array(all.suffix(1)) : all
@@ -152,16 +152,16 @@ struct ConnectionOptions: ParsableArguments {
     func validate() throws {
         try self.validateServers()
         if !self.isMosquitto, let version = self.version?.version, version < .v5_0, self.expiry != nil {
-            throw ValidationError("-x needs MQTT 5, and -V asks for \(version); leave one of them out")
+            throw ValidationError("-x needs MQTT 5, but -V asks for \(version); leave one of them out")
         }
         if !self.isMosquitto, let version = self.version?.version, version < .v5_0, !self.properties.isEmpty {
-            throw ValidationError("-D needs MQTT 5, and -V asks for \(version); leave one of them out")
+            throw ValidationError("-D needs MQTT 5, but -V asks for \(version); leave one of them out")
         }
         if self.identifier != nil, self.identifierPrefix != nil {
-            throw ValidationError("-i and -I both give the client identifier; give one of them")
+            throw ValidationError("-i and -I both set the client ID; give one of them")
         }
         if self.password != nil, self.passwordFile != nil {
-            throw ValidationError("-P and --password-file both give the password; give one of them")
+            throw ValidationError("-P and --password-file both set the password; give one of them")
         }
     }
 
@@ -172,48 +172,12 @@ struct ConnectionOptions: ParsableArguments {
         if let host = self.hosts.first, !self.urls.isEmpty {
             throw ValidationError("The URL and -h \(host) both name a broker; give one of them")
         }
-        for host in self.hosts { try Server.check(host) }
+        for host in self.hosts { try HostSyntax.check(host) }
         if self.ports.count > 1, self.ports.count != self.hosts.count {
             throw ValidationError(
-                "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all, or one for each -h"
+                "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all hosts, or one per -h"
             )
         }
     }
 }
-
-/// A broker's host, as `-h` takes it.
-enum Server {
-    /// Takes away the brackets that an IPv6 address needs in a URL.
-    static func bare(_ host: String) -> String {
-        host.hasPrefix("[") && host.hasSuffix("]") ? String(host.dropFirst().dropLast()) : host
-    }
-
-    /// Throws what is wrong with a host, for the options.
-    static func check(_ host: String) throws {
-        if let problem = Self.problem(with: host) { throw ValidationError("-h \(problem)") }
-    }
-
-    /// What is wrong with a host, in words that follow the name of an option; `nil` if nothing is.
-    static func problem(with host: String) -> String? {
-        if host.isEmpty { return "is empty; it needs a host name or an address" }
-        if host.contains("://") { return "takes a host alone; give the URL without -h" }
-        if let (name, port) = Self.split(host) {
-            return "takes a host alone; give the port with -p, as in -h \(name) -p \(port)"
-        }
-        guard host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
-            return "takes a host name or an address, and '\(host)' is neither"
-        }
-        return nil
-    }
-
-    /// A host with a port behind it, taken apart. An IPv6 address without brackets has several colons.
-    private static func split(_ text: String) -> (host: Substring, port: Substring)? {
-        guard let colon = text.lastIndex(of: ":") else { return nil }
-        let (host, port) = (text[..<colon], text[text.index(after: colon)...])
-        guard !host.isEmpty, !port.isEmpty, port.allSatisfy(\.isWholeNumber) else { return nil }
-        if host.hasPrefix("["), host.hasSuffix("]") { return (host.dropFirst().dropLast(), port) }
-        return host.contains(":") ? nil : (host, port)
-    }
-}
-
 #endif

@@ -3,14 +3,14 @@ import ArgumentParser
 import CurlewCore
 import NIOCore
 
-/// What a message says: one of these.
+/// The options that give the payload, of which exactly one is needed.
 struct MessageOptions: ParsableArguments {
     @Option(name: [.customShort("m"), .customLong("message")], parsing: .unconditional, help: "Message to publish.")
     var text: String?
 
     @Option(
         name: [.customShort("f"), .customLong("file")], parsing: .unconditional,
-        help: "File to publish as the message; - for standard input.")
+        help: "File to publish as the message, or - for standard input.")
     var file: String?
 
     @Flag(
@@ -30,23 +30,23 @@ struct MessageOptions: ParsableArguments {
         ].filter(\.1).map(\.0)
     }
 
-    /// Throws unless exactly one was given. `others` are those of the subcommand that say the same.
+    /// Throws unless exactly one option was given. `choice` lists the subcommand's options.
     static func requireOne(_ given: [String], of choice: String) throws {
         switch given.count {
-        case 0: throw ValidationError("There is no message; give one with \(choice)")
+        case 0: throw ValidationError("The message is missing; give it with \(choice)")
         case 1: break
-        default: throw ValidationError("\(given.joined(separator: " and ")) are several messages; give one of them")
+        default: throw ValidationError("\(given.joined(separator: " and ")) exclude each other; give one of them")
         }
     }
 
-    /// The bytes of the message. Reads the file, or standard input to its end.
+    /// The payload. Reads the file, or all of standard input.
     func read() async throws -> ByteBuffer {
         if let text { return ByteBuffer(bytes: text.keptBytes) }
         if self.isEmpty { return ByteBuffer() }
         guard let file, !self.isStandardInput else {
             let input = try await Input(.standardInput, name: "standard input").readToEnd()
             guard input.readableBytes > 0 else {
-                throw Failure("Standard input is empty; give -n for an empty message.")
+                throw CommandFailure("Standard input is empty; use -n to publish an empty message.")
             }
             return input
         }
@@ -54,7 +54,7 @@ struct MessageOptions: ParsableArguments {
         do throws(SystemError) {
             descriptor = try Descriptor.open(file)
         } catch {
-            throw Failure("The file '\(file)' cannot be read: \(error).")
+            throw CommandFailure("The file '\(file)' cannot be read: \(error).")
         }
         defer { descriptor.closeFile() }
         return try await Input(descriptor, name: "the file '\(file)'").readToEnd()

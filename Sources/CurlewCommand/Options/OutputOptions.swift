@@ -2,7 +2,7 @@
 import ArgumentParser
 import Curlew
 
-/// How a message that came is written: byte by byte as mosquitto's commands do it, unless a person looks at it.
+/// How messages are printed: byte for byte as mosquitto's commands do, except on a terminal.
 struct OutputOptions: ParsableArguments {
     @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Print the topic before each message.")
     var isVerbose = false
@@ -15,9 +15,8 @@ struct OutputOptions: ParsableArguments {
         name: [.customShort("F"), .customLong("format")], parsing: .unconditional,
         help: ArgumentHelp(
             """
-            What to write for each message, in place of -v: text with the codes of mosquitto_sub, such as %t topic, \
-            %p payload, %x payload in hexadecimal, %l its length, %q QoS, %r retained, %P user properties, %j and %J \
-            JSON, %I, %U and @Y-@m-@d the time, \\t tabulator.
+            Output format, with the codes of mosquitto_sub: %t topic, %p payload, %x payload in hexadecimal, %l payload \
+            length, %q QoS, %r retained, %P user properties, %j and %J JSON, %I, %U and @Y-@m-@d time, \\t tab, and so on.
             """,
             valueName: "format"),
         transform: { try MessageFormat($0) })
@@ -39,13 +38,13 @@ struct OutputOptions: ParsableArguments {
         guard self.kind == .json else { return }
         let others = [("-F", self.format != nil), ("-N", self.omitsEndOfLine), ("--pretty", self.isPretty)]
         if let other = others.first(where: \.1)?.0 {
-            throw ValidationError("--output json writes one object on each line; leave out \(other)")
+            throw ValidationError("--output json prints one object per line; leave out \(other)")
         }
     }
 
     /// - Parameters:
-    ///   - isPlain: Whether columns and colours are unwanted even where a person looks.
-    ///   - subscriptionIdentifier: What to show as the identifier of the subscription.
+    ///   - isPlain: Whether to omit columns and colours even on a terminal.
+    ///   - subscriptionIdentifier: The subscription identifier to show.
     func writer(isPlain: Bool, subscriptionIdentifier: UInt32?) -> MessageWriter {
         let form: MessageWriter.Form =
             if self.kind == .json { .json } else if let format { .format(format) } else {

@@ -4,9 +4,9 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-/// A property of MQTT 5 for one kind of packet: `-D publish content-type text/plain`.
+/// An MQTT 5 property for one packet type: `-D publish content-type text/plain`.
 struct PropertyArgument: ExpressibleByArgument, Equatable {
-    /// The packet, the name of the property, and its value or for a user property its name and value.
+    /// The packet type, the name of the property, and its value; for a user property, its name and value.
     let words: [String]
 
     init?(argument: String) {
@@ -16,7 +16,7 @@ struct PropertyArgument: ExpressibleByArgument, Equatable {
     }
 }
 
-/// The properties of all packets, sorted by packet.
+/// All given properties, by packet type.
 struct PacketProperties: Equatable {
     enum Packet: String, CaseIterable {
         case connect, publish, subscribe, unsubscribe, disconnect, will
@@ -32,59 +32,59 @@ struct PacketProperties: Equatable {
         for argument in arguments {
             let (packet, property) = try Self.read(argument.words)
             self.properties[packet, default: Properties()].list.append(property)
-            // Each but a user property can be there once.
+            // Only user properties may occur more than once.
             let list = self[packet].list
             if case .userProperty = property { continue }
             if list.count(where: { $0.identifier == property.identifier }) > 1 {
-                throw Failure("-D \(packet.rawValue) \(argument.words[1]) is given twice; give it once.")
+                throw CommandFailure("-D \(packet.rawValue) \(argument.words[1]) is given twice; give it once.")
             }
         }
     }
 
     private static func read(_ words: [String]) throws -> (Packet, Property) {
         guard let packet = Packet(rawValue: words[0].lowercased()) else {
-            throw Failure(
-                "-D \(words[0]) names no packet that can have properties; it is one of "
+            throw CommandFailure(
+                "-D \(words[0]) is not a packet type with properties; use one of "
                     + Packet.allCases.map(\.rawValue).joined(separator: ", ") + ".")
         }
         guard words.count > 1 else {
-            throw Failure(
-                "-D \(packet.rawValue) needs a property and its value, as in -D publish content-type text.")
+            throw CommandFailure(
+                "-D \(packet.rawValue) needs a property and a value, as in -D publish content-type text.")
         }
         let name = words[1]
         let option = "-D \(packet.rawValue) \(name)"
         guard let kind = PropertyKind.named(name) else {
-            throw Failure(
-                "\(option) is no property that MQTT has; \(packet.rawValue) can have "
+            throw CommandFailure(
+                "\(option) is not an MQTT property; \(packet.rawValue) can have "
                     + PropertyKind.names(for: packet).joined(separator: ", ") + ".")
         }
         if packet == .publish, name == "topic-alias" {
-            throw Failure("\(option) is not needed: curlew makes topic aliases by itself; leave it out.")
+            throw CommandFailure("\(option) is not needed: curlew assigns topic aliases itself; leave it out.")
         }
         guard kind.packets.contains(packet) else {
-            throw Failure(
-                "\(option) is not possible; \(packet.rawValue) can have "
+            throw CommandFailure(
+                "\(option) is not permitted; \(packet.rawValue) can have "
                     + PropertyKind.names(for: packet).joined(separator: ", ") + ".")
         }
         let values = Array(words.dropFirst(2))
         let count = name == "user-property" ? 2 : 1
         guard values.count == count else {
-            throw Failure("\(option) needs \(count == 2 ? "a name and a value" : "a value") after it.")
+            throw CommandFailure("\(option) needs \(count == 2 ? "a name and a value" : "a value") after it.")
         }
         guard let property = kind.make(values) else {
-            throw Failure("\(option) cannot be '\(values.joined(separator: " "))'; it must be \(kind.expected).")
+            throw CommandFailure("\(option) cannot be '\(values.joined(separator: " "))'; it must be \(kind.expected).")
         }
         return (packet, property)
     }
 }
 
-/// A property as `-D` knows it.
+/// A property that `-D` can set.
 private struct PropertyKind: Sendable {
     typealias Packet = PacketProperties.Packet
 
     let name: String
     let packets: Set<Packet>
-    /// What its value must be, as the end of a sentence.
+    /// The permitted values, to follow "it must be".
     let expected: String
     let make: @Sendable ([String]) -> Property?
 

@@ -1,8 +1,8 @@
 #if Tools
 import ArgumentParser
 
-/// What mosquitto's commands know and this one does not, or not yet: refused with the reason, for an option that is passed
-/// over in silence is worse than one that is missing.
+/// Options of mosquitto's commands that are not supported, or not yet. They are refused with the reason: an option that
+/// is silently ignored would be worse.
 struct RefusedOptions: ParsableArguments {
     @Flag(name: [.customShort("S"), .customLong("srv")], help: .private)
     var looksUpServer = false
@@ -23,15 +23,15 @@ struct RefusedOptions: ParsableArguments {
     var tlsEnginePassword: String?
 
     func validate() throws {
-        let engines = "OpenSSL engines are not supported; give the key as a file with --key"
+        let engines = "OpenSSL engines are not supported; give a key file with --key"
         let refusals: [(Bool, String)] = [
-            (self.looksUpServer, "-S, to look the server up in DNS, is not supported yet; name the server with -h"),
+            (self.looksUpServer, "-S, DNS service lookup, is not supported yet; name the broker with -h"),
             (
                 self.proxy != nil,
-                "--proxy is not supported yet; leave it out, or tunnel the port, for instance with ssh -L"
+                "--proxy is not supported yet; leave it out, or tunnel the port, for example with ssh -L"
             ),
-            (self.unixSocket != nil, "--unix, a socket of this machine, is not supported yet; use -h and -p"),
-            (self.usesWebSocket, "--ws, MQTT over WebSocket, is not supported yet; use the server's TCP port"),
+            (self.unixSocket != nil, "--unix is not supported yet; use -h and -p"),
+            (self.usesWebSocket, "--ws, MQTT over WebSocket, is not supported yet; use the broker's TCP port"),
             (self.tlsEngine != nil, "--tls-engine: \(engines)"),
             (self.tlsEnginePassword != nil, "--tls-engine-kpass-sha1: \(engines)"),
         ]

@@ -3,7 +3,7 @@ import ArgumentParser
 import Curlew
 import CurlewCore
 
-/// Which messages are of interest.
+/// Which messages are printed.
 struct SelectionOptions: ParsableArguments {
     @Option(
         name: [.customShort("T"), .customLong("filter-out")], parsing: .unconditionalSingleValue,
@@ -27,13 +27,13 @@ struct SelectionOptions: ParsableArguments {
 
     @Flag(
         name: .customLong("retain-as-published"),
-        help: "Keep the retain flag of live messages as they were published; MQTT 5.")
+        help: "Keep the retain flag of live messages as published. MQTT 5 only.")
     var keepsRetainFlag = false
 
     @Option(
         name: .customLong("retain-handling"),
         help: ArgumentHelp(
-            "When the server sends retained messages; MQTT 5. (default: always)", valueName: "always|new|never"))
+            "When the broker sends retained messages. MQTT 5 only. (default: always)", valueName: "always|new|never"))
     var retainHandling: RetainHandlingArgument?
 
     @Option(
@@ -44,20 +44,20 @@ struct SelectionOptions: ParsableArguments {
 
     func validate() throws {
         if self.omitsRetained, self.wantsRetainedOnly {
-            throw ValidationError("-R leaves out all that --retained-only wants; leave out one of them")
+            throw ValidationError("-R and --retained-only exclude each other; leave out one of them")
         }
     }
 
-    /// What to ask the server for.
-    func options(qos: QoS, _ settings: Settings) throws -> SubscriptionOptions {
+    /// The options of the subscription.
+    func options(qos: QoS, _ settings: CommandSettings) throws -> SubscriptionOptions {
         var options = SubscriptionOptions(qos: qos)
         let needsLatest = [
             ("--retain-as-published", self.keepsRetainFlag), ("--retain-handling", self.retainHandling != nil),
         ]
         if let version = settings.version, version < .v5_0, let option = needsLatest.first(where: \.1)?.0 {
-            // Mosquitto's command passes over it.
+            // Mosquitto's command ignores it.
             if settings.isMosquitto { return options }
-            throw Failure("\(option) needs MQTT 5, and -V asks for \(version); leave one of them out.")
+            throw CommandFailure("\(option) needs MQTT 5, but -V asks for \(version); leave one of them out.")
         }
         options.retainAsPublished = self.keepsRetainFlag
         if let handling = self.retainHandling?.handling { options.retainHandling = handling }

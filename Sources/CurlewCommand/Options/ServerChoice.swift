@@ -2,17 +2,17 @@
 import Curlew
 import CurlewCore
 
-/// The brokers that options and environment name, in the order in which they are tried.
+/// The brokers named by options and environment, in the order in which they are tried.
 struct ServerChoice {
-    /// Given as URLs; then there are no hosts.
+    /// The brokers as URLs; then there are no hosts.
     private(set) var urls: [String]
     private var hosts: [String]
-    /// None, one for all, or one for each host.
+    /// No port, one for all hosts, or one per host.
     private var ports: [Int]
-    /// Whether something else than a port asks for TLS.
+    /// Whether an option enables TLS, regardless of the port.
     private var wantsTLS: Bool
 
-    /// Takes the names of several brokers out of the variables, of which the library reads one.
+    /// Removes the variables that name several brokers, because the library reads only one from them.
     init(_ options: ConnectionOptions, _ tls: TLSOptions, _ environment: inout CommandEnvironment) throws {
         self.urls = options.urls
         self.hosts = options.hosts
@@ -25,24 +25,24 @@ struct ServerChoice {
             self.urls = urls
             environment.remove("MQTT_URL")
         } else if let text = environment["MQTT_HOST"] {
-            let hosts = text.split { ", ".contains($0) }.map { Server.bare(String($0)) }
+            let hosts = text.split { ", ".contains($0) }.map { HostSyntax.bare(String($0)) }
             for host in hosts {
-                guard let problem = Server.problem(with: host) else { continue }
-                throw Failure("The environment variable \(environment.name(of: "MQTT_HOST")) \(problem).")
+                guard let problem = HostSyntax.problem(with: host) else { continue }
+                throw CommandFailure("The environment variable \(environment.name(of: "MQTT_HOST")) \(problem).")
             }
             self.hosts = hosts
             environment["MQTT_HOST"] = hosts.first
         }
     }
 
-    /// Puts all brokers in the place of the one that the library has read.
+    /// Replaces the broker that the library has read by all brokers.
     func apply(to configuration: inout MQTTConfiguration) throws {
         guard self.urls.isEmpty else {
             guard let port = self.ports.first else { return }
-            // A URL may leave the port to -p.
+            // -p may set the port of a URL without one.
             for (index, server) in configuration.servers.enumerated() {
                 guard [port, server.scheme.defaultPort].contains(server.port) else {
-                    throw Failure("The URL has port \(server.port) and -p says \(port); give one of them.")
+                    throw CommandFailure("The URL has port \(server.port) but -p sets \(port); give one of them.")
                 }
                 configuration.servers[index].port = port
             }
@@ -52,7 +52,7 @@ struct ServerChoice {
             if let port = self.ports.first { configuration.servers[0].port = port }
             return
         }
-        // Port 8883 means TLS where nothing else says so.
+        // Port 8883 implies TLS.
         let isSecure = self.wantsTLS || first.scheme.isSecure && first.port != 8883
         configuration.servers = self.hosts.enumerated().map { index, host in
             let port = self.ports.count > 1 ? self.ports[index] : first.port

@@ -2,10 +2,10 @@
 import ArgumentParser
 import Curlew
 
-/// How the connection is secured. Any of these asks for TLS.
+/// TLS settings. Each of these options enables TLS.
 struct TLSOptions: ParsableArguments {
     @Option(
-        name: .customLong("cafile"), help: "The file of the authorities to trust. (default: those of the system)")
+        name: .customLong("cafile"), help: "File of CA certificates to trust. (default: those of the operating system)")
     var authoritiesFile: String?
 
     @Option(name: .customLong("capath"), help: "Directory of CA certificates to trust.")
@@ -42,7 +42,7 @@ struct TLSOptions: ParsableArguments {
 
     @Option(
         name: .customLong("ciphers"), parsing: .unconditional,
-        help: "Cipher suites for TLS 1.2 and older, by OpenSSL name; separate several with colons.")
+        help: "Cipher suites for TLS 1.2 and older, by their OpenSSL names; separate several with colons.")
     var cipherSuites: String?
 
     @Option(
@@ -55,7 +55,7 @@ struct TLSOptions: ParsableArguments {
     @Option(name: .customLong("psk-identity"), help: "Identity of the pre-shared key.")
     var preSharedKeyIdentity: String?
 
-    /// The first of the options that was given: they all mean that the connection is to be encrypted.
+    /// The first of the given options; each of them enables TLS.
     var first: String? {
         let given: [(String, Bool)] = [
             ("--cafile", self.authoritiesFile != nil), ("--capath", self.authoritiesDirectory != nil),
@@ -81,9 +81,9 @@ struct TLSOptions: ParsableArguments {
         }
         if let keyForm {
             guard keyForm == "pem" else {
-                throw ValidationError("--keyform can only be pem: keys come from files, not from OpenSSL engines")
+                throw ValidationError("--keyform can only be pem; keys are read from files, not from OpenSSL engines")
             }
-            guard self.key != nil else { throw ValidationError("--keyform is about --key; give that, too") }
+            guard self.key != nil else { throw ValidationError("--keyform needs --key") }
         }
         guard self.preSharedKeyIdentity != nil else {
             guard self.preSharedKey == nil else {
@@ -94,16 +94,16 @@ struct TLSOptions: ParsableArguments {
         if let first = authorities.first ?? (self.certificate == nil ? nil : "--cert")
             ?? (self.isInsecure ? "--insecure" : nil) ?? (self.cipherSuites == nil ? nil : "--ciphers")
         {
-            throw ValidationError("A pre-shared key takes the place of certificates; leave out \(first)")
+            throw ValidationError("A pre-shared key replaces certificates; leave out \(first)")
         }
         if self.version?.version == .tls13 {
-            throw ValidationError("A pre-shared key works with TLS 1.2; leave out --tls-version")
+            throw ValidationError("A pre-shared key works only with TLS 1.2; leave out --tls-version")
         }
     }
 }
 
 extension TLSOptions {
-    /// Puts what was given into settings that hold what the environment says.
+    /// Applies the given options to settings that come from the environment.
     func apply(to settings: inout TLSSettings, environment: CommandEnvironment) throws {
         if let path = self.authoritiesFile { settings.trustRoots = .file(path) }
         if let path = self.authoritiesDirectory { settings.trustRoots = .directory(path) }
@@ -120,7 +120,7 @@ extension TLSOptions {
         if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
         if let identity = self.preSharedKeyIdentity {
             guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
-                throw Failure("--psk-identity needs the key; give it in CURLEW_PSK or with --psk.")
+                throw CommandFailure("--psk-identity needs the key; set CURLEW_PSK or give --psk.")
             }
             settings.preSharedKey = .init(identity: identity, key: key.bytes)
         }

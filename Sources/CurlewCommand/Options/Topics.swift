@@ -2,32 +2,32 @@
 import ArgumentParser
 import CurlewCore
 
-/// What a subcommand is about, from -t and from the URL.
+/// The topics of a subcommand, from -t, from arguments and from the URL.
 enum Topics {
     /// The one topic name to publish to.
     ///
-    /// - Parameter takesLast: Whether of several the last counts, as with mosquitto's commands.
+    /// - Parameter takesLast: Whether the last of several topics counts, as in mosquitto's commands.
     static func one(_ all: [String], takesLast: Bool = false) throws -> TopicName {
         guard let topic = all.last else {
-            throw Failure("There is no topic; give one with -t, in the URL, or as an argument.")
+            throw CommandFailure("The topic is missing; give it with -t, in the URL, or as an argument.")
         }
         guard all.count == 1 || takesLast else {
-            throw Failure(
-                "There are \(all.count) topics to publish to, and one message goes to one topic; give one.")
+            throw CommandFailure(
+                "There are \(all.count) topics, but a message has only one; give one topic.")
         }
-        do throws(TopicError) { return try TopicName(topic) } catch { throw Failure("\(error)") }
+        do throws(TopicError) { return try TopicName(topic) } catch { throw CommandFailure("\(error)") }
     }
 
-    /// The topic filters to subscribe to, each once; at least one.
+    /// The topic filters to subscribe to, at least one, without duplicates.
     static func someFilters(_ all: [String]) throws -> [TopicFilter] {
         let filters = try Self.filters(all)
         guard !filters.isEmpty else {
-            throw Failure("There is no topic to listen to; give one with -t, in the URL, or as an argument.")
+            throw CommandFailure("The topic is missing; give at least one with -t, in the URL, or as an argument.")
         }
         return filters
     }
 
-    /// The topic filters, each once.
+    /// The topic filters, without duplicates.
     static func filters(_ options: [String]) throws -> [TopicFilter] {
         var filters: [TopicFilter] = []
         for text in options {
@@ -35,7 +35,7 @@ enum Topics {
                 let filter = try TopicFilter(text)
                 if !filters.contains(filter) { filters.append(filter) }
             } catch {
-                throw Failure("\(error)")
+                throw CommandFailure("\(error)")
             }
         }
         return filters

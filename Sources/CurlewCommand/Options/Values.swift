@@ -3,14 +3,14 @@ import ArgumentParser
 import Curlew
 import CurlewCore
 
-/// A value of an option that says what it may be.
+/// The value of an option, with a description of the permitted values.
 protocol CheckedArgument: ExpressibleByArgument {
     /// To follow "it must be".
     static var expectation: String { get }
 }
 
 extension CheckedArgument {
-    /// What an option's `transform` takes: for a value that is none, the parser's message then says what would be.
+    /// Parses a value for an option's `transform`, so that the parser's error lists the permitted values.
     static func read(_ text: String) throws -> Self {
         guard let value = Self(argument: text) else { throw ValidationError("it must be \(Self.expectation)") }
         return value
@@ -21,7 +21,7 @@ extension QoS: CheckedArgument {
     static let expectation = "0, 1 or 2"
 }
 
-/// The protocol version, as mosquitto's commands spell it and as people do.
+/// The protocol version, in mosquitto's spelling or the usual one.
 struct VersionArgument: ExpressibleByArgument, Equatable {
     let version: ProtocolVersion
 
@@ -49,7 +49,7 @@ struct PortArgument: CheckedArgument, Equatable {
     }
 }
 
-/// Seconds until a session expires; -1, ∞ or 4294967295 for never.
+/// The session expiry interval in seconds; -1, ∞ or 4294967295 for never.
 struct ExpiryArgument: CheckedArgument, Equatable {
     static let expectation = "a number of seconds from 0 to 4294967295, or -1 for never"
 
@@ -66,7 +66,7 @@ struct ExpiryArgument: CheckedArgument, Equatable {
     }
 }
 
-/// The keep-alive interval in seconds; 0 for none.
+/// The keep-alive interval in seconds; 0 disables pings.
 struct KeepAliveArgument: CheckedArgument, Equatable {
     static let expectation = "a number of seconds from 0 to 65535"
 
@@ -78,7 +78,7 @@ struct KeepAliveArgument: CheckedArgument, Equatable {
     }
 }
 
-/// A time in seconds, more than none.
+/// A time in seconds, greater than zero.
 struct SecondsArgument: CheckedArgument, Equatable {
     static let expectation = "a number of seconds greater than 0, as in 2.5"
 
@@ -93,7 +93,7 @@ struct SecondsArgument: CheckedArgument, Equatable {
     static let longest: Double = 3_155_760_000
 }
 
-/// A time in seconds, which may be none.
+/// A time in seconds, which may be zero.
 struct DelayArgument: CheckedArgument, Equatable {
     static let expectation = "a number of seconds, as in 0.5"
 
@@ -105,7 +105,7 @@ struct DelayArgument: CheckedArgument, Equatable {
     }
 }
 
-/// How many in a hundred.
+/// A percentage.
 struct PercentArgument: CheckedArgument, Equatable {
     static let expectation = "a number from 0.1 to 100"
 
@@ -117,7 +117,7 @@ struct PercentArgument: CheckedArgument, Equatable {
     }
 }
 
-/// When the server sends retained messages, in words or as the standard numbers it.
+/// When the broker sends retained messages, as a word or as the standard's number.
 struct RetainHandlingArgument: ExpressibleByArgument, Equatable {
     let handling: SubscriptionOptions.RetainHandling
 
@@ -133,7 +133,7 @@ struct RetainHandlingArgument: ExpressibleByArgument, Equatable {
     static let allValueStrings = ["always", "new", "never"]
 }
 
-/// How many, at least one.
+/// A count of at least one.
 struct CountArgument: CheckedArgument, Equatable {
     static let expectation = "a whole number of at least 1"
 
@@ -145,7 +145,7 @@ struct CountArgument: CheckedArgument, Equatable {
     }
 }
 
-/// The oldest version of TLS to use, as mosquitto's commands spell it and as people do.
+/// The minimum TLS version, in mosquitto's spelling or the usual one.
 struct TLSVersionArgument: ExpressibleByArgument, Equatable {
     let version: TLSSettings.Version
 
@@ -161,7 +161,7 @@ struct TLSVersionArgument: ExpressibleByArgument, Equatable {
     static let allValueStrings = ["tlsv1.1", "tlsv1.2", "tlsv1.3"]
 }
 
-/// A key in hexadecimal digits.
+/// A key as hexadecimal digits.
 struct HexadecimalKey: CheckedArgument, Equatable {
     static let expectation = "hexadecimal digits, two for each byte"
 

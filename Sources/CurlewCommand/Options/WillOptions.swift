@@ -4,7 +4,7 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-/// The message that the server publishes if this command vanishes.
+/// The will: the message that the broker publishes if this command disconnects unexpectedly.
 struct WillOptions: ParsableArguments {
     @Option(
         name: .customLong("will-topic"), parsing: .unconditional,
@@ -32,11 +32,11 @@ struct WillOptions: ParsableArguments {
         if let orphan = orphans.first(where: \.1)?.0 { throw ValidationError("\(orphan) needs --will-topic") }
     }
 
-    /// - Parameter properties: What else it says; needs a will to say it.
+    /// - Parameter properties: The will's properties, which need a will.
     func will(_ properties: Properties) throws -> MQTTConfiguration.Will? {
         guard let topic else {
             guard properties.isEmpty else {
-                throw Failure("-D will needs a will; give its topic with --will-topic.")
+                throw CommandFailure("-D will needs a will; set its topic with --will-topic.")
             }
             return nil
         }

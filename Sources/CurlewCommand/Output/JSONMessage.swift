@@ -4,20 +4,20 @@ import CurlewCore
 import NIOCore
 
 extension JSONValue {
-    /// How the payload stands in the JSON of a message.
+    /// How the payload is represented in the JSON of a message.
     enum PayloadForm {
-        /// As a string, whatever it is, up to the first zero byte: the `%j` of mosquitto_sub.
+        /// As a string up to the first zero byte: mosquitto_sub's `%j`.
         case text
-        /// As the JSON that it is: `%J`.
+        /// As the JSON that it contains: mosquitto_sub's `%J`.
         case parsed
-        /// As a string where it is UTF-8, and otherwise as an array of its bytes, so that the whole is always JSON.
+        /// As a string if it is UTF-8, otherwise as an array of bytes, so that the result is always valid JSON.
         case exact
     }
 
     /// A message as an object.
     ///
-    /// - Parameter subscriptionIdentifier: What to show in place of the client's own.
-    /// - Returns: `nil` when the payload had to be JSON and is not.
+    /// - Parameter subscriptionIdentifier: Shown instead of the identifiers that the client assigns.
+    /// - Returns: `nil` if the payload must be JSON and is not.
     init?(_ message: MQTTMessage, at moment: Moment, subscriptionIdentifier: UInt32?, _ form: PayloadForm) {
         guard let payload = Self.payload(message, form) else { return nil }
         var members: [(String, JSONValue)] = [
@@ -42,13 +42,13 @@ extension JSONValue {
         }
     }
 
-    /// Bytes as a string, or as an array of numbers where they are no UTF-8.
+    /// Bytes as a string, or as an array of numbers if they are not UTF-8.
     private static func exact(_ bytes: [UInt8]) -> JSONValue {
         String(validating: bytes, as: UTF8.self) == nil
             ? .array(bytes.map { .number(Double($0)) }) : .string(bytes)
     }
 
-    /// In the order in which they came; the user properties together, where the first of them stood.
+    /// The properties in their order of arrival; all user properties at the position of the first.
     private static func properties(
         _ properties: Properties, _ subscriptionIdentifier: UInt32?, _ form: PayloadForm
     ) -> [Member] {
@@ -81,7 +81,8 @@ extension JSONValue {
         return members
     }
 
-    /// One member for each; exactly, one for each name, with an array where that comes several times.
+    /// One member per property. In the exact form, one per name, with an array of values if the name occurs several
+    /// times.
     private static func members(_ properties: [UserProperty], _ form: PayloadForm) -> [Member] {
         guard form == .exact else {
             return properties.map { Member(name: Array($0.name.utf8), value: .string($0.value)) }
@@ -101,7 +102,7 @@ extension JSONValue {
 }
 
 extension Moment {
-    /// By ISO 8601; for the codes of mosquitto_sub as that writes it: `2026-05-06T22:12:00.123456Z+0200`.
+    /// In ISO 8601 format; for mosquitto_sub's codes in its own format, `2026-05-06T22:12:00.123456Z+0200`.
     fileprivate func timestamp(_ form: JSONValue.PayloadForm) -> [UInt8] {
         self.formatted("%FT%T.") + self.microsecondDigits + (form == .exact ? [] : [UInt8(ascii: "Z")])
             + self.formatted("%z")

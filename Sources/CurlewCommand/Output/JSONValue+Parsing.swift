@@ -1,6 +1,7 @@
 #if Tools
 extension JSONValue {
-    /// Reads a text that is one JSON value, as leniently as cJSON does: mosquitto_sub's `%J` goes by it. `nil` for all else.
+    /// Parses a text that is one JSON value, as leniently as cJSON, which mosquitto_sub uses for `%J`; `nil` for any
+    /// other text.
     init?(parsing text: [UInt8]) {
         var parser = JSONParser(text)
         guard let value = parser.whole() else { return nil }
@@ -8,9 +9,9 @@ extension JSONValue {
     }
 }
 
-/// Reads JSON from bytes that anybody may have sent: it takes time in proportion to them, and a bounded stack.
+/// Parses JSON from untrusted bytes, in linear time and with bounded stack depth.
 private struct JSONParser {
-    /// As deep as values may be nested.
+    /// The maximum nesting depth.
     private static let deepest = 1000
 
     private var rest: ArraySlice<UInt8>
@@ -19,7 +20,7 @@ private struct JSONParser {
     init(_ text: [UInt8]) { self.rest = text[...] }
 
     mutating func whole() -> JSONValue? {
-        // The byte order mark of those who put one before UTF-8.
+        // A byte order mark before UTF-8.
         if self.rest.starts(with: [0xEF, 0xBB, 0xBF]) { self.rest = self.rest.dropFirst(3) }
         guard let value = self.value() else { return nil }
         self.skipSpace()
@@ -90,7 +91,7 @@ private struct JSONParser {
         while let byte = self.rest.popFirst() {
             switch byte {
             case UInt8(ascii: "\""):
-                // The strings of C end at a zero.
+                // C strings end at a zero byte.
                 return Array(bytes.prefix { $0 != 0 })
             case UInt8(ascii: "\\"):
                 guard let escaped = self.escape() else { return nil }

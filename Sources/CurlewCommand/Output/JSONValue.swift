@@ -1,6 +1,6 @@
 #if Tools
-/// A JSON value. Strings are bytes, for they may come from a peer that does not know UTF-8; the members of an object keep
-/// their order, and may have the same name.
+/// A JSON value. Strings are bytes, because a peer may send invalid UTF-8. The members of an object keep their order
+/// and may have the same name.
 indirect enum JSONValue: Equatable, Sendable {
     case null
     case boolean(Bool)
@@ -20,7 +20,7 @@ indirect enum JSONValue: Equatable, Sendable {
 // MARK: - Writing
 
 extension JSONValue {
-    /// Appends the value as cJSON writes it, which is what mosquitto_sub does: on one line, or with tabs.
+    /// Appends the value in the format of cJSON, which mosquitto_sub uses: on one line, or pretty-printed with tabs.
     func write(to bytes: inout [UInt8], isPretty: Bool, depth: Int = 1) {
         switch self {
         case .null: bytes += Array("null".utf8)
@@ -71,7 +71,7 @@ extension JSONValue {
 }
 
 extension Double {
-    /// In the fewest of 15 and 17 digits that come close enough; what is no number is null.
+    /// With 15 digits if that is precise enough, otherwise with 17; `null` if it is not finite.
     fileprivate var json: [UInt8] {
         guard self.isFinite else { return Array("null".utf8) }
         let short = self.formatted(digits: 15)

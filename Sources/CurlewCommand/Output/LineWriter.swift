@@ -4,27 +4,27 @@ import CurlewTransport
 import Dispatch
 import Synchronization
 
-/// Writes lines on a thread of its own: whoever has something to say never waits for whoever reads it. Lines that find no room are
-/// dropped and counted, and the count is written as soon as the reader is back.
+/// Writes lines on a thread of its own, so that callers never wait for the reader. When its buffer is full, lines are
+/// dropped and counted, and the count is written as soon as there is room again.
 final class LineWriter: Sendable {
-    /// How much waits at most, in bytes.
+    /// The size of the buffer, in bytes.
     static let limit = 1 << 20
 
     private enum Part {
         case lines([UInt8])
-        /// So many lines are missing here.
+        /// This many lines were dropped here.
         case gap(Int)
-        /// From here on another file is written.
+        /// The following lines are written to another file.
         case file(Descriptor)
     }
 
     private struct State {
         var parts: [Part] = []
         var waitingBytes = 0
-        /// Lines that were not taken, or could not be written, since that was last said.
+        /// The lines that were dropped, or could not be written, since the last count was written.
         var dropped = 0
         var isWriting = false
-        /// Who waits until everything is written.
+        /// Those that wait until everything is written.
         var waiting: [OneShot<Void>] = []
 
         mutating func append(_ line: [UInt8]) {
@@ -42,13 +42,13 @@ final class LineWriter: Sendable {
     /// Guards what is to be written.
     private let state = Mutex(State())
     private let queue = DispatchQueue(label: "curlew.lines")
-    /// Used on the queue only.
+    /// Used only on the queue.
     private nonisolated(unsafe) var descriptor: Descriptor
-    /// Whether a line was begun and could not be written to its end. Used on the queue only.
+    /// Whether the last line was written only in part. Used only on the queue.
     private nonisolated(unsafe) var isMidLine = false
     private let describe: @Sendable (_ dropped: Int) -> [UInt8]
 
-    /// - Parameter describe: The line that says how many lines were dropped.
+    /// - Parameter describe: Returns the line that reports the number of dropped lines.
     init(_ descriptor: Descriptor, describe: @escaping @Sendable (_ dropped: Int) -> [UInt8] = { _ in [] }) {
         self.descriptor = descriptor
         self.describe = describe
@@ -66,10 +66,10 @@ final class LineWriter: Sendable {
         }
     }
 
-    /// Writes to another file once all that was added before is written, and closes the present one.
+    /// Closes the file after writing the lines added so far, and writes further lines to another file.
     func changeFile(to descriptor: Descriptor) { self.add { $0.parts.append(.file(descriptor)) } }
 
-    /// Waits until everything is written or that time has passed.
+    /// Waits until everything is written, at most this long.
     func finish(within limit: Duration) async {
         let done: OneShot<Void>? = self.state.withLock { state in
             guard state.isWriting else { return nil }
@@ -77,13 +77,7 @@ final class LineWriter: Sendable {
             state.waiting.append(done)
             return done
         }
-        guard let done else { return }
-        let deadline = Task {
-            try await Task.sleep(for: limit)
-            done.set(())
-        }
-        _ = await done.wait()
-        deadline.cancel()
+        _ = await done?.wait(within: limit)
     }
 
     private func add(_ body: @Sendable (inout State) -> Void) {
@@ -106,7 +100,7 @@ final class LineWriter: Sendable {
                 self.state.withLock { state in
                     state.waitingBytes -= bytes.count
                     state.dropped += lost
-                    // Now there is room to say it; not where writing fails, or it would fail again and again.
+                    // There is room for the count now. If writing fails, trying again would only fail again.
                     if lost == 0, state.dropped > 0, state.parts.isEmpty {
                         state.parts.append(.gap(exchange(&state.dropped, with: 0)))
                     }
@@ -131,7 +125,7 @@ final class LineWriter: Sendable {
         return part
     }
 
-    /// Writes what can be written. Returns how many lines were lost.
+    /// Writes lines. Returns the number of those that could not be written.
     private func write(lines bytes: [UInt8]) -> Int {
         var rest = bytes[...]
         do throws(SystemError) {
@@ -142,7 +136,7 @@ final class LineWriter: Sendable {
             while !rest.isEmpty { rest = rest.dropFirst(try self.descriptor.writeSome(rest)) }
             return 0
         } catch {
-            // The disk is full, or the reader has gone: there is nobody who could be told now.
+            // The disk is full, or the reader has gone: this cannot be reported now.
             if rest.startIndex > 0 { self.isMidLine = bytes[rest.startIndex - 1] != UInt8(ascii: "\n") }
             return rest.count { $0 == UInt8(ascii: "\n") }
         }

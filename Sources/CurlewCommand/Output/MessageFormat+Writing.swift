@@ -4,18 +4,18 @@ import CurlewCore
 import NIOCore
 
 extension MessageFormat {
-    /// What a format writes, beside the message.
+    /// How to write a message.
     struct Context {
-        /// What `%S` and the JSON forms show in place of the client's own subscription identifiers.
+        /// Shown by `%S` and in JSON instead of the identifiers that the client assigns.
         var subscriptionIdentifier: UInt32?
         var isPretty = false
-        /// Makes harmless what came from the network.
+        /// Escapes text from the network for a terminal.
         var cleanse: (([UInt8]) -> [UInt8])?
     }
 
-    /// Appends what the format makes of a message, byte for byte as mosquitto_sub does.
+    /// Appends the formatted message, byte for byte as mosquitto_sub does.
     ///
-    /// - Returns: Whether all could be written: `%J` writes nothing for a payload that is no JSON.
+    /// - Returns: Whether everything was written: `%J` writes nothing if the payload is not JSON.
     func write(_ message: MQTTMessage, at moment: Moment, _ context: Context, to bytes: inout [UInt8]) -> Bool {
         var isComplete = true
         for element in self.elements {
@@ -33,7 +33,7 @@ extension MessageFormat {
     }
 }
 
-/// Writes one field. Widths count bytes.
+/// Writes one field. Widths are in bytes.
 private struct FieldWriter {
     let message: MQTTMessage
     let moment: Moment
@@ -41,7 +41,7 @@ private struct FieldWriter {
     let layout: MessageFormat.Layout
     var bytes: [UInt8] = []
 
-    /// Returns `false` where a payload had to be JSON and was not.
+    /// Returns `false` if the payload must be JSON and is not.
     mutating func write(_ field: MessageFormat.Field) -> Bool {
         let properties = self.message.properties
         switch field {
@@ -49,7 +49,7 @@ private struct FieldWriter {
         case .topicAlias: self.number(properties.topicAlias.map(Int.init))
         case .contentType: self.text(properties.contentType, isPaddedIfAbsent: true)
         case .correlationData: self.foreign(properties.correlationData.map { Array($0.readableBytesView) } ?? [])
-        // As the C that mosquitto is written in shows large numbers.
+        // Mosquitto prints it as a signed 32-bit integer.
         case .messageExpiry: self.number(properties.messageExpiryInterval.map { Int(Int32(bitPattern: $0)) })
         case .payloadFormat: self.number(properties.payloadFormatIndicator)
         case .isoTime: self.pad(self.cut(self.moment.formatted("%FT%T%z")))
@@ -80,12 +80,12 @@ private struct FieldWriter {
         else { return false }
         var json: [UInt8] = []
         value.write(to: &json, isPretty: self.context.isPretty)
-        // What stands there for itself: a pretty form has line ends of its own.
+        // Escaped as a whole, because the pretty form contains line breaks.
         self.bytes += self.context.cleanse?(json) ?? json
         return true
     }
 
-    /// What came from the network, without a width.
+    /// Appends text from the network, without padding.
     private mutating func foreign(_ bytes: [UInt8]) { self.bytes += self.context.cleanse?(bytes) ?? bytes }
 
     private mutating func number(_ value: Int?) {
@@ -105,7 +105,7 @@ private struct FieldWriter {
 
     private mutating func text(_ text: String?, isPaddedIfAbsent: Bool) {
         guard text != nil || isPaddedIfAbsent else { return }
-        // What is absent has nothing to cut.
+        // Precision limits the length.
         let bytes = self.cut(Array((text ?? "").utf8))
         self.pad(self.context.cleanse?(bytes) ?? bytes, length: bytes.count)
     }
@@ -119,7 +119,7 @@ private struct FieldWriter {
         if self.layout.isLeftAligned { self.bytes += bytes + blanks } else { self.bytes += blanks + bytes }
     }
 
-    /// A payload is cut to its width, where it has one.
+    /// A width also limits the length of the payload.
     private mutating func payload(_ payload: [UInt8]) {
         let width = self.layout.width
         let shown = width > 0 ? Array(payload.prefix(width)) : payload
@@ -129,7 +129,7 @@ private struct FieldWriter {
     private mutating func hexadecimal(_ digits: StaticString) {
         let width = self.layout.width
         let payload = self.message.bytes
-        // Mosquitto cuts to the width in bytes, and then halves.
+        // Mosquitto cuts the payload to the width, then takes half of that.
         let count = width > 0 ? min(payload.count, width) / 2 : payload.count
         var shown: [UInt8] = []
         for byte in payload.prefix(count) {
@@ -139,7 +139,7 @@ private struct FieldWriter {
         self.surround(shown, padding: width > 0 ? width - shown.count : -payload.count)
     }
 
-    /// With a negative padding, mosquitto's left alignment has as many blanks.
+    /// With left alignment, mosquitto adds as many spaces for a negative padding as for a positive one.
     private mutating func surround(_ bytes: [UInt8], padding: Int) {
         if self.layout.isLeftAligned {
             self.bytes += bytes + Array(repeating: UInt8(ascii: " "), count: padding.magnitude.asInt)
@@ -155,7 +155,7 @@ extension UInt {
 }
 
 extension Properties {
-    /// The alias by which the server sent the message.
+    /// The topic alias with which the broker sent the message.
     var topicAlias: UInt16? {
         self.value { if case .topicAlias(let alias) = $0 { alias } else { nil } }
     }

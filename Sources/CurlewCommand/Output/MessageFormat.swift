@@ -1,20 +1,20 @@
 #if Tools
 import CurlewCore
 
-/// A format of `-F`, as mosquitto_sub knows it: text with `%` for what the message says, `@` for the time in the words of
-/// strftime, and `\` for characters that are hard to type.
+/// A format of `-F`, in the syntax of mosquitto_sub: text with `%` for fields of the message, `@` for the time in
+/// strftime codes, and `\` for escapes.
 struct MessageFormat: Equatable, Sendable {
     /// A part of the format.
     enum Element: Equatable, Sendable {
-        /// Bytes that stand for themselves.
+        /// Bytes that are copied.
         case text([UInt8])
         case field(Field, Layout)
-        /// A letter for strftime.
+        /// A strftime code.
         case time(UInt8)
         case nanoseconds
     }
 
-    /// What a letter after `%` stands for.
+    /// A letter after `%`.
     enum Field: Character, Sendable {
         case percent = "%"
         case topicAlias = "A"
@@ -39,7 +39,7 @@ struct MessageFormat: Equatable, Sendable {
         case uppercaseHex = "X"
     }
 
-    /// What stands between `%` and the letter.
+    /// The modifiers between `%` and the letter.
     struct Layout: Equatable, Sendable {
         var isLeftAligned = false
         var padsWithZeros = false
@@ -49,23 +49,23 @@ struct MessageFormat: Equatable, Sendable {
 
     let elements: [Element]
 
-    /// Why a text is no format.
+    /// Why a text is not a format.
     struct Problem: Error, Equatable, CustomStringConvertible {
         let message: String
         var description: String { self.message }
     }
 
-    /// - Parameter text: Keeps the bytes of the argument.
+    /// - Parameter text: The argument, with its bytes kept.
     init(_ text: String) throws(Problem) {
         var reader = Reader(text.keptBytes)
         self.elements = try reader.readAll()
     }
 
-    /// No field may be wider: a slip of the finger must not fill the disk.
+    /// The maximum width of a field, so that a typing error does not fill the disk.
     fileprivate static let widest = 65_535
 }
 
-/// Takes a format apart. It works on bytes, as mosquitto does.
+/// Parses a format. It works on bytes, as mosquitto does.
 private struct Reader {
     private var rest: ArraySlice<UInt8>
     private var elements: [MessageFormat.Element] = []
@@ -99,7 +99,7 @@ private struct Reader {
         if self.take(".") { layout.precision = try self.number() }
         let code = try self.next(after: "%")
         guard let field = MessageFormat.Field(rawValue: Character(UnicodeScalar(code))) else {
-            throw MessageFormat.Problem(message: "'%\(Character(UnicodeScalar(code)))' is none of its codes")
+            throw MessageFormat.Problem(message: "'%\(Character(UnicodeScalar(code)))' is not a code")
         }
         self.endText()
         self.elements.append(.field(field, layout))
@@ -120,14 +120,14 @@ private struct Reader {
             UInt8(ascii: "v"): 11,
         ]
         guard let byte = escapes[code] else {
-            throw MessageFormat.Problem(message: "'\\\(Character(UnicodeScalar(code)))' is none of its escapes")
+            throw MessageFormat.Problem(message: "'\\\(Character(UnicodeScalar(code)))' is not an escape")
         }
         self.text.append(byte)
     }
 
     private mutating func next(after sign: String) throws(MessageFormat.Problem) -> UInt8 {
         guard let byte = self.rest.popFirst() else {
-            throw MessageFormat.Problem(message: "after '\(sign)' at its end something is missing")
+            throw MessageFormat.Problem(message: "the code after '\(sign)' is missing")
         }
         return byte
     }
@@ -143,7 +143,7 @@ private struct Reader {
         while let digit = self.rest.first, (0x30...0x39).contains(digit) {
             value = value * 10 + Int(digit - 0x30)
             guard value <= MessageFormat.widest else {
-                throw MessageFormat.Problem(message: "no field is wider than \(MessageFormat.widest)")
+                throw MessageFormat.Problem(message: "the maximum width is \(MessageFormat.widest)")
             }
             self.rest.removeFirst()
         }

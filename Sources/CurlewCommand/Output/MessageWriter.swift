@@ -2,11 +2,11 @@
 import Curlew
 import CurlewCore
 
-/// Turns messages into what standard output gets.
+/// Formats messages for standard output.
 struct MessageWriter {
-    /// How a message looks.
+    /// The output format.
     enum Form {
-        /// The payload, with the topic before it if so wanted: as mosquitto's commands write it.
+        /// The payload, optionally after the topic, as mosquitto's commands write it.
         case plain(withTopic: Bool)
         case format(MessageFormat)
         /// One JSON object.
@@ -16,17 +16,17 @@ struct MessageWriter {
     var form: Form
     var endsLines = true
     var isPretty = false
-    /// What stands for the subscription, where somebody has named one.
+    /// The subscription identifier to show, if one was given.
     var subscriptionIdentifier: UInt32?
-    /// `nil` for output that a program reads.
+    /// `nil` if standard output is not a terminal.
     var terminal: Terminal?
 
-    /// What is true where a person looks at the output.
+    /// Settings for output on a terminal.
     struct Terminal {
         var hasColour: Bool
-        /// Whether topics and payloads stand in columns.
+        /// Whether topics and payloads are aligned in columns.
         var isAligned: Bool
-        /// As wide as the widest topic so far.
+        /// The width of the topic column so far.
         fileprivate var column = 0
 
         init(hasColour: Bool, isAligned: Bool) {
@@ -35,10 +35,10 @@ struct MessageWriter {
         }
     }
 
-    /// Topics that are wider do not push all others aside.
+    /// The maximum width of the topic column.
     private static let widestColumn = 40
 
-    /// Appends what stands for a message.
+    /// Appends a formatted message.
     mutating func write(_ message: MQTTMessage, to bytes: inout [UInt8]) {
         switch self.form {
         case .plain(let withTopic):
@@ -64,7 +64,7 @@ struct MessageWriter {
             subscriptionIdentifier: self.subscriptionIdentifier, isPretty: self.isPretty)
         if self.terminal != nil { context.cleanse = { $0.cleansed() } }
         guard !format.write(message, at: .now, context, to: &bytes) else { return }
-        Diagnostics.say("The message on '\(message.topic)' is not JSON, which %J needs; %j takes any text.")
+        Diagnostics.say("The message on '\(message.topic)' is not JSON, which %J needs; use %j for any text.")
     }
 
     private mutating func writeForPerson(_ message: MQTTMessage, _ withTopic: Bool, to bytes: inout [UInt8]) {
@@ -91,12 +91,12 @@ struct MessageWriter {
         return max(1, column - width + 1)
     }
 
-    /// What a colour stands for.
+    /// The meaning of a colour; the raw value is its ANSI code.
     private enum Meaning: String {
         case plain = ""
         /// Cyan.
         case topic = "36"
-        /// Yellow: the server had it, nobody has just sent it.
+        /// Yellow: a retained message.
         case retained = "33"
         /// Faint.
         case absent = "2"
@@ -109,15 +109,15 @@ struct MessageWriter {
 }
 
 extension Collection<UInt8> {
-    /// As a terminal may show it: whatever it would obey is spelled out, and what is no text is U+FFFD.
+    /// The text for a terminal: control characters are escaped, and invalid UTF-8 becomes U+FFFD.
     fileprivate func cleansed() -> [UInt8] {
         Array(String(decoding: self, as: UTF8.self).printable(keepsLines: true).utf8)
     }
 }
 
 extension MQTTMessage {
-    /// Appends topic, payload and end of line. An empty message shows only with its topic, as `(null)`, and not at all
-    /// without an end of line.
+    /// Appends topic, payload and line break. An empty payload is shown as `(null)` after the topic; without a topic or
+    /// a line break, nothing is appended.
     func write(to bytes: inout [UInt8], withTopic: Bool, withEnd: Bool) {
         guard self.byteCount > 0 || withTopic && withEnd else { return }
         if withTopic {

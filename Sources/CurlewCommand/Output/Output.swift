@@ -4,35 +4,34 @@ import CurlewTransport
 import Dispatch
 import Synchronization
 
-/// Standard output, written on a thread of its own: while one write is under way the next batch gathers, so that a flood
-/// takes few system calls and a lone message none to wait for.
+/// Standard output, written on a thread of its own. While one write is in progress, the next batch is collected: many
+/// messages take few system calls, and a single message is written at once.
 final class Output: Sendable {
     fileprivate enum Phase {
         case idle
         case writing
-        /// Nothing is written any more.
+        /// Nothing more is written.
         case failed(SystemError)
     }
 
     fileprivate struct State {
         var phase = Phase.idle
         var pending: [UInt8] = []
-        /// What is told when `pending` is written: messages that wait for their acknowledgement.
+        /// The messages in `pending` that wait for their acknowledgement.
         var messages: [MQTTMessage] = []
-        /// How many bytes of memory these hold.
+        /// The bytes of memory that these messages hold.
         var held = 0
-        /// How many messages `pending` stands for.
+        /// The number of messages in `pending`.
         var count = 0
-        /// How many are being written.
+        /// The number of messages that are being written.
         var writing = 0
-        /// Who waits for the present write.
+        /// Those that wait for the current write.
         var waiting: [OneShot<Void>] = []
     }
 
-    /// How many bytes gather, those of messages that are kept for their acknowledgement included, before whoever adds to them
-    /// waits.
+    /// The bytes that are collected, including those of messages kept for their acknowledgement, before `append` waits.
     private static let limit = 1 << 20
-    /// How long a cancelled task waits for what is still to be written.
+    /// How long a cancelled task waits until everything is written.
     private static let grace = Duration.milliseconds(700)
 
     /// Guards what is to be written and who waits for it.
@@ -40,23 +39,18 @@ final class Output: Sendable {
     private let descriptor: Descriptor
     private let queue = DispatchQueue(label: "curlew.output")
     private let written: @Sendable ([MQTTMessage]) -> Void
-    private let failed: @Sendable () -> Void
+    /// Set when a write has failed, or the reader has closed the pipe.
+    private let lost = OneShot<SystemError>()
 
-    /// - Parameters:
-    ///   - written: Called with the messages that have been written, on the thread that did it.
-    ///   - failed: Called once, when writing has failed: whoever waits for the next message waits in vain.
-    init(
-        _ descriptor: Descriptor, written: @escaping @Sendable ([MQTTMessage]) -> Void,
-        failed: @escaping @Sendable () -> Void
-    ) {
+    /// - Parameter written: Called with the messages that have been written, on the thread that wrote them.
+    init(_ descriptor: Descriptor, written: @escaping @Sendable ([MQTTMessage]) -> Void = { _ in }) {
         self.descriptor = descriptor
         self.written = written
-        self.failed = failed
     }
 
-    /// Adds what stands for one message, and waits while too much has gathered.
+    /// Adds the text of one message, and waits while too much is collected.
     ///
-    /// - Throws: What kept something from being written.
+    /// - Throws: The error of an earlier write.
     func append(_ message: MQTTMessage, _ bytes: (inout [UInt8]) -> Void) async throws(SystemError) {
         var begins = false
         let room: OneShot<Void>? = self.state.withLock { state in
@@ -77,10 +71,11 @@ final class Output: Sendable {
         if let failure { throw failure }
     }
 
-    /// How many messages were added and not written.
+    /// The number of messages that were added and not written.
     var unwrittenCount: Int { self.state.withLock { $0.count + $0.writing } }
 
-    /// Waits until everything is written. A cancelled task waits for a moment only: a reader may have ceased to read.
+    /// Waits until everything is written. A cancelled task waits only briefly, because the reader may have stopped
+    /// reading.
     func finish() async throws(SystemError) {
         while let done = self.state.withLock({ $0.wait() }) {
             guard await done.wait() == nil else { continue }
@@ -91,26 +86,52 @@ final class Output: Sendable {
     }
 
     private func finishSoon() async {
-        let isOver = OneShot<Void>()
-        let writing = Task {
-            while let done = self.state.withLock({ $0.wait() }), await done.wait() != nil {}
-            isOver.set(())
-        }
-        let timer = Task {
-            try await Task.sleep(for: Self.grace)
-            isOver.set(())
-        }
-        _ = await isOver.waitRegardless()
-        writing.cancel()
-        timer.cancel()
+        // Waiting in a cancelled task would end at once.
+        await Task {
+            let deadline = ContinuousClock.now + Self.grace
+            while let done = self.state.withLock({ $0.wait() }) {
+                guard await done.wait(within: deadline - .now) != nil else { return }
+            }
+        }.value
     }
 
-    /// Runs what writes. A pipe whose reader has seen enough and gone is the end of it, and no failure.
-    static func whileWanted(_ body: () async throws -> Void) async throws {
+    // MARK: Readers that leave
+
+    /// Runs `body`, which writes here. Calls `end` once if nothing can be written any more: because a write has failed,
+    /// or because the reader of a pipe has closed it, even while there is nothing to write.
+    ///
+    /// - Parameter end: Makes `body` return, which may be waiting for the next message.
+    func untilReaderCloses(end: @escaping @Sendable () async -> Void, _ body: () async throws -> Void) async throws {
+        try await self.untilWriteFails(end: end) {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    if await self.descriptor.waitUntilReaderCloses() { self.fail(.brokenPipe) }
+                }
+                defer { group.cancelAll() }
+                try await body()
+            }
+        }
+    }
+
+    /// Runs `body`, which writes here. Calls `end` once if a write fails.
+    ///
+    /// - Parameter end: Makes `body` return, which may be waiting for the next message.
+    func untilWriteFails(end: @escaping @Sendable () async -> Void, _ body: () async throws -> Void) async throws {
+        try await Self.toleratingBrokenPipe {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { if await self.lost.wait() != nil { await end() } }
+                defer { group.cancelAll() }
+                try await body()
+            }
+        }
+    }
+
+    /// Runs `body`, which writes to standard output. A pipe whose reader has closed it ends `body` and is no failure.
+    static func toleratingBrokenPipe(_ body: () async throws -> Void) async throws {
         do {
             try await body()
         } catch let error as SystemError where error != .brokenPipe {
-            throw Failure("Standard output cannot be written: \(error).")
+            throw CommandFailure("Standard output cannot be written: \(error).")
         } catch is SystemError {}
     }
 
@@ -118,24 +139,36 @@ final class Output: Sendable {
         self.state.withLock { state in if case .failed(let error) = state.phase { error } else { nil } }
     }
 
+    private func fail(_ error: SystemError) {
+        let waiting = self.state.withLock { state in
+            state.phase = .failed(error)
+            return exchange(&state.waiting, with: [])
+        }
+        for one in waiting { one.set(()) }
+        self.lost.set(error)
+    }
+
+    // MARK: On the queue
+
     private func write() {
         while let (bytes, messages) = self.state.withLock({ $0.take() }) {
             do throws(SystemError) {
                 try self.descriptor.writeAll(bytes)
-                self.state.withLock { $0.writing = 0 }
-                self.written(messages)
             } catch {
-                self.state.withLock { $0.phase = .failed(error) }
-                self.failed()
+                return self.fail(error)
             }
-            let waiting = self.state.withLock { exchange(&$0.waiting, with: []) }
+            let waiting = self.state.withLock { state in
+                state.writing = 0
+                return exchange(&state.waiting, with: [])
+            }
+            self.written(messages)
             for one in waiting { one.set(()) }
         }
     }
 }
 
 extension Output.State {
-    /// Waits for the write that is under way; `nil` when there is none.
+    /// Waits for the current write; `nil` if there is none.
     fileprivate mutating func wait() -> OneShot<Void>? {
         guard case .writing = self.phase else { return nil }
         let done = OneShot<Void>()
@@ -143,7 +176,7 @@ extension Output.State {
         return done
     }
 
-    /// What is to be written next; `nil`, and an end to writing, when there is nothing.
+    /// Takes what is to be written next; `nil`, and an end to writing, if there is nothing.
     fileprivate mutating func take() -> ([UInt8], [MQTTMessage])? {
         guard case .writing = self.phase else { return nil }
         guard self.count > 0 else {

@@ -11,7 +11,7 @@ import Glibc
 #endif
 import Synchronization
 
-/// A process that this one has started, with pipes to its standard input and from its standard output.
+/// A child process, with pipes to its standard input and from its standard output.
 final class ChildProcess: Sendable {
     /// How a process ends.
     enum End: Equatable, Sendable {
@@ -19,13 +19,14 @@ final class ChildProcess: Sendable {
         case signal(Int32)
     }
 
-    /// To write to what it reads.
+    /// Writes to its standard input.
     let input: Descriptor
-    /// To read what it writes.
+    /// Reads its standard output.
     let output: Descriptor
-    /// To read what it writes to standard error; `nil` where that is the one of this process.
+    /// Reads its standard error; `nil` if it shares that of this process.
     let errors: Descriptor?
-    /// `nil` once it has ended, when its number may be another's. Guards that nobody signals that one.
+    /// Guards the process identifier; `nil` after it has ended, when another process may get the same one and must not
+    /// be signalled.
     private let number: Mutex<pid_t?>
     private let process: pid_t
     private let isGroup: Bool
@@ -41,13 +42,14 @@ final class ChildProcess: Sendable {
         self.errors = errors
     }
 
-    /// Starts a program, with the signals as every program expects them: here some are blocked and some ignored.
+    /// Starts a program, with the default handling of signals: in this process, some are blocked and some ignored.
     ///
     /// - Parameters:
-    ///   - arguments: The path of the program, and what it is told.
-    ///   - environment: All its variables, as `name=value`.
-    ///   - capturesErrors: Whether what it writes to standard error can be read here.
-    ///   - isGroup: Whether it leads a group of processes, which a signal reaches as a whole. Such a one has no terminal.
+    ///   - arguments: The path of the program and its arguments.
+    ///   - environment: All its environment variables, as `name=value`.
+    ///   - capturesErrors: Whether its standard error is captured.
+    ///   - isGroup: Whether it leads its own process group, which is signalled as a whole. A group of its own cannot
+    ///     read the terminal.
     static func start(
         _ arguments: [String], environment: [String], capturesErrors: Bool = false, isGroup: Bool = true
     ) throws(SystemError) -> ChildProcess {
@@ -56,16 +58,16 @@ final class ChildProcess: Sendable {
         }
     }
 
-    /// One process is started at a time: another would inherit the ends of pipes between their making and their marking as
-    /// not to be inherited, and whoever waits for the end of such a pipe would wait for that process, too.
+    /// Starts one process at a time. Between their creation and `FD_CLOEXEC`, pipes could be inherited by another
+    /// child, and their readers would then wait for that child, too.
     private static let starting = Mutex(())
 
     private static func startAlone(
         _ arguments: [String], _ environment: [String], _ capturesErrors: Bool, _ isGroup: Bool
     ) throws(SystemError) -> ChildProcess {
-        var pipes: [Pipe] = []
+        var pipes: [PipeEnds] = []
         do throws(SystemError) {
-            for _ in 0..<(capturesErrors ? 3 : 2) { pipes.append(try Pipe()) }
+            for _ in 0..<(capturesErrors ? 3 : 2) { pipes.append(try PipeEnds()) }
         } catch {
             for pipe in pipes { pipe.close() }
             throw error
@@ -91,15 +93,15 @@ final class ChildProcess: Sendable {
             isGroup: isGroup)
     }
 
-    /// Sends a signal to it, or to its group.
+    /// Sends a signal to the process, or to its group.
     func send(_ signal: Int32) {
         self.number.withLock { if let number = $0 { _ = kill(self.isGroup ? -number : number, signal) } }
     }
 
-    /// Waits for its end; call it once.
+    /// Waits until it ends. Call this once.
     func waitForEnd() -> End {
         var information = siginfo_t()
-        // It stays known until its number is taken back here.
+        // WNOWAIT: its identifier stays reserved until it is cleared below.
         while waitid(P_PID, id_t(self.process), &information, WEXITED | WNOWAIT) < 0, errno == EINTR {}
         var status: Int32 = 0
         self.number.withLock { number in
@@ -111,25 +113,6 @@ final class ChildProcess: Sendable {
     }
 }
 
-/// Two ends, both closed in processes that are started.
-private struct Pipe {
-    let reading: Descriptor
-    let writing: Descriptor
-
-    init() throws(SystemError) {
-        var ends: [Int32] = [-1, -1]
-        guard pipe(&ends) == 0 else { throw .last }
-        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
-        self.reading = Descriptor(number: ends[0])
-        self.writing = Descriptor(number: ends[1])
-    }
-
-    func close() {
-        self.reading.closeFile()
-        self.writing.closeFile()
-    }
-}
-
 #if canImport(Darwin)
 private typealias SpawnActions = posix_spawn_file_actions_t?
 private typealias SpawnAttributes = posix_spawnattr_t?
@@ -138,7 +121,8 @@ private typealias SpawnActions = posix_spawn_file_actions_t
 private typealias SpawnAttributes = posix_spawnattr_t
 #endif
 
-/// A group of its own if so wanted, so that what a shell has started ends with it; no signal blocked, and none ignored.
+/// Prepares the child: a process group of its own if `isGroup`, so that a shell's children end with it; default
+/// handling of signals.
 private func withSpawnSettings(
     _ ends: [Descriptor], isGroup: Bool,
     _ body: (UnsafePointer<SpawnActions>, UnsafePointer<SpawnAttributes>) -> Int32
@@ -157,7 +141,7 @@ private func withSpawnSettings(
     for (number, end) in ends.enumerated() {
         posix_spawn_file_actions_adddup2(&actions, end.number, Int32(number))
     }
-    // Sockets and the like are no business of a child, which would keep ports and connections open.
+    // A child that inherited sockets would keep ports and connections open.
     #if canImport(Darwin)
     let closing = Int32(POSIX_SPAWN_CLOEXEC_DEFAULT)
     #else
@@ -182,7 +166,7 @@ private func withSpawnSettings(
     return body(&actions, &attributes)
 }
 
-/// The texts, which keep bytes, as C wants a list of them.
+/// Passes texts, with their bytes kept, as a null-terminated array of C strings.
 private func withPointers<Result>(
     _ texts: [String], _ body: (UnsafePointer<UnsafeMutablePointer<CChar>?>) -> Result
 ) -> Result {
@@ -191,7 +175,7 @@ private func withPointers<Result>(
     return body(&pointers)
 }
 
-/// The variables of this process, and others in their place or besides.
+/// The environment of this process with additional or replaced variables.
 func currentEnvironment(with others: [String: String]) -> [String] {
     let variables = environmentVariables.filter { others[String($0.prefix { $0 != "=" })] == nil }
     return variables + others.map { "\($0)=\($1)" }

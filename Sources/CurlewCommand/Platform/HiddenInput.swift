@@ -7,11 +7,11 @@ import Musl
 import Glibc
 #endif
 
-/// A line that a person types without its being shown.
+/// Reads a line from a terminal without echoing it.
 struct HiddenInput {
-    /// How a line ended otherwise than by Return.
+    /// Why no line was read.
     enum Interruption: Error, Equatable {
-        /// The person has pressed Ctrl-C, or has gone.
+        /// Ctrl-C was pressed, or the terminal was closed.
         case abandoned
         case failed(SystemError)
     }
@@ -20,8 +20,8 @@ struct HiddenInput {
 
     init(_ terminal: Descriptor) { self.terminal = terminal }
 
-    /// Reads a line, without its end. Keys are taken one by one, Ctrl-C among them: a signal would end the process and leave the
-    /// terminal silent.
+    /// Reads a line, without its line break. Ctrl-C is read as a key: as a signal, it would end the process and leave
+    /// the terminal without echo.
     func readLine() throws(Interruption) -> [UInt8] {
         var usual = termios()
         guard tcgetattr(self.terminal.number, &usual) == 0 else { throw .failed(.last) }
@@ -42,7 +42,7 @@ struct HiddenInput {
         }
     }
 
-    /// What has been typed so far, with the keys that correct it.
+    /// The line typed so far, and the keys that edit it.
     struct Line: Equatable {
         enum Step: Equatable {
             case goOn, done, abandoned
@@ -62,7 +62,7 @@ struct HiddenInput {
             return .goOn
         }
 
-        /// A character is a byte of UTF-8 that begins one, and those that continue it.
+        /// Removes the last UTF-8 character: its first byte and the continuation bytes.
         private mutating func eraseCharacter() {
             while let last = self.bytes.popLast(), last & 0xC0 == 0x80 {}
         }

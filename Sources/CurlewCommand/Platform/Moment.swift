@@ -7,7 +7,7 @@ import Musl
 import Glibc
 #endif
 
-/// A moment of the wall clock, for people and in the zone where they are.
+/// A time of the wall clock, formatted in the local time zone.
 struct Moment: Sendable {
     let seconds: Int
     let nanoseconds: Int
@@ -18,13 +18,13 @@ struct Moment: Sendable {
         return Self(seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec))
     }
 
-    /// The nanoseconds of the second, nine digits.
+    /// The nanoseconds within the second, as nine digits.
     var nanosecondDigits: [UInt8] { Self.digits(self.nanoseconds, count: 9) }
 
-    /// The microseconds of the second, six digits.
+    /// The microseconds within the second, as six digits.
     var microsecondDigits: [UInt8] { Self.digits(self.nanoseconds / 1000, count: 6) }
 
-    /// What strftime makes of a format; nothing where that is more than 99 bytes.
+    /// Formats with strftime; empty if the result is longer than 99 bytes.
     func formatted(_ format: [UInt8]) -> [UInt8] {
         var time = time_t(self.seconds)
         var parts = tm()
@@ -44,7 +44,7 @@ struct Moment: Sendable {
 }
 
 extension Double {
-    /// In so many significant digits, in the shorter of both notations, as C's `%g` has it.
+    /// Formats with this many significant digits, like C's `%g`.
     func formatted(digits: Int) -> [UInt8] {
         var text = [CChar](repeating: 0, count: 64)
         let count = withVaList([Int32(digits), self]) { vsnprintf(&text, text.count, "%.*g", $0) }
@@ -53,7 +53,7 @@ extension Double {
 
     static func read(_ text: [UInt8]) -> Double { self.readPrefix(text)?.value ?? .nan }
 
-    /// The number that the bytes begin with, and its length; `nil` where they begin with none.
+    /// The number at the beginning of the bytes, and its length; `nil` if there is none.
     static func readPrefix(_ text: [UInt8]) -> (value: Double, length: Int)? {
         let text = text.map(CChar.init(bitPattern:)) + [0]
         return text.withUnsafeBufferPointer { buffer in

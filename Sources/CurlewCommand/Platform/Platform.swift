@@ -1,7 +1,7 @@
 #if Tools
 import CurlewCore
 import CurlewTransport
-// What the operating system gives, in one place: nothing else of the command names a C library.
+// Only this folder imports a C library.
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -10,48 +10,39 @@ import Musl
 import Glibc
 #endif
 
-/// An error number of the operating system, in words.
-struct SystemError: Error, Equatable, CustomStringConvertible {
-    let number: Int32
-
-    static var last: Self { Self(number: errno) }
-    static let brokenPipe = Self(number: EPIPE)
-
-    var description: String { String(cString: strerror(self.number)) }
-}
-
-/// Has a write to a pipe that nobody reads return an error rather than end the process.
+/// Makes writing to a pipe without a reader an error instead of ending the process.
 func ignoreBrokenPipes() {
     signal(SIGPIPE, SIG_IGN)
 }
 
-/// What asks a process to end.
+/// The signal that asks a process to end.
 let terminationSignal = SIGTERM
 
 func exitProcess(_ code: Int32) -> Never {
     exit(code)
 }
 
-/// Ends at once, without finishing anything.
+/// Ends the process immediately, without running exit handlers.
 func abandonProcess(_ code: Int32) -> Never {
     _exit(code)
 }
 
-/// The arguments of this process, the name by which it was called first, with their bytes kept (`String(keeping:)`).
+/// The arguments of this process, with their bytes kept (`String(keeping:)`). The first is the name by which it was
+/// called.
 var processArguments: [String] {
     (0..<Int(CommandLine.argc)).compactMap { index in
         CommandLine.unsafeArgv[index].map { String(keepingCString: $0) }
     }
 }
 
-/// The value of a variable of the environment, with its bytes kept; `nil` where it is not set or empty.
+/// The value of an environment variable, with its bytes kept; `nil` if it is unset or empty.
 func environmentVariable(_ name: String) -> String? {
     guard let value = getenv(name) else { return nil }
     let text = String(keepingCString: value)
     return text.isEmpty ? nil : text
 }
 
-/// The variables of this process, each as `name=value` with its bytes kept.
+/// The environment of this process, as `name=value` with the bytes kept.
 var environmentVariables: [String] {
     var variables: [String] = []
     var next = environ
@@ -62,15 +53,15 @@ var environmentVariables: [String] {
     return variables
 }
 
-/// The number of this process.
+/// The identifier of this process.
 var processNumber: Int { Int(getpid()) }
 
-/// The text of a small file, with its bytes kept; `nil` where there is none.
+/// The text of a small file, with its bytes kept; `nil` if there is no such file.
 func textOfFile(_ path: String) throws(SystemError) -> String? {
     try bytesOfFile(path).map { String(keeping: $0) }
 }
 
-/// What is in a small file; `nil` where there is none.
+/// The content of a small file; `nil` if there is no such file.
 func bytesOfFile(_ path: String) throws(SystemError) -> [UInt8]? {
     let descriptor: Descriptor
     do throws(SystemError) {
@@ -88,7 +79,7 @@ func bytesOfFile(_ path: String) throws(SystemError) -> [UInt8]? {
     }
 }
 
-/// The names of what is in a folder, in no order, with their bytes kept.
+/// The names of the entries of a folder, unsorted, with their bytes kept.
 func namesInFolder(_ path: String) throws(SystemError) -> [String] {
     guard let folder = path.withKeptCString({ opendir($0) }) else { throw .last }
     defer { closedir(folder) }
@@ -105,91 +96,6 @@ func namesInFolder(_ path: String) throws(SystemError) -> [String] {
                     String(keepingCString: $0)
                 }
             })
-    }
-}
-
-/// A file descriptor. Its calls block the thread that makes them. A path keeps the bytes of a file's name.
-struct Descriptor: Sendable {
-    let number: Int32
-
-    static let standardInput = Self(number: STDIN_FILENO)
-    static let standardOutput = Self(number: STDOUT_FILENO)
-    static let standardError = Self(number: STDERR_FILENO)
-
-    static func open(_ path: String) throws(SystemError) -> Self {
-        #if canImport(Darwin)
-        let number = path.withKeptCString { Darwin.open($0, O_RDONLY | O_CLOEXEC) }
-        #elseif canImport(Musl)
-        let number = path.withKeptCString { Musl.open($0, O_RDONLY | O_CLOEXEC) }
-        #else
-        let number = path.withKeptCString { Glibc.open($0, O_RDONLY | O_CLOEXEC) }
-        #endif
-        guard number >= 0 else { throw .last }
-        return Self(number: number)
-    }
-
-    /// Opens a file to write at its end; makes it where there is none, for the owner and readable by the owner's group.
-    static func openToAppend(_ path: String) throws(SystemError) -> Self {
-        let flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC
-        #if canImport(Darwin)
-        let number = path.withKeptCString { Darwin.open($0, flags, 0o640) }
-        #elseif canImport(Musl)
-        let number = path.withKeptCString { Musl.open($0, flags, 0o640) }
-        #else
-        let number = path.withKeptCString { Glibc.open($0, flags, 0o640) }
-        #endif
-        guard number >= 0 else { throw .last }
-        return Self(number: number)
-    }
-
-    /// Whether a person sits at the other end.
-    var isTerminal: Bool { isatty(self.number) == 1 }
-
-    /// Whether it is open, and for writing.
-    var isWritable: Bool {
-        let flags = fcntl(self.number, F_GETFL)
-        return flags >= 0 && flags & O_ACCMODE != O_RDONLY
-    }
-
-    /// How many characters a line has there now; `nil` where it is no terminal, or one that does not say.
-    var terminalWidth: Int? {
-        var size = winsize()
-        guard ioctl(self.number, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-        return Int(size.ws_col)
-    }
-
-    func closeFile() { _ = close(self.number) }
-
-    /// Up to `count` bytes, as many as there are; none at the end.
-    func readSome(_ count: Int) throws(SystemError) -> [UInt8] {
-        var result = 0
-        let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-            repeat { result = read(self.number, buffer.baseAddress, count) } while result < 0 && errno == EINTR
-            filled = max(0, result)
-        }
-        guard result >= 0 else { throw .last }
-        return bytes
-    }
-
-    func writeAll(_ bytes: [UInt8]) throws(SystemError) {
-        var rest = bytes[...]
-        while !rest.isEmpty { rest = rest.dropFirst(try self.writeSome(rest)) }
-    }
-
-    /// Writes as many bytes as the system takes at once, and waits until it takes one. Returns how many.
-    func writeSome(_ bytes: ArraySlice<UInt8>) throws(SystemError) -> Int {
-        while true {
-            let written = bytes.withUnsafeBytes { write(self.number, $0.baseAddress, $0.count) }
-            if written >= 0 { return written }
-            switch errno {
-            case EINTR: continue
-            case EAGAIN:
-                // Somebody has set the descriptor, which may be shared, to not blocking.
-                var poller = pollfd(fd: self.number, events: Int16(POLLOUT), revents: 0)
-                _ = poll(&poller, 1, -1)
-            default: throw .last
-            }
-        }
     }
 }
 #endif

@@ -1,5 +1,5 @@
 #if Tools
-// What the operating system tells about this process, for benchmarks.
+// Resource usage of this process.
 #if canImport(Darwin)
 import Darwin
 #elseif canImport(Musl)
@@ -9,7 +9,7 @@ import Glibc
 #endif
 
 enum ProcessUsage {
-    /// The processor time of all threads so far, in user and kernel, in microseconds.
+    /// The processor time of all threads so far, in user mode and kernel, in microseconds.
     static var processorMicroseconds: Double {
         var usage = rusage()
         getrusage(Self.whole, &usage)
@@ -17,7 +17,7 @@ enum ProcessUsage {
             + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)
     }
 
-    /// The memory that is in use and not swapped out, in bytes; `nil` where the system does not say.
+    /// The resident memory in bytes; `nil` if unknown.
     static var residentBytes: Int? {
         guard let file = try? Descriptor.open("/proc/self/statm") else { return nil }
         defer { file.closeFile() }
@@ -26,21 +26,16 @@ enum ProcessUsage {
         return words.count > 1 ? Int(words[1]).map { $0 * Int(getpagesize()) } : nil
     }
 
-    /// Allows as many open files as the system lets this process have.
-    ///
-    /// - Throws: Where that is too few to run at all.
-    static func raiseFileLimit() throws(Failure) {
+    /// Raises the limit on open files as far as the system allows. Returns the new limit; `nil` if it is unknown.
+    static func raiseFileLimit() -> Int? {
         var limit = rlimit()
-        guard getrlimit(Self.files, &limit) == 0 else { return }
+        guard getrlimit(Self.files, &limit) == 0 else { return nil }
         limit.rlim_cur = limit.rlim_max
         setrlimit(Self.files, &limit)
-        guard limit.rlim_cur < 32 else { return }
-        throw Failure(
-            "\(limit.rlim_cur) open files, the limit here, are too few for this command; raise it, as with 'ulimit -n 1024'."
-        )
+        return Int(clamping: limit.rlim_cur)
     }
 
-    /// Nanoseconds since 1970: what two machines whose clocks are set can compare.
+    /// Nanoseconds since 1970, for comparison between machines with synchronized clocks.
     static var wallNanoseconds: UInt64 {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)

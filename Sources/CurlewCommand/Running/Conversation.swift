@@ -4,15 +4,20 @@ import CurlewCore
 import CurlewTransport
 import UnixSignals
 
-/// One run of a subcommand against a server: what it does, and all that can cut it short.
+/// One run of a subcommand: its connection to the broker, its work, and everything that can end it early.
 struct Conversation: Sendable {
     let client: MQTTClient
-    private let settings: Settings
+    private let settings: CommandSettings
+    /// Set by whatever ends the run first.
     private let end = OneShot<End>()
-    /// What came of the body, before it has said goodbye to the broker.
+    /// Set when the first connection is made.
+    private let connected = OneShot<Void>()
+    /// The result of the body, before the client disconnects.
     private let outcome = OneShot<Result<Void, any Error>>()
+    /// Set when the body has ended and the client has disconnected.
+    private let workIsDone = OneShot<Void>()
 
-    /// Whether to behave as the command of mosquitto by whose name it was called.
+    /// Whether to behave like the mosquitto command by whose name this one was called.
     var isMosquitto: Bool { self.settings.isMosquitto }
 
     /// How a run ends.
@@ -20,57 +25,66 @@ struct Conversation: Sendable {
         case finished(Result<Void, any Error>)
         case interrupted(UnixSignal)
         case timeIsOver(Duration, isConnected: Bool)
-        /// The connection was lost, for so long.
+        /// The connection was lost and did not come back within this time.
         case lost(MQTTError, Duration)
         /// The client has given up.
         case stopped(MQTTError)
     }
 
-    /// Runs `body` and disconnects, until the time is over or a signal comes.
+    /// Runs `body` and disconnects. A signal, the time limit of `-W` or the loss of the connection cancels `body`.
     ///
     /// - Parameters:
-    ///   - settings: Whom to talk to.
+    ///   - settings: Which broker to connect to, and how.
     ///   - isEndless: Whether a signal is the usual end of the subcommand, and so a success.
-    ///   - body: Connects and does what the subcommand is for. A cancelled one must return soon, and may throw a `Failure`
-    ///     that says what was left undone.
+    ///   - body: Connects and does the work of the subcommand. It must return soon after it is cancelled, and may throw
+    ///     a `CommandFailure` that says what was not done.
     static func run(
-        _ settings: Settings, isEndless: Bool = false,
+        _ settings: CommandSettings, isEndless: Bool = false,
         _ body: @escaping @Sendable (Conversation) async throws -> Void
     ) async throws {
         let conversation = try Conversation(settings)
-        // First of all: whoever sees that the run has begun may send a signal.
-        await conversation.watchSignals()
-        let work = Task {
-            var result = Result<Void, any Error>.success(())
-            do { try await body(conversation) } catch { result = .failure(conversation.explained(error)) }
-            conversation.outcome.set(result)
-            var drain: Duration?
-            if case .failure = result { drain = .zero }
-            await conversation.disconnect(drain: drain)
-            conversation.end.set(.finished(result))
-            return result
+        // Before anything else: as soon as others can see that the command runs, they may send it a signal.
+        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { await conversation.watch(signals) }
+            group.addTask { await conversation.watchTime() }
+            group.addTask { await conversation.watchEvents(isEndless) }
+            group.addTask { await conversation.watchClient() }
+            defer { group.cancelAll() }
+            // Not in the group, which would wait for it: work that ignores its cancellation is abandoned when the
+            // process exits.
+            let work = Task { await conversation.work(body) }
+            let end = await conversation.end.wait() ?? .finished(.success(()))
+            if case .finished = end {} else { work.cancel() }
+            try await conversation.conclude(end, isEndless)
         }
-        conversation.watchTime()
-        conversation.watchEvents(isEndless)
-        let end = await conversation.end.wait() ?? .finished(.success(()))
-        if case .finished = end {} else { work.cancel() }
-        try await conversation.conclude(end, work, isEndless)
     }
 
-    private init(_ settings: Settings) throws {
+    private init(_ settings: CommandSettings) throws {
         self.settings = settings
         var configuration = settings.configuration
         do throws(MQTTError) {
             if settings.isTracing { try configuration.trace() }
             self.client = try MQTTClient(configuration)
         } catch {
-            throw Failure(error)
+            throw CommandFailure(error)
         }
+    }
+
+    private func work(_ body: (Conversation) async throws -> Void) async {
+        var result = Result<Void, any Error>.success(())
+        do { try await body(self) } catch { result = .failure(self.explained(error)) }
+        self.outcome.set(result)
+        var drain: Duration?
+        if case .failure = result { drain = .zero }
+        await self.disconnect(drain: drain)
+        self.workIsDone.set(())
+        self.end.set(.finished(result))
     }
 
     // MARK: For the body
 
-    /// Connects. From then on a client that gives up ends the run.
+    /// Connects. From then on, the run ends if the client gives up.
     func connect() async throws {
         let notice = self.noticeOfSlowConnection()
         defer { notice?.cancel() }
@@ -78,9 +92,7 @@ struct Conversation: Sendable {
             let error = MQTTError(of: error)
             throw self.connectionFailure(error)
         }
-        Task { [client, end] in
-            do { try await client.waitUntilStopped() } catch { end.set(.stopped(MQTTError(of: error))) }
-        }
+        self.connected.set(())
     }
 
     /// Tells a person at a terminal what takes so long.
@@ -101,140 +113,137 @@ struct Conversation: Sendable {
             error.message += " With -A, \(address) must be an address of this machine."
         }
         let count = self.settings.configuration.servers.count
-        // A refusal may be for good, and then the others are not asked.
+        // After a refusal that may be permanent, the other brokers are not tried.
         if count > 1, error.code != .cancelled, error.code != .connectionRefused {
-            error.message = "None of the \(count) brokers can be used; the last one tried: \(error.message)"
+            error.message = "Cannot connect to any of the \(count) brokers; the last one tried: \(error.message)"
         }
         return error
     }
 
-    /// Says goodbye, and ends the session at the server unless somebody wants it kept.
+    /// Disconnects, and ends the session at the broker unless it is to be kept.
     func disconnect(drain: Duration? = nil) async {
         await self.client.disconnect(drain: drain, sessionExpiry: self.settings.finalExpiry)
     }
 
-    // MARK: What cuts it short
+    // MARK: What ends it early
 
-    private func watchSignals() async {
-        let signals = await UnixSignalsSequence(trapping: .sigint, .sigterm)
-        Task { [end] in
-            for await signal in signals {
-                // Who asks twice does not want to wait for an orderly end.
-                if end.value != nil {
-                    Diagnostics.say("Ended at once; what became of messages under way is unknown.")
-                    abandonProcess(128 + signal.number)
-                }
-                end.set(.interrupted(signal))
+    private func watch(_ signals: UnixSignalsSequence) async {
+        for await signal in signals {
+            // A second signal means: do not wait for an orderly end.
+            if self.end.value != nil {
+                Diagnostics.say("Exited immediately; unacknowledged messages may or may not have been delivered.")
+                abandonProcess(128 + signal.number)
             }
+            self.end.set(.interrupted(signal))
         }
     }
 
-    private func watchTime() {
-        guard let limit = self.settings.timeLimit else { return }
-        Task { [client, end] in
-            try await Task.sleep(for: limit)
-            end.set(.timeIsOver(limit, isConnected: client.state == .connected))
-        }
+    private func watchTime() async {
+        guard let limit = self.settings.timeLimit, (try? await Task.sleep(for: limit)) != nil else { return }
+        self.end.set(.timeIsOver(limit, isConnected: self.client.state == .connected))
     }
 
-    /// Tells the person what happens to the connection: a silent command looks like one that has nothing to say. Ends a command
-    /// whose connection does not come back in time, or makes no sense.
-    private func watchEvents(_ isEndless: Bool) {
-        Task { [client, end, settings] in
-            var outage = Outage()
-            var patience: Task<Void, any Error>?
-            for await event in client.events {
-                switch event {
-                case .disconnected(let error):
-                    guard outage.began(error) else {
-                        end.set(.stopped(error ?? MQTTError(.connectionClosed, "The connection was lost.")))
-                        break
-                    }
-                    guard !isEndless, let error, let limit = settings.patience else { break }
-                    patience = Task {
-                        try await Task.sleep(for: limit)
-                        end.set(.lost(error, limit))
-                    }
-                case .reconnecting(_, _, let error):
-                    if outage.isUnderWay, error.code == .connectionRefused,
-                        settings.isMosquitto || error.isForGood
-                    {
-                        end.set(.stopped(error))
-                    } else if let news = outage.news(of: error) {
-                        Diagnostics.say(news)
-                    }
-                case .connected(_, _, let isResumed):
-                    patience?.cancel()
-                    guard outage.ended() else { break }
-                    Diagnostics.say(
-                        isEndless && !isResumed
-                            ? "Reconnected; the broker has not kept the session, so messages in between may be missing."
-                            : "Reconnected.")
-                case .protocolDeviation(let text): Diagnostics.say(text)
-                case .messagesDropped(_, let count):
-                    Diagnostics.say(
-                        "\(count) messages were dropped, because they came faster than they could be written.")
-                case .messagesUnclaimed(let topics, let count):
-                    let names = topics.map { "'\($0)'" }.joined(separator: ", ")
-                    Diagnostics.say(
-                        "\(count) messages came that nobody had asked for, and were acknowledged: on \(names).")
-                case .messageLeftOut(_, let error):
-                    let sentence = error.sentence.replacing(
-                        "raise `session.maximumPacketSize`", with: "raise the maximum packet size that was set")
-                    Diagnostics.say("\(sentence) It was left out.")
-                default: break
+    private func watchClient() async {
+        guard await self.connected.wait() != nil else { return }
+        do { try await self.client.waitUntilStopped() } catch { self.end.set(.stopped(MQTTError(of: error))) }
+    }
+
+    /// Reports what happens to the connection: a silent command looks like one that has nothing to report. Ends the run
+    /// if the connection does not come back in time, or if reconnecting is pointless.
+    private func watchEvents(_ isEndless: Bool) async {
+        var outage = Outage()
+        var patience: Task<Void, any Error>?
+        defer { patience?.cancel() }
+        for await event in self.client.events {
+            switch event {
+            case .disconnected(let error):
+                guard outage.began(error) else {
+                    self.end.set(.stopped(error ?? MQTTError(.connectionClosed, "The connection was lost.")))
+                    break
                 }
+                guard !isEndless, let error, let limit = self.settings.patience else { break }
+                patience?.cancel()
+                patience = Task { [end] in
+                    try await Task.sleep(for: limit)
+                    end.set(.lost(error, limit))
+                }
+            case .reconnecting(_, _, let error):
+                if outage.isUnderWay, error.code == .connectionRefused, self.isMosquitto || error.isPermanent {
+                    self.end.set(.stopped(error))
+                } else if let news = outage.news(of: error) {
+                    Diagnostics.say(news)
+                }
+            case .connected(_, _, let isResumed):
+                patience?.cancel()
+                guard outage.ended() else { break }
+                Diagnostics.say(
+                    isEndless && !isResumed
+                        ? "Reconnected; the broker did not keep the session, so messages may have been missed."
+                        : "Reconnected.")
+            case .protocolDeviation(let text): Diagnostics.say(text)
+            case .messagesDropped(_, let count):
+                Diagnostics.say(
+                    "\(count.counted("message")) dropped: messages arrived faster than they could be written.")
+            case .messagesUnclaimed(let topics, let count):
+                let names = topics.map { "'\($0)'" }.joined(separator: ", ")
+                Diagnostics.say(
+                    "\(count.counted("message")) without a subscription acknowledged and discarded, on \(names).")
+            case .messageLeftOut(_, let error):
+                let sentence = error.sentence.replacing(
+                    "raise `session.maximumPacketSize`", with: "raise the maximum packet size that was set")
+                Diagnostics.say("\(sentence) It was skipped.")
+            default: break
             }
         }
     }
 
     // MARK: The end
 
-    /// A time that is over because there is no connection tells less than that there is none.
+    /// If a time-out is caused by a lost connection, the error says that the connection was lost.
     private func explained(_ error: any Error) -> any Error {
         guard self.client.state == .reconnecting, let patience = self.settings.patience else { return error }
         switch error {
         case let error as MQTTError where error.code == .timedOut:
             let lost = MQTTError(.timedOut, Self.lost(for: patience), delivery: error.delivery)
-            return Failure(lost.sentence, exitCode: Failure.connectionLost)
-        case let failure as Failure where failure.exitCode == Failure.timeOut:
+            return CommandFailure(lost.sentence, exitCode: CommandFailure.connectionLost)
+        case let failure as CommandFailure where failure.exitCode == CommandFailure.timeOut:
             let message = failure.message.map { ". \($0)" } ?? "."
-            return Failure(Self.lost(for: patience) + message, exitCode: Failure.connectionLost)
+            return CommandFailure(Self.lost(for: patience) + message, exitCode: CommandFailure.connectionLost)
         default: return error
         }
     }
 
     private static func lost(for limit: Duration) -> String {
-        "The connection was lost, and could not be made again within \(limit)"
+        "The connection was lost and did not come back within \(limit)"
     }
 
-    private func conclude(_ end: End, _ work: Task<Result<Void, any Error>, Never>, _ isEndless: Bool) async throws {
+    private func conclude(_ end: End, _ isEndless: Bool) async throws {
         switch end {
         case .finished(.success): return
-        case .finished(.failure(let error)): throw self.failure(error) ?? Failure(nil)
+        case .finished(.failure(let error)): throw self.failure(error) ?? CommandFailure(nil)
         case .interrupted(let signal):
             let wasConnecting = self.client.state == .connecting && !self.isMosquitto
-            let rest = await self.rest(of: work, within: .seconds(5))
-            if isEndless, rest == nil, !wasConnecting { return }
-            let message = rest?.message ?? (wasConnecting && isEndless ? "There was no connection yet." : nil)
-            throw Failure(message, exitCode: 128 + signal.number)
+            let undone = await self.undone(within: .seconds(5))
+            if isEndless, undone == nil, !wasConnecting { return }
+            let message = undone?.message ?? (wasConnecting && isEndless ? "No connection was made." : nil)
+            throw CommandFailure(message, exitCode: 128 + signal.number)
         case .timeIsOver(let limit, let isConnected):
-            let rest = await self.rest(of: work, within: .seconds(1))
-            let reason = rest?.message ?? (isConnected ? nil : "There is no connection to the broker.")
-            let message = "The time of \(limit) is over" + (reason.map { ": \($0)" } ?? ".")
-            throw Failure(message, exitCode: Failure.timeOut)
+            let undone = await self.undone(within: .seconds(1))
+            let reason = undone?.message ?? (isConnected ? nil : "There is no connection to the broker.")
+            let message = "The time limit of \(limit) has expired" + (reason.map { ": \($0)" } ?? ".")
+            throw CommandFailure(message, exitCode: CommandFailure.timeOut)
         case .lost(let error, let limit):
-            let rest = await self.rest(of: work, within: .seconds(1))
+            let undone = await self.undone(within: .seconds(1))
             let message = "\(Self.lost(for: limit)): \(error.sentence)"
-            throw Failure(
-                rest?.message.map { "\(message) \($0)" } ?? message, exitCode: Failure.connectionLost)
+            throw CommandFailure(
+                undone?.message.map { "\(message) \($0)" } ?? message, exitCode: CommandFailure.connectionLost)
         case .stopped(let error):
-            let rest = await self.rest(of: work, within: .seconds(1))
-            let reason = Failure(error, version: self.settings.version)
-            // What was left undone is mostly so for the same reason.
-            if let message = rest?.message {
+            let undone = await self.undone(within: .seconds(1))
+            let reason = CommandFailure(error, version: self.settings.version)
+            // The body usually failed for the same reason.
+            if let message = undone?.message {
                 guard reason.message.map(message.contains) != true else {
-                    throw Failure(message, exitCode: reason.exitCode)
+                    throw CommandFailure(message, exitCode: reason.exitCode)
                 }
                 Diagnostics.say(message)
             }
@@ -242,51 +251,43 @@ struct Conversation: Sendable {
         }
     }
 
-    /// What a body that was cut short has left undone; `nil` where there is nothing to say. A server that does not let go, or
-    /// an output that nobody reads, is waited for no longer than `limit`.
-    private func rest(of work: Task<Result<Void, any Error>, Never>, within limit: Duration) async -> Failure? {
-        let rest = OneShot<Void>()
-        let goodbye = Task {
-            _ = await work.value
-            rest.set(())
-        }
-        Task {
-            try await Task.sleep(for: limit)
-            rest.set(())
-        }
-        await rest.wait()
-        goodbye.cancel()
+    /// What the cancelled body says was not done; `nil` if it says nothing. Waits at most `limit` for it to end: the
+    /// broker may not let go of the connection, and nobody may read the output.
+    private func undone(within limit: Duration) async -> CommandFailure? {
+        _ = await self.workIsDone.wait(within: limit)
         guard let outcome = self.outcome.value else {
-            return Failure("The command did not come to an orderly end; what was under way is unknown.")
+            return CommandFailure(
+                "The command did not end in time; unacknowledged messages may or may not have been delivered.")
         }
         guard case .failure(let error) = outcome else { return nil }
         return self.failure(error)
     }
 
-    /// `nil` for what is no news: that the run was cut short.
-    private func failure(_ error: any Error) -> Failure? {
+    /// `nil` for errors that only say that the run was cancelled.
+    private func failure(_ error: any Error) -> CommandFailure? {
         switch error {
-        case let failure as Failure: failure
+        case let failure as CommandFailure: failure
         case let error as MQTTError where error.code == .cancelled:
             switch error.delivery {
-            case .notSent: Failure("The message was not sent.")
-            case .unknown: Failure("Whether the message was delivered is unknown.")
+            case .notSent: CommandFailure("The message was not sent.")
+            case .unknown: CommandFailure("Whether the message was delivered is unknown.")
             case nil: nil
             }
-        case let error as MQTTError: Failure(error, version: self.settings.version)
+        case let error as MQTTError: CommandFailure(error, version: self.settings.version)
         case is CancellationError: nil
-        default: Failure("\(error)")
+        default: CommandFailure("\(error)")
         }
     }
 }
 
 extension MQTTError {
-    /// Whether a broker that refuses the connection so will do so again. Mosquitto's commands take any refusal for that.
-    fileprivate var isForGood: Bool { self.reasonCode == .serverMoved || self.reasonCode == .useAnotherServer }
+    /// Whether the broker will refuse the next connection for the same reason. Mosquitto's commands assume this of any
+    /// refusal.
+    fileprivate var isPermanent: Bool { self.reasonCode == .serverMoved || self.reasonCode == .useAnotherServer }
 }
 
 extension UnixSignal {
-    /// As the exit code of a shell counts it.
+    /// The number that a shell adds to 128 for the exit code.
     fileprivate var number: Int32 {
         switch self {
         case .sigint: 2

@@ -5,16 +5,16 @@ import CurlewTransport
 import DequeModule
 import NIOCore
 
-/// What became of messages that were sent one after the other.
+/// The outcomes of a series of messages.
 struct DeliveryTally {
-    /// The broker has taken them; at QoS 0 they were sent.
+    /// Acknowledged by the broker; at QoS 0, sent.
     var delivered = 0
-    /// The broker has refused them.
+    /// Refused by the broker.
     var refused = 0
-    /// They were sent, and nobody knows whether they arrived.
+    /// Sent, with unknown outcome.
     var unknown = 0
     var notSent = 0
-    /// Why the first of the others was not delivered.
+    /// Why the first message that was not delivered failed.
     var firstError: MQTTError?
 
     var total: Int { self.delivered + self.failed }
@@ -34,14 +34,14 @@ struct DeliveryTally {
     }
 }
 
-/// Publishes one message after the other without waiting for each, but keeps no more than so many, and so many bytes,
-/// unacknowledged: whoever has more to send waits for the oldest.
+/// Publishes messages without waiting for each. The number and size of unacknowledged messages are limited: at the
+/// limit, sending waits for the oldest one.
 struct DeliveryWindow {
-    /// How many may be under way or wait in the client's outbox.
+    /// The default limit on unacknowledged messages.
     static let usualCount = 1000
-    /// How many bytes these may have together; one message may have more.
+    /// The limit on their total size; a single message may be larger.
     private static let maximumBytes = 4 << 20
-    /// How long a cancelled task waits for what is under way: acknowledgements that are due arrive sooner.
+    /// How long a cancelled task waits for acknowledgements, which usually arrive sooner.
     private static let grace = Duration.milliseconds(700)
 
     private let client: MQTTClient
@@ -52,7 +52,7 @@ struct DeliveryWindow {
     private var bytes = 0
 
     private(set) var tally = DeliveryTally()
-    /// Whether the broker has left a message unanswered for as long as somebody waits: then nothing more is sent.
+    /// Whether an acknowledgement has timed out. Then nothing more is sent.
     private(set) var isUnanswered = false
 
     init(_ client: MQTTClient, qos: QoS, retain: Bool, limit: Int? = nil) {
@@ -62,8 +62,8 @@ struct DeliveryWindow {
         self.maximumCount = limit ?? Self.usualCount
     }
 
-    /// Sends a message, when there is room. Returns `false`, and has not sent it, if the task is cancelled before, or the broker
-    /// has ceased to answer.
+    /// Sends a message when there is room. Returns `false` without sending it if the task is cancelled, or if an
+    /// acknowledgement has timed out.
     mutating func send(
         _ payload: ByteBuffer, to topic: TopicName, properties: Properties = Properties()
     ) async -> Bool {
@@ -86,12 +86,12 @@ struct DeliveryWindow {
         return true
     }
 
-    /// Whoever sends a message once in a while never fills the window, and waits for none of them.
+    /// Notices an overdue acknowledgement even if messages are sent so rarely that `send` never waits.
     private mutating func checkOldest() {
         guard let patience = self.client.configuration.connection.acknowledgementTimeout else { return }
         while let oldest = self.deliveries.first, oldest.since.duration(to: .now) > patience {
             guard let known = oldest.known else {
-                // While the connection is lost, others decide how long to wait.
+                // While the connection is lost, the conversation decides how long to wait.
                 self.isUnanswered = self.client.state == .connected
                 return
             }
@@ -99,7 +99,7 @@ struct DeliveryWindow {
         }
     }
 
-    /// Waits until the broker has taken everything, or has said that it does not. A cancelled task waits for a moment.
+    /// Waits until every message is acknowledged or refused. A cancelled task waits only briefly.
     mutating func finish() async {
         while !self.deliveries.isEmpty {
             guard await self.awaitOldest() else { return await self.settle() }
@@ -113,7 +113,7 @@ struct DeliveryWindow {
             self.pop(known)
             return true
         }
-        // Others may have been acknowledged by now; all share one patience.
+        // All messages share one time limit: after a time-out, the others are not waited for.
         let wait = oldest.begin(timeout: self.isUnanswered ? .zero : nil)
         self.deliveries[0].wait = wait
         guard let outcome = await wait.outcome.wait() else { return false }
@@ -131,7 +131,7 @@ struct DeliveryWindow {
         self.tally.note(outcome)
     }
 
-    /// Finds out what became of each message, in a task that is not cancelled before the grace is over.
+    /// Collects the outcome of each message, in a task that is cancelled only after the grace period.
     private mutating func settle() async {
         let waits = exchange(&self.deliveries, with: []).map { $0.begin(timeout: nil) }
         self.bytes = 0
@@ -149,11 +149,11 @@ struct DeliveryWindow {
     }
 }
 
-/// A message whose delivery nobody has asked about yet, or somebody waits for.
+/// A message whose outcome is not known yet.
 private struct Pending {
     typealias Outcome = Result<ReasonCode, MQTTError>
 
-    /// A wait that goes on when the task that began it is cancelled: a cancelled one would take the message back.
+    /// A wait in a task of its own. If the waiting task were cancelled, the client would withdraw the message.
     struct Wait: Sendable {
         let outcome: OneShot<Outcome>
         let task: Task<Void, Never>
@@ -161,7 +161,7 @@ private struct Pending {
 
     private let delivery: PendingPublish
     let size: Int
-    /// When it was handed to the client.
+    /// When it was passed to the client.
     let since = ContinuousClock.now
     var wait: Wait?
 
@@ -170,7 +170,7 @@ private struct Pending {
         self.size = size
     }
 
-    /// What became of it, if that is known: of many, most are acknowledged by the time somebody asks.
+    /// The outcome, if it is known: most messages are acknowledged by the time they become the oldest.
     var known: Outcome? { self.wait.map { $0.outcome.value } ?? self.delivery.takeOutcome() }
 
     func begin(timeout: Duration?) -> Wait {

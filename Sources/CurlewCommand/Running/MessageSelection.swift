@@ -2,14 +2,14 @@
 import Curlew
 import CurlewCore
 
-/// Which messages `curlew sub` writes, and how many: one decision for each that comes.
+/// Decides for each message whether `curlew sub` prints it, and when enough have arrived.
 struct MessageSelection {
-    /// What to do about a message.
+    /// What to do with a message.
     struct Verdict: Equatable {
         var shows = false
-        /// Whether the server is to forget it.
+        /// Whether to delete it at the broker.
         var removes = false
-        /// Whether it is nobody's business here, and stays unacknowledged.
+        /// Whether to leave it unacknowledged.
         var leaves = false
     }
 
@@ -21,7 +21,7 @@ struct MessageSelection {
     private let count: Int?
     private var left: Int
 
-    /// Whether enough have come.
+    /// Whether no more messages are wanted.
     private(set) var isComplete = false
 
     init(_ options: SelectionOptions, count: Int?) throws {
@@ -34,10 +34,10 @@ struct MessageSelection {
         self.left = count ?? .max
     }
 
-    /// What is left undone of what -C asked for, as a sentence.
+    /// A sentence about the messages that are missing for -C; `nil` if there are enough.
     var unfinished: String? {
         guard let count, self.left > 0, !self.isComplete else { return nil }
-        return "\(count - self.left) of \(count.counted("message")) came."
+        return "\(count - self.left) of \(count.counted("message")) received."
     }
 
     mutating func judge(_ message: MQTTMessage) -> Verdict {
@@ -47,7 +47,7 @@ struct MessageSelection {
         }
         if self.omitsRetained, message.isRetained { return Verdict() }
         if self.unwanted.contains(where: { $0.matches(message.topic) }) { return Verdict() }
-        // What chance leaves out counts as well, as with mosquitto's command.
+        // Messages that the random filter drops count as well, as in mosquitto's command.
         self.left -= 1
         if self.left == 0 { self.isComplete = true }
         let shows = self.percent.map { Double.random(in: 0..<100) < $0 } ?? true

@@ -2,8 +2,8 @@
 import Curlew
 import CurlewCore
 
-/// The messages of a subscription, with the place where its reader stands. As long as it lives, what was not acknowledged
-/// stays so.
+/// The messages of a subscription, and the reader's position. Unacknowledged messages stay unacknowledged as long as
+/// this object lives.
 final class Messages {
     let subscription: MQTTSubscription
     private var iterator: MQTTSubscription.Iterator
@@ -13,10 +13,10 @@ final class Messages {
         self.iterator = subscription.makeAsyncIterator()
     }
 
-    /// How many messages have come that were not taken.
+    /// The number of messages that have arrived and were not read yet.
     var waitingCount: Int { self.iterator.waitingCount }
 
-    /// Stops reading from the broker while so many bytes of memory wait here.
+    /// Stops reading from the broker while more than this many bytes of messages wait.
     func holdReading(above bytes: Int) { self.subscription.holdReading(above: bytes) }
 
     /// `nil` at the end, and when the task is cancelled.
@@ -31,14 +31,14 @@ extension MQTTSubscription {
 }
 
 extension Conversation {
-    /// Connects and subscribes; each message is to be acknowledged by hand.
+    /// Connects and subscribes. Each message must be acknowledged explicitly.
     ///
-    /// Both calls run on the client's event loop, which keeps them in order: what a kept session sends comes to the
-    /// subscription from the beginning.
+    /// Both calls run on the client's event loop, which keeps them in order: the subscription gets the messages of a
+    /// resumed session from the first one on.
     ///
     /// - Parameters:
-    ///   - claim: Whether to take what comes for other filters as well: of the kept session, or of the server's own.
-    ///   - former: Filters that a kept session still has, to be given up.
+    ///   - claim: Whether to receive messages for other filters of the session as well.
+    ///   - former: Filters of a resumed session to unsubscribe from.
     func subscribe(
         to filters: [TopicFilter], _ options: SubscriptionOptions, claim: Claim = .matching,
         givingUp former: [TopicFilter] = []

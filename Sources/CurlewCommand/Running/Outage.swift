@@ -1,10 +1,10 @@
 #if Tools
 import Curlew
 
-/// What a person has been told of a connection that is lost.
+/// A lost connection, and what was reported about it.
 struct Outage {
-    /// How many connections in a row may end because the server breaks the protocol: a server that does so each time would be
-    /// asked for ever.
+    /// The number of connections in a row that may end because the broker violates the protocol. If it does so every
+    /// time, reconnecting is pointless.
     private static let maximumViolations = 5
 
     /// Whether the connection is lost.
@@ -12,14 +12,14 @@ struct Outage {
     private var violations = 0
     private var said: String?
 
-    /// The connection is lost. Returns whether to go on.
+    /// The connection was lost. Returns whether to reconnect.
     mutating func began(_ error: MQTTError?) -> Bool {
         self.isUnderWay = true
         self.violations = error?.code == .protocolViolation ? self.violations + 1 : 0
         return self.violations < Self.maximumViolations
     }
 
-    /// Another connection is to be made because of that error. Returns what to say; `nil` where it has been said.
+    /// The client reconnects because of this error. Returns what to report; `nil` if that was reported before.
     mutating func news(of error: MQTTError) -> String? {
         guard self.isUnderWay, self.said != error.sentence else { return nil }
         defer { self.said = error.sentence }
@@ -27,7 +27,7 @@ struct Outage {
             ? "The connection was lost; reconnecting: \(error.sentence)" : "Still reconnecting: \(error.sentence)"
     }
 
-    /// There is a connection. Returns whether there was none.
+    /// The client is connected. Returns whether it was disconnected before.
     mutating func ended() -> Bool {
         defer {
             self.isUnderWay = false

@@ -3,7 +3,7 @@ import CurlewCore
 import NIOCore
 
 extension Packet {
-    /// The packet on one line, in the manner of mosquitto's commands; without payloads and passwords.
+    /// The packet on one line, in the format of mosquitto's commands, without payloads and passwords.
     var summary: String {
         switch self {
         case .connect(let packet): packet.summary
@@ -62,7 +62,7 @@ extension [ReasonCode] {
 }
 
 extension Properties {
-    /// What the server says in words, to be appended.
+    /// The broker's reason string, to be appended.
     fileprivate var reason: String { self.reasonString.map { ": \($0)" } ?? "" }
 }
 #endif

@@ -5,7 +5,7 @@ import CurlewTransport
 import NIOCore
 
 extension MQTTConfiguration {
-    /// Has every packet of the client shown on standard error.
+    /// Prints every packet of the client to standard error.
     mutating func trace() throws(MQTTError) {
         do throws(TransportError) {
             let isSecure = self.servers.contains { $0.scheme.isSecure }
@@ -18,7 +18,7 @@ extension MQTTConfiguration {
     }
 }
 
-/// Puts itself between the client and its links, and reads along: what is shown is what is on the wire.
+/// Wraps the client's links and decodes the bytes that they carry, so that the trace shows what is on the wire.
 private struct TracingConnector: Connector {
     let base: any Connector
 
@@ -43,7 +43,7 @@ private struct TracingConnector: Connector {
 /// The client's side of a traced link.
 private final class TracingLink: Link {
     private let base: any Link
-    /// Only touched on the event loop.
+    /// Used only on the event loop.
     let trace: NIOLoopBoundBox<PacketTrace>
 
     init(_ base: any Link) {
@@ -67,7 +67,7 @@ private final class TracingLink: Link {
     func close() { self.base.close() }
 }
 
-/// The server's side of a traced link.
+/// The broker's side of a traced link.
 private final class TracingHandler: LinkHandler {
     private let link: TracingLink
     private let owner: any LinkHandler
@@ -92,7 +92,7 @@ private final class TracingHandler: LinkHandler {
 @available(*, unavailable)
 extension TracingHandler: Sendable {}
 
-/// Reads the bytes of both directions, and shows the packets in them.
+/// Decodes the bytes of both directions and prints the packets.
 struct PacketTrace {
     private var outgoing = PacketDecoder(from: .client, version: .v5_0, maximumPacketSize: .max)
     private var incoming = PacketDecoder(
@@ -108,7 +108,7 @@ struct PacketTrace {
 
     mutating func sent(_ bytes: ByteBuffer) {
         var bytes = bytes
-        // What the client sends it can read.
+        // Packets of the client are always valid.
         while let packet = try? self.outgoing.decode(from: &bytes) {
             if case .connect(let connect) = packet {
                 self.identifier = connect.clientIdentifier

@@ -3,16 +3,16 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-/// A request of `curlew request`, and how its replies are told from all else.
+/// A request of `curlew request`, and how its replies are recognized.
 struct Question: Sendable {
     let topic: TopicName
-    /// Where the replies come; `nil` for a topic of the client's own.
+    /// The response topic; `nil` for one that the client creates.
     let responseTopic: TopicName?
     let qos: QoS
     let properties: Properties
-    /// Whether to take whatever comes on the response topic, as mosquitto's command does.
+    /// Whether every message on the response topic is a reply, as in mosquitto's command.
     let takesAnything: Bool
-    /// How long to wait for replies; `nil` for as long as the command runs.
+    /// How long to wait for replies; `nil` for no limit.
     var timeout: Duration?
 
     /// Connects and sends the request.
@@ -47,7 +47,7 @@ struct Question: Sendable {
     }
 }
 
-/// The replies to a request, one after the other.
+/// The replies to a request.
 struct Replies {
     /// `nil` at the end.
     let next: () async throws -> MQTTMessage?

@@ -4,39 +4,39 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-/// What `curlew respond` answers with.
-enum Answer: Sendable {
-    case fixed(ByteBuffer)
-    /// A format that the request fills in.
-    case template(MessageFormat)
-    /// A shell command that reads the request and writes the reply.
-    case command(String)
-}
-
-/// Answers requests as they come.
+/// Replies to requests.
 struct Responder: Sendable {
-    /// How many commands run at once.
+    /// Where replies come from.
+    enum Answer: Sendable {
+        case fixed(ByteBuffer)
+        /// A format that is filled in from the request.
+        case template(MessageFormat)
+        /// A shell command that reads the request and writes the reply.
+        case command(String)
+    }
+
+    /// The maximum number of commands that run at once.
     private static let concurrency = 16
 
     let answer: Answer
-    /// Where the reply goes if the request does not say it.
+    /// The topic for replies to requests without a response topic.
     let responseTopic: TopicName?
-    /// What each reply says besides.
+    /// The properties of each reply.
     let properties: Properties
-    /// Shows each request, if somebody wants to see it.
+    /// Prints each request, with -v.
     var writer: MessageWriter?
 
     func answer(_ requests: Messages, count: Int, _ client: MQTTClient) async throws {
         let begun = Begun()
         do { try await self.answerAll(requests, count: count, client, begun) } catch  where Task.isCancelled {
             let unanswered = begun.count.load(ordering: .relaxed)
-            // Whoever ends it wants it to end, and that is no failure.
-            if unanswered > 0 { Diagnostics.say("Requests that had come and were not answered: \(unanswered).") }
+            // The person has ended the command, so this is no failure.
+            if unanswered > 0 { Diagnostics.say("\(unanswered.counted("request")) received but not answered.") }
             throw error
         }
     }
 
-    /// How many requests have been taken and not answered.
+    /// The number of requests that were received and not answered yet.
     private final class Begun: Sendable {
         let count = Atomic(0)
     }
@@ -73,7 +73,7 @@ struct Responder: Sendable {
             }
             try await group.waitForAll()
             if Task.isCancelled, left > 0, count < .max {
-                throw Failure("\(count - left) of \(count.counted("request")) came.")
+                throw CommandFailure("\(count - left) of \(count.counted("request")) received.")
             }
         }
     }
@@ -87,8 +87,8 @@ struct Responder: Sendable {
                 try await client.publish(reply, to: topic, qos: request.qos, properties: properties)
             } catch {
                 let error = MQTTError(of: error)
-                // A requester may have named a topic that is none, or one that is not for us, or asked for more than the
-                // broker takes; the next has not.
+                // The requester may have named an invalid or forbidden response topic, or the reply may be too large.
+                // The next request may be fine.
                 switch error.code {
                 case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut,
                     .brokeConnections:
@@ -100,9 +100,9 @@ struct Responder: Sendable {
             }
         } else {
             Diagnostics.say(
-                "A request on '\(request.topic)' does not say where to reply; -e can name the topic.")
+                "A request on '\(request.topic)' has no response topic; set one for such requests with -e.")
         }
-        // Answered: one that was not would come again.
+        // Only now: the broker sends unacknowledged requests again.
         requests.acknowledge(own: request)
     }
 

@@ -3,17 +3,17 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// The built `curlew broker`, with the built clients and mosquitto's.
+/// The built `curlew broker`, with the built client commands and mosquitto's.
 @Suite("curlew broker", .timeLimit(.minutes(5)))
 struct BrokerEndToEndTests {
-    /// A broker that listens, and its port.
+    /// A running broker and its port.
     private struct Running {
         let process: Subprocess
         let port: String
         let lines: [String]
     }
 
-    /// Starts a broker and waits for its lines.
+    /// Starts a broker and waits until it listens.
     private func start(_ arguments: String..., listeners: Int = 1) async throws -> Running {
         let process = try Subprocess.curlew(["broker"] + arguments)
         var lines: [String] = []
@@ -30,7 +30,7 @@ struct BrokerEndToEndTests {
         return try await command.outcome()
     }
 
-    /// Ends a broker as systemd does.
+    /// Stops a broker as systemd does.
     private func stop(_ broker: Running) async throws -> Subprocess.Outcome {
         broker.process.send(SIGTERM)
         return try await broker.process.outcome()
@@ -44,7 +44,7 @@ struct BrokerEndToEndTests {
         try await body(folder)
     }
 
-    @Test("A client of another protocol is told so where it can be, and the log says what it speaks")
+    @Test("A client of another protocol gets an answer if possible, and the log names the protocol")
     func otherProtocols() async throws {
         let broker = try await self.start("-p", "0")
         for (request, protocolName) in [
@@ -64,7 +64,7 @@ struct BrokerEndToEndTests {
     }
 
     @Test(
-        "It says where it listens, serves clients, and ends with code 0",
+        "It prints its listeners, serves clients, and exits with code 0",
         arguments: [SIGTERM, SIGINT])
     func service(signal: Int32) async throws {
         let broker = try await self.start("-p", "0")
@@ -81,7 +81,7 @@ struct BrokerEndToEndTests {
     }
 
     @Test(
-        "Mosquitto's clients are at home on it",
+        "Mosquitto's clients work with it",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
         arguments: ["mqttv31", "mqttv311", "mqttv5"])
     func mosquitto(version: String) async throws {
@@ -99,7 +99,7 @@ struct BrokerEndToEndTests {
     }
 
     @Test(
-        "A configuration file says where it listens and who may connect; SIGHUP has passwords read anew, and ends what they no longer allow"
+        "A configuration file sets listeners and access; SIGHUP reloads passwords and disconnects clients without one"
     )
     func configurationFile() async throws {
         try await self.withFolder { folder in
@@ -131,7 +131,7 @@ struct BrokerEndToEndTests {
             try Self.you.write(toFile: passwords, atomically: true, encoding: .utf8)
             try FileManager.default.moveItem(atPath: log, toPath: "\(log).1")
             broker.process.send(SIGHUP)
-            #expect(await broker.process.hasSaid("Files were read again"))
+            #expect(await broker.process.hasSaid("Files reloaded"))
             #expect(await connected.hasSaid("received DISCONNECT"))
             connected.send(SIGKILL)
             #expect(try await exitCode("me") == 4)
@@ -170,17 +170,17 @@ struct BrokerEndToEndTests {
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    @Test("On all of the machine's addresses, a client of this machine is one whichever it takes")
+    @Test("With a listener on all addresses, clients on this machine are local through each of them")
     func everywhere() async throws {
         let broker = try await self.start("--listen", "mqtt://*:0")
         #expect(broker.lines == ["listening on mqtt://*:\(broker.port)"])
-        #expect(await broker.process.hasSaid("Only clients of this machine can connect"))
+        #expect(await broker.process.hasSaid("Only clients on this machine can connect"))
         #expect(try await self.run("pub", "-h", "127.0.0.1", "-p", broker.port, "-t", "a", "-m", "x").exitCode == 0)
         #expect(try await self.run("pub", "-h", "localhost", "-p", broker.port, "-t", "a", "-m", "x").exitCode == 0)
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    @Test("What keeps it from starting is one sentence, and the exit code is 1")
+    @Test("If it cannot start, it prints one sentence and exits with code 1")
     func failures() async throws {
         let broker = try await self.start("-p", "0")
         try await self.withFolder { folder in
@@ -209,7 +209,7 @@ struct BrokerEndToEndTests {
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    /// Starts a broker in a shell that has set something up for it.
+    /// Starts a broker in a shell that prepares something for it.
     private func start(inShell setUp: String, _ arguments: String) async throws -> Running {
         let curlew = Subprocess.products.appending(path: "curlew").path
         let process = try Subprocess("/bin/sh", ["-c", "\(setUp); exec '\(curlew)' broker -p 0 \(arguments)"])
@@ -217,13 +217,13 @@ struct BrokerEndToEndTests {
         return Running(process: process, port: String(line.split(separator: ":").last ?? ""), lines: [line])
     }
 
-    @Test("A log that nobody reads stops nobody")
+    @Test("A log that nobody reads does not block clients")
     func unreadLog() async throws {
         try await self.withFolder { folder in
             let pipe = folder.appending(path: "pipe").path
-            // Somebody has it open for reading, and does not read.
+            // A process has it open for reading and does not read.
             let broker = try await self.start(inShell: "mkfifo '\(pipe)'; exec 3<>'\(pipe)'", "-v 2>'\(pipe)'")
-            // Each of them is worth some lines; a pipe holds 64 KiB.
+            // Each of them causes some lines; a pipe holds 64 KiB.
             for number in 0..<600 {
                 let identifier = Array(String(repeating: "\(number % 10)", count: 20).utf8)
                 let socket = try #require(RawSocket(port: broker.port))
@@ -238,7 +238,7 @@ struct BrokerEndToEndTests {
         }
     }
 
-    @Test("What a client has sent before it closed the connection is delivered to its end, and its goodbye counts")
+    @Test("Messages that a client has sent before it closed the connection are delivered, and its DISCONNECT counts")
     func sentBeforeClosing() async throws {
         let count = 60_000
         let broker = try await self.start("-p", "0")
@@ -257,13 +257,13 @@ struct BrokerEndToEndTests {
             socket.write(Array(repeatElement(message, count: count).joined()) + [0xE0, 0])
         }
         #expect(try await subscriber.success() == String(repeating: "t\n", count: count))
-        // The same client again: its former connection has ended before that.
+        // The same client again, after its former connection has ended.
         #expect(try await self.run("pub", "-p", broker.port, "-i", "a", "-t", "last", "-m", "x").exitCode == 0)
         #expect(try await watcher.success() == "last\n")
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    @Test("Without a free descriptor it says so once, and goes on when there is one")
+    @Test("Without a free file descriptor it logs that once, and continues when there is one")
     func outOfDescriptors() async throws {
         let broker = try await self.start(inShell: "ulimit -n 64", "")
         var sockets = (0..<100).compactMap { _ in RawSocket(port: broker.port) }

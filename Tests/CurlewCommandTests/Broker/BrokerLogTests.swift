@@ -14,7 +14,7 @@ struct BrokerLogTests {
             time: Moment(seconds: 0, nanoseconds: 7_000_000), level: .info, message: message, metadata: metadata)
     }
 
-    @Test("A line has time, level, message, and what belongs to it")
+    @Test("A line has time, level, message and metadata")
     func form() {
         let line = Self.line(
             "connected", [("client", "a"), ("empty", ""), ("said", "b c=\"d\\"), ("topic", "a\nb\u{1B}[31m")])
@@ -29,7 +29,7 @@ struct BrokerLogTests {
         #expect(coloured.contains(" \u{1B}[32minfo\u{1B}[0m connected "))
     }
 
-    /// What a logger of these kinds writes when each level is used once.
+    /// The output of a logger of these kinds when each level is used once.
     private func levels(_ kinds: Set<LogSettings.Kind>) -> [Logger.Level] {
         let sink = Written()
         let logger = Logger(label: "test") { _ in LineLogHandler(kinds: kinds) { sink.add($0) } }
@@ -37,7 +37,7 @@ struct BrokerLogTests {
         return sink.lines.map(\.level)
     }
 
-    @Test("Of what swift-log brings, the kinds that were asked for are written")
+    @Test("Only the enabled kinds of swift-log's events are written")
     func kinds() {
         #expect(self.levels(LogSettings().kinds) == [.info, .notice, .warning, .error, .critical])
         #expect(self.levels([.error]) == [.error, .critical])
@@ -47,7 +47,7 @@ struct BrokerLogTests {
         #expect(self.levels([]) == [])
     }
 
-    @Test("What a logger knows and what is said are put together")
+    @Test("The metadata of logger and event are merged")
     func metadata() {
         let sink = Written()
         var logger = Logger(label: "test") { _ in LineLogHandler(kinds: [.error]) { sink.add($0) } }
@@ -58,7 +58,7 @@ struct BrokerLogTests {
         #expect(sink.lines.first?.metadata.map(\.value) == ["0", "1", "3", "Broken pipe"])
     }
 
-    @Test("Subscriptions are logged where somebody has asked for them")
+    @Test("Subscriptions are logged if the settings ask for it")
     func subscriptions() throws {
         let sink = Written()
         let client = MQTTBrokerClient(identifier: "c", username: "u")
@@ -80,7 +80,7 @@ struct BrokerLogTests {
         #expect(sink.lines.map(\.message) == ["subscribed", "unsubscribed", "unsubscribed"])
     }
 
-    @Test("A file is added to, and opened anew where it was moved away")
+    @Test("A file is appended to, and reopened after it was moved")
     func file() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -107,7 +107,7 @@ struct BrokerLogTests {
 
     @Test("A file that cannot be written is one sentence")
     func noFile() {
-        let failure = #expect(throws: Failure.self) { try LogSink([.file("/nowhere/log")], hasColour: false) }
+        let failure = #expect(throws: CommandFailure.self) { try LogSink([.file("/nowhere/log")], hasColour: false) }
         #expect(failure?.message == "The log file '/nowhere/log' cannot be written: No such file or directory.")
     }
 }

@@ -39,7 +39,7 @@ struct BrokerOptionTests {
         #expect(plan.configuration.listeners.count == urls.count)
     }
 
-    @Test("Without options Curlew's own defaults hold")
+    @Test("Without options, Curlew's defaults apply")
     func defaults() async throws {
         let plan = try await self.plan("")
         #expect(plan.configuration.listeners.map(\.anonymous) == [.local])
@@ -74,7 +74,7 @@ struct BrokerOptionTests {
         #expect(limits.maximumPublisherDelay == .milliseconds(8))
     }
 
-    @Test("Who may connect, and who may do what")
+    @Test("Authentication and authorization")
     func accounts() async throws {
         let configuration = try await self.plan("--password-file p --acl-file a --allow-anonymous").configuration
         #expect(configuration.authenticators.sources == ["p"])
@@ -83,7 +83,7 @@ struct BrokerOptionTests {
     }
 
     @Test(
-        "Who may have the identifier of another user's session, also beside a file",
+        "Conflicts of client identifiers, also together with a file",
         arguments: [
             ("", .replaceSession), ("--identifier-conflict replace", .replaceSession),
             ("--identifier-conflict users-first", .replaceUnlessAnonymous),
@@ -97,30 +97,30 @@ struct BrokerOptionTests {
         #expect(behaviour.endsSessionsOfRemovedUsers)
     }
 
-    @Test("Sessions of removed users are kept on demand")
+    @Test("Sessions of removed users are kept if an option says so")
     func keptSessions() async throws {
         let plan = try await self.plan("--keep-sessions-of-removed-users")
         #expect(!plan.configuration.behaviour.endsSessionsOfRemovedUsers)
     }
 
     @Test(
-        "What goes by user names is refused where nobody verifies these",
+        "Rules that depend on user names are refused if user names are not verified",
         arguments: [
             (
                 "--acl-file rules --allow-anonymous",
-                "The access rules, line 2: 'user u' never applies, since nobody verifies user names; give --password-file, or --trust-usernames to believe them."
+                "The access rules, line 2: 'user u' never applies, because user names are not verified; give --password-file, or --trust-usernames to trust them."
             ),
             (
                 "-c acl.conf",
-                "The access rules, line 2: 'user u' never applies, since nobody verifies user names; give password_file, or start the broker with --trust-usernames to believe them."
+                "The access rules, line 2: 'user u' never applies, because user names are not verified; set password_file, or start the broker with --trust-usernames to trust them."
             ),
             (
                 "--use-username-as-clientid",
-                "--use-username-as-clientid needs user names that somebody verifies; give --password-file, or --trust-usernames to believe them."
+                "--use-username-as-clientid needs verified user names; give --password-file, or --trust-usernames to trust them."
             ),
             (
                 "-c name.conf",
-                "use_username_as_clientid needs user names that somebody verifies; give password_file, or start the broker with --trust-usernames to believe them."
+                "use_username_as_clientid needs verified user names; set password_file, or start the broker with --trust-usernames to trust them."
             ),
         ])
     func unverifiedNames(arguments: String, message: String) async throws {
@@ -128,7 +128,7 @@ struct BrokerOptionTests {
             "acl.conf": "listener 1884\nallow_anonymous true\nacl_file rules\n",
             "name.conf": "listener 1884\nallow_anonymous true\nuse_username_as_clientid true\n",
         ]
-        let failure = await #expect(throws: Failure.self) { try await self.plan(arguments, files: files) }
+        let failure = await #expect(throws: CommandFailure.self) { try await self.plan(arguments, files: files) }
         #expect(failure?.message == message)
         let trusting = try await self.plan("\(arguments) --trust-usernames", files: files).configuration
         #expect(trusting.listeners.map(\.trustsUnverifiedUsernames) == [true])
@@ -137,7 +137,7 @@ struct BrokerOptionTests {
         #expect(verifying.listeners.map(\.trustsUnverifiedUsernames) == [false])
     }
 
-    @Test("A listener that other machines reach, and where none of them may connect, is worth a word")
+    @Test("A listener for other machines to which none of them may connect causes a warning")
     func warnings() async throws {
         let warnings = try await self.plan("--listen mqtt://0.0.0.0,mqtt://localhost,mqtt://127.0.0.2:5").warnings
         #expect(warnings.count == 1)
@@ -146,7 +146,7 @@ struct BrokerOptionTests {
         #expect(try await self.plan("--listen mqtt://0.0.0.0 --password-file p").warnings.isEmpty)
     }
 
-    @Test("TLS is for the listeners that ask for it")
+    @Test("TLS applies to the listeners that ask for it")
     func tls() async throws {
         let options = try BrokerCommand.parse(
             "--tls-cert c --tls-key k --tls-ca a".split(separator: " ").map(String.init)
@@ -162,7 +162,7 @@ struct BrokerOptionTests {
     }
 
     @Test(
-        "What does not go together is one sentence",
+        "Contradictory options are reported in one sentence",
         arguments: [
             ("-c f -p 1", "leave out --port"), ("-c f --max-qos 1", "leave out --max-qos"),
             ("-c f --max-connections 1", "leave out --max-connections"),
@@ -170,7 +170,7 @@ struct BrokerOptionTests {
             ("-c f --use-username-as-clientid", "leave out --use-username-as-clientid"),
             ("-p 1 --listen mqtt://a", "give one of them"),
             ("-d", "stays in the foreground"), ("--tls-cert c", "belong together"),
-            ("--tls-ca a", "--tls-ca is about TLS"), ("--tls-require-certificate", "is about TLS"),
+            ("--tls-ca a", "--tls-ca needs TLS"), ("--tls-require-certificate", "needs TLS"),
             ("--tls-cert c --tls-key k --tls-require-certificate", "--tls-ca as well"),
             ("--max-connections 0", "--max-connections must be from 1 to"), ("--max-packet-size 19", "from 20 to"),
             ("--max-keepalive 9", "from 10 to 65535"), ("--max-inflight-messages 65536", "from 1 to 65535"),
@@ -183,20 +183,21 @@ struct BrokerOptionTests {
     }
 
     @Test(
-        "A place that cannot be listened on is one sentence",
+        "An invalid address is reported in one sentence",
         arguments: [
-            ("1883", "nothing to listen on"), ("http://a", "nothing to listen on"), ("ws://a", "not supported yet"),
+            ("1883", "not an address to listen on"), ("http://a", "not an address to listen on"),
+            ("ws://a", "not supported yet"),
             ("mqtt://a:65536", "no port from 0"), ("mqtt://::1", "in brackets"), ("mqtt://[::1", "no ]"),
             ("mqtt://a/topic", "more than a host and a port"), ("mqtt://me@a", "more than a host and a port"),
-            ("mqtts://a", "needs a certificate"), ("mqtt://a --tls-cert c --tls-key k", "no --listen is"),
+            ("mqtts://a", "needs a certificate"), ("mqtt://a --tls-cert c --tls-key k", "needs a listener with TLS"),
         ])
     func badPlaces(url: String, reason: String) async throws {
-        let failure = await #expect(throws: Failure.self) { try await self.plan("--listen \(url)") }
+        let failure = await #expect(throws: CommandFailure.self) { try await self.plan("--listen \(url)") }
         #expect(failure?.message?.contains(reason) == true, "\(failure?.message ?? "")")
         #expect(failure?.exitCode == 1)
     }
 
-    @Test("-c takes all from a file, and -v logs everything whatever the file says")
+    @Test("-c reads a file, and -v logs everything, regardless of the file")
     func file() async throws {
         let files = ["f": "listener 1884\nmax_qos 1\nlog_type none\nsys_interval 1\nsys_interval 2\n"]
         let plan = try await self.plan("-c f -v", files: files)
@@ -205,22 +206,22 @@ struct BrokerOptionTests {
         #expect(plan.log.kinds == Set(LogSettings.Kind.allCases))
         #expect(
             plan.warnings == [
-                "f:5: sys_interval: this line counts in place of f:4.",
-                "No client can connect to mqtt://*:1884: give password_file, or allow_anonymous true.",
+                "f:5: sys_interval: this line overrides f:4.",
+                "No client can connect to mqtt://*:1884: set password_file, or allow_anonymous true.",
             ])
     }
 
     @Test(
-        "A file that lets somebody in is not warned of",
+        "A file that accepts some clients causes no warning",
         arguments: ["listener 1884\nallow_anonymous true", "max_qos 1", "listener 1884\npassword_file p"])
     func fileWithClients(text: String) async throws {
         #expect(try await self.plan("-c f", files: ["f": text, "p": ""]).warnings.isEmpty)
     }
 
-    @Test("All that is wrong with a file is told, one line each")
+    @Test("All errors in a file are reported, one line each")
     func fileProblems() async throws {
         var lines: [String] = []
-        let failure = await #expect(throws: Failure.self) {
+        let failure = await #expect(throws: CommandFailure.self) {
             try await self.plan("-c f", files: ["f": "frob\nmax_qos 3\nuser me\n"]) { lines.append($0) }
         }
         lines.append(failure?.message ?? "")
@@ -228,7 +229,7 @@ struct BrokerOptionTests {
             lines.map { $0.split(separator: " ").prefix(2).joined(separator: " ") } == [
                 "f:1: frob:", "f:2: max_qos:", "f:3: user:",
             ])
-        let missing = await #expect(throws: Failure.self) { try await self.plan("-c g") }
+        let missing = await #expect(throws: CommandFailure.self) { try await self.plan("-c g") }
         #expect(missing?.message == "The configuration file 'g' does not exist.")
     }
 }

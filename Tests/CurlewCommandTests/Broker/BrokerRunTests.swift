@@ -8,7 +8,7 @@ import UnixSignals
 
 @Suite("A run of the broker", .timeLimit(.minutes(2)))
 struct BrokerRunTests {
-    /// Says what is asked of it, and has the ports that it is told.
+    /// Records its calls, and has fixed ports.
     final class SpokenBroker: RunnableBroker {
         let configuration: MQTTBrokerConfiguration
         let ports = [1001, 1002]
@@ -39,7 +39,7 @@ struct BrokerRunTests {
             ListenerAddress(isSecure: true, host: "::1", port: 0),
         ])
 
-    @Test("It says where it listens once it does, reads anew when it is told to, and ends in an orderly way")
+    @Test("It announces its listeners, reloads at SIGHUP, and stops in order")
     func lines() async throws {
         let (signals, sender) = AsyncStream<UnixSignal>.makeStream()
         let (lines, writer) = AsyncStream<String>.makeStream()
@@ -60,17 +60,17 @@ struct BrokerRunTests {
         #expect(said == ["start", "reload", "stop"])
     }
 
-    @Test("What keeps it from listening is one sentence, and nothing is announced")
+    @Test("If it cannot listen, the error is one sentence, and nothing is announced")
     func failure() async throws {
         let error = MQTTBrokerError(.listeningFailed, "Port 1883 is in use.")
         let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
             SpokenBroker($0, failure: error)
         }
-        let failure = await #expect(throws: Failure.self) { try await run.run(AsyncStream { $0.finish() }) }
-        #expect(failure == Failure("Port 1883 is in use.", exitCode: 1))
+        let failure = await #expect(throws: CommandFailure.self) { try await run.run(AsyncStream { $0.finish() }) }
+        #expect(failure == CommandFailure("Port 1883 is in use.", exitCode: 1))
     }
 
-    @Test("Who wants to see subscriptions has an observer for them")
+    @Test("A log of subscriptions adds an observer")
     func observers() throws {
         var plan = Self.plan
         plan.log.logEverything()

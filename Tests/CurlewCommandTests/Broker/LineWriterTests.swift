@@ -5,20 +5,20 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("Lines that are written on a thread of their own", .timeLimit(.minutes(2)))
+@Suite("Line writer", .timeLimit(.minutes(2)))
 struct LineWriterTests {
     private static let line = String(repeating: "x", count: 99) + "\n"
 
     private static func describe(_ count: Int) -> [UInt8] { Array("\(count) dropped\n".utf8) }
 
-    /// How many lines a text has, those included that it says are missing.
+    /// The number of lines in a text, including those that it reports as dropped.
     private func count(_ text: String) -> Int {
         text.split(separator: "\n").reduce(0) { sum, line in
             line.hasSuffix(" dropped") ? sum + (Int(line.dropLast(" dropped".count)) ?? 0) : sum + 1
         }
     }
 
-    @Test("Nobody waits for a reader that does not read, and what was dropped is counted")
+    @Test("Writing does not wait for a reader that does not read, and dropped lines are counted")
     func stuckReader() async throws {
         let pipe = Pipe()
         let writer = LineWriter(
@@ -27,7 +27,7 @@ struct LineWriterTests {
         let count = 4 * LineWriter.limit / Self.line.utf8.count
         for _ in 0..<count { writer.write(Array(Self.line.utf8)) }
         await writer.finish(within: .milliseconds(1))
-        // The reader is back.
+        // The reader reads again.
         let text = PipeText(pipe)
         await writer.finish(within: .seconds(60))
         writer.write(Array(Self.line.utf8))
@@ -40,7 +40,7 @@ struct LineWriterTests {
     }
 
     @Test(
-        "On a full disk lines are dropped and counted, and the log goes on when there is room",
+        "On a full disk, lines are dropped and counted, and the log continues when there is room",
         .enabled(if: FileManager.default.fileExists(atPath: "/dev/full"), "there is no /dev/full"))
     func fullDisk() async throws {
         let path = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)").path

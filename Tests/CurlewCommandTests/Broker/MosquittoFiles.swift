@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewCommand
 
-/// Files that are in memory alone.
+/// Files in memory.
 struct MosquittoFiles: Sendable {
     var texts: [String: String]
 
@@ -18,13 +18,13 @@ struct MosquittoFiles: Sendable {
             let names = texts.keys.filter { $0.hasPrefix("\(folder)/") }.map {
                 String($0.dropFirst(folder.count + 1))
             }
-            // As where there is no such folder.
+            // As if there were no such folder.
             guard !names.isEmpty else { throw SystemError(number: 2) }
             return names
         }
     }
 
-    /// What a file named `m.conf` with that text comes to.
+    /// The configuration of a file named `m.conf` with that text.
     static func configuration(_ text: String, _ others: [String: String] = [:]) throws -> MosquittoConfiguration {
         let files = Self(others.merging(["m.conf": text]) { $1 }).files
         switch try MosquittoReader.read("m.conf", files: files) {
@@ -34,7 +34,7 @@ struct MosquittoFiles: Sendable {
         }
     }
 
-    /// What is wrong with it, one line for each problem; nothing if it is right.
+    /// The errors in it; empty if it is valid.
     static func problems(_ text: String, _ others: [String: String] = [:]) throws -> [String] {
         let files = Self(others.merging(["m.conf": text]) { $1 }).files
         guard case .problems(let problems)? = try MosquittoReader.read("m.conf", files: files) else { return [] }
@@ -52,7 +52,7 @@ struct MosquittoFiles: Sendable {
     }
 }
 
-/// Stands in for files of passwords and access, and tells which was asked for.
+/// Replaces password and access files, and records their names.
 struct NamedAccounts: BrokerAccounts {
     struct Passwords: MQTTBrokerAuthenticator {
         let source: String
@@ -73,7 +73,7 @@ struct NamedAccounts: BrokerAccounts {
         return Passwords(source: path)
     }
 
-    /// Of `rules`, real ones.
+    /// The rules for the name `rules`.
     func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
         path == "rules" ? try MQTTAccessFile(text: "topic a\nuser u\ntopic b\n") : Access(source: path)
     }

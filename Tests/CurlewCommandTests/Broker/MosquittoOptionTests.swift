@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Each option of mosquitto.conf")
 struct MosquittoOptionTests {
-    /// As the issue lists them, and `max_qos`, by which mosquitto's manual knows `maximum_qos`.
+    /// The supported options, including `max_qos`, which is `maximum_qos` in mosquitto's manual.
     private static let promisedNames = """
         listener port bind_address protocol socket_domain max_connections per_listener_settings allow_anonymous \
         password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath certfile \
@@ -22,13 +22,13 @@ struct MosquittoOptionTests {
         #expect(RefusedMosquittoOptions.reason(for: option) == nil)
     }
 
-    @Test("None is known besides, but for include_dir, another name, and persistence false")
+    @Test("No other options are known, except include_dir, a second name, and persistence false")
     func noneBesides() {
         let others = Set(MosquittoOption.all.map(\.name)).subtracting(Self.promisedNames)
         #expect(others == ["include_dir", "max_qos", "persistence"])
     }
 
-    /// A line, and how what it comes to reads.
+    /// A line, and a description of its effect.
     struct Good: CustomTestStringConvertible, Sendable {
         let line: String
         let read: @Sendable (MosquittoConfiguration) -> String
@@ -157,7 +157,7 @@ struct MosquittoOptionTests {
         #expect(option.read(try MosquittoFiles.configuration(option.line)) == option.expected)
     }
 
-    @Test("Every option is tried with a good value")
+    @Test("Every option is tested with a valid value")
     func everyGoodOne() {
         let all = Self.ofListener + Self.ofSecurity + Self.ofTLS + Self.ofBroker
         let tried = all.flatMap { $0.line.split(separator: "\n") }.compactMap { $0.split(separator: " ").first }
@@ -165,14 +165,14 @@ struct MosquittoOptionTests {
     }
 
     static let badLines: [(String, String)] = [
-        ("listener", "it needs a port"), ("listener 0 /run/m.sock", "is not supported yet"),
-        ("listener 65536", "no number from 0 to 65535"), ("listener mqtt", "no number"),
-        ("listener 1883 localhost now", "\"now\" is one too many"), ("port 0", "no number from 1 to 65535"),
-        ("port", "no value"), ("bind_address", "no value"), ("bind_address a b", "one too many"),
+        ("listener", "it needs a port"), ("listener 0 /run/m.sock", "are not supported yet"),
+        ("listener 65536", "not a number from 0 to 65535"), ("listener mqtt", "not a number"),
+        ("listener 1883 localhost now", "remove \"now\""), ("port 0", "not a number from 1 to 65535"),
+        ("port", "no value"), ("bind_address", "no value"), ("bind_address a b", "takes only one value"),
         ("protocol websockets", "WebSocket is not supported yet"), ("protocol MQTT", "it can only be mqtt"),
-        ("socket_domain unix", "not one of ipv4, ipv6"), ("max_connections many", "no number"),
-        ("max_connections -2", "no number"), ("per_listener_settings maybe", "neither true nor false"),
-        ("allow_anonymous TRUE", "neither true nor false"), ("allow_anonymous true false", "one too many"),
+        ("socket_domain unix", "not one of ipv4, ipv6"), ("max_connections many", "not a number"),
+        ("max_connections -2", "not a number"), ("per_listener_settings maybe", "neither true nor false"),
+        ("allow_anonymous TRUE", "neither true nor false"), ("allow_anonymous true false", "takes only one value"),
         ("password_file", "no value"), ("acl_file ", "no value"), ("psk_file", "no value"),
         ("allow_zero_length_clientid", "no value"), ("auto_id_prefix", "no value"),
         ("use_username_as_clientid 2", "neither true nor false"), ("cafile", "no value"), ("capath", "no value"),
@@ -180,33 +180,35 @@ struct MosquittoOptionTests {
         ("use_identity_as_username no", "neither true nor false"),
         ("use_subject_as_username no", "neither true nor false"),
         ("tls_version tlsv1", "not one of tlsv1.3, tlsv1.2, tlsv1.1"),
-        ("ciphers HIGH", "no cipher suite that can be"),
-        ("psk_hint", "no value"), ("max_inflight_messages 65536", "no number from 0 to 65535"),
-        ("max_inflight_messages 12x", "no number"), ("max_inflight_bytes -1", "no number"),
-        ("memory_limit -1", "no number"),
-        ("max_queued_messages -1", "no number"),
-        ("max_queued_bytes 99999999999999999999", "no number"),
+        ("ciphers HIGH", "not a supported cipher suite"),
+        ("psk_hint", "no value"), ("max_inflight_messages 65536", "not a number from 0 to 65535"),
+        ("max_inflight_messages 12x", "not a number"), ("max_inflight_bytes -1", "not a number"),
+        ("memory_limit -1", "not a number"),
+        ("max_queued_messages -1", "not a number"),
+        ("max_queued_bytes 99999999999999999999", "not a number"),
         ("queue_qos0_messages", "no value"), ("upgrade_outgoing_qos yes", "neither true nor false"),
-        ("maximum_qos 3", "no number from 0 to 2"), ("max_qos -1", "no number from 0 to 2"),
-        ("max_topic_alias 65536", "no number from 0 to 65535"), ("retain_available on", "neither true nor false"),
-        ("max_packet_size 19", "no number from 20 to 268435460 (bytes)"),
-        ("max_packet_size 268435461", "no number"),
-        ("message_size_limit 268435456", "no number from 0 to 268435455"),
-        ("max_keepalive 9", "no number from 10 to 65535 (seconds)"), ("max_keepalive 65536", "no number"),
-        ("persistent_client_expiration 5", "no time"), ("persistent_client_expiration 0d", "no time"),
-        ("persistent_client_expiration 5x", "no time"), ("persistent_client_expiration 2 m", "one too many"),
-        ("persistent_client_expiration 9999999999y", "no time"),
-        ("sys_interval 65536", "no number from 0 to 65535"),
-        ("sys_interval -1", "no number"), ("set_tcp_nodelay false", "always sent at once"),
+        ("maximum_qos 3", "not a number from 0 to 2"), ("max_qos -1", "not a number from 0 to 2"),
+        ("max_topic_alias 65536", "not a number from 0 to 65535"), ("retain_available on", "neither true nor false"),
+        ("max_packet_size 19", "not a number from 20 to 268435460 (bytes)"),
+        ("max_packet_size 268435461", "not a number"),
+        ("message_size_limit 268435456", "not a number from 0 to 268435455"),
+        ("max_keepalive 9", "not a number from 10 to 65535 (seconds)"), ("max_keepalive 65536", "not a number"),
+        ("persistent_client_expiration 5", "not a period"), ("persistent_client_expiration 0d", "not a period"),
+        ("persistent_client_expiration 5x", "not a period"),
+        ("persistent_client_expiration 2 m", "takes only one value"),
+        ("persistent_client_expiration 9999999999y", "not a period"),
+        ("sys_interval 65536", "not a number from 0 to 65535"),
+        ("sys_interval -1", "not a number"), ("set_tcp_nodelay false", "always sent at once"),
         ("set_tcp_nodelay", "no value"), ("check_retain_source x", "neither true nor false"),
-        ("log_dest", "no value"), ("log_dest syslog", "cannot go to syslog"),
-        ("log_dest topic", "cannot go to topic"),
-        ("log_dest dlt", "cannot go to dlt"), ("log_dest file", "does not name the file"),
+        ("log_dest", "no value"), ("log_dest syslog", "syslog is not supported"),
+        ("log_dest topic", "topic is not supported"),
+        ("log_dest dlt", "dlt is not supported"), ("log_dest file", "does not name the file"),
         ("log_dest x", "not one of"),
-        ("log_dest stderr x", "one too many"), ("log_dest file a\nlog_dest file b", "only be one file"),
+        ("log_dest stderr x", "takes only one value"), ("log_dest file a\nlog_dest file b", "be only one file"),
         ("log_type", "no value"), ("log_type info", "not one of debug, information"),
-        ("log_type websockets", "nothing of the kind websockets"), ("log_type error warning", "one too many"),
-        ("persistence true", "in memory alone"),
+        ("log_type websockets", "no log messages of type websockets"),
+        ("log_type error warning", "takes only one value"),
+        ("persistence true", "only in memory"),
     ]
 
     @Test("A bad value is told with file, line, option and reason", arguments: Self.badLines)
@@ -220,14 +222,14 @@ struct MosquittoOptionTests {
         #expect(problems[0].hasSuffix("."))
     }
 
-    @Test("Every option is tried with a bad value")
+    @Test("Every option is tested with an invalid value")
     func everyBadOne() {
         let tried = Self.badLines.compactMap { $0.0.split(separator: " ").first.map(String.init) }
         #expect(Set(tried).isSuperset(of: Self.promisedNames))
     }
 
     @Test(
-        "Mosquitto's other options are refused, each with its reason",
+        "Mosquitto's other options are refused, each with the reason",
         arguments: RefusedMosquittoOptions.reasons.keys.sorted() + [
             "bridge_cafile", "bridge_protocol_version", "auth_opt_host", "plugin_opt_config",
         ])
@@ -237,7 +239,7 @@ struct MosquittoOptionTests {
         #expect(MosquittoOption.named(option) == nil)
     }
 
-    @Test("What mosquitto does not know is no option")
+    @Test("An option that mosquitto does not have is unknown")
     func unknown() throws {
         #expect(
             try MosquittoFiles.problems("frob 1\n") == [

@@ -5,9 +5,9 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("What a mosquitto.conf comes to for a broker")
+@Suite("The plan of a mosquitto.conf")
 struct MosquittoPlanTests {
-    @Test("Without a line, mosquitto's defaults hold")
+    @Test("An empty file has mosquitto's defaults")
     func defaults() async throws {
         let plan = try await MosquittoFiles.plan("")
         let limits = plan.configuration.limits
@@ -46,7 +46,7 @@ struct MosquittoPlanTests {
                 == [.allowed, .refused])
     }
 
-    @Test("Addresses are those of the file, for all of the machine if it names none")
+    @Test("Addresses are those of the file, or all addresses of the machine")
     func addresses() async throws {
         let text = """
             listener 1883
@@ -65,7 +65,7 @@ struct MosquittoPlanTests {
         #expect(plan.configuration.listeners.map(\.addressFamily) == [.any, .any, .any, .ipv6])
     }
 
-    @Test("Files say who may connect and do what")
+    @Test("Password and access files apply")
     func accounts() async throws {
         let text = """
             per_listener_settings true
@@ -88,19 +88,19 @@ struct MosquittoPlanTests {
         let listeners = try await MosquittoFiles.plan(text).configuration.listeners
         #expect(listeners.map { $0.authenticators?.sources } == [["p"], ["q"], ["common name"], []])
         #expect(listeners.map { $0.authorizers?.sources } == [["a"], [], [], []])
-        // Who has no name in the certificate is nobody.
+        // A client without a name in its certificate is refused.
         #expect(listeners[2].anonymous == .refused)
         let subject = text.replacing("use_identity_as_username true\n", with: "")
         let other = try await MosquittoFiles.plan(subject).configuration.listeners
         #expect(other[2].authenticators?.sources == ["subject"])
     }
 
-    @Test("A file that cannot be read is told by whoever reads it")
+    @Test("A file that cannot be read is an error of its reader")
     func missingFile() async throws {
         await #expect(throws: MQTTBrokerError.self) { try await MosquittoFiles.plan("password_file missing\n") }
     }
 
-    @Test("Clients are asked for a certificate where one is required, and only there")
+    @Test("Clients are asked for a certificate only if one is required")
     func certificates() throws {
         let text = "listener 1\ncertfile c\nkeyfile k\ncafile a\n"
         func tls(_ text: String) throws -> MQTTBrokerConfiguration.TLS? {
@@ -132,18 +132,18 @@ struct MosquittoPlanTests {
     }
 
     @Test(
-        "A mistake in a file of keys is told with its line and without the key",
+        "An error in a key file names the line and does not quote the key",
         arguments: ["me", "me:", ":01", "me:0", "me:0g", "me: 01", "a:02\nme:01\nme:01"])
     func wrongKeys(text: String) throws {
         let files = MosquittoFiles(["f": "\n\(text)\n"]).files
         let error = #expect(throws: MQTTBrokerError.self) { try PreSharedKeys.read("f", files: files) }
         let line = 1 + text.split(separator: "\n").count
-        #expect(error?.message.hasPrefix("The file of keys 'f', line \(line), ") == true)
+        #expect(error?.message.hasPrefix("Line \(line) of the key file 'f' ") == true)
         #expect(error?.message.contains("0g") == false)
         #expect(throws: MQTTBrokerError.self) { try PreSharedKeys.read("g", files: files) }
     }
 
-    @Test("message_size_limit counts the payload, and lets pass what is as large")
+    @Test("message_size_limit applies to the payload and permits a payload of exactly that size")
     func payloadLimit() async throws {
         let filters = try await MosquittoFiles.plan("message_size_limit 3\n").configuration.publishFilters
         let filter = try #require(filters.first as? PayloadLimit)

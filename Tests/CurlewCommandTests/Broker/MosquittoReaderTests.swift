@@ -5,11 +5,11 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("How a mosquitto.conf is read")
+@Suite("Reading a mosquitto.conf")
 struct MosquittoReaderTests {
     // MARK: Lines
 
-    @Test("Comments, empty lines, indentation, spaces in values and the ends of lines of other systems")
+    @Test("Comments, empty lines, indentation, spaces in values and other systems' line breaks")
     func lines() throws {
         let configuration = try MosquittoFiles.configuration(
             "\u{FEFF}# a comment\r\n\r\n   \r\n  # indented\r\nlistener 1884   # behind a number\r\n\tmaximum_qos\t 1  \r\n"
@@ -20,7 +20,7 @@ struct MosquittoReaderTests {
         #expect(configuration.listeners[0].security.allowsAnonymous == true)
     }
 
-    @Test("All that is wrong is told at once, in the order of the lines")
+    @Test("All errors are reported at once, in the order of the lines")
     func allProblems() throws {
         let text = """
             listener 1883
@@ -39,7 +39,7 @@ struct MosquittoReaderTests {
             ])
     }
 
-    @Test("A line that is not UTF-8 is told, unless it names a file")
+    @Test("A line that is not UTF-8 is an error, unless it names a file")
     func notUTF8() throws {
         let name = String(keeping: [0x2F, 0xE4])
         #expect(try MosquittoFiles.problems("psk_hint \(name)") == ["m.conf:1: psk_hint: the line is not UTF-8."])
@@ -49,19 +49,19 @@ struct MosquittoReaderTests {
     }
 
     @Test(
-        "A text that stands there twice is refused, of numbers and booleans the last counts, with a word about it")
+        "A text that is set twice is refused; of numbers and booleans, the last counts, with a warning")
     func repetition() throws {
         #expect(
             try MosquittoFiles.problems("acl_file a\nacl_file b\n") == [
-                "m.conf:2: acl_file: it stands in m.conf:1 as well; remove one of the two."
+                "m.conf:2: acl_file: it is already set in m.conf:1; remove one of the two lines."
             ])
         let configuration = try MosquittoFiles.configuration("sys_interval 1\nsys_interval 2\n")
         #expect(configuration.systemTopicInterval == .seconds(2))
         #expect(
             configuration.warnings.map(\.description) == [
-                "m.conf:2: sys_interval: this line counts in place of m.conf:1."
+                "m.conf:2: sys_interval: this line overrides m.conf:1."
             ])
-        // Another listener, another matter.
+        // For another listener, it may be set again.
         let two = try MosquittoFiles.configuration("listener 1\nmax_qos 1\nlistener 2\nmax_qos 0\n")
         #expect(two.warnings.isEmpty)
         #expect(two.listeners.map(\.maximumQoS.rawValue) == [1, 0])
@@ -69,7 +69,7 @@ struct MosquittoReaderTests {
 
     // MARK: Files
 
-    @Test("A folder is included in mosquitto's order, where it stands, and each file begins without a listener")
+    @Test("A folder is included at its line, in mosquitto's order, and each file begins without a listener")
     func inclusion() throws {
         let others = [
             "d/b.conf": "sys_interval 1\n", "d/B.conf": "sys_interval 2\n", "d/01.conf": "listener 1885\n",
@@ -81,11 +81,11 @@ struct MosquittoReaderTests {
         #expect(configuration.systemTopicInterval == .seconds(1))
         #expect(
             configuration.warnings.map(\.description) == [
-                "d/b.conf:1: sys_interval: this line counts in place of d/B.conf:1."
+                "d/b.conf:1: sys_interval: this line overrides d/B.conf:1."
             ])
     }
 
-    @Test("Files are in the order of mosquitto")
+    @Test("Files are in mosquitto's order")
     func order() throws {
         let names = ["b_b", "ba", "b", "B", "Ba", ".x", "01", "a", "A", "00"]
         let files = MosquittoFiles(Dictionary(uniqueKeysWithValues: names.map { ("d/\($0).conf", "") })).files
@@ -94,18 +94,18 @@ struct MosquittoReaderTests {
                 == [".x", "00", "01", "A", "a", "B", "Ba", "b", "ba", "b_b"].map { "d/\($0).conf" })
     }
 
-    @Test("What is wrong in an included file is told with its name")
+    @Test("An error in an included file names the file")
     func problemsInside() throws {
         let others = ["d/a.conf": "\nmax_qos 9\n", "d/b.conf": "include_dir e\n"]
         #expect(
             try MosquittoFiles.problems("include_dir d\nmax_qos 8\n", others) == [
-                "d/a.conf:2: max_qos: \"9\" is no number from 0 to 2.",
+                "d/a.conf:2: max_qos: \"9\" is not a number from 0 to 2.",
                 "d/b.conf:1: include_dir: only the main file can include others; move the line there.",
-                "m.conf:2: max_qos: \"8\" is no number from 0 to 2.",
+                "m.conf:2: max_qos: \"8\" is not a number from 0 to 2.",
             ])
     }
 
-    @Test("A folder that cannot be read is told")
+    @Test("A folder that cannot be read is an error")
     func noFolder() throws {
         let problems = try MosquittoFiles.problems("include_dir nowhere\n")
         #expect(problems == ["m.conf:1: include_dir: 'nowhere' cannot be read: No such file or directory."])
@@ -113,7 +113,7 @@ struct MosquittoReaderTests {
 
     // MARK: Listeners
 
-    @Test("Without a listener there is one for this machine alone, and it asks nobody who they are")
+    @Test("Without a listener there is one for this machine only, which accepts anonymous clients")
     func localListener() throws {
         let configuration = try MosquittoFiles.configuration("max_connections 5\n")
         let listener = try #require(configuration.listeners.first)
@@ -123,7 +123,7 @@ struct MosquittoReaderTests {
         #expect(listener.maximumConnections == 5)
     }
 
-    @Test("The default listener stands beside others where port or bind_address ask for it")
+    @Test("The default listener is added to others if port or bind_address asks for it")
     func defaultListener() throws {
         let configuration = try MosquittoFiles.configuration("max_qos 1\nlistener 1884\nport 1885\nmax_qos 0\n")
         #expect(configuration.listeners.map(\.port) == [1884, 1885])
@@ -131,31 +131,31 @@ struct MosquittoReaderTests {
         #expect(configuration.listeners.map(\.isLocal) == [false, false])
     }
 
-    @Test("An option before the first listener, where there is no default listener, is about nothing")
+    @Test("An option before the first listener, without a default listener, is an error")
     func strayOption() throws {
         let problems = try MosquittoFiles.problems("max_qos 1\nlistener 1884\n")
         #expect(
             problems == [
-                "m.conf:1: max_qos: it stands before the first listener, and so is about none; move it below one, or give port."
+                "m.conf:1: max_qos: it comes before the first listener and therefore applies to none; move it below one, or set port."
             ])
     }
 
-    @Test("Two listeners with the same address are refused, two of one port and different addresses not")
+    @Test("Two listeners with the same address are refused; two with the same port and different addresses are not")
     func sameAddress() throws {
         #expect(
             try MosquittoFiles.problems("listener 1\nlistener 1\n") == [
-                "m.conf:2: listener: port 1 is also that of the listener of m.conf:1; give another."
+                "m.conf:2: listener: port 1 is already used by the listener of m.conf:1; give another."
             ])
         #expect(try MosquittoFiles.problems("listener 1 192.0.2.1\nlistener 1 192.0.2.2\n") == [])
         #expect(
             try MosquittoFiles.problems("listener 1\nsocket_domain ipv4\nlistener 1\nsocket_domain ipv6\n") == [])
         #expect(
             try MosquittoFiles.problems("listener 1\nport 1\n") == [
-                "m.conf:1: listener: port 1 is also that of the default listener; give another."
+                "m.conf:1: listener: port 1 is already used by the default listener; give another."
             ])
     }
 
-    @Test("Who may do what is for all listeners, or with per_listener_settings for each")
+    @Test("Access settings apply to all listeners or, with per_listener_settings, to one")
     func perListener() throws {
         let shared = try MosquittoFiles.configuration(
             "listener 1\npassword_file p\nlistener 2\nallow_anonymous true\n")
@@ -173,15 +173,15 @@ struct MosquittoReaderTests {
         let problems = try MosquittoFiles.problems("listener 1\nacl_file a\nper_listener_settings true\n")
         #expect(
             problems == [
-                "m.conf:3: per_listener_settings: it must stand before all that it is about, and so before m.conf:2."
+                "m.conf:3: per_listener_settings: it must come before the options that it affects, and so before m.conf:2."
             ])
     }
 
     @Test(
-        "socket_domain must fit the address, and a name has none",
+        "socket_domain must match the address, and cannot be combined with a name",
         arguments: [
-            ("127.0.0.1", "ipv6", "127.0.0.1 is none"), ("::1", "ipv4", "::1 is none"),
-            ("localhost", "ipv4", "a name stands for the first of its addresses"),
+            ("127.0.0.1", "ipv6", "127.0.0.1 is not an IPv6 address"), ("::1", "ipv4", "::1 is not an IPv4 address"),
+            ("localhost", "ipv4", "a host name means the first of its addresses"),
         ])
     func family(host: String, family: String, reason: String) throws {
         let problems = try MosquittoFiles.problems("listener 1 \(host)\nsocket_domain \(family)\n")
@@ -195,28 +195,31 @@ struct MosquittoReaderTests {
     // MARK: TLS
 
     @Test(
-        "What does not go together is refused where it stands",
+        "Contradictory options are refused with their line",
         arguments: [
-            ("certfile c", 2, "certfile: a certificate needs its key"),
-            ("keyfile k", 2, "keyfile: a key needs its certificate"),
+            ("certfile c", 2, "certfile: a certificate needs its private key"),
+            ("keyfile k", 2, "keyfile: a private key needs its certificate"),
             ("cafile a", 2, "cafile: the listener does not use TLS"),
             ("capath a", 2, "capath: the listener does not use TLS"),
             ("tls_version tlsv1.2", 2, "tls_version: the listener does not use TLS"),
             ("ciphers AES128-SHA", 2, "ciphers: the listener does not use TLS"),
             ("require_certificate true", 2, "require_certificate: the listener does not use TLS"),
             ("use_identity_as_username true", 2, "use_identity_as_username: the listener does not use TLS"),
-            ("certfile c\nkeyfile k\nrequire_certificate true", 4, "require_certificate: somebody must vouch"),
+            (
+                "certfile c\nkeyfile k\nrequire_certificate true", 4,
+                "require_certificate: the CAs of client certificates"
+            ),
             (
                 "certfile c\nkeyfile k\nuse_subject_as_username true", 4,
-                "use_subject_as_username: only a certificate"
+                "use_subject_as_username: it needs client certificates"
             ),
-            ("certfile c\nkeyfile k\ncafile a\ncapath b", 5, "capath: cafile names the authorities as well"),
+            ("certfile c\nkeyfile k\ncafile a\ncapath b", 5, "capath: cafile is set as well"),
             ("psk_hint h", 2, "psk_hint: there are no keys"),
-            ("psk_file f", 2, "psk_file: no listener asks for these keys"),
+            ("psk_file f", 2, "psk_file: no listener uses these keys"),
             ("psk_file f\npsk_hint h\nciphers AES128-SHA", 4, "ciphers: pre-shared keys have"),
-            ("psk_file f\npsk_hint h\ntls_version tlsv1.3", 4, "tls_version: pre-shared keys work with TLS 1.2"),
+            ("psk_file f\npsk_hint h\ntls_version tlsv1.3", 4, "tls_version: pre-shared keys work only with TLS 1.2"),
             ("psk_file f\npsk_hint h\nuse_identity_as_username true", 4, "use_identity_as_username: the name of a"),
-            ("psk_file f\npsk_hint h\ncertfile c\nkeyfile k", 4, "certfile: pre-shared keys take the place"),
+            ("psk_file f\npsk_hint h\ncertfile c\nkeyfile k", 4, "certfile: pre-shared keys replace certificates"),
         ])
     func contradictions(lines: String, number: Int, problem: String) throws {
         let problems = try MosquittoFiles.problems("listener 8883\n\(lines)\n")
@@ -224,7 +227,7 @@ struct MosquittoReaderTests {
         #expect(problems.first?.hasPrefix("m.conf:\(number): \(problem)") == true, "\(problems)")
     }
 
-    @Test("Authorities that nobody is asked about are worth a word")
+    @Test("CAs without require_certificate cause a warning")
     func idleAuthorities() throws {
         let configuration = try MosquittoFiles.configuration("listener 8883\ncertfile c\nkeyfile k\ncafile a\n")
         #expect(configuration.warnings.map(\.place.line) == [4])

@@ -2,9 +2,9 @@
 import Foundation
 import MosquittoFixture
 
-/// A line of somebody's script, which is to do the same whoever runs it.
+/// A line of a script, which must do the same with each tool.
 struct DropInCase: Sendable, CustomStringConvertible {
-    /// The three programs that have a counterpart.
+    /// The three programs with a counterpart.
     enum Tool: String, Sendable {
         case publish = "mosquitto_pub"
         case subscribe = "mosquitto_sub"
@@ -20,21 +20,21 @@ struct DropInCase: Sendable, CustomStringConvertible {
     }
 
     let tool: Tool
-    /// Without the server. `{port}` stands for the port of the plain broker, `{tls}` and `{psk}` for those of others,
-    /// `{fixtures}` for the folder of certificates, `{folder}` for one of files, `{who}` for who runs it.
+    /// Without the broker. `{port}` is the port of the plain broker, `{tls}` and `{psk}` are those of others, `{fixtures}` is the
+    /// folder of certificates, `{folder}` one of files, and `{who}` the tool that runs the case.
     let arguments: [String]
     var input = ""
-    /// The options of a file in the place where the tool looks for it.
+    /// The content of the tool's options file.
     var file: String?
-    /// Whether digits are the time, which passes.
+    /// Whether digits are the time and not compared.
     var masksDigits = false
-    /// Whether the protocol log is among the output, which is not compared.
+    /// Whether the output contains the packet trace, which is not compared.
     var hasTrace = false
-    /// Whether mosquitto has a code of its own where Curlew has 1.
+    /// Whether mosquitto has a specific exit code where Curlew has 1.
     var failsOtherwise = false
-    /// Whether it is something that curlew by its own name refuses.
+    /// Whether curlew refuses it when called by its own name.
     var isForLinkOnly = false
-    /// Whether to leave out the server's port.
+    /// Whether to leave out the broker's port.
     var hasServer = false
 
     init(_ tool: Tool, _ arguments: [String]) {
@@ -42,7 +42,7 @@ struct DropInCase: Sendable, CustomStringConvertible {
         self.arguments = arguments
     }
 
-    /// - Parameter line: Arguments apart by spaces.
+    /// - Parameter line: Arguments, separated by spaces.
     init(_ tool: Tool, _ line: String) {
         self.init(tool, line.split(separator: " ").map(String.init))
     }
@@ -56,7 +56,7 @@ struct DropInCase: Sendable, CustomStringConvertible {
     var description: String { "\(self.tool.rawValue) \(self.arguments.joined(separator: " "))" }
 }
 
-/// What came of a case.
+/// The result of a case.
 struct DropInOutcome: Equatable, CustomStringConvertible {
     var exitCode: Int32
     var output: String
@@ -65,10 +65,10 @@ struct DropInOutcome: Equatable, CustomStringConvertible {
 }
 
 extension DropInCase {
-    /// What is to be the same: output without what cannot be, and the exit code.
+    /// What must be the same: the comparable output and the exit code.
     func compared(_ outcome: Subprocess.Outcome) -> DropInOutcome {
         var output = outcome.output
-        // For some mistakes mosquitto writes its whole help to standard output.
+        // For some errors, mosquitto writes its whole help to standard output.
         if outcome.exitCode == 1, output.contains("\n\nUsage: mosquitto_") { output = "" }
         if self.hasTrace {
             output = output.split(separator: "\n", omittingEmptySubsequences: false)

@@ -3,8 +3,8 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// Scripts that call mosquitto's commands go on working when they call `curlew` instead: each case runs mosquitto's own tool,
-/// the subcommand of curlew, and curlew through a link with the tool's name, and compares them.
+/// Scripts that call mosquitto's commands keep working when they call `curlew` instead: each case runs mosquitto's own tool,
+/// the subcommand of curlew, and curlew through a link with the tool's name, and compares the results.
 @Suite(
     "Drop-in for mosquitto's commands",
     .enabled(if: Peers.haveMosquittoTools, "mosquitto is not installed; scripts/test installs it"),
@@ -32,7 +32,7 @@ struct DropInTests {
         }
     }
 
-    @Test("mosquitto_pub: every option, and what subscribers see of it")
+    @Test("mosquitto_pub: every option, and what subscribers receive")
     func publications() async throws {
         try await self.compare(DropInCase.publications) { world in
             let observer = try Subprocess(
@@ -65,7 +65,7 @@ struct DropInTests {
     ///
     /// - Parameters:
     ///   - prepare: Starts what the cases need besides brokers; it is stopped afterwards.
-    ///   - finish: Looks at what has come of it.
+    ///   - finish: Checks the results.
     private func compare(
         _ cases: [DropInCase], prepare: (DropInWorld) async throws -> [Subprocess] = { _ in [] },
         finish: (DropInWorld, [DropInCase], [Subprocess]) async throws -> Void = { _, _, _ in }
@@ -87,7 +87,7 @@ struct DropInTests {
     private func compare(_ one: DropInCase, _ index: Int, in world: DropInWorld) async throws {
         var outcomes: [(Subprocess.Outcome, DropInOutcome)] = []
         for runner in 0..<DropInWorld.runners.count {
-            // Two topics are a mistake that curlew by its own name tells.
+            // Two topics are an error when curlew is called by its own name.
             guard !(one.isForLinkOnly && runner == 1) else {
                 outcomes.append(outcomes[0])
                 continue
@@ -100,7 +100,7 @@ struct DropInTests {
         for (runner, (outcome, compared)) in outcomes.enumerated().dropFirst() {
             let name = runner == 1 ? "curlew" : "linked"
             #expect(compared == outcomes[0].1, "\(name): \(one)\n\(outcome.errors)")
-            // Whoever fails says why, in a sentence.
+            // Every failure is explained by a sentence.
             if outcome.exitCode != 0, !(one.isForLinkOnly && runner == 1), !one.arguments.contains("--quiet"),
                 !one.hasTrace
             {

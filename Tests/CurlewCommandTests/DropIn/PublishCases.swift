@@ -2,7 +2,7 @@
 extension DropInCase {
     private static func pub(_ arguments: String...) -> DropInCase { DropInCase(.publish, arguments) }
 
-    /// What is published to `{topic}` is compared as well.
+    /// Messages published to `{topic}` are compared as well.
     static let publications: [DropInCase] =
         [
             "-t {topic} -m x", "--topic {topic} --message x", "-t {topic} -m -5", "-t {topic} -n",
@@ -27,7 +27,7 @@ extension DropInCase {
             "-t {topic} -m x -V 5 --property publish correlation-data c1 -D publish payload-format-indicator 1",
             "-t {topic} -m x -V 5 -D publish message-expiry-interval 900 -D connect user-property a b",
             "-t {topic} -m x -V 5 -D disconnect user-property a b -D connect session-expiry-interval 5",
-            // What is wrong.
+            // Errors.
             "-t {topic}", "-m x", "-t {topic}/+ -m x", "-t {topic} -m x -n", "-t {topic} -m x -m y -f z",
             "-t {topic} -m x -q 3",
             "-t {topic} -m x --frob", "-t {topic} -f /nowhere/at/all", "-t {topic} -m x -M 0", "-t {topic} -m x -c",

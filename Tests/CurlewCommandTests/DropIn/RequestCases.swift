@@ -1,6 +1,6 @@
 #if Tools
 extension DropInCase {
-    /// A responder answers on `svc/+`, and on `svc-3/+` those who cannot say where.
+    /// A responder replies on `svc/+`, and on `svc-3/+` to requests without a response topic.
     static let requests: [DropInCase] =
         [
             "-t svc/{who} -e answers/{who}/1 -m hi", "-t svc/{who} -e answers/{who}/2 -m hi -v",

@@ -2,7 +2,7 @@
 extension DropInCase {
     private static func sub(_ arguments: String...) -> DropInCase { DropInCase(.subscribe, arguments) }
 
-    /// A format, on both versions: 3.1.1 has no properties to show.
+    /// A format, in both versions: 3.1.1 has no properties to show.
     private static func format(_ format: String, topic: String = "s/text") -> [DropInCase] {
         ["311", "5"].map { .sub("-t", topic, "-C", "1", "-q", "1", "-V", $0, "-F", format) }
     }
@@ -34,7 +34,7 @@ extension DropInCase {
         ]
         + ["%", "%z", #"\z"#, "@", "%5", #"a\"#, "%-", "%.", "%0"].map { .sub("-t", "s/text", "-C", "1", "-F", $0) }
 
-    /// Payloads under `json/` for `%J`, which is as lenient as what mosquitto reads JSON with.
+    /// Payloads under `json/` for `%J`, which is as lenient as mosquitto's JSON parser.
     static let jsons = [
         #"{"a" : 1.50, "b":[1,2, 3],"c":{},"d":[],"e":1e10,"f":12345678901234567890,"g":0.1,"i":null,"j":true,"k":1E-7}"#,
         #"{"h":"\u00e9\u0001\/\"\\ \ud83d\ude00","l":-0,"a":2,"m":3.141592653589793,"n":1e400,"o":-1.5e-300,"p":2147483648}"#,
@@ -77,7 +77,7 @@ extension DropInCase {
             "-t s/text -E -V 5 -D connect request-response-information 1",
             "-t s/text -E -V 5 --will-topic w -D will will-delay-interval 5 -D will content-type x -D will user-property a b",
             "-t s/text -E -V 5 --will-topic w -D will response-topic r -D will correlation-data c -D will message-expiry-interval 9 -D will payload-format-indicator 1",
-            // What is wrong.
+            // Errors.
             "-t s/text -C 0", "-t s/text -C x", "-t s/text -W 0", "-t a/#/b", "-t a+", "", "-t s/text -q 3",
             "-t s/text -V 4",
             "-t s/text --frob", "-t s/text -S", "-t s/text -p 0", "-t s/text -p x", "-t s/text -k 65536",

@@ -5,9 +5,9 @@ import MosquittoFixture
 import NIOCore
 
 extension Subprocess {
-    /// Starts `curlew` as it was built. Variables of the environment that it would read are those given alone.
+    /// Starts the built `curlew`. Of the environment variables that it reads, only the given ones are set.
     ///
-    /// - Parameter hasReader: Whether anybody reads its standard output; otherwise writing there fails.
+    /// - Parameter hasReader: Whether its standard output has a reader; otherwise writing there fails.
     static func curlew(
         _ arguments: [String], environment: [String: String] = [:], hasReader: Bool = true
     ) throws -> Subprocess {
@@ -21,7 +21,7 @@ extension Subprocess {
 
     static func curlew(_ arguments: String...) throws -> Subprocess { try Self.curlew(arguments) }
 
-    /// Where the package's programs are built: beside the tests.
+    /// The folder of the built programs, which also contains the tests.
     static let products: URL = {
         let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
         var folder = URL(filePath: bundle)
@@ -30,7 +30,7 @@ extension Subprocess {
     }()
 }
 
-/// A port that nobody listens at.
+/// A port on which nothing listens.
 func freePort() async throws -> Int {
     let listener = try await SocketListener.bind(host: "127.0.0.1", port: 0) { _ in DeafHandler() }
     await listener.close()

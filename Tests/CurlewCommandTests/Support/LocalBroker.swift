@@ -3,7 +3,7 @@ import CurlewBroker
 import Foundation
 import MosquittoFixture
 
-/// Runs a broker in this process for as long as `body` takes, which gets its port.
+/// Runs a broker in this process for the duration of `body`, which gets its port.
 func withLocalBroker(
     _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
     _ body: (_ broker: MQTTBroker, _ port: Int) async throws -> Void
@@ -22,8 +22,8 @@ func withLocalBroker(
 }
 
 extension Subprocess {
-    /// Runs a script in which `curlew` is the built command: what can give it bytes that are no text. The test ends the shell alone:
-    /// a script of one command begins with `exec`.
+    /// Runs a shell script in which `curlew` is the built command, for example to pass bytes that are not text. Signals reach only
+    /// the shell, so a script of one command begins with `exec`.
     static func script(_ script: String, environment: [String: String] = [:]) throws -> Subprocess {
         let inherited = ProcessInfo.processInfo.environment.filter {
             !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")
@@ -35,7 +35,7 @@ extension Subprocess {
     }
 }
 
-/// A folder for the length of `body`.
+/// Creates a folder for the duration of `body`.
 func withTemporaryFolder(_ body: (String) async throws -> Void) async throws {
     let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)

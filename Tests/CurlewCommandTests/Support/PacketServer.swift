@@ -4,18 +4,18 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// A broker on a port of this machine that does what a test says and nothing else.
+/// A scripted broker on a port of this machine.
 final class PacketServer: Sendable {
-    /// What to do about a packet.
+    /// A reaction to a packet.
     enum Step: Sendable {
         case send(Packet)
         case sendBytes([UInt8])
         case close
-        /// Nobody is accepted from now on, and all connections are closed.
+        /// Stop listening and close all connections.
         case vanish
     }
 
-    /// Says what to do about a packet of the nth connection, counted from 1.
+    /// Returns the reactions to a packet of the nth connection, counted from 1.
     typealias Script = @Sendable (_ packet: Packet, _ connection: Int) -> [Step]
 
     private struct State {
@@ -26,7 +26,7 @@ final class PacketServer: Sendable {
     }
 
     private let script: Script
-    /// Guards what has happened so far.
+    /// Guards the recorded packets and connections.
     private let state = Mutex(State())
 
     private init(_ script: @escaping Script) { self.script = script }
@@ -47,7 +47,7 @@ final class PacketServer: Sendable {
 
     var port: Int { self.state.withLock { $0.listener?.port ?? 0 } }
 
-    /// All packets that came, in order.
+    /// All packets received, in order.
     var packets: [Packet] { self.state.withLock { $0.packets } }
 
     var connections: Int { self.state.withLock { $0.connections } }
@@ -58,7 +58,7 @@ final class PacketServer: Sendable {
         for link in links { link.close() }
     }
 
-    /// What a broker answers that takes everything.
+    /// The answers of a broker that accepts everything.
     static func answer(to packet: Packet) -> [Step] {
         switch packet {
         case .connect: [.send(.connack(ConnAck()))]

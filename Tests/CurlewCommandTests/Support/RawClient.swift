@@ -2,9 +2,9 @@
 import CurlewTransport
 import NIOCore
 
-/// Sends bytes to a port, and collects what comes back.
+/// Sends bytes to a port and collects the answer.
 enum RawClient {
-    /// What was answered until the server closed the connection.
+    /// The answer until the server closes the connection.
     static func answer(to bytes: [UInt8], port: Int) async throws -> String {
         let (answers, continuation) = AsyncStream<ByteBuffer>.makeStream()
         let endpoint = Endpoint(host: "127.0.0.1", port: port, security: .plain)

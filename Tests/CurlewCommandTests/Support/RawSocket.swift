@@ -1,7 +1,7 @@
 #if Tools
 import Foundation
 
-/// A TCP connection to this machine, with the system's own calls: nothing of the library is in between.
+/// A TCP connection to this machine, with the system's calls and without the library.
 final class RawSocket {
     private let descriptor: Int32
 
@@ -32,7 +32,7 @@ final class RawSocket {
 
     func write(_ bytes: [UInt8]) { _ = send(self.descriptor, bytes, bytes.count, 0) }
 
-    /// What comes next; nothing at the end, or when nothing comes for half a minute.
+    /// The next bytes; none at the end, or if none arrive within half a minute.
     func read() -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: 1024)
         let count = recv(self.descriptor, &bytes, bytes.count, 0)

@@ -3,12 +3,13 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-extension Settings {
-    /// Puts the properties of `-D` where the client has a place for them; those of messages go with the messages.
+extension CommandSettings {
+    /// Applies the properties of `-D` to the client's configuration. Those of messages are added to the messages.
     mutating func applyProperties() throws {
         guard !self.properties.isEmpty else { return }
         guard (self.version ?? .v5_0) == .v5_0 else {
-            throw Failure("-D needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
+            throw CommandFailure(
+                "-D needs MQTT 5, but the version is set to \(self.configuration.connection.version).")
         }
         self.configuration.connection.version = .exactly(.v5_0)
         self.configuration.packetUserProperties.subscribe = self.properties[.subscribe].userProperties
@@ -27,7 +28,7 @@ extension Settings {
         }
         guard let method = authentication.method else {
             guard authentication.data == nil else {
-                throw Failure("-D connect authentication-data needs -D connect authentication-method.")
+                throw CommandFailure("-D connect authentication-data needs -D connect authentication-method.")
             }
             return
         }
@@ -35,7 +36,7 @@ extension Settings {
             method: method, authenticator: FixedAuthenticator(data: authentication.data))
     }
 
-    /// How long the server shall keep the session after the end.
+    /// The session expiry interval to send with DISCONNECT.
     var finalExpiry: MQTTConfiguration.Expiry {
         for case .sessionExpiryInterval(let seconds) in self.properties[.disconnect].list {
             return seconds == .max ? .never : .after(.seconds(Int(seconds)))
@@ -43,7 +44,7 @@ extension Settings {
         return self.keepsSession ? self.configuration.session.expiry : .withConnection
     }
 
-    /// What stands for the client's own subscription identifiers.
+    /// The subscription identifier of `-D`, shown instead of those that the client assigns.
     var subscriptionIdentifier: UInt32? {
         self.properties[.subscribe].value { if case .subscriptionIdentifier(let value) = $0 { value } else { nil } }
     }
@@ -55,7 +56,7 @@ extension MQTTConfiguration.Session {
         case .sessionExpiryInterval(let seconds):
             self.expiry = seconds == .max ? .never : .after(.seconds(Int(seconds)))
         case .receiveMaximum(let value): self.receiveMaximum = Int(value)
-        case .maximumPacketSize(let value): self.maximumPacketSize = min(Int(value), 268_435_460)
+        case .maximumPacketSize(let value): self.maximumPacketSize = min(Int(value), PacketSize.largest)
         case .topicAliasMaximum(let value): self.topicAliasMaximum = Int(value)
         case .requestProblemInformation(let value): self.requestProblemInformation = value
         case .requestResponseInformation(let value): self.requestResponseInformation = value
@@ -69,14 +70,15 @@ extension Property {
     fileprivate var isExpiry: Bool { self.identifier == .sessionExpiryInterval }
 }
 
-/// Says the same to every challenge: the method and its data were given on the command line.
+/// Sends the authentication data of the command line. It cannot answer a challenge.
 private struct FixedAuthenticator: MQTTAuthenticator {
     let data: ByteBuffer?
 
     func begin() async throws -> ByteBuffer? { self.data }
 
     func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
-        throw Failure("The server asks more about the authentication than -D connect authentication-data has said.")
+        throw CommandFailure(
+            "The broker requires a further authentication step, which curlew does not support.")
     }
 }
 #endif

@@ -3,30 +3,30 @@ import Curlew
 import CurlewCore
 import CurlewTransport
 
-/// Why the command ends otherwise than well: one sentence for the person, one number for the script.
-struct Failure: Error, Equatable, CustomStringConvertible {
-    /// `nil` when there is nothing to say that the person does not know.
+/// Why the command fails: a sentence for people, and an exit code for scripts.
+struct CommandFailure: Error, Equatable, CustomStringConvertible {
+    /// `nil` if the person knows the reason, as after Ctrl-C.
     var message: String?
     var exitCode: Int32
 
     var description: String { self.message ?? "it was stopped" }
 
-    /// The exit code of everything that has none of its own.
+    /// The exit code of failures without a specific one.
     static let general: Int32 = 1
-    /// The exit code of a connection that is lost for good: MOSQ_ERR_CONN_LOST of mosquitto's commands.
+    /// The exit code when the connection is lost and does not come back: mosquitto's MOSQ_ERR_CONN_LOST.
     static let connectionLost: Int32 = 7
-    /// The exit code of a time that is over: MOSQ_ERR_TIMEOUT of mosquitto's commands.
+    /// The exit code of a time-out: mosquitto's MOSQ_ERR_TIMEOUT.
     static let timeOut: Int32 = 27
 
-    init(_ message: String?, exitCode: Int32 = Failure.general) {
+    init(_ message: String?, exitCode: Int32 = general) {
         self.message = message?.endingOnce
         self.exitCode = exitCode
     }
 
-    /// What the library says, and the exit code of mosquitto's commands for it.
+    /// The library's error, with the exit code that mosquitto's commands use for it.
     ///
-    /// - Parameter version: The version that the user asked for, if the error does not say of which it is. Before 5.0 a refusal has
-    ///   other numbers.
+    /// - Parameter version: The version that the user asked for, in case the error does not contain one. Before 5.0,
+    ///   refusals have different codes.
     init(_ error: MQTTError, version: ProtocolVersion? = nil) {
         let version = error.version ?? version
         let exitCode: Int32
@@ -44,7 +44,7 @@ struct Failure: Error, Equatable, CustomStringConvertible {
 }
 
 extension MQTTError {
-    /// The message, which speaks of the library's API, in the words of options and variables.
+    /// The message, with the library's API names replaced by options and environment variables.
     private var inWordsOfCommand: String {
         if let cause = self.cause as? TransportError, self.message == cause.message.printable {
             return cause.message(naming: TLSSettingNames.ofProcess.name).printable
@@ -54,7 +54,7 @@ extension MQTTError {
         return text
     }
 
-    /// Words of the library, and what they are called at the command line.
+    /// Phrases of the library, and their equivalents at the command line.
     private static let words = [
         ("it wants a user name and a password", "give a user name (-u) and a password (-P or --password-file)"),
         ("check user name and password", "check the user name (-u) and the password (-P or --password-file)"),
@@ -64,7 +64,7 @@ extension MQTTError {
         ("use .assignedByServer to let the server choose one", "use -i '' to let the broker choose one"),
     ]
 
-    /// Message, reason code and what became of the message, in one sentence.
+    /// Message, reason code and delivery status, as one sentence.
     var sentence: String {
         var text = self.inWordsOfCommand
         while text.hasSuffix(".") { text.removeLast() }
@@ -79,7 +79,7 @@ extension MQTTError {
 }
 
 extension String {
-    /// With a stop at its end, if it has none of any kind.
+    /// The text with a full stop, unless it ends with a punctuation mark.
     var asSentence: String { self.last.map { ".!?".contains($0) } == true ? self : self + "." }
 }
 #endif

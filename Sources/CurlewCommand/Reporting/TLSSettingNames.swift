@@ -1,14 +1,15 @@
 #if Tools
 import CurlewTransport
 
-/// What a person who calls the command knows the settings of TLS by: the option or the variable that was given, or the option to give.
+/// The command line's names for TLS settings: the option or the environment variable that was given, otherwise the
+/// option to give.
 struct TLSSettingNames {
     private let arguments: [String]
     private let variable: (String) -> String?
 
     static var ofProcess: Self { Self(arguments: CommandLine.arguments, variable: environmentVariable) }
 
-    /// - Parameter variable: Gives the value of a variable of the environment; `nil` where it is not set or empty.
+    /// - Parameter variable: Returns the value of an environment variable; `nil` if it is unset or empty.
     init(arguments: [String], variable: @escaping (String) -> String?) {
         self.arguments = arguments
         self.variable = variable
@@ -35,7 +36,7 @@ struct TLSSettingNames {
         }
     }
 
-    /// The first of the options or of the variables that is set; the command line counts before the environment.
+    /// The first option or variable that is set; options come first.
     private func given(_ options: [String], _ variables: [String]) -> String? {
         let option = options.first { option in
             self.arguments.contains { $0 == option || $0.hasPrefix("\(option)=") }

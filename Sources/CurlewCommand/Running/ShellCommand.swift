@@ -3,9 +3,9 @@ import Curlew
 import CurlewTransport
 import Dispatch
 
-/// A command that is run by the shell, fed, and read to its end.
+/// Runs a shell command with an input and collects its output.
 enum ShellCommand {
-    /// Why there is no result.
+    /// Why there is no output.
     enum Problem: Error, Equatable, CustomStringConvertible {
         case notStarted(SystemError)
         case endedWith(Int32)
@@ -13,7 +13,7 @@ enum ShellCommand {
         case tooMuchOutput
         case cancelled
 
-        /// What is wrong with an end; `nil` for code 0.
+        /// The problem with how a process ended; `nil` for exit code 0.
         fileprivate init?(_ end: ChildProcess.End) {
             switch end {
             case .code(0): return nil
@@ -25,20 +25,20 @@ enum ShellCommand {
         var description: String {
             switch self {
             case .notStarted(let error): "it could not be started: \(error)"
-            case .endedWith(let code): "it ended with code \(code)"
-            case .endedBySignal(let signal): "it was ended by signal \(signal)"
-            case .tooMuchOutput: "it wrote more than a message can have"
-            case .cancelled: "it was stopped"
+            case .endedWith(let code): "exit code \(code)"
+            case .endedBySignal(let signal): "it was terminated by signal \(signal)"
+            case .tooMuchOutput: "its output is larger than a message can be"
+            case .cancelled: "it was cancelled"
             }
         }
     }
 
-    /// Runs a command. Its standard error is that of this process.
+    /// Runs a command. It shares standard error with this process.
     ///
-    /// Cancelling the task ends the command.
+    /// Cancelling the task terminates the command.
     ///
-    /// - Parameter environment: Variables besides those of this process.
-    /// - Returns: What it wrote to standard output, if it ended with 0.
+    /// - Parameter environment: Environment variables in addition to those of this process.
+    /// - Returns: Its standard output, if the exit code is 0.
     static func run(
         _ command: String, input: [UInt8], environment: [String: String]
     ) async throws(Problem) -> [UInt8] {
@@ -51,9 +51,9 @@ enum ShellCommand {
         }
         let output = OneShot<[UInt8]?>()
         let ended = OneShot<Problem?>()
-        // Both at once: a command that writes before it has read all would wait for ever.
+        // Both at once: a command that writes before it has read everything would otherwise wait forever.
         DispatchQueue.global().async {
-            // A command need not read what it is given.
+            // A command need not read its input.
             try? child.input.writeAll(input)
             child.input.closeFile()
         }
@@ -62,7 +62,7 @@ enum ShellCommand {
             child.output.closeFile()
             ended.set(Problem(child.waitForEnd()))
         }
-        // The command is waited for even when the task is cancelled, so that none is left behind.
+        // Waits for the command even when the task is cancelled, so that no process is left behind.
         let result = await withTaskCancellationHandler {
             await Task { (output: await output.wait() ?? nil, problem: await ended.wait() ?? nil) }.value
         } onCancel: {
@@ -74,7 +74,7 @@ enum ShellCommand {
         return bytes
     }
 
-    /// `nil` when it is more than a message can have.
+    /// `nil` if there is more than a message can contain.
     private static func readAll(_ descriptor: Descriptor) -> [UInt8]? {
         var bytes: [UInt8] = []
         while let more = try? descriptor.readSome(65_536), !more.isEmpty {

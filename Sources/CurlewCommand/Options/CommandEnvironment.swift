@@ -1,18 +1,18 @@
 #if Tools
 import Curlew
 
-/// The variables that give what the options do not: those of the library, `MQTT_…`, and in their place, where both are set,
-/// those of the command, `CURLEW_…`.
+/// The environment variables that set what no option sets: those of the library, `MQTT_…`, and those of the command,
+/// `CURLEW_…`, which override them.
 struct CommandEnvironment {
-    /// By the names of the library.
+    /// The values, by the library's names.
     private(set) var variables: [String: String] = [:]
-    /// By what name a person knows a variable that was set for the command.
+    /// The names under which variables of the command were set, by the library's names.
     private var names: [String: String] = [:]
-    /// The options that have set variables in the place of a person.
+    /// The options that have set variables, by the library's names.
     private var options: [String: String] = [:]
     private let preSharedKeyText: String?
 
-    /// Variables that say the same, or cannot be together: one that is set for the command takes their place.
+    /// Variables that set the same thing or exclude each other: a variable of the command removes the library's.
     private static let rivals: [String: [String]] = [
         "MQTT_URL": ["MQTT_HOST", "MQTT_PORT", "MQTT_TLS"], "MQTT_HOST": ["MQTT_URL"], "MQTT_PORT": ["MQTT_URL"],
         "MQTT_TLS": ["MQTT_URL"], "MQTT_PASSWORD": ["MQTT_PASSWORD_FILE"],
@@ -23,7 +23,7 @@ struct CommandEnvironment {
         "MQTT_PRIVATE_KEY": ["MQTT_PRIVATE_KEY_FILE"], "MQTT_PRIVATE_KEY_FILE": ["MQTT_PRIVATE_KEY"],
     ]
 
-    /// - Parameter variable: Gives the value of a variable; `nil` where it is not set or empty.
+    /// - Parameter variable: Returns the value of a variable; `nil` if it is unset or empty.
     init(variable: (String) -> String?) {
         for name in MQTTConfiguration.environmentVariables { self.variables[name] = variable(name) }
         for name in MQTTConfiguration.environmentVariables {
@@ -41,16 +41,16 @@ struct CommandEnvironment {
         set { self.variables[name] = newValue }
     }
 
-    /// Sets a variable as an option says it.
+    /// Sets a variable to the value of an option.
     mutating func set(_ name: String, _ value: String, by option: String) {
         self.variables[name] = value
         self.options[name] = option
     }
 
-    /// The name under which a variable was set.
+    /// The name under which a variable was set, given the library's name.
     func name(of variable: String) -> String { self.names[variable] ?? variable }
 
-    /// Takes out what an option says in their place.
+    /// Removes variables that an option overrides.
     mutating func remove(_ names: String...) {
         for name in names { self.variables[name] = nil }
     }
@@ -58,15 +58,15 @@ struct CommandEnvironment {
     func preSharedKey() throws -> HexadecimalKey? {
         guard let text = self.preSharedKeyText else { return nil }
         guard let key = HexadecimalKey(argument: text) else {
-            throw Failure("The environment variable CURLEW_PSK must be hexadecimal digits, two for each byte.")
+            throw CommandFailure("The environment variable CURLEW_PSK must be hexadecimal digits, two for each byte.")
         }
         return key
     }
 
-    /// An error about variables, by the names under which they were set, or by the options that took their place.
+    /// An error with the library's names of variables replaced by the names under which they were set, or by options.
     func renamed(_ error: MQTTError) -> MQTTError {
         var error = error
-        // Longer names first: some are the beginning of others.
+        // Longer names first: some are prefixes of others.
         for (name, option) in self.options.sorted(by: { $0.key.count > $1.key.count }) {
             for beginning in ["The environment variable ", "the environment variable "] {
                 error.message = error.message.replacing(beginning + name, with: option)

@@ -5,14 +5,14 @@ import CurlewTransport
 import Dispatch
 import NIOCore
 
-/// A stream of bytes from outside. It is read on a thread of its own, so that waiting for a person at a keyboard blocks
-/// nobody else and can be cancelled.
+/// A stream of bytes to read: a file, a pipe or a terminal. It is read on a thread of its own, so that waiting for
+/// input blocks no other task and can be cancelled.
 struct Input: Sendable {
-    /// The largest payload of one message: a packet of 256 MiB less its header, a topic and an identifier.
-    static let maximumMessageSize = 268_435_455 - 65_535 - 16
+    /// The largest payload of a message: the largest remaining length minus the longest topic and some bytes of header.
+    static let maximumMessageSize = PacketSize.largestRemainingLength - 65_535 - 16
 
     private let descriptor: Descriptor
-    /// What is read, in the middle of a sentence.
+    /// The input's name in the middle of a sentence.
     private let name: String
     private let queue = DispatchQueue(label: "curlew.input")
 
@@ -21,7 +21,7 @@ struct Input: Sendable {
         self.name = name
     }
 
-    /// Up to 64 KiB, as soon as there is something; `nil` at the end, and when the task is cancelled.
+    /// Up to 64 KiB, as soon as any are available; `nil` at the end, and when the task is cancelled.
     func next() async throws -> [UInt8]? {
         let chunk = OneShot<Result<[UInt8], SystemError>>()
         self.queue.async { [descriptor] in
@@ -29,7 +29,7 @@ struct Input: Sendable {
         }
         switch await chunk.wait() {
         case .success(let bytes)?: return bytes.isEmpty ? nil : bytes
-        case .failure(let error)?: throw Failure("Reading \(self.name) failed: \(error).")
+        case .failure(let error)?: throw CommandFailure("Reading \(self.name) failed: \(error).")
         case nil: return nil
         }
     }
@@ -37,23 +37,25 @@ struct Input: Sendable {
     func readToEnd() async throws -> ByteBuffer {
         var buffer = ByteBuffer()
         while let bytes = try await self.next() {
-            guard buffer.readableBytes + bytes.count <= Self.maximumMessageSize else { throw self.tooLong("It") }
+            guard buffer.readableBytes + bytes.count <= Self.maximumMessageSize else {
+                throw self.tooLong("The message")
+            }
             buffer.writeBytes(bytes)
         }
         guard !Task.isCancelled else {
-            throw Failure("The message was not sent; \(self.name) has not come to its end.")
+            throw CommandFailure("The message was not sent; \(self.name) was not read to its end.")
         }
         return buffer
     }
 
-    func tooLong(_ what: String) -> Failure {
-        Failure(
-            "\(what), in \(self.name), is longer than the \(Self.maximumMessageSize) bytes that a message can have."
+    func tooLong(_ what: String) -> CommandFailure {
+        CommandFailure(
+            "\(what) in \(self.name) is longer than \(Self.maximumMessageSize) bytes, the maximum size of a message."
         )
     }
 }
 
-/// Cuts an input into lines.
+/// Splits an input into lines.
 struct LineReader {
     private let input: Input
     private var lines: ArraySlice<ByteBuffer> = []
@@ -62,13 +64,14 @@ struct LineReader {
 
     init(_ input: Input) { self.input = input }
 
-    /// How many lines were read, and not given to anybody; one without its end is one.
+    /// The number of lines that were read but not returned; an incomplete line counts as one.
     var unreadCount: Int { self.lines.count + (self.partial.readableBytes > 0 ? 1 : 0) }
 
-    /// Takes back a line that was given last.
+    /// Takes back the line that was returned last.
     mutating func putBack(_ line: ByteBuffer) { self.lines = [line] + self.lines }
 
-    /// The next line without its end; the last one may lack it. `nil` after the last, and when the task is cancelled.
+    /// The next line without its line break, which the last line may lack. `nil` at the end, and when the task is
+    /// cancelled.
     mutating func next() async throws -> ByteBuffer? {
         while true {
             guard !Task.isCancelled else { return nil }

@@ -3,57 +3,54 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-/// What arguments and environment come to: whom to talk to and how.
-struct Settings {
+/// The result of arguments and environment: which broker to connect to, and how.
+struct CommandSettings {
     var configuration: MQTTConfiguration
-    /// The topics in the URLs.
+    /// The topics of the URLs.
     var topics: [String] = []
-    /// The protocol version that was asked for; `nil` for automatic.
+    /// The requested protocol version; `nil` for automatic.
     var version: ProtocolVersion? { self.configuration.connection.version.exact }
-    /// Whether somebody wants the session to outlive the command.
+    /// Whether the session is kept after the command exits.
     var keepsSession = false
     var timeLimit: Duration?
-    /// How long to wait for an answer, or for a lost connection to come back, in a command that is to end by itself. `nil`: as
-    /// long as -W says.
+    /// How long to wait for the broker's answer, or for a lost connection to come back; `nil` if only -W limits that.
     var patience: Duration?
     var isTracing = false
-    /// Whether to behave as the command of mosquitto by whose name it was called.
+    /// Whether to behave like the mosquitto command by whose name this one was called.
     let isMosquitto: Bool
-    /// What `-D` says.
+    /// The properties of `-D`.
     let properties: PacketProperties
-    /// How many messages may be sent and not acknowledged.
+    /// The maximum number of unacknowledged messages.
     var inFlight: Int?
 
     private static let receiveMaximum = 65_535
-    /// The largest packet that MQTT knows.
-    private static let largestPacket = 268_435_460
-    /// In place of -W.
+    /// The default patience.
     static let usualPatience = Duration.seconds(30)
 
-    /// Puts options over the environment, and checks what comes of it. Nothing is sent.
+    /// Combines options and environment, options first, and checks the result.
     ///
-    /// - Parameter usualVersion: What mosquitto's command speaks if it is not told otherwise.
+    /// - Parameter usualVersion: The default version of the mosquitto command.
     init(
         _ options: ConnectionOptions, _ tls: TLSOptions, _ will: WillOptions, environment: CommandEnvironment,
         usualVersion: ProtocolVersion = .v3_1_1
     ) throws {
         self.isMosquitto = options.isMosquitto
         self.properties = try PacketProperties(options.properties)
-        // Mosquitto's commands know no such variables.
+        // Mosquitto's commands do not read environment variables.
         let all = options.isMosquitto ? CommandEnvironment { _ in nil } : environment
         var environment = all
         environment.yield(to: options, tls)
         if let file = options.passwordFile {
             let content: [UInt8]?
             do throws(SystemError) { content = try bytesOfFile(file) } catch {
-                throw Failure("The file '\(file)' of --password-file cannot be read: \(error).")
+                throw CommandFailure("The file '\(file)' of --password-file cannot be read: \(error).")
             }
-            guard content != nil else { throw Failure("The file '\(file)' of --password-file does not exist.") }
+            guard content != nil else { throw CommandFailure("The file '\(file)' of --password-file does not exist.") }
         }
         let servers = try ServerChoice(options, tls, &environment)
-        // A person who asks for a message wants to have it, however large.
+        // At the command line, messages of any size are wanted.
         var base = MQTTConfiguration()
-        base.session.maximumPacketSize = Self.largestPacket
+        base.session.maximumPacketSize = PacketSize.largest
         do throws(MQTTError) {
             if !servers.urls.isEmpty {
                 (self.configuration, self.topics) = try MQTTConfiguration.read(
@@ -63,7 +60,7 @@ struct Settings {
                 try self.configuration.apply(environment: environment.variables)
             }
         } catch {
-            throw Failure(environment.renamed(error))
+            throw CommandFailure(environment.renamed(error))
         }
         try servers.apply(to: &self.configuration)
         if options.isMosquitto { self.configuration.connection.version = .exactly(usualVersion) }
@@ -71,25 +68,25 @@ struct Settings {
         try self.applyProperties()
         try self.apply(tls, all, isURL: !servers.urls.isEmpty)
         self.configuration.will = try will.will(self.properties[.will])
-        do throws(MQTTError) { try self.configuration.validate() } catch { throw Failure(error) }
-        // Mosquitto 2.0 at times sends more than a smaller Receive Maximum allows, which is the end of the connection.
+        do throws(MQTTError) { try self.configuration.validate() } catch { throw CommandFailure(error) }
+        // Mosquitto 2.0 sometimes exceeds a smaller Receive Maximum, which ends the connection.
         if self.configuration.session.receiveMaximum == MQTTConfiguration.Session().receiveMaximum {
             self.configuration.session.receiveMaximum = Self.receiveMaximum
         }
-        // All that the server may send at QoS 1 and 2 must find room: there, nothing may be lost.
+        // Room for every message that the broker may send at QoS 1 and 2, so that none is lost.
         self.configuration.queues.subscription.count = Self.receiveMaximum + 10_000
-        self.configuration.queues.subscription.bytes = Self.largestPacket
+        self.configuration.queues.subscription.bytes = PacketSize.largest
         self.configuration.queues.subscription.sparesAcknowledged = true
         self.timeLimit = options.timeLimit?.duration
         self.applyPatience()
         self.inFlight = options.inFlight?.count
         self.isTracing = options.isTracing
-        // What is wrong with the arguments has been said by now.
+        // Errors in the arguments are reported even with --quiet.
         if options.isQuiet { Diagnostics.beQuiet() }
     }
 
-    /// A person or a script waits: connections are made again soon, and what is not answered comes to an end. Mosquitto's commands
-    /// wait for answers without end.
+    /// Because a person or a script waits, the client reconnects quickly, and waiting for answers is limited.
+    /// Mosquitto's commands wait without a limit.
     private mutating func applyPatience() {
         let isEnabled = self.configuration.reconnect.isEnabled
         self.configuration.reconnect = .interactive
@@ -130,7 +127,7 @@ struct Settings {
     private mutating func applySession(_ options: ConnectionOptions) throws {
         if options.keepsSession {
             guard case .given = self.configuration.clientIdentifier.kind else {
-                throw Failure("-c keeps a session, which needs a name to be found again; give one with -i.")
+                throw CommandFailure("-c needs a client ID to find the session again; give one with -i.")
             }
             self.configuration.session.cleanStart = false
             self.configuration.session.expiry = .never
@@ -138,11 +135,11 @@ struct Settings {
         if options.isMosquitto, !options.properties.isEmpty {
             self.configuration.connection.version = .exactly(.v5_0)
         }
-        // Mosquitto's commands pass over it before 5.0.
+        // Mosquitto's commands ignore it before MQTT 5.
         if let expiry = options.expiry?.expiry, !options.isMosquitto || self.version == .v5_0 {
             guard (self.version ?? .v5_0) == .v5_0 else {
-                throw Failure(
-                    "-x needs MQTT 5, and the version asked for is \(self.configuration.connection.version).")
+                throw CommandFailure(
+                    "-x needs MQTT 5, but the version is set to \(self.configuration.connection.version).")
             }
             self.configuration.connection.version = .exactly(.v5_0)
             self.configuration.session.expiry = expiry
@@ -157,8 +154,8 @@ struct Settings {
         try tls.apply(to: &self.configuration.tls, environment: environment)
         guard let first = tls.first, let server = self.configuration.servers.first(where: { !$0.scheme.isSecure })
         else { return }
-        let remedy = isURL ? "use mqtts:// in the URL" : "use TLS there, or leave it out"
-        throw Failure("\(first) is about TLS, but \(server) is not spoken to over TLS; \(remedy).")
+        let remedy = isURL ? "use mqtts:// in the URL" : "use TLS for it, or leave the option out"
+        throw CommandFailure("\(first) needs TLS, but the connection to \(server) does not use TLS; \(remedy).")
     }
 }
 #endif
