@@ -59,7 +59,7 @@ struct OrderWireTests {
 
     @Test("A DISCONNECT behind some megabytes ends the connection before a take-over does [MQTT-3.14.4-3]")
     func goodbyeBehindMuch() async throws {
-        let size = 2 << 20
+        let size = 900 << 10
         try await self.withHeldBack(says: true, behind: size) { peers, watcher, held in
             let next = try await peers.connect("a")
             #expect(try await held.receiveEnd() == nil)

@@ -3,6 +3,7 @@ import Curlew
 import Foundation
 import Testing
 
+import CurlewTransport
 @testable import CurlewCommand
 
 @Suite("Readers that close a pipe, and waiting with a time limit", .timeLimit(.minutes(2)))

@@ -1,5 +1,5 @@
 #if Tools
-import Curlew
+import CurlewTransport
 
 extension OneShot {
     /// Waits until the value is set; `nil` if the time passes or the task is cancelled before.

@@ -1,5 +1,5 @@
 #if Tools
-import Curlew
+import CurlewTransport
 import Dispatch
 
 #if canImport(Darwin)
