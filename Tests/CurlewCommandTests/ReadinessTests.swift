@@ -114,12 +114,12 @@ struct ReadinessTests {
                     == "curlew request: 0 of 2 replies received within 5 seconds; set another time limit with -W.\n")
             let short = try await Subprocess.curlew(["request", "svc", "x", "-W", "0.5"] + server).outcome()
             #expect(short.exitCode == 27)
-            // On a busy machine, the time limit expires before there is a connection.
-            let reasons = ["No reply received.", "There is no connection to the broker."]
-            #expect(
-                reasons.contains {
-                    short.errors == "curlew request: The time limit of 0.5 seconds has expired: \($0)\n"
-                })
+            // On a busy machine, the time limit expires earlier: while connecting, or before the request is sent.
+            let endings = [
+                ": No reply received.", ": There is no connection to the broker.", ": The message was not sent.", ".",
+            ]
+            let beginning = "curlew request: The time limit of 0.5 seconds has expired"
+            #expect(endings.contains { short.errors == "\(beginning)\($0)\n" }, "\(short.errors)")
             withExtendedLifetime(requests) {}
         }
     }
