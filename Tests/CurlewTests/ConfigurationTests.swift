@@ -81,9 +81,13 @@ struct Impossible: Sendable, CustomTestStringConvertible {
             $0.will = .init(topic: "a", payload: ByteBuffer(repeating: 0, count: 65_536))
         },
         Self("negative will delay", "will delay") { $0.will = .init(topic: "a", text: "", delay: .seconds(-1)) },
-        Self("reconnect base", "base", "longer than zero") { $0.reconnect.base = .zero },
-        Self("reconnect floor over cap", "floor", "cap") { $0.reconnect.floor = .seconds(121) },
-        Self("reconnect base over cap", "base", "cap") { $0.reconnect.base = .seconds(121) },
+        Self("reconnect initial delay", "initialDelay", "longer than zero") { $0.reconnect.initialDelay = .zero },
+        Self("reconnect minimum over maximum", "minimumDelay", "maximumDelay") {
+            $0.reconnect.minimumDelay = .seconds(121)
+        },
+        Self("reconnect initial over maximum", "initialDelay", "maximumDelay") {
+            $0.reconnect.initialDelay = .seconds(121)
+        },
         Self("reconnect stable", "stable", "negative") { $0.reconnect.stableAfter = .seconds(-1) },
         Self("no tries", ".disabled") { $0.reconnect.maximumTries = 0 },
         Self("no unsent bytes", "unsent bytes", "at least 1") { $0.queues.unsentBytes = 0 },

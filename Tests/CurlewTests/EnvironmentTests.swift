@@ -125,7 +125,7 @@ struct EnvironmentTests {
         #expect(configuration.reconnect.isEnabled == false)
         let authority = "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----"
         #expect(configuration.tls.trustRoots == .certificates(.pem(authority)))
-        let pair = TLSSettings.ClientCertificate(chain: .base64("QQ=="), key: .base64("Qg=="), passphrase: "secret")
+        let pair = TLSSettings.Identity(chain: .base64("QQ=="), key: .base64("Qg=="), passphrase: "secret")
         #expect(configuration.tls.clientCertificate == pair)
         #expect(configuration.tls.serverName == "s")
         #expect(configuration.tls.applicationProtocols == ["mqtt"])

@@ -10,8 +10,8 @@ enum Fixture {
 
     static func file(_ name: String) -> TLSSettings.Material { .file(self.path(name)) }
 
-    static func pair(_ name: String) -> TLSSettings.ClientCertificate {
-        TLSSettings.ClientCertificate(chain: self.file("\(name).pem"), key: self.file("\(name).key.pem"))
+    static func pair(_ name: String) -> TLSSettings.Identity {
+        TLSSettings.Identity(chain: self.file("\(name).pem"), key: self.file("\(name).key.pem"))
     }
 
     static func bytes(_ name: String) throws -> [UInt8] { try Files.read(self.path(name)) }

@@ -52,7 +52,7 @@ struct TLSConnectTests {
         }
         try install("expired")
         let settings = TLSServerSettings(
-            certificate: TLSSettings.ClientCertificate(chain: .file(chain), key: .file(key)))
+            certificate: TLSSettings.Identity(chain: .file(chain), key: .file(key)))
         let accepted = Accepted(echoes: true)
         let listener = try await SocketListener.bind(tls: settings) { accepted.accept($0) }
         let endpoint = Endpoint(host: "localhost", port: listener.port, security: .tls)
@@ -126,7 +126,7 @@ struct TLSConnectTests {
             }
         }
         let server = Fixture.server { $0.clientTrustRoots = .file(Fixture.path("ca.pem")) }
-        let certificate = TLSSettings.ClientCertificate(
+        let certificate = TLSSettings.Identity(
             chain: try material(names.chain), key: try material(names.key),
             passphrase: names.key.contains("encrypted") ? Fixture.passphrase : nil)
         let client = Fixture.client { $0.clientCertificate = certificate }

@@ -23,12 +23,12 @@ struct TLSMatrixTests {
         case both
     }
 
-    private static func pair(_ chain: String, key: String) -> TLSSettings.ClientCertificate {
-        TLSSettings.ClientCertificate(
+    private static func pair(_ chain: String, key: String) -> TLSSettings.Identity {
+        TLSSettings.Identity(
             chain: Fixture.file("matrix/\(chain).pem"), key: Fixture.file("matrix/\(key).key.pem"))
     }
 
-    private static func pair(_ kind: Kind, _ usage: Usage) -> TLSSettings.ClientCertificate {
+    private static func pair(_ kind: Kind, _ usage: Usage) -> TLSSettings.Identity {
         self.pair("\(kind.rawValue)-\(usage.rawValue)", key: kind.rawValue)
     }
 
@@ -41,7 +41,7 @@ struct TLSMatrixTests {
 
     /// Sends some bytes to and fro; the error, if that does not work.
     private func roundTrip(
-        _ pair: TLSSettings.ClientCertificate, _ client: TLSSettings = Self.client(),
+        _ pair: TLSSettings.Identity, _ client: TLSSettings = Self.client(),
         _ change: (inout TLSServerSettings) -> Void = { _ in }
     ) async throws -> TransportError? {
         var server = TLSServerSettings(certificate: pair)
@@ -178,7 +178,7 @@ struct TLSMatrixTests {
 
     // MARK: The client's certificate
 
-    private func roundTrip(client pair: TLSSettings.ClientCertificate, _ version: TLSSettings.Version = .tls13)
+    private func roundTrip(client pair: TLSSettings.Identity, _ version: TLSSettings.Version = .tls13)
         async throws -> TransportError?
     {
         try await self.roundTrip(Self.pair(.p256, .signs), Self.client { $0.clientCertificate = pair }) {
@@ -215,10 +215,10 @@ struct TLSMatrixTests {
 
     // MARK: Chains
 
-    private static func chain(_ names: String) throws -> TLSSettings.ClientCertificate {
+    private static func chain(_ names: String) throws -> TLSSettings.Identity {
         let files = ["l": "chained", "2": "intermediate-2", "1": "intermediate-1", "r": "root", "x": "for-both"]
         let bytes = try names.flatMap { try Fixture.bytes("matrix/\(files[String($0)] ?? "").pem") }
-        return TLSSettings.ClientCertificate(chain: .bytes(bytes), key: Fixture.file("matrix/P-256.key.pem"))
+        return TLSSettings.Identity(chain: .bytes(bytes), key: Fixture.file("matrix/P-256.key.pem"))
     }
 
     @Test(

@@ -21,7 +21,7 @@ struct TLSSettingsTests {
             key: TLSSettings.Material = Fixture.file("client.key.pem"), passphrase: String? = nil, naming: [String]
         ) -> Self {
             Self(name, naming: naming) {
-                $0.clientCertificate = TLSSettings.ClientCertificate(chain: chain, key: key, passphrase: passphrase)
+                $0.clientCertificate = TLSSettings.Identity(chain: chain, key: key, passphrase: passphrase)
             }
         }
     }
@@ -122,7 +122,7 @@ struct TLSSettingsTests {
     @Test("Secrets are in no description and no dump")
     func redaction() {
         var settings = TLSSettings()
-        settings.clientCertificate = TLSSettings.ClientCertificate(
+        settings.clientCertificate = TLSSettings.Identity(
             chain: .file("chain.pem"), key: .base64("c2VjcmV0"), passphrase: "hunter2")
         settings.preSharedKey = TLSSettings.PreSharedKey(identity: "sensor", key: Array("hunter2".utf8))
         settings.trustRoots = .certificates(.bytes(Array("hunter2".utf8)))
@@ -140,7 +140,7 @@ struct TLSSettingsTests {
     @Test("An error about a secret does not tell it")
     func redactedErrors() throws {
         var settings = TLSSettings()
-        settings.clientCertificate = TLSSettings.ClientCertificate(
+        settings.clientCertificate = TLSSettings.Identity(
             chain: Fixture.file("client.pem"), key: Fixture.file("client.encrypted.key.pem"), passphrase: "hunter2")
         let error = try #require(throws: TransportError.self) { try SocketConnector(tls: settings) }
         #expect(!String(reflecting: error).contains("hunter2"))

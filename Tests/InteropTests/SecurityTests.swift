@@ -138,7 +138,7 @@ struct SecurityTests {
         }
     }
 
-    private static func certificate(_ name: String) -> TLSSettings.ClientCertificate {
+    private static func certificate(_ name: String) -> TLSSettings.Identity {
         .init(
             chain: .file("\(Peers.certificates)/\(name).pem"), key: .file("\(Peers.certificates)/\(name).key.pem"))
     }

@@ -128,18 +128,18 @@ extension MQTTConfiguration {
     ///
     /// The defaults are for fleets: thousands of clients that lost one server at the same moment come back spread over time.
     public struct Reconnect: Sendable, Hashable {
-        /// Whether a lost connection is made anew. Default: `true`.
+        /// Whether to reconnect after the loss of a connection. Default: `true`.
         public var isEnabled: Bool = true
-        /// The upper bound of the first wait. Default: 1 second.
-        public var base: Duration = .seconds(1)
-        /// What the upper bound grows to. Default: 120 seconds.
-        public var cap: Duration = .seconds(120)
-        /// The shortest wait. Default: 250 milliseconds.
-        public var floor: Duration = .milliseconds(250)
-        /// How long a connection must hold for the waits to begin at `base` again. Default: 30 seconds.
+        /// The upper bound of the first delay; it doubles with each failed try. Default: 1 second.
+        public var initialDelay: Duration = .seconds(1)
+        /// The maximum of that bound. Default: 120 seconds.
+        public var maximumDelay: Duration = .seconds(120)
+        /// The shortest delay. Default: 250 milliseconds.
+        public var minimumDelay: Duration = .milliseconds(250)
+        /// How long a connection must last before delays start at `initialDelay` again. Default: 30 seconds.
         public var stableAfter: Duration = .seconds(30)
-        /// Which part of each wait is random, from 0 to 1. 1 draws it from `floor` to the bound; 0 turns jitter off, so that the wait
-        /// is the bound. Default: 1.
+        /// The random part of each delay, from 0 to 1. With 1 a delay is random between `minimumDelay` and the bound; with 0 it is the
+        /// bound. Default: 1.
         public var jitter: Double = 1
         /// Whether to try again when a server that has accepted the client before refuses its user name or password (reason codes
         /// 0x86 and 0x87): a provider may have new credentials, or the server's user database be out of order. Default: `true`.
@@ -155,30 +155,29 @@ extension MQTTConfiguration {
         /// All defaults.
         public init() {}
 
-        /// For a person who waits, at a terminal or in an application: waits of 0.25 s to 1 s with little jitter, and an end where
-        /// the server refuses the credentials.
+        /// For programs whose user waits: delays of 0.25 s to 1 s with little jitter; stops if the broker refuses the credentials.
         public static let interactive: Self = {
             var reconnect = Self()
-            reconnect.base = .milliseconds(250)
-            reconnect.cap = .seconds(1)
+            reconnect.initialDelay = .milliseconds(250)
+            reconnect.maximumDelay = .seconds(1)
             reconnect.jitter = 0.2
             reconnect.retriesRefusedCredentials = false
             return reconnect
         }()
 
-        /// A lost connection stays lost.
+        /// Does not reconnect.
         public static let disabled: Self = {
             var reconnect = Self()
             reconnect.isEnabled = false
             return reconnect
         }()
 
-        /// The numbers as the machine takes them.
+        /// The settings of the state machine.
         package var settings: ReconnectSettings {
             var settings = ReconnectSettings()
-            settings.baseDelay = self.base
-            settings.maximumDelay = self.cap
-            settings.minimumDelay = self.floor
+            settings.baseDelay = self.initialDelay
+            settings.maximumDelay = self.maximumDelay
+            settings.minimumDelay = self.minimumDelay
             settings.stableAfter = self.stableAfter
             settings.jitter = self.jitter
             settings.retriesRefusedCredentials = self.retriesRefusedCredentials

@@ -135,7 +135,7 @@ extension MQTTConfiguration {
     }
 
     /// When a received QoS 1 or 2 message is acknowledged to the server.
-    public struct Acknowledging: Sendable {
+    public struct Acknowledgement: Sendable {
         /// When; a subscription may ask for another. Default: `.onConsumption`.
         public var policy: AcknowledgementPolicy = .onConsumption
 

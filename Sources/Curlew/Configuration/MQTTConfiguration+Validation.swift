@@ -156,16 +156,18 @@ extension MQTTConfiguration.Will {
 
 extension MQTTConfiguration.Reconnect {
     fileprivate func validate() throws(MQTTError) {
-        try requirePositive(self.base, "The base of the reconnect waits")
-        guard self.floor >= .zero, self.floor <= self.cap else {
+        try requirePositive(self.initialDelay, "`reconnect.initialDelay`")
+        guard self.minimumDelay >= .zero, self.minimumDelay <= self.maximumDelay else {
             throw invalid(
-                "The floor of the reconnect waits, \(self.floor), must be from zero to their cap, \(self.cap).")
+                "`reconnect.minimumDelay`, \(self.minimumDelay), must be from zero to `maximumDelay`, \(self.maximumDelay)."
+            )
         }
-        guard self.base <= self.cap else {
-            throw invalid("The base of the reconnect waits, \(self.base), must not exceed their cap, \(self.cap).")
+        guard self.initialDelay <= self.maximumDelay else {
+            throw invalid(
+                "`reconnect.initialDelay`, \(self.initialDelay), must not exceed `maximumDelay`, \(self.maximumDelay).")
         }
         guard self.jitter >= 0, self.jitter <= 1 else {
-            throw invalid("The jitter of the reconnect waits, \(self.jitter), must be from 0 (none) to 1.")
+            throw invalid("`reconnect.jitter`, \(self.jitter), must be from 0 (none) to 1.")
         }
         guard self.stableAfter >= .zero else {
             throw invalid("The time after which a connection is stable, \(self.stableAfter), must not be negative.")

@@ -27,12 +27,12 @@ public struct MQTTConfiguration: Sendable {
     public var session = Session()
     /// The message that the server publishes if this client vanishes. Default: none.
     public var will: Will?
-    /// Whether and when a lost connection is made anew.
+    /// Whether and when to reconnect after the loss of a connection.
     public var reconnect = Reconnect()
     /// How much waits, going out and coming in.
     public var queues = Queues()
     /// When a received message is acknowledged to the server.
-    public var acknowledgement = Acknowledging()
+    public var acknowledgement = Acknowledgement()
     /// Bounds that no ordinary program meets.
     public var limits = Limits()
     /// An enhanced authentication, for servers that demand one; needs 5.0. Default: none.
@@ -67,9 +67,9 @@ extension MQTTConfiguration {
 // MARK: - Servers
 
 extension MQTTConfiguration {
-    /// Where a server listens, and how it is spoken to.
+    /// Where a server listens, and the protocol to use.
     public struct Server: Sendable, Hashable, CustomStringConvertible {
-        /// How the server is spoken to.
+        /// The protocol to use.
         public var scheme: Scheme
         /// A host name, an IPv4 address, or an IPv6 address without brackets.
         public var host: String
@@ -81,19 +81,19 @@ extension MQTTConfiguration {
         /// - Parameters:
         ///   - host: A host name, an IPv4 address, or an IPv6 address without brackets.
         ///   - port: The TCP port. Default: the scheme's own, 1883 or 8883.
-        ///   - scheme: How the server is spoken to. Default: `mqtt`.
+        ///   - scheme: The protocol to use. Default: `mqtt`.
         public init(host: String, port: Int? = nil, scheme: Scheme = .mqtt) {
             self.scheme = scheme
             self.host = host
             self.port = port ?? scheme.defaultPort
         }
 
-        /// A server spoken to over plain TCP; port 1883 unless another is given. Everybody on the way can read along.
+        /// A server over plain TCP, by default on port 1883. Everybody on the network path can read the messages.
         public static func mqtt(_ host: String, port: Int = 1883) -> Self {
             Self(host: host, port: port, scheme: .mqtt)
         }
 
-        /// A server spoken to over TLS; port 8883 unless another is given.
+        /// A server over TLS, by default on port 8883.
         public static func mqtts(_ host: String, port: Int = 8883) -> Self {
             Self(host: host, port: port, scheme: .mqtts)
         }
@@ -105,7 +105,7 @@ extension MQTTConfiguration {
         }
     }
 
-    /// How a server is spoken to. More may come.
+    /// The transport protocol of a server. More may be added.
     public struct Scheme: Sendable, Hashable, CustomStringConvertible {
         /// The name as it stands in a URL.
         public let rawValue: String

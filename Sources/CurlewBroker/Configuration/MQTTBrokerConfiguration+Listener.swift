@@ -95,7 +95,7 @@ extension MQTTBrokerConfiguration {
     /// How a listener does TLS.
     public struct TLS: Sendable {
         /// The listener's certificate and key; not needed with pre-shared keys alone.
-        public var certificate: TLSSettings.ClientCertificate?
+        public var certificate: TLSSettings.Identity?
         /// The authorities of client certificates: if set, a client may present one, and must if ``requiresClientCertificate``.
         public var clientAuthorities: TLSSettings.TrustRoots?
         /// Whether a client without a certificate is refused. Default: `true`; of no effect without ``clientAuthorities``.
@@ -116,6 +116,6 @@ extension MQTTBrokerConfiguration {
         /// Makes settings.
         ///
         /// - Parameter certificate: The listener's certificate and key.
-        public init(certificate: TLSSettings.ClientCertificate? = nil) { self.certificate = certificate }
+        public init(certificate: TLSSettings.Identity? = nil) { self.certificate = certificate }
     }
 }

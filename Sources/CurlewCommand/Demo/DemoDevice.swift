@@ -51,9 +51,9 @@ actor DemoDevice {
             topic: Self.statusTopic(sensor.name), text: Status.vanished.rawValue, qos: .atLeastOnce, retain: true)
         // Requests must not be queued for a device that is offline.
         configuration.session.expiry = .withConnection
-        configuration.reconnect.floor = absence
-        configuration.reconnect.base = absence
-        configuration.reconnect.cap = absence * 2
+        configuration.reconnect.minimumDelay = absence
+        configuration.reconnect.initialDelay = absence
+        configuration.reconnect.maximumDelay = absence * 2
         configuration.reconnect.stableAfter = .zero
         self.plug = try DemoPlug()
         configuration.connectorOverride = self.plug

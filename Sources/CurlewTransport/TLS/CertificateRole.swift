@@ -11,7 +11,7 @@ struct CertificateRole: Sendable {
 
     /// The certificates in the order in which TLS sends them, whatever their order in the file.
     func chain(
-        of certificates: [NIOSSLCertificate], for key: NIOSSLPrivateKey, in pair: TLSSettings.ClientCertificate
+        of certificates: [NIOSSLCertificate], for key: NIOSSLPrivateKey, in pair: TLSSettings.Identity
     ) throws(TransportError) -> [NIOSSLCertificate] {
         let contents = certificates.map { CertificateContents($0) }
         if let leaf = certificates.firstIndex(where: { $0.suitability(for: key) == .suitable }) {

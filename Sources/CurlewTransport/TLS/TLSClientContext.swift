@@ -128,7 +128,7 @@ extension TLSConfiguration {
     /// - Returns: The certificate that belongs to the key.
     @discardableResult
     mutating func apply(
-        _ pair: TLSSettings.ClientCertificate, as role: CertificateRole, completedBy authorities: [NIOSSLCertificate]
+        _ pair: TLSSettings.Identity, as role: CertificateRole, completedBy authorities: [NIOSSLCertificate]
     ) throws(TransportError) -> TLSDiagnosis.OwnCertificate {
         let certificates = try pair.chain.certificates(as: role.certificate)
         let key = try pair.key.privateKey(

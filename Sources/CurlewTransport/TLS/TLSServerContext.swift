@@ -111,7 +111,7 @@ extension TLSSettings.TrustRoots {
 /// How a listener uses TLS.
 package struct TLSServerSettings: Sendable {
     /// The listener's certificate and key; not needed with pre-shared keys.
-    package var certificate: TLSSettings.ClientCertificate?
+    package var certificate: TLSSettings.Identity?
     /// If set, clients may present a certificate that leads to one of these, and must unless `requiresClientCertificate` is off.
     package var clientTrustRoots: TLSSettings.TrustRoots?
     package var requiresClientCertificate = true
@@ -129,7 +129,7 @@ package struct TLSServerSettings: Sendable {
     package var minimumVersion: TLSSettings.Version = .tls12
     package var maximumVersion: TLSSettings.Version = .tls13
 
-    package init(certificate: TLSSettings.ClientCertificate? = nil) {
+    package init(certificate: TLSSettings.Identity? = nil) {
         self.certificate = certificate
     }
 }

@@ -12,7 +12,7 @@ public struct TLSSettings: Sendable, Hashable {
     public var verification: Verification = .full
 
     /// The certificate by which we prove who we are, for peers that ask. Default: none.
-    public var clientCertificate: ClientCertificate?
+    public var clientCertificate: Identity?
 
     /// A secret shared with the peer, used instead of certificates, with TLS 1.2. Default: none.
     public var preSharedKey: PreSharedKey?
@@ -132,7 +132,7 @@ public struct TLSSettings: Sendable, Hashable {
     ///
     /// The certificate must permit digital signatures if it restricts the use of its key; a broker's with an RSA key may permit key
     /// encipherment alone, which some clients refuse.
-    public struct ClientCertificate: Hashable, Sendable {
+    public struct Identity: Hashable, Sendable {
         /// The certificate and those that lead from it to the authority, if any, in any order. What is missing on the way is taken from the
         /// trusted authorities, if it is there.
         public var chain: Material

@@ -15,9 +15,9 @@ struct CrashTests {
         configuration.connectorOverride = self.network
         configuration.clientIdentifier = .given(identifier)
         configuration.session.cleanStart = false
-        configuration.reconnect.floor = .milliseconds(1)
-        configuration.reconnect.base = .milliseconds(2)
-        configuration.reconnect.cap = .milliseconds(10)
+        configuration.reconnect.minimumDelay = .milliseconds(1)
+        configuration.reconnect.initialDelay = .milliseconds(2)
+        configuration.reconnect.maximumDelay = .milliseconds(10)
         return try MQTTClient(configuration)
     }
 

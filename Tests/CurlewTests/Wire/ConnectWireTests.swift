@@ -362,9 +362,9 @@ struct ConnectWireTests {
     func backoff() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
-            configuration.reconnect.base = .seconds(1)
-            configuration.reconnect.floor = .seconds(1)
-            configuration.reconnect.cap = .seconds(1)
+            configuration.reconnect.initialDelay = .seconds(1)
+            configuration.reconnect.minimumDelay = .seconds(1)
+            configuration.reconnect.maximumDelay = .seconds(1)
             configuration.connection.keepAlive = .zero
         }
         connection.close()

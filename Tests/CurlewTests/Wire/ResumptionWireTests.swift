@@ -268,8 +268,8 @@ struct ResumptionWireTests {
     func drainResubscription() async throws {
         let clock = TestClock()  // never moved: the drain must end by itself
         let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
-            configuration.reconnect.base = .seconds(1)
-            configuration.reconnect.floor = .seconds(1)
+            configuration.reconnect.initialDelay = .seconds(1)
+            configuration.reconnect.minimumDelay = .seconds(1)
         }
         let subscription = try await connection.subscribe(client, to: "t")
         connection.close()

@@ -39,9 +39,9 @@ extension Publish {
 extension MQTTConfiguration {
     /// Connections are made anew at once.
     mutating func reconnectAtOnce() {
-        self.reconnect.floor = .zero
-        self.reconnect.base = .nanoseconds(1)
-        self.reconnect.cap = .nanoseconds(1)
+        self.reconnect.minimumDelay = .zero
+        self.reconnect.initialDelay = .nanoseconds(1)
+        self.reconnect.maximumDelay = .nanoseconds(1)
     }
 }
 

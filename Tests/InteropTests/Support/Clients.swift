@@ -9,9 +9,9 @@ extension Mosquitto {
             server: setup.listener.isSecure ? .mqtts("127.0.0.1", port: port) : .mqtt("127.0.0.1", port: port))
         configuration.connection.version = .exactly(setup.version)
         configuration.tls.trustRoots = .file("\(Peers.certificates)/ca.pem")
-        configuration.reconnect.base = .milliseconds(50)
-        configuration.reconnect.cap = .milliseconds(200)
-        configuration.reconnect.floor = .milliseconds(10)
+        configuration.reconnect.initialDelay = .milliseconds(50)
+        configuration.reconnect.maximumDelay = .milliseconds(200)
+        configuration.reconnect.minimumDelay = .milliseconds(10)
         return configuration
     }
 
