@@ -1,6 +1,6 @@
 import Synchronization
 
-/// The end of a broker, for those who wait for it.
+/// Lets tasks wait for the end of a broker.
 final class EndSignal: Sendable {
     private enum State {
         case open([UnsafeContinuation<Void, Never>])

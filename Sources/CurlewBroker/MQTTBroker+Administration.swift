@@ -2,7 +2,7 @@ public import CurlewCore
 import NIOCore
 import Synchronization
 
-// What the program that embeds the broker can see and do.
+// What the embedding program can inspect and do.
 extension MQTTBroker {
     /// The clients that are connected, in no particular order.
     public nonisolated var clients: [MQTTBrokerClient] {
@@ -13,17 +13,17 @@ extension MQTTBroker {
 
     /// One session, connected or not.
     public struct SessionInfo: Sendable, Hashable {
-        /// Whose it is: the client as it was connected last.
+        /// The client, as it last connected.
         public let client: MQTTBrokerClient
         /// Whether the client is connected.
         public let isConnected: Bool
-        /// What the client has subscribed to.
+        /// The topic filters of its subscriptions.
         public let subscriptions: [TopicFilter]
-        /// How many messages wait for the client.
+        /// How many messages wait in its queue.
         public let queuedMessages: Int
-        /// How many bytes these take.
+        /// How many bytes these messages take.
         public let queuedBytes: Int
-        /// How many messages are on their way and not acknowledged.
+        /// How many messages are in flight: sent, and not acknowledged.
         public let messagesInFlight: Int
     }
 
@@ -44,7 +44,7 @@ extension MQTTBroker {
     ///
     /// - Parameters:
     ///   - filter: A topic filter. Default: all topics but those that begin with `$`.
-    ///   - maximum: How many to return at the most. Default: 1,000.
+    ///   - maximum: The maximum number of messages to return. Default: 1,000.
     /// - Throws: ``MQTTBrokerError`` when the filter is not well-formed.
     public nonisolated func retained(
         matching filter: String = "#", maximum: Int = 1000
@@ -68,11 +68,11 @@ extension MQTTBroker {
         return messages
     }
 
-    /// Disconnects a client; its session stays as the client has asked for. What the client has sent by now counts first.
+    /// Disconnects a client. What the client has sent by now is processed first; its session is kept as the client has requested.
     ///
     /// - Parameters:
-    ///   - clientIdentifier: The client.
-    ///   - reason: What the client is told. Default: *administrative action*.
+    ///   - clientIdentifier: The client to disconnect.
+    ///   - reason: The reason code sent to the client. Default: *administrative action*.
     /// - Returns: Whether the client was connected.
     @discardableResult
     public nonisolated func disconnect(

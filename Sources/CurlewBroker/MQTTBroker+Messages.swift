@@ -2,15 +2,15 @@ public import CurlewCore
 import NIOCore
 import Synchronization
 
-// What the program that embeds the broker publishes and receives, without a connection.
+// Publishing and subscribing by the embedding program, without a connection.
 extension MQTTBroker {
-    /// Publishes a message to all who have subscribed. If there is a store, this returns when it has committed what the message has changed. At
-    /// QoS 1 and 2 it also waits, for ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay`` at the most, for clients that cannot keep up.
+    /// Publishes a message to all subscribers. With a store, this returns once the store has committed the message. At QoS 1 and 2 it also waits
+    /// for slow clients, up to ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay``.
     ///
-    /// - Returns: How many receivers it goes to: clients that are connected or have a session, and the program's own subscriptions. Those whose
+    /// - Returns: The number of receivers: clients that are connected or have a session, and the program's own subscriptions. Receivers whose
     ///   queues are full do not count.
-    /// - Throws: ``MQTTBrokerError`` when the broker is not running, a publish filter has refused the message, or the message went out but was
-    ///   not stored before the broker stopped or the task was cancelled.
+    /// - Throws: ``MQTTBrokerError`` if the broker is not running, if a publish filter has rejected the message, or if the message was sent but not
+    ///   stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(_ message: MQTTBrokerMessage) async throws(MQTTBrokerError) -> Int {
         try self.requireRunning()
@@ -44,12 +44,12 @@ extension MQTTBroker {
     ///
     /// - Parameters:
     ///   - text: The payload.
-    ///   - topic: Where to publish it.
+    ///   - topic: The topic to publish to.
     ///   - qos: Default: 0.
-    ///   - retain: Whether the broker shall keep it for those who subscribe later. Default: `false`.
-    /// - Returns: How many receivers it goes to.
-    /// - Throws: ``MQTTBrokerError`` when the topic is not well-formed, the broker is not running, a publish filter has refused the message, or
-    ///   it went out but was not stored before the broker stopped or the task was cancelled.
+    ///   - retain: Whether the broker keeps the message for later subscribers. Default: `false`.
+    /// - Returns: The number of receivers.
+    /// - Throws: ``MQTTBrokerError`` if the topic is not well-formed, if the broker is not running, if a publish filter has rejected the message, or
+    ///   if it was sent but not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(
         _ text: String, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false
@@ -64,10 +64,10 @@ extension MQTTBroker {
     ///
     /// - Parameters:
     ///   - filter: A topic filter, shared or not.
-    ///   - options: What is asked for. Default: all at the QoS that it was published with.
-    ///   - capacity: How many messages may wait; what comes when they are as many is dropped, counted and reported. Default: 10,000.
+    ///   - options: The subscription options. Default: all messages, at the QoS that they were published with.
+    ///   - capacity: How many messages may wait to be taken. Further messages are dropped, counted and reported. Default: 10,000.
     /// - Returns: The messages from now on, retained ones first.
-    /// - Throws: ``MQTTBrokerError`` when the filter is not well-formed or the broker is not running.
+    /// - Throws: ``MQTTBrokerError`` if the filter is not well-formed or the broker is not running.
     public func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(), capacity: Int = 10_000
     ) async throws(MQTTBrokerError) -> MQTTBrokerSubscription {
@@ -89,7 +89,7 @@ extension MQTTBroker {
 }
 
 extension MQTTBroker {
-    /// The retained messages that match a filter, as a subscription gets them.
+    /// The retained messages that match a filter, as a new subscription receives them.
     private func retained(_ filter: TopicFilter, qos: QoS, maximum: Int) -> [(BrokerMessage, DeliveryTerms)] {
         let now = self.engine.clock.now()
         var cursor = self.engine.retained.withLock { $0.matching(filter) }
@@ -106,7 +106,7 @@ extension MQTTBroker {
     }
 }
 
-/// The messages of a subscription within the program. Ends when it is no longer referred to, or with ``cancel()``.
+/// The messages of a subscription within the program. Ends with ``cancel()``, or when no reference to it is left.
 public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
     private let subscriber: LocalSubscriber
     private let engine: BrokerEngine
@@ -118,10 +118,10 @@ public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
 
     deinit { self.cancel() }
 
-    /// How many messages were not taken because as many waited as may.
+    /// How many messages were dropped because the queue was full.
     public var dropped: Int { self.subscriber.dropped }
 
-    /// Ends the subscription; what waits can still be taken.
+    /// Ends the subscription. Messages that wait can still be taken.
     public func cancel() {
         self.engine.changeSubscriptions { index in
             _ = index.remove(self.subscriber.filter, .local(self.subscriber))
@@ -129,7 +129,7 @@ public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
         self.subscriber.finish()
     }
 
-    /// Takes the messages, in the order in which they came. One task at a time may do so.
+    /// Iterates over the messages in the order of their arrival. Only one task at a time may do so.
     public func makeAsyncIterator() -> Iterator { Iterator(subscription: self) }
 
     /// Takes the messages one by one.

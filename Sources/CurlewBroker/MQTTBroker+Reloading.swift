@@ -2,15 +2,14 @@ import CurlewTransport
 import NIOCore
 
 extension MQTTBroker {
-    /// Reads files again, those of certificates and keys, of authenticators and of authorizers, and checks every right that was given before.
+    /// Reads the files of certificates, keys, authenticators and authorizers again, and applies them to connected clients and existing sessions.
     ///
-    /// A client that could not connect any more as it did, since its user is gone, its password, its pre-shared key or the authority of its
-    /// certificate is another, is disconnected with *administrative action*. Subscriptions that are no longer allowed end, and messages that a
-    /// client may no longer receive are dropped. Sessions of users who are gone end, unless
-    /// ``MQTTBrokerConfiguration/Behaviour/endsSessionsOfRemovedUsers`` is off.
+    /// A client is disconnected with *administrative action* if it could no longer connect as it did: its user was removed, or its password,
+    /// pre-shared key or certificate authority has changed. Subscriptions that are no longer allowed end, and messages that a client may no longer
+    /// receive are dropped. Sessions of removed users end, unless ``MQTTBrokerConfiguration/Behaviour/endsSessionsOfRemovedUsers`` is off.
     ///
-    /// - Throws: What is wrong with files that cannot be read or understood, all in one ``MQTTBrokerError``; the former content of these
-    ///   stays in force, and all others count.
+    /// - Throws: One ``MQTTBrokerError`` that names every file that cannot be read or understood. Their earlier content stays in force; all
+    ///   other files are applied.
     public func reload() async throws {
         var faults: [MQTTBrokerError.Sentence] = []
         var causes: [any Error] = []
@@ -56,7 +55,7 @@ extension MQTTBroker {
     private func recheckAll() async throws {
         guard let first = self.workers.all.first else { return }
         self.engine.rulesChanged()
-        // When each loop has done this, none is still publishing by the former rules.
+        // Once each loop has done this, no message is routed by the earlier rules any more.
         for worker in self.workers.all {
             try await worker.eventLoop.flatSubmit {
                 let checked = worker.eventLoop.makePromise(of: Void.self)

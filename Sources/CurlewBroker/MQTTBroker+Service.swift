@@ -1,10 +1,9 @@
 public import ServiceLifecycle
 
 extension MQTTBroker: Service {
-    /// Runs the broker as one service of an application: listens, and stops when the service group shuts down gracefully or the task is
-    /// cancelled.
+    /// Runs the broker as a service of an application, until the service group shuts down gracefully or the task is cancelled.
     ///
-    /// - Throws: ``MQTTBrokerError`` when it cannot be started.
+    /// - Throws: ``MQTTBrokerError`` if the broker cannot be started.
     public func run() async throws {
         try await self.start()
         let (ends, end) = AsyncStream<Void>.makeStream()

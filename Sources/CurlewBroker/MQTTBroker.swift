@@ -12,14 +12,14 @@ import Synchronization
 /// let port = await broker.listeners[0].port
 /// ```
 ///
-/// It speaks MQTT 3.1, 3.1.1 and 5.0 to whoever connects, on every listener. It can also be run as one service of an application
-/// (`Service`), and the program itself can publish and subscribe without a connection.
+/// Every listener accepts MQTT 3.1, 3.1.1 and 5.0. The broker can also run as a service of an application (`Service`), and the program itself can
+/// publish and subscribe without a connection.
 public actor MQTTBroker {
     /// Where the broker listens.
     public struct BoundListener: Sendable, Hashable {
-        /// What logs, hooks and statistics call it.
+        /// Its name in logs, hooks and statistics.
         public let name: String
-        /// The port, also where any free one was asked for.
+        /// The port that it is bound to, even if the configuration leaves the choice to the system.
         public let port: Int
         /// The address as a URL, such as `mqtt://127.0.0.1:1883`.
         public let url: String
@@ -40,14 +40,14 @@ public actor MQTTBroker {
     }
 
     nonisolated let engine: BrokerEngine
-    /// The group that the connections live on.
+    /// The event loops of the connections.
     private let group: any EventLoopGroup
     private var phase = Phase.idle
     /// Whether to stop as soon as it has started.
     private var isStopWanted = false
     var sockets: [BoundSocket] = []
     private var inMemory: [(InMemoryNetwork, Endpoint)] = []
-    /// What goes on all the time: the ticks of the loops, and the topics below `$SYS`.
+    /// The tasks that run as long as the broker: the ticks of the event loops, and the topics below `$SYS`.
     private var housekeeping: [Task<Void, Never>] = []
     var rules: [ClientRules] = []
     /// Where it listens; empty unless it runs.
@@ -64,10 +64,10 @@ public actor MQTTBroker {
         self.engine = BrokerEngine(configuration, eventLoop: self.group.next(), workers: self.workers)
     }
 
-    /// Listens. Returns when clients can connect.
+    /// Starts to listen. Returns when clients can connect.
     ///
-    /// - Throws: ``MQTTBrokerError`` when the configuration cannot work, what is stored cannot be read, or an address cannot be listened on;
-    ///   then it listens nowhere.
+    /// - Throws: ``MQTTBrokerError`` if the configuration is invalid, if the store cannot be read, or if the broker cannot listen on an address. Then
+    ///   it does not listen on any.
     public func start() async throws(MQTTBrokerError) {
         guard case .idle = self.phase else {
             throw MQTTBrokerError(
@@ -108,7 +108,7 @@ public actor MQTTBroker {
         self.workers.set(workers)
     }
 
-    /// Takes up what the store has kept.
+    /// Restores the sessions and retained messages of the store.
     private func restore() async throws(MQTTBrokerError) {
         guard let store = self.engine.configuration.store, let worker = self.workers.all.first else { return }
         let snapshot: MQTTBrokerSnapshot
@@ -150,7 +150,7 @@ public actor MQTTBroker {
         }
     }
 
-    /// Listens on a host, or for `*` on all addresses of the machine: at the same port for both kinds.
+    /// Listens on a host, or for `*` on all addresses of the machine, with the same port for IPv4 and IPv6.
     private func bind(
         _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily,
         _ tls: TLSServerSettings?, _ rules: ClientRules
@@ -160,7 +160,7 @@ public actor MQTTBroker {
         guard host == "*", family != .ipv4 else {
             return [try await self.bindOne(host == "*" ? ipv4 : host, port, tls, rules, refused)]
         }
-        // A port that is free for the one kind may be taken for the other.
+        // A port that is free for IPv6 may be in use for IPv4.
         var attempts = port == 0 ? 16 : 1
         while true {
             let ipv6: SocketListener
@@ -208,13 +208,13 @@ public actor MQTTBroker {
         }
     }
 
-    /// Logs handshakes that fail, of many at once only some.
+    /// Logs failed handshakes; if there are many, only some.
     private func refuse(_ rules: ClientRules) -> @Sendable (FailedHandshake) -> Void {
         let log = FailedHandshakeLog(listener: rules.name, logger: self.engine.logger, now: self.engine.clock.now())
         return { [engine] failure in log.note(failure, now: engine.clock.now()) }
     }
 
-    /// Tells the operator of certificates that clients will refuse.
+    /// Warns the operator about certificates that clients will reject.
     func warnAboutCertificates() {
         var seen: Set<String> = []
         for bound in self.sockets {
@@ -250,8 +250,10 @@ public actor MQTTBroker {
 
     private static let ticksPerDay = 86_400
 
-    /// Disconnects all clients with *server shutting down*, after what was written to them has left or ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout`` has passed, and listens no
-    /// more. Wills are published before, unless they have a delay. If there is a store, all that has changed is stored when this returns.
+    /// Stops listening, and disconnects all clients with *server shutting down*.
+    ///
+    /// Waits until everything that was written to the clients has left, up to ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout``. Wills without a
+    /// delay are published before. With a store, all changes are committed when this returns.
     public func stop() async {
         switch self.phase {
         case .idle:
@@ -284,11 +286,11 @@ public actor MQTTBroker {
         self.ended.set()
     }
 
-    /// Has all stored that has changed, within ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout``.
+    /// Waits until all changes are committed, up to ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout``.
     private func finishStoring() async {
         self.engine.deadlines.cancelAll()
         guard let journal = self.engine.journal else { return }
-        // What was on its way to a loop comes before that.
+        // Whatever was submitted to an event loop before runs first.
         for worker in self.workers.all { try? await worker.eventLoop.submit {}.get() }
         let limit = self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) {
             journal.giveUp()

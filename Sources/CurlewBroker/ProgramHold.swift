@@ -1,11 +1,11 @@
 import CurlewCore
 import Synchronization
 
-/// Lets the program that embeds the broker wait for those who receive its message and cannot keep up.
+/// Lets the embedding program wait for slow receivers of its message.
 final class ProgramHold: HeldPublisher {
     private struct State {
         var hold = PublishHold<ObjectIdentifier>()
-        /// Those that have let go before the program knew that it waits for them.
+        /// Receivers that have released the program before it began to wait.
         var early: Set<ObjectIdentifier> = []
         var continuation: UnsafeContinuation<Void, Never>?
         var isOver = false
@@ -29,7 +29,7 @@ final class ProgramHold: HeldPublisher {
 
     var isProgram: Bool { true }
 
-    /// Waits until those that the message has gone to have let go, or are not worth waiting for any more.
+    /// Waits until all receivers of the message have released the program, or are not worth waiting for any more.
     func wait(for routing: BrokerEngine.Routing, engine: BrokerEngine) async {
         defer { self.state.withLock { $0.isOver = true } }
         let now = engine.clock.now()

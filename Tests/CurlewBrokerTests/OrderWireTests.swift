@@ -24,6 +24,7 @@ struct OrderWireTests {
     ) async throws {
         try await withPeers {
             $0.limits.messageRate = .init(perSecond: 1, burst: 1)
+            $0.limits.maximumPacketSize = 4 << 20
         } _: { peers in
             let watcher = try await peers.connect("watcher")
             _ = try await watcher.subscribe("#")

@@ -2,7 +2,7 @@ import CurlewCore
 
 /// A rule for every client, in whose filter `%c` stands for its client identifier and `%u` for its user name.
 struct AccessPattern: Sendable {
-    /// With the placeholders in it.
+    /// The filter with its placeholders.
     let filter: TopicFilter
     let rights: AccessRights
     let usesIdentifier: Bool
@@ -42,27 +42,27 @@ struct AccessPattern: Sendable {
             self.hasSafeUsername = client.username.map(Self.isSafe) ?? false
         }
 
-        /// A name may not reach into levels or become a wildcard: clients choose their identifiers themselves.
+        /// A name must not span levels or act as a wildcard, because clients choose their identifiers themselves.
         private static func isSafe(_ name: String) -> Bool {
             !name.isEmpty
                 && !name.utf8.contains { $0 == UInt8(ascii: "+") || $0 == UInt8(ascii: "#") || $0 == UInt8(ascii: "/") }
         }
     }
 
-    /// Whether the pattern says anything about this client.
+    /// Whether the pattern applies to this client.
     func concerns(_ subject: Subject) -> Bool {
         (!self.usesIdentifier || subject.hasSafeIdentifier) && (!self.usesUsername || subject.hasSafeUsername)
     }
 
-    /// Whether the pattern would deny this client something that cannot be said, because its name is not safe.
+    /// Whether the pattern would deny this client something that cannot be expressed, because its name is not safe.
     func deniesUnspeakably(_ subject: Subject) -> Bool {
         guard self.rights.contains(.deny) else { return false }
-        // A client without a user name has none that could be denied.
+        // For a client without a user name there is nothing to deny.
         return self.usesIdentifier && !subject.hasSafeIdentifier
             || self.usesUsername && subject.username != nil && !subject.hasSafeUsername
     }
 
-    /// The filter for a client that the pattern ``concerns(_:)``; `nil` when it would not be one, for being too long.
+    /// The filter for a client that the pattern ``concerns(_:)``; `nil` if it would be too long.
     func filter(for subject: Subject) -> TopicFilter? {
         var (text, rest) = ("", self.filter.string.utf8[...])
         while let sign = rest.firstIndex(of: Placeholder.sign) {
@@ -80,13 +80,13 @@ struct AccessPattern: Sendable {
             }
         }
         text += Substring(rest)
-        // A name that begins with '$' does not lead to the topics that begin with it.
+        // A name that begins with '$' must not match the topics that begin with '$'.
         let dollar = UInt8(ascii: "$")
         guard text.utf8.first != dollar || self.filter.string.utf8.first == dollar else { return nil }
         return try? TopicFilter(text)
     }
 
-    /// Whether the topic matches the filter that a client which the pattern ``concerns(_:)`` has. Allocates nothing.
+    /// Whether the topic matches the filter for a client that the pattern ``concerns(_:)``. Allocates nothing.
     func matches(_ topic: TopicName, for subject: Subject) -> Bool {
         let dollar = UInt8(ascii: "$")
         var (pattern, rest) = (self.filter.string.utf8[...], topic.string.utf8[...])
@@ -114,7 +114,7 @@ struct AccessPattern: Sendable {
 }
 
 extension Substring.UTF8View {
-    /// Takes a text away from the beginning; `false` if something else stands there.
+    /// Removes a prefix; returns `false` if there is another one.
     fileprivate mutating func dropPrefix(_ text: String) -> Bool {
         guard self.starts(with: text.utf8) else { return false }
         self = self.dropFirst(text.utf8.count)

@@ -1,4 +1,4 @@
-/// What a rule says about the topics of its filter.
+/// The rights that a rule states for the topics of its filter.
 struct AccessRights: OptionSet, Sendable, Hashable {
     let rawValue: UInt8
 
@@ -6,6 +6,6 @@ struct AccessRights: OptionSet, Sendable, Hashable {
     static let read = Self(rawValue: 1)
     /// Messages may be published to these topics.
     static let write = Self(rawValue: 2)
-    /// Neither, whatever the rules beside it say.
+    /// Neither is allowed, even if other rules allow it.
     static let deny = Self(rawValue: 4)
 }

@@ -1,20 +1,20 @@
 import CurlewCore
 
-/// The rules of one user, or of everybody: rights by topic filter.
+/// The rules of one user or of all clients: rights by topic filter.
 struct AccessRuleSet: Sendable {
-    /// What several rules about the same topics come to.
+    /// The combined result of all rules that match.
     enum Verdict: Equatable {
         case allowed
         case denied
-        /// No rule is about it.
+        /// No rule matches.
         case open
     }
 
-    /// The rights of a filter are what all rules with this filter say.
+    /// The combined rights of all rules with the same filter.
     private var rights = TopicTree<AccessRights>()
     /// The filters that deny, for subscriptions.
     private(set) var denied: [TopicFilter] = []
-    /// The filters that let receive.
+    /// The filters that allow receiving.
     private(set) var readable: [TopicFilter] = []
 
     mutating func add(_ filter: TopicFilter, _ rights: AccessRights) {
@@ -23,7 +23,7 @@ struct AccessRuleSet: Sendable {
         if rights.contains(.read) { self.readable.append(filter) }
     }
 
-    /// Decides about a topic: one rule that denies wins over all that allow, in whatever order they stand. Allocates nothing.
+    /// Decides about a topic: a rule that denies overrides all that allow, in any order. Allocates nothing.
     func verdict(on topic: TopicName, _ wanted: AccessRights) -> Verdict {
         var found: AccessRights = []
         self.rights.forEachMatch(of: topic) { _, rights in found.formUnion(rights) }

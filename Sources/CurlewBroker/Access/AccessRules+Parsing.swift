@@ -4,8 +4,8 @@ extension AccessRules {
     /// Reads rules in mosquitto's syntax.
     ///
     /// - Parameters:
-    ///   - text: What stands in the file.
-    ///   - name: What the file is called in errors, at the beginning of a sentence.
+    ///   - text: The content of the file.
+    ///   - name: The name of the file at the beginning of error messages.
     init(_ text: String, name: String) throws(MQTTBrokerError) {
         let lines = TextLines(text, name: name)
         var user: ExactText?
@@ -44,7 +44,7 @@ extension AccessRules {
         "read": .read, "write": .write, "readwrite": [.read, .write], "deny": .deny,
     ]
 
-    /// What follows `topic` or `pattern`: an access and a filter, which may have blanks in it, or a filter without them alone.
+    /// The rest of a line after `topic` or `pattern`: an access and a filter that may contain blanks, or only a filter without blanks.
     private static func rule(
         _ kind: String, _ text: Substring.UTF8View, _ line: TextLines.Line, _ lines: TextLines
     ) throws(MQTTBrokerError) -> (filter: TopicFilter, rights: AccessRights) {

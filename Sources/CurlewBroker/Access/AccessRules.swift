@@ -1,14 +1,14 @@
 import CurlewCore
 
-/// What an access file says, made ready for decisions. Decisions are those of mosquitto 2.0: first the rules of the user, or of clients
-/// without a user name; then, if none of them is about it, the patterns; what nothing allows is denied.
+/// The content of an access file, prepared for decisions. These are the same as those of mosquitto 2.0: the rules of the user, or of clients
+/// without a user name, come first; if none of them matches, the patterns decide; anything that no rule allows is denied.
 struct AccessRules: Sendable {
     private var anonymous = AccessRuleSet()
     private var users: [ExactText: AccessRuleSet] = [:]
-    /// Patterns without a placeholder, which say the same to everybody.
+    /// Patterns without a placeholder, which are the same for all clients.
     private var everybody = AccessRuleSet()
     private var patterns: [AccessPattern] = []
-    /// The first line that is about user names: its number, and what stands there.
+    /// The first line that refers to user names: its number and content.
     var firstOfUsernames: (line: Int, text: String)?
 
     /// - Parameter user: `nil` for clients without a user name.
@@ -28,7 +28,7 @@ struct AccessRules: Sendable {
         }
     }
 
-    /// The rules of a client's own; `nil` if the file has none for it.
+    /// The rules for this client; `nil` if the file has none.
     private func ruleSet(of client: MQTTBrokerClient) -> AccessRuleSet? {
         guard let username = client.username else { return self.anonymous }
         return self.users[ExactText(username)]

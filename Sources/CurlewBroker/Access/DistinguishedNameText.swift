@@ -13,7 +13,7 @@ struct DistinguishedNameText {
         }.joined(separator: ",")
     }
 
-    /// How OpenSSL abbreviates kinds of attributes.
+    /// OpenSSL's abbreviations of attribute types.
     private static let names: [String: String] = [
         "2.5.4.3": "CN", "2.5.4.4": "SN", "2.5.4.5": "serialNumber", "2.5.4.6": "C", "2.5.4.7": "L",
         "2.5.4.8": "ST", "2.5.4.9": "street", "2.5.4.10": "O", "2.5.4.11": "OU", "2.5.4.12": "title",
@@ -30,13 +30,13 @@ struct DistinguishedNameText {
         if let name = Self.names[kind], let value = String(attribute.value) {
             return "\(name)=\(Self.escaped(value))"
         }
-        // What has no name, or is no text, is written as the bytes that encode it.
+        // An attribute without a name or text is written as its encoded bytes.
         var encoder = DER.Serializer()
         guard (try? encoder.serialize(ASN1Any(attribute.value))) != nil else { return "\(kind)=#" }
         return "\(Self.names[kind] ?? kind)=#" + encoder.serializedBytes.map(Self.hexadecimal).joined()
     }
 
-    /// With `\` before what has a meaning in names.
+    /// The text with special characters escaped by `\`.
     private static func escaped(_ value: String) -> String {
         let bytes = Array(value.utf8)
         var text = ""

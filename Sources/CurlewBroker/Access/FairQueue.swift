@@ -1,9 +1,9 @@
 import DequeModule
 
-/// A waiting line that sources share: each source that has something in it is served in turn, so that one that queues much delays itself.
+/// A queue that is shared fairly: sources are served in turn, so that a source that queues much delays only itself.
 struct FairQueue<Element> {
     private var elements: [UInt64: (element: Element, source: String)] = [:]
-    /// The numbers of each source's elements in their order; also of elements that have left.
+    /// The numbers of each source's elements in their order, including elements that were removed.
     private var lines: [String: (numbers: Deque<UInt64>, count: Int)] = [:]
     /// The sources that have elements, the next to be served first.
     private var turns = Deque<String>()
@@ -13,9 +13,9 @@ struct FairQueue<Element> {
 
     var count: Int { self.elements.count }
 
-    /// Adds an element at the end of its source's line. Returns `false` if that is full.
+    /// Appends an element for its source. Returns `false` if the source has too many already.
     ///
-    /// - Parameter number: Names the element, to remove it; no number may be used twice.
+    /// - Parameter number: Identifies the element, to remove it. Must be unique.
     mutating func append(_ element: Element, number: UInt64, from source: String) -> Bool {
         var line = self.lines.removeValue(forKey: source)
         defer { self.lines[source] = line }
@@ -47,7 +47,7 @@ struct FairQueue<Element> {
         return nil
     }
 
-    /// Takes an element out, wherever it stands.
+    /// Removes an element from anywhere in the queue.
     mutating func remove(_ number: UInt64) -> Element? {
         guard let (element, source) = self.elements.removeValue(forKey: number) else { return nil }
         if var line = self.lines.removeValue(forKey: source) {
@@ -55,7 +55,7 @@ struct FairQueue<Element> {
             if line.numbers.count > 16, line.numbers.count > 2 * line.count {
                 line.numbers.removeAll { self.elements[$0] == nil }
             }
-            // The source keeps its turn even if nothing of it waits: it may come back, and must not have two.
+            // The source keeps its turn even if it has no more elements: it may queue more, and must not have two turns then.
             self.lines[source] = line
         }
         return element

@@ -1,7 +1,7 @@
 import CurlewCore
 import Synchronization
 
-/// Says who may publish and receive what, by a file in the syntax of mosquitto's access lists.
+/// Authorizes clients by a file in the syntax of mosquitto's access control lists.
 ///
 /// ```
 /// # Clients without a user name
@@ -15,15 +15,15 @@ import Synchronization
 /// pattern readwrite devices/%u/#
 /// ```
 ///
-/// The rules before the first `user` are for clients without a user name alone. Of the rules of one user, one that denies wins over those that
-/// allow; if none is about a topic, the patterns decide in the same way; what nothing allows is denied. A subscription is refused when
-/// no rule lets anything through that matches it; otherwise each message is decided about.
+/// The rules before the first `user` apply only to clients without a user name. Among the rules of a user, one that denies overrides those that
+/// allow. If none of them matches a topic, the patterns decide in the same way. Anything that no rule allows is denied. A subscription is refused
+/// if no rule allows any topic that matches it; otherwise, each message is checked.
 public final class MQTTAccessFile: MQTTBrokerAuthorizer {
-    /// Guards which rules are in force.
+    /// Guards the current rules.
     private let rules: Mutex<Rules>
     private let file: SettingsFile?
 
-    /// Rules that never change: taking them costs no more than counting a reference.
+    /// Immutable rules: reading them costs no more than a reference count.
     private final class Rules: Sendable {
         let value: AccessRules
 
@@ -32,29 +32,29 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
 
     /// Reads a file.
     ///
-    /// - Parameter path: Where it is.
-    /// - Throws: ``MQTTBrokerError`` when it cannot be read or a line is not understood; it says which line and what to do.
+    /// - Parameter path: The path of the file.
+    /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
     public init(path: String) async throws(MQTTBrokerError) {
         let file = SettingsFile(path: path, kind: "access file")
         self.file = file
         self.rules = Mutex(try await Self.load(file))
     }
 
-    /// Takes rules from a text, where there is no file.
+    /// Creates rules from a text instead of a file.
     ///
-    /// - Parameter text: What would stand in the file.
-    /// - Throws: ``MQTTBrokerError`` when a line is not understood; it says which line and what to do.
+    /// - Parameter text: The rules, in the syntax of the file.
+    /// - Throws: ``MQTTBrokerError`` if a line is invalid; the message names the line and says what to do.
     public init(text: String) throws(MQTTBrokerError) {
         self.file = nil
         self.rules = Mutex(Rules(try AccessRules(text, name: "The access rules")))
     }
 
-    /// The first rule that is about user names, as the beginning of a sentence that says where it stands; `nil` if there is none.
+    /// The first rule that refers to user names, as the beginning of a sentence that says where it is; `nil` if there is none.
     package var usernameRule: String? {
         self.rules.withLock { $0 }.value.usernameRule(in: self.file?.name ?? "The access rules")
     }
 
-    /// Refuses rules that are about user names, for a listener at which no client has one.
+    /// Rejects rules that refer to user names, for a listener whose clients have none.
     func checkUsernames(listenerWithoutUsernames listener: String) throws(MQTTBrokerError) {
         guard let usernameRule else { return }
         throw .neverApplies(usernameRule, listener)
@@ -76,19 +76,19 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
         return isAllowed ? .allow : .deny
     }
 
-    /// `true`: of what matches a subscription, some may be denied.
+    /// `true`: some topics that match an allowed subscription may be denied.
     public var checksReceiving: Bool { true }
 
-    /// Reads the file anew; does nothing where there is none.
+    /// Reads the file again; does nothing if there is none.
     ///
-    /// - Throws: ``MQTTBrokerError`` as at the beginning; the rules that were read before stay in force.
+    /// - Throws: ``MQTTBrokerError`` as in ``init(path:)``; the earlier rules then stay in force.
     public func reload() async throws(MQTTBrokerError) {
         try await self.reload(listenerWithoutUsernames: nil)
     }
 
     /// Reads the file again.
     ///
-    /// - Parameter listener: A listener at which no client has a user name, so that rules about them are an error.
+    /// - Parameter listener: A listener whose clients have no user names, so that rules that refer to them are an error.
     func reload(listenerWithoutUsernames listener: String?) async throws(MQTTBrokerError) {
         guard let file else { return }
         let rules = try await Self.load(file)
@@ -98,7 +98,7 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
 }
 
 extension AccessRules {
-    /// - Parameter name: What the file is called, at the beginning of a sentence.
+    /// - Parameter name: The name of the file at the beginning of error messages.
     fileprivate func usernameRule(in name: String) -> String? {
         self.firstOfUsernames.map { "\(name), line \($0.line): '\($0.text.printable)'" }
     }

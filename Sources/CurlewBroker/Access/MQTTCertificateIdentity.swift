@@ -3,13 +3,13 @@ import CurlewCore
 import SwiftASN1
 import X509
 
-/// Takes a client's user name from the certificate that it presented, whatever user name it gives.
+/// Takes the user name of a client from its certificate, regardless of the user name that it sends.
 ///
-/// The listener must ask for certificates and name the authorities that it trusts
-/// (``MQTTBrokerConfiguration/TLS/clientAuthorities``). A client without a certificate is left to the next authenticator; one whose
+/// The listener must request certificates and name the authorities that it trusts
+/// (``MQTTBrokerConfiguration/TLS/clientAuthorities``). A client without a certificate is left to the next authenticator. A client whose
 /// certificate has no usable name is refused with *not authorized*.
 public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
-    /// What of the certificate becomes the user name.
+    /// The part of the certificate that becomes the user name.
     private enum Source {
         case commonName, subject
     }
@@ -33,7 +33,7 @@ public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
         guard let subject = try? Certificate(derEncoded: certificate.der).subject else { return nil }
         switch self.source {
         case .commonName:
-            // Not the last one and most specific: mosquitto takes the first.
+            // Like mosquitto, the first one and not the last, most specific one.
             return subject.lazy.joined().first { "\($0.type)" == "2.5.4.3" }.flatMap { String($0.value) }
         case .subject:
             return DistinguishedNameText(subject).text

@@ -1,9 +1,9 @@
 #if Accounts
 import CurlewCore
 
-/// The lines of a password file, to be changed and written again. Comments, order and users that are not touched stay as they are.
+/// The lines of a password file, to change and write it. Comments, the order and other users are preserved.
 package struct MQTTPasswordEntries: Sendable {
-    /// A line as it stands in the file, and the user whom it is about.
+    /// A line of the file, and its user.
     private struct Entry {
         var user: ExactText?
         var line: String
@@ -11,26 +11,26 @@ package struct MQTTPasswordEntries: Sendable {
 
     private var entries: [Entry] = []
 
-    /// How often a hash is repeated unless told otherwise: some milliseconds of work, so that a thousand devices that come back at once
-    /// are served in seconds. mosquitto_passwd's 101 would be a hundred times easier to guess.
+    /// The default number of iterations of a hash: some milliseconds of work, so that a thousand devices that reconnect at once are
+    /// served within seconds. With mosquitto_passwd's 101, passwords would be a hundred times easier to guess.
     package static let defaultIterations = 10_000
-    /// How often a hash can be repeated.
+    /// The possible numbers of iterations.
     package static let iterationLimits = 1...PasswordHash.maximumIterations
 
     private static let saltLength = 12
 
-    /// No users.
+    /// Creates a file without users.
     package init() {}
 
-    /// How many users there are.
+    /// The number of users.
     package var count: Int { self.entries.count { $0.user != nil } }
 
-    /// Takes the lines of a file.
+    /// Parses the lines of a file.
     ///
     /// - Parameters:
-    ///   - text: What stands in the file.
-    ///   - path: Where it is, for errors.
-    /// - Throws: ``MQTTBrokerError`` for a line that is about no user and no comment either.
+    ///   - text: The content of the file.
+    ///   - path: The path of the file, for errors.
+    /// - Throws: ``MQTTBrokerError`` for a line that is neither a user nor a comment.
     package init(text: String, path: String) throws(MQTTBrokerError) {
         let lines = TextLines(text, name: "The password file '\(path)'")
         for line in lines {
@@ -40,7 +40,7 @@ package struct MQTTPasswordEntries: Sendable {
         }
     }
 
-    /// The text of the file.
+    /// The content of the file.
     package var text: String { self.entries.map { $0.line + "\n" }.joined() }
 
     /// Why a text cannot be a user name in such a file, in one sentence; `nil` if it can.
@@ -59,10 +59,10 @@ package struct MQTTPasswordEntries: Sendable {
         return nil
     }
 
-    /// Whether there is such a user.
+    /// Whether the user exists.
     package func contains(_ user: String) -> Bool { self.entries.contains { $0.user == ExactText(user) } }
 
-    /// Sets the password of a user, who is added at the end if new. Takes long, on purpose.
+    /// Sets the password of a user; a new user is appended. Slow on purpose.
     package mutating func set(_ user: String, password: [UInt8], iterations: Int) throws(MQTTBrokerError) {
         if let problem = Self.problem(inUser: user) { throw MQTTBrokerError(.invalidArgument, problem) }
         let name = ExactText(user)
@@ -85,11 +85,11 @@ package struct MQTTPasswordEntries: Sendable {
         return self.entries.count < count
     }
 
-    /// Hashes the passwords that stand there in plain text. Takes long, on purpose.
+    /// Hashes passwords that are stored in plain text. Slow on purpose.
     ///
-    /// - Parameter path: Where the file is, for errors.
-    /// - Returns: How many passwords those were.
-    /// - Throws: ``MQTTBrokerError`` for a hash that is damaged: as a password it would be taken for one.
+    /// - Parameter path: The path of the file, for errors.
+    /// - Returns: How many passwords were hashed.
+    /// - Throws: ``MQTTBrokerError`` for a damaged hash, which would otherwise be taken for a password.
     package mutating func hashPlainText(iterations: Int, path: String) throws(MQTTBrokerError) -> Int {
         let lines = TextLines(self.text, name: "The password file '\(path)'")
         var count = 0

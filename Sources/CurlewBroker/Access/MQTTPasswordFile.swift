@@ -5,15 +5,14 @@ public import Logging
 import NIOCore
 import Synchronization
 
-/// Lets in who knows a password, by a file as `curlew passwd` and mosquitto_passwd make it: in each line a user name, a colon, and the
-/// hash of a password.
+/// Authenticates clients by a password file of `curlew passwd` or mosquitto_passwd: each line has a user name, a colon, and the hash of a
+/// password.
 ///
-/// A client that gives no user name is left to the next authenticator; one that gives a wrong name or password is refused with
-/// *bad user name or password*, after the same time in both cases. Passwords are checked away from event loops, by at most half of
-/// the processors, and the clients' addresses take turns. Where a thousand clients of one address wait, its next ones are refused with
-/// *server busy*.
+/// A client without a user name is left to the next authenticator. A wrong name or password is refused with *bad user name or password*, after
+/// the same time in both cases. Passwords are not checked on event loops, at most half of the processors check them, and the addresses of
+/// clients take turns. If a thousand clients of one address wait, further ones are refused with *server busy*.
 public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
-    /// Guards which users are known.
+    /// Guards the current users.
     private let table: Mutex<PasswordTable>
     private let file: SettingsFile?
     private let logger: Logger
@@ -22,9 +21,9 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
     /// Reads a file.
     ///
     /// - Parameters:
-    ///   - path: Where it is.
-    ///   - logger: Where it is said that everybody on the machine can read the file. Default: nowhere.
-    /// - Throws: ``MQTTBrokerError`` when it cannot be read or a line is not understood; it says which line and what to do.
+    ///   - path: The path of the file.
+    ///   - logger: Logs a warning if all users of the machine can read the file. Default: none.
+    /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
     public init(
         path: String, logger: Logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
     ) async throws(MQTTBrokerError) {
@@ -35,10 +34,10 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
         self.table = Mutex(try await Self.load(file, logger))
     }
 
-    /// Takes users from a text, where there is no file.
+    /// Creates users from a text instead of a file.
     ///
-    /// - Parameter text: What would stand in the file.
-    /// - Throws: ``MQTTBrokerError`` when a line is not understood; it says which line and what to do.
+    /// - Parameter text: The users, in the syntax of the file.
+    /// - Throws: ``MQTTBrokerError`` if a line is invalid; the message names the line and says what to do.
     public convenience init(text: String) throws(MQTTBrokerError) {
         try self.init(text: text, work: .passwords)
     }
@@ -60,16 +59,16 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
         }
     }
 
-    /// Decides by the user name and the password that the client gives.
+    /// Decides by the user name and password of the client.
     ///
-    /// - Throws: `CancellationError` when the task is cancelled before a processor was free.
+    /// - Throws: `CancellationError` if the task is cancelled while it waits for a processor.
     public func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
         guard let username = attempt.client.username else { return .abstain }
         let table = self.table.withLock { $0 }
         guard let (hash, isKnown) = table.hash(of: ExactText(username)) else {
             return .deny(.badUserNameOrPassword)
         }
-        // An empty password lets nobody in, even if that is what was hashed. Hashing it all the same keeps the time from telling.
+        // An empty password is never accepted, even if it was hashed. It is checked anyway, so that the time reveals nothing.
         let password = attempt.password.map { Array($0.readableBytesView) } ?? []
         do throws(WorkQueue.Refusal) {
             let source = NetworkSource(peer: attempt.client.address).description
@@ -83,7 +82,7 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
         }
     }
 
-    /// Tells whether the file has the user, and with which hash.
+    /// Returns whether the file has the user, and a digest of its hash.
     public func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus {
         guard let username = client.username else { return .notTracked }
         guard let (hash, isKnown) = self.table.withLock({ $0 }).hash(of: ExactText(username)), isKnown else {
@@ -92,9 +91,9 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
         return .known(version: hash.salt + hash.hash)
     }
 
-    /// Reads the file anew; does nothing where there is none.
+    /// Reads the file again; does nothing if there is none.
     ///
-    /// - Throws: ``MQTTBrokerError`` as at the beginning; the users that were read before stay in force.
+    /// - Throws: ``MQTTBrokerError`` as in ``init(path:logger:)``; the earlier users then stay in force.
     public func reload() async throws(MQTTBrokerError) {
         guard let file else { return }
         let table = try await Self.load(file, self.logger)

@@ -1,4 +1,4 @@
-/// Where a connection comes from, as far as fairness is concerned: an IPv4 address, or the network that one subscriber has of IPv6 (64 bits).
+/// The origin of a connection, for fairness: an IPv4 address, or the IPv6 network (64 bits) of one subscriber.
 struct NetworkSource: Hashable, Sendable, CustomStringConvertible {
     let description: String
 
@@ -6,7 +6,7 @@ struct NetworkSource: Hashable, Sendable, CustomStringConvertible {
     init(peer: String) {
         if peer.utf8.first == UInt8(ascii: "[") {
             let host = peer.dropFirst().prefix { $0 != "]" }
-            // An IPv4 address in IPv6 notation is one.
+            // An IPv4 address in IPv6 notation counts as an IPv4 address.
             self.description = host.contains(".") ? String(host) : Self.network(of: host)
         } else if let colon = peer.lastIndex(of: ":") {
             self.description = String(peer[..<colon])

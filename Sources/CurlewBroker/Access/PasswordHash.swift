@@ -2,10 +2,10 @@
 import CryptoExtras
 import CurlewTransport
 
-/// A password as password files keep it: in one of the two forms of mosquitto_passwd.
+/// A hashed password in one of the two forms of mosquitto_passwd.
 struct PasswordHash: Sendable, Hashable {
     enum Algorithm: Sendable, Hashable {
-        /// `$6$`: SHA-512 of password and salt, once; what mosquitto_passwd wrote up to version 1.6. Quick to guess, and so read but
+        /// `$6$`: one SHA-512 of password and salt, as mosquitto_passwd wrote it up to version 1.6. Quick to guess, so it is read but
         /// never written.
         case sha512
         /// `$7$`: PBKDF2 with HMAC-SHA-512.
@@ -24,7 +24,7 @@ struct PasswordHash: Sendable, Hashable {
         static let damaged = Self(description: "is damaged")
     }
 
-    /// More would take a processor for longer than clients wait.
+    /// More iterations would take longer than clients wait.
     static let maximumIterations = 10_000_000
     /// The length of a SHA-512 hash in bytes.
     private static let length = 64
@@ -37,7 +37,7 @@ struct PasswordHash: Sendable, Hashable {
         self.hash = try Self.hash(password, algorithm, salt)
     }
 
-    /// Reads what stands behind the user's name: `$7$iterations$salt$hash` or `$6$salt$hash`.
+    /// Parses the text after the user name: `$7$iterations$salt$hash` or `$6$salt$hash`.
     init(text: String) throws(Problem) {
         let fields = text.split(separator: "$", omittingEmptySubsequences: false).map(String.init)
         guard fields.count > 1, fields[0].isEmpty else { throw .plainText }
@@ -58,7 +58,7 @@ struct PasswordHash: Sendable, Hashable {
         self.hash = hash
     }
 
-    /// As it stands in a file.
+    /// The hash as it is written in a file.
     var text: String {
         let prefix =
             switch self.algorithm {
@@ -68,7 +68,7 @@ struct PasswordHash: Sendable, Hashable {
         return "\(prefix)\(Base64.encode(self.salt))$\(Base64.encode(self.hash))"
     }
 
-    /// Whether this is the password. Takes long, on purpose, and as long for a wrong password as for the right one.
+    /// Whether this is the password. Slow on purpose, and equally slow for wrong passwords.
     func verifies(_ password: [UInt8]) -> Bool {
         guard let hash = try? Self.hash(password, self.algorithm, self.salt) else { return false }
         return Self.areEqual(hash, self.hash)
@@ -92,7 +92,7 @@ struct PasswordHash: Sendable, Hashable {
         }
     }
 
-    /// Compares in a time that does not tell where the difference is.
+    /// Compares in constant time.
     private static func areEqual(_ left: [UInt8], _ right: [UInt8]) -> Bool {
         guard left.count == right.count else { return false }
         var difference: UInt8 = 0

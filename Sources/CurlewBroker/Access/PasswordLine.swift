@@ -1,14 +1,14 @@
 #if Accounts
 import CurlewCore
 
-/// What a line of a password file says.
+/// A parsed line of a password file.
 enum PasswordLine: Equatable {
-    /// A comment, or nothing.
+    /// A comment or an empty line.
     case other
-    /// A user, and what stands behind the colon: a hash, or in a file that has yet to be upgraded a password.
+    /// A user, and the text after the colon: a hash, or a plain password if the file was not upgraded yet.
     case user(ExactText, String)
 
-    /// - Parameter lines: Where the line is from, for errors.
+    /// - Parameter lines: The lines that it belongs to, for errors.
     init(_ line: TextLines.Line, in lines: TextLines) throws(MQTTBrokerError) {
         guard let first = line.text.first, first != UInt8(ascii: "#") else {
             self = .other
@@ -25,7 +25,7 @@ enum PasswordLine: Equatable {
         self = .user(ExactText(name), String(Substring(rest)))
     }
 
-    /// The hash of a user's line.
+    /// The hash of a user.
     static func hash(
         _ text: String, of user: ExactText, _ line: TextLines.Line, in lines: TextLines
     ) throws(MQTTBrokerError) -> PasswordHash {

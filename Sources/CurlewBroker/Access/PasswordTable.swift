@@ -1,15 +1,15 @@
 #if Accounts
 import CurlewCore
 
-/// What a password file says, made ready for questions.
+/// The content of a password file, prepared for checks.
 struct PasswordTable: Sendable {
     private var hashes: [ExactText: PasswordHash] = [:]
     /// The same hashes, for users who do not exist.
     private var standIns: [PasswordHash] = []
 
     /// - Parameters:
-    ///   - text: What stands in the file.
-    ///   - name: What the file is called in errors, at the beginning of a sentence.
+    ///   - text: The content of the file.
+    ///   - name: The name of the file at the beginning of error messages.
     init(_ text: String, name: String) throws(MQTTBrokerError) {
         let lines = TextLines(text, name: name)
         var numbers: [ExactText: Int] = [:]
@@ -26,13 +26,13 @@ struct PasswordTable: Sendable {
         }
     }
 
-    /// What to check a password by, and whether its result counts. For a user who does not exist it is the hash of another one, always
-    /// the same for the same name, so that the time of the answer does not tell who exists, even where some hashes take longer than
-    /// others. `nil` when there are no users at all.
+    /// The hash to check a password by, and whether the result counts. For a user that does not exist, it is the hash of another user, always
+    /// the same one for the same name. So the time of an answer does not reveal whether a user exists, even if some hashes take longer than
+    /// others. `nil` if there are no users at all.
     func hash(of user: ExactText) -> (hash: PasswordHash, isKnown: Bool)? {
         if let hash = self.hashes[user] { return (hash, true) }
         guard !self.standIns.isEmpty else { return nil }
-        // Hashes of the standard library have a secret of the process in them.
+        // Hash values of the standard library depend on a secret of the process.
         let place = Int(UInt(bitPattern: user.hashValue) % UInt(self.standIns.count))
         return (self.standIns[place], false)
     }

@@ -1,19 +1,19 @@
 import CurlewTransport
 import Dispatch
 
-/// A file that hooks are made from, read and understood away from event loops and from the threads of Swift's tasks.
+/// A file that configures a hook. Reads and parses it neither on event loops nor on the threads of Swift's tasks.
 struct SettingsFile: Sendable {
     let path: String
-    /// What it is called in errors, such as `password file`.
+    /// Its name in errors, such as `password file`.
     let kind: String
 
-    /// For the beginning of a sentence.
+    /// The name at the beginning of a sentence.
     var name: String { "The \(self.kind) '\(self.path)'" }
 
     /// Reads the file.
     ///
-    /// - Parameter parse: Makes something of the text.
-    /// - Throws: What the operating system or `parse` says.
+    /// - Parameter parse: Parses the text.
+    /// - Throws: An error of the operating system or of `parse`.
     func load<Value: Sendable>(
         _ parse: @escaping @Sendable (String) throws(MQTTBrokerError) -> Value
     ) async throws(MQTTBrokerError) -> Value {

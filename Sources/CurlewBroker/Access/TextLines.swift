@@ -1,6 +1,6 @@
-/// A file of settings cut into lines, for formats in which each line says one thing.
+/// The lines of a settings file, for formats with one setting per line.
 struct TextLines: Sequence {
-    /// A line without its end and the blanks before that.
+    /// A line without its end and trailing blanks.
     struct Line: Equatable {
         /// Beginning with 1.
         let number: Int
@@ -11,7 +11,7 @@ struct TextLines: Sequence {
         }
     }
 
-    /// What the lines are called in errors, such as `The password file 'users'`.
+    /// The name of the lines in errors, such as `The password file 'users'`.
     let name: String
     private let text: String
 
@@ -50,7 +50,7 @@ extension Substring.UTF8View {
 
     func trimmingBlanks() -> Self { self.trimmingBlanksAtEnd().drop(while: \.isBlank) }
 
-    /// Takes away the first word and the blanks around it; empty when there is none.
+    /// Removes the first word and the blanks around it; returns an empty word if there is none.
     mutating func takeWord() -> String {
         self = self.drop(while: \.isBlank)
         let word = self.prefix { !$0.isBlank }
@@ -60,6 +60,6 @@ extension Substring.UTF8View {
 }
 
 extension UInt8 {
-    /// Space, tabulator and their like, as C's `isspace` has them.
+    /// Space, tabulator and the other characters of C's `isspace`.
     var isBlank: Bool { self == 0x20 || (0x09...0x0D).contains(self) }
 }

@@ -1,6 +1,6 @@
 import CurlewCore
 
-/// Topic filters as the sets of topics that they match. A share name plays no part.
+/// Topic filters as the sets of topics that they match. Share names are ignored.
 ///
 /// A filter that begins with a wildcard matches no topic that begins with `$` [MQTT-4.7.2-1].
 extension TopicFilter {
@@ -50,7 +50,7 @@ extension TopicFilter {
         }
     }
 
-    /// Whether one of them is about topics that begin with `$`, which the other leaves out.
+    /// Whether one of them matches topics that begin with `$`, which the other one excludes.
     private static func dollarSeparates(_ left: String, _ right: String) -> Bool {
         let (first, other) = (left.utf8.first, right.utf8.first)
         let dollar = UInt8(ascii: "$")
@@ -72,7 +72,7 @@ extension Substring.UTF8View {
     fileprivate var isMultiLevelWildcard: Bool { self.first == UInt8(ascii: "#") }
     fileprivate var isSingleLevelWildcard: Bool { self.first == UInt8(ascii: "+") }
 
-    /// Goes on to the next level; `false` if there is none.
+    /// Advances to the next level; returns `false` if there is none.
     fileprivate mutating func dropLevel() -> Bool {
         guard let separator = self.firstIndex(of: UInt8(ascii: "/")) else {
             self = self[self.endIndex...]

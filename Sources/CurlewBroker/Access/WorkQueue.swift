@@ -2,19 +2,19 @@ import Dispatch
 import NIOCore
 import Synchronization
 
-/// Runs work that keeps a processor busy: away from event loops and from the threads of Swift's tasks, and only so much at once. Sources take
-/// turns, so that one that floods it delays nobody else by more than one piece of work.
+/// Runs work that keeps a processor busy, neither on event loops nor on the threads of Swift's tasks, and with limited concurrency. Sources take
+/// turns, so that a source that floods the queue delays others by at most one piece of work.
 final class WorkQueue: Sendable {
     /// Why work was not done.
     enum Refusal: Error {
-        /// Too much of the same source waits already.
+        /// Too much work of the same source is queued.
         case full
-        /// The task that wanted it was cancelled before it began.
+        /// The task was cancelled before the work began.
         case cancelled
     }
 
     private struct Job {
-        /// Does the work unless it is refused, and says how it ended.
+        /// Does the work unless it is refused, and reports the outcome.
         let end: @Sendable (Refusal?) -> Void
     }
 
@@ -24,26 +24,26 @@ final class WorkQueue: Sendable {
         var nextNumber: UInt64 = 0
     }
 
-    /// Guards the line and the number of those who work it off.
+    /// Guards the queue and the number of workers.
     private let state: Mutex<State>
     private let maximumWorkers: Int
     private let queue = DispatchQueue(label: "curlew.work", qos: .utility, attributes: .concurrent)
 
-    /// - Parameter maximumWaiting: How much of one source may wait.
+    /// - Parameter maximumWaiting: How much work of one source may wait.
     init(maximumWorkers: Int, maximumWaiting: Int) {
         self.maximumWorkers = max(1, maximumWorkers)
         self.state = Mutex(State(waiting: FairQueue(maximumPerSource: maximumWaiting)))
     }
 
-    /// What all password files share: half of the processors go on serving clients, whoever guesses passwords.
+    /// The queue of all password files. It leaves half of the processors for serving clients, even under an attack that guesses passwords.
     static let passwords = WorkQueue(maximumWorkers: System.coreCount / 2, maximumWaiting: 1000)
 
-    /// How much waits for its turn.
+    /// How much work waits.
     var waitingCount: Int { self.state.withLock { $0.waiting.count } }
 
-    /// Waits for a turn, and has the work done.
+    /// Waits for a turn, then does the work.
     ///
-    /// - Parameter source: Whose work it is.
+    /// - Parameter source: The source that the work counts for.
     func run<Value: Sendable>(
         for source: String, _ work: @escaping @Sendable () -> Value
     ) async throws(Refusal) -> Value {
@@ -56,7 +56,7 @@ final class WorkQueue: Sendable {
                 let job = Job { refusal in
                     continuation.resume(returning: refusal.map { .failure($0) } ?? .success(work()))
                 }
-                // Cancellation may have come before the job was in line, where its handler found nothing.
+                // The task may have been cancelled before the job was queued, when the handler found nothing to cancel.
                 let refusal: Refusal? = Task.isCancelled ? .cancelled : self.enqueue(job, number, source)
                 if let refusal { job.end(refusal) } else if Task.isCancelled { self.cancel(number) }
             }

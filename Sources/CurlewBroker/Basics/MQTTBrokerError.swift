@@ -1,22 +1,22 @@
 import CurlewCore
 package import CurlewTransport
 
-/// Why the broker could not be started, or could not do what it was asked for.
+/// The error that the broker's functions throw.
 public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
-    /// What went wrong, for programs. More may come, so have a `default` when you switch over it.
+    /// What went wrong, for programs. More codes may be added, so a `switch` needs a `default`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
         /// The name of the code, as in Swift.
         public let description: String
 
         private init(_ name: String) { self.description = name }
 
-        /// The configuration cannot work, or a file that it names cannot be read or understood.
+        /// The configuration is invalid, or a file that it names cannot be read or understood.
         public static let invalidConfiguration = Self("invalidConfiguration")
-        /// An address could not be listened on.
+        /// The broker could not listen on an address.
         public static let listeningFailed = Self("listeningFailed")
         /// The broker is not running: not yet, or no longer.
         public static let notRunning = Self("notRunning")
-        /// A message or a subscription is not possible as it is: a topic that is not well-formed, a property that does not belong.
+        /// A message or a subscription is invalid, for example because its topic is not well-formed.
         public static let invalidArgument = Self("invalidArgument")
         /// The storage could not be read or written.
         public static let storageFailed = Self("storageFailed")

@@ -1,10 +1,10 @@
-/// What the broker has counted since its start.
+/// Figures of a broker: what it holds now, and what it has counted since its start.
 public struct MQTTBrokerStatistics: Sendable, Hashable {
     /// Clients that are connected now.
     public var connectedClients = 0
-    /// The most that there have been at once.
+    /// The maximum number of clients that were connected at once.
     public var maximumConnectedClients = 0
-    /// Sessions, with those of clients that are away.
+    /// Sessions, including those of disconnected clients.
     public var sessions = 0
     /// Subscriptions of all clients.
     public var subscriptions = 0
@@ -18,11 +18,11 @@ public struct MQTTBrokerStatistics: Sendable, Hashable {
     public var messagesReceived = 0
     /// PUBLISH packets sent since the start.
     public var messagesSent = 0
-    /// Messages given up for one receiver since the start.
+    /// Messages dropped since the start; a message that is dropped for several receivers counts several times.
     public var messagesDropped = 0
-    /// Messages that no receiver had room for since the start; a publisher at QoS 1 or 2 that speaks 5.0 was told *quota exceeded*.
+    /// Messages that no receiver had room for, since the start. Publishers at QoS 1 and 2 that speak 5.0 were told *quota exceeded*.
     public var messagesRefused = 0
-    /// How often a publisher had to wait for a receiver that could not keep up, since the start.
+    /// How often a publisher had to wait for a slow receiver, since the start.
     public var publishersHeld = 0
     /// Bytes received since the start.
     public var bytesReceived = 0

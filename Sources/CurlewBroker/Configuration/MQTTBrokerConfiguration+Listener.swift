@@ -2,25 +2,25 @@ package import CurlewCore
 public import CurlewTransport
 
 extension MQTTBrokerConfiguration {
-    /// One address that the broker listens on, with rules of its own.
+    /// An address that the broker listens on, with its own rules.
     public struct Listener: Sendable {
-        /// Who may connect without being known to any authenticator.
+        /// Which clients may connect if all authenticators abstain.
         public enum Anonymous: Sendable, Hashable {
-            /// Clients on the same machine, and only where there is no authenticator.
+            /// Clients on the same machine, and only if there is no authenticator.
             case local
-            /// Everybody whom no authenticator refuses.
+            /// All clients that no authenticator refuses.
             case allowed
-            /// Nobody.
+            /// None.
             case refused
         }
 
         /// Kinds of addresses.
         public enum AddressFamily: Sendable, Hashable {
-            /// IPv6 and IPv4, or IPv4 alone where the machine has no IPv6.
+            /// IPv6 and IPv4; only IPv4 if the machine has no IPv6.
             case any
-            /// IPv4 alone.
+            /// Only IPv4.
             case ipv4
-            /// IPv6 alone.
+            /// Only IPv6.
             case ipv6
         }
 
@@ -29,7 +29,7 @@ extension MQTTBrokerConfiguration {
             case socket(host: String, port: Int, tls: TLS?)
             case inMemory(InMemoryNetwork, Endpoint)
 
-            /// It as a URL, with the port that it was bound to if that is known.
+            /// The address as a URL, with the port that it is bound to if that is known.
             func url(port bound: Int? = nil) -> String {
                 switch self {
                 case .socket(let host, let port, let tls):
@@ -41,19 +41,19 @@ extension MQTTBrokerConfiguration {
         }
 
         let address: Address
-        /// What logs, hooks and statistics call it. Default: its URL, such as `mqtt://127.0.0.1:1883`.
+        /// Its name in logs, hooks and statistics. Default: its URL, such as `mqtt://127.0.0.1:1883`.
         public var name: String?
-        /// Which addresses `*` stands for, which is all of the machine; of no effect with another host. Default: IPv4 and IPv6.
+        /// Which addresses the host `*`, all addresses of the machine, stands for. Ignored with any other host. Default: IPv4 and IPv6.
         public var addressFamily = AddressFamily.any
-        /// Who may connect without being known to any authenticator. Default: clients on the same machine, where there is no authenticator.
+        /// Which clients may connect if all authenticators abstain. Default: clients on the same machine, if there is no authenticator.
         public var anonymous: Anonymous = .local
-        /// How many clients may be connected through this listener at once. Default: no limit but the broker's.
+        /// How many clients may be connected through this listener at once. Default: only the broker's limit applies.
         public var maximumConnections: Int?
-        /// Authenticators of this listener, in place of the broker's. Default: the broker's.
+        /// Authenticators of this listener; `nil` for the broker's.
         public var authenticators: [any MQTTBrokerAuthenticator]?
-        /// Authentications of several steps of this listener, in place of the broker's. Default: the broker's.
+        /// Enhanced authentication methods of this listener; `nil` for the broker's.
         public var enhancedAuthenticators: [any MQTTBrokerEnhancedAuthenticator]?
-        /// Authorizers of this listener, in place of the broker's. Default: the broker's.
+        /// Authorizers of this listener; `nil` for the broker's.
         public var authorizers: [any MQTTBrokerAuthorizer]?
         /// The highest QoS for clients of this listener; `nil` for the broker's.
         public var maximumQoS: QoS?
@@ -62,23 +62,23 @@ extension MQTTBrokerConfiguration {
         /// Whether the client identifier is replaced by the authenticated user name. A client without one is refused with *not authorized*.
         /// Needs an authenticator or ``trustsUnverifiedUsernames``. Default: `false`.
         public var usesUsernameAsClientIdentifier = false
-        /// Whether user names are believed although no authenticator verifies them. Default: `false`, such names are dropped.
+        /// Whether user names are accepted although no authenticator verifies them. Default: `false`; such names are dropped.
         ///
-        /// Gives up: that a user name means anything. Whoever can connect can use any name, and has that user's rights.
+        /// Anyone who can connect can then use any user name, and has the rights of that user.
         public var trustsUnverifiedUsernames = false
-        /// Whether clients of this listener may leave their identifiers to the broker; `nil` for the broker's
+        /// Whether clients of this listener may let the broker assign their identifiers; `nil` for the broker's
         /// ``Behaviour/assignsClientIdentifiers``.
         public var assignsClientIdentifiers: Bool?
-        /// What identifiers assigned to clients of this listener begin with; `nil` for the broker's
+        /// The prefix of identifiers assigned to clients of this listener; `nil` for the broker's
         /// ``Behaviour/assignedIdentifierPrefix``.
         public var assignedIdentifierPrefix: String?
 
         /// Listens for TCP, with or without TLS.
         ///
         /// - Parameters:
-        ///   - host: The address to listen on: a name or a number; `0.0.0.0`, `::` and, for both together, `*` are all of the
-        ///     machine. Default: 127.0.0.1.
-        ///   - port: 0 for any free one, which the broker then tells. Default: 1883, or 8883 with TLS.
+        ///   - host: The host name or address to listen on. All addresses of the machine: `0.0.0.0` for IPv4, `::` for IPv6, `*` for
+        ///     both. Default: 127.0.0.1.
+        ///   - port: The port; 0 for any free one, see ``MQTTBroker/listeners``. Default: 1883, or 8883 with TLS.
         ///   - tls: Default: none, plain TCP.
         public static func tcp(host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil) -> Self {
             Self(address: .socket(host: host, port: port ?? (tls == nil ? 1883 : 8883), tls: tls))
@@ -92,23 +92,23 @@ extension MQTTBrokerConfiguration {
         init(address: Address) { self.address = address }
     }
 
-    /// How a listener does TLS.
+    /// The TLS settings of a listener.
     public struct TLS: Sendable {
-        /// The listener's certificate and key; not needed with pre-shared keys alone.
+        /// The listener's certificate and key; not needed if there are only pre-shared keys.
         public var certificate: TLSSettings.Identity?
-        /// The authorities of client certificates: if set, a client may present one, and must if ``requiresClientCertificate``.
+        /// The authorities of client certificates. If set, clients may present a certificate, and must if ``requiresClientCertificate`` is `true`.
         public var clientAuthorities: TLSSettings.TrustRoots?
-        /// Whether a client without a certificate is refused. Default: `true`; of no effect without ``clientAuthorities``.
+        /// Whether clients without a certificate are refused. Ignored without ``clientAuthorities``. Default: `true`.
         public var requiresClientCertificate = true
-        /// Where certificates between ``certificate`` and its root are looked for that its chain lacks. Nobody is trusted for it.
+        /// Certificates that complete the chain from ``certificate`` to its root. They are not trusted for anything else.
         package var chainAuthorities: TLSSettings.TrustRoots?
-        /// Keys by identity (RFC 4279); if there are any, nothing else is accepted.
+        /// Pre-shared keys by identity (RFC 4279). If there are any, nothing else is accepted.
         package var preSharedKeys: [ExactText: [UInt8]] = [:]
-        /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.
+        /// Reads the keys at the start and at each reload; replaces ``preSharedKeys``.
         package var preSharedKeySource: (@Sendable () throws -> [ExactText: [UInt8]])?
-        /// What clients are told to choose their key by (RFC 4279 section 5.2). Default: nothing.
+        /// A hint by which clients choose their key (RFC 4279 section 5.2). Default: none.
         package var preSharedKeyHint: String?
-        /// The names of cipher suites that are accepted up to TLS 1.2, as OpenSSL or IANA call them; empty for SwiftNIO's choice.
+        /// The cipher suites that are accepted up to TLS 1.2, by their OpenSSL or IANA names; empty for SwiftNIO's choice.
         public var cipherSuites: [String] = []
         /// The oldest version of TLS that is accepted. Default: 1.2.
         public var minimumVersion: TLSSettings.Version = .tls12

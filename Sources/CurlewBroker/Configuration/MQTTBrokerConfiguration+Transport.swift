@@ -1,7 +1,7 @@
 import CurlewTransport
 
 extension MQTTBrokerConfiguration.TLS {
-    /// What the transport is told.
+    /// The settings for the transport.
     var settings: TLSServerSettings {
         var settings = TLSServerSettings(certificate: self.certificate)
         settings.clientTrustRoots = self.clientAuthorities

@@ -1,7 +1,7 @@
 package import CurlewTransport
 public import Logging
 
-/// How a broker runs. Every value has a default: `MQTTBrokerConfiguration()` listens on 127.0.0.1, port 1883, without TLS.
+/// The configuration of a broker. Every value has a default: `MQTTBrokerConfiguration()` listens on 127.0.0.1, port 1883, without TLS.
 ///
 /// ```swift
 /// var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0)])
@@ -9,32 +9,32 @@ public import Logging
 /// let broker = MQTTBroker(configuration)
 /// ```
 public struct MQTTBrokerConfiguration: Sendable {
-    /// Where it listens. Default: 127.0.0.1, port 1883, without TLS.
+    /// The addresses to listen on. Default: 127.0.0.1, port 1883, without TLS.
     public var listeners: [Listener]
-    /// Who may connect, asked in order; see ``Listener/anonymous`` for when none of them knows a client.
+    /// Decide who may connect, in order; see ``Listener/anonymous`` for clients that all of them abstain from.
     public var authenticators: [any MQTTBrokerAuthenticator] = []
-    /// Authentications of several steps, by their method's name.
+    /// Enhanced authentication methods.
     public var enhancedAuthenticators: [any MQTTBrokerEnhancedAuthenticator] = []
-    /// Who may do what, asked in order. Default: everybody everything.
+    /// Decide what clients may do, in order. Default: none, everything is allowed.
     public var authorizers: [any MQTTBrokerAuthorizer] = []
-    /// Who sees and may change messages before they are routed.
+    /// Inspect messages before they are routed, and may change or reject them; in order.
     public var publishFilters: [any MQTTBrokerPublishFilter] = []
-    /// Who is told what happens.
+    /// Observe what happens.
     public var observers: [any MQTTBrokerObserver] = []
-    /// Where sessions and retained messages are kept, so that they outlive the broker. Default: nowhere; they are in its memory alone.
+    /// Keeps sessions and retained messages, so that they outlive the broker. Default: none; they are kept in memory only.
     public var store: (any MQTTBrokerStore)?
-    /// What clients may do and how much is kept for them.
+    /// Limits of what clients may do, and of what is kept for them.
     public var limits = Limits()
-    /// What the broker does that the standard leaves open.
+    /// Behaviour that the standard leaves open.
     public var behaviour = Behaviour()
-    /// How often the topics below `$SYS` are published. Default: 10 s; zero for never.
+    /// How often the topics below `$SYS` are published; zero for never. Default: 10 s.
     public var systemTopicInterval: Duration = .seconds(10)
-    /// Where the broker logs. Default: nowhere. It logs on event loops: a handler that waits, such as for a terminal that stands still, stops
+    /// The logger. Default: logs nothing. The broker logs on event loops, so a log handler that blocks, for example on a paused terminal, stops
     /// the broker.
     public var logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
-    /// The clock that all waiting goes by: a test's own, where it must not take time.
+    /// The clock for all deadlines. Tests set one of their own, so that they take no time.
     package var clock = MonotonicClock(ContinuousClock())
-    /// The time of day, since 1970: a test's own, where time must pass between two brokers.
+    /// The time since 1970. Tests set one of their own, to let time pass between two brokers.
     package var timeOfDay: @Sendable () -> Duration = { WallClock.now() }
 
     /// Makes a configuration.

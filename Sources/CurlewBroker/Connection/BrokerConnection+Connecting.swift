@@ -18,11 +18,11 @@ extension BrokerConnection {
         self.claimed = self.client
         self.isBridge = connect.isBridge
         self.connectNumber = self.engine.makeConnectNumber()
-        self.phase = .connecting
+        self.life.receivedConnect()
         guard self.engine.hasMemory(for: connect) else {
             return self.refuse(.serverBusy, "The server's memory is full; try again a little later.")
         }
-        guard self.engine.takesConnection(now: self.lastRead) else {
+        guard self.engine.takesConnection(now: self.life.reading.lastRead) else {
             return self.refuse(.connectionRateExceeded, "Too many clients connect at once; try again a little later.")
         }
         switch self.rules.terms.admit(connect) {
@@ -38,22 +38,23 @@ extension BrokerConnection {
         }
     }
 
-    // MARK: Who it is
+    // MARK: Authentication
 
     private func authenticate(password: ByteBuffer?) {
         let attempt = MQTTConnectionAttempt(
             client: self.client, password: password, certificate: self.certificate, isLocal: self.link.isLocal)
         self.noteCredentials()
-        if let method = self.admitted?.authenticationMethod { return self.beginExchange(method, attempt) }
+        if let method = self.admitted?.authenticationMethod { return self.beginAuthentication(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
         let (rules, reference, log) = (self.rules, self.reference, self.engine.clientLog)
         self.authentication = Task {
             var decision = MQTTAuthenticationDecision.abstain
             for authenticator in rules.authenticators where decision == .abstain {
+                if Task.isCancelled { return }
                 do {
                     decision = try await authenticator.authenticate(attempt)
                 } catch {
-                    // The client has gone, and nobody waits for the answer.
+                    // The client is gone.
                     if Task.isCancelled { return }
                     log.write(.authenticatorFailed, ["error": "\(error)"])
                     decision = .deny(.serverUnavailable)
@@ -73,7 +74,7 @@ extension BrokerConnection {
         case .deny(let code):
             self.refuse(code.isFailure ? code : .notAuthorized, "The client is not allowed to connect.")
         case .abstain:
-            // A name that nobody has verified is worth nothing, unless the listener believes it; where names are verified, it is wrong.
+            // An unverified name is ignored unless the listener trusts it; if there are authenticators, the name is wrong.
             guard self.client.username == nil || self.rules.authenticators.isEmpty,
                 self.rules.allowsAnonymous(isLocal: self.link.isLocal)
             else {
@@ -86,9 +87,9 @@ extension BrokerConnection {
         }
     }
 
-    // MARK: Its session
+    // MARK: Session
 
-    /// The client may connect: what remains is its identifier, its will and its session.
+    /// The client may connect: determines its identifier and its will, and attaches it to its session.
     func prepare() {
         guard var admitted else { return }
         if self.rules.usesUsernameAsClientIdentifier {
@@ -106,14 +107,14 @@ extension BrokerConnection {
             guard will.topic.isReserved else {
                 return self.refuse(.notAuthorized, "The client is not allowed to publish its will.")
             }
-            // A bridge of mosquitto that is refused for the will that it has by default never connects.
+            // Bridges of mosquitto have such a will by default; refusing it would keep them from ever connecting.
             self.engine.clientLog.write(
                 .willLeftOut, self.metadata.merging(["topic": "\(will.topic.string.printable)"]) { $1 })
             admitted.will = nil
         }
         self.admitted = admitted
         guard self.fitted(.connack(self.acceptance(of: admitted, isResumed: true))) != nil else {
-            // [MQTT-3.1.2-24]: nothing can be said to such a client, and so it cannot be served.
+            // [MQTT-3.1.2-24]: such a client cannot be told anything, and so cannot be served.
             return self.refuse(.packetTooLarge, "The client's Maximum Packet Size leaves no room for CONNACK.")
         }
         self.attach()
@@ -130,7 +131,7 @@ extension BrokerConnection {
             authenticationData: admitted.authenticationData)
     }
 
-    /// Takes the session of the client's identifier, after the connection that has it now has gone [MQTT-3.1.4-3].
+    /// Acquires the session of the client identifier, after closing the connection that has it now [MQTT-3.1.4-3].
     private func attach() {
         guard self.phase == .connecting, let admitted else { return }
         guard self.mayStillConnect() else { return }
@@ -147,18 +148,18 @@ extension BrokerConnection {
         let conflict = engine.configuration.behaviour.identifierConflict
         switch session.acquire(self.handle, number: self.connectNumber, for: client, conflict: conflict) {
         case .over:
-            // It is about to leave the registry, if it is still there.
+            // If it is still in the registry, it is about to be removed.
             engine.sessions.remove(session)
             self.attach()
         case .foreign:
             self.refuse(.clientIdentifierNotValid, "The client identifier belongs to the session of another user.")
         case .foreignAway:
             engine.clientLog.write(.sessionReplaced, self.metadata)
-            // It ends only if its client has not come back meanwhile; then its connection has to go first.
+            // If its client has come back in the meantime, it does not end; its connection has to be closed first.
             engine.end(session, if: .away, on: self.worker)
             self.attach()
         case .superseded:
-            // Its client may have given up meanwhile, and come back as the one that has the session now.
+            // This client may have given up, and reconnected as the one that has the session now.
             self.link.drain(atMost: Self.mostSettled, within: Self.settlingTime) { [reference] in
                 reference.onLoop?.attachAgainAsLast()
             }
@@ -167,7 +168,7 @@ extension BrokerConnection {
             let attachAgain: @Sendable () -> Void = { reference.execute { $0.attach() } }
             other.worker.eventLoop.execute {
                 guard let connection = other.onLoop else { return attachAgain() }
-                // What it has said counts before: a DISCONNECT that has arrived ends it without its will [MQTT-3.14.4-3].
+                // What it has sent is processed first: a DISCONNECT that has arrived deletes its will [MQTT-3.14.4-3].
                 connection.settle {
                     other.onLoop?.close(.sessionTakenOver, "Another connection uses the same client identifier.")
                     attachAgain()
@@ -183,7 +184,7 @@ extension BrokerConnection {
         }
     }
 
-    /// Refuses the client if what it was let in by does not count any more.
+    /// Refuses the client if its credentials are no longer valid.
     private func mayStillConnect() -> Bool {
         if self.link.isStillTrusted, self.hasValidCredentials() { return true }
         self.refuse(.notAuthorized, "The client's right to connect has changed meanwhile; connect again.")
@@ -209,25 +210,24 @@ extension BrokerConnection {
             return (state.hasBeenUsed, hasRoutes && state.rulesVersion != version)
         }
         guard mustRecheck else { return self.start(session, incoming, admitted) }
-        // The rules may be others than when the client subscribed and the messages began to wait. Nothing more is to come by the former ones.
+        // The rules may have changed since the client subscribed and the messages were queued. No more messages must come by the earlier ones.
         if mustForgetRoutes { self.engine.forgetRoutes() }
-        self.afterRecheck = []
+        self.life.recheckBegan()
         self.engine.recheck(session, on: self.worker) { self.rechecked(session, incoming, admitted) }
     }
 
-    /// The rights of the session are checked, which may have taken several turns.
+    /// The rights of the session have been checked, which may have taken several turns.
     private func rechecked(_ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted) {
-        let bodies = Swift.exchange(&self.afterRecheck, with: nil)
-        if self.phase == .connecting, !self.isLinkGone, self.mayStillConnect() {
+        if self.life.rechecked() == .start, self.mayStillConnect() {
             self.start(session, incoming, admitted)
         } else {
             self.giveBack(session, incoming)
         }
-        if self.isLinkGone { self.end() }
-        for body in bodies ?? [] { body() }
+        if self.life.isLinkClosed { self.end() }
+        for body in exchange(&self.afterRecheck, with: []) { body() }
     }
 
-    /// The connection is over before it has begun: the session waits for its client as it did.
+    /// The connection is over before the client was accepted: the session waits for its client as before.
     private func giveBack(_ session: HostedSession, _ incoming: BrokerIncoming) {
         let now = self.engine.recorder.timeOfDay(self.engine.clock.now())
         let elapsed = session.state.withLock { state in
@@ -244,7 +244,7 @@ extension BrokerConnection {
         }
     }
 
-    /// The connection has its session: the client is let in.
+    /// The connection has its session: accepts the client.
     private func start(
         _ session: HostedSession, _ incoming: BrokerIncoming, _ admitted: Admission.Admitted
     ) {
@@ -252,11 +252,10 @@ extension BrokerConnection {
         self.incoming = incoming
         self.incoming.connected(receiveMaximum: admitted.version == .v5_0 ? self.rules.terms.receiveMaximum : nil)
         self.aliases.reset(maximum: admitted.version == .v5_0 ? self.rules.terms.topicAliasMaximum : 0)
-        self.phase = .connected
-        self.lastRead = self.engine.clock.now()
+        self.life.started(keepAlive: admitted.keepAlive, now: self.engine.clock.now())
         let (isResumed, position) = session.state.withLock { state in
             defer { state.hasBeenUsed = true }
-            self.retained = Swift.exchange(&state.retained, with: PendingRetained())
+            self.retained = exchange(&state.retained, with: PendingRetained())
             state.claimed = self.claimed
             state.authenticationMethod = admitted.authenticationMethod
             state.credentials = self.credentials
@@ -285,7 +284,7 @@ extension BrokerConnection {
         if !isResumed, let journal = self.engine.journal {
             self.repliesPosition.advance(to: journal.end(of: self.client.identifier))
         }
-        // CONNACK goes first [MQTT-3.2.0-1], then what an earlier connection left unacknowledged.
+        // CONNACK is sent first [MQTT-3.2.0-1], then messages that an earlier connection left unacknowledged.
         self.flush()
         self.isGreetingUncommitted = !self.uncommitted.isEmpty
         self.resumeReading(after: .connecting)
@@ -322,9 +321,9 @@ extension BrokerConnection {
         session.retainedBegan.withLock { $0 = nil }
         let released = session.state.withLock { state in
             state.incoming = self.incoming
-            state.retained = Swift.exchange(&self.retained, with: PendingRetained())
+            state.retained = exchange(&self.retained, with: PendingRetained())
             state.session.disconnected()
-            // Its will may not be held any more.
+            // The will may have been deleted.
             state.countNames()
             state.disconnectedAt = timeOfDay
             session.recordSession(&state)
@@ -345,7 +344,7 @@ extension PendingWill {
         var properties = will.properties
         self.delay = .seconds(Int64(properties.willDelayInterval ?? 0))
         properties.list.removeAll { if case .willDelayInterval = $0 { true } else { false } }
-        // In a buffer of its own: the one that it came in may be much larger.
+        // In its own buffer: the one that it was received in may be much larger.
         self.message = MQTTBrokerMessage(
             topic: will.topic, payload: ByteBuffer(bytes: will.payload.readableBytesView), qos: will.qos,
             retain: will.retain, properties: properties)

@@ -2,10 +2,10 @@ import CurlewCore
 import Logging
 import NIOCore
 
-// Clients that speak another protocol than MQTT, because somebody has mixed up two ports.
+// Clients that speak another protocol than MQTT, for example because two ports were mixed up.
 extension BrokerConnection {
-    /// Ends the connection if its first bytes are of another protocol; the log says of which, and so does an answer that the client's
-    /// software can show.
+    /// Ends the connection if its first bytes belong to another protocol, which is logged and stated in an answer that the client's software can
+    /// show.
     func turnAwayForeign() -> Bool {
         guard let bytes = self.input.unread, let foreign = ForeignProtocol(request: bytes) else { return false }
         self.engine.clientLog.write(
@@ -15,7 +15,7 @@ extension BrokerConnection {
         if let answer = foreign.answer {
             self.replies.writeString(answer)
         } else if foreign == .tls {
-            // What is no record of TLS makes its client say that the server does not speak TLS.
+            // An answer that is not a TLS record makes clients report that the server does not speak TLS.
             self.version = .v5_0
             self.send(.connack(ConnAck(reasonCode: .unsupportedProtocolVersion)))
         }
@@ -25,7 +25,7 @@ extension BrokerConnection {
 }
 
 extension ForeignProtocol {
-    /// What somebody can do about it.
+    /// What the user can do about it.
     fileprivate var remedy: String {
         switch self {
         case .tls: "connect without TLS, or to a listener with TLS"
@@ -34,7 +34,7 @@ extension ForeignProtocol {
         }
     }
 
-    /// What to say to it in its own words; `nil` where there are none.
+    /// An answer in the client's own protocol; `nil` if there is none.
     fileprivate var answer: String? {
         guard self == .http || self == .webSocket else { return nil }
         let text = "This port speaks MQTT, not HTTP or WebSocket. Connect with an MQTT client.\n"

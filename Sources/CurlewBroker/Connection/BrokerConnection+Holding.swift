@@ -1,10 +1,10 @@
 import CurlewCore
 import NIOCore
 
-// A client that publishes more than its receivers acknowledge (``Backpressure``) waits for them: its messages are not processed, so that they are
-// not acknowledged either, and the client stops by itself when it has as many in flight as it may. What it acknowledges is still processed.
+// A client that publishes more than its receivers acknowledge (``Backpressure``) waits for them: its messages are not processed and therefore not
+// acknowledged, and the client stops when it has as many in flight as it may. Its own acknowledgements are still processed.
 extension BrokerConnection {
-    /// The next packet to process: one that has waited, or the next of what was read.
+    /// The next packet to process: one that has waited, or the next one of the input.
     func nextPacket() throws(DecodingError) -> Packet? {
         guard self.publishHold.isActive else {
             if let packet = self.waitingPackets.popFirst() { return packet }
@@ -17,11 +17,11 @@ extension BrokerConnection {
             guard !packet.overtakesMessages else { return packet }
             self.waitingPackets.append(packet, size: before - self.input.waiting)
         }
-        if !self.pausedFor.contains(.receivers) { self.pauseReading(for: .receivers) }
+        if !self.isPaused(for: .receivers) { self.pauseReading(for: .receivers) }
         return nil
     }
 
-    /// Lets nothing pass that the client publishes until those that its message has gone to have drained their queues.
+    /// Holds further messages of the client until the receivers of this one have drained their queues.
     func hold(for routing: BrokerEngine.Routing) {
         let now = self.engine.clock.now()
         let held = self.publishHold.held(
@@ -32,7 +32,7 @@ extension BrokerConnection {
         self.watchHold(for: until - now)
     }
 
-    /// One timer serves many holds, which hardly ever last until it fires.
+    /// One timer serves many holds, because few of them last until it fires.
     private func watchHold(for duration: Duration) {
         let time = self.engine.clock.now() + duration
         if let watched = self.holdWatchedUntil, watched <= time { return }
@@ -55,16 +55,9 @@ extension BrokerConnection {
     }
 
     private func goOn(now: Timestamp) {
-        // The client was not silent while it was not read.
-        self.lastRead = now
-        self.resumeAfterHold(now: now)
-        if !self.pausedFor.contains(.turn) { self.process() }
-    }
-
-    /// Nothing that the client has sent waits for receivers any more.
-    func resumeAfterHold(now: Timestamp) {
-        guard self.pausedFor.contains(.receivers) else { return }
-        self.restedUntil = max(self.restedUntil, now)
+        // While it was not read, the client was not silent.
+        self.life.reading.silenceBegins(now: now)
         self.resumeReading(after: .receivers)
+        if !self.isPaused(for: .turn) { self.process() }
     }
 }

@@ -2,12 +2,12 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-// What a connection makes the broker hold besides its session (``MemoryBudget``). It is counted when the connection opens, once a second, and when a
-// packet has half come that is not small.
+// The memory of a connection besides its session (``MemoryBudget``). It is counted when the connection opens, once a second, and when a part of a
+// large packet has been received.
 extension BrokerConnection {
     /// Counts what the connection holds now.
     func countMemory() {
-        guard !self.isForgotten else { return }
+        guard !self.life.isForgotten else { return }
         var bytes = Self.overhead + self.link.overhead + self.link.unsentBytes
         bytes += self.input.capacity + self.input.decoder.byteCount + self.waitingPackets.byteCount
         bytes += self.replies.readableBytes + self.uncommitted.byteCount
@@ -15,19 +15,18 @@ extension BrokerConnection {
         bytes += self.session?.outputBytes ?? 0
         bytes += self.admitted?.authenticationMethod?.utf8.count ?? 0
         self.setCounted(bytes)
-        // What waits to leave becomes less by itself.
+        // Unsent bytes become fewer by themselves.
         self.mustCount = self.link.unsentBytes > 0 || !self.link.isWritable
     }
 
     /// The link is closed: the connection holds nothing any more.
     func forgetMemory() {
         self.setCounted(0)
-        self.isForgotten = true
         self.fulfilExpectation()
     }
 
     private func fulfilExpectation() {
-        if let expectation = Swift.exchange(&self.expectation, with: nil) { self.engine.budget.fulfilled(expectation) }
+        if let expectation = exchange(&self.expectation, with: nil) { self.engine.budget.fulfilled(expectation) }
     }
 
     /// The client holds more of a full memory than others.
@@ -41,7 +40,7 @@ extension BrokerConnection {
         }
     }
 
-    /// Nothing of the client is read any more. What it does not take goes with the link.
+    /// Nothing of the client is read any more. If it does not take much that was written, the link is closed at once.
     private func letGo() {
         self.input.clear()
         self.aliases = IncomingTopicAliases(maximum: 0)
@@ -59,55 +58,41 @@ extension BrokerConnection {
     /// The objects of a connection, roughly.
     private static let overhead = 4096
 
-    /// Half a packet waits for its end: closes the connection if that takes more than the client may hold.
+    /// A part of a packet was received: closes the connection if that takes more memory than the client may use.
     func checkPartialPacket() {
         guard self.input.capacity > Self.smallPacket, self.phase != .closed else { return }
         self.countMemory()
         let holding = self.countedBytes + (self.session?.weight.value ?? 0)
-        // For somebody whom nobody knows yet, no client has to make room.
+        // No client has to make room for one that is not even connected.
         if self.phase != .connected, self.engine.budget.isFull {
             self.finish()
             self.input.clear()
             return self.link.close()
         }
         guard self.engine.budget.room(holding: holding) == 0 else { return }
-        // Whoever holds most has to make room, which may be this client.
+        // The client that holds most has to make room, which may be this one.
         self.engine.reclaimMemory(on: self.worker)
         guard !self.engine.budget.isExpectingSome, self.engine.budget.room(holding: holding) == 0 else { return }
-        // Whatever else has arrived stands behind this packet, and is out of reach without the memory for it.
+        // Everything else that has arrived comes after this packet, and cannot be processed without memory for it.
         self.close(.quotaExceeded, "The server's memory is full, and the packet is too large for what is left.")
     }
 
     private static let smallPacket = 4096
 
-    /// Ends a connection that holds what it must not hold any longer.
+    /// Ends a connection that holds memory before its client has connected, if memory is full.
     ///
     /// - Returns: Whether it has ended.
-    func endIfGreedy(now: Timestamp) -> Bool {
+    func endIfGreedy() -> Bool {
         if self.mustCount { self.countMemory() }
-        if self.phase != .connected, self.engine.budget.isFull, self.input.capacity > Self.smallPacket {
-            // Who has not even connected goes first.
-            self.finish()
-            return true
+        guard self.phase != .connected, self.engine.budget.isFull, self.input.capacity > Self.smallPacket else {
+            return false
         }
-        guard self.isPacketOverdue(now: now) else { return false }
-        self.settle { [reference] in
-            // A loop that was busy has not read yet what has come in time.
-            guard let connection = reference.onLoop, connection.isPacketOverdue(now: connection.engine.clock.now())
-            else {
-                return
-            }
-            connection.close(.quotaExceeded, "A packet has not come to its end in time.")
-        }
+        self.finish()
         return true
-    }
-
-    private func isPacketOverdue(now: Timestamp) -> Bool {
-        self.isReadingOn && self.partialPacket.isOverdue(now: now, rested: self.restedUntil)
     }
 }
 
 extension HostedSession {
-    /// What is written for the connection and not taken yet, and the topics with an alias.
+    /// The memory of bytes that are written and not taken yet, and of topics with an alias.
     var outputBytes: Int { self.state.withLock { $0.out.readableBytes + $0.session.aliasBytes } }
 }

@@ -2,7 +2,7 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-// What a connected client sends, but for subscriptions.
+// The packets of a connected client, except SUBSCRIBE and UNSUBSCRIBE.
 extension BrokerConnection {
     // MARK: Messages
 
@@ -44,7 +44,7 @@ extension BrokerConnection {
         }
     }
 
-    /// Whether the session is kept by a store.
+    /// Whether the session is stored.
     private var isStored: Bool { self.engine.journal != nil && self.admitted?.sessionExpiry != .atDisconnect }
 
     /// Publishes a message if the client may do so.
@@ -56,7 +56,7 @@ extension BrokerConnection {
         guard let session, topic.isForClients, self.mayPublish(to: topic) else { return (.notAuthorized, .none) }
         let publisher = BrokerEngine.Publisher(client: self.client, session: session)
         let published = self.engine.publish(
-            packet, topic: topic, from: publisher, holding: self.waitsForReceivers ? self.handle : nil, with: change,
+            packet, topic: topic, from: publisher, holding: self.life.canHoldMessages ? self.handle : nil, with: change,
             on: self.worker, now: now)
         switch published {
         case .routed(let routing):
@@ -112,7 +112,7 @@ extension BrokerConnection {
         guard let session else { return }
         let (outcome, mustFlush) = session.state.withLock { state in
             let outcome = body(&state)
-            if case .delivered = outcome { state.session.progressed(messages: 1, now: self.lastRead) }
+            if case .delivered = outcome { state.session.progressed(messages: 1, now: self.life.reading.lastRead) }
             session.account(&state)
             return (outcome, state.out.readableBytes > 0 || state.session.hasMoreToWrite)
         }
@@ -143,10 +143,10 @@ extension BrokerConnection {
 }
 
 extension TopicName {
-    /// Whether it is the broker's own, for the broker alone to publish (section 4.7.2).
+    /// Whether only the broker itself may publish to it (section 4.7.2).
     var isReserved: Bool { self.string.utf8.starts(with: "$SYS/".utf8) }
 
-    /// Whether clients may publish to it, if nothing else forbids it: mosquitto's bridges tell below `$SYS` whether they are there.
+    /// Whether clients may publish to it, unless an authorizer denies it. Bridges of mosquitto publish their state below `$SYS`.
     var isForClients: Bool { !self.isReserved || Self.bridgeStates?.matches(self) == true }
 
     private static let bridgeStates = try? TopicFilter("$SYS/broker/connection/+/state")

@@ -2,7 +2,7 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-/// A packet with many filters, which is processed a slice at a time. The reason codes are those of the filters that are done.
+/// A packet with many filters, which is processed a slice at a time. The reason codes are those of the filters processed so far.
 enum OngoingPacket {
     case subscribe(Subscribe, [ReasonCode])
     case unsubscribe(Unsubscribe, [ReasonCode])
@@ -13,9 +13,9 @@ extension BrokerConnection {
     /// How many filters are processed at a time: the subscriptions of all clients are locked meanwhile.
     private static let filtersPerSlice = 256
 
-    /// Processes the next filters of the packet that is under way, and answers it after the last ones.
+    /// Processes the next filters of the current packet, and answers it after the last ones.
     func continuePacket() {
-        guard let packet = Swift.exchange(&self.ongoing, with: nil), let session else { return }
+        guard let packet = exchange(&self.ongoing, with: nil), let session else { return }
         switch packet {
         case .subscribe(let packet, var codes):
             let slice = packet.subscriptions[codes.count...].prefix(Self.filtersPerSlice)
@@ -57,7 +57,7 @@ extension BrokerConnection {
         let areNew = self.insert(granted, of: session)
         var refused: Set<TopicFilter> = []
         if self.engine.authorizationVersion.load(ordering: .acquiring) != version {
-            // The rules have changed meanwhile, and who looked at the subscriptions may not have seen these.
+            // The rules have changed in the meantime, and their check of subscriptions may have missed these.
             refused = Set(granted.map(\.filter).filter { !self.rules.allows(self.client, .subscribe($0)) })
             self.holdReplies(for: self.engine.unsubscribe(session, refused, on: self.worker).position)
         }
@@ -92,7 +92,7 @@ extension BrokerConnection {
         var options = subscription.options
         options.qos = min(options.qos, self.rules.terms.maximumQoS)
         if self.isBridge {
-            // So that messages do not go in circles, and retained ones stay retained on the other side, as mosquitto does it.
+            // As mosquitto does it: messages must not circulate, and retained messages stay retained on the other side.
             options.noLocal = true
             options.retainAsPublished = true
         }
@@ -112,7 +112,7 @@ extension BrokerConnection {
         return ReasonCode(rawValue: options.qos.rawValue)  // [MQTT-3.8.4-7]
     }
 
-    /// Puts subscriptions into force. Returns which of them are new.
+    /// Adds subscriptions to the index. Returns which of them are new.
     private func insert(_ granted: [Granted], of session: HostedSession) -> [Bool] {
         guard !granted.isEmpty else { return [] }
         let subscriber = Receiver.session(session)
@@ -147,15 +147,15 @@ extension BrokerConnection {
         var ended = unsubscribed.filters
         for filter in ended { self.engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
         self.worker.onLoop.work += slice.count * LoopState.workPerSubscription
-        // A filter that stands twice has ended at its first place.
+        // If a filter occurs twice, its subscription ends with the first one.
         return slice.map { ended.remove($0) == nil ? ReasonCode.noSubscriptionExisted : .success }
     }
 
     // MARK: Retained messages
 
-    /// Hands retained messages to the session, a slice at a time and as fast as the client takes them: there may be a million.
+    /// Offers retained messages to the session, a slice at a time and as fast as the client takes them: there may be a million.
     ///
-    /// - Returns: Whether the slice is at its end, and there may be more that can be sent at once.
+    /// - Returns: Whether the slice is used up and there may be more that could be sent immediately.
     func continueRetained(now: Timestamp) -> Bool {
         guard !self.retained.isEmpty, let session else { return false }
         var steps = Self.slice
@@ -182,12 +182,12 @@ extension BrokerConnection {
         if let session { self.noteRetained(session) }
     }
 
-    /// Tells since when the connection keeps retained messages alive, also those that were replaced since.
+    /// Notes since when the connection keeps retained messages alive, including those that were replaced since.
     private func noteRetained(_ session: HostedSession) {
         session.retainedBegan.withLock { $0 = self.retained.began }
     }
 
-    /// So many nodes of the tree are looked at in one turn.
+    /// How many nodes of the tree are visited in one turn.
     private static let slice = 512
 
     private func sendRetained(
@@ -200,7 +200,7 @@ extension BrokerConnection {
         var publication = Publication(message)
         let qos =
             self.engine.configuration.behaviour.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
-        // With RETAIN, since it is an earlier one (section 3.3.1.3).
+        // With RETAIN, since the message was published before the subscription was made (section 3.3.1.3).
         let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])
         // Under both locks, so that no newer message of the topic can come between. They are always taken in this order.
         let delivery = self.engine.retained.withLock { retained in
@@ -213,7 +213,7 @@ extension BrokerConnection {
         self.engine.complete(effects, on: self.worker)
     }
 
-    /// Whether who published a retained message might still do so.
+    /// Whether the publisher of a retained message would still be allowed to publish it.
     private func mayStillPublish(_ entry: RetainedMessages.Entry) -> Bool {
         guard self.engine.configuration.behaviour.checksRetainSource, let source = entry.source,
             !self.rules.authorizers.isEmpty

@@ -2,13 +2,13 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-// What goes to the client: answers, and what its session has written.
+// What is sent to the client: answers, and what its session has written.
 extension BrokerConnection {
-    /// Adds an answer to those that leave at the end of this round.
+    /// Adds an answer, which leaves at the end of this round of the event loop.
     func reply(_ packet: Packet) {
-        guard !self.hasClosed else { return }
+        guard self.life.canWrite else { return }
         let fitting = self.version == .v5_0 ? self.fitted(packet) : packet
-        // What is still larger than the client accepts is not sent at all [MQTT-3.1.2-27].
+        // A packet that is still larger than the client accepts is not sent [MQTT-3.1.2-27].
         guard let fitting, (try? fitting.encode(into: &self.replies, version: self.version)) != nil else {
             return self.couldNotAnswer(packet)
         }
@@ -16,7 +16,7 @@ extension BrokerConnection {
         self.flushSoon()
     }
 
-    /// The packet with a reason code that it can have, and without the words that make it larger than the client accepts
+    /// The packet with a valid reason code, and without texts that make it larger than the client accepts
     /// [MQTT-3.2.2-19] [MQTT-3.14.2-3].
     func fitted(_ packet: Packet) -> Packet? {
         guard self.version == .v5_0 else { return packet }
@@ -29,7 +29,7 @@ extension BrokerConnection {
         return packet
     }
 
-    /// A client that never gets the answer that it waits for is better off without the connection.
+    /// Closes the connection, because the client would wait for the answer for ever.
     private func couldNotAnswer(_ packet: Packet) {
         switch packet {
         case .connack, .disconnect: break
@@ -37,7 +37,7 @@ extension BrokerConnection {
         }
     }
 
-    /// Sends the last packet of a connection, at once and after what waits.
+    /// Sends the last packet of a connection immediately, after the answers that wait.
     func send(_ packet: Packet) {
         self.dropUncommitted()
         self.reply(packet)
@@ -45,18 +45,18 @@ extension BrokerConnection {
     }
 
     func flushSoon() {
-        guard !self.isFlushPending, !self.hasClosed else { return }
+        guard !self.isFlushPending, self.life.canWrite else { return }
         self.isFlushPending = true
         self.worker.flushSoon(self.handle)
     }
 
-    /// Sends all there is, in one write; what a slow client cannot take yet waits where it is.
+    /// Sends everything in one write. What a slow client cannot take yet stays in its session.
     func flush() {
         self.isFlushPending = false
-        guard !self.hasClosed else { return }
+        guard self.life.canWrite else { return }
         guard self.link.isWritable, self.uncommitted.byteCount < HostedSession.highWaterMark else { return self.hold() }
-        var bytes = Swift.exchange(&self.replies, with: ByteBuffer())
-        var position = Swift.exchange(&self.repliesPosition, with: .none)
+        var bytes = exchange(&self.replies, with: ByteBuffer())
+        var position = exchange(&self.repliesPosition, with: .none)
         var hasMore = false
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
@@ -70,7 +70,7 @@ extension BrokerConnection {
             session.release(output.released)
         }
         self.write(bytes, after: position)
-        self.release()
+        self.resumeReading(after: .answers)
         if hasMore, self.link.isWritable { self.flushLater() }
     }
 
@@ -84,18 +84,18 @@ extension BrokerConnection {
         self.worker.continueLater { [reference] in reference.onLoop?.flush() }
     }
 
-    /// Sends the last words, whether or not there is room.
-    func flushReplies() { self.write(Swift.exchange(&self.replies, with: ByteBuffer())) }
+    /// Sends the last answers, even if the link is not writable.
+    func flushReplies() { self.write(exchange(&self.replies, with: ByteBuffer())) }
 
     private func write(_ bytes: ByteBuffer) {
-        guard bytes.readableBytes > 0, !self.hasClosed else { return }
+        guard bytes.readableBytes > 0, self.life.canWrite else { return }
         self.mustCount = true
         self.worker.counters.bytesSent.count(bytes.readableBytes)
         self.link.write(bytes)
     }
 
-    /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that goes on asking meanwhile is not read
-    /// any more.
+    /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that continues to send requests is not read any
+    /// more.
     private func hold() {
         self.mustCount = true
         let waiting = self.session?.state.withLock { state in
@@ -104,18 +104,12 @@ extension BrokerConnection {
             return state.out.readableBytes
         }
         guard self.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
-            !self.pausedFor.contains(.answers)
+            !self.isPaused(for: .answers)
         else { return }
         self.pauseReading(for: .answers)
     }
 
-    private func release() {
-        guard self.pausedFor.contains(.answers) else { return }
-        self.restedUntil = max(self.restedUntil, self.engine.clock.now())
-        self.resumeReading(after: .answers)
-    }
-
-    /// So many bytes of answers wait before their cause is not read any more.
+    /// When so many bytes of answers wait, the client is not read any more.
     private static let mostReplies = 64 << 10
 
     private func report(_ dropped: [BrokerSession.Dropped]) {
@@ -141,7 +135,7 @@ extension BrokerConnection {
     func holdReplies(for position: JournalPosition) {
         guard position > .none else { return }
         self.repliesPosition.advance(to: position)
-        guard self.engine.journal?.isBehind == true, !self.pausedFor.contains(.store), self.phase != .closed else {
+        guard self.engine.journal?.isBehind == true, !self.isPaused(for: .store), self.phase != .closed else {
             return
         }
         self.pauseReading(for: .store)
@@ -163,31 +157,28 @@ extension BrokerConnection {
         self.worker.onLoop.waitingForCommit.append(self.handle)
     }
 
-    /// Calls `body` when the store is no longer behind. Not if that takes longer than the client may take to connect: then it is refused.
+    /// Calls `body` when the store is no longer behind. If that takes longer than the client may take to connect, the client is refused instead.
     func waitForStore(_ body: @escaping (BrokerConnection) -> Void) {
         self.whenStored = body
         self.waitForCommit()
     }
 
-    /// More is stored than before: sends what has waited for that.
+    /// The store has committed more than before: sends what has waited for that.
     func changesCommitted() {
         self.isWaitingForCommit = false
-        guard let journal = self.engine.journal, !self.hasClosed else { return }
+        guard let journal = self.engine.journal, self.life.canWrite else { return }
         let committed = self.uncommitted.take(journal.isCommitted)
         if committed.readableBytes > 0 { self.isGreetingUncommitted = false }
         self.write(committed)
-        if self.pausedFor.contains(.store), !journal.isBehind {
-            self.restedUntil = max(self.restedUntil, self.engine.clock.now())
-            self.resumeReading(after: .store)
-        }
-        if !journal.isBehind, let body = Swift.exchange(&self.whenStored, with: nil) { body(self) }
-        if !self.uncommitted.isEmpty || self.pausedFor.contains(.store) || self.whenStored != nil {
+        if !journal.isBehind { self.resumeReading(after: .store) }
+        if !journal.isBehind, let body = exchange(&self.whenStored, with: nil) { body(self) }
+        if !self.uncommitted.isEmpty || self.isPaused(for: .store) || self.whenStored != nil {
             self.waitForCommit()
         }
         self.flushSoon()
     }
 
-    /// The connection ends: what is not stored, the client is not told.
+    /// The connection ends: answers that depend on uncommitted changes are dropped.
     func dropUncommitted() {
         guard let journal = self.engine.journal else { return }
         if !self.uncommitted.isEmpty || !journal.isCommitted(self.repliesPosition) {

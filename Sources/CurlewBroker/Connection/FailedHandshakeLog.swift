@@ -5,11 +5,11 @@ import Synchronization
 
 /// Logs why TLS handshakes fail.
 ///
-/// Anybody can make as many fail as the network carries, so lines beyond a budget are counted and not written.
+/// Anyone can cause as many failures as the network carries, so lines beyond a budget are counted and not written.
 final class FailedHandshakeLog: Sendable {
     private struct State {
         var limit: RateLimit
-        /// Handshakes since the last line that nobody was told of.
+        /// The number of failures that were not logged since the last line.
         var untold = 0
     }
 
@@ -18,7 +18,7 @@ final class FailedHandshakeLog: Sendable {
     /// Guards the budget.
     private let state: Mutex<State>
 
-    /// How many lines may come at once; afterwards, one each second.
+    /// How many lines may be written at once; after that, one per second.
     static let burst = 20
 
     init(listener: String, logger: Logger, now: Timestamp) {
@@ -43,7 +43,7 @@ final class FailedHandshakeLog: Sendable {
             "address": "\(failure.peer)", "listener": "\(self.listener)", "reason": "\(failure.error.message)",
         ]
         if untold > 0 { metadata["not logged before"] = "\(untold)" }
-        // Names of clients are for debugging.
+        // Names of clients are logged only at debug level.
         if let name = failure.certificateName, self.logger.logLevel <= .debug { metadata["certificate"] = "\(name)" }
         self.logger.log(level: level, "TLS handshake failed", metadata: metadata)
     }

@@ -1,8 +1,8 @@
 import CurlewCore
 
-// What every packet of the broker's own must keep to, whatever made it.
+// Rules that every packet of the broker has to follow.
 extension Packet {
-    /// Replaces a reason code that the standard does not list for the packet.
+    /// Replaces a reason code that the standard does not list for this packet type.
     mutating func fitReasonCode() {
         switch self {
         case .connack(var packet):
@@ -21,7 +21,7 @@ extension Packet {
         }
     }
 
-    /// Leaves out what only people read.
+    /// Removes properties that only people read.
     mutating func removeWords() {
         func shorten(_ properties: inout Properties) {
             properties.list.removeAll {

@@ -1,18 +1,18 @@
 import CurlewCore
 
-/// Where a client may publish, as it was decided of late; of one connection.
+/// Recent decisions about where a client may publish; of one connection.
 struct PermissionCache {
     private static let maximumCount = 64
-    /// Longer topics are asked about each time, so that what they take stays small.
+    /// Longer topics are not cached, so that the cache stays small.
     private static let longestTopic = 256
 
     private var decisions: [TopicName: Bool] = [:]
     private var version = 0
 
-    /// What the topics take, at the most.
+    /// The maximum memory of the cached topics.
     var byteCount: Int { self.decisions.count * (Self.longestTopic + 64) }
 
-    /// The decision about a topic, made anew where it is not known by that version of the rules.
+    /// The decision about a topic. Calls `decide` if there is none by that version of the rules.
     mutating func allows(_ topic: TopicName, version: Int, _ decide: () -> Bool) -> Bool {
         if version != self.version {
             self.decisions.removeAll()

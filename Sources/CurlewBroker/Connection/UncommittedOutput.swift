@@ -4,7 +4,7 @@ import NIOCore
 /// Bytes for a client that must not leave before the store has committed what they tell of.
 struct UncommittedOutput {
     private var parts = Deque<(position: JournalPosition, bytes: ByteBuffer)>()
-    /// How many bytes these are.
+    /// How many bytes wait.
     private(set) var byteCount = 0
 
     var isEmpty: Bool { self.parts.isEmpty }
@@ -20,7 +20,7 @@ struct UncommittedOutput {
         }
     }
 
-    /// Takes what may leave now, in its order.
+    /// Takes the bytes that may leave now, in their order.
     mutating func take(_ isCommitted: (JournalPosition) -> Bool) -> ByteBuffer {
         var ready = ByteBuffer()
         while let first = self.parts.first, isCommitted(first.position) {

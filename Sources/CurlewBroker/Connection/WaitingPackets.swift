@@ -1,30 +1,30 @@
 import CurlewCore
 import DequeModule
 
-/// Packets of a publisher that waits for its receivers (``PublishHold``), until it goes on.
+/// Packets of a publisher that waits for its receivers (``PublishHold``).
 struct WaitingPackets {
     fileprivate struct Waiting {
         let packet: Packet
-        /// What it took on the wire.
+        /// Its size on the wire.
         let size: Int
-        /// What its payload keeps alive besides.
+        /// The unused storage that its payload keeps alive.
         let slack: Int
     }
 
     private var packets = Deque<Waiting>()
-    /// What they took on the wire.
+    /// Their size on the wire.
     private var size = 0
     private var slack = 0
 
-    /// A packet with its place in the queue and the heads of its buffers.
+    /// The memory of a packet besides its bytes: its place in the queue, and its buffers.
     private static let overhead = 256
 
     var isEmpty: Bool { self.packets.isEmpty }
 
-    /// Whether nothing more should be read.
+    /// Whether reading should pause.
     var isFull: Bool { self.size >= 64 << 10 || self.packets.count >= 1000 }
 
-    /// What they take in memory, roughly.
+    /// Their approximate memory.
     var byteCount: Int { self.size + self.slack + self.packets.count * Self.overhead }
 
     mutating func append(_ packet: Packet, size: Int) {
@@ -55,15 +55,15 @@ extension WaitingPackets.Waiting {
 }
 
 extension Packet {
-    /// The packet, with its payload in storage of its own: many small ones would each keep a whole read alive.
+    /// The packet with its payload in its own storage. Otherwise each of many small packets would keep a whole read alive.
     fileprivate var withoutUnusedStorage: Packet {
         guard case .publish(var publish) = self else { return self }
         publish.payload = publish.payload.withoutUnusedStorage
         return .publish(publish)
     }
 
-    /// Whether it may be processed before messages that the client has published earlier. Those whom the client waits for may in turn wait for
-    /// its acknowledgements.
+    /// Whether it may be processed before earlier messages of the client. The receivers that the client waits for may in turn wait for its
+    /// acknowledgements.
     var overtakesMessages: Bool {
         switch self {
         case .puback, .pubrec, .pubcomp, .pingreq: true

@@ -2,19 +2,19 @@ import CurlewCore
 import Logging
 import Synchronization
 
-// What becomes of clients when all together hold almost as much as they may (``MemoryShares``).
+// What happens when the clients together hold almost as much memory as they may (``MemoryShares``).
 extension BrokerEngine {
-    /// Once a second: sees to it that some memory is free.
+    /// Once a second: ensures that some memory is free.
     func tickMemory(on worker: Worker) {
         self.budget.allowReclaims()
         self.reclaimMemory(on: worker)
     }
 
-    /// Makes those who hold most give something back, if little is left; on the worker's loop.
+    /// If little memory is left, makes the clients that hold most give something back; on the worker's loop.
     func reclaimMemory(on worker: Worker) {
         guard self.budget.isFull, self.budget.mayReclaim() else { return }
         let retained = self.retained.withLock { $0.now }
-        // By powers of two: which of two of about the same size goes first does not matter.
+        // Sorted by powers of two: between two clients of about the same size, the order does not matter.
         var sizes = [[HostedSession]](repeating: [], count: Int.bitWidth)
         var sum = 0.0
         for session in self.sessions.all {
@@ -22,15 +22,15 @@ extension BrokerEngine {
             sizes[Int.bitWidth - 1 - max(1, holding).leadingZeroBitCount].append(session)
             sum += Double(holding)
         }
-        // What several clients hold together is given back when the last of them gives it up.
+        // A message that several clients hold is freed only when the last of them gives it up.
         let share = min(1, Double(self.budget.held) / max(1, sum))
         var count = 0
         for session in sizes.reversed().joined() {
             guard self.budget.excess > 0 else { break }
             let holding = session.holding(retained)
-            // It has ended meanwhile.
+            // It has ended in the meantime.
             guard holding > 0 else { continue }
-            // Those who hold little are spared.
+            // Clients that hold little are spared.
             guard holding > self.budget.shares.floor else { break }
             if self.giveUp(session, retained, share, on: worker) { count += 1 }
         }
@@ -41,7 +41,7 @@ extension BrokerEngine {
             metadata: ["clients": "\(count)"])
     }
 
-    /// So many hold so little that they fill the memory: of those who are away the ones go that came last, for a swarm of them is new.
+    /// Very many clients that hold little each fill the memory. Ends the youngest sessions of disconnected clients, because a swarm of them is new.
     ///
     /// - Returns: How many sessions have ended.
     private func endYoungest(on worker: Worker) -> Int {
@@ -60,16 +60,16 @@ extension BrokerEngine {
         return count
     }
 
-    /// The loop has other things to do as well.
+    /// A limit, because the loop has other work to do as well.
     private static let mostEndedAtOnce = 1000
 
-    /// Halves what a client holds: by the oldest messages that wait for it or, if these are not what makes it large, by its connection or its
+    /// Halves what a client holds: drops its oldest queued messages or, if they are not what makes it large, closes its connection or ends its
     /// session.
     ///
     /// - Parameters:
     ///   - retained: The retained messages now.
-    ///   - share: How much of what it holds nobody else holds, on average.
-    /// - Returns: Whether anything is given up that was not before.
+    ///   - share: The part of what it holds that no other client holds, on average.
+    /// - Returns: Whether anything new was given up.
     private func giveUp(
         _ session: HostedSession, _ retained: RetainedMessages.Mark, _ share: Double, on worker: Worker
     ) -> Bool {
@@ -87,7 +87,7 @@ extension BrokerEngine {
             self.end(session, if: .away, on: worker)
             return true
         }
-        // The session goes with its connection, or is the next to give something back.
+        // The session ends with its connection, or is the next one to give something back.
         guard connection.isToldToClose.exchange(true, ordering: .relaxed) == false else { return false }
         let expectation = self.budget.expects(Int(Double(left) * share))
         connection.execute { $0.closeForMemory(expectation) }
@@ -96,7 +96,7 @@ extension BrokerEngine {
 }
 
 extension HostedSession {
-    /// What the session and its connection hold, with all messages that wait, and those that were retained and that nobody else holds any more.
+    /// What the session and its connection hold, including queued messages and replaced retained messages that only they keep alive.
     ///
     /// - Parameter retained: The retained messages now.
     func holding(_ retained: RetainedMessages.Mark) -> Int {

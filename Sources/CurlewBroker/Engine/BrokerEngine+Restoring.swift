@@ -3,14 +3,14 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-// What a store has kept, taken up before the broker listens.
+// Restoring what a store has kept, before the broker listens.
 extension BrokerEngine {
-    /// Takes up what was stored; on the worker's loop.
+    /// Restores what was stored; on the worker's loop.
     ///
     /// - Parameters:
-    ///   - rules: Those of all listeners. A session goes by those of the listener that its client came through, or by the first ones if there is
-    ///     no such listener any more.
-    ///   - end: What comes then.
+    ///   - rules: The rules of all listeners. A session is subject to those of the listener that its client last connected through, or to the
+    ///     first ones if that listener does not exist any more.
+    ///   - end: Called at the end.
     func restore(
         _ snapshot: MQTTBrokerSnapshot, rules: [ClientRules], on worker: Worker, then end: @escaping () -> Void
     ) {
@@ -26,10 +26,10 @@ extension BrokerEngine {
             if own != nil { known.append(session) }
         }
         self.journal?.begin(after: messages.keys.max() ?? 0)
-        // Where the listener has gone, nobody knows which rules will hold when the client is back.
+        // If the listener does not exist any more, it is unknown which rules will apply when the client is back.
         self.rulesChanged()
         self.recheckSessions(known, on: worker) {
-            // When all are there: a will goes to those who have subscribed to it.
+            // Only now that all sessions exist: a will is delivered to those that have subscribed to it.
             for (session, about) in sessions { self.waitForClient(of: session, about, on: worker) }
             end()
         }
@@ -75,7 +75,7 @@ extension BrokerEngine {
             state.incoming = BrokerIncoming(received: stored.received)
             state.expiry = SessionExpiry(seconds: stored.about.expiryInterval)
             state.will = stored.about.will.map(PendingWill.init)
-            // What was granted stays granted, though limits may be others now.
+            // Subscriptions that were granted stay granted even if the limits are lower now.
             for (filter, grant) in grants { _ = state.remember(filter, grant, limits: nil) }
             state.countNames()
             session.account(&state, isExact: true)
@@ -87,8 +87,7 @@ extension BrokerEngine {
         return session
     }
 
-    /// Goes on where the broker was when it stopped: with a will that is due, and with the time until the session ends. After a crash, the time
-    /// begins now.
+    /// Schedules the will and the end of the session, counted from when the client disconnected. After a crash, the time begins now.
     private func waitForClient(of session: HostedSession, _ about: MQTTBrokerSnapshot.Session.About, on worker: Worker)
     {
         let now = self.recorder.timeOfDay(self.clock.now())
@@ -100,7 +99,7 @@ extension BrokerEngine {
         self.detached(session, since: max(.zero, now - disconnectedAt), on: worker)
     }
 
-    /// The message, once for all whom it waits for.
+    /// The message, shared by all clients that it waits for.
     private func message(
         _ stored: MQTTBrokerSnapshot.Message, _ messages: inout [UInt64: BrokerMessage]
     ) -> BrokerMessage {

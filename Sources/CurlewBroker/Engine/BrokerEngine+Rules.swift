@@ -2,9 +2,9 @@ import CurlewCore
 import Logging
 import Synchronization
 
-// Rights that were given are checked again: when the rules have changed, and when a session goes on under other rules.
+// Rights are checked again when the rules have changed, and when a session is resumed under other rules.
 extension BrokerEngine {
-    /// The rules have changed: whatever was decided before counts no more.
+    /// The rules have changed: earlier decisions are void.
     func rulesChanged() {
         self.authorizationVersion.wrappingAdd(1, ordering: .releasing)
         self.forgetRoutes()
@@ -13,8 +13,8 @@ extension BrokerEngine {
     /// Checks the subscriptions and the waiting messages of all sessions, after the rules have changed; on the worker's loop, with pauses.
     ///
     /// - Parameters:
-    ///   - sessions: Whose. Default: everybody's.
-    ///   - end: What comes then.
+    ///   - sessions: The sessions to check. Default: all.
+    ///   - end: Called at the end.
     func recheckSessions(
         _ sessions: [HostedSession]? = nil, on worker: Worker, then end: @escaping () -> Void
     ) {
@@ -31,10 +31,10 @@ extension BrokerEngine {
         }
     }
 
-    /// Ends the subscriptions that the current rules do not allow, and gives up the messages that the client may not receive any more;
-    /// on the worker's loop, with pauses.
+    /// Ends the subscriptions that the current rules do not allow, and drops the messages that the client may no longer receive; on the worker's
+    /// loop, with pauses.
     ///
-    /// - Parameter end: What comes then.
+    /// - Parameter end: Called at the end.
     func recheck(_ session: HostedSession, on worker: Worker, then end: @escaping () -> Void) {
         var check = RightsCheck(of: session, self)
         worker.inTurns {
@@ -46,7 +46,7 @@ extension BrokerEngine {
 
     // MARK: Removed users
 
-    /// Ends the session of a client that is away and whose user was removed, unless such sessions are to be kept.
+    /// Ends the session of a disconnected client whose user was removed, unless such sessions are to be kept.
     func endSessionOfRemovedUser(_ session: HostedSession, on worker: Worker) {
         guard self.configuration.behaviour.endsSessionsOfRemovedUsers else { return }
         let (claimed, method, credentials, client, rules, isAway) = session.state.withLock {
@@ -59,12 +59,12 @@ extension BrokerEngine {
                     if case .known = before { now == .unknownUser } else { false }
                 }
             } else {
-                // Restored: only authenticators that all know nobody of that name tell that it was removed.
+                // A restored session: the user counts as removed only if no authenticator knows it.
                 client.username != nil && !rules.authenticators.isEmpty && rules.enhancedAuthenticators.isEmpty
                     && rules.credentials(of: client, method: nil).allSatisfy { $0 == .unknownUser }
             }
         guard isRemoved else { return }
-        // Clients are named at debug alone.
+        // Clients are named only at debug level.
         let names: Logger.Metadata =
             self.clientLog.isDetailed ? ["client": "\(session.clientIdentifier.printable)"] : [:]
         self.logger.notice("a session was ended: its user was removed", metadata: names)

@@ -4,12 +4,12 @@ import NIOCore
 import Synchronization
 
 extension HostedSession {
-    /// When something is done to a session that others may have taken up meanwhile.
+    /// A condition for changing a session that a client may have resumed in the meantime.
     enum Presence: Sendable {
         case any
-        /// The client is away.
+        /// The client is disconnected.
         case away
-        /// The client has been away since the connection whose CONNECT has this number.
+        /// The client has been disconnected since the connection whose CONNECT has this number.
         case awaySince(UInt64)
 
         func holds(for state: borrowing State) -> Bool {
@@ -22,9 +22,9 @@ extension HostedSession {
     }
 }
 
-// How sessions end, and what becomes of wills (MQTT 5.0 sections 3.1.2.5 and 4.1).
+// How sessions end, and what happens to wills and to messages of shared subscriptions (MQTT 5.0 sections 3.1.2.5, 4.1 and 4.8.2).
 extension BrokerEngine {
-    /// The connection of a session is about to leave it: sees to its will and to its end.
+    /// The connection of a session is about to leave it: publishes its will and ends it, now or later.
     ///
     /// - Parameters:
     ///   - elapsed: How long ago that was. Default: now.
@@ -53,16 +53,16 @@ extension BrokerEngine {
         _ session: HostedSession, after delay: Duration, on worker: Worker,
         _ body: @escaping @Sendable (BrokerEngine, HostedSession.Presence) -> Void
     ) {
-        // The client may come and go again while what is due waits for its turn; then it is not due yet.
+        // The client may connect and disconnect again in the meantime; then this is not due yet.
         let presence = HostedSession.Presence.awaySince(session.state.withLock { $0.connectNumber })
-        // Very many sessions may be due together.
+        // Very many sessions may be due at the same time.
         let deadline = self.deadlines.schedule(after: delay) { [self] in
             worker.eventLoop.execute { worker.continueLater { body(self, presence) } }
         }
         session.state.withLock { $0.deadlines.append(deadline) }
     }
 
-    /// The client is back: neither its will nor the end of its session is due any more [MQTT-3.1.2-26].
+    /// The client is back: neither its will nor the end of its session is due [MQTT-3.1.2-26].
     func cancelDeadlines(of session: HostedSession) {
         let deadlines = session.state.withLock { exchange(&$0.deadlines, with: []) }
         for deadline in deadlines { self.deadlines.cancel(deadline) }
@@ -130,8 +130,10 @@ extension BrokerEngine {
                 } else {
                     claim(&routing.effects)
                 }
-            if outcome == .done { end(&routing) }
-            return outcome
+            guard outcome == .done else { return outcome }
+            if routing.isRefused { worker.counters.publishesRefused.count() }
+            end(&routing)
+            return .done
         }
     }
 
@@ -405,12 +407,12 @@ extension BrokerEngine {
 }
 
 extension HostedSession.State {
-    /// What a filter counts for in the bound on subscriptions: measured, with the nodes and tables that it needs. Its text is stored several times.
+    /// The memory of a subscription, as measured: its text is stored several times, in nodes and tables.
     private static func weight(_ filter: TopicFilter) -> Int { 3 * filter.string.utf8.count + 512 }
 
-    /// Remembers a subscription, if there is room for it.
+    /// Adds a subscription, if there is room for it.
     ///
-    /// - Parameter room: How many bytes more the client may hold.
+    /// - Parameter room: How many more bytes the client may hold.
     mutating func remember(
         _ filter: TopicFilter, _ grant: SubscriptionIndex<Receiver>.Grant, limits: MQTTBrokerConfiguration.Limits?,
         room: Int = .max
@@ -433,7 +435,7 @@ extension HostedSession.State {
         return true
     }
 
-    /// Forgets a subscription. Returns whether there was one.
+    /// Removes a subscription. Returns whether there was one.
     mutating func forget(_ filter: TopicFilter) -> Bool {
         guard self.subscriptions.removeValue(forKey: filter) != nil else { return false }
         self.subscriptionBytes -= Self.weight(filter)

@@ -22,21 +22,21 @@ final class BrokerEngine: Sendable {
     /// Records what the store is told.
     let recorder: ChangeRecorder
 
-    /// Guards all subscriptions. Loops match topics in copies, which they renew when the version has changed.
+    /// Guards all subscriptions. Event loops match topics in copies, which they refresh when the version has changed.
     private let subscriptions = Mutex(SubscriptionIndex<Receiver>())
     let subscriptionVersion = Atomic<UInt64>(1)
     /// Guards the retained messages.
     let retained: Mutex<RetainedMessages>
-    /// What all clients make the broker hold.
+    /// The memory that the broker holds for all clients.
     let budget: MemoryBudget
     /// Changes when the authorizers have read their files again: earlier decisions are void.
     let authorizationVersion = Atomic<Int>(0)
-    /// Clients that are connected, and the most that there were at once.
+    /// The number of connected clients, and its maximum so far.
     let connectedClients = Atomic<Int>(0)
     let maximumOfConnectedClients = Atomic<Int>(0)
     /// Links that are open.
     let links = OpenLinks()
-    /// Guards how many connections are taken a second, if that is limited.
+    /// Guards how many connections are accepted per second, if that is limited.
     private let connectionRate: Mutex<RateLimit?>
 
     /// How many CONNECT packets have come.
@@ -75,7 +75,7 @@ final class BrokerEngine: Sendable {
                 maximumBytes: configuration.limits.maximumRetainedBytes))
     }
 
-    /// Whether one more connection may be taken now.
+    /// Whether one more connection may be accepted now.
     func takesConnection(now: Timestamp) -> Bool {
         self.connectionRate.withLock { rate in
             guard rate?.take(0, now: now) ?? .zero == .zero else { return false }
@@ -110,7 +110,7 @@ final class BrokerEngine: Sendable {
     /// All subscriptions as they are now.
     var currentSubscriptions: SubscriptionIndex<Receiver> { self.subscriptions.withLock { $0 } }
 
-    /// Changes the subscriptions. Whatever is published after this has returned goes by the new ones.
+    /// Changes the subscriptions. Messages that are published after this has returned are routed by the new ones.
     func changeSubscriptions<Result: Sendable>(
         _ body: (inout SubscriptionIndex<Receiver>) -> Result
     ) -> Result {
@@ -143,7 +143,7 @@ final class BrokerEngine: Sendable {
 
     // MARK: Identifiers
 
-    /// A client identifier that nobody has [MQTT-3.1.3-6].
+    /// A client identifier that no other client has [MQTT-3.1.3-6].
     func makeClientIdentifier(_ prefix: String) -> String {
         var generator = SystemRandomNumberGenerator()
         let alphabet = Array("abcdefghijklmnopqrstuvwxyz0123456789")

@@ -3,8 +3,8 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-/// Lines of the log that clients cause. Strangers can cause them as fast as they can connect, so of each kind only some are written, and the
-/// others counted.
+/// Log lines that clients cause. Strangers can cause them as fast as they can connect, so only some lines of each kind are written, and the rest
+/// are counted.
 final class ClientLog: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         case tooManyConnections = "connection refused: as many as allowed are open"
@@ -33,7 +33,7 @@ final class ClientLog: Sendable {
 
     private let logger: Logger
     private let clock: MonotonicClock
-    /// Guards how much of each kind was written.
+    /// Guards how many lines of each kind were written.
     private let throttles: Mutex<[Kind: LogThrottle]>
 
     init(_ logger: Logger, clock: MonotonicClock) {
@@ -44,12 +44,12 @@ final class ClientLog: Sendable {
             Dictionary(uniqueKeysWithValues: Kind.allCases.map { ($0, LogThrottle(now: now)) }))
     }
 
-    /// Whether what tells one client from another, other than its address, may be written: identifiers, user names and topics.
+    /// Whether details that identify a client may be logged in addition to its address: identifiers, user names and topics.
     var isDetailed: Bool { self.logger.logLevel <= .debug }
 
     /// Writes a line, unless there were many of its kind.
     ///
-    /// - Parameter text: What it says. Default: what all lines of that kind do.
+    /// - Parameter text: The text of the line. Default: that of the kind.
     func write(
         _ kind: Kind, saying text: @autoclosure () -> String? = nil, _ metadata: @autoclosure () -> Logger.Metadata
     ) {
@@ -59,7 +59,7 @@ final class ClientLog: Sendable {
         self.logger.log(level: kind.level, "\(text() ?? kind.rawValue)", metadata: metadata())
     }
 
-    /// Says what was left out; called once a second.
+    /// Logs how many lines were left out; called once a second.
     func sayLeftOut() {
         for kind in Kind.allCases {
             let count = self.throttles.withLock { $0[kind]?.takeLeftOut() ?? 0 }

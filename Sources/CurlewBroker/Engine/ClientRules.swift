@@ -2,7 +2,7 @@ import CurlewCore
 import CurlewTransport
 import Synchronization
 
-/// The rules for the clients of one listener: who may connect, who may do what, and what the listener's limits are.
+/// The rules of one listener: who may connect, who may do what, and its limits.
 final class ClientRules: Sendable {
     let name: String
     let authenticators: [any MQTTBrokerAuthenticator]
@@ -11,12 +11,12 @@ final class ClientRules: Sendable {
     let anonymous: MQTTBrokerConfiguration.Listener.Anonymous
     let maximumConnections: Int?
     let usesUsernameAsClientIdentifier: Bool
-    /// Whether user names that nobody verifies are believed.
+    /// Whether user names are accepted although no authenticator verifies them.
     let trustsUsernames: Bool
     let terms: ServerTerms
-    /// What identifiers that the broker assigns begin with.
+    /// The prefix of identifiers that the broker assigns.
     let assignedIdentifierPrefix: String
-    /// Whether receiving is asked about, besides subscribing.
+    /// Whether any authorizer decides about receiving, in addition to subscribing.
     let checksReceiving: Bool
     /// How many clients are connected through the listener.
     let connections = Atomic<Int>(0)
@@ -40,7 +40,7 @@ final class ClientRules: Sendable {
             listener.assignedIdentifierPrefix ?? configuration.behaviour.assignedIdentifierPrefix
     }
 
-    /// Whether the client may do that: the first authorizer that knows decides, and what none forbids is allowed.
+    /// Whether the client may do that: the first authorizer that does not abstain decides; if all abstain, it is allowed.
     func allows(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> Bool {
         for authorizer in self.authorizers {
             switch authorizer.authorize(client, action) {
@@ -52,7 +52,7 @@ final class ClientRules: Sendable {
         return true
     }
 
-    /// Whether the client may receive messages of that topic by a subscription that it was allowed.
+    /// Whether the client may receive messages of that topic by an allowed subscription.
     func allowsReceiving(_ client: MQTTBrokerClient, _ topic: TopicName) -> Bool {
         guard self.checksReceiving else { return true }
         for authorizer in self.authorizers where authorizer.checksReceiving {
@@ -65,9 +65,9 @@ final class ClientRules: Sendable {
         return true
     }
 
-    /// What the authenticators know about a client that says this about itself.
+    /// The credentials of a client, as the authenticators know them now.
     ///
-    /// - Parameter method: That of an authentication of several steps.
+    /// - Parameter method: The method of an enhanced authentication, if the client uses one.
     func credentials(of claimed: MQTTBrokerClient, method: String?) -> [MQTTCredentialStatus] {
         if let method {
             return self.enhancedAuthenticators.filter { $0.method.hasSameBytes(as: method) }.map {
@@ -77,12 +77,12 @@ final class ClientRules: Sendable {
         return self.authenticators.map { $0.credentialStatus(of: claimed) }
     }
 
-    /// Whether user names come to mean something here: somebody verifies them, or they are believed as they are.
+    /// Whether clients of this listener can have user names: an authenticator verifies them, or they are accepted unverified.
     var hasUsernames: Bool {
         !self.authenticators.isEmpty || !self.enhancedAuthenticators.isEmpty || self.trustsUsernames
     }
 
-    /// Refuses settings that go by user names where no client ever has one.
+    /// Rejects settings that depend on user names if no client can have one.
     func checkUsernames() throws(MQTTBrokerError) {
         guard !self.hasUsernames else { return }
         if self.usesUsernameAsClientIdentifier {
@@ -96,7 +96,7 @@ final class ClientRules: Sendable {
         }
     }
 
-    /// Whether a client that no authenticator knows may connect.
+    /// Whether a client may connect if all authenticators abstain.
     func allowsAnonymous(isLocal: Bool) -> Bool {
         switch self.anonymous {
         case .allowed: true

@@ -3,64 +3,64 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// One client's session, for as long as it lives: on a connection, or waiting for the next.
+/// The session of one client, with or without a connection.
 ///
-/// Messages come from any event loop. They are put into the session, and written into its outgoing bytes, under its lock, so that no loop
-/// waits for another; the connection's own loop then sends the bytes of many messages at once.
+/// Messages come from any event loop. They are put into the session and written into its outgoing bytes under its lock, so that no loop waits for
+/// another. The connection's own loop then sends the bytes of many messages at once.
 final class HostedSession: Sendable {
     struct State: Sendable {
         var session: BrokerSession
-        /// What comes from the client; taken by the connection while there is one.
+        /// The receiving side; the connection has it while there is one.
         var incoming: BrokerIncoming? = BrokerIncoming()
         var subscriptions: [TopicFilter: SubscriptionIndex<Receiver>.Grant] = [:]
-        /// What the filters of these take in bytes, and how many of them are shared.
+        /// The memory of the subscriptions in bytes, and how many of them are shared.
         var subscriptionBytes = 0
         var sharedSubscriptions = 0
-        /// How many of them have each pattern of wildcards.
+        /// How many of them have each wildcard pattern.
         var patterns: [WildcardPattern: Int] = [:]
-        /// Retained messages that the last connection has not got any more.
+        /// Retained messages that the last connection did not receive in time.
         var retained = PendingRetained()
         var client: MQTTBrokerClient
-        /// The rules that hold for the client: of the listener that it last came through.
+        /// The rules of the listener that the client last connected through.
         var rules: ClientRules
-        /// The version of these by which subscriptions and messages were last checked; `nil` for none.
+        /// The version of the rules by which subscriptions and messages were last checked; `nil` if they were not.
         var rulesVersion: Int?
-        /// What the client said about itself when it connected last, and what the authenticators knew about that.
+        /// What the client claimed to be when it last connected, and its credentials at that time.
         var claimed: MQTTBrokerClient?
         var authenticationMethod: String?
         var credentials: [MQTTCredentialStatus] = []
 
-        /// The connection, from the moment that the session is its own.
+        /// The connection that has the session.
         var connection: ConnectionHandle?
-        /// The number of the CONNECT that came last for the session.
+        /// The number of the last CONNECT for the session.
         var connectNumber: UInt64 = 0
-        /// Written, and not yet taken by the connection's loop.
+        /// Bytes that are written and not yet taken by the connection's loop.
         var out = ByteBuffer()
-        /// How many there were the last time.
+        /// How many bytes there were the last time.
         var outHint = 0
         /// Whether the connection can take more.
         var isWritable = false
         /// Whether the connection's loop knows that there is something to send.
         var isFlushPending = false
 
-        /// The will that is published if the session ends, or some time after the connection has [MQTT-3.1.2-8].
+        /// The will to publish when the session ends, or some time after the connection ends [MQTT-3.1.2-8].
         var will: PendingWill?
         var expiry = SessionExpiry.atDisconnect
-        /// Since when the client is away, by the time of day.
+        /// When the client disconnected, in time since 1970.
         var disconnectedAt: Duration?
-        /// What will end the session, or publish its will, while the client is away.
+        /// The deadlines that end the session or publish its will while the client is disconnected.
         var deadlines: [Deadlines.ID] = []
-        /// Whether a client has been told of the session: the next one is told that it is present.
+        /// Whether a client has connected to the session before: then the next one is told that a session is present.
         var hasBeenUsed = false
-        /// The session is over: nothing is taken any more.
+        /// Whether the session is over and accepts nothing any more.
         var isOver = false
-        /// What the names of the client and its will take.
+        /// The memory of the client's names and its will.
         var namesBytes = 0
-        /// Of what the session takes besides messages, so much is counted in the broker's memory.
+        /// How much of the session's memory besides messages is counted in the broker's.
         var reportedBytes = 0
-        /// Those who have published more than the client acknowledges.
+        /// Publishers that wait because the client does not acknowledge fast enough.
         var waitingPublishers = WaitingPublishers()
-        /// Whether a store has heard of the session.
+        /// Whether the session is in the store.
         var isStored = false
         /// The position of the last change of its messages, which what is written waits for.
         var messagesPosition = JournalPosition.none
@@ -85,40 +85,40 @@ final class HostedSession: Sendable {
             State(session: BrokerSession(bounds: bounds, ledger: budget), client: client, rules: rules))
     }
 
-    /// Beyond so many bytes that are not sent, messages wait in the queue.
+    /// When so many bytes are not sent yet, further messages wait in the queue.
     static let highWaterMark = 128 << 10
 
-    /// Whether messages for the client can be sent now; the same as the state says, without its lock.
+    /// Whether the client is connected, without taking the lock.
     let isConnected = Atomic<Bool>(false)
 
-    /// What the session holds, with all messages that wait for the client or are in flight, whoever else shares them.
+    /// The memory of the session, including all messages that are queued or in flight, even if other sessions share them.
     let weight = Atomic<Int>(0)
-    /// What its connection takes besides.
+    /// The memory of its connection.
     let connectionBytes = Atomic<Int>(0)
-    /// When the delivery of retained messages has begun that is under way; guarded by a lock of its own.
+    /// When the current delivery of retained messages began; guarded by a lock of its own.
     let retainedBegan = Mutex<RetainedMessages.Mark?>(nil)
 }
 
 extension HostedSession.State {
-    /// What the session takes besides its messages, in bytes.
+    /// The memory of the session without its messages, in bytes.
     var ownBytes: Int {
         Self.overhead + self.namesBytes + self.subscriptionBytes + (self.incoming?.byteCount ?? 0)
             + self.session.ownBytes
     }
 
-    /// What the session holds, with its messages.
+    /// The memory of the session with its messages.
     var weight: Int { self.ownBytes + self.session.queuedBytes + self.session.bytesInFlight }
 
     /// The objects of a session, roughly.
     static let overhead = 1024
 
-    /// The client's names and its will are known, or are others than before.
+    /// The client's names or its will have changed.
     mutating func countNames() {
         self.namesBytes =
             Self.byteCount(ofNames: self.client.identifier, self.client.username) + (self.will?.byteCount ?? 0)
     }
 
-    /// What the names of a client take.
+    /// The memory of a client's names.
     static func byteCount(ofNames identifier: String, _ username: String?) -> Int {
         identifier.utf8.count + (username?.utf8.count ?? 0)
     }
@@ -130,12 +130,12 @@ extension HostedSession: Hashable {
     func hash(into hasher: inout Hasher) { hasher.combine(ObjectIdentifier(self)) }
 }
 
-/// A will, and how long after the end of the connection it is due.
+/// A will, and how long after the end of the connection it is published.
 struct PendingWill: Sendable {
     var message: MQTTBrokerMessage
     var delay: Duration
 
-    /// What it takes in memory, roughly.
+    /// Its approximate memory.
     var byteCount: Int {
         256 + self.message.topic.string.utf8.count + self.message.payload.readableBytes
             + self.message.properties.byteCount
@@ -145,14 +145,14 @@ struct PendingWill: Sendable {
 // MARK: - Messages to the client
 
 extension HostedSession {
-    /// What became of a message.
+    /// The outcome of offering a message to a receiver.
     struct Delivery {
         var outcome: BrokerSession.Delivered
-        /// The connection that has something to send now and does not know it yet.
+        /// The connection to flush, unless that is scheduled already.
         var toFlush: ConnectionHandle?
         /// What the acknowledgement of the message waits for.
         var position = JournalPosition.none
-        /// Until when the publisher must wait for the client to acknowledge more, unless it is told before that it has.
+        /// Until when the publisher waits for the client, unless it is released before.
         var heldUntil: Timestamp?
     }
 
@@ -196,18 +196,18 @@ extension HostedSession {
         }
     }
 
-    /// What a connection gets to send.
+    /// What a connection is to send.
     struct Output {
         var pumped = BrokerSession.Pumped()
-        /// Whether there is more that could be sent at once.
+        /// Whether more could be sent immediately.
         var hasMore = false
         /// The position in the journal that must be committed before it may be sent.
         var position = JournalPosition.none
-        /// Publishers that may go on.
+        /// Publishers that no longer wait.
         var released: [any HeldPublisher] = []
     }
 
-    /// Takes what is to be sent, together with what waits in the queue and may be sent now; on the connection's loop.
+    /// Takes the bytes to send, including queued messages that may be sent now; on the connection's loop.
     func takeOutput(after replies: inout ByteBuffer, now: Timestamp) -> Output {
         self.state.withLock { state in
             state.isFlushPending = false
@@ -220,7 +220,7 @@ extension HostedSession {
                 } else {
                     replies.writeImmutableBuffer(state.out)
                 }
-                // The next bytes are likely to be about as many. An idle client keeps none.
+                // The next bytes are likely to be about as many. An idle client keeps no buffer.
                 state.outHint = min(replies.readableBytes, Self.highWaterMark)
                 state.out = ByteBuffer()
             }
@@ -230,19 +230,19 @@ extension HostedSession {
         }
     }
 
-    /// Lets publishers go on; under no lock.
+    /// Releases publishers; under no lock.
     func release(_ publishers: [any HeldPublisher]) {
         for publisher in publishers { publisher.released(by: ObjectIdentifier(self)) }
     }
 
-    /// Whether a message would be written at once, or be the only one that waits.
+    /// Whether a message would be written immediately, or be the only one in the queue.
     var takesMore: Bool {
         self.state.withLock { $0.session.queuedMessages == 0 && $0.out.readableBytes < Self.highWaterMark }
     }
 }
 
 extension HostedSession.State {
-    /// The publishers that need not wait any more.
+    /// Takes the publishers that need not wait any more.
     mutating func takePublishersToRelease() -> [any HeldPublisher] {
         let count = self.session.publishersToRelease()
         guard !self.waitingPublishers.isEmpty else { return [] }
@@ -255,27 +255,27 @@ extension HostedSession.State {
 // MARK: - Connections
 
 extension HostedSession {
-    /// What became of a connection's wish to have the session.
+    /// The outcome of ``acquire(_:number:for:conflict:)``.
     enum Acquired: Sendable {
-        /// It has it now; `incoming` is what is remembered of the client's own messages.
+        /// The connection has the session now, with the state of its receiving side.
         case acquired(BrokerIncoming)
-        /// Another connection has it, and must go first.
+        /// Another connection has the session and must be closed first.
         case occupied(ConnectionHandle)
-        /// It has ended meanwhile: another one has to be found.
+        /// The session has ended in the meantime.
         case over
-        /// It is of another user, who does not give it away.
+        /// The session belongs to another user, and must not be replaced.
         case foreign
-        /// It is of another user who is away, and has to end first.
+        /// The session belongs to another user who is disconnected, and must be ended first.
         case foreignAway
-        /// A connection has it whose CONNECT came later.
+        /// A connection whose CONNECT came later has the session.
         case superseded
     }
 
-    /// Gives the session to a connection, if it can have it now.
+    /// Gives the session to a connection, if possible.
     ///
     /// - Parameters:
-    ///   - number: That of the connection's CONNECT.
-    ///   - conflict: What happens if the session is of another user.
+    ///   - number: The number of the connection's CONNECT.
+    ///   - conflict: What happens if the session belongs to another user.
     func acquire(
         _ connection: ConnectionHandle, number: UInt64, for client: MQTTBrokerClient,
         conflict: MQTTBrokerConfiguration.Behaviour.IdentifierConflict
@@ -294,7 +294,7 @@ extension HostedSession {
 }
 
 extension MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
-    /// Whether a client may have the identifier of another user's session.
+    /// Whether a client may replace the session of another user.
     fileprivate func replaces(_ holder: MQTTBrokerClient, by client: MQTTBrokerClient) -> Bool {
         switch self {
         case .replaceSession: true

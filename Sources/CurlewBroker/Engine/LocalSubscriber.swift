@@ -3,7 +3,7 @@ import CurlewTransport
 import DequeModule
 import Synchronization
 
-/// A subscription of the program that embeds the broker: messages wait in a bounded queue until the program takes them.
+/// A subscription of the embedding program: messages wait in a bounded queue until the program takes them.
 final class LocalSubscriber: Sendable {
     /// A message and how it is delivered.
     private struct Pending {
@@ -21,9 +21,9 @@ final class LocalSubscriber: Sendable {
 
     private struct State {
         var messages = Deque<Pending>()
-        /// What comes while the retained messages are still put in front of it; `nil` from then on.
+        /// Messages that arrive before the retained messages were added; `nil` from then on.
         var later: Deque<Pending>? = []
-        /// All that waits, in bytes.
+        /// The weight of all messages in the queue, in bytes.
         var bytes = 0
         var waiting: UnsafeContinuation<MQTTBrokerMessage?, Never>?
         var isFinished = false
@@ -51,7 +51,7 @@ final class LocalSubscriber: Sendable {
     let filter: TopicFilter
     let capacity: Int
     private let clock: MonotonicClock
-    /// Guards what waits, and who waits for it.
+    /// Guards the queue, and the task that waits for a message.
     private let state: Mutex<State>
 
     init(filter: TopicFilter, capacity: Int, patience: Duration, clock: MonotonicClock) {
@@ -61,7 +61,7 @@ final class LocalSubscriber: Sendable {
         self.state = Mutex(State(backpressure: Backpressure(patience: patience)))
     }
 
-    /// How many messages were not taken because the queue was full.
+    /// How many messages were dropped because the queue was full.
     var dropped: Int { self.state.withLock { $0.dropped } }
 
     /// Dispatches a message to the program if that waits for one; otherwise puts it into the queue, if there is room.
@@ -100,7 +100,7 @@ final class LocalSubscriber: Sendable {
         return delivery
     }
 
-    /// Puts in retained messages, which go before what has come since the subscription was made.
+    /// Adds retained messages, in front of messages that have arrived since the subscription was made.
     func begin(with retained: [(BrokerMessage, DeliveryTerms)]) {
         self.state.withLock { state in
             let later = exchange(&state.later, with: nil) ?? []
@@ -112,7 +112,7 @@ final class LocalSubscriber: Sendable {
         }
     }
 
-    /// The next message; `nil` when the subscription is over or the task is cancelled.
+    /// The next message; `nil` if the subscription is over or the task is cancelled.
     func next() async -> MQTTBrokerMessage? {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { continuation in

@@ -2,18 +2,18 @@ import CurlewCore
 import CurlewTransport
 import Synchronization
 
-/// What all clients make the broker hold, in bytes: messages, each once however many wait for it, and what sessions and connections take
-/// besides. Who may hold how much of it is decided by ``MemoryShares``.
+/// The memory that the broker holds for all clients, in bytes: messages, each counted once, and everything else of sessions and connections.
+/// ``MemoryShares`` decides how much of it a client may hold.
 final class MemoryBudget: MessageLedger {
     let shares: MemoryShares
-    /// Messages that wait, are in flight, or are retained.
+    /// Messages that are queued, in flight or retained.
     private let messages = Atomic<Int>(0)
-    /// What sessions, connections and their clients' names, filters and wills take.
+    /// Sessions, connections, and the names, filters and wills of clients.
     private let others = Atomic<Int>(0)
 
-    /// How often the largest holders were looked for since the last tick.
+    /// How often the largest holders were determined since the last tick.
     private let reclaims = Atomic<Int>(0)
-    /// What will be given back by connections that were told to close since the last tick.
+    /// What connections that were told to close since the last tick will give back.
     private let expected = Atomic<Int>(0)
     private let period = Atomic<Int>(0)
 
@@ -25,7 +25,7 @@ final class MemoryBudget: MessageLedger {
     /// What the messages take.
     var messageBytes: Int { self.messages.value }
 
-    /// What all hold together when those have closed that were told to.
+    /// What all will hold together once the connections that were told to close have closed.
     private var heldSoon: Int { self.held - max(0, self.expected.value) }
 
     /// Whether the largest holders should give something back.
@@ -37,10 +37,10 @@ final class MemoryBudget: MessageLedger {
     /// How much they should give back.
     var excess: Int { self.shares.excess(held: self.heldSoon) }
 
-    /// Whether something will be given back in a moment.
+    /// Whether connections that were told to close will give something back.
     var isExpectingSome: Bool { self.expected.value > 0 }
 
-    /// A connection is told to close, with which so much is given back: nobody else pays for it meanwhile.
+    /// A connection is told to close, and will give back so much. Until then, no other client has to make room for it.
     func expects(_ byteCount: Int) -> Expectation {
         let period = self.period.value
         self.expected.count(byteCount)
@@ -52,21 +52,21 @@ final class MemoryBudget: MessageLedger {
         if expectation.period == self.period.value { self.expected.count(-expectation.byteCount) }
     }
 
-    /// What a connection that was told to close gives back.
+    /// What a connection that was told to close will give back.
     struct Expectation: Sendable {
         fileprivate let byteCount: Int
         fileprivate let period: Int
     }
 
-    /// How much more may be held by who holds so much.
+    /// How much more a client may hold that holds so much.
     func room(holding: Int) -> Int { self.shares.room(holding: holding, held: self.held) }
 
-    /// Whether the largest holders may be looked for once more. To do so means to look at all sessions, and must not be what each packet costs.
+    /// Whether the largest holders may be determined once more. This looks at all sessions, so it must not happen for each packet.
     func mayReclaim() -> Bool {
         self.reclaims.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostReclaims
     }
 
-    /// A second has passed: who has not closed by now is counted again.
+    /// A second has passed: connections that have not closed by now are counted again.
     func allowReclaims() {
         self.reclaims.store(0, ordering: .relaxed)
         self.period.count(1)
@@ -79,7 +79,7 @@ final class MemoryBudget: MessageLedger {
 
     func removed(_ byteCount: Int) { self.messages.count(-byteCount) }
 
-    /// Sessions or connections hold so much more than before, or less.
+    /// What sessions and connections hold has changed by so much.
     func changed(by byteCount: Int) { self.others.count(byteCount) }
 }
 

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// How many links are open, for the broker that closes them and waits for their end.
+/// Counts the open links, so that a broker that stops can wait for their end.
 final class OpenLinks: Sendable {
     private struct State {
         var count = 0
@@ -18,10 +18,10 @@ final class OpenLinks: Sendable {
         }
     }
 
-    /// Guards the count, and who waits for its end.
+    /// Guards the count, and the task that waits for its end.
     private let state = Mutex(State())
 
-    /// Adds a link, and returns how many there are now; `nil` when no more are taken. It counts until it is removed either way.
+    /// Adds a link, and returns how many there are now; `nil` if no more are accepted. Either way, the link counts until it is removed.
     func add() -> Int? {
         self.state.withLock { state in
             state.count += 1
@@ -33,10 +33,10 @@ final class OpenLinks: Sendable {
         self.change { $0.count -= 1 }
     }
 
-    /// Takes no more.
+    /// Accepts no more links.
     func close() { self.change { $0.isClosing = true } }
 
-    /// Has ``waitForEnd()`` return though links are open.
+    /// Makes ``waitForEnd()`` return even if links are open.
     func giveUp() { self.change { $0.isGivenUp = true } }
 
     private func change(_ body: @Sendable (inout State) -> Void) {

@@ -1,8 +1,7 @@
 import CurlewCore
 import Synchronization
 
-/// The check of one session by the rules that are in force, a slice at a time: the client may have 100,000 subscriptions, and as many messages
-/// that wait.
+/// The check of one session by the current rules, a slice at a time: the client may have 100,000 subscriptions, and as many queued messages.
 struct RightsCheck {
     private enum Stage {
         case filters(ArraySlice<TopicFilter>)
@@ -12,15 +11,15 @@ struct RightsCheck {
     private let session: HostedSession
     private let client: MQTTBrokerClient
     private let rules: ClientRules
-    /// That of the rules.
+    /// The version of the rules.
     private let version: Int
     private var stage: Stage
-    /// The filters that the client may not have any more.
+    /// The filters that the client may no longer have.
     private var refused = TopicTree<Bool>()
-    /// The topics that it may not receive any more.
+    /// The topics that it may no longer receive.
     private var revoked: Set<TopicName> = []
 
-    /// How many filters or topics are checked at a time. While subscriptions end, those of all clients are locked.
+    /// How many filters or topics are checked at a time. While subscriptions are removed, those of all clients are locked.
     private static let slice = 256
 
     init(of session: HostedSession, _ engine: BrokerEngine) {
@@ -55,23 +54,23 @@ struct RightsCheck {
 
     private mutating func check(_ filters: ArraySlice<TopicFilter>, _ engine: BrokerEngine, on worker: Worker) {
         worker.onLoop.work += filters.count * LoopState.workPerSubscription
-        // User code, and so without the lock.
+        // User code: under no lock.
         let refused = Set(filters.filter { !self.rules.allows(self.client, .subscribe($0)) })
         guard !refused.isEmpty else { return }
         for filter in refused { self.refused[filter] = true }
         engine.unsubscribe(self.session, refused, on: worker)
-        // The connection has the retained messages that are on their way.
+        // Retained messages on their way are kept by the connection.
         self.session.state.withLock { $0.connection }?.execute { [session] in
             $0.removeRetained(refused, of: session)
         }
         for filter in refused { engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
     }
 
-    /// The subscriptions are those that the client may have. Returns the topics that remain to be checked: only now, so that nothing is missed
-    /// that has come by the former subscriptions.
+    /// All subscriptions are checked. Returns the topics that remain to be checked; only now, so that messages that came by the earlier subscriptions
+    /// are included.
     private func filtersChecked() -> [TopicName] {
         self.session.state.withLock { state in
-            // Not before: until then, whoever else checks the session has to look at the same filters.
+            // Not before: until then, other checks of the session have to look at the same filters.
             if state.rules === self.rules { state.rulesVersion = self.version }
             return self.rules.checksReceiving || !self.refused.isEmpty ? Array(state.session.topicsToWrite) : []
         }
@@ -81,7 +80,7 @@ struct RightsCheck {
         worker.onLoop.work += topics.count * LoopState.workPerSubscription
         let subscriptions = engine.currentSubscriptions
         for topic in topics {
-            // Who may not subscribe to it any more gets none of what waits, unless another subscription brings it.
+            // A message is withdrawn with its subscription, unless another subscription matches it too.
             let isWithdrawn =
                 self.refused.containsMatch(of: topic) && !subscriptions.hasMatch(of: topic, for: .session(self.session))
             if isWithdrawn || !self.rules.allowsReceiving(self.client, topic) { self.revoked.insert(topic) }

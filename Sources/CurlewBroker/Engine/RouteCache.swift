@@ -1,12 +1,12 @@
 import CurlewCore
 
-/// Who gets the messages of the topics that came last, found once for many messages; of one event loop.
+/// The receivers of recent topics, found once for many messages; of one event loop.
 struct RouteCache {
-    /// The route of one topic, and whose turn it is in its shared subscriptions.
+    /// The route of one topic, and the turn of its shared subscriptions.
     final class Entry {
         let route: SubscriptionIndex<Receiver>.Route
         var turn: Int
-        /// Roughly what it takes in memory, its topic included.
+        /// Roughly how much memory it takes, including its topic.
         fileprivate let byteCount: Int
 
         fileprivate init(_ route: SubscriptionIndex<Receiver>.Route, turn: Int, byteCount: Int) {
@@ -30,7 +30,7 @@ struct RouteCache {
         }
     }
 
-    /// How many routes a generation holds, and how many bytes these take; there are two generations.
+    /// The limits of a generation; there are two generations.
     private static let maximumCount = 1024
     private static let maximumBytes = 8 << 20
     /// The object, and its place in the table.
@@ -39,22 +39,25 @@ struct RouteCache {
     private var index = SubscriptionIndex<Receiver>()
     /// That of the subscriptions by which all routes here were found.
     private(set) var version: UInt64 = 0
-    /// When the recent routes are full they take the place of the former ones: a flood of new topics pushes out what is no longer used, and
-    /// what is used comes back.
+    /// When the recent routes are full, they replace the former ones: a flood of new topics evicts routes that are no longer used, while routes
+    /// in use move to the recent ones again.
     private var recent = Generation()
     private var former = Generation()
     /// Shared subscriptions that occur in routes.
     private var groups: [TopicFilter: SubscriptionIndex<Receiver>.Group] = [:]
-    /// Where the next route begins in its shared subscriptions.
+    /// The turn at which the next route begins in its shared subscriptions.
     private var turns = 0
 
     /// Roughly how many bytes the routes take.
     var byteCount: Int { self.recent.byteCount + self.former.byteCount }
 
-    /// The route of a topic, by the subscriptions of that version, which `refresh` gets where ours are older. Receivers that are not
-    /// allowed to have the topic are left out, if that `isAsked`.
+    /// The route of a topic.
     ///
-    /// - Parameter work: What finding it has cost is added.
+    /// - Parameters:
+    ///   - version: The current version of the subscriptions.
+    ///   - work: The cost of finding the route is added to it.
+    ///   - refresh: Returns the current subscriptions, if the cached ones are outdated.
+    ///   - allows: Whether a receiver may have the topic; only called if `isAsked`.
     mutating func entry(
         for topic: TopicName, version: UInt64, work: inout Int,
         refresh: () -> (SubscriptionIndex<Receiver>, UInt64), allows: (Receiver, TopicName) -> Bool, isAsked: Bool
@@ -88,7 +91,7 @@ struct RouteCache {
                 let members = route.groups[index].members
                 work += members.count
                 let allowed = members.filter { allows($0.subscriber, topic) }
-                // What differs from the group is the route's own.
+                // A list that differs from the group's takes memory of its own.
                 guard allowed.count < members.count else { continue }
                 bytes += allowed.count * MemoryLayout.stride(ofValue: members[0])
                 route.groups[index].members = allowed

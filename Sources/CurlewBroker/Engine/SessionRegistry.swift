@@ -3,7 +3,7 @@ import Synchronization
 
 /// All sessions by client identifier, compared byte by byte.
 final class SessionRegistry: Sendable {
-    /// Guards the map alone; a session has a lock of its own, which is never taken under this one.
+    /// Guards only the map. Each session has a lock of its own, which is never taken under this one.
     private let sessions = Mutex<[ExactText: HostedSession]>([:])
 
     var count: Int { self.sessions.withLock { $0.count } }

@@ -1,22 +1,22 @@
 import DequeModule
 
-/// Whoever publishes messages, and can wait for those who receive them (``Backpressure``).
+/// A publisher that can wait for the receivers of its messages (``Backpressure``).
 protocol HeldPublisher: AnyObject, Sendable {
-    /// That receiver has drained its queue, or is gone; from any thread, under no lock.
+    /// A receiver has drained its queue, or is gone; from any thread, under no lock.
     func released(by holder: ObjectIdentifier)
 
-    /// Whether it has gone, and waits for nobody any more; from any thread.
+    /// Whether the publisher is gone and no longer waits; from any thread.
     var hasGone: Bool { get }
 
     /// Whether it is the program that embeds the broker, which must not wait for itself.
     var isProgram: Bool { get }
 }
 
-/// The publishers that wait for one receiver, in the order in which they began to.
+/// The publishers that wait for one receiver, in the order in which they began to wait.
 struct WaitingPublishers: Sendable {
     private var line = Deque<any HeldPublisher>()
     private var members: Set<ObjectIdentifier> = []
-    /// When so many wait, those are looked for that have gone.
+    /// The number of waiting publishers from which on those that are gone are removed.
     private var mostBeforeCleaning = Self.fewest
 
     private static let fewest = 64
@@ -32,14 +32,14 @@ struct WaitingPublishers: Sendable {
         self.line.append(publisher)
     }
 
-    /// Forgets those that have gone: connections may come, publish once and go, while the receiver is slow.
+    /// Removes publishers that are gone: connections may come, publish once and go, while the receiver is slow.
     private mutating func removeGone() {
         self.line.removeAll { $0.hasGone }
         self.members = Set(self.line.lazy.map { ObjectIdentifier($0) })
         self.mostBeforeCleaning = max(Self.fewest, 2 * self.line.count)
     }
 
-    /// Takes the first of them, so many at the most.
+    /// Takes up to `count` publishers from the front.
     mutating func take(_ count: Int) -> [any HeldPublisher] {
         guard count > 0, !self.line.isEmpty else { return [] }
         let first = Array(self.line.prefix(count))

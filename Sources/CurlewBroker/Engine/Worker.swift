@@ -9,25 +9,25 @@ final class Worker: Sendable {
     let eventLoop: any EventLoop
     let counters = Counters()
     private let confined: NIOLoopBound<LoopState>
-    /// Guards connections of this loop that other loops have given something to send, and whether this loop has been told.
+    /// Guards the connections of this loop that other loops have given something to send, and whether this loop is scheduled to look.
     private let mailbox = Mutex((connections: [ConnectionHandle](), isScheduled: false))
 
-    /// Makes one; on that loop only.
+    /// Creates the worker of a loop; on that loop only.
     init(onLoop eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
         self.confined = NIOLoopBound(LoopState(), eventLoop: eventLoop)
     }
 
-    /// Makes one for that loop.
+    /// Creates the worker of a loop.
     static func make(on eventLoop: any EventLoop) async throws -> Worker {
         try await eventLoop.submit { Worker(onLoop: eventLoop) }.get()
     }
 
-    /// What belongs to the loop; on the loop only.
+    /// The state of the loop; on the loop only.
     var onLoop: LoopState { self.confined.value }
 
-    /// Has a connection send what it has when this round of the event loop is over, together with all else that it then has; on this loop
-    /// only, for connections of any loop.
+    /// Flushes a connection of any loop at the end of this round of the event loop, once for everything that it then has to send; on this loop
+    /// only.
     func flushSoon(_ connection: ConnectionHandle) {
         let state = self.onLoop
         state.add(connection, isOwn: connection.worker === self)
@@ -48,14 +48,14 @@ final class Worker: Sendable {
         state.toFlush.removeFirst(count)
         for connection in connections { connection.onLoop?.flush() }
         guard !state.toFlush.isEmpty, !state.isFlushScheduled else { return }
-        // A message to very many: others are read before the last of them gets it.
+        // A message to very many receivers: other connections are read before the last of them gets it.
         state.isFlushScheduled = true
         self.continueLater { self.flushAll() }
     }
 
     private static let flushesAtOnce = 1024
 
-    /// Has connections of this loop send what they have; from another loop.
+    /// Flushes connections of this loop soon; called from other loops.
     private func flush(_ connections: [ConnectionHandle]) {
         let mustSchedule = self.mailbox.withLock { mailbox in
             mailbox.connections += connections
@@ -75,9 +75,9 @@ final class Worker: Sendable {
 
     // MARK: Turns
 
-    /// Continues work in the next turn: after all connections of the loop that have sent something have been read. On this loop only.
+    /// Continues work in the next turn, after all connections of the loop that have sent something have been read; on this loop only.
     ///
-    /// Whoever does more work at a time than ``LoopState/workPerTurn`` divides it in this way, so that others wait no longer than that.
+    /// Anything that does more work at a time than ``LoopState/workPerTurn`` divides it in this way, so that others wait no longer than that.
     func continueLater(_ body: @escaping () -> Void) {
         let state = self.onLoop
         state.postponed.append(body)
@@ -88,7 +88,7 @@ final class Worker: Sendable {
 
     /// Repeats `step` until it returns `false`, with pauses in which others have their turn; on this loop only.
     ///
-    /// - Parameter end: What comes then.
+    /// - Parameter end: Called at the end.
     func inTurns(_ step: @escaping () -> Bool, then end: @escaping () -> Void) {
         let state = self.onLoop
         let limit = state.work + LoopState.workPerTurn
@@ -110,8 +110,8 @@ final class Worker: Sendable {
 
     private func takeTurn() {
         let state = self.onLoop
-        // So much that a turn stays short, and as much as was done besides since the last turn: what is postponed must not gather without
-        // an end. What is postponed during the turn has to wait for the next.
+        // Little enough that a turn stays short, but at least as much as was done otherwise since the last turn, so that postponed work
+        // cannot pile up. Work that is postponed during the turn waits for the next one.
         let limit = state.work + max(4 * LoopState.workPerTurn, state.work - state.workBeforeTurn)
         var count = state.postponed.count
         while count > 0, state.work < limit, let body = state.postponed.popFirst() {
@@ -124,19 +124,19 @@ final class Worker: Sendable {
         if state.isTurnScheduled { self.scheduleTurn() }
     }
 
-    /// The store has committed changes: connections send what waited for that.
+    /// The store has committed changes: connections send what has waited for them.
     func changesCommitted() {
         for connection in exchange(&self.onLoop.waitingForCommit, with: []) { connection.onLoop?.changesCommitted() }
     }
 
-    /// Once a second: who has been silent for too long.
+    /// Once a second: connections check their deadlines.
     func tick(now: Timestamp) {
         self.forEachConnection { $0.tick(now: now) }
     }
 
-    /// Does something with each connection of this loop, with pauses; on this loop only.
+    /// Calls `body` with each connection of this loop, with pauses; on this loop only.
     ///
-    /// - Parameter end: What comes then.
+    /// - Parameter end: Called at the end.
     func forEachConnection(_ body: @escaping (any HostedConnection) -> Void, then end: @escaping () -> Void = {}) {
         var rest = Array(self.onLoop.connections.values)[...]
         self.inTurns {
@@ -149,7 +149,7 @@ final class Worker: Sendable {
     }
 }
 
-/// What a worker has on its loop.
+/// The state of a worker on its loop.
 final class LoopState {
     var routes = RouteCache()
     var connections: [ObjectIdentifier: any HostedConnection] = [:]
@@ -162,11 +162,11 @@ final class LoopState {
     /// Work that continues in the next turn.
     fileprivate var postponed = Deque<() -> Void>()
     fileprivate var isTurnScheduled = false
-    /// What was done when the last turn was over.
+    /// The value of ``work`` at the end of the last turn.
     fileprivate var workBeforeTurn = 0
-    /// What was done on this loop since the start, roughly in deliveries of one message to one client; to be compared with an earlier value.
+    /// The work done on this loop since the start, measured roughly in deliveries of one message to one client.
     var work = 0
-    /// How much work a connection may make before it is the others' turn: some milliseconds.
+    /// How much work a connection may cause before others have their turn: some milliseconds.
     static let workPerTurn = 16_384
     /// The work of making or ending a subscription.
     static let workPerSubscription = 8

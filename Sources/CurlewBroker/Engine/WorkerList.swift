@@ -3,7 +3,7 @@ import Synchronization
 
 /// The workers of a broker, by their event loop.
 final class WorkerList: Sendable {
-    /// Guards the list, which is set once, before the first connection.
+    /// Guards the list, which is set once before the first connection.
     private let workers = Mutex<[Worker]>([])
 
     func set(_ workers: [Worker]) { self.workers.withLock { $0 = workers } }

@@ -1,27 +1,28 @@
 public import CurlewCore
 public import NIOCore
 
-/// Says who may connect.
+/// Decides who may connect.
 ///
-/// A broker asks its authenticators in order; the first that does not abstain decides. When all abstain, the client is accepted if the
-/// listener takes anonymous clients, and refused if not.
+/// The broker asks its authenticators in order; the first one that does not abstain decides. If all abstain, the client is accepted if the
+/// listener accepts anonymous clients, and refused otherwise.
 public protocol MQTTBrokerAuthenticator: Sendable {
-    /// Decides about one client. Takes as long as it needs, up to the broker's time-out for connecting; other clients do not wait.
+    /// Decides about one client. May take up to ``MQTTBrokerConfiguration/Limits/connectTimeout``; other clients do not wait. The task is cancelled
+    /// when the client disconnects.
     ///
-    /// - Throws: Whatever went wrong; the client is then refused with *server unavailable*, and the error is logged.
+    /// - Throws: What went wrong. The client is then refused with *server unavailable*, and the error is logged.
     func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision
 
-    /// Tells what the right of a client to be connected rests on at present.
+    /// Returns the current state of the credentials by which a client is connected.
     ///
     /// The broker asks before it authenticates a client, and again after each reload. A connected client whose status has changed is
-    /// disconnected with *administrative action*, and has to authenticate again. Must not block. Default: ``MQTTCredentialStatus/notTracked``.
+    /// disconnected with *administrative action* and has to authenticate again. Must not block. Default: ``MQTTCredentialStatus/notTracked``.
     ///
     /// - Parameter client: The client, with the user name that it gave in CONNECT.
     func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
 
-    /// Reads its source again, such as a file. Does nothing unless implemented.
+    /// Reads its source, such as a file, again. Default: does nothing.
     ///
-    /// - Throws: What is wrong with it; what was read before stays in force.
+    /// - Throws: What is wrong with the source; its earlier content stays in force.
     func reload() async throws
 }
 
@@ -37,19 +38,19 @@ extension MQTTBrokerAuthenticator {
 public enum MQTTCredentialStatus: Sendable, Hashable {
     /// The authenticator does not decide about such a client, or does not follow changes of its credentials.
     case notTracked
-    /// There is no such user.
+    /// The user does not exist.
     case unknownUser
-    /// There is such a user; the bytes differ after each change of its credentials, such as a digest of them. Never a secret itself.
+    /// The user exists. The bytes, such as a digest, are different after each change of its credentials; they must not be a secret.
     case known(version: [UInt8])
 }
 
-/// What a client says about itself in CONNECT (MQTT 5.0 section 3.1).
+/// An attempt to connect: what the client states in CONNECT (MQTT 5.0 section 3.1), and how it is connected.
 public struct MQTTConnectionAttempt: Sendable {
-    /// The client; its user name is what it *says*.
+    /// The client, with the user name that it *claims*.
     public var client: MQTTBrokerClient
-    /// What the client gave as a password. Never log it.
+    /// The password that the client sent. Never log it.
     public var password: ByteBuffer?
-    /// The subject of the client certificate that TLS has verified, if the client presented one.
+    /// The client certificate that TLS has verified, if the client presented one.
     public var certificate: MQTTClientCertificate?
     /// Whether the client is on the same machine: a loopback address, or in-process.
     public var isLocal: Bool
@@ -77,32 +78,32 @@ public struct MQTTClientCertificate: Sendable, Hashable {
 
 /// What an authenticator decides.
 public enum MQTTAuthenticationDecision: Sendable, Hashable {
-    /// The client is who it says.
+    /// Accepts the client.
     case allow
-    /// The client is known by this user name, whatever it said.
+    /// Accepts the client under this user name, regardless of the one that it claims.
     case allowAs(username: String)
-    /// The client is refused with a reason code of CONNACK, such as ``ReasonCode/badUserNameOrPassword`` or
+    /// Refuses the client with a reason code of CONNACK, such as ``ReasonCode/badUserNameOrPassword`` or
     /// ``ReasonCode/notAuthorized``.
     case deny(ReasonCode)
-    /// This authenticator knows nothing about the client: the next is asked.
+    /// Leaves the decision to the next authenticator.
     case abstain
 }
 
-/// An authentication that takes several steps, known by the name of its method (MQTT 5.0 section 4.12).
+/// An authentication method of several steps (enhanced authentication, MQTT 5.0 section 4.12).
 public protocol MQTTBrokerEnhancedAuthenticator: Sendable {
     /// The name that clients give as Authentication Method.
     var method: String { get }
 
-    /// Begins one authentication, at CONNECT or when a client re-authenticates.
+    /// Begins an authentication, at CONNECT or when a connected client authenticates again.
     func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTAuthenticationExchange
 
-    /// Tells what the right of a client to be connected rests on at present; see ``MQTTBrokerAuthenticator/credentialStatus(of:)``.
+    /// Returns the current state of the credentials by which a client is connected; see ``MQTTBrokerAuthenticator/credentialStatus(of:)``.
     /// Default: ``MQTTCredentialStatus/notTracked``.
     func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
 
-    /// Reads its source again, such as a file. Does nothing unless implemented.
+    /// Reads its source, such as a file, again. Default: does nothing.
     ///
-    /// - Throws: What is wrong with it; what was read before stays in force.
+    /// - Throws: What is wrong with the source; its earlier content stays in force.
     func reload() async throws
 }
 
@@ -116,18 +117,18 @@ extension MQTTBrokerEnhancedAuthenticator {
 
 /// One authentication under way.
 public protocol MQTTAuthenticationExchange: Sendable {
-    /// Takes the client's next data.
+    /// Processes the next data of the client. The task is cancelled when the client disconnects.
     ///
-    /// - Throws: Whatever went wrong; the client is then refused with *not authorized*.
+    /// - Throws: What went wrong. The client is then refused with *not authorized*.
     mutating func respond(to data: ByteBuffer?) async throws -> MQTTAuthenticationStep
 }
 
-/// What an authentication of several steps does next.
+/// The next step of an enhanced authentication.
 public enum MQTTAuthenticationStep: Sendable, Hashable {
     /// Sends data to the client, and waits for its answer.
     case challenge(ByteBuffer)
-    /// The client is who it says, and known by this user name; the data goes to the client with the acceptance.
+    /// Accepts the client under this user name, and sends it the data.
     case allow(username: String?, data: ByteBuffer?)
-    /// The client is refused with a reason code of CONNACK and DISCONNECT.
+    /// Refuses the client with a reason code of CONNACK or DISCONNECT.
     case deny(ReasonCode)
 }

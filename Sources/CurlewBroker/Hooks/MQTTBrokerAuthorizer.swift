@@ -1,21 +1,20 @@
 public import CurlewCore
 
-/// Says who may do what.
+/// Decides what clients may do.
 ///
-/// A broker asks its authorizers in order; the first that does not abstain decides. When all abstain, it is allowed.
+/// The broker asks its authorizers in order; the first one that does not abstain decides. If all abstain, the action is allowed.
 public protocol MQTTBrokerAuthorizer: Sendable {
-    /// Decides about one action. Called on the event loop of the connection and for every message: it must not block, and
-    /// should take no more than a microsecond or two. A decision is remembered for a while for the same client and topic, until
-    /// a reload.
+    /// Decides about one action. Called on event loops, under no lock, and possibly for every message: it must not block, and
+    /// should take no more than a microsecond or two. Decisions are cached for the same client and topic until a reload.
     func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision
 
-    /// Whether ``MQTTBrokerAction/receive(_:)`` is asked for each topic and subscriber, besides the subscription itself: needed
-    /// where a client may subscribe to a filter and not receive all that matches it. Default: `false`.
+    /// Whether the authorizer also decides about ``MQTTBrokerAction/receive(_:)``, for each topic and subscriber. Needed if a client
+    /// may subscribe to a filter without being allowed to receive everything that matches it. Default: `false`.
     var checksReceiving: Bool { get }
 
-    /// Reads its source again, such as a file. Does nothing unless implemented.
+    /// Reads its source, such as a file, again. Default: does nothing.
     ///
-    /// - Throws: What is wrong with it; what was read before stays in force.
+    /// - Throws: What is wrong with the source; its earlier content stays in force.
     func reload() async throws
 }
 
@@ -29,7 +28,7 @@ extension MQTTBrokerAuthorizer {
 
 /// What a client wants to do.
 public enum MQTTBrokerAction: Sendable, Hashable {
-    /// Publish to a topic; also what a will does at connecting.
+    /// Publish to a topic. Also asked for the will of a client that connects.
     case publish(TopicName)
     /// Make a subscription. Asked when the client subscribes, and again after a reload and when the client returns through another listener.
     case subscribe(TopicFilter)
@@ -40,10 +39,10 @@ public enum MQTTBrokerAction: Sendable, Hashable {
 
 /// What an authorizer decides.
 public enum MQTTAuthorizationDecision: Sendable, Hashable {
-    /// The client may.
+    /// Allows the action.
     case allow
-    /// The client may not: a SUBSCRIBE is refused with *not authorized*, a PUBLISH is acknowledged with it and reaches nobody.
+    /// Refuses the action: a SUBSCRIBE is answered with *not authorized*; a PUBLISH is acknowledged with it and dropped.
     case deny
-    /// This authorizer knows nothing about it: the next is asked.
+    /// Leaves the decision to the next authorizer.
     case abstain
 }

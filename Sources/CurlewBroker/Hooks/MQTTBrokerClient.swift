@@ -1,14 +1,14 @@
 public import CurlewCore
 
-/// A client as the broker knows it: who is at the other end of a connection.
+/// A client as the broker knows it.
 public struct MQTTBrokerClient: Sendable {
-    /// The client identifier (MQTT 5.0 section 3.1.3.1), the broker's own if the client left it to the broker.
+    /// The client identifier (MQTT 5.0 section 3.1.3.1). Assigned by the broker if the client sent none.
     public var identifier: String
     /// The user name that the client was authenticated with; `nil` for an anonymous client.
     public var username: String?
-    /// The version of MQTT that it speaks.
+    /// The MQTT version of the connection.
     public var version: ProtocolVersion
-    /// Where it is connected from, as `host:port`.
+    /// The address that it connects from, as `host:port`.
     public var address: String
     /// The name of the listener that accepted it.
     public var listener: String

@@ -1,54 +1,54 @@
 public import CurlewCore
 
-/// Is told what happens. Every method does nothing unless implemented; what is not implemented costs nothing.
+/// Observes what happens in the broker. Events that no observer is interested in cost nothing.
 ///
-/// Called on event loops: it must not block, and what takes long belongs in a task of its own.
+/// Called on event loops and under no lock, so it may call the broker. It must not block; start a task for anything that takes long.
 public protocol MQTTBrokerObserver: Sendable {
-    /// The kinds of events that this observer wants to be told of. Default: all but those for each single message.
+    /// The kinds of events to observe. Default: all except those that occur for each single message.
     var interests: MQTTBrokerEvents { get }
 
-    /// Something happened.
+    /// Called for each event of the ``interests``.
     func observe(_ event: MQTTBrokerEvent)
 }
 
 extension MQTTBrokerObserver {
-    /// All but those for each single message.
+    /// All except those that occur for each single message.
     public var interests: MQTTBrokerEvents { [.connections, .subscriptions, .dropped, .retained] }
 }
 
-/// Kinds of events, to say which an observer wants.
+/// Kinds of events.
 public struct MQTTBrokerEvents: OptionSet, Sendable, Hashable {
-    /// One bit a kind.
+    /// One bit for each kind.
     public let rawValue: UInt8
 
-    /// Makes a set of its bits.
+    /// Creates a set from its bits.
     public init(rawValue: UInt8) { self.rawValue = rawValue }
 
     /// Clients connected and disconnected, refused and taken over.
     public static let connections = Self(rawValue: 1 << 0)
-    /// Subscriptions made and given up.
+    /// Subscriptions made and ended.
     public static let subscriptions = Self(rawValue: 1 << 1)
     /// Messages that could not be delivered.
     public static let dropped = Self(rawValue: 1 << 2)
     /// Retained messages set and removed.
     public static let retained = Self(rawValue: 1 << 3)
-    /// Every acknowledgement of a subscriber: many.
+    /// Each acknowledgement of a subscriber; these are many.
     public static let acknowledged = Self(rawValue: 1 << 4)
 }
 
 /// What happened.
 public enum MQTTBrokerEvent: Sendable, Hashable {
-    /// A client was accepted; `resumed` tells whether it found its earlier session.
+    /// A client was accepted; `resumed` tells whether its earlier session was resumed.
     case connected(MQTTBrokerClient, resumed: Bool)
     /// A client was refused with a reason code.
     case refused(MQTTBrokerClient, ReasonCode)
-    /// A client is gone, with the reason that one side gave the other, or ``ReasonCode/unspecifiedError`` if the connection was lost.
+    /// A client has disconnected, with the reason code that one side gave the other, or ``ReasonCode/unspecifiedError`` if the connection was lost.
     case disconnected(MQTTBrokerClient, ReasonCode)
     /// A client made a subscription, or renewed it.
     case subscribed(MQTTBrokerClient, TopicFilter, SubscriptionOptions)
-    /// A client gave up a subscription.
+    /// A subscription of a client has ended.
     case unsubscribed(MQTTBrokerClient, TopicFilter)
-    /// A message for that client was given up; of older ones that made room, the topic is that of the message that came.
+    /// A message for a client was dropped. If older messages were dropped to make room, the topic is that of the new message.
     case dropped(clientIdentifier: String, TopicName, MQTTDropReason)
     /// A client acknowledged a message at QoS 1 or 2.
     case acknowledged(clientIdentifier: String, TopicName, ReasonCode)
@@ -58,12 +58,12 @@ public enum MQTTBrokerEvent: Sendable, Hashable {
 
 /// Why a message was not delivered to a client.
 public enum MQTTDropReason: Sendable, Hashable {
-    /// As many or as large messages wait for the client as its queue, or all queues together, may hold.
+    /// The client's queue, or the memory for all clients, is full.
     case queueFull
     /// The message's expiry interval passed while it waited.
     case expired
-    /// It is larger than the client accepts.
+    /// It is larger than the Maximum Packet Size of the client.
     case tooLarge
-    /// The client may not receive it any more: the rules have changed while it waited.
+    /// The client may no longer receive it: the rules have changed while it waited.
     case notAuthorized
 }

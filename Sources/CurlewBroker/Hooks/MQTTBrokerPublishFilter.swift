@@ -1,25 +1,25 @@
 public import CurlewCore
 
-/// Sees each message before it is routed, and may change or refuse it.
+/// Inspects each message before it is routed, and may change or reject it.
 ///
-/// Filters are asked in order, each with what the one before it passed on. They see what clients publish, wills, and what the program itself
-/// publishes; not the broker's own `$SYS` topics.
+/// Filters run in order, each with the result of the one before. They are called for messages of clients, for wills, and for messages of the
+/// embedding program, but not for the broker's own `$SYS` topics.
 public protocol MQTTBrokerPublishFilter: Sendable {
-    /// Decides about one message. Called on the event loop of the publisher: it must not block.
+    /// Decides about one message. Called on the publisher's event loop and under no lock; must not block.
     ///
     /// - Parameters:
     ///   - message: The message.
-    ///   - client: Who publishes it; `nil` when the program that embeds the broker does.
+    ///   - client: The publisher; `nil` for the embedding program.
     func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision
 }
 
 /// What a publish filter decides.
 public enum MQTTPublishDecision: Sendable, Hashable {
-    /// The message goes on as it is.
+    /// Publishes the message unchanged.
     case pass
-    /// This message goes on in its place.
+    /// Publishes this message instead.
     case replace(MQTTBrokerMessage)
-    /// The message reaches nobody; a publisher at QoS 1 or 2 is told this reason code of PUBACK, such as
+    /// Drops the message. A publisher at QoS 1 or 2 is told this reason code, such as
     /// ``ReasonCode/payloadFormatInvalid`` or ``ReasonCode/quotaExceeded``.
     case reject(ReasonCode)
 }

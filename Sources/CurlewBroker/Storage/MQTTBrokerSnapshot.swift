@@ -1,27 +1,27 @@
 public import CurlewCore
 
-/// All that a store keeps of a broker: the session state of MQTT 5.0 section 4.1, and retained messages.
+/// Everything that a store keeps of a broker: the session state of MQTT 5.0 section 4.1, and retained messages.
 ///
-/// Times are durations since the beginning of 1970 in UTC, for a broker's own clock ends with it.
+/// Times are durations since the beginning of 1970 in UTC.
 public struct MQTTBrokerSnapshot: Sendable, Hashable {
     /// Sessions by client identifier, compared byte by byte.
     public var sessions: [ExactText: Session] = [:]
     /// Retained messages by topic.
     public var retained: [TopicName: Retained] = [:]
 
-    /// Makes one that holds nothing.
+    /// Creates an empty snapshot.
     public init() {}
 
-    /// A message, whoever it waits for.
+    /// A message, which may wait for several clients.
     public struct Message: Sendable, Hashable {
-        /// The same for all clients that the same message waits for, so that a store may keep its content once.
+        /// Identifies the message for all clients that it waits for, so that a store can keep its content once.
         public var number: UInt64
         /// Topic, payload and properties, as it was published.
         public var content: MQTTBrokerMessage
         /// When it expires; `nil` for never.
         public var expiresAt: Duration?
 
-        /// Makes one of its parts.
+        /// Creates one from its parts.
         public init(number: UInt64, content: MQTTBrokerMessage, expiresAt: Duration? = nil) {
             self.number = number
             self.content = content
@@ -38,7 +38,7 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
         /// The user name of its publisher, if that had one.
         public var username: String?
 
-        /// Makes one of its parts.
+        /// Creates one from its parts.
         public init(_ message: Message, clientIdentifier: String? = nil, username: String? = nil) {
             self.message = message
             self.clientIdentifier = clientIdentifier
@@ -59,7 +59,7 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
         /// The subscription identifier, if it has one.
         public var identifier: UInt32?
 
-        /// Makes one of its parts.
+        /// Creates one from its parts.
         public init(
             _ filter: TopicFilter, qos: QoS, noLocal: Bool = false, retainAsPublished: Bool = false,
             identifier: UInt32? = nil
@@ -74,9 +74,9 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
 
     /// A message at QoS 1 or 2 on its way to a client.
     public struct Delivery: Sendable, Hashable {
-        /// Tells it from the others of the session. Messages go to the client in the order of their numbers.
+        /// Identifies the message within the session. Messages are delivered in the order of their numbers.
         public var number: UInt64
-        /// `nil` once the client has received it, and only the end of its exchange at QoS 2 is left.
+        /// The message; `nil` once the client has received it and only the rest of the QoS 2 exchange is left.
         public var message: Message?
         /// The QoS that it is delivered at.
         public var qos: QoS
@@ -84,12 +84,12 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
         public var retain: Bool
         /// The subscription identifiers that it is delivered with.
         public var subscriptionIdentifiers: [UInt32]
-        /// The shared subscription that it goes to the client by, if any.
+        /// The shared subscription that the client receives it by, if any.
         public var sharedSubscription: TopicFilter?
-        /// `nil` while it waits to be sent.
+        /// The packet identifier; `nil` until the message is sent.
         public var packetID: PacketID?
 
-        /// Makes one of its parts.
+        /// Creates one from its parts.
         public init(
             number: UInt64, message: Message?, qos: QoS, retain: Bool = false, subscriptionIdentifiers: [UInt32] = [],
             sharedSubscription: TopicFilter? = nil, packetID: PacketID? = nil
@@ -104,14 +104,14 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
         }
     }
 
-    /// What the broker does in the name of a client that has gone.
+    /// The will of a client.
     public struct Will: Sendable, Hashable {
-        /// What is published.
+        /// The message to publish.
         public var message: MQTTBrokerMessage
-        /// How long after the end of the connection.
+        /// How long after the end of the connection to publish it.
         public var delay: Duration
 
-        /// Makes one of its parts.
+        /// Creates one from its parts.
         public init(_ message: MQTTBrokerMessage, delay: Duration) {
             self.message = message
             self.delay = delay
@@ -120,18 +120,18 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
 
     /// A session.
     public struct Session: Sendable, Hashable {
-        /// What is said of a session, without what it holds.
+        /// The description of a session, without its subscriptions and messages.
         public struct About: Sendable, Hashable {
-            /// Whose it is, as the client was connected last.
+            /// The client, as it last connected.
             public var client: MQTTBrokerClient
-            /// How long it outlives its connection, in seconds; `UInt32.max` for ever, 0 not at all: then it is kept for its will alone.
+            /// How long the session outlives its connection, in seconds. `UInt32.max`: forever. 0: not at all; then only its will is stored.
             public var expiryInterval: UInt32
-            /// Since when the client is away; `nil` while it is connected, and after a crash.
+            /// When the client disconnected; `nil` while it is connected, and after a crash.
             public var disconnectedAt: Duration?
             /// The will that is still to be published, if any.
             public var will: Will?
 
-            /// Makes one of its parts.
+            /// Creates one from its parts.
             public init(
                 _ client: MQTTBrokerClient, expiryInterval: UInt32, disconnectedAt: Duration? = nil, will: Will? = nil
             ) {
@@ -142,22 +142,22 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
             }
         }
 
-        /// What is said of it.
+        /// The description of the session.
         public var about: About
         /// Subscriptions by filter.
         public var subscriptions: [TopicFilter: Subscription] = [:]
         /// Messages for the client by number.
         public var deliveries: [UInt64: Delivery] = [:]
-        /// Packet identifiers of messages at QoS 2 that have come from the client and were not released.
+        /// Packet identifiers of QoS 2 messages that were received from the client and not yet released.
         public var received: Set<PacketID> = []
 
-        /// Makes one that holds nothing.
+        /// Creates a session without subscriptions and messages.
         public init(_ about: About) { self.about = about }
     }
 }
 
 extension MQTTBrokerSnapshot {
-    /// Makes a change. One that is about a session or a message that there is not does nothing.
+    /// Applies a change. A change of a session or message that does not exist is ignored.
     public mutating func apply(_ change: MQTTBrokerChange) {
         switch change {
         case .session(let about):

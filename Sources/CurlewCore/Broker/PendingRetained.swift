@@ -26,10 +26,10 @@ package struct PendingRetained: Sendable {
     }
 
     private var deliveries: [TopicFilter: (number: UInt64, delivery: Delivery)] = [:]
-    /// The order of the deliveries; a place whose number is no longer that of its filter's delivery is void.
+    /// The order of the deliveries. A place is void if its number is not that of its filter's delivery.
     private var order = Deque<Place>()
     private var nextNumber: UInt64 = 0
-    /// Where the first delivery has got to, once it has begun. Only one is under way, so that only one state of all retained messages is held.
+    /// The progress of the first delivery, once it has begun. Only one is in progress, so that only one state of all retained messages is held.
     private var cursor: RetainedMessages.Cursor?
 
     package init() {}
@@ -38,13 +38,13 @@ package struct PendingRetained: Sendable {
 
     package var count: Int { self.deliveries.count }
 
-    /// When the delivery began that is under way. What was retained then is kept alive meanwhile.
+    /// When the current delivery began. It keeps everything alive that was retained then.
     package var began: RetainedMessages.Mark? { self.cursor?.began }
 
-    /// How many places there are, void ones included; for tests of memory.
+    /// How many places there are, including void ones; for tests of memory.
     package var placeCount: Int { self.order.count }
 
-    /// Adds the messages of a subscription, in place of an earlier one with the same filter.
+    /// Adds the messages of a subscription. Replaces an earlier one with the same filter.
     package mutating func add(_ delivery: Delivery) {
         self.nextNumber += 1
         self.deliveries[delivery.filter] = (self.nextNumber, delivery)
@@ -53,7 +53,7 @@ package struct PendingRetained: Sendable {
         if self.order.count > 64, self.order.count > 2 * self.deliveries.count { self.removeVoidPlaces() }
     }
 
-    /// The subscriptions have ended: no more of their messages is sent [MQTT-3.10.4-2].
+    /// The subscriptions have ended: none of their messages is delivered any more [MQTT-3.10.4-2].
     package mutating func remove(_ filters: Set<TopicFilter>) {
         guard !self.deliveries.isEmpty else { return }
         for filter in filters { self.deliveries[filter] = nil }
@@ -61,7 +61,7 @@ package struct PendingRetained: Sendable {
         self.endVoidDelivery()
     }
 
-    /// The next message and how it is delivered; `nil` when there is none or `steps` are used up.
+    /// The next message and its delivery; `nil` if there is none or `steps` are used up.
     ///
     /// - Parameter begin: Finds the messages that match a filter.
     package mutating func next(
@@ -84,7 +84,7 @@ package struct PendingRetained: Sendable {
         return nil
     }
 
-    /// Lets go of the messages of a delivery that has come to nothing.
+    /// Releases the messages of a delivery that is void.
     private mutating func endVoidDelivery() {
         guard self.cursor != nil else { return }
         if let first = self.order.first, self.deliveries[first.filter]?.number == first.number { return }

@@ -2,8 +2,6 @@ import CurlewCore
 import NIOCore
 import Testing
 
-@testable import CurlewBroker
-
 @Suite("Retained messages on their way")
 struct PendingRetainedTests {
     private var messages = RetainedMessages(maximumCount: 1000, maximumBytes: 1 << 20)
