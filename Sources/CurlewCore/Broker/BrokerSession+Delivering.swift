@@ -19,7 +19,7 @@ extension BrokerSession {
             return self.write(&publication, terms, packetID: nil, now: now, into: &out) ? .written : .tooLarge
         }
         let pending = Pending(message: self.message(&publication), terms: terms, number: self.makeNumber(terms.qos))
-        guard let id = self.outgoing.publish(pending) else {
+        guard let id = self.outgoing.publish(.publish(pending), qos: terms.qos) else {
             return self.enqueue(&publication, terms, room: room(), now: now)
         }
         guard self.write(&publication, terms, packetID: id, now: now, into: &out) else {
@@ -74,7 +74,8 @@ extension BrokerSession {
                 _ = self.removeFirst()
                 continue
             }
-            guard self.outgoing.mayPublish, self.hasRoomInFlight, let id = self.outgoing.publish(pending)
+            guard self.outgoing.mayPublish, self.hasRoomInFlight,
+                let id = self.outgoing.publish(.publish(pending), qos: pending.terms.qos)
             else { return pumped }
             if self.write(&publication, pending.terms, packetID: id, now: now, into: &out) {
                 self.record(.sent(pending.number, id))
@@ -96,7 +97,11 @@ extension BrokerSession {
     ) {
         while out.readableBytes < limit, self.outgoing.quota > 0, let resend = self.outgoing.nextResend() {
             switch resend {
-            case .publish(let id, let pending):
+            case .publish(let id, let exchange):
+                guard case .publish(let pending) = exchange else {
+                    self.outgoing.skipResend()
+                    continue
+                }
                 // A message whose delivery has begun does not expire (section 3.3.2.3.3).
                 var packet = Publication(pending.message).packet(pending.terms, packetID: id, dup: true, now: now)
                 guard self.write(&packet, into: &out) else {
@@ -106,7 +111,7 @@ extension BrokerSession {
                 }
                 pumped.written += 1
                 self.outgoing.resent(id)
-            case .release(let id, _):
+            case .release(let id):
                 self.send(.pubrel, Acknowledgement(id), into: &out)
                 self.outgoing.resent(id)
             }
@@ -157,23 +162,28 @@ extension BrokerSession {
 
     package mutating func receivedPuback(_ packet: Acknowledgement) -> Acknowledged {
         switch self.outgoing.receivedPuback(packet.packetID) {
-        case .acknowledged(let pending):
-            self.record(.removed(pending.number))
-            return .delivered(pending.message.topic, packet.reasonCode)
+        case .acknowledged(let exchange):
+            self.record(.removed(exchange.number))
+            return Self.delivered(exchange, packet.reasonCode)
         case .unexpected: return .violation("PUBACK answers a message that was not sent at QoS 1.")
         case .unknown: return .nothing
         }
     }
 
+    private static func delivered(_ exchange: Exchange, _ reasonCode: ReasonCode) -> Acknowledged {
+        guard case .publish(let pending) = exchange else { return .nothing }
+        return .delivered(pending.message.topic, reasonCode)
+    }
+
     package mutating func receivedPubrec(_ packet: Acknowledgement, into out: inout ByteBuffer) -> Acknowledged {
         switch self.outgoing.receivedPubrec(packet.packetID, packet.reasonCode) {
-        case .accepted(let pending):
+        case .accepted(let exchange):
             self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
-            self.record(.received(pending.number))
-            return .delivered(pending.message.topic, packet.reasonCode)
-        case .refused(let pending):
-            self.record(.removed(pending.number))
-            return .delivered(pending.message.topic, packet.reasonCode)
+            self.record(.received(exchange.number))
+            return Self.delivered(exchange, packet.reasonCode)
+        case .refused(let exchange):
+            self.record(.removed(exchange.number))
+            return Self.delivered(exchange, packet.reasonCode)
         case .repeated:
             self.send(.pubrel, Acknowledgement(packet.packetID), into: &out)
             return .nothing
@@ -187,8 +197,8 @@ extension BrokerSession {
 
     package mutating func receivedPubcomp(_ packet: Acknowledgement) -> Acknowledged {
         switch self.outgoing.receivedPubcomp(packet.packetID) {
-        case .completed(let number):
-            self.record(.removed(number))
+        case .completed(let exchange):
+            self.record(.removed(exchange.number))
             return .nothing
         case .unexpected: return .violation("PUBCOMP came before PUBREC.")
         case .unknown: return .nothing
@@ -197,10 +207,6 @@ extension BrokerSession {
 
     /// Ends an exchange that the client has not finished.
     mutating func finish(_ id: PacketID) {
-        switch self.outgoing.end(id) {
-        case .publish(let pending, _)?: self.record(.removed(pending.number))
-        case .release(let number, _, _)?: self.record(.removed(number))
-        case nil: break
-        }
+        if let exchange = self.outgoing.end(id) { self.record(.removed(exchange.number)) }
     }
 }

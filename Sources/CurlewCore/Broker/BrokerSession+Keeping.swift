@@ -68,17 +68,17 @@ extension BrokerSession {
     package mutating func restore(_ kept: [Kept]) {
         let kept = kept.sorted { $0.number < $1.number }
         self.nextNumber = (kept.last?.number ?? 0) &+ 1
-        var inFlight: [(PacketID, OutgoingQoS<Pending>.Exchange)] = []
+        var inFlight: [(PacketID, Exchange, InFlightTable<Exchange>.Status.Stage)] = []
         var identifiers: Set<PacketID> = []
         for one in kept {
             if let id = one.packetID, !identifiers.insert(id).inserted { continue }
             switch (one.message, one.packetID) {
             case (let message?, let id?):
                 let pending = Pending(message: message, terms: one.terms, number: one.number)
-                inFlight.append((id, .publish(pending, .waiting)))
+                inFlight.append((id, .publish(pending), one.terms.qos == .exactlyOnce ? .exactlyOnce : .atLeastOnce))
             case (let message?, nil):
                 self.append(Pending(message: message, terms: one.terms, number: one.number))
-            case (nil, let id?): inFlight.append((id, .release(one.number, .waiting, repetitions: 0)))
+            case (nil, let id?): inFlight.append((id, .release(one.number), .released))
             case (nil, nil): break
             }
         }

@@ -13,7 +13,9 @@ extension BrokerSession {
 
     /// The message of an exchange, if it is to be resent.
     private func unwritten(_ id: PacketID) -> Pending? {
-        guard case .publish(let pending, .waiting)? = self.outgoing[id] else { return nil }
+        guard self.outgoing.status(id)?.position == .waiting, case .publish(let pending)? = self.outgoing[id] else {
+            return nil
+        }
         return pending
     }
 

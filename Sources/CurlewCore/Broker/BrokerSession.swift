@@ -68,27 +68,42 @@ package struct BrokerSession: Sendable {
     }
 
     /// A message for this client.
-    struct Pending: OutgoingQoSMessage {
+    struct Pending: Sendable {
         let message: BrokerMessage
         let terms: DeliveryTerms
         /// Identifies it within the session; later messages have higher numbers. 0 at QoS 0.
         let number: UInt64
-
-        var qos: QoS { self.terms.qos }
-        var byteCount: Int { self.message.byteCount }
-        var payloadByteCount: Int { self.message.payload.readableBytes }
-
-        /// The broker sends no SUBSCRIBE or UNSUBSCRIBE.
-        typealias Request = Never
-
-        /// After PUBREC, a store needs only the number.
-        func receipt(_ reasonCode: ReasonCode) -> UInt64 { self.number }
 
         /// Its size for the limits.
         var weight: Int { self.message.byteCount + self.ownWeight }
 
         /// Its size without the message, which sessions may share: the entry, in a table that may be half empty.
         var ownWeight: Int { 128 + self.terms.identifiers.count * MemoryLayout<UInt32>.stride }
+    }
+
+    /// An exchange of packets at QoS 1 or 2 under one packet identifier.
+    enum Exchange: OutgoingExchange {
+        case publish(Pending)
+        /// After PUBREC. A store needs the number of the message.
+        case release(UInt64)
+
+        var byteCount: Int {
+            if case .publish(let pending) = self { pending.message.byteCount } else { 0 }
+        }
+
+        var payloadByteCount: Int {
+            if case .publish(let pending) = self { pending.message.payload.readableBytes } else { 0 }
+        }
+
+        /// The number of the message within the session.
+        var number: UInt64 {
+            switch self {
+            case .publish(let pending): pending.number
+            case .release(let number): number
+            }
+        }
+
+        func released(by reasonCode: ReasonCode) -> Self { .release(self.number) }
     }
 
     /// State of the current connection.
@@ -101,7 +116,7 @@ package struct BrokerSession: Sendable {
 
     package var bounds: Bounds
     /// The messages in flight.
-    var outgoing = OutgoingQoS<Pending>()
+    var outgoing = OutgoingQoS<Exchange>()
     private(set) var queue = Deque<Pending>()
     /// The size of the queued messages.
     package private(set) var queuedBytes = 0
@@ -190,7 +205,7 @@ package struct BrokerSession: Sendable {
     package mutating func end() -> [(TopicFilter, BrokerMessage)] {
         var orphans: [(TopicFilter, BrokerMessage)] = []
         for id in self.outgoing.identifiers(in: .unanswered) {
-            guard case .publish(let pending, _)? = self.outgoing[id], pending.terms.qos == .atLeastOnce else {
+            guard case .publish(let pending)? = self.outgoing[id], pending.terms.qos == .atLeastOnce else {
                 continue
             }
             if let group = pending.terms.group { orphans.append((group, pending.message)) }

@@ -65,13 +65,13 @@ extension ClientSession {
     private mutating func resume(atOther isOther: Bool, into out: inout ByteBuffer) {
         for id in self.outgoing.identifiers(in: .released) {
             self.outgoing.update(id) { exchange in
-                guard case .release(var released, let position, let repetitions) = exchange else { return }
+                guard case .release(var released) = exchange else { return }
                 released.wasRepeated = !isOther
-                exchange = .release(released, position, repetitions: repetitions)
+                exchange = .release(released)
             }
         }
         guard !self.poison.isIsolating else { return }
-        while case .release(let id, _)? = self.outgoing.nextResend() {
+        while case .release(let id)? = self.outgoing.nextResend() {
             self.send(.pubrel, Acknowledgement(id), into: &out)
             self.outgoing.resent(id)
         }
@@ -82,9 +82,9 @@ extension ClientSession {
     /// for PUBREL: sending it again might duplicate it, and its delivery is not certain.
     private mutating func resubmit() {
         let remains = self.outgoing.sessionLost()
-        for (id, released) in remains.receipts { self.finished(id, released.request, .abandoned(.sessionLost)) }
-        for sent in remains.messages.reversed() {
-            guard let request = sent.request else { continue }
+        for (id, release) in remains.released { self.finished(id, release.request, .abandoned(.sessionLost)) }
+        for exchange in remains.messages.reversed() {
+            guard case .publish(let sent) = exchange, let request = sent.request else { continue }
             self.outbox.prepend(
                 Outbox.Entry(request: request, message: sent.message, expiresAt: sent.expiresAt, wasSent: true))
         }
@@ -110,7 +110,7 @@ extension ClientSession {
         }
         self.connection = nil
         self.incoming.connectionLost()
-        let pending = self.outgoing.connectionLost().map(\.identifier)
+        let pending = self.outgoing.connectionLost().compactMap(\.subscription)
         self.subscriptions.connectionLost(pending: pending, &self.completions)
     }
 
@@ -119,7 +119,7 @@ extension ClientSession {
         var items: [PoisonDetector.Item] = []
         for lane in [InFlightTable<Exchange>.Lane.released, .unanswered] {
             for id in self.outgoing.identifiers(in: lane) {
-                guard let exchange = self.outgoing[id], exchange.isUnanswered else { continue }
+                guard let exchange = self.outgoing[id], self.outgoing.status(id)?.position == .sent else { continue }
                 items.append(exchange.item(id))
             }
         }
@@ -166,17 +166,33 @@ extension ClientSession {
     }
 }
 
-extension ClientSession {
-    typealias Exchange = OutgoingQoS<Sent>.Exchange
-}
+extension ClientSession.Exchange: OutgoingExchange {
+    var byteCount: Int {
+        if case .publish(let sent) = self { sent.message.byteCount } else { 0 }
+    }
 
-extension OutgoingQoS<ClientSession.Sent>.Exchange {
-    /// The request that waits for the end of the exchange, if there is one.
+    var payloadByteCount: Int {
+        if case .publish(let sent) = self { sent.message.payload.readableBytes } else { 0 }
+    }
+
+    func released(by reasonCode: ReasonCode) -> Self {
+        .release(ClientSession.Released(request: self.request, reasonCode: reasonCode))
+    }
+
+    /// The publish request that waits for the end of the exchange, if there is one.
     var request: RequestID? {
         switch self {
-        case .publish(let sent, _): sent.request
-        case .release(let released, _, _): released.request
-        case .request: nil
+        case .publish(let sent): sent.request
+        case .release(let released): released.request
+        case .subscribe, .unsubscribe: nil
+        }
+    }
+
+    /// The subscription identifier of a SUBSCRIBE or UNSUBSCRIBE.
+    var subscription: UInt32? {
+        switch self {
+        case .subscribe(let identifier), .unsubscribe(let identifier): identifier
+        case .publish, .release: nil
         }
     }
 
@@ -184,22 +200,14 @@ extension OutgoingQoS<ClientSession.Sent>.Exchange {
     mutating func takeRequest() -> RequestID? {
         let request = self.request
         switch self {
-        case .publish(var sent, let position):
+        case .publish(var sent):
             sent.request = nil
-            self = .publish(sent, position)
-        case .release(var released, let position, let repetitions):
+            self = .publish(sent)
+        case .release(var released):
             released.request = nil
-            self = .release(released, position, repetitions: repetitions)
-        case .request: break
+            self = .release(released)
+        case .subscribe, .unsubscribe: break
         }
         return request
-    }
-}
-
-extension ClientSession.Request {
-    var identifier: UInt32 {
-        switch self {
-        case .subscribe(let identifier), .unsubscribe(let identifier): identifier
-        }
     }
 }

@@ -21,10 +21,10 @@ extension ClientSession {
     }
 
     /// Whether a publish, or PUBREL, of an earlier connection may be sent again now.
-    func mayResend(_ resend: OutgoingQoS<Sent>.Resend) -> Bool {
+    func mayResend(_ resend: OutgoingQoS<Exchange>.Resend) -> Bool {
         guard self.poison.isIsolating else { return true }
         switch resend {
-        case .publish(let id, _), .release(let id, _):
+        case .publish(let id, _), .release(let id):
             return self.outgoing[id].map { self.poison.maySend($0.item(id)) } ?? true
         }
     }
@@ -34,9 +34,9 @@ extension ClientSession {
     }
 
     /// PUBREC has answered PUBLISH, and PUBREL was sent, which waits for its own answer.
-    mutating func noteReleased(_ sent: Sent, _ id: PacketID) {
+    mutating func noteReleased(_ publish: Exchange, _ id: PacketID) {
         guard self.poison.isActive else { return }
-        self.poison.answered(Exchange.publish(sent, .sent).item(id))
+        self.poison.answered(publish.item(id))
         self.noteSent(id)
     }
 
@@ -81,7 +81,8 @@ extension ClientSession {
         var items = Set(self.outbox.requests.map { PoisonDetector.Item.publish($0) })
         for lane in [InFlightTable<Exchange>.Lane.unanswered, .released] {
             for id in self.outgoing.identifiers(in: lane) {
-                if let exchange = self.outgoing[id], exchange.position != .givenUp { items.insert(exchange.item(id)) }
+                guard let exchange = self.outgoing[id], self.outgoing.status(id)?.position != .givenUp else { continue }
+                items.insert(exchange.item(id))
             }
         }
         for (identifier, entry) in self.subscriptions.entries {
@@ -95,16 +96,16 @@ extension ClientSession {
     private mutating func giveUp(_ id: PacketID, _ connections: Int) {
         let subject: Rejection.Subject
         switch self.outgoing[id] {
-        case .publish(let sent, _)?: subject = .message(sent.message.topic)
+        case .publish(let sent)?: subject = .message(sent.message.topic)
         case .release?: subject = .release
-        case .request?, nil: return
+        case .subscribe?, .unsubscribe?, nil: return
         }
         self.outgoing.giveUp(id)
         self.outgoing.update(id) { exchange in
-            guard case .publish(var sent, let position) = exchange else { return }
+            guard case .publish(var sent) = exchange else { return }
             sent.message.payload = ByteBuffer()
             sent.message.properties = Properties()
-            exchange = .publish(sent, position)
+            exchange = .publish(sent)
         }
         self.abandon(id, self.rejection(connections, subject))
     }
@@ -116,16 +117,13 @@ extension ClientSession {
     }
 }
 
-extension OutgoingQoS<ClientSession.Sent>.Exchange {
+extension ClientSession.Exchange {
     /// How the poison detector identifies it.
     func item(_ id: PacketID) -> PoisonDetector.Item {
         switch self {
         case .publish, .release: self.request.map { .publish($0) } ?? .exchange(id)
-        case .request(.subscribe(let identifier)): .subscribe(identifier)
-        case .request(.unsubscribe(let identifier)): .unsubscribe(identifier)
+        case .subscribe(let identifier): .subscribe(identifier)
+        case .unsubscribe(let identifier): .unsubscribe(identifier)
         }
     }
-
-    /// Whether it was sent on this connection and waits for an answer.
-    var isUnanswered: Bool { self.position == .sent || self.position == nil }
 }

@@ -73,8 +73,12 @@ extension ClientSession {
             let resend = self.outgoing.nextResend(), self.mayResend(resend)
         {
             switch resend {
-            case .release(let id, _): self.release(id, into: &out)
-            case .publish(let id, let sent):
+            case .release(let id): self.release(id, into: &out)
+            case .publish(let id, let exchange):
+                guard case .publish(let sent) = exchange else {
+                    self.outgoing.skipResend()
+                    continue
+                }
                 do {
                     if let limits { try Self.check(sent.message, against: limits) }
                     try self.write(
@@ -115,7 +119,7 @@ extension ClientSession {
         into out: inout ByteBuffer
     ) throws(Rejection) -> Bool {
         let sent = Sent(request: request, message: message, expiresAt: expiresAt)
-        guard let id = self.outgoing.publish(sent) else { return false }
+        guard let id = self.outgoing.publish(.publish(sent), qos: message.qos) else { return false }
         do {
             try self.write(message, id: id, dup: false, expiresAt: expiresAt, now: now, into: &out)
         } catch {
@@ -161,8 +165,8 @@ extension ClientSession {
     mutating func receivedPuback(_ packet: Acknowledgement) -> Received {
         let id = packet.packetID
         switch self.outgoing.receivedPuback(id) {
-        case .acknowledged(let sent):
-            self.finished(id, sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+        case .acknowledged(let publish):
+            self.finished(id, publish.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
             return .nothing
         case .unexpected:
             // RabbitMQ up to 3.12 answers QoS 2 like this. The server has the message: sending it again would
@@ -176,12 +180,12 @@ extension ClientSession {
     mutating func receivedPubrec(_ packet: Acknowledgement, into out: inout ByteBuffer) -> Received {
         let id = packet.packetID
         switch self.outgoing.receivedPubrec(id, packet.reasonCode) {
-        case .accepted(let sent):
+        case .accepted(let publish):
             self.send(.pubrel, Acknowledgement(id), into: &out)
-            self.noteReleased(sent, id)
+            self.noteReleased(publish, id)
             return .nothing
-        case .refused(let sent):
-            self.finished(id, sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+        case .refused(let publish):
+            self.finished(id, publish.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
             return .nothing
         case .repeated(let count):
             // Otherwise two peers could continue for ever.
@@ -192,7 +196,9 @@ extension ClientSession {
             return .deviation(.repeatedPubrec)
         case .unexpected:
             // Lets the server end what it takes for an exchange at QoS 2.
-            if case .publish(_, .sent)? = self.outgoing[id], !packet.reasonCode.isFailure {
+            if let status = self.outgoing.status(id), status.stage == .atLeastOnce, status.position == .sent,
+                !packet.reasonCode.isFailure
+            {
                 self.send(.pubrel, Acknowledgement(id), into: &out)
             }
             return self.endEarly(packet, .pubrecAtQoS1)
@@ -207,7 +213,8 @@ extension ClientSession {
 
     mutating func receivedPubcomp(_ packet: Acknowledgement) -> Received {
         switch self.outgoing.receivedPubcomp(packet.packetID) {
-        case .completed(let released):
+        case .completed(let exchange):
+            guard case .release(let released) = exchange else { return .nothing }
             // 0x92 answers the second PUBREL of an exchange that the server finished at the first: the message was
             // delivered. As the answer to the only PUBREL it says that the server has lost the message.
             let isLost = packet.reasonCode.isFailure && !released.wasRepeated
@@ -230,18 +237,16 @@ extension ClientSession {
     /// is that of a request.
     private mutating func endEarly(_ packet: Acknowledgement, _ deviation: Deviation) -> Received? {
         let id = packet.packetID
-        switch self.outgoing[id] {
-        case .publish(let sent, .sent)?:
-            self.outgoing.end(id)
-            self.finished(id, sent.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
-            return .deviation(deviation)
-        case .release(let released, _, _)?:
-            self.outgoing.end(id)
-            self.finished(id, released.request, .published(released.reasonCode, reason: nil))
-            return .deviation(deviation)
+        guard let status = self.outgoing.status(id), status.stage != .request else { return nil }
         // A message that was not sent on this connection has no answer on it.
-        case .publish?, nil: return .nothing
-        case .request?: return nil
+        guard status.stage == .released || status.position == .sent, let exchange = self.outgoing.end(id) else {
+            return .nothing
         }
+        if case .release(let released) = exchange {
+            self.finished(id, released.request, .published(released.reasonCode, reason: nil))
+        } else {
+            self.finished(id, exchange.request, .published(packet.reasonCode, reason: packet.properties.reasonString))
+        }
+        return .deviation(deviation)
     }
 }

@@ -97,7 +97,7 @@ extension ClientSession {
 
     /// Sends the packet that begins an exchange under a new packet identifier [MQTT-2.2.1-3].
     private mutating func begin(
-        _ request: Request, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
+        _ request: Exchange, into out: inout ByteBuffer, _ makePacket: (PacketID) -> Packet
     ) throws(Rejection) {
         guard let connection, let id = self.outgoing.request(request) else { throw .queueFull }
         do throws(Rejection) {
@@ -138,7 +138,7 @@ extension ClientSession {
 
     mutating func receivedSuback(_ packet: SubAck) -> Received {
         switch self.outgoing[packet.packetID] {
-        case .request(.subscribe(let identifier))?:
+        case .subscribe(let identifier)?:
             guard packet.reasonCodes.count == 1, let code = packet.reasonCodes.first else {
                 return .violation(.protocolError, "SUBACK has not one reason code for each topic filter")
             }
@@ -155,7 +155,7 @@ extension ClientSession {
 
     mutating func receivedUnsuback(_ packet: UnsubAck) -> Received {
         switch self.outgoing[packet.packetID] {
-        case .request(.unsubscribe(let identifier))?:
+        case .unsubscribe(let identifier)?:
             // Before 5.0 there are no reason codes.
             guard packet.reasonCodes.count == (self.version == .v5_0 ? 1 : 0) else {
                 return .violation(.protocolError, "UNSUBACK has not one reason code for each topic filter")

@@ -21,7 +21,7 @@ package struct ClientSession: Sendable {
     // MARK: As long as the session
 
     /// The publishes in flight, and the SUBSCRIBE and UNSUBSCRIBE packets that share their packet identifiers.
-    var outgoing: OutgoingQoS<Sent>
+    var outgoing: OutgoingQoS<Exchange>
     /// The number of exchanges without a request.
     var unawaited = 0
     var outbox = Outbox()
@@ -80,25 +80,26 @@ package struct ClientSession: Sendable {
         package init() {}
     }
 
+    /// An exchange of packets under one packet identifier.
+    enum Exchange: Sendable {
+        case publish(Sent)
+        /// A QoS 2 publish between PUBREC and PUBCOMP.
+        case release(Released)
+        /// SUBSCRIBE, for the filter with that subscription identifier.
+        case subscribe(identifier: UInt32)
+        /// UNSUBSCRIBE, for the filter with that subscription identifier.
+        case unsubscribe(identifier: UInt32)
+    }
+
     /// A publish at QoS 1 or 2 that was sent and is not acknowledged.
-    struct Sent: OutgoingQoSMessage {
+    struct Sent {
         /// `nil` once the request has completed: the exchange continues only because the protocol requires it.
         var request: RequestID?
         var message: OutgoingMessage
         let expiresAt: Timestamp?
-
-        var qos: QoS { self.message.qos }
-        var byteCount: Int { self.message.byteCount }
-        var payloadByteCount: Int { self.message.payload.readableBytes }
-
-        typealias Request = ClientSession.Request
-
-        func receipt(_ reasonCode: ReasonCode) -> Released {
-            Released(request: self.request, reasonCode: reasonCode)
-        }
     }
 
-    /// A QoS 2 publish between PUBREC and PUBCOMP.
+    /// What remains of a QoS 2 publish after PUBREC.
     struct Released {
         /// `nil` once the request has completed.
         var request: RequestID?
@@ -107,14 +108,6 @@ package struct ClientSession: Sendable {
         /// Whether PUBREL was sent on more than one connection to the same server, so that the server may already have
         /// finished the exchange.
         var wasRepeated = false
-    }
-
-    /// A packet other than PUBLISH that the server answers under its packet identifier.
-    enum Request {
-        /// SUBSCRIBE, for the filter with that subscription identifier.
-        case subscribe(identifier: UInt32)
-        /// UNSUBSCRIBE, for the filter with that subscription identifier.
-        case unsubscribe(identifier: UInt32)
     }
 
     /// State of the current connection.

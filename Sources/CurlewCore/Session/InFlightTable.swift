@@ -16,10 +16,40 @@ struct InFlightTable<Element: Sendable>: Sendable {
         case released
     }
 
+    /// How far an exchange has got. Stored beside the element, so that looking at it copies no element.
+    struct Status: Sendable, Equatable {
+        enum Stage: Sendable {
+            /// PUBLISH at QoS 1, waiting for PUBACK.
+            case atLeastOnce
+            /// PUBLISH at QoS 2, waiting for PUBREC.
+            case exactlyOnce
+            /// PUBREL, waiting for PUBCOMP.
+            case released
+            /// SUBSCRIBE or UNSUBSCRIBE.
+            case request
+        }
+
+        /// How an exchange relates to the current connection.
+        enum Position: Sendable {
+            /// Begun on an earlier connection, to be continued on this one or the next.
+            case waiting
+            /// Sent on this connection. Unless it is a request, it takes a place in the window.
+            case sent
+            /// Never sent again. The receiver may have seen it, so the identifier stays in use.
+            case givenUp
+        }
+
+        var stage = Stage.request
+        var position = Position.sent
+        /// How often PUBREC has come again on this connection.
+        var repetitions: UInt8 = 0
+    }
+
     private struct Slot: Sendable {
         /// In use, or, without an element, the next one to use here; 0 for a place without an identifier.
         var id: UInt16 = 0
         var element: Element?
+        var status = Status()
         var lane = Lane.unanswered
         var previous: UInt16 = 0
         /// The next identifier of the lane, or of the free places.
@@ -86,20 +116,30 @@ struct InFlightTable<Element: Sendable>: Sendable {
         self.placeInUse(id).flatMap { self.slots[$0].element }
     }
 
-    /// Replaces the element of an identifier in use.
-    mutating func replace(_ id: PacketID, with element: Element) {
-        guard let place = self.placeInUse(id) else { return }
-        self.slots[place].element = element
+    /// The status of that identifier, if it is in use.
+    func status(_ id: PacketID) -> Status? { self.placeInUse(id).map { self.slots[$0].status } }
+
+    /// Changes the status of an identifier in use.
+    mutating func setStatus(_ id: PacketID, _ status: Status) {
+        if let place = self.placeInUse(id) { self.slots[place].status = status }
+    }
+
+    /// Replaces the element of an identifier in use, and returns the former one.
+    @discardableResult
+    mutating func replace(_ id: PacketID, with element: Element) -> Element? {
+        guard let place = self.placeInUse(id) else { return nil }
+        return exchange(&self.slots[place].element, with: element)
     }
 
     /// Assigns a free identifier, or returns `nil` when all 65,535 are in use.
-    mutating func insert(_ element: Element) -> PacketID? {
+    mutating func insert(_ element: Element, _ status: Status = Status()) -> PacketID? {
         if self.free.head == 0 { self.grow() }
         guard let id = PacketID(self.free.head) else { return nil }
         let place = self.place(id.rawValue)
         self.free.head = self.slots[place].next
         if self.free.head == 0 { self.free.tail = 0 }
         self.slots[place].element = element
+        self.slots[place].status = status
         self.next = Self.successor(id.rawValue, step: 1)
         self.count += 1
         self.link(id.rawValue, .unanswered)
@@ -108,9 +148,9 @@ struct InFlightTable<Element: Sendable>: Sendable {
 
     /// Frees an identifier and returns its element.
     mutating func remove(_ id: PacketID) -> Element? {
-        guard let place = self.placeInUse(id), let element = self.slots[place].element else { return nil }
+        guard let place = self.placeInUse(id) else { return nil }
         self.unlink(id.rawValue)
-        self.slots[place].element = nil
+        let element = self.slots[place].element.take()
         self.slots[place].id = Self.successor(id.rawValue, step: self.slots.count)
         self.append(toFree: place)
         self.count -= 1

@@ -51,7 +51,7 @@ private struct KeptSession {
         let identifiers = self.session.outgoing.identifiers(in: isUnanswered ? .unanswered : .released)
         guard self.session.isConnected, let id = identifiers.first else { return }
         switch self.session.outgoing[id] {
-        case .publish(let pending, _)? where pending.terms.qos == .atLeastOnce:
+        case .publish(let pending)? where pending.terms.qos == .atLeastOnce:
             _ = self.session.receivedPuback(Acknowledgement(id))
         case .publish?: _ = self.session.receivedPubrec(Acknowledgement(id), into: &self.out)
         case .release?: _ = self.session.receivedPubcomp(Acknowledgement(id))
