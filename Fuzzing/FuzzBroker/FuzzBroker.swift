@@ -47,7 +47,7 @@ private final class BrokerUnderTest {
         configuration.limits.maximumSubscriptionsPerClient = 10
         configuration.limits.maximumRetainedMessages = 10
         configuration.limits.maximumSessions = 4
-        configuration.behaviour.responseInformationPrefix = "replies/"
+        configuration.behavior.responseInformationPrefix = "replies/"
         self.broker = FuzzedBroker(configuration)
     }
 

@@ -12,7 +12,7 @@ extension MQTTBroker {
     /// - Throws: ``MQTTBrokerError`` if the broker is not running, if a publish filter has rejected the message, or if the message was sent but not
     ///   stored before the broker stopped or the task was cancelled.
     @discardableResult
-    public func publish(_ message: MQTTBrokerMessage) async throws(MQTTBrokerError) -> Int {
+    public func publish(_ message: MQTTBrokerMessage) async throws -> Int {
         try self.requireRunning()
         let worker = self.workers.all[0]
         let engine = self.engine
@@ -40,24 +40,27 @@ extension MQTTBroker {
         }
     }
 
-    /// Publishes a text.
+    /// Publishes a message to all subscribers.
     ///
     /// - Parameters:
-    ///   - text: The payload.
-    ///   - topic: The topic to publish to.
-    ///   - qos: Default: 0.
+    ///   - payload: Text, bytes or a buffer.
+    ///   - topic: The topic name, without wildcards (MQTT 5.0 section 4.7).
+    ///   - qos: The quality of service. Default: at most once.
     ///   - retain: Whether the broker keeps the message for later subscribers. Default: `false`.
+    ///   - properties: The MQTT 5.0 properties of the message. Default: none.
     /// - Returns: The number of receivers.
     /// - Throws: ``MQTTBrokerError`` if the topic is not well-formed, if the broker is not running, if a publish filter has rejected the message, or
     ///   if it was sent but not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(
-        _ text: String, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false
-    ) async throws(MQTTBrokerError) -> Int {
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        properties: MessageProperties = MessageProperties()
+    ) async throws -> Int {
         let name: TopicName
         do { name = try TopicName(topic) } catch { throw MQTTBrokerError(.invalidArgument, "\(error)", cause: error) }
         return try await self.publish(
-            MQTTBrokerMessage(topic: name, payload: ByteBuffer(string: text), qos: qos, retain: retain))
+            MQTTBrokerMessage(
+                topic: name, payload: payload.mqttPayload, qos: qos, retain: retain, properties: properties))
     }
 
     /// Subscribes within the program.
@@ -70,7 +73,7 @@ extension MQTTBroker {
     /// - Throws: ``MQTTBrokerError`` if the filter is not well-formed or the broker is not running.
     public func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(), capacity: Int = 10_000
-    ) async throws(MQTTBrokerError) -> MQTTBrokerSubscription {
+    ) async throws -> MQTTBrokerSubscription {
         try self.requireRunning()
         let topicFilter: TopicFilter
         do { topicFilter = try TopicFilter(filter) } catch {
@@ -106,7 +109,7 @@ extension MQTTBroker {
     }
 }
 
-/// The messages of a subscription within the program. Ends with ``cancel()``, or when no reference to it is left.
+/// The messages of a subscription within the program. Ends with ``unsubscribe()``, or when no reference to it is left.
 public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
     private let subscriber: LocalSubscriber
     private let engine: BrokerEngine
@@ -116,13 +119,13 @@ public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
         self.engine = engine
     }
 
-    deinit { self.cancel() }
+    deinit { self.unsubscribe() }
 
     /// How many messages were dropped because the queue was full.
-    public var dropped: Int { self.subscriber.dropped }
+    public var droppedCount: Int { self.subscriber.dropped }
 
     /// Ends the subscription. Messages that wait can still be taken.
-    public func cancel() {
+    public func unsubscribe() {
         self.engine.changeSubscriptions { index in
             _ = index.remove(self.subscriber.filter, .local(self.subscriber))
         }

@@ -6,7 +6,7 @@ extension MQTTBroker {
     ///
     /// A client is disconnected with *administrative action* if it could no longer connect as it did: its user was removed, or its password,
     /// pre-shared key or certificate authority has changed. Subscriptions that are no longer allowed end, and messages that a client may no longer
-    /// receive are dropped. Sessions of removed users end, unless ``MQTTBrokerConfiguration/Behaviour/endsSessionsOfRemovedUsers`` is off.
+    /// receive are dropped. Sessions of removed users end, unless ``MQTTBrokerConfiguration/Behavior/endsSessionsOfRemovedUsers`` is off.
     ///
     /// - Throws: One ``MQTTBrokerError`` that names every file that cannot be read or understood. Their earlier content stays in force; all
     ///   other files are applied.

@@ -68,7 +68,7 @@ public actor MQTTBroker {
     ///
     /// - Throws: ``MQTTBrokerError`` if the configuration is invalid, if the store cannot be read, or if the broker cannot listen on an address. Then
     ///   it does not listen on any.
-    public func start() async throws(MQTTBrokerError) {
+    public func start() async throws {
         guard case .idle = self.phase else {
             throw MQTTBrokerError(
                 .invalidConfiguration, "The broker was started before; make another one to start again.")
@@ -252,7 +252,7 @@ public actor MQTTBroker {
 
     /// Stops listening, and disconnects all clients with *server shutting down*.
     ///
-    /// Waits until everything that was written to the clients has left, up to ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout``. Wills without a
+    /// Waits until everything that was written to the clients has left, up to ``MQTTBrokerConfiguration/Behavior/shutdownTimeout``. Wills without a
     /// delay are published before. With a store, all changes are committed when this returns.
     public func stop() async {
         switch self.phase {
@@ -278,7 +278,7 @@ public actor MQTTBroker {
             }
         }
         let links = self.engine.links
-        self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) { links.giveUp() }
+        self.engine.deadlines.schedule(after: self.engine.configuration.behavior.shutdownTimeout) { links.giveUp() }
         await links.waitForEnd()
         for task in housekeeping { await task.value }
         await self.finishStoring()
@@ -286,13 +286,13 @@ public actor MQTTBroker {
         self.ended.set()
     }
 
-    /// Waits until all changes are committed, up to ``MQTTBrokerConfiguration/Behaviour/shutdownTimeout``.
+    /// Waits until all changes are committed, up to ``MQTTBrokerConfiguration/Behavior/shutdownTimeout``.
     private func finishStoring() async {
         self.engine.deadlines.cancelAll()
         guard let journal = self.engine.journal else { return }
         // Whatever was submitted to an event loop before runs first.
         for worker in self.workers.all { try? await worker.eventLoop.submit {}.get() }
-        let limit = self.engine.deadlines.schedule(after: self.engine.configuration.behaviour.shutdownTimeout) {
+        let limit = self.engine.deadlines.schedule(after: self.engine.configuration.behavior.shutdownTimeout) {
             journal.giveUp()
         }
         await journal.finish()

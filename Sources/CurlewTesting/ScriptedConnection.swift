@@ -83,7 +83,7 @@ public final class ScriptedConnection: Sendable {
     /// - Throws: ``ScriptError`` when the topic cannot be published to, or a property is not allowed.
     public func publish(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
-        properties: Properties = Properties()
+        properties: MessageProperties = MessageProperties()
     ) throws {
         let id: PacketID? = qos == .atMostOnce ? nil : self.makePacketID()
         let name: TopicName

@@ -268,7 +268,7 @@ struct ForwardingWireTests {
         arguments: [false, true])
     func connAck(wantsResponseInformation: Bool) async throws {
         try await withPeers {
-            $0.behaviour.responseInformationPrefix = "replies/"
+            $0.behavior.responseInformationPrefix = "replies/"
         } _: { peers in
             let peer = try await peers.connect("") {
                 $0.properties = Properties([.requestResponseInformation(wantsResponseInformation)])

@@ -116,7 +116,7 @@ struct HostileWireTests {
     func notSupported() async throws {
         try await withPeers {
             $0.limits.maximumQoS = .atLeastOnce
-            $0.behaviour.retainAvailable = false
+            $0.behavior.retainAvailable = false
         } _: { peers in
             let high = try await peers.connect("a")
             #expect(try await high.subscribe("t") == [.grantedQoS1])

@@ -58,7 +58,7 @@ struct IdentifierWireTests {
     func userBytes() async throws {
         try await withPeers {
             $0.authenticators = [AnyName()]
-            $0.behaviour.identifierConflict = .refuseClient
+            $0.behavior.identifierConflict = .refuseClient
         } _: { peers in
             _ = try await peers.connect("a", self.keep(as: "Ren\u{E9}"))
             let other = Connect(cleanStart: false, clientIdentifier: "a", username: "Rene\u{301}")
@@ -120,14 +120,14 @@ struct IdentifierWireTests {
             (.replaceUnlessAnonymous, "u", "v", true), (.refuseClient, nil, "u", false),
             (.refuseClient, "u", "v", false),
             (.refuseClient, "u", "u", true),
-        ] as [(MQTTBrokerConfiguration.Behaviour.IdentifierConflict, String?, String?, Bool)])
+        ] as [(MQTTBrokerConfiguration.Behavior.IdentifierConflict, String?, String?, Bool)])
     func conflict(
-        rule: MQTTBrokerConfiguration.Behaviour.IdentifierConflict, holder: String?, newcomer: String?, isLetIn: Bool
+        rule: MQTTBrokerConfiguration.Behavior.IdentifierConflict, holder: String?, newcomer: String?, isLetIn: Bool
     ) async throws {
         try await withPeers {
             $0.authenticators = [AnyName()]
             $0.listeners[0].anonymous = .allowed
-            $0.behaviour.identifierConflict = rule
+            $0.behavior.identifierConflict = rule
         } _: { peers in
             _ = try await peers.connect("a", self.keep(as: holder))
             if isLetIn {

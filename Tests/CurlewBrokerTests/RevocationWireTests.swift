@@ -96,7 +96,7 @@ struct RevocationWireTests {
         let users = Users(["gone": "x"])
         try await withPeers {
             $0.authenticators = [users]
-            $0.behaviour.endsSessionsOfRemovedUsers = !areKept
+            $0.behavior.endsSessionsOfRemovedUsers = !areKept
         } _: { peers in
             let peer = try await peers.connect("g", self.client("gone"))
             try await peer.send(.disconnect(Disconnect()))

@@ -44,7 +44,7 @@ struct TaskTests {
         let waiting = Waiting()
         try await withPeers({
             $0.store = WaitingStore(waiting: waiting)
-            $0.behaviour.shutdownTimeout = .milliseconds(10)
+            $0.behavior.shutdownTimeout = .milliseconds(10)
         }) { peers in
             let publisher = try await peers.connect("p")
             try await publisher.publish("x", to: "t", qos: .atLeastOnce, retain: true)

@@ -3,37 +3,6 @@ import CurlewTransport
 public import NIOCore
 import Synchronization
 
-/// What can be published: text, bytes and buffers. For JSON there is `publish(json:to:)`.
-public protocol MQTTPayload: Sendable {
-    /// The bytes to send.
-    var mqttPayload: ByteBuffer { get }
-}
-
-extension ByteBuffer: MQTTPayload {
-    /// The buffer itself.
-    public var mqttPayload: ByteBuffer { self }
-}
-
-extension String: MQTTPayload {
-    /// The text as UTF-8.
-    public var mqttPayload: ByteBuffer { ByteBuffer(string: self) }
-}
-
-extension Substring: MQTTPayload {
-    /// The text as UTF-8.
-    public var mqttPayload: ByteBuffer { ByteBuffer(substring: self) }
-}
-
-extension Array: MQTTPayload where Element == UInt8 {
-    /// The bytes.
-    public var mqttPayload: ByteBuffer { ByteBuffer(bytes: self) }
-}
-
-extension ArraySlice: MQTTPayload where Element == UInt8 {
-    /// The bytes.
-    public var mqttPayload: ByteBuffer { ByteBuffer(bytes: self) }
-}
-
 extension MQTTClient {
     /// Publishes a message and waits until the server has taken it: at QoS 0 until it is on its way, at QoS 1 and 2 until it is
     /// acknowledged. It is sent again after the loss of a connection, as often as necessary; unless the server ends each connection
@@ -59,7 +28,7 @@ extension MQTTClient {
     @discardableResult
     public nonisolated(nonsending) func publish(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
-        properties: Properties = Properties(), timeout: Duration? = nil
+        properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) async throws -> ReasonCode {
         let message = try self.engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties)
         return try await self.engine.publish(message, timeout: timeout)
@@ -69,7 +38,7 @@ extension MQTTClient {
     @discardableResult
     public nonisolated(nonsending) func publish(
         json value: some Encodable, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
-        properties: Properties = Properties(), timeout: Duration? = nil
+        properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) async throws -> ReasonCode {
         var properties = properties
         if properties.contentType == nil { properties.contentType = "application/json" }
@@ -89,7 +58,7 @@ extension MQTTClient {
     @discardableResult
     public func enqueue(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
-        properties: Properties = Properties()
+        properties: MessageProperties = MessageProperties()
     ) throws(MQTTError) -> PendingPublish {
         let message = try self.engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties)
         return PendingPublish(self.engine, try self.engine.accept(message, isAwaited: false))

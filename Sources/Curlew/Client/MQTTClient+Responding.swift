@@ -46,7 +46,7 @@ extension MQTTClient {
         _ request: MQTTMessage, of requests: MQTTSubscription, _ replyTopic: (@Sendable (MQTTMessage) -> String?)?,
         _ handler: @Sendable (MQTTMessage) async throws -> some MQTTPayload
     ) async {
-        var properties = Properties()
+        var properties = MessageProperties()
         properties.correlationData = request.properties.correlationData
         let payload: ByteBuffer
         do {

@@ -93,12 +93,12 @@ extension MQTTConfiguration {
         /// More than `.zero` needs 5.0. Default: `.zero`.
         public var delay: Duration
         /// Content type, user properties and the like. Ignored before 5.0.
-        public var properties: Properties
+        public var properties: MessageProperties
 
         /// Makes a will of bytes.
         public init(
             topic: String, payload: ByteBuffer, qos: QoS = .atMostOnce, retain: Bool = false, delay: Duration = .zero,
-            properties: Properties = Properties()
+            properties: MessageProperties = MessageProperties()
         ) {
             self.topic = topic
             self.payload = payload
@@ -111,7 +111,7 @@ extension MQTTConfiguration {
         /// Makes a will of text.
         public init(
             topic: String, text: String, qos: QoS = .atMostOnce, retain: Bool = false, delay: Duration = .zero,
-            properties: Properties = Properties()
+            properties: MessageProperties = MessageProperties()
         ) {
             self.init(
                 topic: topic, payload: ByteBuffer(string: text), qos: qos, retain: retain, delay: delay,

@@ -19,7 +19,7 @@ public struct MQTTMessage: Sendable {
         let isRetained: Bool
         let isDuplicate: Bool
         let packetID: PacketID?
-        let properties: Properties
+        let properties: MessageProperties
         let token: DeliveryToken?
 
         /// In memory, where many small ones take far more than the bytes in which they came.
@@ -51,7 +51,7 @@ public struct MQTTMessage: Sendable {
     ///   - properties: Its properties. Default: none.
     public init(
         topic: TopicName, payload: ByteBuffer, qos: QoS = .atMostOnce, isRetained: Bool = false,
-        properties: Properties = Properties()
+        properties: MessageProperties = MessageProperties()
     ) {
         self.init(
             topic: topic, payload: payload, qos: qos, isRetained: isRetained, isDuplicate: false, packetID: nil,
@@ -60,7 +60,7 @@ public struct MQTTMessage: Sendable {
 
     private init(
         topic: TopicName, payload: ByteBuffer, qos: QoS, isRetained: Bool, isDuplicate: Bool, packetID: PacketID?,
-        properties: Properties, token: DeliveryToken?
+        properties: MessageProperties, token: DeliveryToken?
     ) {
         let count = payload.readableBytes
         let keepsSlice = count >= Self.copyLimit && count >= payload.storageCapacity / 2
@@ -96,7 +96,7 @@ public struct MQTTMessage: Sendable {
     public var packetID: PacketID? { self.storage.header.packetID }
 
     /// What the publisher said about it: content type, response topic, user properties and more. Empty before MQTT 5.0.
-    public var properties: Properties { self.storage.header.properties }
+    public var properties: MessageProperties { self.storage.header.properties }
 
     /// The size of the payload in bytes.
     public var byteCount: Int { self.storage.header.payloadCount }

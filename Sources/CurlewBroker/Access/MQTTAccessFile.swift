@@ -34,7 +34,7 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
     ///
     /// - Parameter path: The path of the file.
     /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
-    public init(path: String) async throws(MQTTBrokerError) {
+    public init(path: String) async throws {
         let file = SettingsFile(path: path, kind: "access file")
         self.file = file
         self.rules = Mutex(try await Self.load(file))
@@ -82,7 +82,7 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
     /// Reads the file again; does nothing if there is none.
     ///
     /// - Throws: ``MQTTBrokerError`` as in ``init(path:)``; the earlier rules then stay in force.
-    public func reload() async throws(MQTTBrokerError) {
+    public func reload() async throws {
         try await self.reload(listenerWithoutUsernames: nil)
     }
 

@@ -94,7 +94,7 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
     /// Reads the file again; does nothing if there is none.
     ///
     /// - Throws: ``MQTTBrokerError`` as in ``init(path:logger:)``; the earlier users then stay in force.
-    public func reload() async throws(MQTTBrokerError) {
+    public func reload() async throws {
         guard let file else { return }
         let table = try await Self.load(file, self.logger)
         self.table.withLock { $0 = table }

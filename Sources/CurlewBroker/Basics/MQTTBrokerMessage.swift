@@ -12,7 +12,7 @@ public struct MQTTBrokerMessage: Sendable, Hashable {
     /// Whether the broker keeps it for those who subscribe later; in a delivered message, whether it was kept.
     public var retain: Bool
     /// What the publisher said besides (MQTT 5.0 section 3.3.2.3).
-    public var properties: Properties
+    public var properties: MessageProperties
 
     /// Makes a message.
     ///
@@ -24,7 +24,7 @@ public struct MQTTBrokerMessage: Sendable, Hashable {
     ///   - properties: Default: none.
     public init(
         topic: TopicName, payload: ByteBuffer, qos: QoS = .atMostOnce, retain: Bool = false,
-        properties: Properties = Properties()
+        properties: MessageProperties = MessageProperties()
     ) {
         self.topic = topic
         self.payload = payload

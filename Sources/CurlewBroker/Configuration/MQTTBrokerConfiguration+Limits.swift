@@ -92,8 +92,8 @@ extension MQTTBrokerConfiguration {
         }
     }
 
-    /// Behaviour that the standard leaves open.
-    public struct Behaviour: Sendable {
+    /// Behavior that the standard leaves open.
+    public struct Behavior: Sendable {
         /// Whether retained messages are supported (MQTT 5.0 section 3.2.2.3.5). Default: `true`.
         public var retainAvailable = true
         /// Whether QoS 0 messages are queued for disconnected clients, as those of QoS 1 and 2 are. Default: `false`.

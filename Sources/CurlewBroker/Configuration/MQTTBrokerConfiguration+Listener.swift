@@ -67,10 +67,10 @@ extension MQTTBrokerConfiguration {
         /// Anyone who can connect can then use any user name, and has the rights of that user.
         public var trustsUnverifiedUsernames = false
         /// Whether clients of this listener may let the broker assign their identifiers; `nil` for the broker's
-        /// ``Behaviour/assignsClientIdentifiers``.
+        /// ``Behavior/assignsClientIdentifiers``.
         public var assignsClientIdentifiers: Bool?
         /// The prefix of identifiers assigned to clients of this listener; `nil` for the broker's
-        /// ``Behaviour/assignedIdentifierPrefix``.
+        /// ``Behavior/assignedIdentifierPrefix``.
         public var assignedIdentifierPrefix: String?
 
         /// Listens for TCP, with or without TLS.

@@ -25,8 +25,8 @@ public struct MQTTBrokerConfiguration: Sendable {
     public var store: (any MQTTBrokerStore)?
     /// Limits of what clients may do, and of what is kept for them.
     public var limits = Limits()
-    /// Behaviour that the standard leaves open.
-    public var behaviour = Behaviour()
+    /// Behavior that the standard leaves open.
+    public var behavior = Behavior()
     /// How often the topics below `$SYS` are published; zero for never. Default: 10 s.
     public var systemTopicInterval: Duration = .seconds(10)
     /// The logger. Default: logs nothing. The broker logs on event loops, so a log handler that blocks, for example on a paused terminal, stops

@@ -145,7 +145,7 @@ extension BrokerConnection {
         guard let session = found else {
             return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
         }
-        let conflict = engine.configuration.behaviour.identifierConflict
+        let conflict = engine.configuration.behavior.identifierConflict
         switch session.acquire(self.handle, number: self.connectNumber, for: client, conflict: conflict) {
         case .over:
             // If it is still in the registry, it is about to be removed.

@@ -199,7 +199,7 @@ extension BrokerConnection {
         else { return }
         var publication = Publication(message)
         let qos =
-            self.engine.configuration.behaviour.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
+            self.engine.configuration.behavior.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
         // With RETAIN, since the message was published before the subscription was made (section 3.3.1.3).
         let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])
         // Under both locks, so that no newer message of the topic can come between. They are always taken in this order.
@@ -215,7 +215,7 @@ extension BrokerConnection {
 
     /// Whether the publisher of a retained message would still be allowed to publish it.
     private func mayStillPublish(_ entry: RetainedMessages.Entry) -> Bool {
-        guard self.engine.configuration.behaviour.checksRetainSource, let source = entry.source,
+        guard self.engine.configuration.behavior.checksRetainSource, let source = entry.source,
             !self.rules.authorizers.isEmpty
         else { return true }
         let client = MQTTBrokerClient(identifier: source.clientIdentifier, username: source.username)

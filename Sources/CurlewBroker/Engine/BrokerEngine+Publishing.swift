@@ -207,7 +207,7 @@ extension BrokerEngine {
     ) {
         guard !entry.route.isEmpty else { return }
         let publishingSession = publisher?.session
-        let upgrades = self.configuration.behaviour.upgradesOutgoingQoS
+        let upgrades = self.configuration.behavior.upgradesOutgoingQoS
         publication.hasSeveralReceivers = entry.route.targets.count > 1
         for target in entry.route.targets {
             let isOwn =
@@ -249,7 +249,7 @@ extension BrokerEngine {
             let member = group.members[(first + (connected ?? 0) + offset) % count]
             let terms = group.terms(
                 member.grant, publishedAt: publication.qos, retain: publication.retain,
-                upgrades: self.configuration.behaviour.upgradesOutgoingQoS)
+                upgrades: self.configuration.behavior.upgradesOutgoingQoS)
             // A member whose session has just ended does not take it: then the next one gets it.
             guard
                 let delivery = self.hand(
@@ -408,7 +408,7 @@ extension BrokerEngine {
         _ publication: inout Publication, from client: MQTTBrokerClient?, routedBy version: UInt64? = nil,
         _ routing: inout Routing, claim: (inout Effects) -> Outcome
     ) -> Outcome {
-        guard self.configuration.behaviour.retainAvailable else { return claim(&routing.effects) }
+        guard self.configuration.behavior.retainAvailable else { return claim(&routing.effects) }
         let message = publication.message(self.budget)
         let source = client.map { RetainedMessages.Source(clientIdentifier: $0.identifier, username: $0.username) }
         var effects = routing.effects

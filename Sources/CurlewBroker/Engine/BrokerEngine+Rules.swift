@@ -48,7 +48,7 @@ extension BrokerEngine {
 
     /// Ends the session of a disconnected client whose user was removed, unless such sessions are to be kept.
     func endSessionOfRemovedUser(_ session: HostedSession, on worker: Worker) {
-        guard self.configuration.behaviour.endsSessionsOfRemovedUsers else { return }
+        guard self.configuration.behavior.endsSessionsOfRemovedUsers else { return }
         let (claimed, method, credentials, client, rules, isAway) = session.state.withLock {
             ($0.claimed, $0.authenticationMethod, $0.credentials, $0.client, $0.rules, $0.connection == nil)
         }

@@ -37,7 +37,7 @@ final class ClientRules: Sendable {
         if let assigns = listener.assignsClientIdentifiers { terms.assignsClientIdentifiers = assigns }
         self.terms = terms
         self.assignedIdentifierPrefix =
-            listener.assignedIdentifierPrefix ?? configuration.behaviour.assignedIdentifierPrefix
+            listener.assignedIdentifierPrefix ?? configuration.behavior.assignedIdentifierPrefix
     }
 
     /// Whether the client may do that: the first authorizer that does not abstain decides; if all abstain, it is allowed.
@@ -110,7 +110,7 @@ extension ServerTerms {
     init(_ configuration: MQTTBrokerConfiguration) {
         self.init()
         let limits = configuration.limits
-        let behaviour = configuration.behaviour
+        let behaviour = configuration.behavior
         self.maximumQoS = limits.maximumQoS
         self.retainAvailable = behaviour.retainAvailable
         self.maximumPacketSize = limits.maximumPacketSize
@@ -132,8 +132,8 @@ extension BrokerSession.Bounds {
         self.init(
             inFlightMessages: Int(limits.maximumInFlightMessages), inFlightBytes: limits.maximumInFlightBytes ?? .max,
             queuedMessages: limits.maximumQueuedMessages, queuedBytes: limits.maximumQueuedBytes,
-            queuesAtMostOnce: configuration.behaviour.queuesAtMostOnce,
-            dropsOldest: configuration.behaviour.overflow == .dropOldest, patience: limits.maximumPublisherDelay,
+            queuesAtMostOnce: configuration.behavior.queuesAtMostOnce,
+            dropsOldest: configuration.behavior.overflow == .dropOldest, patience: limits.maximumPublisherDelay,
             countsPayloads: limits.countsPayloadsOnly)
     }
 }

@@ -278,7 +278,7 @@ extension HostedSession {
     ///   - conflict: What happens if the session belongs to another user.
     func acquire(
         _ connection: ConnectionHandle, number: UInt64, for client: MQTTBrokerClient,
-        conflict: MQTTBrokerConfiguration.Behaviour.IdentifierConflict
+        conflict: MQTTBrokerConfiguration.Behavior.IdentifierConflict
     ) -> Acquired {
         self.state.withLock { state in
             guard !state.isOver else { return .over }
@@ -293,7 +293,7 @@ extension HostedSession {
     }
 }
 
-extension MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
+extension MQTTBrokerConfiguration.Behavior.IdentifierConflict {
     /// Whether a client may replace the session of another user.
     fileprivate func replaces(_ holder: MQTTBrokerClient, by client: MQTTBrokerClient) -> Bool {
         switch self {

@@ -127,9 +127,9 @@ extension BrokerOptions {
     /// The options that mosquitto.conf has no equivalent for, and that can therefore be combined with a file.
     fileprivate func apply(to configuration: inout MQTTBrokerConfiguration) {
         if let identifierConflict {
-            configuration.behaviour.identifierConflict = identifierConflict.behaviour
+            configuration.behavior.identifierConflict = identifierConflict.behavior
         }
-        configuration.behaviour.endsSessionsOfRemovedUsers = !self.keepsSessionsOfRemovedUsers
+        configuration.behavior.endsSessionsOfRemovedUsers = !self.keepsSessionsOfRemovedUsers
         guard self.trustsUsernames else { return }
         for index in configuration.listeners.indices {
             configuration.listeners[index].trustsUnverifiedUsernames = true

@@ -16,7 +16,7 @@ extension MosquittoConfiguration {
             configuration.listeners.append(try await listener.listener(&accounts, files: files, passphrase))
         }
         configuration.limits = self.limits
-        configuration.behaviour = self.behaviour
+        configuration.behavior = self.behavior
         configuration.systemTopicInterval = self.systemTopicInterval
         if let maximumPayload { configuration.publishFilters = [PayloadLimit(maximum: maximumPayload)] }
         return BrokerPlan(

@@ -8,7 +8,7 @@ struct MosquittoConfiguration: Sendable {
     /// The places of each listener's options, in the same order.
     var places: [[String: FilePlace]] = []
     var limits = Self.defaultLimits
-    var behaviour = MQTTBrokerConfiguration.Behaviour()
+    var behavior = MQTTBrokerConfiguration.Behavior()
     var systemTopicInterval: Duration = .seconds(10)
     /// The maximum payload size in bytes; `nil` for no limit.
     var maximumPayload: Int?

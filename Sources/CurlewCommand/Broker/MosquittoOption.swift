@@ -34,7 +34,7 @@ struct MosquittoOption: Sendable {
     let subject: Subject
 
     static let all: [Self] =
-        Self.structure + Self.security + Self.listener + Self.tls + Self.limits + Self.behaviour + Self.logs
+        Self.structure + Self.security + Self.listener + Self.tls + Self.limits + Self.behavior + Self.logs
 
     static func named(_ name: String) -> Self? { self.byName[name] }
 
@@ -143,11 +143,11 @@ extension MosquittoOption {
         },
     ]
 
-    private static let behaviour: [Self] = [
-        .behaviour("queue_qos0_messages") { $0.queuesAtMostOnce = $1 },
-        .behaviour("upgrade_outgoing_qos") { $0.upgradesOutgoingQoS = $1 },
-        .behaviour("retain_available") { $0.retainAvailable = $1 },
-        .behaviour("check_retain_source") { $0.checksRetainSource = $1 },
+    private static let behavior: [Self] = [
+        .behavior("queue_qos0_messages") { $0.queuesAtMostOnce = $1 },
+        .behavior("upgrade_outgoing_qos") { $0.upgradesOutgoingQoS = $1 },
+        .behavior("retain_available") { $0.retainAvailable = $1 },
+        .behavior("check_retain_source") { $0.checksRetainSource = $1 },
         .onBroker("sys_interval") { value, broker throws(Objection) in
             broker.systemTopicInterval = .seconds(try value.number(in: 0...65_535, unit: " (seconds)"))
         },
@@ -191,9 +191,9 @@ extension MosquittoOption {
     ]
 
     private static func behaviour(
-        _ name: String, _ set: @escaping @Sendable (inout MQTTBrokerConfiguration.Behaviour, Bool) -> Void
+        _ name: String, _ set: @escaping @Sendable (inout MQTTBrokerConfiguration.Behavior, Bool) -> Void
     ) -> Self {
-        .onBroker(name) { value, broker throws(Objection) in set(&broker.behaviour, try value.boolean()) }
+        .onBroker(name) { value, broker throws(Objection) in set(&broker.behavior, try value.boolean()) }
     }
 
     private static func onListener(

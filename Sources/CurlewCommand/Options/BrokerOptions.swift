@@ -266,7 +266,7 @@ enum IdentifierConflictArgument: String, CheckedArgument, CaseIterable {
     case usersFirst = "users-first"
     case refuse
 
-    var behaviour: MQTTBrokerConfiguration.Behaviour.IdentifierConflict {
+    var behavior: MQTTBrokerConfiguration.Behavior.IdentifierConflict {
         switch self {
         case .replace: .replaceSession
         case .usersFirst: .replaceUnlessAnonymous

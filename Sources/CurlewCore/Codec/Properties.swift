@@ -1,11 +1,14 @@
 public import NIOCore
 
-/// The properties of an MQTT 5.0 packet (section 2.2.2), in order. Takes one word when there are none, as always
+/// Packets have more properties (section 2.2.2) than those that users read and write.
+package typealias Properties = MessageProperties
+
+/// The MQTT 5.0 properties of a message (section 3.3.2.3), in order. Takes one word when there are none, as always
 /// before 5.0.
 ///
 /// An absent property reads as `nil`. Encoding and decoding check whether a property is permitted in a type of
 /// packet.
-public struct Properties: Hashable, Sendable {
+public struct MessageProperties: Hashable, Sendable {
     package var list: [Property]
 
     /// The maximum number in a received packet; properties with several values count for each value. A property of
@@ -56,7 +59,7 @@ public struct Properties: Hashable, Sendable {
 
 // MARK: - What an application says about a message
 
-extension Properties {
+extension MessageProperties {
     /// Whether the payload is UTF-8 text (`true`), or unspecified bytes (`false`). Section 3.3.2.3.2.
     public var payloadIsText: Bool? {
         get { self.first { if case .payloadFormatIndicator(let value) = $0 { value == 1 } else { nil } } }
@@ -148,9 +151,9 @@ extension Properties {
 
 // MARK: - What the two ends say to each other
 
-extension Properties {
+extension MessageProperties {
     /// The peer's explanation, for people; `nil` if it gave none. Section 3.2.2.3.9.
-    public package(set) var reasonString: String? {
+    package var reasonString: String? {
         get { self.first { if case .reasonString(let value) = $0 { value } else { nil } } }
         set {
             self.replace(newValue.map(Property.reasonString)) {
@@ -160,7 +163,7 @@ extension Properties {
     }
 
     /// The server to use instead of this one. Section 3.2.2.3.16.
-    public package(set) var serverReference: String? {
+    package var serverReference: String? {
         get { self.first { if case .serverReference(let value) = $0 { value } else { nil } } }
         set {
             self.replace(newValue.map(Property.serverReference)) {

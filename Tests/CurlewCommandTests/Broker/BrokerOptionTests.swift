@@ -88,19 +88,19 @@ struct BrokerOptionTests {
             ("", .replaceSession), ("--identifier-conflict replace", .replaceSession),
             ("--identifier-conflict users-first", .replaceUnlessAnonymous),
             ("--identifier-conflict refuse", .refuseClient), ("-c f --identifier-conflict refuse", .refuseClient),
-        ] as [(String, MQTTBrokerConfiguration.Behaviour.IdentifierConflict)])
+        ] as [(String, MQTTBrokerConfiguration.Behavior.IdentifierConflict)])
     func identifierConflict(
-        arguments: String, conflict: MQTTBrokerConfiguration.Behaviour.IdentifierConflict
+        arguments: String, conflict: MQTTBrokerConfiguration.Behavior.IdentifierConflict
     ) async throws {
-        let behaviour = try await self.plan(arguments, files: ["f": "listener 1884\n"]).configuration.behaviour
-        #expect(behaviour.identifierConflict == conflict)
-        #expect(behaviour.endsSessionsOfRemovedUsers)
+        let behaviour = try await self.plan(arguments, files: ["f": "listener 1884\n"]).configuration.behavior
+        #expect(behavior.identifierConflict == conflict)
+        #expect(behavior.endsSessionsOfRemovedUsers)
     }
 
     @Test("Sessions of removed users are kept if an option says so")
     func keptSessions() async throws {
         let plan = try await self.plan("--keep-sessions-of-removed-users")
-        #expect(!plan.configuration.behaviour.endsSessionsOfRemovedUsers)
+        #expect(!plan.configuration.behavior.endsSessionsOfRemovedUsers)
     }
 
     @Test(

@@ -20,7 +20,7 @@ struct MosquittoPlanTests {
         #expect(limits.maximumKeepAlive == 65_535)
         #expect(limits.maximumSessionExpiry == nil)
         #expect(plan.configuration.systemTopicInterval == .seconds(10))
-        #expect(!plan.configuration.behaviour.queuesAtMostOnce)
+        #expect(!plan.configuration.behavior.queuesAtMostOnce)
         #expect(plan.configuration.publishFilters.isEmpty)
         let listener = try #require(plan.configuration.listeners.first)
         #expect(listener.anonymous == .allowed)
