@@ -28,9 +28,11 @@ struct PublishWriter: Sendable {
     var aliasBytes: Int { self.aliases.byteCount }
 
     /// Appends a packet that names its topic. When it throws, nothing was appended.
+    @inline(__always)
     mutating func write(_ packet: inout Publish, into out: inout ByteBuffer) throws(Rejection) {
-        let room = try self.room(for: packet)
-        if !packet.dup, room >= Self.roomForAlias { self.assignAlias(to: &packet) }
+        var room = Int.max
+        if let maximum = self.maximumPacketSize { room = try self.room(for: packet, maximum) }
+        if self.aliases.maximum > 0, !packet.dup, room >= Self.roomForAlias { self.assignAlias(to: &packet) }
         do throws(EncodingError) {
             try packet.encode(into: &out, version: self.version)
         } catch {
@@ -40,8 +42,7 @@ struct PublishWriter: Sendable {
     }
 
     /// How many bytes more the packet may take.
-    private func room(for packet: Publish) throws(Rejection) -> Int {
-        guard let maximum = self.maximumPacketSize else { return .max }
+    private func room(for packet: Publish, _ maximum: UInt32) throws(Rejection) -> Int {
         let size: Int
         do throws(EncodingError) {
             size = try packet.encodedSize(version: self.version)
@@ -53,7 +54,7 @@ struct PublishWriter: Sendable {
     }
 
     private mutating func assignAlias(to packet: inout Publish) {
-        guard self.aliases.maximum > 0, let topic = packet.topic else { return }
+        guard let topic = packet.topic else { return }
         switch self.aliases.assign(topic) {
         case .introduce(let alias): packet.topicAlias = alias
         case .use(let alias):
