@@ -73,7 +73,7 @@ struct EmbeddingTests {
             #expect(try await String(buffer: peer.receivePublish().payload) == "from a client")
             #expect(try await broker.publish("to both", to: "t/2", qos: .atLeastOnce) == 2)
             #expect(await messages.next()?.text == "to both")
-            subscription.cancel()
+            subscription.unsubscribe()
             #expect(await messages.next() == nil)
             #expect(try await broker.publish("to one", to: "t/2") == 1)
             #expect(broker.statistics.subscriptions == 1)
@@ -88,7 +88,7 @@ struct EmbeddingTests {
         } _: { peers in
             let subscription = try await peers.broker.subscribe(to: "t", capacity: 2)
             for number in 0..<5 { try await peers.broker.publish("\(number)", to: "t") }
-            #expect(subscription.dropped == 3)
+            #expect(subscription.droppedCount == 3)
             var messages = subscription.makeAsyncIterator()
             #expect(await messages.next()?.text == "0")
             #expect(notes.all.count { if case .dropped = $0 { true } else { false } } == 3)
@@ -113,10 +113,10 @@ struct EmbeddingTests {
         try await withBroker { first in
             let port = try #require(await first.broker.listeners.first?.port)
             let second = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: 0), .tcp(port: port)]))
-            do throws(MQTTBrokerError) {
+            do {
                 try await second.start()
                 Issue.record("two brokers listen on one port")
-            } catch {
+            } catch let error as MQTTBrokerError {
                 #expect(error.code == .listeningFailed)
                 #expect(error.message.contains("\(port)"))
             }

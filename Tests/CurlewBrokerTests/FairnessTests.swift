@@ -237,7 +237,7 @@ struct FairnessTests {
             blocker.release()
             #expect(await stage.turn() < count - 50)
             while stage.steps < doomed.count { try await letOthersRun() }
-            #expect(receivers.allSatisfy { $0.dropped == 0 })
+            #expect(receivers.allSatisfy { $0.droppedCount == 0 })
         }
     }
 

@@ -240,7 +240,7 @@ private final class CallingBack: MQTTBrokerObserver, MQTTBrokerPublishFilter, MQ
         guard count <= 2 else { return }
         let task = Task {
             try await broker.publish("x", to: "called/back", retain: true)
-            try await broker.subscribe(to: "called/#").cancel()
+            try await broker.subscribe(to: "called/#").unsubscribe()
             try await broker.reload()
         }
         self.state.withLock { $0.tasks.append(task) }

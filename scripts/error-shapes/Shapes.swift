@@ -29,20 +29,24 @@ func forWhereAll(_ client: MQTTClient, _ texts: [String]) async {
 
 func forCatchWhere(_ client: MQTTClient, _ texts: [String]) async throws {
     for text in texts {
-        do { try await client.publish(text, to: "t") } catch where (error as? MQTTError)?.code == .cancelled { print(text) }
+        do { try await client.publish(text, to: "t") } catch  where (error as? MQTTError)?.code == .cancelled {
+            print(text)
+        }
     }
 }
 
 func forCatchWhereAll(_ client: MQTTClient, _ texts: [String]) async {
     for text in texts {
-        do { try await client.publish(text, to: "t") } catch where error is CancellationError { print(text) } catch {
+        do { try await client.publish(text, to: "t") } catch  where error is CancellationError { print(text) } catch {
             print(error)
         }
     }
 }
 
 func onceWhere(_ client: MQTTClient) async throws {
-    do { try await client.connect() } catch let error as MQTTError where error.code == .connectionRefused { print(error) }
+    do { try await client.connect() } catch let error as MQTTError where error.code == .connectionRefused {
+        print(error)
+    }
 }
 
 func onceOr(_ client: MQTTClient) async throws {
@@ -97,7 +101,8 @@ func iterator(_ client: MQTTClient) async throws {
     let subscription = try await client.subscribe(to: "in/#")
     var iterator = subscription.makeAsyncIterator()
     while true {
-        do { guard let message = try await iterator.next() else { return }; print(message.topic) } catch let error as MQTTError
+        do { guard let message = try await iterator.next() else { return }; print(message.topic) } catch let error
+            as MQTTError
             where error.code == .subscriptionRefused
         { return }
     }
@@ -142,7 +147,9 @@ func tryOptional(_ client: MQTTClient, _ texts: [String]) async {
 
 func retry(_ client: MQTTClient) async throws -> MQTTMessage? {
     for _ in 0..<3 {
-        do { return try await client.request("ping", to: "svc") } catch let error as MQTTError where error.code == .timedOut {
+        do { return try await client.request("ping", to: "svc") } catch let error as MQTTError
+            where error.code == .timedOut
+        {
             continue
         }
     }
@@ -186,7 +193,9 @@ actor Device {
 
     func publish(_ texts: [String]) async throws {
         for text in texts {
-            do { try await self.client.publish(text, to: "t") } catch let error as MQTTError where error.delivery == .notSent {
+            do { try await self.client.publish(text, to: "t") } catch let error as MQTTError
+                where error.delivery == .notSent
+            {
                 self.failures += 1
             }
         }

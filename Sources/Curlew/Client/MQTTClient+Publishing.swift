@@ -1,6 +1,5 @@
 public import CurlewCore
 import CurlewTransport
-public import NIOCore
 import Synchronization
 
 extension MQTTClient {

@@ -26,7 +26,8 @@ extension MQTTClient {
     /// - Throws: ``MQTTError``: `timedOut`, `notConnected`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
     ///   and all that `publish` and `subscribe` throw.
     public nonisolated(nonsending) func request(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce, properties: MessageProperties = MessageProperties(),
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
+        properties: MessageProperties = MessageProperties(),
         responseTopic: String? = nil, timeout: Duration = .seconds(5)
     ) async throws -> MQTTMessage {
         let replies = try await self.engine.ask(payload.mqttPayload, topic, qos, properties, responseTopic, 1, timeout)
@@ -43,7 +44,8 @@ extension MQTTClient {
     /// - Throws: As `request(_:to:)` does, but not `timedOut` when at least one reply came, and not `requestFailed`.
     public nonisolated(nonsending) func request(
         _ payload: some MQTTPayload, to topic: String, count: Int, qos: QoS = .atLeastOnce,
-        properties: MessageProperties = MessageProperties(), responseTopic: String? = nil, timeout: Duration = .seconds(5)
+        properties: MessageProperties = MessageProperties(), responseTopic: String? = nil,
+        timeout: Duration = .seconds(5)
     ) async throws -> [MQTTMessage] {
         guard count > 0 else { throw MQTTError(.invalidArgument, "Ask for at least one reply.") }
         let replies = try await self.engine.ask(
@@ -61,7 +63,8 @@ extension MQTTClient {
     ///
     /// - Throws: As `publish` and `subscribe` do.
     public nonisolated(nonsending) func replies(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce, properties: MessageProperties = MessageProperties(),
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
+        properties: MessageProperties = MessageProperties(),
         responseTopic: String? = nil, timeout: Duration
     ) async throws -> MQTTReplies {
         try await self.engine.ask(payload.mqttPayload, topic, qos, properties, responseTopic, nil, timeout)

@@ -26,7 +26,7 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
     /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
     public init(
         path: String, logger: Logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
-    ) async throws(MQTTBrokerError) {
+    ) async throws {
         let file = SettingsFile(path: path, kind: "password file")
         self.file = file
         self.logger = logger

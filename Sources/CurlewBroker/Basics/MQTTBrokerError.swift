@@ -60,6 +60,11 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
         self.message = Self.text(of: parts) { $1.message }
     }
 
+    /// An error that the broker has thrown: its public functions throw nothing else.
+    package init(of error: any Error) {
+        self = error as? MQTTBrokerError ?? MQTTBrokerError(.notRunning, "The broker is not running.", cause: error)
+    }
+
     /// The message, with the settings of TLS called as `name` says, which is given the index of the listener.
     package func message(naming name: (_ listener: Int, TLSSetting) -> String) -> String {
         Self.text(of: self.parts) { index, error in error.message(naming: { name(index, $0) }) }

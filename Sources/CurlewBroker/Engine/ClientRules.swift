@@ -110,17 +110,17 @@ extension ServerTerms {
     init(_ configuration: MQTTBrokerConfiguration) {
         self.init()
         let limits = configuration.limits
-        let behaviour = configuration.behavior
+        let behavior = configuration.behavior
         self.maximumQoS = limits.maximumQoS
-        self.retainAvailable = behaviour.retainAvailable
+        self.retainAvailable = behavior.retainAvailable
         self.maximumPacketSize = limits.maximumPacketSize
         self.receiveMaximum = limits.receiveMaximum
         self.topicAliasMaximum = limits.topicAliasMaximum
         self.maximumKeepAlive = limits.maximumKeepAlive
         self.maximumSessionExpiry = limits.maximumSessionExpiry.map { UInt32(clamping: $0.components.seconds) }
-        self.assignsClientIdentifiers = behaviour.assignsClientIdentifiers
-        self.responseInformationPrefix = behaviour.responseInformationPrefix
-        self.serverReference = behaviour.serverReference
+        self.assignsClientIdentifiers = behavior.assignsClientIdentifiers
+        self.responseInformationPrefix = behavior.responseInformationPrefix
+        self.serverReference = behavior.serverReference
         self.maximumInFlightMessages = limits.maximumInFlightMessages
         self.outgoingTopicAliasMaximum = limits.outgoingTopicAliasMaximum
     }

@@ -8,7 +8,7 @@ import UnixSignals
 /// What the command needs from a broker.
 protocol RunnableBroker: Sendable {
     /// Listens.
-    func start() async throws(MQTTBrokerError)
+    func start() async throws
     /// Reads the files about clients again.
     func reload() async throws
     /// Stops listening and disconnects all clients.
@@ -70,9 +70,10 @@ struct BrokerRun: Sendable {
 
     func run<Signals: AsyncSequence & Sendable>(_ signals: Signals) async throws(CommandFailure)
     where Signals.Element == UnixSignal, Signals.Failure == Never {
-        do throws(MQTTBrokerError) {
+        do {
             try await self.broker.start()
         } catch {
+            let error = MQTTBrokerError(of: error)
             await self.sink.finish(within: Self.timeToWriteLog)
             throw CommandFailure(error.message(naming: self.settingName))
         }

@@ -190,7 +190,7 @@ extension MosquittoOption {
         "password_file", "psk_file",
     ]
 
-    private static func behaviour(
+    private static func behavior(
         _ name: String, _ set: @escaping @Sendable (inout MQTTBrokerConfiguration.Behavior, Bool) -> Void
     ) -> Self {
         .onBroker(name) { value, broker throws(Objection) in set(&broker.behavior, try value.boolean()) }

@@ -34,9 +34,10 @@ private struct FilesOfAccounts: BrokerAccounts {
 
     func passwords(_ path: String) async throws -> any MQTTBrokerAuthenticator {
         #if Accounts
-        do throws(MQTTBrokerError) {
+        do {
             return try await MQTTPasswordFile(path: path, logger: self.logger)
         } catch {
+            let error = MQTTBrokerError(of: error)
             throw CommandFailure(error.message)
         }
         #else
@@ -46,7 +47,8 @@ private struct FilesOfAccounts: BrokerAccounts {
     }
 
     func access(_ path: String) async throws -> any MQTTBrokerAuthorizer {
-        do throws(MQTTBrokerError) { return try await MQTTAccessFile(path: path) } catch {
+        do { return try await MQTTAccessFile(path: path) } catch {
+            let error = MQTTBrokerError(of: error)
             throw CommandFailure(error.message)
         }
     }

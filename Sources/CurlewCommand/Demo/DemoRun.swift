@@ -45,7 +45,7 @@ struct DemoRun: Sendable {
 
     private func run(until end: DemoEnd) async throws {
         let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: self.port)]))
-        do throws(MQTTBrokerError) { try await broker.start() } catch { throw CommandFailure(error.message) }
+        do { try await broker.start() } catch { throw CommandFailure(MQTTBrokerError(of: error).message) }
         do {
             try await self.run(on: broker, until: end)
         } catch {

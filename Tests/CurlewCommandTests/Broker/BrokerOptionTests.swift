@@ -92,7 +92,7 @@ struct BrokerOptionTests {
     func identifierConflict(
         arguments: String, conflict: MQTTBrokerConfiguration.Behavior.IdentifierConflict
     ) async throws {
-        let behaviour = try await self.plan(arguments, files: ["f": "listener 1884\n"]).configuration.behavior
+        let behavior = try await self.plan(arguments, files: ["f": "listener 1884\n"]).configuration.behavior
         #expect(behavior.identifierConflict == conflict)
         #expect(behavior.endsSessionsOfRemovedUsers)
     }

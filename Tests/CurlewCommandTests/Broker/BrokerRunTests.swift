@@ -22,7 +22,7 @@ struct BrokerRunTests {
             self.failure = failure
         }
 
-        func start() async throws(MQTTBrokerError) {
+        func start() async throws {
             if let failure { throw failure }
             self.state.withLock { $0.append("start") }
         }
