@@ -227,7 +227,8 @@ final class SubscriptionBuffer: MessageReceiver {
         guard self.state.withLock({ $0.owed.remove(token) }) else {
             throw MQTTError(
                 .invalidArgument,
-                "The message on \"\(message.topic)\" is not one of the subscription to \(self.name), or was acknowledged before.")
+                "The message on \"\(message.topic)\" is not one of the subscription to \(self.name), or was acknowledged before."
+            )
         }
         self.owner.acknowledge(token, reasonCode)
     }
