@@ -26,8 +26,9 @@ import DequeModule
 /// ``MQTTConfiguration/UnclaimedQueue`` for how many wait, and how long. To take single messages and keep the subscription, use
 /// ``next(within:)``.
 ///
-/// The server is told of the end unless another subscription of this client has the same filter. A subscription survives the
-/// loss of the connection. A subscription that nobody reads is a slow consumer, and causes a warning about stuck
+/// The client unsubscribes at the end unless another subscription of this client has the same filter; a session that the broker
+/// keeps then gets no more messages for it. To keep the filter for the next run of the program, disconnect the client: loops end
+/// by themselves, and nothing is unsubscribed. A subscription survives the loss of the connection. A subscription that nobody reads is a slow consumer, and causes a warning about stuck
 /// acknowledgements.
 ///
 /// Two loops over the same subscription share its messages, and it ends when both are left.
