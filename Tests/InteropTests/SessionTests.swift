@@ -107,7 +107,7 @@ struct SessionTests {
                     $0.clientIdentifier = .given("kept")
                     $0.session.cleanStart = false
                 }
-                let messages = try client.messages(matching: ["orders"])
+                let messages = try client.messages(matching: ["orders"], acknowledgement: .onReceipt)
                 try await client.connect()
                 // Answered after the subscription, if one was sent.
                 _ = try await client.subscribe(to: "mark")
