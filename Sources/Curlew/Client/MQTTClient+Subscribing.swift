@@ -6,7 +6,7 @@ extension MQTTClient {
     /// Subscribes to a topic filter, and returns when the server has granted it.
     ///
     /// Several subscriptions of one client may have the same filter: each gets every message, and the server sends it once. Each
-    /// asks the server anew, for the retained messages, which go to that one alone; where the server has no subscription
+    /// sends a SUBSCRIBE, and only that subscription receives the retained messages; where the server has no subscription
     /// identifiers, as before MQTT 5.0, or with `retainAsPublished`, they go to the others again. When they ask for a different
     /// QoS, the higher one counts; other options must be the same.
     ///
@@ -93,7 +93,7 @@ extension MQTTClient {
         try self.engine.listen(to: filters, resumedWith: nil, queue, acknowledgement)
     }
 
-    /// Has the server forget topic filters of a kept session that this program does not want any more, and waits until it has
+    /// Unsubscribes from topic filters of a kept session that this program no longer wants, and waits until the server has
     /// confirmed. A filter that a subscription of this client has stays.
     ///
     /// - Parameter filters: The topic filters, exactly as they were subscribed to.

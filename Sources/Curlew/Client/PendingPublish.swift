@@ -80,7 +80,7 @@ public final class PendingPublish: Sendable {
         return known
     }
 
-    /// Has the engine report the outcome.
+    /// Asks the engine to report the outcome.
     private func observe(_ request: RequestID) {
         let isFirst = self.state.withLock { !exchange(&$0.isObserved, with: true) }
         guard isFirst else { return }

@@ -23,7 +23,7 @@ extension MQTTConfiguration {
             Self(source: .fixed(Login(username: username, password: password)))
         }
 
-        /// What `provide` gives, asked anew at each connecting: for tokens that expire.
+        /// What `provide` gives, called before each connection: for tokens that expire.
         ///
         /// An error that it throws fails that try to connect, with the code `.authenticationFailed`.
         public static func provider(_ provide: @escaping @Sendable () async throws -> Login) -> Self {

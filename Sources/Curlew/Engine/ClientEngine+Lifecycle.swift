@@ -149,7 +149,7 @@ extension ClientEngine.State {
 }
 
 extension MQTTConfiguration.Expiry {
-    /// The shortest that the standard can say and that is not shorter than this, as far as it can say any so long.
+    /// Rounded up to whole seconds, and limited to the longest interval that is not "never".
     fileprivate var roundedUp: Self {
         guard let (seconds, attoseconds) = self.duration?.components else { return self }
         let longest = Int64(UInt32.max - 1)

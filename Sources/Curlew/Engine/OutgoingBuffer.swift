@@ -8,7 +8,7 @@ struct OutgoingBuffer {
     /// How many of these bytes answer the server, beyond what publishes may fill.
     private var answers = 0
     private let highWaterMark: Int
-    /// Has the connection write; made once for each connection, so that it costs nothing to hand to the event loop.
+    /// Makes the connection write; created once for each connection, so that it costs nothing to hand to the event loop.
     private var flush: (@Sendable () -> Void)?
     /// Whether the connection will write without being asked again.
     private(set) var isFlushScheduled = false
@@ -26,7 +26,7 @@ struct OutgoingBuffer {
 
     /// The server has accepted the connection.
     ///
-    /// - Parameter flush: Has the connection write.
+    /// - Parameter flush: Makes the connection write.
     mutating func opened(_ flush: @escaping @Sendable () -> Void) {
         self.flush = flush
         self.flushesAfterRead()

@@ -72,7 +72,8 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         try await self.owner.unsubscribe(self.buffer)
     }
 
-    /// Waits for the next message, and keeps the subscription. Acknowledges the message that the previous call returned.
+    /// Waits for the next message, and keeps the subscription. A message is acknowledged by the next call, or when no reference to
+    /// the subscription remains.
     ///
     /// - Parameter limit: How long to wait.
     /// - Returns: The message; `nil` if none came in time, or the subscription has ended.

@@ -178,7 +178,7 @@ final class SubscriptionBuffer: MessageReceiver {
         }
     }
 
-    /// Has the connection rest when so many bytes wait here.
+    /// Pauses reading from the connection while so many bytes wait here.
     func holdReading(above bytes: Int) {
         self.state.withLock { $0.hold = ReadingHold(limit: bytes) }
     }
@@ -258,6 +258,8 @@ final class SubscriptionBuffer: MessageReceiver {
 
     /// The subscription is over: another may claim what nobody has looked at.
     func end() {
+        // `next(within:)` may have returned it last; loops have acknowledged theirs.
+        if let last = self.state.withLock({ exchange(&$0.handedOut, with: nil) }) { self.acknowledge(last) }
         self.owner.endSubscription(self.id)
         let (unread, waiting) = self.state.withLock { state in
             state.isFinished = true

@@ -25,6 +25,21 @@ struct FaceWireTests {
         #expect(try await third?.text == "c")
     }
 
+    @Test("The last message of next(within:) is acknowledged with the end of the subscription")
+    func last() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        try await self.takeOne(client, connection)
+        try await connection.expect(.puback(Acknowledgement(1)))
+        try await connection.confirmUnsubscribe()
+        #expect(client.statistics.unacknowledged == 0)
+    }
+
+    private func takeOne(_ client: MQTTClient, _ connection: ScriptedConnection) async throws {
+        let subscription = try await connection.subscribe(client, to: "t")
+        try connection.send(.publish(Publish("a", "t", id: 1)))
+        #expect(try await subscription.next(within: .seconds(60))?.text == "a")
+    }
+
     @Test("next(within:) returns nothing when the time is over, and goes on afterwards")
     func nothingInTime() async throws {
         let clock = TestClock()
