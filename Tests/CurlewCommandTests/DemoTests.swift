@@ -71,7 +71,7 @@ struct DemoTests {
     private func ask(_ question: String, _ port: String) async throws -> Subprocess.Outcome {
         for _ in 0..<30 {
             let outcome = try await Subprocess.curlew(
-                "request", "-p", port, "-t", "fleet/thermometer/ask", "-W", "3", "-m", question
+                "request", "-p", port, "-t", "fleet/thermometer/ask", "-W", "10", "-m", question
             ).outcome()
             if outcome.exitCode != 27, !outcome.errors.contains("Nobody has subscribed") { return outcome }
         }

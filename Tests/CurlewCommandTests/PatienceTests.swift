@@ -66,11 +66,11 @@ struct PatienceTests {
 
     @Test("-W replaces that time limit")
     func timeLimit() async throws {
-        let (outcome, _) = try await self.run("pub -q 1 -t a -m b -W 0.3") { packet, _ in
+        let (outcome, _) = try await self.run("pub -q 1 -t a -m b -W 2.5") { packet, _ in
             if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
         }
         #expect(outcome.exitCode == 27)
-        #expect(outcome.errors.contains("0.3 seconds") && outcome.errors.contains("unknown"))
+        #expect(outcome.errors.contains("2.5 seconds") && outcome.errors.contains("unknown"))
     }
 
     @Test(

@@ -128,7 +128,7 @@ struct ReadinessTests {
     func idleBenchmark() async throws {
         try await withLocalBroker { broker, port in
             let command = try Subprocess.curlew(
-                "bench", "sub", "-t", "b/%d", "-n", "5", "--idle", "0.5", "-p", "\(port)")
+                "bench", "sub", "-t", "b/%d", "-n", "5", "--idle", "5", "-p", "\(port)")
             #expect(await command.hasSaid("Subscribed to b/+"))
             for _ in 0..<3 { try await broker.publish("x", to: "b/1") }
             let outcome = try await command.outcome()

@@ -91,7 +91,7 @@ struct SubscriberTests {
         try await Mosquitto.run { broker in
             let session = try await self.leaveWaiting(broker, "1", "2", version: version)
             #expect(try await Subprocess.curlew(session + ["-t", "new", "-C", "1", "-v"]).success() == "old 1\n")
-            let last = try Subprocess.curlew(session + ["-t", "new", "-W", "1", "-v"])
+            let last = try Subprocess.curlew(session + ["-t", "new", "-W", "3", "-v"])
             let outcome = try await last.outcome()
             #expect(outcome.output == "old 2\n" && outcome.exitCode == 27)
         }
