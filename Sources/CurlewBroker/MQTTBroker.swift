@@ -1,6 +1,6 @@
 import CurlewCore
 import CurlewTransport
-import Logging
+public import Logging
 import NIOCore
 import Synchronization
 
@@ -54,14 +54,18 @@ public actor MQTTBroker {
     public private(set) var listeners: [BoundListener] = []
     /// One for each event loop, once it runs.
     nonisolated let workers = WorkerList()
-    let ended = EndSignal()
+    let ended = OneShot<Void>()
 
     /// Makes a broker, which does nothing until ``start()`` or ``run()``.
     ///
-    /// - Parameter configuration: How it runs. Default: on 127.0.0.1, port 1883.
-    public init(_ configuration: MQTTBrokerConfiguration = MQTTBrokerConfiguration()) {
+    /// - Parameters:
+    ///   - configuration: How it runs. Default: on 127.0.0.1, port 1883.
+    ///   - logger: Where to log to. Default: a logger that logs nothing. The broker logs on event loops, so a log handler that blocks, for
+    ///     example on a paused terminal, stops the broker.
+    public init(_ configuration: MQTTBrokerConfiguration = MQTTBrokerConfiguration(), logger: Logger? = nil) {
         self.group = EventLoops.shared
-        self.engine = BrokerEngine(configuration, eventLoop: self.group.next(), workers: self.workers)
+        self.engine = BrokerEngine(
+            configuration, logger: logger, eventLoop: self.group.next(), workers: self.workers)
     }
 
     /// Starts to listen. Returns when clients can connect.
@@ -87,7 +91,7 @@ public actor MQTTBroker {
             await self.stopListening()
             await self.finishStoring()
             self.phase = .stopped
-            self.ended.set()
+            self.ended.set(())
             throw error
         }
         self.warnAboutCertificates()
@@ -258,11 +262,14 @@ public actor MQTTBroker {
         switch self.phase {
         case .idle:
             self.phase = .stopped
-            return self.ended.set()
+            return self.ended.set(())
         case .starting:
             self.isStopWanted = true
-            return await self.ended.wait()
-        case .stopping, .stopped: return await self.ended.wait()
+            _ = await self.ended.waitRegardless()
+            return
+        case .stopping, .stopped:
+            _ = await self.ended.waitRegardless()
+            return
         case .running: self.phase = .stopping
         }
         let housekeeping = self.housekeeping
@@ -283,7 +290,7 @@ public actor MQTTBroker {
         for task in housekeeping { await task.value }
         await self.finishStoring()
         self.phase = .stopped
-        self.ended.set()
+        self.ended.set(())
     }
 
     /// Waits until all changes are committed, up to ``MQTTBrokerConfiguration/Behavior/shutdownTimeout``.

@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import Synchronization
 
 /// Lets the embedding program wait for slow receivers of its message.
@@ -7,22 +8,22 @@ final class ProgramHold: HeldPublisher {
         var hold = PublishHold<ObjectIdentifier>()
         /// Receivers that have released the program before it began to wait.
         var early: Set<ObjectIdentifier> = []
-        var continuation: UnsafeContinuation<Void, Never>?
         var isOver = false
     }
 
-    /// Guards for whom the program waits.
+    /// Guards which receivers the program waits for.
     private let state = Mutex(State())
+    private let ended = OneShot<Void>()
 
     func released(by holder: ObjectIdentifier) {
-        let continuation = self.state.withLock { state in
+        let hasEnded = self.state.withLock { state in
             guard state.hold.isActive else {
                 state.early.insert(holder)
-                return nil as UnsafeContinuation<Void, Never>?
+                return false
             }
-            return state.hold.released(by: holder) ? exchange(&state.continuation, with: nil) : nil
+            return state.hold.released(by: holder)
         }
-        continuation?.resume()
+        if hasEnded { self.ended.set(()) }
     }
 
     var hasGone: Bool { self.state.withLock { $0.isOver } }
@@ -42,26 +43,13 @@ final class ProgramHold: HeldPublisher {
         }
         guard case .began(let until)? = held else { return }
         let deadline = engine.deadlines.schedule(after: until - now) { self.end() }
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let goesOn = self.state.withLock { state in
-                    guard state.hold.isActive, !Task.isCancelled else { return true }
-                    state.continuation = continuation
-                    return false
-                }
-                if goesOn { continuation.resume() }
-            }
-        } onCancel: {
-            self.end()
-        }
+        _ = await self.ended.wait()
+        self.end()
         engine.deadlines.cancel(deadline)
     }
 
     private func end() {
-        let continuation = self.state.withLock { state in
-            state.hold.end()
-            return exchange(&state.continuation, with: nil)
-        }
-        continuation?.resume()
+        self.state.withLock { $0.hold.end() }
+        self.ended.set(())
     }
 }

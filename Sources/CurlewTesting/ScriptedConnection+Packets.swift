@@ -73,7 +73,7 @@ extension ScriptedConnection {
 
     /// Breaks the link as a failing network does.
     package func fail() {
-        self.link.fail(TransportError(code: .connectionLost, message: "The network failed."))
+        self.link.fail(TransportError(.connectionLost, "The network failed."))
     }
 
     /// A packet identifier for a message to the client.

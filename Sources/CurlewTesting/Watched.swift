@@ -85,3 +85,7 @@ final class Watched<State: Sendable>: Sendable {
         waiter?.fail(error)
     }
 }
+
+#if CURLEW_THREAD_SANITIZER
+typealias Mutex = SanitizedMutex
+#endif

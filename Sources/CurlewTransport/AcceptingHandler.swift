@@ -74,8 +74,7 @@ extension TransportError {
     /// Explains why no connection could be accepted; `nil` where that is no lack of resources.
     init?(acceptingFailedWith error: any Error) {
         guard let error = error as? IOError, let lack = ResourceShortage(errno: error.errnoCode) else { return nil }
-        self.init(
-            code: .outOfResources, message: "No connection can be accepted: \(lack.explanation).", cause: error)
+        self.init(.outOfResources, "No connection can be accepted: \(lack.explanation).", cause: error)
     }
 }
 

@@ -88,8 +88,7 @@ package final class InMemoryNetwork: Connector {
             attempt.expire(after: self.timeout)
         case nil:
             attempt.end(
-                TransportError(
-                    code: .connectionRefused, message: "\(endpoint) refused the connection; nobody listens there."))
+                TransportError(.connectionRefused, "\(endpoint) refused the connection; nobody listens there."))
         }
     }
 }

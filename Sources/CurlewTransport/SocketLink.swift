@@ -112,8 +112,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
     func takeHandshake(from budget: (any HandshakeBudget)?) throws {
         guard let budget else { return }
         guard budget.take(SocketLink.overheadOfTLS) else {
-            throw TransportError(
-                code: .connectionLost, message: "There is no memory for the handshake of \(self.peer).")
+            throw TransportError(.connectionLost, "There is no memory for the handshake of \(self.peer).")
         }
         self.handshakes = budget
     }
@@ -302,8 +301,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.finishOpening(
             .failure(
                 self.failure
-                    ?? TransportError(
-                        code: .connectionLost, message: "\(self.peer) closed the connection before it was ready.")))
+                    ?? TransportError(.connectionLost, "\(self.peer) closed the connection before it was ready.")))
         owner?.linkClosed(self.failure)
         self.finishDraining()
     }

@@ -18,8 +18,8 @@ extension TransportError {
             self = error
         case let error as NIOConnectionError where error.connectionErrors.isEmpty:
             self.init(
-                code: .hostNotFound,
-                message: "The host name \(endpoint.host) could not be resolved; check its spelling and the network.",
+                .hostNotFound,
+                "The host name \(endpoint.host) could not be resolved; check its spelling and the network.",
                 cause: error)
         case let error as NIOConnectionError:
             // Of several addresses the one that got furthest tells most: an answer beats silence beats no way at all.
@@ -32,29 +32,28 @@ extension TransportError {
             self = .timedOut(endpoint, timeout)
         case let error as IOError where error.errnoCode == EINVAL && endpoint.lacksZone:
             self.init(
-                code: .hostUnreachable,
-                message: "\(endpoint.host) is valid on one network of this machine only; name its interface, as in "
+                .hostUnreachable,
+                "\(endpoint.host) is valid on one network of this machine only; name its interface, as in "
                     + "\(endpoint.host)%eth0.",
                 cause: error)
         case let error as IOError where error.errnoCode == ECONNREFUSED:
             self.init(
-                code: .connectionRefused,
-                message: "\(endpoint) refused the connection; is the broker running, and is the port right?",
+                .connectionRefused,
+                "\(endpoint) refused the connection; is the broker running, and is the port right?",
                 cause: error)
         case let error as IOError where error.errnoCode == ETIMEDOUT:
-            self.init(code: .timedOut, message: "\(endpoint) did not answer.", cause: error)
+            self.init(.timedOut, "\(endpoint) did not answer.", cause: error)
         case let error as IOError where [ENETUNREACH, EHOSTUNREACH, EADDRNOTAVAIL].contains(error.errnoCode):
             self.init(
-                code: .hostUnreachable,
-                message: "There is no route to \(endpoint); check the network and the address.", cause: error)
+                .hostUnreachable,
+                "There is no route to \(endpoint); check the network and the address.", cause: error)
         case let error as IOError where ResourceShortage(errno: error.errnoCode) != nil:
             let lack = ResourceShortage(errno: error.errnoCode)?.explanation ?? ""
-            self.init(
-                code: .outOfResources, message: "No connection to \(endpoint) can be made: \(lack).", cause: error)
+            self.init(.outOfResources, "No connection to \(endpoint) can be made: \(lack).", cause: error)
         default:
             self.init(
-                code: .connectionLost,
-                message: "The connection to \(endpoint) could not be made: \(Self.reason(error)).",
+                .connectionLost,
+                "The connection to \(endpoint) could not be made: \(Self.reason(error)).",
                 cause: error)
         }
     }
@@ -82,7 +81,7 @@ extension TransportError {
                 "The host name \(host) could not be resolved; check its spelling."
             default: "Listening on \(host), port \(port), failed: \(error)."
             }
-        self.init(code: .listeningFailed, message: reason, cause: error)
+        self.init(.listeningFailed, reason, cause: error)
     }
 
     /// Explains what broke an open connection.
@@ -91,12 +90,11 @@ extension TransportError {
         case let error as TransportError:
             self = error
         case let error as IOError where error.errnoCode == ECONNRESET || error.errnoCode == EPIPE:
-            self.init(code: .connectionLost, message: "\(peer) reset the connection.", cause: error)
+            self.init(.connectionLost, "\(peer) reset the connection.", cause: error)
         case let error as IOError where error.errnoCode == ETIMEDOUT:
-            self.init(code: .connectionLost, message: "\(peer) no longer answers.", cause: error)
+            self.init(.connectionLost, "\(peer) no longer answers.", cause: error)
         default:
-            self.init(
-                code: .connectionLost, message: "The connection to \(peer) broke: \(Self.reason(error)).", cause: error)
+            self.init(.connectionLost, "The connection to \(peer) broke: \(Self.reason(error)).", cause: error)
         }
     }
 
@@ -108,12 +106,12 @@ extension TransportError {
 
     static func timedOut(_ endpoint: Endpoint, _ timeout: Duration) -> Self {
         Self(
-            code: .timedOut,
-            message: "Connecting to \(endpoint) took longer than \(timeout); check host, port and firewall.")
+            .timedOut,
+            "Connecting to \(endpoint) took longer than \(timeout); check host, port and firewall.")
     }
 
     static func cancelled(_ endpoint: Endpoint) -> Self {
-        Self(code: .cancelled, message: "Connecting to \(endpoint) was cancelled.", cause: CancellationError())
+        Self(.cancelled, "Connecting to \(endpoint) was cancelled.", cause: CancellationError())
     }
 }
 

@@ -14,9 +14,8 @@ struct ClientLogTests {
     func flood() async throws {
         let clock = TestClock()
         let lines = LogRecord(level: .info)
-        try await withPeers {
+        try await withPeers(logger: lines.logger) {
             $0.clock = MonotonicClock(clock)
-            $0.logger = lines.logger
         } _: { peers in
             for _ in 0..<300 {
                 let stranger = try await peers.open()
@@ -38,9 +37,8 @@ struct ClientLogTests {
             }
         }
         let lines = LogRecord(level: .info)
-        try await withPeers {
+        try await withPeers(logger: lines.logger) {
             $0.clock = MonotonicClock(TestClock())
-            $0.logger = lines.logger
             $0.authenticators = [Failing()]
         } _: { peers in
             for _ in 0..<300 {
@@ -66,8 +64,7 @@ struct ClientLogTests {
             }
         }
         let lines = LogRecord(level: level)
-        try await withPeers {
-            $0.logger = lines.logger
+        try await withPeers(logger: lines.logger) {
             $0.authenticators = [Deny()]
         } _: { peers in
             let stranger = try await peers.open()
@@ -89,8 +86,7 @@ struct ClientLogTests {
     @Test("A client that has gone is not authenticated any more, and nothing is logged for it")
     func gone() async throws {
         let (lines, slow) = (LogRecord(level: .debug), Slow())
-        try await withPeers {
-            $0.logger = lines.logger
+        try await withPeers(logger: lines.logger) {
             $0.authenticators = [slow]
         } _: { peers in
             let peer = try await peers.open()

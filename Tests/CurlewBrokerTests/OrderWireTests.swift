@@ -121,7 +121,7 @@ struct OrderWireTests {
             let isFirstFree: Watched<Bool>
 
             func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
-                guard attempt.password == ByteBuffer(string: "first") else { return .allow }
+                guard attempt.password == "first" else { return .allow }
                 self.isFirstAsked.change { $0 = true }
                 _ = try await self.isFirstFree.wait(for: "the second client", within: .seconds(30)) {
                     $0 ? true : nil as Bool?

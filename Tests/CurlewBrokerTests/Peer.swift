@@ -1,5 +1,6 @@
 import CurlewCore
 import CurlewTransport
+import Logging
 import NIOCore
 import Synchronization
 import Testing
@@ -8,7 +9,7 @@ import Testing
 
 /// A broker on a network within the process, and clients that say exactly what the test wants.
 func withPeers<Result>(
-    _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
+    logger: Logger? = nil, _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
     _ body: (PeerFactory) async throws -> Result
 ) async throws -> Result {
     let network = InMemoryNetwork()
@@ -16,7 +17,7 @@ func withPeers<Result>(
     var configuration = MQTTBrokerConfiguration(listeners: [.inMemory(network, at: endpoint)])
     configuration.systemTopicInterval = .zero
     configure(&configuration)
-    let broker = MQTTBroker(configuration)
+    let broker = MQTTBroker(configuration, logger: logger)
     try await broker.start()
     do {
         let result = try await body(PeerFactory(broker: broker, network: network, endpoint: endpoint))

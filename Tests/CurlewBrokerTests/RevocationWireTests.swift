@@ -26,7 +26,7 @@ private final class Users: MQTTBrokerAuthenticator {
 
     func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
         guard let user = attempt.client.username else { return .abstain }
-        let isRight = attempt.password.map { String(buffer: $0) } == self.password(of: user)
+        let isRight = attempt.password.map { String(buffer: $0.bytes) } == self.password(of: user)
         return isRight ? .allow : .deny(.badUserNameOrPassword)
     }
 
@@ -44,7 +44,7 @@ struct RevocationWireTests {
         {
             $0.cleanStart = false
             $0.username = user
-            $0.password = ByteBuffer(string: password)
+            $0.password = MQTTPassword(password)
             $0.properties = Properties([.sessionExpiryInterval(expiry)])
         }
     }

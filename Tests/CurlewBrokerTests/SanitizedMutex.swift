@@ -1,32 +1,5 @@
 #if CURLEW_THREAD_SANITIZER
-import Glibc
+import CurlewTransport
 
-/// Takes the place of Synchronization's mutex in builds for the thread sanitizer, which cannot see that one: who waits for it
-/// waits in the kernel, and what is handed over there looks like a race. What a mutex of POSIX orders, the sanitizer sees.
-final class Mutex<Value>: @unchecked Sendable {
-    private let value: UnsafeMutablePointer<Value>
-    private let lock: UnsafeMutablePointer<pthread_mutex_t>
-
-    init(_ value: consuming sending Value) {
-        self.value = .allocate(capacity: 1)
-        self.value.initialize(to: value)
-        self.lock = .allocate(capacity: 1)
-        pthread_mutex_init(self.lock, nil)
-    }
-
-    deinit {
-        self.value.deinitialize(count: 1)
-        self.value.deallocate()
-        pthread_mutex_destroy(self.lock)
-        self.lock.deallocate()
-    }
-
-    func withLock<Result, Failure: Error>(
-        _ body: (inout sending Value) throws(Failure) -> sending Result
-    ) throws(Failure) -> sending Result {
-        pthread_mutex_lock(self.lock)
-        defer { pthread_mutex_unlock(self.lock) }
-        return try body(&self.value.pointee)
-    }
-}
+typealias Mutex = SanitizedMutex
 #endif

@@ -21,9 +21,8 @@ struct TLSListenerTests {
     private func withBroker(
         _ tls: MQTTBrokerConfiguration.TLS, _ log: LogLines, _ body: (MQTTBroker, Int) async throws -> Void
     ) async throws {
-        var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0, tls: tls)])
-        configuration.logger = log.logger
-        let broker = MQTTBroker(configuration)
+        let configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0, tls: tls)])
+        let broker = MQTTBroker(configuration, logger: log.logger)
         try await broker.start()
         do {
             try await body(broker, broker.listeners[0].port)
@@ -102,7 +101,7 @@ struct TLSListenerTests {
         let log = LogLines()
         let failures = FailedHandshakeLog(listener: "l", logger: log.logger, now: .start)
         let failure = FailedHandshake(
-            peer: "192.0.2.1:1", error: TransportError(code: .notTLS, message: "No TLS."), isAbandoned: false)
+            peer: "192.0.2.1:1", error: TransportError(.notTLS, "No TLS."), isAbandoned: false)
         for _ in 0..<100 { failures.note(failure, now: .start) }
         failures.note(failure, now: .start + .seconds(2))
         let lines = await log.all()
@@ -111,7 +110,7 @@ struct TLSListenerTests {
     }
 
     private static let abandoned = FailedHandshake(
-        peer: "192.0.2.1:1", error: TransportError(code: .tlsFailed, message: "Gone."), isAbandoned: true)
+        peer: "192.0.2.1:1", error: TransportError(.tlsFailed, "Gone."), isAbandoned: true)
 
     @Test("A client that just goes, as health checks do, is told of at debug level only")
     func abandoned() async {

@@ -71,7 +71,7 @@ struct TLSSettingNamesTests {
     func ends() {
         #expect(CommandFailure("It failed: Bad..").message == "It failed: Bad.")
         #expect(MQTTError(.connectionRefused, "Refused: Who are you?.").message == "Refused: Who are you?")
-        #expect(TransportError(code: .tlsFailed, message: "So..").message == "So.")
+        #expect(TransportError(.tlsFailed, "So..").message == "So.")
         #expect(MQTTBrokerError(.notRunning, "Wait...").message == "Wait...")
     }
 }

@@ -99,7 +99,7 @@ struct Impossible: Sendable, CustomTestStringConvertible {
         Self("unclaimed bytes", "unclaimed messages", "negative") { $0.queues.unclaimed.bytes = -1 },
         Self("unclaimed time", "unclaimed messages", "use nil") { $0.queues.unclaimed.time = .seconds(-1) },
         Self("latest per topic by priority", ".fifo or .lifo") {
-            $0.queues.subscription = .init(order: .priority { _ in 0 }, overflow: .latestPerTopic)
+            $0.queues.subscription = .init(order: .highestFirst { _ in 0 }, overflow: .latestPerTopic)
         },
         Self("stuck warning", "stuck acknowledgement") { $0.acknowledgement.stuckWarning = .zero },
         Self("waiting requests", "waiting requests") { $0.limits.waitingRequests = 0 },
@@ -194,23 +194,6 @@ struct ConfigurationTests {
         #expect(first.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber) })
         #expect(MQTTConfiguration.ClientIdentifier.given("me").firstIdentifier(using: &random) == "me")
         #expect(MQTTConfiguration.ClientIdentifier.assignedByServer.firstIdentifier(using: &random) == "")
-    }
-
-    @Test("No description, reflection or dump shows a password")
-    func secrets() {
-        var configuration = MQTTConfiguration()
-        configuration.credentials = .password(username: "kitchen", password: "hunter2")
-        var dumped = ""
-        dump(configuration, to: &dumped)
-        for text in [
-            dumped, "\(configuration)", String(reflecting: configuration), "\(configuration.credentials)",
-            String(reflecting: MQTTConfiguration.Login(username: "u", password: "hunter2")),
-            String(reflecting: MQTTConfiguration.Password("hunter2")),
-        ] {
-            #expect(!text.contains("hunter2"))
-            #expect(!text.contains("68756e74"))
-        }
-        #expect("\(configuration.credentials)".contains("kitchen"))
     }
 
     @Test("A server describes itself as the URL that leads to it")

@@ -149,7 +149,7 @@ struct MessageQueueModelTests {
             switch model.order {
             case .fifo: .fifo
             case .lifo: .lifo
-            case .priority: .priority(by: QueueModel.priority)
+            case .priority: .highestFirst(by: QueueModel.priority)
             }
         let overflow: MQTTConfiguration.SubscriptionQueue.Overflow =
             switch model.overflow {

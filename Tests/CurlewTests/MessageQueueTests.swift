@@ -18,7 +18,7 @@ private func queue(
 }
 
 /// The first digit of the topic.
-private let byDigit = MQTTConfiguration.SubscriptionQueue.Order.priority {
+private let byDigit = MQTTConfiguration.SubscriptionQueue.Order.highestFirst {
     $0.topic.string.first?.wholeNumberValue ?? 0
 }
 
@@ -54,6 +54,14 @@ struct MessageQueueTests {
         var queue = queue(.lifo)
         #expect(queue.append("a", "b", "c", "d") == ["a"])
         #expect(queue.drain() == ["d", "c", "b"])
+    }
+
+    @Test("The lowest number first, and stable among equals")
+    func lowestFirst() {
+        let numbers = ["a/1": Int.max, "b/1": 0, "c/1": Int.min, "d/1": 0]
+        var queue = queue(.lowestFirst { numbers[$0.topic.string] ?? 0 }, count: 4)
+        #expect(queue.append("a/1", "b/1", "c/1", "d/1") == [])
+        #expect(queue.drain() == ["c/1", "b/1", "d/1", "a/1"])
     }
 
     @Test("By priority, and stable among equals")

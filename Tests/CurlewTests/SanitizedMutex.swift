@@ -1,1 +1,5 @@
-../../Sources/Curlew/SanitizedMutex.swift
+#if CURLEW_THREAD_SANITIZER
+import CurlewTransport
+
+typealias Mutex = SanitizedMutex
+#endif

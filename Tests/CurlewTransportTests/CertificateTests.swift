@@ -98,7 +98,7 @@ struct CertificateTests {
     func sentences() {
         let sentence: TLSSentence = "Give \(.trustRoots) for \("localhost")."
         #expect(sentence.text(naming: \.libraryName) == "Give tls.trustRoots for localhost.")
-        let error = TransportError(code: .certificateNotTrusted, "No \(.trustRoots)." as TLSSentence)
+        let error = TransportError(.certificateNotTrusted, sentence: "No \(.trustRoots)." as TLSSentence)
         #expect(error.message(naming: { _ in "--cafile" }) == "No --cafile.")
     }
 }

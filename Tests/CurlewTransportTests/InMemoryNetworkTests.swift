@@ -121,7 +121,7 @@ struct InMemoryNetworkTests {
     func failure() async throws {
         let (near, far) = try await self.makePair()
         let link = try #require(near.link as? InMemoryLink)
-        link.fail(TransportError(code: .connectionLost, message: "The cable was cut."))
+        link.fail(TransportError(.connectionLost, "The cable was cut."))
         for end in [try await near.end(), try await far.end()] {
             #expect(end.error?.message == "The cable was cut.")
             #expect(end.count == 1)

@@ -7,8 +7,8 @@ import Testing
 @Suite("What a peer has proved itself by")
 struct PeerTrustTests {
     /// Whether a client is trusted after the keys are others, or have only been read again.
-    private func isTrusted(identity: ExactText?, after keys: [ExactText: [UInt8]]) throws -> Bool {
-        let current = Mutex<[ExactText: [UInt8]]>(["a": [1], "b": [2]])
+    private func isTrusted(identity: ExactText?, after keys: [ExactText: Redacted<[UInt8]>]) throws -> Bool {
+        let current = Mutex<[ExactText: Redacted<[UInt8]>]>(["a": [1], "b": [2]])
         var settings = TLSServerSettings()
         settings.preSharedKeySource = { current.withLock { $0 } }
         let context = try TLSServerContext(settings)

@@ -151,7 +151,7 @@ extension Connector {
         do {
             // A handshake that only the peer finds wrong fails after it is over for us.
             let end = try await self.probe(endpoint).end()
-            return end.error ?? TransportError(code: .connectionLost, message: "closed without an error")
+            return end.error ?? TransportError(.connectionLost, "closed without an error")
         } catch let error as TransportError {
             return error
         }

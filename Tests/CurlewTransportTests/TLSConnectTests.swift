@@ -19,7 +19,7 @@ struct TLSConnectTests {
                 let answer = await near.read(5)
                 near.link.close()
                 return answer == "hello"
-                    ? nil : TransportError(code: .connectionLost, message: "answered \"\(answer)\"")
+                    ? nil : TransportError(.connectionLost, "answered \"\(answer)\"")
             } catch let error as TransportError {
                 return error
             }
@@ -173,7 +173,7 @@ struct TLSConnectTests {
         "A client whose pre-shared key is gone or changed is trusted no longer",
         arguments: [("a", true), ("b", false), ("c", false)])
     func preSharedKeyReload(identity: String, isTrusted: Bool) async throws {
-        let keys = Mutex<[ExactText: [UInt8]]>(["a": [1, 2], "b": [3, 4], "c": [5, 6]])
+        let keys = Mutex<[ExactText: Redacted<[UInt8]>]>(["a": [1, 2], "b": [3, 4], "c": [5, 6]])
         var server = TLSServerSettings()
         server.preSharedKeySource = { keys.withLock { $0 } }
         let key = keys.withLock { $0[ExactText(identity)] ?? [] }

@@ -56,7 +56,7 @@ struct TLSMatrixTests {
                     switch event {
                     case .read: break reading
                     case .closed(let error):
-                        return error ?? TransportError(code: .connectionLost, message: "closed without an error")
+                        return error ?? TransportError(.connectionLost, "closed without an error")
                     default: continue
                     }
                 }

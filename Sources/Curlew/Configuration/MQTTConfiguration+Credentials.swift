@@ -1,4 +1,4 @@
-public import NIOCore
+public import CurlewCore
 
 extension MQTTConfiguration {
     /// Who the client says it is (MQTT 5.0 sections 3.1.3.5 and 3.1.3.6). Descriptions and dumps show no password.
@@ -19,7 +19,7 @@ extension MQTTConfiguration {
         /// - Parameters:
         ///   - username: The user name; `nil` sends the password alone, which needs 5.0.
         ///   - password: The password, text or bytes; `nil` sends the user name alone.
-        public static func password(username: String?, password: Password?) -> Self {
+        public static func password(username: String?, password: MQTTPassword?) -> Self {
             Self(source: .fixed(Login(username: username, password: password)))
         }
 
@@ -45,10 +45,10 @@ extension MQTTConfiguration {
         /// The user name.
         public var username: String?
         /// The password.
-        public var password: Password?
+        public var password: MQTTPassword?
 
         /// Makes a login.
-        public init(username: String? = nil, password: Password? = nil) {
+        public init(username: String? = nil, password: MQTTPassword? = nil) {
             self.username = username
             self.password = password
         }
@@ -56,35 +56,9 @@ extension MQTTConfiguration {
         /// The user name, and whether there is a password.
         public var description: String {
             let user = self.username.map { "user '\($0)'" } ?? "no user name"
-            return user + (self.password == nil ? ", no password" : ", password \(Password.redacted)")
+            return user + (self.password.map { ", password \($0)" } ?? ", no password")
         }
     }
-
-    /// A password or token, of text or of bytes. It never shows itself in descriptions, dumps or logs.
-    public struct Password: Sendable, Hashable, ExpressibleByStringLiteral {
-        /// What is sent.
-        package let bytes: ByteBuffer
-
-        /// A password of text.
-        public init(_ text: String) { self.bytes = ByteBuffer(string: text) }
-
-        /// A password of any bytes.
-        public init(bytes: ByteBuffer) { self.bytes = bytes }
-
-        /// A password written in the program, as in an example or a test.
-        public init(stringLiteral text: String) { self.init(text) }
-
-        fileprivate static let redacted = "(redacted)"
-    }
-}
-
-extension MQTTConfiguration.Password: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// Always the same, whatever the password is.
-    public var description: String { Self.redacted }
-    /// Always the same, whatever the password is.
-    public var debugDescription: String { Self.redacted }
-    /// Without children, so that `dump` finds nothing to show.
-    public var customMirror: Mirror { Mirror(self, children: []) }
 }
 
 extension MQTTConfiguration {

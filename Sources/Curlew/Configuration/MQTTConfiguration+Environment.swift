@@ -1,6 +1,5 @@
 import CurlewCore
 import CurlewTransport
-import NIOCore
 
 #if canImport(Darwin)
 import Darwin
@@ -59,17 +58,7 @@ extension MQTTConfiguration {
     /// - Parameter environment: The variables; those of the process are ``processEnvironment``.
     /// - Throws: ``MQTTError`` as ``init(environment:)`` does, but without validating the whole.
     public mutating func apply(environment: [String: String]) throws(MQTTError) {
-        let environment = environment.filter { !$0.value.isEmpty }
-        var draft = ConfigurationDraft(self)
-        if let url = environment["MQTT_URL"] { try draft.apply(url: url, environment) }
-        draft.beginSource()
-        for option in ConfigurationOption.all {
-            guard let text = environment[option.variable] else { continue }
-            try draft.apply(option, OptionValue(option, text))
-        }
-        try draft.applyServer(environment)
-        try draft.applyCredentials(environment)
-        self = try draft.finish(code: .invalidConfiguration)
+        self = try Variables(environment, as: .environment).applied(to: self)
     }
 
     /// Reads URLs that may have topics, over what environment variables say: for a program that takes URLs as arguments.
@@ -87,20 +76,20 @@ extension MQTTConfiguration {
             throw MQTTError(.invalidURL, "There is no URL; give at least one.")
         }
         for other in all.dropFirst() { try parts.add(other) }
-        var environment = environment.filter { !$0.value.isEmpty }
+        var environment = environment
         if parts.username != nil { environment["MQTT_USERNAME"] = nil }
         if parts.password != nil { (environment["MQTT_PASSWORD"], environment["MQTT_PASSWORD_FILE"]) = (nil, nil) }
+        let variables = Variables(environment, as: .environment)
         var base = base
         base.servers = all.map(\.server)
         var draft = ConfigurationDraft(base)
         let isSecure = all.contains { $0.server.scheme.isSecure }
         for option in ConfigurationOption.all where isSecure || !option.isAboutTLS {
-            guard let text = environment[option.variable] else { continue }
-            try draft.apply(option, OptionValue(option, text))
+            if let value = try variables.value(of: option) { try draft.apply(option, value) }
         }
         draft.beginSource()
         try parts.apply(to: &draft)
-        try draft.applyCredentials(environment)
+        try draft.applyCredentials(variables)
         var topics: [String] = []
         // Bytes, not characters: MQTT tells topics apart by them.
         for topic in all.compactMap(\.topic) where !topics.contains(where: { $0.utf8.elementsEqual(topic.utf8) }) {
@@ -125,113 +114,4 @@ extension MQTTConfiguration {
     public static let environmentVariables: [String] =
         ["MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_PASSWORD_FILE"]
         + ConfigurationOption.all.map(\.variable)
-}
-
-// MARK: - What is not in the table
-
-extension OptionValue {
-    /// - Parameter text: Keeps the bytes of the variable; all but names of files must be UTF-8.
-    fileprivate init(
-        variable: String, _ text: String, isSecret: Bool = false, isPath: Bool = false
-    ) throws(MQTTError) {
-        self.init(
-            text: text, origin: "The environment variable \(variable)", code: .invalidConfiguration, isSecret: isSecret)
-        guard !isPath else { return }
-        guard let text = text.keptText else { throw self.error("is not UTF-8 text") }
-        self.text = text
-    }
-
-    fileprivate init(_ option: ConfigurationOption, _ text: String) throws(MQTTError) {
-        try self.init(variable: option.variable, text, isSecret: option.isSecret, isPath: option.isPath)
-    }
-}
-
-extension ConfigurationDraft {
-    fileprivate mutating func apply(url: String, _ environment: [String: String]) throws(MQTTError) {
-        for other in ["MQTT_HOST", "MQTT_PORT", "MQTT_TLS"] where environment[other] != nil {
-            throw MQTTError(
-                .invalidConfiguration,
-                "The environment variables MQTT_URL and \(other) are both set; leave one of them out.")
-        }
-        let parts: URLParts
-        do throws(MQTTError) {
-            parts = try URLParts(OptionValue(variable: "MQTT_URL", url).text)
-        } catch {
-            throw MQTTError(error.code, "The environment variable MQTT_URL cannot be used: \(error.message)")
-        }
-        guard parts.topic == nil else {
-            throw MQTTError(
-                .invalidURL, "The environment variable MQTT_URL has a topic after the server; leave it out.")
-        }
-        self.configuration.servers = [parts.server]
-        try parts.apply(to: &self)
-    }
-
-    fileprivate mutating func applyServer(_ environment: [String: String]) throws(MQTTError) {
-        guard environment["MQTT_URL"] == nil else { return }
-        let host = try environment["MQTT_HOST"].map { text throws(MQTTError) in
-            try OptionValue(variable: "MQTT_HOST", text).text
-        }
-        let tls = try environment["MQTT_TLS"].map { text throws(MQTTError) in
-            try OptionValue(variable: "MQTT_TLS", text)
-        }
-        var port: Int?
-        if let text = environment["MQTT_PORT"] {
-            let value = try OptionValue(variable: "MQTT_PORT", text)
-            guard let number = UInt16(text), number > 0 else { throw value.error(mustBe: "a number from 1 to 65535") }
-            port = Int(number)
-        }
-        guard host != nil || port != nil || tls != nil else { return }
-        // Without a host these are about the server that the configuration has already, which keeps its TLS.
-        let former = host == nil ? self.configuration.servers.first : nil
-        let isSecure =
-            try tls?.boolean() ?? (self.tlsOrigin != nil || port == 8883 || former?.scheme.isSecure == true)
-        let scheme: MQTTConfiguration.Scheme = isSecure ? .mqtts : .mqtt
-        if port == nil, let former, former.scheme == scheme { port = former.port }
-        self.configuration.servers = [.init(host: host ?? former?.host ?? "localhost", port: port, scheme: scheme)]
-    }
-
-    fileprivate mutating func applyCredentials(_ environment: [String: String]) throws(MQTTError) {
-        var login: MQTTConfiguration.Login
-        if case .fixed(let former) = self.configuration.credentials.source { login = former } else { login = .init() }
-        let former = login
-        if let username = environment["MQTT_USERNAME"] {
-            login.username = try OptionValue(variable: "MQTT_USERNAME", username).text
-        }
-        switch (environment["MQTT_PASSWORD"], environment["MQTT_PASSWORD_FILE"]) {
-        case (_?, _?):
-            throw MQTTError(
-                .invalidConfiguration,
-                "The environment variables MQTT_PASSWORD and MQTT_PASSWORD_FILE are both set; leave one of them out.")
-        case (let password?, nil): login.password = .init(bytes: ByteBuffer(bytes: password.keptBytes))
-        case (nil, let path?): login.password = try Self.password(inFile: path)
-        case (nil, nil): break
-        }
-        if login != former {
-            self.configuration.credentials = .password(username: login.username, password: login.password)
-        }
-    }
-
-    /// What is in a file, up to the length that MQTT allows, without the line break that an editor puts at its end.
-    private static func password(inFile path: String) throws(MQTTError) -> MQTTConfiguration.Password {
-        func failure(_ reason: String) -> MQTTError {
-            MQTTError(
-                .invalidConfiguration,
-                "The file '\(path)' that the environment variable MQTT_PASSWORD_FILE names cannot be used: \(reason).")
-        }
-        guard let file = path.withKeptCString({ fopen($0, "rb") }) else {
-            throw failure(String(cString: strerror(errno)))
-        }
-        defer { fclose(file) }
-        let maximum = 65_535
-        var bytes = [UInt8](repeating: 0, count: maximum + 3)
-        let count = fread(&bytes, 1, bytes.count, file)
-        guard ferror(file) == 0 else { throw failure(String(cString: strerror(errno))) }
-        bytes.removeLast(bytes.count - count)
-        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-        if bytes.last == UInt8(ascii: "\r") { bytes.removeLast() }
-        guard !bytes.isEmpty else { throw failure("it is empty") }
-        guard bytes.count <= maximum else { throw failure("it is longer than \(maximum) bytes") }
-        return .init(bytes: ByteBuffer(bytes: bytes))
-    }
 }

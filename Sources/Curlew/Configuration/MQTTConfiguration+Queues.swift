@@ -95,12 +95,25 @@ extension MQTTConfiguration {
             /// The newest first: for a consumer to whom the present counts more than the past.
             public static let lifo = Self(kind: .lifo)
 
-            /// That of the highest priority first; among equals, the oldest.
+            /// The message with the highest priority first; among equals, the oldest.
             ///
-            /// - Parameter priority: Gives a message its priority, once, when it arrives. It is called on the client's event
-            ///   loop while a lock is held: it must be quick, and must not use the client.
-            public static func priority(by priority: @escaping @Sendable (MQTTMessage) -> Int) -> Self {
+            /// - Parameter priority: Returns the priority of a message. Called once for each message, when it arrives, on the client's
+            ///   event loop, so it must be quick.
+            public static func highestFirst(by priority: @escaping @Sendable (MQTTMessage) -> Int) -> Self {
                 Self(kind: .priority(priority))
+            }
+
+            /// The message with the lowest number first, as in a priority queue of Python; among equals, the oldest.
+            ///
+            /// ```swift
+            /// configuration.queues.subscription.order = .lowestFirst { $0.topic.matches("alarm/#") ? 0 : 1 }
+            /// ```
+            ///
+            /// - Parameter number: Returns the number of a message. Called once for each message, when it arrives, on the client's event
+            ///   loop, so it must be quick.
+            public static func lowestFirst(by number: @escaping @Sendable (MQTTMessage) -> Int) -> Self {
+                // The complement reverses the order and, unlike the negative, exists for every number.
+                Self(kind: .priority { ~number($0) })
             }
         }
 

@@ -39,7 +39,8 @@ extension MQTTConfiguration {
         guard url.topic == nil else {
             throw MQTTError(
                 .invalidURL,
-                "The URL has a topic after the server, where a configuration has no place for one; leave it out.")
+                "The URL has a topic after the server; leave it out, or read the URL with `MQTTURL`, which has a place for it."
+            )
         }
         self = url.configuration
         try self.validate()

@@ -9,7 +9,8 @@ public import CurlewTransport
 /// configuration.session.cleanStart = false
 /// ```
 ///
-/// It can also be read from a URL (``init(url:)``) and from environment variables (``init(environment:)``).
+/// It can also be read from a URL (``init(url:)``), from environment variables (``init(environment:)``), and from a dictionary or any
+/// decoder (``init(settings:)``, ``init(from:)``).
 public struct MQTTConfiguration: Sendable {
     /// The servers, in the order in which they are tried; a reconnection begins with the first again.
     /// Default: `mqtt://localhost:1883`.

@@ -9,7 +9,7 @@ import NIOCore
 struct URLParts {
     var server: MQTTConfiguration.Server
     var username: String?
-    var password: MQTTConfiguration.Password?
+    var password: MQTTPassword?
     var topic: String?
     var items: [(name: String, value: String)] = []
 

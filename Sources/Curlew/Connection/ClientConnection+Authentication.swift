@@ -26,7 +26,7 @@ extension ClientConnection {
         switch auth.reasonCode {
         case .continueAuthentication where self.authentication.isAnswering:
             self.breach("The server sent AUTH before the last one was answered.")
-        case .continueAuthentication where self.phase == .handshake || self.authentication.isRepeating:
+        case .continueAuthentication where self.life.phase == .handshake || self.authentication.isRepeating:
             self.answer(data, configured)
         // Before CONNACK it is CONNACK that says so.
         case .success where self.authentication.isRepeating && !self.authentication.isAnswering:

@@ -28,14 +28,6 @@ final class ClientConnection: LinkHandler {
         var hasAnswered = false
     }
 
-    enum Phase {
-        case handshake
-        case connected
-        /// Nothing that comes in is looked at any more.
-        case closing
-        case closed
-    }
-
     /// The client's engine.
     let owner: any ConnectionOwner
     let context: ConnectionContext
@@ -45,7 +37,7 @@ final class ClientConnection: LinkHandler {
     let closed: OneShot<Closing>
 
     let connect: Connect
-    private(set) var phase = Phase.handshake
+    private(set) var life: ClientConnectionLife
     private var input: PacketInput
     /// Whether something came that was not looked at yet.
     private var hasUnread = false
@@ -56,20 +48,12 @@ final class ClientConnection: LinkHandler {
     private var packets: [Packet] = []
     private var batch = DeliveryBatch()
     private var spare = ByteBuffer()
-    private var keepAlive: KeepAlive
     private var keepAliveDeadline: Deadlines.ID?
-    /// How many bytes were handed to the link.
-    private var written = 0
-    /// While a PINGREQ waits behind other bytes: how many the link has to send before it has left, and how many it had sent
-    /// when the watchdog looked last.
-    private var waitingPing: (position: Int, sent: Int)?
     private var closing = Closing()
     /// What the server takes, if it has said so in CONNACK.
     private(set) var serverMaximumPacketSize: Int?
     /// How far an enhanced authentication is.
     var authentication = AuthenticationState()
-    /// Why nothing is read.
-    private var pauses: ReadingPause = []
 
     /// Sends CONNECT at once.
     init(
@@ -88,16 +72,17 @@ final class ClientConnection: LinkHandler {
                 from: .server, version: connect.version,
                 maximumPacketSize: UInt32(clamping: context.configuration.session.maximumPacketSize),
                 leavingOut: owner.excessLeftOut(connect.version)))
-        self.keepAlive = KeepAlive(
-            interval: connect.keepAlive, responseTimeout: context.configuration.connection.pingTimeout,
-            now: context.clock.now())
+        self.life = ClientConnectionLife(
+            keepAlive: KeepAlive(
+                interval: connect.keepAlive, responseTimeout: context.configuration.connection.pingTimeout,
+                now: context.clock.now()))
         self.write(.connect(connect))
     }
 
     // MARK: Reading
 
     func linkRead(_ bytes: ByteBuffer) {
-        guard self.phase == .handshake || self.phase == .connected else { return }
+        guard self.life.isOpen else { return }
         self.input.append(bytes)
         self.hasUnread = true
         // A write that fails has the socket read what is left, in the middle of what an earlier read led to: it has to wait.
@@ -108,9 +93,9 @@ final class ClientConnection: LinkHandler {
     }
 
     private func read() {
-        guard self.phase == .handshake || self.phase == .connected else { return }
-        self.keepAlive.received(at: self.context.clock.now())
-        if self.phase == .handshake, self.isForeign() { return }
+        guard self.life.isOpen else { return }
+        self.life.received(at: self.context.clock.now())
+        if self.life.phase == .handshake, self.isForeign() { return }
         var violation: DecodingError?
         do throws(DecodingError) {
             repeat {
@@ -118,14 +103,14 @@ final class ClientConnection: LinkHandler {
                     self.packets.append(consume packet)
                     guard self.packets.count == Self.batchSize else { continue }
                     self.process()
-                    guard self.phase == .connected else { return }
+                    guard self.life.phase == .connected else { return }
                 }
             } while self.processSkipped()
         } catch {
             violation = error
         }
         self.process()
-        if let violation, self.phase == .handshake || self.phase == .connected { self.refuse(violation) }
+        if let violation, self.life.isOpen { self.refuse(violation) }
     }
 
     /// Takes a PUBLISH that was left out to the session, after the packets before it. Returns whether there may be more behind
@@ -133,15 +118,15 @@ final class ClientConnection: LinkHandler {
     private func processSkipped() -> Bool {
         guard let skipped = self.input.takeSkipped() else { return false }
         self.process()
-        guard self.phase == .connected else {
-            if self.phase == .handshake {
+        guard self.life.phase == .connected else {
+            if self.life.phase == .handshake {
                 self.close(
                     .protocolError, MQTTError(.protocolViolation, "The server sent another packet before CONNACK."))
             }
             return false
         }
         self.handle(self.owner.process(skipped))
-        return self.phase == .connected
+        return self.life.phase == .connected
     }
 
     private func refuse(_ violation: DecodingError) {
@@ -168,17 +153,15 @@ final class ClientConnection: LinkHandler {
         self.flushIfNeeded()
         // A server that sends and does not read would have our answers pile up without end.
         if !self.link.isWritable, self.owner.hasManyAnswers { self.pause(.answers) }
-        if self.phase == .connected, self.owner.isHoldingReading { self.pause(.consumer) }
+        if self.life.phase == .connected, self.owner.isHoldingReading { self.pause(.consumer) }
     }
 
-    private func pause(_ reason: ReadingPause) {
-        if self.pauses.isEmpty { self.link.setReading(false) }
-        self.pauses.insert(reason)
+    private func pause(_ reason: ClientConnectionLife.Pauses) {
+        if self.life.pause(reason) == .stopReading { self.link.setReading(false) }
     }
 
-    private func resume(_ reason: ReadingPause) {
-        guard self.pauses.remove(reason) != nil, self.pauses.isEmpty else { return }
-        self.link.setReading(true)
+    private func resume(_ reason: ClientConnectionLife.Pauses) {
+        if self.life.resume(reason) == .startReading { self.link.setReading(true) }
     }
 
     /// A consumer has taken some of what it had.
@@ -191,8 +174,8 @@ final class ClientConnection: LinkHandler {
         guard !self.packets.isEmpty else { return }
         defer { self.packets.removeAll(keepingCapacity: true) }
         let now = self.context.clock.now()
-        var next = self.phase == .handshake ? self.open(now) : 0
-        while self.phase == .connected, next < self.packets.count {
+        var next = self.life.phase == .handshake ? self.open(now) : 0
+        while self.life.phase == .connected, next < self.packets.count {
             let event = self.owner.process(&self.packets, from: &next, now, into: &self.batch)
             self.batch.deliver()
             self.handle(event)
@@ -215,7 +198,7 @@ final class ClientConnection: LinkHandler {
     /// Takes packets until the handshake is over; returns the index of the first that belongs to the session.
     private func open(_ now: Timestamp) -> Int {
         for (index, packet) in self.packets.enumerated() {
-            guard self.phase == .handshake else { break }
+            guard self.life.phase == .handshake else { break }
             switch packet {
             case .connack(let connack):
                 return self.receivedConnack(connack, now) ? index + 1 : self.packets.count
@@ -235,7 +218,7 @@ final class ClientConnection: LinkHandler {
         // Nobody asks for them, and what is kept of CONNACK is kept for as long as the connection.
         connack.properties.userProperties = []
         guard !connack.reasonCode.isFailure else {
-            self.phase = .closing
+            self.endReading()
             self.opening.set(.refused(connack))
             self.link.closeAfterWrites(within: self.context.configuration.connection.disconnectTimeout)
             return false
@@ -247,10 +230,9 @@ final class ClientConnection: LinkHandler {
                 MQTTError(.protocolViolation, "The server resumed a session although a new one was asked for."))
             return false
         }
-        self.phase = .connected
         let limits = ServerLimits(connack, version: self.connect.version)
+        self.life.accepted(serverKeepAlive: limits.serverKeepAlive)
         self.serverMaximumPacketSize = limits.maximumPacketSize.map(Int.init)
-        if let interval = limits.serverKeepAlive { self.keepAlive.serverKeepAlive(interval) }
         self.watch()
         self.opening.set(.accepted(isResumed: isResumed))
         self.flushIfNeeded()
@@ -266,7 +248,7 @@ final class ClientConnection: LinkHandler {
 
     /// Writes what the session has to send; called when something was added, or the link takes more.
     func flush() {
-        guard self.phase == .connected, self.link.isWritable else { return }
+        guard self.life.phase == .connected, self.link.isWritable else { return }
         var rounds = 0
         while let bytes = self.owner.takeOutput(replacement: &self.spare) {
             self.write(bytes)
@@ -293,13 +275,12 @@ final class ClientConnection: LinkHandler {
     private func readOn() { self.resume(.answers) }
 
     private func write(_ bytes: ByteBuffer) {
-        self.written += bytes.readableBytes
         self.link.write(bytes)
-        self.keepAlive.sent(at: self.context.clock.now())
+        self.life.sent(bytes.readableBytes, at: self.context.clock.now())
     }
 
     func write(_ packet: Packet) {
-        guard self.phase == .handshake || self.phase == .connected else { return }
+        guard self.life.isOpen else { return }
         var bytes = ByteBuffer()
         do {
             try packet.encode(into: &bytes, version: self.connect.version)
@@ -312,7 +293,7 @@ final class ClientConnection: LinkHandler {
     // MARK: Keep alive
 
     private func watch() {
-        guard let deadline = self.keepAlive.deadline else { return }
+        guard let deadline = self.life.deadline else { return }
         let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
         let loop = self.link.eventLoop
         self.keepAliveDeadline = self.context.deadlines.schedule(after: deadline - self.context.clock.now()) {
@@ -321,18 +302,9 @@ final class ClientConnection: LinkHandler {
     }
 
     private func watchdogFired() {
-        guard self.phase == .connected else { return }
-        let now = self.context.clock.now()
-        // Its answers wait with all else that is not read.
-        if self.pauses.contains(.consumer) { self.keepAlive.received(at: now) }
-        self.lookAfterPing(now)
-        switch self.keepAlive.deadlineReached(at: now) {
+        switch self.life.deadlineReached(unsent: self.link.unsentBytes, at: self.context.clock.now()) {
         case .none: break
-        case .sendPing:
-            self.write(.pingreq)
-            if self.waitingPing == nil, !self.link.isWritable {
-                self.waitingPing = (position: self.written, sent: self.written - self.link.unsentBytes)
-            }
+        case .sendPing: self.write(.pingreq)
         case .serverIsDead:
             // Nobody listens: no point in saying goodbye.
             self.finish(MQTTError(.connectionClosed, "The server did not answer a ping in time."))
@@ -342,21 +314,12 @@ final class ClientConnection: LinkHandler {
         self.watch()
     }
 
-    /// A PINGREQ behind a large message leaves late on a slow network. As long as the server takes what is before it, the
-    /// server lives.
-    private func lookAfterPing(_ now: Timestamp) {
-        guard let ping = self.waitingPing else { return }
-        let sent = self.written - self.link.unsentBytes
-        if sent > ping.sent { self.keepAlive.pingIsWaiting(at: now) }
-        self.waitingPing = sent < ping.position ? (ping.position, sent) : nil
-    }
-
     // MARK: The end
 
     /// Ends the connection as the standard wants it: DISCONNECT, then close.
     func close(_ code: ReasonCode, _ error: MQTTError?, properties: Properties = Properties()) {
-        guard self.phase == .handshake || self.phase == .connected else { return }
-        if self.phase == .connected {
+        guard self.life.isOpen else { return }
+        if self.life.phase == .connected {
             // What is encoded counts as sent: it goes before the goodbye, though the link has much to write already.
             let rest = self.owner.takeLastOutput()
             if rest.readableBytes > 0 { self.write(rest) }
@@ -379,11 +342,18 @@ final class ClientConnection: LinkHandler {
         self.link.closeAfterWrites(within: self.context.configuration.connection.disconnectTimeout)
     }
 
-    /// No more packets, in or out; the link is still to be closed.
+    /// Processes and writes no more packets. The link is still to be closed.
     private func finish(_ error: MQTTError?, _ end: ClientSession.ConnectionEnd = .other) {
-        self.phase = .closing
-        // The end of the link is seen by reading.
-        self.resume(.consumer)
+        self.endReading()
+        self.leave(error, end)
+    }
+
+    private func endReading() {
+        if self.life.finished() == .leaveAndRead { self.link.setReading(true) }
+    }
+
+    /// Gives the session back.
+    private func leave(_ error: MQTTError?, _ end: ClientSession.ConnectionEnd) {
         self.closing.error = self.closing.error ?? error
         self.closing.end = end
         if let deadline = self.keepAliveDeadline { self.context.deadlines.cancel(deadline) }
@@ -392,14 +362,15 @@ final class ClientConnection: LinkHandler {
     }
 
     func linkClosed(_ error: TransportError?) {
-        guard self.phase != .closed else { return }
-        if self.phase != .closing {
-            self.finish(
+        switch self.life.linkClosed() {
+        case .again: return
+        case .expected: break
+        case .lost:
+            self.leave(
                 error.map { MQTTError(.connectionClosed, $0.message, cause: $0) }
                     ?? MQTTError(.connectionClosed, "The server closed the connection."),
                 error?.isOfNetwork == true ? .other : .byServer)
         }
-        self.phase = .closed
         self.opening.set(.closed(self.closing))
         self.closed.set(self.closing)
     }

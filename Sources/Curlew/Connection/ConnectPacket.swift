@@ -24,7 +24,7 @@ extension ConnectionContext {
         var connect = Connect(
             version: version, cleanStart: session.cleanStart,
             keepAlive: UInt16(clamping: self.configuration.connection.keepAlive.components.seconds),
-            clientIdentifier: identifier, username: login.username, password: login.password?.bytes,
+            clientIdentifier: identifier, username: login.username, password: login.password,
             will: try self.configuration.will?.packetValue(version))
         guard version >= .v5_0 else { return connect }
         // Before 5.0 a session that is not clean would never end.

@@ -1,6 +1,9 @@
 public import CurlewCore
 
-/// What happens to the connection of a client, for whoever wants to know. More may come; a `switch` needs a `default`.
+/// What happens to the connection of a client. More cases may be added, so a `switch` needs an `@unknown default`.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTEvent: Sendable {
     /// A connection is there. `isResumed` tells whether the server still had the session.
     case connected(server: String, version: ProtocolVersion, isResumed: Bool)
@@ -30,7 +33,10 @@ public enum MQTTEvent: Sendable {
     case packetGivenUp(MQTTError)
 }
 
-/// Where a client stands.
+/// The state of a client. More cases may be added, so a `switch` needs an `@unknown default`.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTState: Sendable, Hashable {
     /// Not connected, and not trying: before `connect()`, and after `disconnect()`.
     case disconnected

@@ -1,6 +1,11 @@
 internal import CurlewCore
-internal import FoundationEssentials
 internal import NIOCore
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
 
 extension MQTTMessage {
     /// Decodes the payload as JSON.

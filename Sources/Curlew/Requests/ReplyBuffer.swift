@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import DequeModule
 import Synchronization
 
@@ -10,13 +11,14 @@ final class ReplyBuffer: Sendable {
         var bytes = 0
         /// How many more are wanted; `nil`: all that come.
         var wanted: Int?
-        var waiting: [UnsafeContinuation<Void, Never>] = []
         var isFinished = false
         var error: MQTTError?
     }
 
-    /// Guards the replies and who waits for them.
+    /// Guards the replies.
     private let state: Mutex<State>
+    /// Tasks wait for a reply or the end.
+    private let changed = Condition()
     /// How many replies may wait unread, and how many bytes they may weigh.
     private let bound: (count: Int, bytes: Int)
 
@@ -37,30 +39,29 @@ final class ReplyBuffer: Sendable {
 
     func receive(_ message: MQTTMessage) -> Received {
         let weight = message.weight
-        let (result, waiting): (Received, [UnsafeContinuation<Void, Never>]) = self.state.withLock { state in
+        let result: Received = self.state.withLock { state in
             // One that is larger than all may be is taken where it is alone.
             guard !state.isFinished, state.replies.count < self.bound.count,
                 state.replies.isEmpty || state.bytes + weight <= self.bound.bytes
-            else { return (.dropped, []) }
+            else { return .dropped }
             state.replies.append(message)
             state.bytes += weight
             if let wanted = state.wanted { state.wanted = wanted - 1 }
             if state.wanted == 0 { state.isFinished = true }
-            return (state.isFinished ? .last : .taken, exchange(&state.waiting, with: []))
+            return state.isFinished ? .last : .taken
         }
-        for continuation in waiting { continuation.resume() }
+        self.changed.wakeAll()
         return result
     }
 
     /// No more will come. Does nothing if it is finished already.
     func finish(_ error: MQTTError?) {
-        let waiting: [UnsafeContinuation<Void, Never>] = self.state.withLock { state in
-            guard !state.isFinished else { return [] }
+        self.state.withLock { state in
+            guard !state.isFinished else { return }
             state.isFinished = true
             state.error = error
-            return exchange(&state.waiting, with: [])
         }
-        for continuation in waiting { continuation.resume() }
+        self.changed.wakeAll()
     }
 
     /// The next reply; `nil` when no more will come.
@@ -77,25 +78,7 @@ final class ReplyBuffer: Sendable {
                 return .success(nil)
             }
             if let known { return try known.get() }
-            await self.waitForReply()
-        }
-    }
-
-    private nonisolated(nonsending) func waitForReply() async {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
-                let mustWait = self.state.withLock { state in
-                    // Asked under the lock: a cancellation that comes later finds the continuation.
-                    guard state.replies.isEmpty, !state.isFinished, !Task.isCancelled else { return false }
-                    state.waiting.append(continuation)
-                    return true
-                }
-                if !mustWait { continuation.resume() }
-            }
-        } onCancel: {
-            // Whoever else waits finds nothing, and waits again.
-            let waiting = self.state.withLock { exchange(&$0.waiting, with: []) }
-            for continuation in waiting { continuation.resume() }
+            await self.changed.wait { self.state.withLock { $0.replies.isEmpty && !$0.isFinished } }
         }
     }
 }

@@ -5,15 +5,10 @@ import Synchronization
 
 /// The queue between the event loop, which appends once per read, and the consumer, which takes all in one swap.
 final class SubscriptionBuffer: MessageReceiver {
-    private typealias Continuation = UnsafeContinuation<Void, Never>
-
     private struct State {
         var queue: MessageQueue
         /// What comes before the next that is received.
         var adopted: [MQTTMessage] = []
-        /// Consumers that wait for a message, by a number that cancels the wait. Usually one at the most.
-        var waiting: [UInt64: Continuation] = [:]
-        var nextWait: UInt64 = 0
         var isFinished = false
         var error: MQTTError?
         /// The message that the consumer works on.
@@ -33,8 +28,10 @@ final class SubscriptionBuffer: MessageReceiver {
     let policy: MQTTConfiguration.AcknowledgementPolicy
     private let priority: (@Sendable (MQTTMessage) -> Int)?
     private unowned let owner: any ReceiverOwner
-    /// Guards the queue and who waits for it.
+    /// Guards the queue.
     private let state: Mutex<State>
+    /// Consumers wait for a message or for the end of the subscription.
+    private let changed = Condition()
 
     init(
         id: SubscriberID, filters: [TopicFilter], queue: MQTTConfiguration.SubscriptionQueue,
@@ -64,7 +61,7 @@ final class SubscriptionBuffer: MessageReceiver {
             adopted = self.state.withLock { exchange(&$0.adopted, with: []) }
             return (adopted + batch).map(priority)
         }
-        let waiting = self.state.withLock { state in
+        self.state.withLock { state in
             if let ranks {
                 for (message, rank) in zip(adopted + batch, ranks) { self.append(message, rank, &state, &arrival) }
             } else {
@@ -74,10 +71,9 @@ final class SubscriptionBuffer: MessageReceiver {
             }
             for message in arrival.dropped { state.owed.forget(message) }
             if state.hold != nil, !state.isFinished { isFull = state.hold?.added(adopted + batch) ?? false }
-            return exchange(&state.waiting, with: [:])
         }
         if isFull { self.fill() }
-        for continuation in waiting.values { continuation.resume() }
+        self.changed.wakeAll()
         if self.policy == .onReceipt {
             self.owner.acknowledge(adopted.compactMap(\.token))
             self.owner.acknowledge(batch.compactMap(\.token))
@@ -120,26 +116,24 @@ final class SubscriptionBuffer: MessageReceiver {
     private func isLost(_ message: MQTTMessage) -> Bool { message.token == nil || self.policy == .onReceipt }
 
     func miss(_ message: MQTTMessage, _ error: MQTTError) {
-        let (fails, waiting): (Bool, [UInt64: Continuation]) = self.state.withLock { state in
-            guard !state.isFinished else { return (false, [:]) }
-            guard state.queue.countDropped() == .fail else { return (false, [:]) }
+        let fails = self.state.withLock { state in
+            guard !state.isFinished, state.queue.countDropped() == .fail else { return false }
             state.isFinished = true
             state.error = error
-            return (true, exchange(&state.waiting, with: [:]))
+            return true
         }
-        for continuation in waiting.values { continuation.resume() }
-        if fails { self.owner.endSubscription(self.id) }
+        guard fails else { return }
+        self.changed.wakeAll()
+        self.owner.endSubscription(self.id)
     }
 
     func finish(_ error: MQTTError?) {
-        let waiting = self.state.withLock { state in
-            if !state.isFinished {
-                state.isFinished = true
-                state.error = error
-            }
-            return exchange(&state.waiting, with: [:])
+        self.state.withLock { state in
+            guard !state.isFinished else { return }
+            state.isFinished = true
+            state.error = error
         }
-        for continuation in waiting.values { continuation.resume() }
+        self.changed.wakeAll()
     }
 
     var messageInHand: MQTTMessage? {
@@ -184,24 +178,7 @@ final class SubscriptionBuffer: MessageReceiver {
     }
 
     private nonisolated(nonsending) func waitForMessage(unless isOver: () -> Bool = { false }) async {
-        let id = self.state.withLock { state in
-            state.nextWait += 1
-            return state.nextWait
-        }
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { (continuation: Continuation) in
-                let isReady = self.state.withLock { state in
-                    // Asked under the lock: what ends the wait later finds the continuation.
-                    guard state.queue.isEmpty, !state.isFinished, !Task.isCancelled, !isOver() else { return true }
-                    state.waiting[id] = continuation
-                    return false
-                }
-                if isReady { continuation.resume() }
-            }
-        } onCancel: {
-            let continuation = self.state.withLock { $0.waiting.removeValue(forKey: id) }
-            continuation?.resume()
-        }
+        await self.changed.wait { !isOver() && self.state.withLock { $0.queue.isEmpty && !$0.isFinished } }
     }
 
     /// The consumer begins to work on a message, or on none.
@@ -246,13 +223,13 @@ final class SubscriptionBuffer: MessageReceiver {
     ///
     /// - Parameter unread: What the loop has taken and not looked at.
     func loopLeft(_ unread: Deque<MQTTMessage>) {
-        let (waiting, isLast) = self.state.withLock { state in
+        let isLast = self.state.withLock { state in
             state.handedOut = nil
             if !unread.isEmpty { state.queue.putBack(unread) }
             state.loops -= 1
-            return (exchange(&state.waiting, with: [:]), state.loops == 0)
+            return state.loops == 0
         }
-        for continuation in waiting.values { continuation.resume() }
+        self.changed.wakeAll()
         if isLast { self.end() }
     }
 
@@ -261,16 +238,16 @@ final class SubscriptionBuffer: MessageReceiver {
         // `next(within:)` may have returned it last; loops have acknowledged theirs.
         if let last = self.state.withLock({ exchange(&$0.handedOut, with: nil) }) { self.acknowledge(last) }
         self.owner.endSubscription(self.id)
-        let (unread, waiting) = self.state.withLock { state in
+        let unread = self.state.withLock { state in
             state.isFinished = true
             var unread = exchange(&state.adopted, with: [])
             while let message = state.queue.popNext() {
                 // Those of `.onReceipt` are acknowledged already.
                 if self.policy != .onReceipt { unread.append(message) }
             }
-            return (unread, exchange(&state.waiting, with: [:]))
+            return unread
         }
-        for continuation in waiting.values { continuation.resume() }
+        self.changed.wakeAll()
         if !unread.isEmpty { self.owner.handBack(unread) }
         self.endHold()
     }
@@ -283,7 +260,7 @@ final class SubscriptionBuffer: MessageReceiver {
         let timeIsUp = Latch()
         let deadline = self.owner.deadlines.schedule(after: limit) {
             timeIsUp.raise()
-            self.wake()
+            self.changed.wakeAll()
         }
         defer { self.owner.deadlines.cancel(deadline) }
         if limit <= .zero { timeIsUp.raise() }
@@ -303,10 +280,6 @@ final class SubscriptionBuffer: MessageReceiver {
             if let known { return try known.get() }
             await self.waitForMessage { timeIsUp.isRaised }
         }
-    }
-
-    private func wake() {
-        for continuation in self.state.withLock({ exchange(&$0.waiting, with: [:]) }).values { continuation.resume() }
     }
 
     // MARK: Back-pressure

@@ -69,7 +69,7 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
             return .deny(.badUserNameOrPassword)
         }
         // An empty password is never accepted, even if it was hashed. It is checked anyway, so that the time reveals nothing.
-        let password = attempt.password.map { Array($0.readableBytesView) } ?? []
+        let password = attempt.password.map { Array($0.bytes.readableBytesView) } ?? []
         do throws(WorkQueue.Refusal) {
             let source = NetworkSource(peer: attempt.client.address).description
             let isRight = try await self.work.run(for: source) { hash.verifies(password) }

@@ -5,10 +5,13 @@ package import CurlewTransport
 public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
     /// What went wrong, for programs. More codes may be added, so a `switch` needs a `default`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        /// The name of the code, as in Swift.
-        public let description: String
+        /// The name of the code, as in logs and metrics.
+        public let rawValue: String
 
-        private init(_ name: String) { self.description = name }
+        private init(_ name: String) { self.rawValue = name }
+
+        /// The name of the code.
+        public var description: String { self.rawValue }
 
         /// The configuration is invalid, or a file that it names cannot be read or understood.
         public static let invalidConfiguration = Self("invalidConfiguration")

@@ -103,9 +103,9 @@ extension MQTTBrokerConfiguration {
         /// Certificates that complete the chain from ``certificate`` to its root. They are not trusted for anything else.
         package var chainAuthorities: TLSSettings.TrustRoots?
         /// Pre-shared keys by identity (RFC 4279). If there are any, nothing else is accepted.
-        package var preSharedKeys: [ExactText: [UInt8]] = [:]
+        package var preSharedKeys: [ExactText: Redacted<[UInt8]>] = [:]
         /// Reads the keys at the start and at each reload; replaces ``preSharedKeys``.
-        package var preSharedKeySource: (@Sendable () throws -> [ExactText: [UInt8]])?
+        package var preSharedKeySource: (@Sendable () throws -> [ExactText: Redacted<[UInt8]>])?
         /// A hint by which clients choose their key (RFC 4279 section 5.2). Default: none.
         package var preSharedKeyHint: String?
         /// The cipher suites that are accepted up to TLS 1.2, by their OpenSSL or IANA names; empty for SwiftNIO's choice.

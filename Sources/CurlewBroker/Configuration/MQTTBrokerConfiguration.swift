@@ -29,9 +29,6 @@ public struct MQTTBrokerConfiguration: Sendable {
     public var behavior = Behavior()
     /// How often the topics below `$SYS` are published; zero for never. Default: 10 s.
     public var systemTopicInterval: Duration = .seconds(10)
-    /// The logger. Default: logs nothing. The broker logs on event loops, so a log handler that blocks, for example on a paused terminal, stops
-    /// the broker.
-    public var logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
     /// The clock for all deadlines. Tests set one of their own, so that they take no time.
     package var clock = MonotonicClock(ContinuousClock())
     /// The time since 1970. Tests set one of their own, to let time pass between two brokers.

@@ -40,7 +40,7 @@ extension BrokerConnection {
 
     // MARK: Authentication
 
-    private func authenticate(password: ByteBuffer?) {
+    private func authenticate(password: MQTTPassword?) {
         let attempt = MQTTConnectionAttempt(
             client: self.client, password: password, certificate: self.certificate, isLocal: self.link.isLocal)
         self.noteCredentials()

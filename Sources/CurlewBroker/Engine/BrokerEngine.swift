@@ -48,19 +48,22 @@ final class BrokerEngine: Sendable {
     /// Whether routes must be found before a group of changes begins, since finding one calls user code.
     var asksAboutReceivers: Bool { self.journal != nil && self.checksReceiving }
 
-    init(_ configuration: MQTTBrokerConfiguration, eventLoop: any EventLoop, workers: WorkerList) {
+    init(
+        _ configuration: MQTTBrokerConfiguration, logger: Logger? = nil, eventLoop: any EventLoop, workers: WorkerList
+    ) {
+        let logger = logger ?? Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
         self.checksReceiving = (configuration.authorizers + configuration.listeners.flatMap { $0.authorizers ?? [] })
             .contains { $0.checksReceiving }
         self.configuration = configuration
         self.clock = configuration.clock
-        self.logger = configuration.logger
-        self.clientLog = ClientLog(configuration.logger, clock: configuration.clock)
+        self.logger = logger
+        self.clientLog = ClientLog(logger, clock: configuration.clock)
         self.bounds = BrokerSession.Bounds(configuration)
         self.budget = MemoryBudget(limit: configuration.limits.maximumMemory ?? MachineMemory.available / 2)
         self.deadlines = Deadlines(clock: configuration.clock, executor: EventLoopExecutor(eventLoop))
         self.events = EventDispatch(configuration.observers)
         let journal = configuration.store.map { store in
-            Journal(store, clock: configuration.clock, logger: configuration.logger) {
+            Journal(store, clock: configuration.clock, logger: logger) {
                 for worker in workers.all { worker.eventLoop.execute { worker.changesCommitted() } }
             }
         }

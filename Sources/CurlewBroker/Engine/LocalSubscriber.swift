@@ -25,7 +25,6 @@ final class LocalSubscriber: Sendable {
         var later: Deque<Pending>? = []
         /// The weight of all messages in the queue, in bytes.
         var bytes = 0
-        var waiting: UnsafeContinuation<MQTTBrokerMessage?, Never>?
         var isFinished = false
         var dropped = 0
         var backpressure: Backpressure
@@ -51,8 +50,10 @@ final class LocalSubscriber: Sendable {
     let filter: TopicFilter
     let capacity: Int
     private let clock: MonotonicClock
-    /// Guards the queue, and the task that waits for a message.
+    /// Guards the queue.
     private let state: Mutex<State>
+    /// Tasks wait for a message or the end of the subscription.
+    private let changed = Condition()
 
     init(filter: TopicFilter, capacity: Int, patience: Duration, clock: MonotonicClock) {
         self.filter = filter
@@ -64,7 +65,7 @@ final class LocalSubscriber: Sendable {
     /// How many messages were dropped because the queue was full.
     var dropped: Int { self.state.withLock { $0.dropped } }
 
-    /// Dispatches a message to the program if that waits for one; otherwise puts it into the queue, if there is room.
+    /// Dispatches a message to the program, if there is room in the queue.
     ///
     /// - Parameter publisher: The publisher, if it can wait for the program.
     /// - Returns: `nil` when the subscription is over.
@@ -73,17 +74,14 @@ final class LocalSubscriber: Sendable {
         budget: MemoryBudget
     ) -> HostedSession.Delivery? {
         let pending = Pending(message: message, terms: terms)
-        let (delivery, continuation) = self.state.withLock {
-            state -> (HostedSession.Delivery?, UnsafeContinuation<MQTTBrokerMessage?, Never>?) in
-            guard !state.isFinished else { return (nil, nil) }
-            if state.later == nil, let waiting = exchange(&state.waiting, with: nil) {
-                return (HostedSession.Delivery(outcome: .written), waiting)
-            }
+        let delivery: HostedSession.Delivery? = self.state.withLock { state in
+            guard !state.isFinished else { return nil }
             let room = budget.room(holding: state.bytes)
             var delivery = HostedSession.Delivery(outcome: .queueFull)
-            if state.load.messages < self.capacity, pending.weight <= room {
+            // A message for an empty queue is accepted regardless of its size, since the program can take it at once.
+            if state.load.messages < self.capacity, pending.weight <= room || state.load.messages == 0 {
                 state.append(pending)
-                delivery.outcome = .queued
+                delivery.outcome = .written
             } else {
                 state.dropped += 1
             }
@@ -94,9 +92,9 @@ final class LocalSubscriber: Sendable {
                 state.waitingPublishers.add(publisher)
                 delivery.heldUntil = until
             }
-            return (delivery, nil)
+            return delivery
         }
-        continuation?.resume(returning: pending.delivered)
+        self.changed.wakeAll()
         return delivery
     }
 
@@ -110,39 +108,36 @@ final class LocalSubscriber: Sendable {
             state.dropped += max(0, retained.count - self.capacity)
             state.messages.append(contentsOf: later)
         }
+        self.changed.wakeAll()
     }
 
-    /// The next message; `nil` if the subscription is over or the task is cancelled.
+    /// The next message; `nil` if the subscription is over or the task is cancelled. Several tasks share the messages.
     func next() async -> MQTTBrokerMessage? {
-        await withTaskCancellationHandler {
-            await withUnsafeContinuation { continuation in
-                let (result, released): (MQTTBrokerMessage??, [any HeldPublisher]) = self.state.withLock { state in
-                    if let pending = state.messages.popFirst() {
-                        state.bytes -= pending.weight
-                        state.backpressure.took(
-                            Backpressure.Load(messages: 1, bytes: pending.weight),
-                            capacity: Backpressure.Load(messages: self.capacity, bytes: .max), now: self.clock.now())
-                        return (.some(pending.delivered), state.takePublishersToRelease())
-                    }
-                    if state.isFinished || Task.isCancelled { return (.some(nil), []) }
-                    state.waiting = continuation
-                    return (nil, [])
+        while !Task.isCancelled {
+            let (message, isFinished, released) = self.state.withLock { state in
+                guard let pending = state.messages.popFirst() else {
+                    return (nil as MQTTBrokerMessage?, state.isFinished, [] as [any HeldPublisher])
                 }
-                if let result { continuation.resume(returning: result) }
-                self.release(released)
+                state.bytes -= pending.weight
+                state.backpressure.took(
+                    Backpressure.Load(messages: 1, bytes: pending.weight),
+                    capacity: Backpressure.Load(messages: self.capacity, bytes: .max), now: self.clock.now())
+                return (pending.delivered, false, state.takePublishersToRelease())
             }
-        } onCancel: {
-            self.state.withLock { exchange(&$0.waiting, with: nil) }?.resume(returning: nil)
+            self.release(released)
+            if message != nil || isFinished { return message }
+            await self.changed.wait { self.state.withLock { $0.messages.isEmpty && !$0.isFinished } }
         }
+        return nil
     }
 
     /// No more messages come.
     func finish() {
-        let (waiting, released) = self.state.withLock { state in
+        let released = self.state.withLock { state in
             state.isFinished = true
-            return (exchange(&state.waiting, with: nil), state.takePublishersToRelease())
+            return state.takePublishersToRelease()
         }
-        waiting?.resume(returning: nil)
+        self.changed.wakeAll()
         self.release(released)
     }
 

@@ -1,3 +1,4 @@
+import CurlewTransport
 import Synchronization
 
 /// Counts the open links, so that a broker that stops can wait for their end.
@@ -7,19 +8,13 @@ final class OpenLinks: Sendable {
         /// Set when no more are taken.
         var isClosing = false
         var isGivenUp = false
-        var waiting: UnsafeContinuation<Void, Never>?
 
         var isOver: Bool { self.isClosing && (self.count == 0 || self.isGivenUp) }
-
-        mutating func takeWaiting() -> UnsafeContinuation<Void, Never>? {
-            guard self.isOver else { return nil }
-            defer { self.waiting = nil }
-            return self.waiting
-        }
     }
 
-    /// Guards the count, and the task that waits for its end.
+    /// Guards the count.
     private let state = Mutex(State())
+    private let ended = OneShot<Void>()
 
     /// Adds a link, and returns how many there are now; `nil` if no more are accepted. Either way, the link counts until it is removed.
     func add() -> Int? {
@@ -40,21 +35,13 @@ final class OpenLinks: Sendable {
     func giveUp() { self.change { $0.isGivenUp = true } }
 
     private func change(_ body: @Sendable (inout State) -> Void) {
-        let waiting = self.state.withLock { state in
+        let isOver = self.state.withLock { state in
             body(&state)
-            return state.takeWaiting()
+            return state.isOver
         }
-        waiting?.resume()
+        if isOver { self.ended.set(()) }
     }
 
-    /// Waits, after ``close()``, until none is open. One task may do so.
-    func waitForEnd() async {
-        await withUnsafeContinuation { continuation in
-            let waiting = self.state.withLock { state in
-                state.waiting = continuation
-                return state.takeWaiting()
-            }
-            waiting?.resume()
-        }
-    }
+    /// Waits, after ``close()``, until none is open.
+    func waitForEnd() async { _ = await self.ended.waitRegardless() }
 }

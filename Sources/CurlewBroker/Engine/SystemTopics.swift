@@ -1,9 +1,17 @@
 import CurlewCore
 import NIOCore
 
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
+
 /// What the broker publishes about itself below `$SYS/broker`, by mosquitto's names: retained, and only what has changed.
 struct SystemTopics {
-    /// A figure per minute, as it is on average over the last minutes.
+    /// A rate per minute, averaged over the last 1, 5 and 15 minutes.
     private struct Load {
         var last = 0
         var averages = [0.0, 0.0, 0.0]
@@ -12,20 +20,10 @@ struct SystemTopics {
             let perMinute = Double(value - self.last) * 60 / seconds
             self.last = value
             for (index, minutes) in [1.0, 5.0, 15.0].enumerated() {
-                // The standard form of a moving average in time: what is older weighs less by e in so many minutes.
-                let weight = Self.decay(seconds / (minutes * 60))
+                // An exponential moving average: the weight of a value falls to 1/e in so many minutes.
+                let weight = exp(-seconds / (minutes * 60))
                 self.averages[index] = self.averages[index] * weight + perMinute * (1 - weight)
             }
-        }
-
-        /// e to the power of -`x`, for small `x`: there is no mathematics library here.
-        private static func decay(_ x: Double) -> Double {
-            var (term, sum) = (1.0, 1.0)
-            for index in 1...20 {
-                term *= -min(x, 4) / Double(index)
-                sum += term
-            }
-            return max(0, sum)
         }
     }
 

@@ -48,8 +48,8 @@ public enum MQTTCredentialStatus: Sendable, Hashable {
 public struct MQTTConnectionAttempt: Sendable {
     /// The client, with the user name that it *claims*.
     public var client: MQTTBrokerClient
-    /// The password that the client sent. Never log it.
-    public var password: ByteBuffer?
+    /// The password that the client sent.
+    public var password: MQTTPassword?
     /// The client certificate that TLS has verified, if the client presented one.
     public var certificate: MQTTClientCertificate?
     /// Whether the client is on the same machine: a loopback address, or in-process.
@@ -57,7 +57,7 @@ public struct MQTTConnectionAttempt: Sendable {
 
     /// Makes an attempt, for tests of authenticators.
     public init(
-        client: MQTTBrokerClient, password: ByteBuffer? = nil, certificate: MQTTClientCertificate? = nil,
+        client: MQTTBrokerClient, password: MQTTPassword? = nil, certificate: MQTTClientCertificate? = nil,
         isLocal: Bool = true
     ) {
         self.client = client

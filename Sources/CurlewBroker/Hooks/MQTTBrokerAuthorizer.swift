@@ -26,7 +26,10 @@ extension MQTTBrokerAuthorizer {
     public func reload() async throws {}
 }
 
-/// What a client wants to do.
+/// What a client wants to do. More cases may be added, so a `switch` needs an `@unknown default`, which should abstain or deny.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTBrokerAction: Sendable, Hashable {
     /// Publish to a topic. Also asked for the will of a client that connects.
     case publish(TopicName)

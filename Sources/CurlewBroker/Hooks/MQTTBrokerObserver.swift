@@ -36,7 +36,10 @@ public struct MQTTBrokerEvents: OptionSet, Sendable, Hashable {
     public static let acknowledged = Self(rawValue: 1 << 4)
 }
 
-/// What happened.
+/// What happened. More cases may be added, so a `switch` needs an `@unknown default`.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTBrokerEvent: Sendable, Hashable {
     /// A client was accepted; `resumed` tells whether its earlier session was resumed.
     case connected(MQTTBrokerClient, resumed: Bool)
@@ -56,7 +59,10 @@ public enum MQTTBrokerEvent: Sendable, Hashable {
     case retained(TopicName, isSet: Bool)
 }
 
-/// Why a message was not delivered to a client.
+/// Why a message was not delivered to a client. More cases may be added, so a `switch` needs an `@unknown default`.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTDropReason: Sendable, Hashable {
     /// The client's queue, or the memory for all clients, is full.
     case queueFull

@@ -24,8 +24,8 @@ final class Journal: Sendable {
         var isStopping = false
         /// Nothing is taken or stored any more.
         var isOver = false
-        var waiting: [UInt64: (position: UInt64, continuation: CheckedContinuation<Bool, Never>)] = [:]
-        var nextWaiting: UInt64 = 0
+        /// What tasks wait for: whether the changes up to a position are committed.
+        var waiting: [(position: UInt64, outcome: OneShot<Bool>)] = []
         /// Called when changes are committed.
         var onCommit: (@Sendable () -> Void)?
 
@@ -174,11 +174,11 @@ final class Journal: Sendable {
             state.lastMessage = nil
             self.backlog.store(state.changes.weight(after: &state.lastMessage), ordering: .relaxed)
             if !state.ends.isEmpty { state.ends = state.ends.filter { $0.value > last } }
-            let ready = state.waiting.filter { $0.value.position <= last }
-            for id in ready.keys { state.waiting[id] = nil }
-            return (ready.values.map(\.continuation), state.onCommit)
+            let ready = state.waiting.filter { $0.position <= last }
+            state.waiting.removeAll { $0.position <= last }
+            return (ready.map(\.outcome), state.onCommit)
         }
-        for continuation in ready { continuation.resume(returning: true) }
+        for outcome in ready { outcome.set(true) }
         onCommit?()
     }
 
@@ -186,23 +186,19 @@ final class Journal: Sendable {
     ///
     /// - Returns: Whether they are: not if the broker has stopped before, or the task was cancelled.
     func wait(for position: JournalPosition) async -> Bool {
-        let id = self.state.withLock { state in
-            state.nextWaiting += 1
-            return state.nextWaiting
-        }
-        return await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                let outcome = self.state.withLock { state -> Bool? in
-                    if self.isCommitted(position) { return true }
-                    if state.isOver || Task.isCancelled { return false }
-                    state.waiting[id] = (position.number, continuation)
-                    return nil
-                }
-                if let outcome { continuation.resume(returning: outcome) }
+        let outcome = OneShot<Bool>()
+        self.state.withLock { state in
+            if self.isCommitted(position) {
+                outcome.set(true)
+            } else if state.isOver {
+                outcome.set(false)
+            } else {
+                state.waiting.append((position.number, outcome))
             }
-        } onCancel: {
-            self.state.withLock { $0.waiting.removeValue(forKey: id) }?.continuation.resume(returning: false)
         }
+        if let isCommitted = await outcome.wait() { return isCommitted }
+        self.state.withLock { $0.waiting.removeAll { $0.outcome === outcome } }
+        return false
     }
 
     // MARK: The end
@@ -228,9 +224,9 @@ final class Journal: Sendable {
                 exchange(&state.committing, with: nil)?.cancel()
                 state.changes = []
             }
-            return (exchange(&state.waiting, with: [:]), state.isOver ? 0 : state.changes.count)
+            return (exchange(&state.waiting, with: []), state.isOver ? 0 : state.changes.count)
         }
         if lost > 0 { self.logger.error("changes were not stored", metadata: ["changes": "\(lost)"]) }
-        for (_, continuation) in waiting.values { continuation.resume(returning: false) }
+        for (_, outcome) in waiting { outcome.set(false) }
     }
 }

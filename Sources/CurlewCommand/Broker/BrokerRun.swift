@@ -39,18 +39,17 @@ struct BrokerRun: Sendable {
         announce: @escaping @Sendable (String) -> Void,
         tellReady: @escaping @Sendable () -> Void = {},
         standardOutput: LineWriter = LineWriter(.standardOutput),
-        makeBroker: (MQTTBrokerConfiguration) -> any RunnableBroker
+        makeBroker: (MQTTBrokerConfiguration, Logger) -> any RunnableBroker
     ) throws {
         let sink = try LogSink(plan.log.destinations, hasColour: hasColour, standardOutput: standardOutput)
         let write: @Sendable (LogLine) -> Void = { sink.write($0) }
         self.logger = Logger(label: "curlew.broker") { _ in LineLogHandler(kinds: plan.log.kinds, write: write) }
         early.attach(self.logger)
         var configuration = plan.configuration
-        configuration.logger = self.logger
         if let subscriptions = SubscriptionLog(kinds: plan.log.kinds, write: write) {
             configuration.observers.append(subscriptions)
         }
-        self.broker = makeBroker(configuration)
+        self.broker = makeBroker(configuration, self.logger)
         self.addresses = plan.addresses
         self.warnings = plan.warnings
         self.settingName = plan.settingName

@@ -5,7 +5,9 @@ import CurlewCore
 /// A file of pre-shared keys in mosquitto's format: on each line the identity, a colon, and the key in hexadecimal.
 enum PreSharedKeys {
     /// Reads the keys by their identities. Errors name the line but do not quote it.
-    static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [ExactText: [UInt8]] {
+    static func read(_ path: String, files: ConfigurationFiles) throws(MQTTBrokerError) -> [ExactText: Redacted<
+        [UInt8]
+    >] {
         let text: String?
         do throws(SystemError) { text = try files.text(path) } catch {
             throw MQTTBrokerError(.invalidConfiguration, "The key file '\(path)' cannot be read: \(error).")
@@ -13,7 +15,7 @@ enum PreSharedKeys {
         guard let text else {
             throw MQTTBrokerError(.invalidConfiguration, "The key file '\(path)' does not exist.")
         }
-        var keys: [ExactText: [UInt8]] = [:]
+        var keys: [ExactText: Redacted<[UInt8]>] = [:]
         for (index, line) in text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline).enumerated() {
             let line = line.trimmed
             guard !line.isEmpty, !line.hasPrefix("#") else { continue }
@@ -24,7 +26,7 @@ enum PreSharedKeys {
                     "must contain an identity, a colon, and the key in hexadecimal digits, two for each byte")
             }
             guard let name = String(parts[0]).keptText else { throw self.mistake(path, index, "is not UTF-8") }
-            guard keys.updateValue(key.bytes, forKey: ExactText(name)) == nil else {
+            guard keys.updateValue(Redacted(key.bytes), forKey: ExactText(name)) == nil else {
                 throw self.mistake(path, index, "repeats the identity of an earlier key; give another")
             }
         }

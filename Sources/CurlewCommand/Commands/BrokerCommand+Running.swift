@@ -18,7 +18,7 @@ extension BrokerCommand {
             plan, hasColour: environmentVariable("NO_COLOR") == nil, early: early,
             announce: { line in standardOutput.write(Array("\(line)\n".utf8)) },
             tellReady: { [ready = self.options.ready] in ready?.tell() }, standardOutput: standardOutput,
-            makeBroker: { MQTTBroker($0) })
+            makeBroker: { MQTTBroker($0, logger: $1) })
         try await run.run()
     }
 }

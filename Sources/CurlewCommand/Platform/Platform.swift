@@ -45,7 +45,11 @@ func environmentVariable(_ name: String) -> String? {
 /// The environment of this process, as `name=value` with the bytes kept.
 var environmentVariables: [String] {
     var variables: [String] = []
-    var next = environ
+    #if canImport(Darwin)
+    guard var next = _NSGetEnviron().pointee else { return [] }
+    #else
+    guard var next = environ else { return [] }
+    #endif
     while let variable = next.pointee {
         variables.append(String(keepingCString: variable))
         next += 1

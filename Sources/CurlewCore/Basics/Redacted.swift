@@ -13,3 +13,7 @@ extension Redacted: CustomStringConvertible, CustomDebugStringConvertible, Custo
     package var debugDescription: String { self.description }
     package var customMirror: Mirror { Mirror(self, children: [:]) }
 }
+
+extension Redacted: ExpressibleByArrayLiteral where Value == [UInt8] {
+    package init(arrayLiteral bytes: UInt8...) { self.init(bytes) }
+}

@@ -10,7 +10,7 @@ package struct Connect: Equatable, Sendable {
     /// If empty, the server assigns one.
     package var clientIdentifier: String
     package var username: String?
-    package var password: ByteBuffer?
+    package var password: MQTTPassword?
     package var will: Will?
     package var properties: Properties
     /// Whether the client announces itself as a bridge, as mosquitto does: by the highest bit of the protocol
@@ -19,7 +19,7 @@ package struct Connect: Equatable, Sendable {
 
     package init(
         version: ProtocolVersion = .v5_0, cleanStart: Bool = true, keepAlive: UInt16 = 60, clientIdentifier: String,
-        username: String? = nil, password: ByteBuffer? = nil, will: Will? = nil, properties: Properties = Properties()
+        username: String? = nil, password: MQTTPassword? = nil, will: Will? = nil, properties: Properties = Properties()
     ) {
         self.version = version
         self.cleanStart = cleanStart
@@ -94,7 +94,9 @@ extension Connect {
         // In this order. [MQTT-3.1.3-1]
         self.will = try Self.will(flags, &reader)
         if flags.contains(.username), !Self.isMissing(&reader) { self.username = try reader.text() }
-        if flags.contains(.password), !Self.isMissing(&reader) { self.password = try reader.data() }
+        if flags.contains(.password), !Self.isMissing(&reader) {
+            self.password = MQTTPassword(bytes: try reader.data())
+        }
         try reader.finish()
     }
 
@@ -154,7 +156,7 @@ extension Connect {
                 writer.write(data: will.payload)
             }
             if let username { writer.write(text: username) }
-            if let password { writer.write(data: password) }
+            if let password { writer.write(data: password.bytes) }
         }
     }
 

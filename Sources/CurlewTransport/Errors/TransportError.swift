@@ -2,12 +2,15 @@ import CurlewCore
 
 /// Why a connection could not be made, or broke.
 public struct TransportError: Error, Sendable, CustomStringConvertible {
-    /// What went wrong, for programs. More may come, so have a `default` when you switch over it.
+    /// What went wrong, for programs. More codes may be added, so a `switch` needs a `default`.
     public struct Code: Hashable, Sendable, CustomStringConvertible {
-        /// The name of the code, as in Swift.
-        public let description: String
+        /// The name of the code, as in logs and metrics.
+        public let rawValue: String
 
-        private init(_ name: String) { self.description = name }
+        private init(_ name: String) { self.rawValue = name }
+
+        /// The name of the code.
+        public var description: String { self.rawValue }
 
         /// The settings cannot work: a file that cannot be read, a key that does not match its certificate, and so on.
         public static let invalidConfiguration = Self("invalidConfiguration")
@@ -69,7 +72,7 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
     ///   - code: What went wrong, for programs.
     ///   - message: The same for people, in one sentence, without secrets.
     ///   - cause: The error underneath, if there was one.
-    public init(code: Code, message: String, cause: (any Error)? = nil) {
+    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
         self.code = code
         self.message = message.endingOnce
         self.cause = cause
@@ -77,7 +80,7 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
     }
 
     /// Makes an error about settings of TLS, called in the message as in the library.
-    init(code: Code, _ sentence: TLSSentence, cause: (any Error)? = nil) {
+    init(_ code: Code, sentence: TLSSentence, cause: (any Error)? = nil) {
         self.code = code
         self.message = sentence.text(naming: \.libraryName)
         self.cause = cause

@@ -17,7 +17,7 @@ package struct FailedHandshake: Sendable {
 
     init(peer: String, error: TransportError?, _ diagnosis: TLSDiagnosis, certificateName: String?) {
         self.peer = peer
-        self.error = error ?? TransportError(code: .tlsFailed, diagnosis.closedEarly)
+        self.error = error ?? TransportError(.tlsFailed, sentence: diagnosis.closedEarly)
         self.isAbandoned = error.map(TLSDiagnosis.isAbandonment) ?? true
         self.certificateName = certificateName
     }

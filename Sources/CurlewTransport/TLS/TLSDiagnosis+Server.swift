@@ -98,6 +98,6 @@ extension TLSDiagnosis {
 
     /// What it means when a client does not finish the handshake.
     func handshakeTimedOut(after time: Duration) -> TransportError {
-        TransportError(code: .timedOut, "The client did not finish the TLS handshake within \(time).", cause: nil)
+        TransportError(.timedOut, sentence: "The client did not finish the TLS handshake within \(time).", cause: nil)
     }
 }

@@ -64,13 +64,13 @@ struct TLSDiagnosis: Sendable {
                 case .server(let usesPreSharedKeys, let authorities):
                     self.verdictOfServer(on: reasons, presented, usesPreSharedKeys, authorities)
                 }
-            return TransportError(code: code, sentence, cause: error)
+            return TransportError(code, sentence: sentence, cause: error)
         }
     }
 
     /// What it means when the connection breaks in the middle of the handshake: brokers do that on ports for plain MQTT.
     func brokenHandshake(cause: any Error) -> TransportError {
-        TransportError(code: .tlsFailed, self.closedEarly, cause: cause)
+        TransportError(.tlsFailed, sentence: self.closedEarly, cause: cause)
     }
 
     /// Whether a handshake failed because the peer's certificate does not permit signatures.
@@ -84,8 +84,9 @@ struct TLSDiagnosis: Sendable {
             certificate.flatMap({ CertificateContents($0) })?.permits(.digitalSignature) != false
         {
             return TransportError(
-                code: .tlsFailed,
-                "\(self.peer) presented two different certificates; somebody on the way may want to weaken the connection.",
+                .tlsFailed,
+                sentence:
+                    "\(self.peer) presented two different certificates; somebody on the way may want to weaken the connection.",
                 cause: nil)
         }
         return self.nameMismatch(address: address, certificate: certificate)
@@ -119,8 +120,8 @@ struct TLSDiagnosis: Sendable {
         let holder = certificate.flatMap { CertificateContents($0) }.map { " and is that of \($0.subjectName)" } ?? ""
         let names = presented.isEmpty ? "names no host\(holder)" : "is for \(presented.joined(separator: ", "))"
         return TransportError(
-            code: .hostNameMismatch,
-            "The certificate of \(self.peer) \(names), not for \(host);"
+            .hostNameMismatch,
+            sentence: "The certificate of \(self.peer) \(names), not for \(host);"
                 + " connect by a name that it is for, or set that name with \(.serverName).",
             cause: cause)
     }

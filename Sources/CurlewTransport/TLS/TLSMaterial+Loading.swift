@@ -147,7 +147,7 @@ extension TLSSettings.TrustRoots {
 
 extension TransportError {
     static func invalidConfiguration(_ sentence: TLSSentence, cause: (any Error)? = nil) -> Self {
-        Self(code: .invalidConfiguration, sentence, cause: cause)
+        Self(.invalidConfiguration, sentence: sentence, cause: cause)
     }
 }
 

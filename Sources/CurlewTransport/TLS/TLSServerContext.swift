@@ -9,7 +9,7 @@ final class TLSServerContext: Sendable {
         let context: NIOSSLContext
         /// Who is trusted for clients; `nil` where there is nobody, or those whom the system trusts.
         let authorities: [NIOSSLCertificate]?
-        let preSharedKeys: [ExactText: [UInt8]]
+        let preSharedKeys: [ExactText: Redacted<[UInt8]>]
         let usesPreSharedKeys: Bool
         fileprivate let notices: [CertificateNotice]
 
@@ -77,7 +77,7 @@ extension TLSServerSettings {
                 let identity = ExactText(context.clientIdentity)
                 guard let key = keys[identity] else { throw NIOSSLError.noCertificateToValidate }
                 HandshakeWatch.noteIdentity(identity)
-                return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key))
+                return PSKServerIdentityResponse(key: NIOSSLSecureBytes(key.value))
             }
         }
         return TLSServerContext.Material(
@@ -85,7 +85,7 @@ extension TLSServerSettings {
             usesPreSharedKeys: usesPreSharedKeys, notices: notices)
     }
 
-    private func loadPreSharedKeys() throws(TransportError) -> [ExactText: [UInt8]] {
+    private func loadPreSharedKeys() throws(TransportError) -> [ExactText: Redacted<[UInt8]>] {
         guard let source = self.preSharedKeySource else { return self.preSharedKeys }
         do { return try source() } catch { throw .invalidConfiguration("\("\(error)")", cause: error) }
     }
@@ -118,9 +118,9 @@ package struct TLSServerSettings: Sendable {
     /// Where certificates between the listener's own and its root are looked for that its chain lacks. Nobody is trusted for it.
     package var chainAuthorities: TLSSettings.TrustRoots?
     /// Keys by identity. If there are any, nothing else is accepted.
-    package var preSharedKeys: [ExactText: [UInt8]] = [:]
+    package var preSharedKeys: [ExactText: Redacted<[UInt8]>] = [:]
     /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.
-    package var preSharedKeySource: (@Sendable () throws -> [ExactText: [UInt8]])?
+    package var preSharedKeySource: (@Sendable () throws -> [ExactText: Redacted<[UInt8]>])?
     /// What clients are told to choose their key by.
     package var preSharedKeyHint: String?
     package var applicationProtocols: [String] = []

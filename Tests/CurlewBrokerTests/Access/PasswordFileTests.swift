@@ -16,7 +16,7 @@ import Testing
     static func attempt(_ user: String?, _ password: String?) -> MQTTConnectionAttempt {
         MQTTConnectionAttempt(
             client: MQTTBrokerClient(identifier: "c", username: user),
-            password: password.map { ByteBuffer(string: $0) })
+            password: password.map { MQTTPassword($0) })
     }
 
     @Test(

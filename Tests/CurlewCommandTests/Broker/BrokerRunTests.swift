@@ -44,8 +44,8 @@ struct BrokerRunTests {
         let (signals, sender) = AsyncStream<UnixSignal>.makeStream()
         let (lines, writer) = AsyncStream<String>.makeStream()
         let broker = Mutex<SpokenBroker?>(nil)
-        let run = try BrokerRun(Self.plan, hasColour: false, announce: { writer.yield($0) }) {
-            let made = SpokenBroker($0)
+        let run = try BrokerRun(Self.plan, hasColour: false, announce: { writer.yield($0) }) { configuration, _ in
+            let made = SpokenBroker(configuration)
             broker.withLock { $0 = made }
             return made
         }
@@ -64,7 +64,8 @@ struct BrokerRunTests {
     func failure() async throws {
         let error = MQTTBrokerError(.listeningFailed, "Port 1883 is in use.")
         let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
-            SpokenBroker($0, failure: error)
+            configuration, _ in
+            SpokenBroker(configuration, failure: error)
         }
         let failure = await #expect(throws: CommandFailure.self) { try await run.run(AsyncStream { $0.finish() }) }
         #expect(failure == CommandFailure("Port 1883 is in use.", exitCode: 1))
@@ -76,7 +77,7 @@ struct BrokerRunTests {
         plan.log.logEverything()
         let observers = Mutex<[Int]>([])
         for plan in [Self.plan, plan] {
-            _ = try BrokerRun(plan, hasColour: false, announce: { _ in }) { configuration in
+            _ = try BrokerRun(plan, hasColour: false, announce: { _ in }) { configuration, _ in
                 observers.withLock { $0.append(configuration.observers.count) }
                 return SpokenBroker(configuration)
             }

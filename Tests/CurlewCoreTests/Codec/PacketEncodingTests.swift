@@ -57,7 +57,8 @@ struct PacketEncodingTests {
         self.refuses(.connect(Connect(clientIdentifier: long)), .tooLong("client identifier", bytes: 65_536))
         self.refuses(.connect(Connect(clientIdentifier: "a", username: long)), .tooLong("user name", bytes: 65_536))
         self.refuses(
-            .connect(Connect(clientIdentifier: "a", password: ByteBuffer(repeating: 0, count: 65_536))),
+            .connect(
+                Connect(clientIdentifier: "a", password: MQTTPassword(bytes: ByteBuffer(repeating: 0, count: 65_536)))),
             .tooLong("password", bytes: 65_536)
         )
         self.refuses(
@@ -89,7 +90,8 @@ struct PacketEncodingTests {
         checkRoundTrip(
             .connect(
                 Connect(
-                    clientIdentifier: longest, username: longest, password: ByteBuffer(repeating: 1, count: 65_535),
+                    clientIdentifier: longest, username: longest,
+                    password: MQTTPassword(bytes: ByteBuffer(repeating: 1, count: 65_535)),
                     properties: Properties([.userProperty(UserProperty(longest, longest))])
                 )
             ),

@@ -70,7 +70,8 @@ struct RandomPackets {
         return Connect(
             version: self.version, cleanStart: self.flag(), keepAlive: UInt16(self.number(65_535)),
             clientIdentifier: "c" + self.text(), username: username,
-            password: self.flag() && (self.version == .v5_0 || username != nil) ? self.data() : nil,
+            password: self.flag() && (self.version == .v5_0 || username != nil)
+                ? MQTTPassword(bytes: self.data()) : nil,
             will: hasWill
                 ? Connect.Will(
                     topic: self.topic(), payload: self.data(), qos: self.qos(), retain: self.flag(),

@@ -81,7 +81,8 @@ extension Vector {
             .packet(
                 .connect(
                     Connect(
-                        clientIdentifier: "abc", username: "me", password: ByteBuffer(bytes: [0xFF, 0]),
+                        clientIdentifier: "abc", username: "me",
+                        password: MQTTPassword(bytes: ByteBuffer(bytes: [0xFF, 0])),
                         will: Connect.Will(
                             topic: "w", payload: .text("hi"), qos: .exactlyOnce, retain: true,
                             properties: Properties([

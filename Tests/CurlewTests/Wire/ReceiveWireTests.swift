@@ -167,7 +167,7 @@ struct ReceiveWireTests {
         #expect(try await iterator.next()?.text == "2")
         var other = lifo.makeAsyncIterator()
         #expect(try await other.next()?.text == "3")
-        let byLength = MQTTConfiguration.SubscriptionQueue(order: .priority { $0.byteCount })
+        let byLength = MQTTConfiguration.SubscriptionQueue(order: .highestFirst { $0.byteCount })
         let priority = try await connection.subscribe(client, to: "p", queue: byLength)
         for text in ["a", "aaa", "aa"] { try connection.publish(text, to: "p") }
         try await connection.sync()

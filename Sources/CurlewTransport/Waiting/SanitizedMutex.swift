@@ -1,13 +1,21 @@
 #if CURLEW_THREAD_SANITIZER
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
 import Glibc
+#endif
 
-/// Takes the place of Synchronization's mutex in builds for the thread sanitizer, which cannot see that one: who waits for it
-/// waits in the kernel, and what is handed over there looks like a race. What a mutex of POSIX orders, the sanitizer sees.
-final class Mutex<Value>: @unchecked Sendable {
+/// Replaces Synchronization's `Mutex` in builds for the thread sanitizer, which does not see the ordering that a futex establishes and
+/// reports races that do not exist. It does see the ordering of a POSIX mutex.
+///
+/// Each target that is tested with the sanitizer names it `Mutex`, which hides the one of Synchronization.
+package final class SanitizedMutex<Value>: @unchecked Sendable {
     private let value: UnsafeMutablePointer<Value>
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
 
-    init(_ value: consuming sending Value) {
+    package init(_ value: consuming sending Value) {
         self.value = .allocate(capacity: 1)
         self.value.initialize(to: value)
         self.lock = .allocate(capacity: 1)
@@ -21,7 +29,7 @@ final class Mutex<Value>: @unchecked Sendable {
         self.lock.deallocate()
     }
 
-    func withLock<Result, Failure: Error>(
+    package func withLock<Result, Failure: Error>(
         _ body: (inout sending Value) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         pthread_mutex_lock(self.lock)
@@ -29,4 +37,6 @@ final class Mutex<Value>: @unchecked Sendable {
         return try body(&self.value.pointee)
     }
 }
+
+typealias Mutex = SanitizedMutex
 #endif

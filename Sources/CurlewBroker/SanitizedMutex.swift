@@ -1,1 +1,0 @@
-../Curlew/SanitizedMutex.swift
