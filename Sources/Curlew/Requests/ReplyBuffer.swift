@@ -2,22 +2,22 @@ import CurlewCore
 import DequeModule
 import Synchronization
 
-/// The replies to one request, between the event loop and who waits for them.
+/// The replies to one request, between the event loop and the consumer.
 final class ReplyBuffer: Sendable {
     private struct State {
         var replies = Deque<MQTTMessage>()
-        /// What the unread replies weigh.
+        /// The weight of the unread replies.
         var bytes = 0
-        /// How many more are wanted; `nil`: all that come.
+        /// How many more replies are wanted; `nil` for no limit.
         var wanted: Int?
         var waiting: [UnsafeContinuation<Void, Never>] = []
         var isFinished = false
         var error: MQTTError?
     }
 
-    /// Guards the replies and who waits for them.
+    /// Guards the replies and the waiting consumers.
     private let state: Mutex<State>
-    /// How many replies may wait unread, and how many bytes they may weigh.
+    /// The maximum number of unread replies, and their maximum weight.
     private let bound: (count: Int, bytes: Int)
 
     init(wanted: Int?, bound: (count: Int, bytes: Int)) {
@@ -25,20 +25,20 @@ final class ReplyBuffer: Sendable {
         self.bound = bound
     }
 
-    /// What became of a reply.
+    /// What happened to a reply.
     enum Received {
         /// It waits to be read.
         case taken
-        /// It waits to be read, and was the last that is wanted.
+        /// It waits to be read, and is the last one wanted.
         case last
-        /// It came too late, or there are too many unread.
+        /// It arrived too late, or too many are unread.
         case dropped
     }
 
     func receive(_ message: MQTTMessage) -> Received {
         let weight = message.weight
         let (result, waiting): (Received, [UnsafeContinuation<Void, Never>]) = self.state.withLock { state in
-            // One that is larger than all may be is taken where it is alone.
+            // A reply larger than the limit is accepted if no other is waiting.
             guard !state.isFinished, state.replies.count < self.bound.count,
                 state.replies.isEmpty || state.bytes + weight <= self.bound.bytes
             else { return (.dropped, []) }
@@ -52,7 +52,7 @@ final class ReplyBuffer: Sendable {
         return result
     }
 
-    /// No more will come. Does nothing if it is finished already.
+    /// No more replies follow. Does nothing if the buffer is already finished.
     func finish(_ error: MQTTError?) {
         let waiting: [UnsafeContinuation<Void, Never>] = self.state.withLock { state in
             guard !state.isFinished else { return [] }
@@ -63,7 +63,7 @@ final class ReplyBuffer: Sendable {
         for continuation in waiting { continuation.resume() }
     }
 
-    /// The next reply; `nil` when no more will come.
+    /// Returns the next reply; `nil` if no more follow.
     nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {
         while true {
             if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.") }
@@ -85,7 +85,7 @@ final class ReplyBuffer: Sendable {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Void, Never>) in
                 let mustWait = self.state.withLock { state in
-                    // Asked under the lock: a cancellation that comes later finds the continuation.
+                    // Checked under the lock: a later cancellation finds the continuation.
                     guard state.replies.isEmpty, !state.isFinished, !Task.isCancelled else { return false }
                     state.waiting.append(continuation)
                     return true
@@ -93,7 +93,7 @@ final class ReplyBuffer: Sendable {
                 if !mustWait { continuation.resume() }
             }
         } onCancel: {
-            // Whoever else waits finds nothing, and waits again.
+            // Other waiting consumers find nothing and wait again.
             let waiting = self.state.withLock { exchange(&$0.waiting, with: []) }
             for continuation in waiting { continuation.resume() }
         }
