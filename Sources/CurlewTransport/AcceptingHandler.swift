@@ -97,8 +97,8 @@ enum ResourceShortage {
     var explanation: String {
         switch self {
         case .descriptorsOfProcess:
-            "this process has reached its limit of open files and connections; raise it ('ulimit -n')"
-        case .descriptorsOfMachine: "the machine has reached its limit of open files and connections; raise fs.file-max"
+            "this process cannot open more files or connections; raise its limit ('ulimit -n')"
+        case .descriptorsOfMachine: "the machine cannot open more files or connections; raise fs.file-max"
         case .memory: "the machine has no memory left for another connection"
         }
     }

@@ -15,9 +15,9 @@ package final class InMemoryLink: Link {
         /// The number of bytes that this end wrote and the other end has not read yet.
         var underWay = 0
         var isWritable = true
-        /// This end writes no more, and discards incoming bytes.
+        /// Whether this end writes no more, and discards incoming bytes.
         var isClosing = false
-        /// The other end writes no more.
+        /// Whether the other end writes no more.
         var hasEnded = false
         var closeDeadline: Scheduled<Void>?
     }

@@ -123,7 +123,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.handshakes = nil
     }
 
-    // MARK: What the owner asks for
+    // MARK: Requests of the owner
 
     func write(_ bytes: ByteBuffer) {
         guard let context = self.context, !self.isClosing else { return }

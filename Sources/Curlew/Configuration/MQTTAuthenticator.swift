@@ -20,7 +20,7 @@ public protocol MQTTAuthenticator: Sendable {
 }
 
 extension MQTTAuthenticator {
-    /// Accepts.
+    /// Accepts any data.
     public func finish(with data: ByteBuffer?) throws {}
 }
 

@@ -6,10 +6,10 @@ extension MQTTConfiguration {
         /// The protocol version to use. Default: `.automatic`.
         public var version: Version = .automatic
 
-        /// The keep-alive interval, in whole seconds up to 65,535. If nothing was sent or nothing was received for almost
-        /// this long, the client sends a PINGREQ (MQTT 5.0 section 3.1.2.10). A broker may require a shorter interval.
-        /// `.zero` disables pings, unless the broker requires an interval; the client then does not notice a connection
-        /// that died silently. Default: 60 seconds.
+        /// The keep-alive interval, in whole seconds up to 65,535. If nothing was sent or nothing was received for
+        /// almost this long, the client sends a PINGREQ (MQTT 5.0 section 3.1.2.10). A broker may require a shorter
+        /// interval. `.zero` disables pings, unless the broker requires an interval; the client then does not notice a
+        /// connection that died silently. Default: 60 seconds.
         public var keepAlive: Duration = .seconds(60)
 
         /// How long name resolution, TCP and TLS may take together, for one broker. Default: 10 seconds.
@@ -20,8 +20,8 @@ extension MQTTConfiguration {
         /// Default: 10 seconds.
         public var handshakeTimeout: Duration = .seconds(10)
 
-        /// How long the client waits after a PINGREQ for any packet before it considers the connection lost; never longer
-        /// than the keep-alive interval. Default: 10 seconds.
+        /// How long the client waits after a PINGREQ for any packet before it considers the connection lost; never
+        /// longer than the keep-alive interval. Default: 10 seconds.
         public var pingTimeout: Duration = .seconds(10)
 
         /// How long a publish, subscribe or unsubscribe waits for the broker if the call has no timeout of its own. The

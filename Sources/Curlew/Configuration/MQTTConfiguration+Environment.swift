@@ -128,7 +128,7 @@ extension MQTTConfiguration {
         + ConfigurationOption.all.map(\.variable)
 }
 
-// MARK: - What is not in the table
+// MARK: - Variables that are not in the table
 
 extension OptionValue {
     /// - Parameter text: Keeps the bytes of the variable. Unless it is a path, it must be UTF-8.

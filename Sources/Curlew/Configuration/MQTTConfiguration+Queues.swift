@@ -63,8 +63,8 @@ extension MQTTConfiguration {
     public struct SubscriptionQueue: Sendable {
         /// Which message the consumer gets next. Default: `.fifo`, in the order of arrival.
         public var order: Order
-        /// The maximum number of waiting messages. Messages that the consumer has already taken do not count. Default:
-        /// 10,000.
+        /// The maximum number of waiting messages. Messages that the consumer has already taken do not count.
+        /// Default: 10,000.
         public var count: Int
         /// The maximum size of the waiting messages in bytes, including topics and properties. Default: 64 MiB.
         public var bytes: Int
@@ -102,8 +102,8 @@ extension MQTTConfiguration {
 
             /// The message with the highest priority first; among equals, the oldest.
             ///
-            /// - Parameter priority: Returns the priority of a message. Called once for each message that arrives, on the
-            ///   client's event loop: it must be fast and must not block.
+            /// - Parameter priority: Returns the priority of a message. Called once for each message that arrives, on
+            ///   the client's event loop: it must be fast and must not block.
             public static func priority(by priority: @escaping @Sendable (MQTTMessage) -> Int) -> Self {
                 Self(kind: .priority(priority))
             }

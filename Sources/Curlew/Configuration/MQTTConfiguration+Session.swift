@@ -44,8 +44,8 @@ extension MQTTConfiguration {
         /// topic of up to 64 KiB in memory. Default: 64.
         public var topicAliasMaximum: Int = 64
 
-        /// Whether the client replaces frequently used topics by topic aliases, if the broker allows them. Default:
-        /// `true`.
+        /// Whether the client replaces frequently used topics by topic aliases, if the broker allows them.
+        /// Default: `true`.
         public var usesTopicAliases: Bool = true
 
         /// Whether to ask the broker for response information, from which clients build reply topics. Default: `false`.

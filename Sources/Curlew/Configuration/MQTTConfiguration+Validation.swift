@@ -53,7 +53,7 @@ extension MQTTConfiguration {
     }
 }
 
-// MARK: - Group by group
+// MARK: - Settings, group by group
 
 extension MQTTConfiguration.Server {
     fileprivate func validate() throws(MQTTError) {
@@ -206,7 +206,7 @@ extension MQTTConfiguration.SubscriptionQueue {
     }
 }
 
-// MARK: - Sentences
+// MARK: - Error messages
 
 private func invalid(_ message: String) -> MQTTError { MQTTError(.invalidConfiguration, message) }
 

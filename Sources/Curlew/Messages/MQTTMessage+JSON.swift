@@ -3,7 +3,7 @@ internal import FoundationEssentials
 internal import NIOCore
 
 extension MQTTMessage {
-    /// Decodes the payload as JSON.
+    /// Decodes the payload from JSON.
     ///
     /// - Parameter type: The type to decode.
     /// - Throws: ``MQTTError`` with code `decodingFailed`; the message names the topic and what does not match.

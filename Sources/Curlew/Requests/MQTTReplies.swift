@@ -2,9 +2,9 @@
 public final class MQTTReplies: AsyncSequence, Sendable {
     /// A reply.
     public typealias Element = MQTTMessage
-    /// Always ``MQTTError``, with one of these codes: `noMatchingSubscribers`, `publishRefused`, `clientStopped`,
-    /// `timedOut` if the request could not be sent in time, `cancelled`, or `subscriptionRefused` if the broker lost
-    /// the session and now refuses the subscription to the replies.
+    /// Always ``MQTTError``, mostly with one of these codes: `noMatchingSubscribers`, `publishRefused`,
+    /// `packetTooLarge`, `clientStopped`, `timedOut` if the request could not be sent in time, `cancelled`, or
+    /// `subscriptionRefused` if the broker lost the session and now refuses the subscription to the replies.
     public typealias Failure = any Error
 
     private let buffer: ReplyBuffer

@@ -37,8 +37,9 @@ import DequeModule
 public final class MQTTSubscription: AsyncSequence, Sendable {
     /// A message.
     public typealias Element = MQTTMessage
-    /// Always ``MQTTError``, with the code `queueOverflow` or `subscriptionRefused` (the broker lost the session and
-    /// now refuses the subscription), or with the error that ended the client.
+    /// Always ``MQTTError``: with the code `queueOverflow`, `packetTooLarge` (with the overflow policy `.fail`, if the
+    /// client skipped a message), `subscriptionRefused` (the broker lost the session and now refuses the subscription)
+    /// or `brokeConnections`, or the error that ended the client.
     public typealias Failure = any Error
 
     let buffer: SubscriptionBuffer
@@ -69,7 +70,8 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
 
     /// Ends the subscription and waits until the broker confirms it. A loop over it ends.
     ///
-    /// - Throws: ``MQTTError`` with code `unsubscribeRefused`, `timedOut`, `cancelled` or `clientStopped`.
+    /// - Throws: ``MQTTError`` with code `unsubscribeRefused`, `timedOut`, `cancelled`, `notConnected` or
+    ///   `clientStopped`.
     public nonisolated(nonsending) func unsubscribe() async throws {
         try await self.owner.unsubscribe(self.buffer)
     }
@@ -108,16 +110,16 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         /// The number of messages that have arrived and have not been taken.
         package var waitingCount: Int { self.cursor.waitingCount }
 
-        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the subscription, or
-        /// when the task is cancelled.
+        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the
+        /// subscription, or when the task is cancelled.
         ///
         /// - Throws: ``MQTTError`` that ended the subscription.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws -> MQTTMessage? {
             try await self.cursor.next()
         }
 
-        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the subscription, or
-        /// when the task is cancelled.
+        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the
+        /// subscription, or when the task is cancelled.
         ///
         /// - Throws: ``MQTTError`` that ended the subscription.
         public nonisolated(nonsending) mutating func next() async throws -> MQTTMessage? {

@@ -73,7 +73,7 @@ extension TLSDiagnosis {
                 Set(
                     stack.map { entry in
                         if entry == .eofDuringHandshake { return Self.endOfFile }
-                        // "Error: 268435581 error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED at …"
+                        // "Error: 268435581 error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED …"
                         let fields = entry.description.split(separator: ":", maxSplits: 5)
                         return Self(String(fields.last?.prefix { $0 != " " } ?? ""))
                     })

@@ -45,7 +45,7 @@ extension TLSDiagnosis {
             return (.tlsFailed, "The client and this listener have no cipher suite or kind of key in common.")
         }
         if !reasons.isDisjoint(with: Reason.ofOtherProtocols) {
-            return (.notTLS, "The client does not use TLS, but this port requires it.")
+            return (.notTLS, "The client does not speak TLS, but this port requires it.")
         }
         if reasons.contains(.endOfFile) { return (.tlsFailed, self.closedEarly) }
         if reasons.contains(.illegalParameterAlert) {
