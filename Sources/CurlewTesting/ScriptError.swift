@@ -1,4 +1,4 @@
-/// Why a script cannot go on: what it waited for did not come, or something else did.
+/// Why a scripted connection failed: an expected event did not happen, or another one did.
 public struct ScriptError: Error, Hashable, CustomStringConvertible {
     /// What was expected and what happened, in one sentence.
     public let description: String

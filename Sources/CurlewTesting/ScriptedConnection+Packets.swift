@@ -2,12 +2,12 @@ package import CurlewCore
 import CurlewTransport
 import NIOCore
 
-// The connection as a test of the client itself sees it: packet by packet.
+// Packet-level methods, for tests of the client itself.
 extension ScriptedConnection {
-    /// The protocol version that the client's CONNECT has asked for.
+    /// The protocol version of the client's CONNECT.
     package var version: ProtocolVersion { self.state.change { $0.version } }
 
-    /// The next packet of the client. PINGREQ is among them only if ``answersPings`` is off.
+    /// Returns the client's next packet. Skips PINGREQ unless ``answersPings`` is off.
     package func receive() async throws -> Packet {
         let result: Result<Packet, ScriptError> = try await self.state.wait(for: "a packet", within: self.patience) {
             state in
@@ -15,18 +15,18 @@ extension ScriptedConnection {
             if let failure = state.failure {
                 return .failure(ScriptError("The client sent bytes that are not MQTT: \(failure)"))
             }
-            return state.isClosed ? .failure(ScriptError("The connection was closed instead of a packet.")) : nil
+            return state.isClosed ? .failure(ScriptError("Expected a packet, but the connection was closed.")) : nil
         }
         return try result.get()
     }
 
-    /// Reads the next packet, which must be this one.
+    /// Reads the next packet, which must equal `expected`.
     package func expect(_ expected: Packet) async throws {
         let packet = try await self.receive()
-        guard packet == expected else { throw ScriptError("Instead of \(expected) came \(packet).") }
+        guard packet == expected else { throw ScriptError("Expected \(expected), but received \(packet).") }
     }
 
-    /// Whether PINGREQ is answered without the test's doing, as at the start.
+    /// Whether the connection answers PINGREQ automatically. Default: `true`.
     package var answersPings: Bool {
         get { self.state.change { $0.answersPings } }
         set { self.state.change { $0.answersPings = newValue } }
@@ -35,11 +35,11 @@ extension ScriptedConnection {
     package func receiveConnect() async throws -> Connect {
         switch try await self.receive() {
         case .connect(let packet): return packet
-        case let other: throw ScriptError("Instead of CONNECT came \(other).")
+        case let other: throw ScriptError("Expected CONNECT, but received \(other).")
         }
     }
 
-    /// Reads CONNECT, and answers with this.
+    /// Reads CONNECT and answers with `connack`.
     @discardableResult
     package func answerConnect(_ connack: ConnAck) async throws -> Connect {
         let connect = try await self.receiveConnect()
@@ -50,18 +50,18 @@ extension ScriptedConnection {
     package func receiveSubscribe() async throws -> Subscribe {
         switch try await self.receive() {
         case .subscribe(let packet): return packet
-        case let other: throw ScriptError("Instead of SUBSCRIBE came \(other).")
+        case let other: throw ScriptError("Expected SUBSCRIBE, but received \(other).")
         }
     }
 
     package func receivePublishPacket() async throws -> Publish {
         switch try await self.receive() {
         case .publish(let packet): return packet
-        case let other: throw ScriptError("Instead of PUBLISH came \(other).")
+        case let other: throw ScriptError("Expected PUBLISH, but received \(other).")
         }
     }
 
-    /// Sends packets, which arrive in one read.
+    /// Sends packets so that they arrive in one read.
     package func send(_ packets: Packet...) throws {
         var bytes = ByteBuffer()
         let version = self.version
@@ -71,12 +71,12 @@ extension ScriptedConnection {
         self.write(bytes)
     }
 
-    /// Breaks the link as a failing network does.
+    /// Breaks the link like a failing network.
     package func fail() {
         self.link.fail(TransportError(.connectionLost, "The network failed."))
     }
 
-    /// A packet identifier for a message to the client.
+    /// Creates a packet identifier for a message to the client.
     package func makePacketID() -> PacketID? {
         PacketID(
             self.state.change { state in
@@ -87,7 +87,7 @@ extension ScriptedConnection {
 
     func makeHandler() -> any LinkHandler { Handler(self) }
 
-    /// What the link calls.
+    /// Receives events from the link.
     final class Handler: LinkHandler {
         private let connection: ScriptedConnection
         private var decoder = PacketDecoder(from: .client, version: .v5_0, maximumPacketSize: .max)

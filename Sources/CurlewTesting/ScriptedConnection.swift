@@ -5,10 +5,10 @@ import NIOCore
 
 /// The server's end of one connection to a ``ScriptedServer``: the test reads what the client sends, and answers.
 ///
-/// The methods here read and answer in one step, as a test of an application wants it. PINGREQ is answered by itself.
+/// These methods read and answer in one step, for tests of applications. PINGREQ is answered automatically.
 public final class ScriptedConnection: Sendable {
     struct State: Sendable {
-        /// The client's packets, not yet read by the test.
+        /// The client's packets that the test has not read yet.
         var received: [Packet] = []
         var isClosed = false
         /// What was wrong with the client's bytes.
@@ -18,7 +18,7 @@ public final class ScriptedConnection: Sendable {
         var lastPacketID: UInt16 = 0
     }
 
-    /// The address that the client has connected to.
+    /// The address that the client connected to.
     public let address: MQTTConfiguration.Server
 
     let link: InMemoryLink
@@ -33,20 +33,21 @@ public final class ScriptedConnection: Sendable {
 
     // MARK: Connecting
 
-    /// Reads CONNECT, and accepts it with CONNACK.
+    /// Reads CONNECT and accepts it with CONNACK.
     ///
-    /// - Parameter sessionPresent: Whether the server has kept a session of the client. Default: `false`.
+    /// - Parameter sessionPresent: Whether the server has a session of the client. Default: `false`.
     /// - Returns: The client identifier.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func acceptConnect(sessionPresent: Bool = false) async throws -> String {
         try await self.answerConnect(ConnAck(sessionPresent: sessionPresent)).clientIdentifier
     }
 
-    /// Reads CONNECT, and refuses it.
+    /// Reads CONNECT, refuses it with CONNACK, and closes the connection.
     ///
+    /// - Parameter reasonCode: The reason code of CONNACK.
     /// - Returns: The client identifier.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func refuseConnect(_ reasonCode: ReasonCode) async throws -> String {
         let connect = try await self.answerConnect(ConnAck(reasonCode: reasonCode))
@@ -56,10 +57,11 @@ public final class ScriptedConnection: Sendable {
 
     // MARK: Messages
 
-    /// Reads PUBLISH, and acknowledges it: a QoS 2 message to the end of its exchange.
+    /// Reads PUBLISH and acknowledges it; at QoS 2, completes the exchange.
     ///
-    /// - Parameter reasonCode: What to answer at QoS 1 and 2. Default: success.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Parameter reasonCode: The reason code at QoS 1 and 2. Default: success.
+    /// - Returns: The message.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func receivePublish(_ reasonCode: ReasonCode = .success) async throws -> MQTTMessage {
         let packet = try await self.receivePublishPacket()
@@ -77,10 +79,9 @@ public final class ScriptedConnection: Sendable {
             properties: packet.properties)
     }
 
-    /// Sends a message to the client. Its acknowledgement, at QoS 1 and 2, is still to be read: see
-    /// ``receiveAcknowledgement()``.
+    /// Sends a message to the client. At QoS 1 and 2, call ``receiveAcknowledgement()`` afterwards.
     ///
-    /// - Throws: ``ScriptError`` when the topic cannot be published to, or a property is not allowed.
+    /// - Throws: ``ScriptError`` if the topic name is not valid, or a property is not allowed.
     public func publish(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
         properties: MessageProperties = MessageProperties()
@@ -95,10 +96,10 @@ public final class ScriptedConnection: Sendable {
                     properties: properties)))
     }
 
-    /// Reads the acknowledgement of a message: PUBACK, or the whole exchange of QoS 2.
+    /// Reads the acknowledgement of a message: PUBACK, or the whole exchange at QoS 2.
     ///
     /// - Returns: The client's reason code.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func receiveAcknowledgement() async throws -> ReasonCode {
         switch try await self.receive() {
@@ -108,16 +109,16 @@ public final class ScriptedConnection: Sendable {
             try self.send(.pubrel(Acknowledgement(packet.packetID)))
             try await self.expect(.pubcomp(Acknowledgement(packet.packetID)))
             return packet.reasonCode
-        case let other: throw ScriptError("Instead of an acknowledgement came \(other).")
+        case let other: throw ScriptError("Expected an acknowledgement, but received \(other).")
         }
     }
 
     // MARK: Subscriptions
 
-    /// Reads SUBSCRIBE, and grants what it asks for.
+    /// Reads SUBSCRIBE and grants the requested QoS for each filter.
     ///
     /// - Returns: The topic filters.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func grantSubscribe() async throws -> [TopicFilter] {
         let packet = try await self.receiveSubscribe()
@@ -126,10 +127,11 @@ public final class ScriptedConnection: Sendable {
         return packet.subscriptions.map(\.filter)
     }
 
-    /// Reads SUBSCRIBE, and refuses it.
+    /// Reads SUBSCRIBE and refuses all filters.
     ///
+    /// - Parameter reasonCode: The reason code for each filter. Default: not authorized.
     /// - Returns: The topic filters.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func refuseSubscribe(_ reasonCode: ReasonCode = .notAuthorized) async throws -> [TopicFilter] {
         let packet = try await self.receiveSubscribe()
@@ -137,14 +139,14 @@ public final class ScriptedConnection: Sendable {
         return packet.subscriptions.map(\.filter)
     }
 
-    /// Reads UNSUBSCRIBE, and confirms it.
+    /// Reads UNSUBSCRIBE and confirms it.
     ///
     /// - Returns: The topic filters.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func confirmUnsubscribe() async throws -> [TopicFilter] {
         guard case .unsubscribe(let packet) = try await self.receive() else {
-            throw ScriptError("Another packet came instead of UNSUBSCRIBE.")
+            throw ScriptError("Expected UNSUBSCRIBE, but received another packet.")
         }
         try self.send(.unsuback(UnsubAck(packet.packetID, packet.filters.map { _ in .success })))
         return packet.filters
@@ -155,39 +157,39 @@ public final class ScriptedConnection: Sendable {
     /// Reads DISCONNECT.
     ///
     /// - Returns: The client's reason code.
-    /// - Throws: ``ScriptError`` when something else comes, or nothing.
+    /// - Throws: ``ScriptError`` if another packet arrives, or none in time.
     @discardableResult
     public func receiveDisconnect() async throws -> ReasonCode {
         switch try await self.receive() {
         case .disconnect(let packet): return packet.reasonCode
-        case let other: throw ScriptError("Instead of DISCONNECT came \(other).")
+        case let other: throw ScriptError("Expected DISCONNECT, but received \(other).")
         }
     }
 
     /// Waits until the connection is closed.
     ///
-    /// - Throws: ``ScriptError`` when a packet comes instead, or nothing happens.
+    /// - Throws: ``ScriptError`` if a packet arrives instead, or the connection stays open.
     public func expectClosed() async throws {
         let packet: Packet? = try await self.state.wait(for: "the end of the connection", within: self.patience) {
             state in
             if !state.received.isEmpty { return .some(state.received.removeFirst()) }
             return state.isClosed ? .some(nil) : nil
         }
-        if let packet { throw ScriptError("Instead of the end of the connection came \(packet).") }
+        if let packet { throw ScriptError("Expected the end of the connection, but received \(packet).") }
     }
 
-    /// Closes the connection without a word, as a server does that crashes.
+    /// Closes the connection without DISCONNECT, like a server that crashes.
     public func close() { self.link.close() }
 
     // MARK: Bytes
 
-    /// Sends any bytes, which arrive in one read.
+    /// Sends any bytes so that they arrive in one read.
     public func send(bytes: [UInt8]) { self.write(ByteBuffer(bytes: bytes)) }
 
-    /// Reads no more, so that the client feels back-pressure.
+    /// Stops reading, to apply back-pressure to the client.
     public func stopReading() { self.setReading(false) }
 
-    /// Reads on.
+    /// Resumes reading.
     public func resumeReading() { self.setReading(true) }
 
     private func setReading(_ isOn: Bool) {

@@ -2,7 +2,7 @@ public import Curlew
 import CurlewTransport
 import NIOCore
 
-/// A server for tests that does what the test says and nothing else, in the test's own process: no socket, no port.
+/// A server for tests, which does only what the test tells it. It runs in the test's process, without sockets or ports.
 ///
 /// ```swift
 /// let server = ScriptedServer()
@@ -14,9 +14,9 @@ import NIOCore
 /// #expect(try await temperature == 21.5)
 /// ```
 ///
-/// Each wait ends with a ``ScriptError`` when nothing comes, so that a test fails rather than hangs.
+/// Every wait ends with a ``ScriptError`` if nothing arrives, so that a test fails instead of hanging.
 public final class ScriptedServer: Sendable {
-    /// Where the server can be reached, by clients that ``connect(_:clock:)`` has configured.
+    /// The server's addresses, for clients that ``connect(_:clock:)`` has configured.
     public let addresses: [MQTTConfiguration.Server]
     /// How long any wait may take, in real time.
     public let patience: Duration
@@ -25,10 +25,10 @@ public final class ScriptedServer: Sendable {
     private let eventLoop: any EventLoop
     private let accepted = Watched<[ScriptedConnection]>([])
 
-    /// Makes a server that accepts connections.
+    /// Creates a server that accepts connections.
     ///
     /// - Parameters:
-    ///   - addresses: Where it can be reached; several of them play several servers. Default: one address.
+    ///   - addresses: The server's addresses; several of them simulate several servers. Default: one address.
     ///   - patience: How long any wait may take before it fails, in real time. Default: one minute.
     public convenience init(
         at addresses: [MQTTConfiguration.Server] = [.mqtt("scripted.test")], patience: Duration = .seconds(60)
@@ -44,7 +44,7 @@ public final class ScriptedServer: Sendable {
         for address in addresses { self.startListening(at: address) }
     }
 
-    /// Accepts connections to one of the addresses, or to another, from now on.
+    /// Accepts connections to `address`, which may be a new one, from now on.
     public func startListening(at address: MQTTConfiguration.Server) {
         self.network.listen(at: Endpoint(address), on: self.eventLoop) { [accepted, patience] link in
             let connection = ScriptedConnection(link, to: address, patience: patience)
@@ -53,42 +53,42 @@ public final class ScriptedServer: Sendable {
         }
     }
 
-    /// Refuses connections to one of the addresses from now on; those that are there stay.
+    /// Refuses connections to `address` from now on; existing ones stay open.
     public func stopListening(at address: MQTTConfiguration.Server) {
         self.network.stopListening(at: Endpoint(address))
     }
 
-    /// The next connection that a client opens, or has opened; CONNECT is still to be read from it.
+    /// Returns the next connection that a client opens or has already opened. Its CONNECT has not been read.
     ///
-    /// - Throws: ``ScriptError`` when none comes.
+    /// - Throws: ``ScriptError`` if no client connects in time.
     public func accept() async throws -> ScriptedConnection {
         try await self.accepted.wait(for: "a connection", within: self.patience) { connections in
             connections.isEmpty ? nil : connections.removeFirst()
         }
     }
 
-    /// How many connections have been opened that were not yet taken with ``accept()``.
+    /// The number of connections that clients have opened and ``accept()`` has not returned yet.
     public var waitingCount: Int { self.accepted.change { $0.count } }
 
     // MARK: Clients
 
-    /// Has clients of this configuration connect to this server.
+    /// Makes clients with this configuration connect to this server.
     ///
     /// - Parameters:
-    ///   - configuration: Gets this server's addresses.
-    ///   - clock: What the client's waits go by. Default: `nil`, real time.
+    ///   - configuration: Receives this server's addresses.
+    ///   - clock: The clock for the client's timeouts. Default: `nil`, real time.
     public func connect(_ configuration: inout MQTTConfiguration, clock: TestClock? = nil) {
         configuration.servers = self.addresses
         configuration.connectorOverride = self.network
         if let clock { configuration.clock = MonotonicClock(clock) }
     }
 
-    /// Makes a client of this server that is not connected yet.
+    /// Creates a client for this server that is not connected yet.
     ///
     /// - Parameters:
-    ///   - clock: What the client's waits go by. Default: `nil`, real time.
-    ///   - configure: Changes the configuration. Default: all defaults.
-    /// - Throws: ``MQTTError`` when the configuration cannot work.
+    ///   - clock: The clock for the client's timeouts. Default: `nil`, real time.
+    ///   - configure: Changes the configuration. Default: no changes.
+    /// - Throws: ``MQTTError`` if the configuration is not valid.
     public func makeClient(
         clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) throws(MQTTError) -> MQTTClient {
@@ -98,13 +98,14 @@ public final class ScriptedServer: Sendable {
         return try MQTTClient(configuration)
     }
 
-    /// Makes a client and connects it.
+    /// Creates a client and connects it.
     ///
     /// - Parameters:
-    ///   - clock: What the client's waits go by. Default: `nil`, real time.
-    ///   - configure: Changes the configuration. Default: all defaults.
-    /// - Returns: The client, and this end of its connection.
-    /// - Throws: ``MQTTError`` when the configuration cannot work.
+    ///   - clock: The clock for the client's timeouts. Default: `nil`, real time.
+    ///   - configure: Changes the configuration. Default: no changes.
+    /// - Returns: The client, and the server's end of its connection.
+    /// - Throws: ``MQTTError`` if the configuration is not valid or the client cannot connect; ``ScriptError`` if no
+    ///   CONNECT arrives in time.
     public func connectedClient(
         clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> (client: MQTTClient, connection: ScriptedConnection) {

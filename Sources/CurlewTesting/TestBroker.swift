@@ -2,7 +2,7 @@ public import Curlew
 public import CurlewBroker
 import Synchronization
 
-/// Runs a broker on a free port of this machine for as long as `body` takes.
+/// Runs a broker on a free port of this machine while `body` runs.
 ///
 /// ```swift
 /// try await withBroker { broker in
@@ -13,9 +13,10 @@ import Synchronization
 /// ```
 ///
 /// - Parameters:
-///   - configure: Changes the broker's configuration; its listener, on 127.0.0.1 and any free port, is there already.
-///   - body: What is done with the broker. All clients that it makes are disconnected at the end.
-/// - Throws: What `body` throws, or `MQTTBrokerError` when the broker does not start.
+///   - configure: Changes the broker's configuration, which already has a listener on 127.0.0.1 and any free port.
+///     Default: no changes.
+///   - body: Uses the broker. Afterwards, all clients that the broker created are disconnected.
+/// - Throws: What `body` throws, or `MQTTBrokerError` if the broker cannot start.
 public func withBroker<Result>(
     _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
     _ body: (TestBroker) async throws -> Result
@@ -35,24 +36,25 @@ public func withBroker<Result>(
     }
 }
 
-/// A broker for the length of a test.
+/// A broker that runs for one test.
 public final class TestBroker: Sendable {
-    /// The broker, to publish, to subscribe and to see what it has.
+    /// The broker itself.
     public let broker: MQTTBroker
-    /// Guards the clients made here.
+    /// Guards the created clients.
     private let clients = Mutex<[MQTTClient]>([])
 
     init(_ broker: MQTTBroker) { self.broker = broker }
 
-    /// Where it listens.
+    /// The broker's address.
     public var server: MQTTConfiguration.Server {
         get async { .mqtt("127.0.0.1", port: await self.broker.listeners.first?.port ?? 0) }
     }
 
-    /// Makes a client that is connected to the broker.
+    /// Creates a client and connects it to the broker.
     ///
-    /// - Parameter configure: Changes the client's configuration, whose server is the broker already.
-    /// - Throws: `MQTTError` when the broker refuses it.
+    /// - Parameter configure: Changes the client's configuration, whose server is already the broker. Default: no
+    ///   changes.
+    /// - Throws: `MQTTError` if the configuration is not valid or the broker refuses the client.
     public func connectedClient(
         _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> MQTTClient {

@@ -1,23 +1,23 @@
-/// A clock that moves when a test moves it, so that nothing has to be waited for.
+/// A clock that only moves when a test moves it, so that tests do not wait.
 ///
 /// ```swift
 /// let clock = TestClock()
 /// let (client, connection) = try await ScriptedServer().connectedClient(clock: clock)
-/// clock.advance(by: .seconds(55))  // almost the keep alive: the client sends a ping
+/// clock.advance(by: .seconds(55))  // almost the keep-alive interval: the client sends a ping
 /// ```
 public final class TestClock: Clock {
-    /// A point in time: so long after the clock was made.
+    /// A point in time, relative to the creation of the clock.
     public struct Instant: InstantProtocol {
-        /// The time since the clock was made.
+        /// The time since the clock was created.
         public let elapsed: Duration
 
-        /// The point that lies `duration` later.
+        /// Returns the instant that is `duration` later.
         public func advanced(by duration: Duration) -> Self { Self(elapsed: self.elapsed + duration) }
 
-        /// The time from this point to another.
+        /// Returns the time from this instant to another one.
         public func duration(to other: Self) -> Duration { other.elapsed - self.elapsed }
 
-        /// Earlier points come first.
+        /// Orders instants by time.
         public static func < (left: Self, right: Self) -> Bool { left.elapsed < right.elapsed }
     }
 
@@ -35,18 +35,18 @@ public final class TestClock: Clock {
 
     private let state = Watched(State())
 
-    /// Makes a clock that stands still.
+    /// Creates a clock that stands still.
     public init() {}
 
-    /// The present point in time.
+    /// The current instant.
     public var now: Instant { self.state.change { $0.now } }
 
-    /// Any time can be told from any other.
+    /// One nanosecond.
     public var minimumResolution: Duration { .nanoseconds(1) }
 
-    /// Sleeps until the clock has been moved to `deadline`.
+    /// Sleeps until the clock reaches `deadline`.
     ///
-    /// - Throws: `CancellationError` when the task is cancelled.
+    /// - Throws: `CancellationError` if the task is cancelled.
     public func sleep(until deadline: Instant, tolerance: Duration?) async throws {
         let id = self.state.change { state in
             state.nextID += 1
@@ -71,19 +71,19 @@ public final class TestClock: Clock {
         }
     }
 
-    /// Moves the clock on, and wakes those whose time has come, the earliest first.
+    /// Advances the clock, and wakes sleepers whose deadline it reaches, the earliest first.
     public func advance(by duration: Duration) {
         self.wake { $0.now = $0.now.advanced(by: duration) }
     }
 
-    /// Waits until somebody sleeps whose time comes within `duration`, and moves the clock just so far: for a wait whose
-    /// length is not known, or that begins a moment after what the test has seen.
+    /// Waits until a task sleeps whose deadline is at most `duration` away, then advances the clock to that deadline.
+    /// For a sleep of unknown length, or one that starts shortly after what the test has seen.
     ///
     /// - Parameters:
-    ///   - duration: How far the clock may be moved.
+    ///   - duration: The maximum time to advance.
     ///   - patience: How long to wait for the sleeper, in real time. Default: one minute.
-    /// - Returns: How far the clock was moved.
-    /// - Throws: ``ScriptError`` when nobody sleeps so shortly.
+    /// - Returns: How far the clock was advanced.
+    /// - Throws: ``ScriptError`` if no task sleeps for such a short time.
     @discardableResult
     public func advanceToSleeper(
         within duration: Duration, patience: Duration = .seconds(60)

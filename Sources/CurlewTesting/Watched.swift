@@ -2,28 +2,28 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// A value that tasks wait on until it has become what they want; each wait ends with an error rather than never.
+/// A value that tasks can wait on until it satisfies a condition. Each wait has a time limit.
 final class Watched<State: Sendable>: Sendable {
     private struct Waiter {
         let id: UInt64
-        /// Returns what resumes the waiter, if the value is what it wants.
+        /// Returns a closure that resumes the waiter if the value satisfies its condition, otherwise `nil`.
         let look: @Sendable (inout State) -> (@Sendable () -> Void)?
         let fail: @Sendable (any Error) -> Void
     }
 
     private struct Shared {
         var state: State
-        /// In the order in which they began to wait.
+        /// In the order in which they started to wait.
         var waiters: [Waiter] = []
         var nextID: UInt64 = 0
     }
 
-    /// Guards the value and who waits for it.
+    /// Guards the value and its waiters.
     private let shared: Mutex<Shared>
 
     init(_ state: State) { self.shared = Mutex(Shared(state: state)) }
 
-    /// Changes the value, and resumes those who have waited for what it is now.
+    /// Changes the value, and resumes the waiters whose condition it now satisfies.
     func change<Result: Sendable>(_ body: (inout State) -> Result) -> Result {
         let (result, resumptions) = self.shared.withLock { shared in
             let result = body(&shared.state)
@@ -39,10 +39,10 @@ final class Watched<State: Sendable>: Sendable {
         return result
     }
 
-    /// Waits until `take` returns something; it may take that out of the value.
+    /// Waits until `take` returns a value. `take` may remove it from the state.
     ///
     /// - Parameters:
-    ///   - what: What is waited for, in words.
+    ///   - what: What the wait is for, for the error message.
     ///   - limit: How long to wait, in real time.
     func wait<Result: Sendable>(
         for what: String, within limit: Duration, _ take: @escaping @Sendable (inout State) -> Result?
@@ -52,7 +52,7 @@ final class Watched<State: Sendable>: Sendable {
             return shared.nextID
         }
         let deadline = EventLoops.shared.next().scheduleTask(in: TimeAmount(limit)) {
-            self.giveUp(id, ScriptError("Nothing came within \(limit) of waiting for \(what)."))
+            self.giveUp(id, ScriptError("Waited \(limit) for \(what) in vain."))
         }
         defer { deadline.cancel() }
         return try await withTaskCancellationHandler {

@@ -1,29 +1,29 @@
 import CurlewCore
 
-/// When a listener rests from accepting because no descriptors or no memory are left for another connection.
+/// Pauses accepting when there are no file descriptors or no memory for another connection.
 ///
-/// An episode begins with the first failure and ends when accepting has worked for a while: a log has one line for each, however often a
-/// single connection is accepted and the next one fails.
+/// An episode begins with the first failure and ends when accepting has worked for a while. A log thus has one line for
+/// each episode, even if single connections succeed in between.
 struct AcceptPause {
     enum Failed: Equatable {
-        /// The first failure of an episode: rest for that time.
+        /// The first failure of an episode: pause for this time.
         case begins(rest: Duration)
-        /// Another failure of the same episode: rest for that time.
+        /// Another failure of the same episode: pause for this time.
         case goesOn(rest: Duration)
     }
 
     enum Accepted: Equatable {
         case normal
-        /// The episode is over.
+        /// The episode has ended.
         case recovered
     }
 
-    /// A descriptor that becomes free is used soon, and trying costs nothing that could be noticed.
+    /// Short, because a file descriptor that becomes free is soon used, and a failed attempt costs almost nothing.
     private static let rest = Duration.milliseconds(100)
-    /// How long accepting must work for the episode to be over.
+    /// How long accepting must work until the episode ends.
     private static let recovery = Duration.seconds(10)
 
-    /// When accepting failed last, during an episode.
+    /// The time of the last failure; `nil` outside an episode.
     private var lastFailure: Timestamp?
 
     mutating func failed(now: Timestamp) -> Failed {

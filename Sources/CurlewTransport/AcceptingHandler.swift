@@ -9,16 +9,17 @@ import Musl
 import Glibc
 #endif
 
-/// What the owner of a listener is told about accepting.
+/// What a listener reports to its owner about accepting.
 package enum AcceptEvent: Sendable {
-    /// No connection can be accepted at the moment; the error says why and what to do. Connections wait in the kernel's queue.
+    /// No connection can be accepted at the moment; the error gives the reason and a remedy. Connections wait in the
+    /// kernel's queue.
     case paused(TransportError)
-    /// Connections have been accepted again for a while.
+    /// Accepting has worked again for a while.
     case resumed
 }
 
-/// The pipeline of a listening socket: rests when accepting fails for lack of resources. Without it the socket stays readable, so that the
-/// event loop tries again at once and for ever.
+/// The handler of a listening socket: pauses when accepting fails for lack of resources. Without the pause the socket
+/// stays readable, so that the event loop retries in a busy loop.
 final class AcceptingHandler: ChannelInboundHandler {
     typealias InboundIn = any Channel
     typealias InboundOut = any Channel
@@ -39,7 +40,7 @@ final class AcceptingHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Others concern one connection, such as ECONNABORTED: the client has gone before it was accepted.
+        // Other errors concern one connection, such as ECONNABORTED: the client left before it was accepted.
         guard let shortage = TransportError(acceptingFailedWith: error) else { return }
         switch self.pause.failed(now: self.clock.now()) {
         case .begins(let rest):
@@ -62,7 +63,7 @@ final class AcceptingHandler: ChannelInboundHandler {
     }
 
     private func setAccepting(_ isOn: Bool, _ channel: any Channel) {
-        // A channel refuses options only once it is closed.
+        // Setting an option fails only if the channel is closed.
         try? channel.syncOptions?.setOption(.autoRead, value: isOn)
     }
 }
@@ -71,14 +72,14 @@ final class AcceptingHandler: ChannelInboundHandler {
 extension AcceptingHandler: Sendable {}
 
 extension TransportError {
-    /// Explains why no connection could be accepted; `nil` where that is no lack of resources.
+    /// Explains why no connection could be accepted; `nil` if the reason is not a lack of resources.
     init?(acceptingFailedWith error: any Error) {
         guard let error = error as? IOError, let lack = ResourceShortage(errno: error.errnoCode) else { return nil }
         self.init(.outOfResources, "No connection can be accepted: \(lack.explanation).", cause: error)
     }
 }
 
-/// What the process or the machine has run out of, so that no socket can be made.
+/// The resource that the process or the machine lacks for another socket.
 enum ResourceShortage {
     case descriptorsOfProcess, descriptorsOfMachine, memory
 
@@ -91,12 +92,12 @@ enum ResourceShortage {
         }
     }
 
-    /// What is wrong and what to do, as a part of a sentence.
+    /// The problem and the remedy, as a part of a sentence.
     var explanation: String {
         switch self {
         case .descriptorsOfProcess:
-            "this process has as many files and connections open as it may; raise its limit ('ulimit -n')"
-        case .descriptorsOfMachine: "the machine has as many files and connections open as it may; raise fs.file-max"
+            "this process cannot open more files or connections; raise its limit ('ulimit -n')"
+        case .descriptorsOfMachine: "the machine cannot open more files or connections; raise fs.file-max"
         case .memory: "the machine has no memory left for another connection"
         }
     }

@@ -1,13 +1,13 @@
 package import NIOCore
 
-/// Where a peer listens, and whether the way there is encrypted.
+/// The address of a peer, and whether the connection is encrypted.
 package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     package enum Security: Hashable, Sendable {
         case plain
         case tls
     }
 
-    /// A host name or an IP address, the latter without brackets.
+    /// A host name or an IP address; an IPv6 address has no brackets.
     package var host: String
     package var port: Int
     package var security: Security
@@ -24,14 +24,14 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Makes links.
+/// Creates links.
 package protocol Connector: Sendable {
     /// Connects to `endpoint`.
     ///
-    /// Cancelling the task ends the attempt. The time is bounded by the connector's own time-out.
+    /// Cancelling the task ends the attempt. The connector limits its time.
     ///
-    /// - Parameter handler: Makes the owner of the link; called on `eventLoop` when the link is open (connected, and with TLS
-    ///   verified), before any byte is read. Not called when the attempt fails.
+    /// - Parameter handler: Creates the owner of the link. Called on `eventLoop` when the link is open (connected, and
+    ///   with TLS verified), before any byte is read. Not called if the attempt fails.
     func connect(
         to endpoint: Endpoint, on eventLoop: any EventLoop,
         handler: @escaping @Sendable (any Link) -> any LinkHandler

@@ -1,8 +1,8 @@
-/// Bounds what the TLS handshakes of a listener take in memory, before anybody knows who the clients are.
+/// Limits the memory for the TLS handshakes of a listener, while the clients are still unknown.
 package protocol HandshakeBudget: Sendable {
-    /// Takes so many bytes for a handshake. Returns `false`, having taken nothing, when there is no room for them.
+    /// Reserves memory for a handshake. Returns `false` and reserves nothing if there is not enough.
     func take(_ byteCount: Int) -> Bool
 
-    /// Gives bytes back that were taken.
+    /// Returns reserved bytes.
     func giveBack(_ byteCount: Int)
 }

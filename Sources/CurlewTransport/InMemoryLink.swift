@@ -1,23 +1,23 @@
 package import NIOCore
 
-/// One end of a link within the process.
+/// One end of an in-process link.
 package final class InMemoryLink: Link {
     private struct State {
-        /// The other end; `nil` once there is nothing left to tell it.
+        /// The other end; `nil` once it needs no more notifications.
         var far: InMemoryLink?
-        /// Present from the opening to the close.
+        /// Present from opening to closing.
         var owner: (any LinkHandler)?
         var isReading = true
-        /// How many bytes are still handed over although reading is off.
+        /// How many bytes to pass to the owner although reading is off.
         var drained = 0
-        /// What has come while reading was off.
+        /// Bytes that arrived and were not passed to the owner yet.
         var unread: CircularBuffer<ByteBuffer> = []
-        /// What we have written and the other end has not yet read.
+        /// The number of bytes that this end wrote and the other end has not read yet.
         var underWay = 0
         var isWritable = true
-        /// We write no more; incoming bytes are dropped.
+        /// Whether this end writes no more, and discards incoming bytes.
         var isClosing = false
-        /// The other end writes no more.
+        /// Whether the other end writes no more.
         var hasEnded = false
         var closeDeadline: Scheduled<Void>?
     }
@@ -51,12 +51,12 @@ package final class InMemoryLink: Link {
     package func setReading(_ isOn: Bool) {
         guard self.state.value.isReading != isOn, !self.state.value.isClosing else { return }
         self.state.value.isReading = isOn
-        // In a task of its own, so that the owner is not called from within its own call.
+        // In a separate task, so that the owner is not called from within its own call.
         if isOn { self.eventLoop.execute { self.readOn() } }
     }
 
     package func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {
-        // What the other end has written waits in tasks before this one.
+        // Bytes that the other end has written are in tasks before this one.
         self.eventLoop.execute {
             self.state.value.drained = maximum
             self.readOn()
@@ -78,7 +78,7 @@ package final class InMemoryLink: Link {
         self.eventLoop.execute { self.finish(nil) }
     }
 
-    /// Breaks the link as a failing network does: both ends are told of `error`. From any thread.
+    /// Breaks the link like a failing network: both ends get `error`. Can be called from any thread.
     package func fail(_ error: TransportError) {
         self.eventLoop.execute {
             let far = self.state.value.far
@@ -96,7 +96,7 @@ package final class InMemoryLink: Link {
         self.readOn()
     }
 
-    /// Closes the accepted end of a link whose other end was given up before it opened.
+    /// Closes the accepted end of a link whose other end gave up before it opened.
     func abandon(_ far: InMemoryLink) {
         far.eventLoop.execute { far.finish(nil) }
     }
@@ -118,7 +118,7 @@ package final class InMemoryLink: Link {
 
     // MARK: On the event loop
 
-    /// Hands over what has come, and then the end of it.
+    /// Passes the received bytes to the owner, then the end of the stream.
     private func readOn() {
         guard self.reads, let owner = self.state.value.owner else { return }
         var count = 0
@@ -142,7 +142,7 @@ package final class InMemoryLink: Link {
         let isWritable = state.underWay <= (state.isWritable ? self.capacity : self.capacity / 4)
         guard isWritable != state.isWritable, !state.isClosing else { return }
         self.state.value.isWritable = isWritable
-        // In a task of its own, so that the owner is not called from within its own call.
+        // In a separate task, so that the owner is not called from within its own call.
         self.eventLoop.execute {
             guard !self.state.value.isClosing else { return }
             self.state.value.owner?.linkWritabilityChanged(isWritable)

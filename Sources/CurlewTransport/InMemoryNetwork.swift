@@ -1,10 +1,10 @@
 package import NIOCore
 import Synchronization
 
-/// A network within the process: links between event loops, with the back-pressure of real ones and without their chance.
+/// An in-process network: deterministic links between event loops, with back-pressure like that of real ones.
 ///
-/// Bytes arrive in the order and in the portions in which they were written; one write is one read. Nothing happens within a call:
-/// what one end does, the other end sees in a later task of its event loop.
+/// Bytes arrive in order, and one write is one read. Nothing happens within a call: the other end sees the effect of a
+/// call in a later task of its event loop.
 package final class InMemoryNetwork: Connector {
     private struct Listener {
         let eventLoop: any EventLoop
@@ -18,23 +18,23 @@ package final class InMemoryNetwork: Connector {
 
     private let timeout: Duration
     private let capacity: Int
-    /// Guards who listens where.
+    /// Guards the listeners by address.
     private let answers = Mutex<[String: Answer]>([:])
 
-    /// Makes a network on which nobody listens yet.
+    /// Creates a network without listeners.
     ///
     /// - Parameters:
-    ///   - timeout: How long an attempt to connect may take.
-    ///   - capacity: How many bytes may be under way in one direction before the link stops being writable. At a quarter of it,
-    ///     it is writable again.
+    ///   - timeout: How long an attempt to connect may take. Default: 10 seconds.
+    ///   - capacity: The number of bytes in flight in one direction above which the link is not writable. It becomes
+    ///     writable again at a quarter of it. Default: 256 KiB.
     package init(timeout: Duration = .seconds(10), capacity: Int = 256 << 10) {
         self.timeout = timeout
         self.capacity = capacity
     }
 
-    /// Accepts connections to `endpoint`, whatever its security, from now on.
+    /// Accepts connections to `endpoint` from now on, with or without TLS.
     ///
-    /// - Parameter accept: Makes the owner of the listening end of a new link; called on `eventLoop`.
+    /// - Parameter accept: Creates the owner of the listening end of a new link; called on `eventLoop`.
     package func listen(
         at endpoint: Endpoint, on eventLoop: any EventLoop,
         accept: @escaping @Sendable (InMemoryLink) -> any LinkHandler
@@ -43,12 +43,12 @@ package final class InMemoryNetwork: Connector {
         self.answers.withLock { $0["\(endpoint)"] = .accept(listener) }
     }
 
-    /// Leaves attempts to connect to `endpoint` without an answer, so that they time out.
+    /// Does not answer connection attempts to `endpoint`, so that they time out.
     package func ignoreConnections(to endpoint: Endpoint) {
         self.answers.withLock { $0["\(endpoint)"] = .silence }
     }
 
-    /// Refuses connections to `endpoint` again. Links that are there stay.
+    /// Refuses connections to `endpoint` again. Existing links stay open.
     package func stopListening(at endpoint: Endpoint) {
         self.answers.withLock { $0["\(endpoint)"] = nil }
     }
@@ -94,7 +94,7 @@ package final class InMemoryNetwork: Connector {
 }
 
 extension InMemoryNetwork {
-    /// One attempt to connect, on the event loop of the end that connects.
+    /// One attempt to connect, on the event loop of the connecting end.
     private final class Attempt: Sendable {
         private struct State {
             var isOver = false

@@ -2,18 +2,18 @@ package import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Connects over TCP, with or without TLS, by whichever of IPv4 and IPv6 answers first.
+/// Connects over TCP, with or without TLS, to whichever of IPv4 and IPv6 answers first.
 package struct SocketConnector: Connector {
     private let timeout: Duration
     private let tls: TLSClientContext?
     private let localAddress: SocketAddress?
 
-    /// Makes a connector. Reads the files that the settings name, which blocks: not for event loops.
+    /// Creates a connector. Reads the files that the settings name, which blocks: do not call it on an event loop.
     ///
     /// - Parameters:
-    ///   - timeout: How long an attempt may take, name resolution and TLS handshake included.
-    ///   - tls: Needed for endpoints with TLS.
-    ///   - localAddress: An address of this machine, or a name of it, that connections are to begin at. It is looked up now.
+    ///   - timeout: How long an attempt may take, including name resolution and TLS handshake. Default: 10 seconds.
+    ///   - tls: Needed for endpoints with TLS. Default: `nil`.
+    ///   - localAddress: The local address or host name to connect from; resolved immediately. Default: `nil`, any.
     package init(
         timeout: Duration = .seconds(10), tls: TLSSettings? = nil, localAddress: String? = nil
     ) throws(TransportError) {
@@ -22,7 +22,7 @@ package struct SocketConnector: Connector {
             self.localAddress = try localAddress.map { try .makeAddressResolvingHost($0, port: 0) }
         } catch {
             throw .invalidConfiguration(
-                "\(localAddress ?? "") is no address of this machine to connect from; give one that it has.",
+                "\(localAddress ?? "") is not an address of this machine; give one to connect from.",
                 cause: error)
         }
         self.tls = if let tls { try TLSClientContext(tls) } else { nil }
@@ -43,7 +43,7 @@ package struct SocketConnector: Connector {
             tls = nil
         case .tls:
             guard let context = self.tls else {
-                throw .invalidConfiguration("\(endpoint) is to be reached with TLS, for which there are no settings.")
+                throw .invalidConfiguration("\(endpoint) needs TLS, but there are no TLS settings.")
             }
             try context.check(endpoint.host)
             tls = context
@@ -63,7 +63,8 @@ package struct SocketConnector: Connector {
                 localAddress: self.localAddress, eventLoop: eventLoop,
                 makeOwner: handler)
             do throws(TransportError) { try await second.run() } catch let failure {
-                // That the peer cannot do without signatures either is no news; that we object to what it did instead is.
+                // If the peer cannot do without signatures either, the first error says more. If we object to the
+                // peer's second answer, report that.
                 let isNoNews = [.certificateUnsuitable, .tlsFailed, .tlsVersionMismatch].contains(failure.code)
                 throw isNoNews && failure.cause != nil ? error : failure
             }
@@ -77,8 +78,9 @@ private struct ClientTLS: Sendable {
     let context: NIOSSLContext
     /// Whether the peer's certificate must be one that permits no signatures.
     ///
-    /// Anybody on the way to the peer can answer the first attempt with such a certificate of any making, before it is verified. The
-    /// second attempt verifies the peer's own: if that permits signatures, somebody wants us to do without forward secrecy.
+    /// An attacker on the network path can answer the first attempt with a forged certificate of that kind, before it
+    /// is verified. The second attempt verifies the peer's real certificate: if that permits signatures, somebody wants
+    /// us to give up forward secrecy.
     let expectsNoSignatures: Bool
 
     init(_ tls: TLSClientContext) {
@@ -94,11 +96,11 @@ private struct ClientTLS: Sendable {
     }
 }
 
-/// One attempt to connect: ends by success, failure, time-out or cancellation, whichever is first.
+/// One attempt to connect: ends with success, failure, timeout or cancellation, whichever is first.
 private final class ConnectAttempt: Sendable {
     private struct State {
         var isOver = false
-        /// All that were tried; those that are closed already do no harm.
+        /// All channels of the attempt. Closing those that are already closed does no harm.
         var channels: [any Channel] = []
         var deadline: Scheduled<Void>?
     }
@@ -140,7 +142,7 @@ private final class ConnectAttempt: Sendable {
     }
 
     private func start() {
-        // Cancelled before it began.
+        // Cancelled before it started.
         guard !self.state.value.isOver else { return }
         let timeout = TimeAmount(self.timeout)
         self.state.value.deadline = self.eventLoop.scheduleTask(in: timeout) {
@@ -152,14 +154,14 @@ private final class ConnectAttempt: Sendable {
             bootstrap
             .connectTimeout(timeout)
             .socketLinkOptions()
-            // Until the handlers are in place.
+            // Until the handlers are installed.
             .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
                 guard !self.state.value.isOver else { return channel.eventLoop.makeFailedFuture(ChannelError.eof) }
                 self.state.value.channels.append(channel)
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
-        // An address needs no resolver, nor the threads that it would start.
+        // A numeric address needs no resolver and none of its threads.
         let address = try? SocketAddress(ipAddress: self.endpoint.host, port: self.endpoint.port)
         let connecting =
             if let address {

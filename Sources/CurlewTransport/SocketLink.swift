@@ -11,7 +11,7 @@ final class SocketLink: Link {
     let overhead: Int
     private let channel: any Channel
     private let handler: NIOLoopBound<SocketLinkHandler>
-    /// What the peer proved itself by, on the side of a listener.
+    /// What the peer authenticated with; only on the side of a listener.
     private let trust: PeerTrust?
 
     fileprivate init(
@@ -27,7 +27,7 @@ final class SocketLink: Link {
         self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
     }
 
-    /// A TLS connection with its buffers, roughly.
+    /// An estimate of the memory of a TLS connection with its buffers.
     static let overheadOfTLS = 40 << 10
 
     var isLocal: Bool { self.channel.remoteAddress?.isLocal ?? false }
@@ -37,7 +37,7 @@ final class SocketLink: Link {
     var isWritable: Bool { self.channel.isWritable }
 
     var unsentBytes: Int {
-        // A channel refuses options only once it is closed, and then nothing is left to be sent.
+        // Getting an option fails only if the channel is closed, and then no bytes are unsent.
         (try? self.channel.syncOptions?.getOption(.bufferedWritableBytes)) ?? 0
     }
 
@@ -54,39 +54,39 @@ final class SocketLink: Link {
     func close() { self.channel.close(promise: nil) }
 }
 
-/// The end of the channel's pipeline: hands what happens there to the owner of the link.
+/// The last handler of the channel's pipeline: forwards events to the owner of the link.
 final class SocketLinkHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private let peer: String
-    /// Explains failures of TLS; `nil` on a plain connection.
+    /// Explains TLS failures; `nil` on a plain connection.
     private let tls: TLSDiagnosis?
     private let trust: PeerTrust?
-    /// Is told why a client's handshake failed, which nobody waits for.
+    /// Called when a client's handshake fails.
     private let refused: @Sendable (FailedHandshake) -> Void
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
-    /// Completes when the link is open or cannot be opened; `nil` from then on.
+    /// Completes when the link is open or cannot be opened; then `nil`.
     private var opened: EventLoopPromise<Void>?
 
     private var context: ChannelHandlerContext?
-    /// Present from the opening to the close.
+    /// Present from opening to closing.
     private var owner: (any LinkHandler)?
-    /// The first thing that went wrong; what follows it is a consequence.
+    /// The first error; later ones are consequences of it.
     private var failure: TransportError?
     private var isClosing = false
     /// Whether the owner wants to read.
     private var wantsReading = true
-    /// Present while bytes that have arrived are read, whether or not the owner wants to.
+    /// Present while received bytes are drained, even if the owner does not want to read.
     private var draining: Draining?
-    /// What the round of reads that is under way has brought so far.
+    /// The number of bytes in the current series of reads.
     private var bytesInRead = 0
-    /// Whether the kernel has yet to be told to acknowledge what was read.
+    /// Whether the kernel still has to be told to acknowledge received bytes.
     private var owesAcknowledgement = false
     private var closeDeadline: Scheduled<Void>?
-    /// What the handshake has to be given back to.
+    /// The budget to return the handshake's memory to.
     private var handshakes: (any HandshakeBudget)?
-    /// Whom the certificate names that the peer of a failed handshake presented.
+    /// The name in the certificate that the peer of a failed handshake presented.
     private var peerName: String?
     private var handshakeDeadline: Scheduled<Void>?
     private static let handshakeTime = Duration.seconds(10)
@@ -106,9 +106,9 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     // MARK: The memory of a handshake
 
-    /// Takes the memory of a client's handshake from that budget, until the link is open or has failed.
+    /// Reserves the memory for a client's handshake, until the link is open or has failed.
     ///
-    /// - Throws: ``TransportError`` when there is none left.
+    /// - Throws: ``TransportError`` if there is not enough.
     func takeHandshake(from budget: (any HandshakeBudget)?) throws {
         guard let budget else { return }
         guard budget.take(SocketLink.overheadOfTLS) else {
@@ -122,11 +122,11 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.handshakes = nil
     }
 
-    // MARK: What the owner asks for
+    // MARK: Requests of the owner
 
     func write(_ bytes: ByteBuffer) {
         guard let context = self.context, !self.isClosing else { return }
-        // It carries the acknowledgement along.
+        // The written bytes carry the TCP acknowledgement.
         self.owesAcknowledgement = false
         context.writeAndFlush(self.wrapOutboundOut(bytes), promise: nil)
     }
@@ -138,11 +138,11 @@ final class SocketLinkHandler: ChannelInboundHandler {
     }
 
     private func setAutomaticReading(_ isOn: Bool, _ context: ChannelHandlerContext) {
-        // A channel refuses options only once it is closed, and then there is nothing to read.
+        // Setting an option fails only if the channel is closed, and then there is nothing to read.
         try? context.channel.syncOptions?.setOption(.autoRead, value: isOn)
     }
 
-    /// The reading of what has arrived, for those who wait for it.
+    /// The draining of received bytes, and who waits for it.
     private struct Draining {
         /// How many bytes may still be read.
         var left: Int
@@ -165,9 +165,9 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.setAutomaticReading(true, context)
     }
 
-    /// Whether bytes, or the end of the stream, wait in the kernel.
+    /// Whether bytes, or the end of the stream, are waiting in the kernel.
     private static func hasUnreadBytes(_ context: ChannelHandlerContext) -> Bool {
-        // Throws once the channel is closed, and then nothing can be read.
+        // Throws if the channel is closed, and then there is nothing to read.
         let hasUnread = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
             of: NIOBSDSocket.Handle.self, SocketOptions.hasUnreadBytes)
         return hasUnread.flatMap { $0 } ?? false
@@ -190,23 +190,23 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func closeAfterWrites(within limit: Duration) {
         guard let context = self.context, !self.isClosing else { return }
-        // Reading goes on, so that the peer's own close is seen; so it must be on.
+        // Reading must be on to see the peer's close.
         self.setReading(true)
         self.isClosing = true
         self.finishDraining()
         let channel = context.channel
         self.closeDeadline = context.eventLoop.scheduleTask(in: TimeAmount(limit)) { channel.close(promise: nil) }
-        // Half-closing, not closing: a close while the peer is still sending would reset the connection, and with it destroy
-        // what we just wrote and the peer has not read yet.
+        // Half-close: a full close while the peer is still sending would reset the connection and discard the bytes
+        // that we just wrote and the peer has not read yet.
         context.close(mode: .output, promise: nil)
     }
 
-    // MARK: What the channel tells
+    // MARK: Channel events
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
         if let tls = self.tls, self.opened == nil {
-            // Nobody waits for the handshake of a client, which may never begin it.
+            // Nobody waits for a client's handshake, and the client may never start it.
             let channel = context.channel
             let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
             self.handshakeDeadline = context.eventLoop.scheduleTask(in: TimeAmount(Self.handshakeTime)) {
@@ -252,14 +252,14 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.continueDraining(context, read: count)
     }
 
-    /// Has the kernel acknowledge what was read, unless an answer does so: an acknowledgement of its own would take longer than
-    /// all else that we do for an answer, and would go before it.
+    /// Makes the kernel acknowledge received bytes, unless an answer is sent first. A separate acknowledgement would
+    /// take longer than all other work for an answer, and would delay it.
     private func acknowledgeSoon(_ context: ChannelHandlerContext) {
         guard !self.owesAcknowledgement else { return }
         self.owesAcknowledgement = true
         let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
         let loop = context.eventLoop
-        // Whom the read has resumed runs among the tasks of the loop that are waiting now; what they send, among the next.
+        // Tasks that the read resumed are among the current tasks of the loop, and what they send among the next ones.
         loop.execute { loop.execute { handler.value.acknowledge() } }
     }
 
@@ -275,7 +275,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // NIO closes the channel itself after each error that breaks it.
+        // NIO closes the channel itself after each fatal error.
         guard self.failure == nil, !self.isClosing else { return }
         if let tls = self.tls, TLSDiagnosis.covers(error) {
             let certificate = context.peerCertificate
@@ -310,9 +310,9 @@ final class SocketLinkHandler: ChannelInboundHandler {
         guard self.owner == nil, self.failure == nil else { return }
         self.handshakeDeadline?.cancel()
         self.handshakeDeadline = nil
-        // From here on, the owner counts the link.
+        // From now on, the owner counts the memory of the link.
         self.giveHandshakeBack()
-        // A certificate that cannot be written out again is as none.
+        // A certificate that cannot be encoded counts as none.
         let certificate = self.tls == nil ? nil : try? context.peerCertificate?.toDERBytes()
         self.owner = self.makeOwner(
             SocketLink(
@@ -332,7 +332,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
 extension SocketLinkHandler: Sendable {}
 
 extension SocketAddress {
-    /// Whether it is a loopback address, or of a socket in the file system.
+    /// Whether it is a loopback address or a Unix domain socket.
     fileprivate var isLocal: Bool {
         switch self {
         case .v4: return self.ipAddress?.hasPrefix("127.") ?? false
@@ -351,9 +351,9 @@ extension SocketAddress {
 }
 
 extension ChannelHandlerContext {
-    /// What the peer of a TLS connection presented, verified or not.
+    /// The certificate that the peer of a TLS connection presented, verified or not.
     fileprivate var peerCertificate: NIOSSLCertificate? {
-        // Throws when there is no TLS handler any more: then there is no certificate to speak of.
+        // Throws if there is no TLS handler any more; then there is no certificate.
         try? self.pipeline.syncOperations.nioSSL_peerCertificate()
     }
 }

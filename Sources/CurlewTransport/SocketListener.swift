@@ -15,23 +15,23 @@ package struct SocketListener: Sendable {
     private let channel: any Channel
     private let tls: TLSServerContext?
 
-    /// The port that it listens on, also when it was asked for any free one.
+    /// The port that it listens on; the actual one if any free port was requested.
     package let port: Int
 
-    /// Listens.
+    /// Binds a listening socket.
     ///
     /// - Parameters:
     ///   - host: The address to listen on.
-    ///   - isIPv6Alone: Whether `::` is left to IPv6; otherwise it takes IPv4 clients as well.
+    ///   - isIPv6Alone: Whether `::` accepts only IPv6; otherwise it accepts IPv4 clients as well.
     ///   - port: The port to listen on; 0 for any free one.
     ///   - tls: `nil` for plain connections.
-    ///   - group: Where the accepted links live.
-    ///   - handshakes: Bounds what handshakes take; a client for whose handshake there is no room is disconnected.
-    ///   - clock: Measures how long accepting has worked after it has failed.
-    ///   - report: Is told when connections cannot be accepted, and when they can again; called on the listener's event loop.
-    ///   - refused: Is told of each client whose TLS handshake failed; called on an event loop.
-    ///   - accept: Makes the owner of a new link; called on the link's event loop when the link is open (with TLS: the handshake is
-    ///     over), before any byte is read.
+    ///   - group: The event loops of the accepted links.
+    ///   - handshakes: Limits the memory for handshakes; clients for which there is no memory are disconnected.
+    ///   - clock: Measures how long accepting has worked after a failure.
+    ///   - report: Called when connections cannot be accepted, and when they can again; on the listener's event loop.
+    ///   - refused: Called for each client whose TLS handshake failed; on an event loop.
+    ///   - accept: Creates the owner of a new link; called on the link's event loop when the link is open (with TLS:
+    ///     after the handshake), before any byte is read.
     package static func bind(
         host: String = "127.0.0.1", isIPv6Alone: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
         group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
@@ -69,7 +69,7 @@ package struct SocketListener: Sendable {
                 }
             }
         if host == "::" {
-            // Linux leaves it to a setting of the machine.
+            // On Linux the default is a setting of the machine.
             bootstrap = bootstrap.serverChannelOption(Self.isIPv6Alone, value: isIPv6Alone ? 1 : 0)
         }
         do {
@@ -80,29 +80,29 @@ package struct SocketListener: Sendable {
         }
     }
 
-    /// Reads the files of certificate, key and authorities anew, for the connections that come from now on.
+    /// Reloads the files of certificate, key and authorities, for future connections.
     ///
-    /// - Throws: What is wrong with them; then nothing changes.
+    /// - Throws: ``TransportError`` if they are not valid; then nothing changes.
     package func reloadCertificates() throws(TransportError) { try self.tls?.reload() }
 
-    /// What an operator should know about certificates: those that have expired or soon will, are not valid yet, or do not permit what
-    /// they are used for. Empty without TLS.
+    /// Warnings about certificates that have expired or will soon, are not valid yet, or do not permit what they are
+    /// used for. Empty without TLS.
     package func certificateNotices() -> [String] { self.tls?.notices(at: ValidityPeriod.now) ?? [] }
 
-    /// How many connections may wait to be accepted: a fleet that comes back does so at once.
+    /// The maximum number of connections that wait to be accepted. After an outage, a whole fleet reconnects at once.
     private static let backlog: CInt = 4096
 
     private static let isIPv6Alone = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
 
-    /// Stops accepting. Links that are there stay.
+    /// Stops accepting. Existing links stay open.
     package func close() async {
-        // It fails only when the listener is closed already.
+        // Closing fails only if the listener is already closed.
         try? await self.channel.close()
     }
 }
 
 extension TransportError {
-    /// Whether an address could not be listened on because the machine has no IPv6.
+    /// Whether listening failed because the machine has no IPv6.
     package var isForWantOfIPv6: Bool {
         guard self.code == .listeningFailed, let error = self.cause as? IOError else { return false }
         return [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(error.errnoCode)

@@ -9,39 +9,41 @@ import Glibc
 import Musl
 #endif
 
-/// The options of sockets that carry links.
+/// The options of sockets.
 enum SocketOptions {
-    /// Beyond 256 KiB of unsent bytes a link asks for a pause, and at 64 KiB it goes on.
+    /// A link is not writable above 256 KiB of unsent bytes, and writable again at 64 KiB.
     ///
-    /// The kernel's own buffer is in front of these, and keeps the wire busy while we wait; so these need only bridge the time in
-    /// which a suspended publisher wakes up. More would be memory for each peer that has stopped reading.
+    /// The kernel's buffer comes after this one and keeps the network busy, so this one must only bridge the time until
+    /// a suspended publisher wakes up. A larger one would cost memory for each peer that has stopped reading.
     static let waterMark = ChannelOptions.Types.WriteBufferWaterMark(low: 64 << 10, high: 256 << 10)
 
-    /// Starts with what an idle connection's packets take, and grows to 64 KiB within six full reads.
+    /// Starts with the size of an idle connection's packets, and grows to 64 KiB within six full reads.
     static let receiveBuffers = AdaptiveRecvByteBufferAllocator(minimum: 1 << 10, initial: 1 << 10, maximum: 64 << 10)
 
-    /// One read per round of the event loop: a busy link gets 64 KiB and then the others have their turn. NIO keeps as many buffers
-    /// for a channel as it may read at once, so this also leaves an idle link with a single one.
+    /// One read per iteration of the event loop: after 64 KiB from a busy link, the others get their turn. NIO keeps as
+    /// many buffers for a channel as it may read at once, so an idle link keeps only one.
     static let readsPerRound: UInt = 1
 
-    /// A read below this is one of a conversation, not of a stream.
+    /// A smaller read is probably part of a conversation, not of a stream.
     static let smallRead = 4096
 
-    /// Whether a read of the socket would return bytes, the end of the stream or an error, rather than having to wait.
+    /// Whether a read of the socket would return bytes, the end of the stream or an error without waiting.
     static func hasUnreadBytes(_ socket: NIOBSDSocket.Handle) -> Bool {
         var byte: UInt8 = 0
         let count = recv(socket, &byte, 1, Int32(MSG_PEEK) | Int32(MSG_DONTWAIT))
         return count >= 0 || ![EAGAIN, EWOULDBLOCK, EINTR].contains(errno)
     }
 
-    /// Has the kernel acknowledge what was read without waiting for something to send along.
+    /// Makes the kernel acknowledge received bytes immediately, instead of waiting for something to send with the
+    /// acknowledgement.
     ///
-    /// Many servers leave Nagle's algorithm on (mosquitto does by default): their next small packet waits until the last is
-    /// acknowledged, and a kernel that delays acknowledgements makes that 40 ms for each request and reply. Linux forgets the
-    /// option after a while, so it is set anew after each small read; elsewhere there is nothing to set.
+    /// Many servers leave Nagle's algorithm on (as mosquitto does by default). Their next small packet then waits for
+    /// the acknowledgement of the previous one, and a kernel that delays acknowledgements adds 40 ms to each request
+    /// and reply. Linux resets the option after a while, so set it again after each small read. Other systems have no
+    /// such option.
     static func acknowledgeAtOnce(_ channel: any Channel) {
         #if os(Linux)
-        // A channel that refuses is closed.
+        // Setting an option fails only if the channel is closed.
         try? channel.syncOptions?.setOption(.tcpOption(NIOBSDSocket.Option(rawValue: TCP_QUICKACK)), value: 1)
         #endif
     }

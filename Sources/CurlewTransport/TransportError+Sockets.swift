@@ -9,9 +9,9 @@ import Musl
 import Glibc
 #endif
 
-// How failures of sockets and of name resolution are put to the user.
+// Error messages for failures of sockets and of name resolution.
 extension TransportError {
-    /// Explains why no connection to `endpoint` came about.
+    /// Explains why a connection to `endpoint` failed.
     init(connectingTo endpoint: Endpoint, failedWith error: any Error, timeout: Duration) {
         switch error {
         case let error as TransportError:
@@ -22,7 +22,8 @@ extension TransportError {
                 "The host name \(endpoint.host) could not be resolved; check its spelling and the network.",
                 cause: error)
         case let error as NIOConnectionError:
-            // Of several addresses the one that got furthest tells most: an answer beats silence beats no way at all.
+            // With several addresses, report the attempt that got furthest: an answer is more useful than a timeout,
+            // and a timeout more than no route.
             let errors = error.connectionErrors.map {
                 Self(connectingTo: endpoint, failedWith: $0.error, timeout: timeout)
             }
@@ -58,21 +59,21 @@ extension TransportError {
         }
     }
 
-    /// The words of the operating system, where the error is one of its own.
+    /// The operating system's description for its own errors.
     private static func reason(_ error: any Error) -> String {
         (error as? IOError).map { String(cString: strerror($0.errnoCode)) } ?? "\(error)"
     }
 
-    /// Explains why nothing can listen on an address.
+    /// Explains why listening on an address failed.
     init(listeningOn host: String, port: Int, failedWith error: any Error) {
         let reason =
             switch error {
             case let error as IOError where error.errnoCode == EADDRINUSE:
                 "Port \(port) of \(host) is in use; end the program that listens there, or choose another port."
             case let error as IOError where error.errnoCode == EADDRNOTAVAIL:
-                "\(host) is no address of this machine; listen on one of its own, or on all of them with '*'."
+                "\(host) is not an address of this machine; listen on one of its addresses, or on all with '*'."
             case let error as IOError where error.errnoCode == EACCES || error.errnoCode == EPERM:
-                "Listening on port \(port) is not permitted to this user; choose a port from 1024 on."
+                "This user may not listen on port \(port); choose a port above 1023."
             case let error as IOError where ResourceShortage(errno: error.errnoCode) != nil:
                 "Listening on \(host), port \(port), failed: \(ResourceShortage(errno: error.errnoCode)?.explanation ?? "")."
             case let error as IOError:
@@ -98,7 +99,7 @@ extension TransportError {
         }
     }
 
-    /// Whether the network broke an open connection, and not the peer.
+    /// Whether the network broke an open connection, not the peer.
     package var isOfNetwork: Bool {
         guard let error = self.cause as? IOError else { return false }
         return error.errnoCode != ECONNRESET && error.errnoCode != EPIPE
@@ -116,7 +117,8 @@ extension TransportError {
 }
 
 extension Endpoint {
-    /// Whether the host is an IPv6 address that each network has anew, without the network (RFC 4007).
+    /// Whether the host is a link-local IPv6 address without a zone. Each network has its own such addresses (RFC
+    /// 4007).
     fileprivate var lacksZone: Bool {
         let digits = self.host.lowercased()
         return ["fe8", "fe9", "fea", "feb"].contains { digits.hasPrefix($0) } && digits.contains(":")

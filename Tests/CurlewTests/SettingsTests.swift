@@ -44,7 +44,7 @@ struct SettingsTests {
             (["keepAlive": "1", "keep_alive": "2"], "The setting 'keep-alive' is given twice."),
             (["keep-alive": "soon"], "The setting 'keep-alive' is 'soon'; it must be a number of seconds"),
             (["url": "mqtt://h", "port": "1"], "The settings 'url' and 'port' are both set; leave one of them out."),
-            (["url": "mqtt://h/t"], "The setting 'url' has a topic after the server; leave it out."),
+            (["url": "mqtt://h/t"], "The setting 'url' has a topic after the host; leave it out."),
             (["password-file": "/nosuch"], "The file '/nosuch' that the setting 'password-file' names cannot be used"),
             (["ca": "x", "ca-file": "y"], "The setting 'ca' says the same as the setting 'ca-file'"),
         ] as [([String: String], String)])

@@ -1,59 +1,59 @@
 import CurlewCore
 import CurlewTransport
 
-/// What a URL or the environment says beyond server, user and password, while it is being put together.
+/// A configuration while it is built from a URL or the environment, with options that need more than one value.
 struct ConfigurationDraft {
     var configuration: MQTTConfiguration
     private var certificate: TLSSettings.Material?
     private var privateKey: TLSSettings.Material?
     private var passphrase: String?
-    /// What last spoke about TLS, in words.
+    /// The option about TLS that was applied last, as the beginning of a sentence.
     private(set) var tlsOrigin: String?
-    /// What has been said since the last `beginSource`, and by what.
+    /// The subjects set since the last `beginSource`, and by which option.
     private var origins: [ConfigurationOption.Subject: String] = [:]
 
     init(_ configuration: MQTTConfiguration) { self.configuration = configuration }
 
-    /// What comes from now on may contradict what came before, and wins.
+    /// From now on, options may override earlier ones.
     mutating func beginSource() { self.origins = [:] }
 
     mutating func apply(_ option: ConfigurationOption, _ value: OptionValue) throws(MQTTError) {
         if let other = self.origins.updateValue(value.origin, forKey: option.subject) {
-            throw value.error(other == value.origin ? "is given twice" : "says the same as \(other); leave one out")
+            throw value.error(other == value.origin ? "is given twice" : "sets the same as \(other); leave one out")
         }
         if option.isAboutTLS { self.tlsOrigin = value.origin }
         try option.apply(&self, value)
     }
 
-    /// What needs more than one value.
+    /// Applies and checks what needs more than one value.
     mutating func finish(code: MQTTError.Code) throws(MQTTError) -> MQTTConfiguration {
         switch (self.certificate, self.privateKey) {
         case (let certificate?, let key?):
             self.configuration.tls.clientCertificate = .init(chain: certificate, key: key, passphrase: self.passphrase)
         case (_?, nil):
-            throw MQTTError(code, "There is a client certificate without its private key; give the key, too.")
+            throw MQTTError(code, "The client certificate has no private key; give the key as well.")
         case (nil, _?):
-            throw MQTTError(code, "There is a private key without its certificate; give the certificate, too.")
+            throw MQTTError(code, "The private key has no certificate; give the certificate as well.")
         case (nil, nil):
             if self.passphrase != nil {
-                throw MQTTError(code, "There is a passphrase without a private key; give the key and its certificate.")
+                throw MQTTError(code, "The passphrase has no private key; give the key and its certificate.")
             }
         }
-        // A person who names an authority must not find out later that nothing was encrypted.
+        // Someone who names a certificate authority expects encryption.
         if let origin = self.tlsOrigin, !self.configuration.servers.contains(where: \.scheme.isSecure) {
-            throw MQTTError(code, "\(origin) is about TLS, but the server is not spoken to over TLS; use mqtts://.")
+            throw MQTTError(code, "\(origin) is about TLS, but the connection does not use TLS; use mqtts://.")
         }
         return self.configuration
     }
 }
 
-/// A value as it was written, with its origin for the sentence that refuses it.
+/// The text of an option, with its origin for error messages.
 struct OptionValue {
     var text: String
-    /// As the beginning of a sentence: `The item 'keep-alive' of the URL`.
+    /// The beginning of a sentence: `The item 'keep-alive' of the URL`.
     let origin: String
     let code: MQTTError.Code
-    /// A secret is not quoted.
+    /// Error messages do not quote a secret.
     var isSecret = false
 
     func error(_ predicate: String) -> MQTTError { MQTTError(self.code, "\(self.origin) \(predicate).") }
@@ -77,7 +77,7 @@ struct OptionValue {
         return value
     }
 
-    /// A number with the unit ms, s, m, h or d; seconds without one.
+    /// Parses a number with the unit ms, s, m, h or d; seconds without a unit.
     func duration() throws(MQTTError) -> Duration {
         let digits = self.text.utf8.prefix { (0x30...0x39).contains($0) }
         let unit = self.text.utf8[digits.endIndex...]
@@ -97,19 +97,19 @@ struct OptionValue {
         throw self.error(mustBe: "one of " + choices.map(\.key).joined(separator: ", "))
     }
 
-    /// PEM as it is; all else is base64 of PEM or DER.
+    /// PEM if the text looks like it, otherwise Base64 of PEM or DER.
     func material() -> TLSSettings.Material {
-        // Some places that hold environment variables keep no line breaks; `\n` is how people write them there.
+        // Some stores of environment variables do not keep line breaks; people write `\n` there.
         let text = self.text.split(separator: "\\n", omittingEmptySubsequences: false).joined(separator: "\n")
         return text.contains("-----BEGIN ") ? .pem(text) : .base64(self.text)
     }
 }
 
-// MARK: - The one table
+// MARK: - The table of options
 
-/// One thing that a URL or the environment can say.
+/// An option of a URL or of the environment.
 struct ConfigurationOption: Sendable {
-    /// What it is about; the same thing can be said only once.
+    /// What the option sets. A URL or the environment may set it only once.
     enum Subject: Hashable, Sendable {
         case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum
         case maximumPacketSize, reconnect
@@ -117,12 +117,12 @@ struct ConfigurationOption: Sendable {
     }
 
     let subject: Subject
-    /// The name of the query item; `nil` for what does not belong into a URL.
+    /// The name of the query item; `nil` for an option that does not belong in a URL.
     let item: String?
     let variable: String
     var isAboutTLS: Bool = false
     var isSecret: Bool = false
-    /// The name of a file need not be UTF-8.
+    /// Whether the value is a file name, which need not be UTF-8.
     var isPath: Bool = false
     let apply: @Sendable (inout ConfigurationDraft, OptionValue) throws(MQTTError) -> Void
 

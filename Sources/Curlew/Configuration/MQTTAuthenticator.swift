@@ -2,33 +2,37 @@ import CurlewCore
 public import NIOCore
 import Synchronization
 
-/// The client's side of an enhanced authentication, a challenge and response such as SCRAM (MQTT 5.0 section 4.12).
+/// The client's side of an enhanced authentication: challenge and response, such as SCRAM (MQTT 5.0 section 4.12).
 public protocol MQTTAuthenticator: Sendable {
-    /// What the CONNECT, or the AUTH that begins a re-authentication, carries as authentication data; `nil` for none.
+    /// Returns the authentication data for CONNECT, or for the AUTH that begins a re-authentication; `nil` for none.
+    ///
+    /// An error that it throws fails the connection attempt or the re-authentication with the code
+    /// `authenticationFailed`.
     func begin() async throws -> ByteBuffer?
 
-    /// Answers a challenge of the server. Throwing ends the connection with `authenticationFailed`.
+    /// Answers a challenge of the broker. If it throws, the connection ends with the code `authenticationFailed`.
     func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer?
 
-    /// Looks at what came with the server's consent, for methods in which the server proves itself. Called on the client's
-    /// event loop before anything else is sent; throwing ends the connection. Default: accepts.
+    /// Verifies the authentication data that comes with the broker's success, for methods in which the broker proves
+    /// its identity too. Called on the client's event loop before anything else is sent. If it throws, the connection
+    /// ends. Default: accepts.
     func finish(with data: ByteBuffer?) throws
 }
 
 extension MQTTAuthenticator {
-    /// Accepts.
+    /// Accepts any data.
     public func finish(with data: ByteBuffer?) throws {}
 }
 
 extension MQTTConfiguration {
-    /// An enhanced authentication; needs MQTT 5.0.
+    /// Settings of an enhanced authentication; needs MQTT 5.0.
     public struct Authentication: Sendable {
-        /// The name of the method as the server knows it, for example `SCRAM-SHA-256`.
+        /// The authentication method as the broker knows it, for example `SCRAM-SHA-256`.
         public var method: String
-        /// What answers the server's challenges.
+        /// Answers the broker's challenges.
         public var authenticator: any MQTTAuthenticator
 
-        /// Makes an authentication.
+        /// Creates the settings.
         public init(method: String, authenticator: any MQTTAuthenticator) {
             self.method = method
             self.authenticator = authenticator

@@ -1,70 +1,73 @@
 public import CurlewCore
 
 extension MQTTConfiguration {
-    /// Protocol version, keep alive, and how long each step may take.
+    /// Protocol version, keep alive and timeouts.
     public struct Connection: Sendable {
-        /// The protocol version to speak. Default: `.automatic`.
+        /// The protocol version to use. Default: `.automatic`.
         public var version: Version = .automatic
 
-        /// The longest silence of the client, in whole seconds up to 65,535: after it a PINGREQ proves that the connection
-        /// lives (MQTT 5.0 section 3.1.2.10). A server may demand another value, which then holds. `.zero` turns it off, and with
-        /// it the notice of a connection that died in silence. Default: 60 seconds.
+        /// The keep-alive interval, in whole seconds up to 65,535. If nothing was sent or nothing was received for
+        /// almost this long, the client sends a PINGREQ (MQTT 5.0 section 3.1.2.10). A broker may require a shorter
+        /// interval. `.zero` disables pings, unless the broker requires an interval; the client then does not notice a
+        /// connection that died silently. Default: 60 seconds.
         public var keepAlive: Duration = .seconds(60)
 
-        /// How long name resolution, TCP and TLS may take together, for one server. Default: 10 seconds.
+        /// How long name resolution, TCP and TLS may take together, for one broker. Default: 10 seconds.
         public var connectTimeout: Duration = .seconds(10)
 
-        /// How long the server may take from CONNECT to CONNACK, steps of enhanced authentication included. With the version
-        /// `.automatic`, a server that is silent to 5.0 for half of it is asked in 3.1.1 for the other half. Default: 10 seconds.
+        /// How long the broker may take from CONNECT to CONNACK, including enhanced authentication. With the version
+        /// `.automatic`, the client waits half of it for an answer to 5.0, then tries 3.1.1 for the other half.
+        /// Default: 10 seconds.
         public var handshakeTimeout: Duration = .seconds(10)
 
-        /// How long the server may take to answer PINGREQ, before the connection counts as lost. Any packet that arrives in the
-        /// meantime is proof of life too. Default: 10 seconds.
+        /// How long the client waits after a PINGREQ for any packet before it considers the connection lost; never
+        /// longer than the keep-alive interval. Default: 10 seconds.
         public var pingTimeout: Duration = .seconds(10)
 
-        /// How long a publish, subscribe or unsubscribe may wait for the server, from the call on and with the time in which
-        /// there is no connection, where the call gives no time of its own. Then it throws `timedOut`, whose
-        /// ``MQTTError/delivery`` says whether a message was sent; one that was not is dropped. The connection stays.
+        /// How long a publish, subscribe or unsubscribe waits for the broker if the call has no timeout of its own. The
+        /// time starts with the call and includes time without a connection. Then the call throws `timedOut`;
+        /// ``MQTTError/delivery`` says whether the message was sent, and a message that was not sent is dropped. The
+        /// connection stays open.
         ///
-        /// Default: `nil`, as long as it takes: through any number of reconnections, and for ever where a server answers
-        /// pings and nothing else. Set it, or give a time with each call, where no wait may be without end; requests always
-        /// have one.
+        /// Default: `nil`, no limit: the call waits through any number of reconnections, and forever if a broker
+        /// answers only pings. Set it, or pass a timeout to each call, if no call may wait forever. Requests always
+        /// have a timeout.
         public var acknowledgementTimeout: Duration?
 
-        /// The address of this machine, or its name, that connections begin at: to choose among several networks.
-        /// Default: none, the operating system chooses.
+        /// The local address or host name to connect from, to choose one of several networks. Default: `nil`, the
+        /// operating system chooses.
         public var localAddress: String?
 
-        /// How long the server may take to close the connection after DISCONNECT, before this end closes it.
-        /// Default: 5 seconds.
+        /// How long the client waits after DISCONNECT for the broker to close the connection, before it closes the
+        /// connection itself. Default: 5 seconds.
         public var disconnectTimeout: Duration = .seconds(5)
 
-        /// How long a graceful disconnect waits for what is queued and unacknowledged, where the call gives no other time.
-        /// Default: 10 seconds.
+        /// How long a graceful disconnect waits for queued and unacknowledged messages if the call has no timeout of
+        /// its own. Default: 10 seconds.
         public var drainTimeout: Duration = .seconds(10)
 
         /// All defaults.
         public init() {}
     }
 
-    /// The protocol version to speak.
+    /// The protocol version to use.
     public struct Version: Sendable, Hashable, CustomStringConvertible {
-        /// The one version; `nil` for automatic.
+        /// The only version to use; `nil` for automatic.
         package let exact: ProtocolVersion?
 
-        /// 5.0; and 3.1.1, once, where the server refuses 5.0, closes the connection, or does not answer within half of
-        /// `connection.handshakeTimeout`.
+        /// MQTT 5.0. Falls back to 3.1.1 once if the broker refuses 5.0, closes the connection, or does not answer
+        /// within half of `connection.handshakeTimeout`.
         public static let automatic = Self(exact: nil)
 
-        /// This version and no other.
+        /// Only this version.
         public static func exactly(_ version: ProtocolVersion) -> Self { Self(exact: version) }
 
-        /// `automatic`, or the version as people write it.
+        /// `automatic`, or the version as people write it, for example `3.1.1`.
         public var description: String { self.exact?.description ?? "automatic" }
     }
 
-    /// The name by which a server knows a client and its session (MQTT 5.0 section 3.1.3.1). Two clients that use one name at
-    /// one server push each other out.
+    /// The client identifier, by which a broker knows a client and its session (MQTT 5.0 section 3.1.3.1). A broker
+    /// disconnects a client when another one connects with the same identifier.
     public struct ClientIdentifier: Sendable, Hashable, CustomStringConvertible {
         package enum Kind: Sendable, Hashable {
             case generated(prefix: String)
@@ -74,19 +77,20 @@ extension MQTTConfiguration {
 
         package let kind: Kind
 
-        /// `prefix` and 16 random letters and digits, drawn once for each client and kept through its reconnections.
+        /// `prefix` and 16 random letters and digits, generated once for each client; reconnections use the same
+        /// identifier.
         ///
-        /// With a prefix of up to 7 letters and digits, every server must accept it [MQTT-3.1.3-5].
+        /// If the prefix has at most 7 letters and digits, every broker must accept the identifier [MQTT-3.1.3-5].
         public static func generated(prefix: String = "curlew") -> Self { Self(kind: .generated(prefix: prefix)) }
 
-        /// This very identifier: what a session needs that shall outlive the process.
+        /// A fixed identifier, which a session needs to outlive the process.
         public static func given(_ identifier: String) -> Self { Self(kind: .given(identifier)) }
 
-        /// The server chooses. With 5.0 it says what it chose, and the client keeps that through its reconnections; before,
-        /// nobody learns it, so that no session outlives its connection.
+        /// The broker assigns the identifier. A 5.0 broker returns it, and reconnections use it. Before 5.0 the client
+        /// does not learn it, so that no session outlives its connection.
         public static let assignedByServer = Self(kind: .assignedByServer)
 
-        /// The identifier, or how it comes about.
+        /// The identifier, or a short description of how it is chosen.
         public var description: String {
             switch self.kind {
             case .generated(let prefix): "\(prefix)…"
@@ -95,11 +99,10 @@ extension MQTTConfiguration {
             }
         }
 
-        /// How many random characters follow the prefix of a generated identifier: 95 bits, and 23 bytes together with a
-        /// prefix of 7.
+        /// The number of random characters after the prefix: 95 bits of randomness, and 23 bytes with a prefix of 7.
         static let generatedLength = 16
 
-        /// The identifier to send at the first connection; empty where the server shall choose.
+        /// The identifier for the first connection; empty if the broker assigns it.
         package func firstIdentifier(using random: inout some RandomNumberGenerator) -> String {
             switch self.kind {
             case .given(let identifier): return identifier
@@ -118,44 +121,47 @@ extension MQTTConfiguration {
 // MARK: - Reconnecting
 
 extension MQTTConfiguration {
-    /// Whether and when a lost connection is made again. The wait before a try is a random time between `floor` and a bound that
-    /// begins at `base` and doubles with each round of failures up to `cap`; ``jitter`` makes it less random.
+    /// Whether and when to reconnect after the connection is lost. The delay before an attempt is random, between
+    /// ``minimumDelay`` and a bound that starts at ``initialDelay`` and doubles after each failed round, up to
+    /// ``maximumDelay``; ``jitter`` makes it less random.
     ///
     /// ```swift
-    /// configuration.reconnect = .interactive      // for a person who waits
-    /// configuration.reconnect.jitter = 0          // 1 s, 2 s, 4 s …, the same each time
+    /// configuration.reconnect = .interactive      // for a user who is waiting
+    /// configuration.reconnect.jitter = 0          // 250 ms, 500 ms, 1 s, 1 s …, the same each time
     /// ```
     ///
-    /// The defaults are for fleets: thousands of clients that lost one server at the same moment come back spread over time.
+    /// The defaults suit fleets: after a broker fails, thousands of clients come back spread over time.
     public struct Reconnect: Sendable, Hashable {
-        /// Whether to reconnect after the loss of a connection. Default: `true`.
+        /// Whether to reconnect after the connection is lost. Default: `true`.
         public var isEnabled: Bool = true
-        /// The upper bound of the first delay; it doubles with each failed try. Default: 1 second.
+        /// The upper bound of the first delay; it doubles after each failed round. Default: 1 second.
         public var initialDelay: Duration = .seconds(1)
         /// The maximum of that bound. Default: 120 seconds.
         public var maximumDelay: Duration = .seconds(120)
-        /// The shortest delay. Default: 250 milliseconds.
+        /// The minimum delay. Default: 250 milliseconds.
         public var minimumDelay: Duration = .milliseconds(250)
         /// How long a connection must last before delays start at `initialDelay` again. Default: 30 seconds.
         public var stableAfter: Duration = .seconds(30)
-        /// The random part of each delay, from 0 to 1. With 1 a delay is random between `minimumDelay` and the bound; with 0 it is the
-        /// bound. Default: 1.
+        /// The random part of each delay, from 0 to 1. With 1, a delay is random between `minimumDelay` and the bound;
+        /// with 0, it is the bound. Default: 1.
         public var jitter: Double = 1
-        /// Whether to try again when a server that has accepted the client before refuses its user name or password (reason codes
-        /// 0x86 and 0x87): a provider may have new credentials, or the server's user database be out of order. Default: `true`.
+        /// Whether to keep trying when a broker that has accepted the client before refuses its user name or password
+        /// (reason codes 0x86 and 0x87). The provider may have new credentials, or the broker's user database may be
+        /// unavailable for a while. Default: `true`.
         public var retriesRefusedCredentials: Bool = true
-        /// How many tries in a row to connect again may fail, or lead to a connection that is lost before it was stable; the client
-        /// then stops with the error of the last one. With several servers, each is tried so often.
-        /// Default: `nil`, no limit.
+        /// The maximum number of consecutive reconnection attempts that fail or whose connection is lost before it is
+        /// stable. The client then stops with the error of the last one. With several servers, this is the limit for
+        /// each of them. Default: `nil`, no limit.
         public var maximumTries: Int?
-        /// How many times in a row a server may send the client to another one (MQTT 5.0 section 4.11); 0 is to follow none.
-        /// The other server is told the same credentials, under the same TLS settings. Default: 4.
+        /// The maximum number of consecutive redirections to another server (MQTT 5.0 section 4.11); 0 follows none.
+        /// The client sends the other server the same credentials, with the same TLS settings. Default: 4.
         public var maximumRedirections: Int = 4
 
         /// All defaults.
         public init() {}
 
-        /// For programs whose user waits: delays of 0.25 s to 1 s with little jitter; stops if the broker refuses the credentials.
+        /// For programs whose user is waiting: delays of 0.25 s to 1 s with little jitter. Stops if the broker refuses
+        /// the credentials.
         public static let interactive: Self = {
             var reconnect = Self()
             reconnect.initialDelay = .milliseconds(250)
@@ -172,7 +178,7 @@ extension MQTTConfiguration {
             return reconnect
         }()
 
-        /// The settings of the state machine.
+        /// These settings for the state machine.
         package var settings: ReconnectSettings {
             var settings = ReconnectSettings()
             settings.baseDelay = self.initialDelay

@@ -1,7 +1,8 @@
 public import CurlewCore
 
 extension MQTTConfiguration {
-    /// Who the client says it is (MQTT 5.0 sections 3.1.3.5 and 3.1.3.6). Descriptions and dumps show no password.
+    /// How the client identifies itself (MQTT 5.0 sections 3.1.3.5 and 3.1.3.6). Descriptions and dumps show no
+    /// password.
     public struct Credentials: Sendable, CustomStringConvertible {
         package enum Source: Sendable {
             case none
@@ -11,21 +12,21 @@ extension MQTTConfiguration {
 
         package let source: Source
 
-        /// Neither user name nor password.
+        /// No user name and no password.
         public static let none = Self(source: .none)
 
-        /// A user name and a password that stay the same. Without TLS everybody on the way can read both.
+        /// A fixed user name and password. Without TLS, anyone on the network path can read both.
         ///
         /// - Parameters:
-        ///   - username: The user name; `nil` sends the password alone, which needs 5.0.
-        ///   - password: The password, text or bytes; `nil` sends the user name alone.
+        ///   - username: The user name; `nil` sends only the password, which needs MQTT 5.0.
+        ///   - password: The password, text or bytes; `nil` sends only the user name.
         public static func password(username: String?, password: MQTTPassword?) -> Self {
             Self(source: .fixed(Login(username: username, password: password)))
         }
 
-        /// What `provide` gives, called before each connection: for tokens that expire.
+        /// Calls `provide` before each connection: for tokens that expire.
         ///
-        /// An error that it throws fails that try to connect, with the code `.authenticationFailed`.
+        /// If it throws, that connection attempt fails with the code `.authenticationFailed`.
         public static func provider(_ provide: @escaping @Sendable () async throws -> Login) -> Self {
             Self(source: .provider(provide))
         }
@@ -35,7 +36,7 @@ extension MQTTConfiguration {
             switch self.source {
             case .none: "none"
             case .fixed(let login): login.description
-            case .provider: "asked from a provider at each connecting"
+            case .provider: "from a provider, for each connection"
             }
         }
     }
@@ -47,7 +48,7 @@ extension MQTTConfiguration {
         /// The password.
         public var password: MQTTPassword?
 
-        /// Makes a login.
+        /// Creates a login.
         public init(username: String? = nil, password: MQTTPassword? = nil) {
             self.username = username
             self.password = password
@@ -62,7 +63,7 @@ extension MQTTConfiguration {
 }
 
 extension MQTTConfiguration {
-    /// Whether nothing tells the server who the client is.
+    /// Whether the client sends no credentials and has no certificate.
     var isAnonymous: Bool {
         guard case .fixed(let login) = self.credentials.source else { return false }
         return login.username == nil && login.password == nil && self.tls.clientCertificate == nil

@@ -13,60 +13,61 @@ extension MQTTConfiguration {
     /// Reads a configuration from environment variables:
     /// `try MQTTConfiguration(environment: MQTTConfiguration.processEnvironment)`.
     ///
-    /// What they do not mention keeps its default; a variable that is empty counts as not
-    /// set. Other variables, also those that begin with `MQTT_`, are left alone.
+    /// Settings without a variable keep their defaults. An empty variable counts as unset. Other variables are ignored,
+    /// even if they begin with `MQTT_`.
     ///
-    /// | variable                                         | value                                                        |
-    /// |--------------------------------------------------|--------------------------------------------------------------|
-    /// | `MQTT_URL`                                       | as for ``init(url:)``; the variables below win over its items |
-    /// | `MQTT_HOST`, `MQTT_PORT`                         | the server, where there is no `MQTT_URL`                     |
-    /// | `MQTT_TLS`                                       | `true` or `false`; without it, `MQTT_HOST` is spoken to over TLS if a variable about TLS is set or the port is 8883 |
-    /// | `MQTT_USERNAME`                                  | the user name                                                |
-    /// | `MQTT_PASSWORD` or `MQTT_PASSWORD_FILE`          | the password, or a file that holds it; a line break at its end is left out |
-    /// | `MQTT_VERSION`                                   | `automatic`, `5`, `5.0`, `3.1.1` or `3.1`                    |
-    /// | `MQTT_CLIENT_ID`, `MQTT_CLIENT_ID_PREFIX`        | the client identifier, or what a generated one begins with   |
-    /// | `MQTT_KEEP_ALIVE`                                | a time; `0` turns it off                                     |
-    /// | `MQTT_CONNECT_TIMEOUT`                           | a time                                                       |
-    /// | `MQTT_CLEAN_START`                               | `true` or `false`                                            |
-    /// | `MQTT_SESSION_EXPIRY`                            | a time, or `never`                                           |
-    /// | `MQTT_RECEIVE_MAXIMUM`                           | how many messages                                            |
-    /// | `MQTT_MAXIMUM_PACKET_SIZE`                       | how many bytes                                               |
-    /// | `MQTT_RECONNECT`                                 | `true` or `false`                                            |
-    /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the authorities to trust: themselves, a file or a directory  |
-    /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client's certificate: itself or a file                   |
-    /// | `MQTT_PRIVATE_KEY` or `MQTT_PRIVATE_KEY_FILE`    | its private key: itself or a file                            |
-    /// | `MQTT_PRIVATE_KEY_PASSPHRASE`                    | what the private key is encrypted with                       |
-    /// | `MQTT_SERVER_NAME`                               | the host name to expect in the server's certificate          |
-    /// | `MQTT_ALPN`                                      | application protocols, separated by commas                   |
-    /// | `MQTT_MINIMUM_TLS`                               | `1.0`, `1.1`, `1.2` or `1.3`                                 |
-    /// | `MQTT_INSECURE`                                  | `any-host-name` or `any-certificate`: what is *not* verified |
+    /// | variable                                         | value |
+    /// |--------------------------------------------------|-------|
+    /// | `MQTT_URL`                                       | as for ``init(url:)``; the variables below override its items |
+    /// | `MQTT_HOST`, `MQTT_PORT`                         | the broker, if `MQTT_URL` is not set |
+    /// | `MQTT_TLS`                                       | `true` or `false`; default: `true` if a TLS variable is set or the port is 8883 |
+    /// | `MQTT_USERNAME`                                  | the user name |
+    /// | `MQTT_PASSWORD` or `MQTT_PASSWORD_FILE`          | the password, or a file that contains it; a line break at its end is ignored |
+    /// | `MQTT_VERSION`                                   | `automatic`, `5`, `5.0`, `3.1.1` or `3.1` |
+    /// | `MQTT_CLIENT_ID`, `MQTT_CLIENT_ID_PREFIX`        | the client identifier, or the prefix of a generated one |
+    /// | `MQTT_KEEP_ALIVE`                                | a time; `0` disables it |
+    /// | `MQTT_CONNECT_TIMEOUT`                           | a time |
+    /// | `MQTT_CLEAN_START`                               | `true` or `false` |
+    /// | `MQTT_SESSION_EXPIRY`                            | a time, or `never` |
+    /// | `MQTT_RECEIVE_MAXIMUM`                           | a number of messages |
+    /// | `MQTT_MAXIMUM_PACKET_SIZE`                       | a number of bytes |
+    /// | `MQTT_RECONNECT`                                 | `true` or `false` |
+    /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |
+    /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file |
+    /// | `MQTT_PRIVATE_KEY` or `MQTT_PRIVATE_KEY_FILE`    | its private key: inline or a file |
+    /// | `MQTT_PRIVATE_KEY_PASSPHRASE`                    | the passphrase of the private key |
+    /// | `MQTT_SERVER_NAME`                               | the host name to expect in the broker's certificate |
+    /// | `MQTT_ALPN`                                      | application protocols, separated by commas |
+    /// | `MQTT_MINIMUM_TLS`                               | `1.0`, `1.1`, `1.2` or `1.3` |
+    /// | `MQTT_INSECURE`                                  | `any-host-name` or `any-certificate`: what *not* to verify |
     ///
-    /// Certificates and keys themselves are PEM (with line breaks, or `\n` in their place) or base64 of PEM or DER.
+    /// Inline certificates and keys are PEM (with line breaks, or `\n` in their place) or Base64 of PEM or DER.
     /// A time is a number of seconds, or a number with the unit `ms`, `s`, `m`, `h` or `d`.
     ///
-    /// - Parameter environment: The variables; those of the process are ``processEnvironment``.
-    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` (`.invalidURL` for `MQTT_URL`) that names the variable and
-    ///   quotes no secret, or what ``validate()`` throws.
+    /// - Parameter environment: The variables; ``processEnvironment`` returns those of the process.
+    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` (`.invalidURL` for `MQTT_URL`), or what
+    ///   ``validate()`` throws. The message names the variable and quotes no secret.
     public init(environment: [String: String]) throws(MQTTError) {
         self.init()
         try self.apply(environment: environment)
         try self.validate()
     }
 
-    /// Takes over what environment variables say, and leaves the rest as it is; see ``init(environment:)`` for the variables.
+    /// Applies environment variables and keeps all other settings. ``init(environment:)`` lists the variables.
     ///
-    /// - Parameter environment: The variables; those of the process are ``processEnvironment``.
-    /// - Throws: ``MQTTError`` as ``init(environment:)`` does, but without validating the whole.
+    /// - Parameter environment: The variables; ``processEnvironment`` returns those of the process.
+    /// - Throws: ``MQTTError`` as ``init(environment:)`` does, but does not call ``validate()``.
     public mutating func apply(environment: [String: String]) throws(MQTTError) {
         self = try Variables(environment, as: .environment).applied(to: self)
     }
 
-    /// Reads URLs that may have topics, over what environment variables say: for a program that takes URLs as arguments.
+    /// Applies URLs, which may contain topics, on top of environment variables: for a program that takes URLs as
+    /// arguments.
     ///
-    /// The servers are those of the URLs, so that what the variables say about TLS counts only where a URL asks for TLS. User name,
-    /// password and items are about all of the servers: one URL may give them, or several the same ones.
+    /// The URLs determine the brokers. TLS variables apply only if a URL uses TLS. User name, password and items apply
+    /// to all brokers: one URL may contain them, or several with the same values.
     ///
-    /// - Returns: The configuration, and each topic once.
+    /// - Returns: The configuration, and the topics without duplicates.
     package static func read(
         urls: [String], over environment: [String: String], base: MQTTConfiguration = MQTTConfiguration()
     ) throws(MQTTError) -> (configuration: MQTTConfiguration, topics: [String]) {
@@ -91,17 +92,17 @@ extension MQTTConfiguration {
         try parts.apply(to: &draft)
         try draft.applyCredentials(variables)
         var topics: [String] = []
-        // Bytes, not characters: MQTT tells topics apart by them.
+        // Compare bytes, not characters: topics that Unicode considers equal are different topics in MQTT.
         for topic in all.compactMap(\.topic) where !topics.contains(where: { $0.utf8.elementsEqual(topic.utf8) }) {
             topics.append(topic)
         }
         return (try draft.finish(code: .invalidURL), topics)
     }
 
-    /// Those variables of the process that ``init(environment:)`` knows.
+    /// The variables of the process that ``init(environment:)`` reads.
     ///
-    /// A password or the name of a file need not be UTF-8: bytes that are not stand in these values as private characters
-    /// (U+10FE00 plus the byte), from which ``init(environment:)`` gets them back.
+    /// Passwords and file names need not be UTF-8: each byte that is not becomes a private-use character (U+10FE00 plus
+    /// the byte), which ``init(environment:)`` turns back into the byte.
     public static var processEnvironment: [String: String] {
         var environment: [String: String] = [:]
         for name in Self.environmentVariables {
@@ -110,7 +111,7 @@ extension MQTTConfiguration {
         return environment
     }
 
-    /// The names of all variables that ``init(environment:)`` knows.
+    /// The names of all variables that ``init(environment:)`` reads.
     public static let environmentVariables: [String] =
         ["MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_PASSWORD_FILE"]
         + ConfigurationOption.all.map(\.variable)

@@ -1,45 +1,49 @@
 extension MQTTConfiguration {
-    /// How much waits, going out and coming in.
+    /// Limits of what waits to be sent and of what waits for consumers.
     public struct Queues: Sendable {
-        /// The high-water mark of bytes that the network has not taken yet: past it, `publish` suspends until they drain.
+        /// The maximum number of bytes that the network has not accepted yet. Above it, `publish` suspends until they
+        /// drain.
         /// Default: 1 MiB.
         public var unsentBytes: Int = 1 << 20
 
-        /// How many QoS 1 and 2 messages may wait for their turn, beyond those that the server's Receive Maximum lets out; past
-        /// it, `publish` suspends, and what does not wait fails with the code `.queueFull`. Default: 65,536.
+        /// The maximum number of QoS 1 and 2 messages that wait to be sent, not counting those that the broker's
+        /// Receive Maximum allows in flight. Above it, `publish` suspends, and calls that do not wait fail with the
+        /// code `.queueFull`. Default: 65,536.
         public var outboxCount: Int = 65_536
 
-        /// How many bytes these messages may hold together, with those that were sent and are not acknowledged. Default: 64 MiB.
+        /// The maximum size of these messages together, in bytes, including those that are sent and not acknowledged.
+        /// Default: 64 MiB.
         public var outboxBytes: Int = 64 << 20
 
-        /// The queue of each subscription that asks for no other.
+        /// The queue of each subscription that does not specify its own.
         public var subscription = SubscriptionQueue()
 
-        /// Where messages at QoS 1 and 2 wait that no subscription has taken.
+        /// The queue of QoS 1 and 2 messages that no subscription has taken.
         public var unclaimed = UnclaimedQueue()
 
         /// All defaults.
         public init() {}
     }
 
-    /// Where messages at QoS 1 and 2 wait, unacknowledged, for a subscription that takes them.
+    /// Holds QoS 1 and 2 messages, unacknowledged, until a subscription takes them.
     ///
-    /// Such messages are those of a kept session that come before the program has subscribed, those of subscriptions that a
-    /// server makes by itself, and those that a subscription had not looked at when it ended. They go, in the order in which they
-    /// came, to the subscription that is made next and matches. What nobody takes within these bounds is acknowledged, counted
-    /// in ``MQTTStatistics/unrouted`` and told with its topic: as a warning in the log and as
-    /// ``MQTTEvent/messagesUnclaimed(topics:count:)``.
+    /// These are messages of a resumed session that arrive before the program subscribes, messages of subscriptions
+    /// that the broker creates on its own, and messages that a subscription had not consumed when it ended. The next
+    /// matching subscription gets them, in the order of arrival. A message that nobody takes within these limits is
+    /// acknowledged and counted in ``MQTTStatistics/unrouted``. The log, as a warning, and
+    /// ``MQTTEvent/messagesUnclaimed(topics:count:)`` name its topic.
     ///
-    /// A message that waits holds up the acknowledgements of those that came after it. When one has waited for `time` in vain,
-    /// later ones do not wait until the next connection.
+    /// A waiting message delays the acknowledgements of all later ones. After one has waited in vain for `time`, later
+    /// messages do not wait until the next connection.
     public struct UnclaimedQueue: Sendable, Hashable {
-        /// How many messages wait at the most; beyond, the oldest goes. Default: 10,000.
+        /// The maximum number of waiting messages; above it, the oldest is released. Default: 10,000.
         public var count: Int = 10_000
 
-        /// How many bytes, topics and payloads together, wait at the most; beyond, the oldest goes. Default: 64 MiB.
+        /// The maximum size of the waiting messages in bytes, including topics and properties; above it, the oldest is
+        /// released. Default: 64 MiB.
         public var bytes: Int = 64 << 20
 
-        /// How long a message waits. `nil`: until it is taken or the other bounds are met; `.zero`: not at all.
+        /// How long a message waits. `.zero`: not at all. `nil`: no time limit, only the other two limits apply.
         /// Default: 10 seconds.
         public var time: Duration? = .seconds(10)
 
@@ -47,29 +51,30 @@ extension MQTTConfiguration {
         public init() {}
     }
 
-    /// Where the messages of one subscription wait for their consumer.
+    /// The queue in which the messages of one subscription wait for their consumer.
     ///
-    /// ### What overflows is lost
+    /// ### Messages that overflow are lost
     ///
-    /// A message that an overflowing queue drops is gone, at any QoS: the server holds a QoS 1 or 2 message as accepted by this
-    /// client and is told so, for otherwise its window would fill and everything else would stop. It is counted in the
-    /// subscription's statistics. To lose nothing, let `count` be at least the session's receive maximum (the acknowledgement on
-    /// consumption then makes the server wait), or use ``Overflow/fail``: what was too many then waits for the subscription that
-    /// is made next (``UnclaimedQueue``).
+    /// A message that an overflowing queue drops is lost, at any QoS: a QoS 1 or 2 message is acknowledged, because
+    /// otherwise the Receive Maximum would be used up and everything else would stop. The subscription's statistics
+    /// count it. To lose nothing, set `count` to at least the session's receive maximum (with acknowledgement on
+    /// consumption, the broker then waits), or use ``Overflow/fail``: the messages that do not fit then wait for the
+    /// next subscription (``UnclaimedQueue``).
     public struct SubscriptionQueue: Sendable {
         /// Which message the consumer gets next. Default: `.fifo`, in the order of arrival.
         public var order: Order
-        /// How many messages wait at the most. What the consumer has taken out in one go counts no more. Default: 10,000.
+        /// The maximum number of waiting messages. Messages that the consumer has already taken do not count.
+        /// Default: 10,000.
         public var count: Int
-        /// How many bytes, topics and payloads together, wait at the most. Default: 64 MiB.
+        /// The maximum size of the waiting messages in bytes, including topics and properties. Default: 64 MiB.
         public var bytes: Int
-        /// What happens when a message is too many. Default: `.dropOldest`.
+        /// What happens when a message does not fit. Default: `.dropOldest`.
         public var overflow: Overflow
-        /// Whether messages at QoS 1 and 2 are never too many, though they count: what the server may have in flight bounds them.
-        /// For `.fifo` with `.dropOldest`.
+        /// Whether QoS 1 and 2 messages are never dropped, although they count: the receive maximum limits their
+        /// number. For `.fifo` with `.dropOldest`.
         package var sparesAcknowledged = false
 
-        /// Makes the settings of a queue.
+        /// Creates the settings of a queue.
         public init(
             order: Order = .fifo, count: Int = 10_000, bytes: Int = 64 << 20, overflow: Overflow = .dropOldest
         ) {
@@ -89,10 +94,10 @@ extension MQTTConfiguration {
 
             let kind: Kind
 
-            /// The oldest first. The fastest.
+            /// The oldest message first. The fastest order.
             public static let fifo = Self(kind: .fifo)
 
-            /// The newest first: for a consumer to whom the present counts more than the past.
+            /// The newest message first, for a consumer that prefers current messages to old ones.
             public static let lifo = Self(kind: .lifo)
 
             /// The message with the highest priority first; among equals, the oldest.
@@ -117,7 +122,7 @@ extension MQTTConfiguration {
             }
         }
 
-        /// What happens when a message is too many. More may come.
+        /// What happens when a message does not fit. More policies may be added.
         public struct Overflow: Sendable, Hashable, CustomStringConvertible {
             enum Kind: Sendable, Hashable {
                 case dropOldest
@@ -128,18 +133,20 @@ extension MQTTConfiguration {
 
             let kind: Kind
 
-            /// The oldest message goes. In an order by priority: the oldest of the lowest priority.
+            /// Drops the oldest message. In an order by priority: the oldest of the lowest priority.
             public static let dropOldest = Self(kind: .dropOldest)
 
-            /// The newest message goes, which is the one that came in. In an order by priority: the newest of the lowest priority.
+            /// Drops the newest message, which is the one that just arrived. In an order by priority: the newest of the
+            /// lowest priority.
             public static let dropNewest = Self(kind: .dropNewest)
 
-            /// Only the latest message of each topic waits, from the start and not only when there are too many: it takes the place
-            /// of the one before, so that a busy topic does not lose its turn. With too many topics the oldest message goes.
+            /// Keeps only the latest message of each topic, even when the queue is not full. It takes the place of the
+            /// previous one, so that a busy topic keeps its turn. With too many topics, the oldest message is dropped.
             /// For `.fifo` and `.lifo`.
             public static let latestPerTopic = Self(kind: .latestPerTopic)
 
-            /// The subscription ends with the code `.queueOverflow`, after its consumer got what waited.
+            /// Ends the subscription with the code `.queueOverflow` after its consumer has received the waiting
+            /// messages.
             public static let fail = Self(kind: .fail)
 
             /// The name of the policy.
@@ -149,19 +156,19 @@ extension MQTTConfiguration {
 
     /// When a received QoS 1 or 2 message is acknowledged to the server.
     public struct Acknowledgement: Sendable {
-        /// When; a subscription may ask for another. Default: `.onConsumption`.
+        /// The policy of subscriptions that do not specify their own. Default: `.onConsumption`.
         public var policy: AcknowledgementPolicy = .onConsumption
 
-        /// How long a message may stay unacknowledged in its consumer's hands, or wait in a subscription that nobody reads, before
-        /// a warning names its topic and age. The
-        /// messages behind it wait, for acknowledgements leave in the order of arrival. `nil`: no warning. Default: 30 seconds.
+        /// How long a consumer may hold one message unacknowledged, or a message may wait in a subscription that nobody
+        /// reads, before a warning names its topic and age. The messages behind it wait, because acknowledgements are
+        /// sent in the order of arrival. `nil`: no warning. Default: 30 seconds.
         public var stuckWarning: Duration? = .seconds(30)
 
         /// All defaults.
         public init() {}
     }
 
-    /// When a received QoS 1 or 2 message is acknowledged to the server. More may come.
+    /// When a received QoS 1 or 2 message is acknowledged to the server. More policies may be added.
     public struct AcknowledgementPolicy: Sendable, Hashable, CustomStringConvertible {
         package enum Kind: Sendable, Hashable {
             case onConsumption
@@ -171,29 +178,30 @@ extension MQTTConfiguration {
 
         package let kind: Kind
 
-        /// When the consumer asks for the next message, or leaves the loop, by whatever way: a crash in between makes the server
-        /// send it again. What the consumer has not looked at is not acknowledged.
+        /// When the consumer asks for the next message or leaves the loop in any way. After a crash in between, the
+        /// broker sends the message again. Messages that the consumer has not seen are not acknowledged.
         public static let onConsumption = Self(kind: .onConsumption)
 
-        /// When it has arrived: the server is never kept waiting, and what still waits is lost in a crash.
+        /// On arrival: the broker never waits, but a crash loses the messages that are still queued.
         public static let onReceipt = Self(kind: .onReceipt)
 
-        /// When the program acknowledges the message by a call, with a reason code if it wants.
+        /// When the program calls a method to acknowledge the message, optionally with a reason code.
         public static let manual = Self(kind: .manual)
 
         /// The name of the policy.
         public var description: String { "\(self.kind)" }
     }
 
-    /// Bounds that no ordinary program meets; they keep an extraordinary one from filling the memory.
+    /// Limits that ordinary programs never reach; they bound memory use.
     public struct Limits: Sendable, Hashable {
-        /// How many requests may wait for replies at the same time. Default: 65,536.
+        /// The maximum number of requests that wait for replies at the same time. Default: 65,536.
         public var waitingRequests: Int = 65_536
 
-        /// How many requests one responder works on at the same time, where it gives no other number. Default: 64.
+        /// The maximum number of requests that a responder handles at the same time if it does not specify its own.
+        /// Default: 64.
         public var concurrentResponses: Int = 64
 
-        /// How many events wait for a listener that does not take them; the oldest go first. Default: 256.
+        /// The maximum number of events that wait for a listener; above it, the oldest are dropped. Default: 256.
         public var bufferedEvents: Int = 256
 
         /// All defaults.

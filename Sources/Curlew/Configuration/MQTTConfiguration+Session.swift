@@ -2,100 +2,106 @@ public import CurlewCore
 public import NIOCore
 
 extension MQTTConfiguration {
-    /// What client and server keep for each other, and what they agree on at connecting (MQTT 5.0 sections 3.1.2.4 and 3.1.2.11).
+    /// What client and broker keep for each other, and what they agree on when they connect (MQTT 5.0 sections 3.1.2.4
+    /// and 3.1.2.11).
     ///
-    /// Before 5.0 only `cleanStart` reaches the server; the client keeps to the rest on its own as far as one end can.
+    /// Before 5.0 only `cleanStart` is sent to the broker. The client applies the other settings on its own where it
+    /// can.
     public struct Session: Sendable {
-        /// Whether the first connection of this client begins a new session, and what the server kept from an earlier run
-        /// (messages, subscriptions) is thrown away. Reconnections resume the session in any case. Default: `true`.
+        /// Whether the first connection of this client starts a new session and discards what the broker kept from an
+        /// earlier run (messages, subscriptions). Reconnections always resume the session. Default: `true`.
         ///
-        /// Set it to `false`, with a client identifier of your own, to get what was sent while the program did not run.
+        /// Set it to `false`, with a fixed client identifier, to receive messages that were sent while the program was
+        /// not running.
         ///
-        /// Before 5.0 this is the Clean Session flag of *every* connection, for there the flag also tells the server to forget
-        /// the session when the connection ends. The client then subscribes again and sends again by itself; only a QoS 2
-        /// message under way while the connection breaks may arrive twice, unless this is `false`.
+        /// Before 5.0 this is the Clean Session flag of *every* connection, because there the flag also tells the
+        /// broker to discard the session when the connection ends. After a reconnection the client then subscribes
+        /// again and sends unacknowledged messages again. A QoS 2 message that is in flight when the connection breaks
+        /// may arrive twice; set this to `false` to prevent that.
         public var cleanStart: Bool = true
 
-        /// How long the server keeps the session of a client that is gone; 5.0 only. Default: one hour.
+        /// How long the broker keeps the session after the connection ends; 5.0 only. Default: one hour.
         ///
-        /// Long enough that a restart of the server or of the network loses nothing; short enough that a client which never
-        /// comes back does not fill the server's queues for ever.
+        /// That is long enough to lose nothing when the broker or the network restarts, and short enough that a client
+        /// that never returns does not fill the broker's queues forever.
         public var expiry: Expiry = .after(.seconds(3600))
 
-        /// How many QoS 1 and 2 messages the server may send before the first of them is acknowledged, 1…65,535.
-        /// Default: 1,024, a tenth of the default queue of a subscription, so that such messages do not overflow it.
+        /// The maximum number of QoS 1 and 2 messages that the broker may send before the first of them is
+        /// acknowledged, 1…65,535. Default: 1,024, a tenth of the default queue of a subscription, so that these
+        /// messages do not overflow it.
         public var receiveMaximum: Int = 1024
 
-        /// The largest packet that the client accepts, in bytes, 1…268,435,460. Default: 16 MiB.
+        /// The maximum size of a packet that the client accepts, in bytes, 1…268,435,460. Default: 16 MiB.
         ///
-        /// A server of 5.0 is told, and does not send what is larger: this client then never hears of it. From others, a larger
-        /// message is left out as it streams by, without filling the memory, and acknowledged so that it does not come for ever:
-        /// see ``MQTTEvent/messageLeftOut(topic:_:)``. It counts as dropped by its subscriptions; one whose queue
-        /// overflows with `.fail` fails with the code `packetTooLarge`.
+        /// A 5.0 broker learns this limit and does not send larger messages; the client is not told about them. From
+        /// other brokers, the client discards a larger message while it arrives, without storing it, and acknowledges
+        /// it, so that the broker does not send it again: see ``MQTTEvent/messageLeftOut(topic:_:)``. The message
+        /// counts as dropped by its subscriptions; a subscription with the overflow policy `.fail` fails with the code
+        /// `packetTooLarge`.
         public var maximumPacketSize: Int = 16 << 20
 
-        /// How many topic aliases the server may use for the messages that it sends, 0…65,535; each may hold a topic of up to
-        /// 64 KiB in memory. Default: 64.
+        /// The maximum number of topic aliases that the broker may use for its messages, 0…65,535. Each may hold a
+        /// topic of up to 64 KiB in memory. Default: 64.
         public var topicAliasMaximum: Int = 64
 
-        /// Whether outgoing topics that keep being used are replaced by topic aliases, as far as the server allows.
+        /// Whether the client replaces frequently used topics by topic aliases, if the broker allows them.
         /// Default: `true`.
         public var usesTopicAliases: Bool = true
 
-        /// Whether the server is asked for response information, from which topics for replies are made. Default: `false`.
+        /// Whether to ask the broker for response information, from which clients build reply topics. Default: `false`.
         public var requestResponseInformation: Bool = false
 
-        /// Whether the server may explain failures in words and user properties. Default: `true`.
+        /// Whether the broker may explain failures with reason strings and user properties. Default: `true`.
         public var requestProblemInformation: Bool = true
 
-        /// What the application tells the server in CONNECT. Default: nothing.
+        /// User properties for CONNECT. Default: none.
         public var userProperties: [UserProperty] = []
 
         /// All defaults.
         public init() {}
     }
 
-    /// How long a server keeps the session of a client that is gone (MQTT 5.0 section 3.1.2.11.2).
+    /// How long a broker keeps a session after the connection ends (MQTT 5.0 section 3.1.2.11.2).
     public struct Expiry: Sendable, Hashable, CustomStringConvertible {
-        /// The time; `nil` stands for ever.
+        /// The duration; `nil` means that the session never expires.
         public let duration: Duration?
 
-        /// The session ends with the connection, whatever ends it.
+        /// The session ends with the connection.
         public static let withConnection = Self(duration: .zero)
 
-        /// The session stays until the client itself ends it.
+        /// The session never expires; only the client ends it.
         public static let never = Self(duration: nil)
 
-        /// The session ends this long after the connection: whole seconds, up to 4,294,967,294.
+        /// The session ends this long after the connection: in whole seconds, up to 4,294,967,294.
         public static func after(_ duration: Duration) -> Self { Self(duration: duration) }
 
-        /// `never`, or the time.
+        /// `never`, or the duration.
         public var description: String { self.duration?.description ?? "never" }
 
-        /// As it stands in CONNECT, where the largest value means for ever; `nil` where the duration does not fit.
+        /// The value in CONNECT, where the maximum means never; `nil` if the duration does not fit.
         package var seconds: UInt32? {
             guard let duration = self.duration else { return .max }
             return duration.wholeSeconds(through: UInt32.max - 1)
         }
     }
 
-    /// The message that the server publishes when the connection ends without a proper goodbye (MQTT 5.0 section 3.1.2.5).
+    /// The message that the broker publishes if the connection ends without a DISCONNECT (MQTT 5.0 section 3.1.2.5).
     public struct Will: Sendable {
         /// The topic name, without wildcards.
         public var topic: String
-        /// The content, 65,535 bytes at the most.
+        /// The payload, at most 65,535 bytes.
         public var payload: ByteBuffer
-        /// The QoS at which it is published. Default: 0.
+        /// The QoS of the message. Default: 0.
         public var qos: QoS
-        /// Whether it is retained. Default: `false`.
+        /// Whether the message is retained. Default: `false`.
         public var retain: Bool
-        /// How long the server waits, in whole seconds, for the client to come back instead; the end of the session ends the wait.
-        /// More than `.zero` needs 5.0. Default: `.zero`.
+        /// How long the broker waits for the client to reconnect before it publishes the will, in whole seconds. It
+        /// publishes earlier if the session ends. More than `.zero` needs 5.0. Default: `.zero`.
         public var delay: Duration
-        /// Content type, user properties and the like. Ignored before 5.0.
+        /// Content type, user properties and others. Ignored before 5.0.
         public var properties: MessageProperties
 
-        /// Makes a will of bytes.
+        /// Creates a will with a payload of bytes.
         public init(
             topic: String, payload: ByteBuffer, qos: QoS = .atMostOnce, retain: Bool = false, delay: Duration = .zero,
             properties: MessageProperties = MessageProperties()
@@ -108,7 +114,7 @@ extension MQTTConfiguration {
             self.properties = properties
         }
 
-        /// Makes a will of text.
+        /// Creates a will with a payload of text.
         public init(
             topic: String, text: String, qos: QoS = .atMostOnce, retain: Bool = false, delay: Duration = .zero,
             properties: MessageProperties = MessageProperties()
@@ -121,7 +127,7 @@ extension MQTTConfiguration {
 }
 
 extension Duration {
-    /// The seconds, if they are whole and from 0 through `maximum`.
+    /// The number of seconds, if it is a whole number from 0 through `maximum`; otherwise `nil`.
     package func wholeSeconds(through maximum: UInt32) -> UInt32? {
         let (seconds, attoseconds) = self.components
         guard attoseconds == 0, let value = UInt32(exactly: seconds), value <= maximum else { return nil }

@@ -2,10 +2,10 @@ package import CurlewCore
 import NIOCore
 
 extension MQTTConfiguration {
-    /// Checks every value, and those combinations that cannot work together. A client does it before it connects.
+    /// Checks every value, and combinations that cannot work. A client calls it before it connects.
     ///
-    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration`, or `.notSupportedByProtocolVersion` where the protocol
-    ///   version asked for cannot carry what is configured; the message names the value and what it may be.
+    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration`, or `.notSupportedByProtocolVersion` if the
+    ///   configured protocol version does not support a setting. The message names the value and the permitted range.
     public func validate() throws(MQTTError) {
         if self.servers.isEmpty { throw invalid("There is no server to connect to; give at least one.") }
         for server in self.servers { try server.validate() }
@@ -25,8 +25,8 @@ extension MQTTConfiguration {
         if let version = self.connection.version.exact { try self.validate(for: version) }
     }
 
-    /// Checks what depends on the protocol version: at `validate()` for an exact one, and for 3.1.1 before the client falls back
-    /// to it.
+    /// Checks what depends on the protocol version. `validate()` calls it for an exact version, the client before it
+    /// falls back to 3.1.1.
     package func validate(for version: ProtocolVersion) throws(MQTTError) {
         guard version < .v5_0 else { return }
         if case .fixed(let login) = self.credentials.source { try login.validate(for: version) }
@@ -43,7 +43,7 @@ extension MQTTConfiguration {
             // [MQTT-3.1.3-7] of MQTT 3.1.1
             guard self.session.cleanStart else {
                 throw invalid(
-                    "With MQTT \(version) a session that continues needs a client identifier; give one, or set clean start to true."
+                    "With MQTT \(version), resuming a session needs a client identifier; give one, or set clean start to true."
                 )
             }
         }
@@ -53,14 +53,14 @@ extension MQTTConfiguration {
     }
 }
 
-// MARK: - Group by group
+// MARK: - Settings, group by group
 
 extension MQTTConfiguration.Server {
     fileprivate func validate() throws(MQTTError) {
         if self.host.isEmpty { throw invalid("The server's host is empty; give a name or an address.") }
         guard self.host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
             throw invalid(
-                "The server's host must be a name or an address alone, without spaces, brackets, path, user or scheme; "
+                "The server's host must be only a name or an address, without spaces, brackets, path, user or scheme; "
                     + "use MQTTConfiguration(url:) for a URL.")
         }
         guard (1...65_535).contains(self.port) else {
@@ -70,7 +70,7 @@ extension MQTTConfiguration.Server {
 }
 
 extension MQTTConfiguration.ClientIdentifier {
-    /// In bytes; `nil` where the server chooses.
+    /// In bytes; `nil` if the broker assigns the identifier.
     fileprivate var length: Int? {
         switch self.kind {
         case .given(let identifier): identifier.utf8.count
@@ -106,7 +106,7 @@ extension MQTTConfiguration.Connection {
 }
 
 extension MQTTConfiguration.Login {
-    /// Checks what holds for every version. What a provider gives is checked by it as well.
+    /// Checks what holds for all versions, also for the login that a provider returns.
     package func validate() throws(MQTTError) {
         if let username = self.username { try requireText(username, "The user name") }
         if let password = self.password, password.bytes.readableBytes > 65_535 {
@@ -114,7 +114,7 @@ extension MQTTConfiguration.Login {
         }
     }
 
-    /// A password without a user name is new in 5.0 [MQTT-3.1.2-22] of MQTT 3.1.1.
+    /// Before 5.0 a password needs a user name: [MQTT-3.1.2-22] of MQTT 3.1.1.
     package func validate(for version: ProtocolVersion) throws(MQTTError) {
         if version < .v5_0, self.username == nil, self.password != nil {
             throw notSupported(version, "A password without a user name", "give a user name, which may be empty")
@@ -126,11 +126,11 @@ extension MQTTConfiguration.Session {
     fileprivate func validate() throws(MQTTError) {
         if self.expiry.seconds == nil {
             throw invalid(
-                "The session expiry of \(self.expiry) must be whole seconds from 0 to 4294967294; use .never for one without end."
+                "The session expiry of \(self.expiry) must be whole seconds from 0 to 4294967294; use .never if it shall not expire."
             )
         }
         try requireRange(self.receiveMaximum, 1...65_535, "The receive maximum")
-        // A fixed header of five bytes and the largest remaining length.
+        // A fixed header of five bytes plus the maximum remaining length.
         try requireRange(self.maximumPacketSize, 1...268_435_460, "The maximum packet size")
         try requireRange(self.topicAliasMaximum, 0...65_535, "The topic alias maximum")
         try requireUserProperties(self.userProperties, "of the session")
@@ -170,34 +170,34 @@ extension MQTTConfiguration.Reconnect {
             throw invalid("`reconnect.jitter`, \(self.jitter), must be from 0 (none) to 1.")
         }
         guard self.stableAfter >= .zero else {
-            throw invalid("The time after which a connection is stable, \(self.stableAfter), must not be negative.")
+            throw invalid("`reconnect.stableAfter`, \(self.stableAfter), must not be negative.")
         }
         if let tries = self.maximumTries, tries < 1 {
-            throw invalid("The maximum of tries to reconnect must be at least 1; use Reconnect.disabled for none.")
+            throw invalid("`reconnect.maximumTries` must be at least 1; use Reconnect.disabled for none.")
         }
     }
 }
 
 extension MQTTConfiguration.Queues {
     fileprivate func validate() throws(MQTTError) {
-        try requireAtLeastOne(self.unsentBytes, "The bound of unsent bytes")
-        try requireAtLeastOne(self.outboxCount, "The outbox's bound of messages")
-        try requireAtLeastOne(self.outboxBytes, "The outbox's bound of bytes")
+        try requireAtLeastOne(self.unsentBytes, "The maximum of unsent bytes")
+        try requireAtLeastOne(self.outboxCount, "The outbox's maximum of messages")
+        try requireAtLeastOne(self.outboxBytes, "The outbox's maximum of bytes")
         try self.subscription.validate()
         if self.unclaimed.count < 0 || self.unclaimed.bytes < 0 {
-            throw invalid("The bounds of unclaimed messages must not be negative; use 0 to keep none.")
+            throw invalid("The maximums of unclaimed messages must not be negative; use 0 to keep none.")
         }
         if let time = self.unclaimed.time, time < .zero {
-            throw invalid("The time of unclaimed messages, \(time), must not be negative; use nil for no limit.")
+            throw invalid("The time limit of unclaimed messages, \(time), must not be negative; use nil for no limit.")
         }
     }
 }
 
 extension MQTTConfiguration.SubscriptionQueue {
-    /// Checks the settings of one queue: of the configuration, or of one call to subscribe.
+    /// Checks the settings of one queue: the configured default, or those of one subscribe call.
     package func validate() throws(MQTTError) {
-        try requireAtLeastOne(self.count, "A subscription queue's bound of messages")
-        try requireAtLeastOne(self.bytes, "A subscription queue's bound of bytes")
+        try requireAtLeastOne(self.count, "A subscription queue's maximum of messages")
+        try requireAtLeastOne(self.bytes, "A subscription queue's maximum of bytes")
         if case .priority = self.order.kind, self.overflow == .latestPerTopic {
             throw invalid(
                 "A queue ordered by priority cannot keep the latest message of each topic in place; use .fifo or .lifo with "
@@ -206,7 +206,7 @@ extension MQTTConfiguration.SubscriptionQueue {
     }
 }
 
-// MARK: - Sentences
+// MARK: - Error messages
 
 private func invalid(_ message: String) -> MQTTError { MQTTError(.invalidConfiguration, message) }
 
@@ -230,7 +230,7 @@ private func requireAtLeastOne(_ value: Int, _ name: String) throws(MQTTError) {
     if value < 1 { throw invalid("\(name) is \(value); it must be at least 1.") }
 }
 
-/// A UTF-8 string as MQTT allows it: its length fits into two bytes, and U+0000 is not in it [MQTT-1.5.4-2].
+/// A UTF-8 string that MQTT allows: its length fits into two bytes, and it does not contain U+0000 [MQTT-1.5.4-2].
 private func requireText(_ string: String, _ name: String, reserve: Int = 0) throws(MQTTError) {
     if string.utf8.count + reserve > 65_535 {
         throw invalid("\(name) is longer than the 65535 bytes that MQTT allows.")

@@ -1,7 +1,7 @@
 package import CurlewCore
 public import CurlewTransport
 
-/// How a client connects, and what it does from then on. Every value has a default; a server is all that is usually given.
+/// The configuration of a client. Every value has a default; most programs set only the server and the credentials.
 ///
 /// ```swift
 /// var configuration = MQTTConfiguration(server: .mqtts("broker.example.com"))
@@ -9,55 +9,56 @@ public import CurlewTransport
 /// configuration.session.cleanStart = false
 /// ```
 ///
-/// It can also be read from a URL (``init(url:)``), from environment variables (``init(environment:)``), and from a dictionary or any
-/// decoder (``init(settings:)``, ``init(from:)``).
+/// ``init(url:)`` reads a configuration from a URL, ``init(environment:)`` from environment variables, ``init(settings:)`` from a
+/// dictionary, and ``init(from:)`` from any decoder, such as one of JSON or YAML.
 public struct MQTTConfiguration: Sendable {
-    /// The servers, in the order in which they are tried; a reconnection begins with the first again.
+    /// The brokers, in the order in which the client tries them; each reconnection starts with the first.
     /// Default: `mqtt://localhost:1883`.
     public var servers: [Server]
-    /// The name by which the server knows this client and its session. Default: generated, `curlew` and 16 random characters.
+    /// The client identifier, by which the broker knows this client and its session. Default: generated, `curlew` and
+    /// 16 random characters.
     public var clientIdentifier: ClientIdentifier = .generated()
-    /// Protocol version, keep alive, and how long each step may take.
+    /// Protocol version, keep alive and timeouts.
     public var connection = Connection()
-    /// Who the client says it is. Default: nobody.
+    /// User name and password. Default: none.
     public var credentials: Credentials = .none
-    /// How a connection to an `mqtts` server is secured. Default: certificate and host name are verified against the system's
-    /// trust roots.
+    /// The TLS settings for `mqtts` servers. Default: verify certificate and host name against the system's trust
+    /// roots.
     public var tls = TLSSettings()
-    /// What the client and the server keep for each other, and what they agree on at connecting.
+    /// What the client and the broker keep for each other, and what they agree on when they connect.
     public var session = Session()
-    /// The message that the server publishes if this client vanishes. Default: none.
+    /// The message that the broker publishes if the connection ends without a DISCONNECT. Default: none.
     public var will: Will?
-    /// Whether and when to reconnect after the loss of a connection.
+    /// Whether and when to reconnect after the connection is lost.
     public var reconnect = Reconnect()
-    /// How much waits, going out and coming in.
+    /// Limits of what waits to be sent and of what waits for consumers.
     public var queues = Queues()
-    /// When a received message is acknowledged to the server.
+    /// When received messages are acknowledged to the server.
     public var acknowledgement = Acknowledgement()
-    /// Bounds that no ordinary program meets.
+    /// Limits that ordinary programs never reach.
     public var limits = Limits()
-    /// An enhanced authentication, for servers that demand one; needs 5.0. Default: none.
+    /// Enhanced authentication, for brokers that require it; needs MQTT 5.0. Default: none.
     public var authentication: Authentication?
-    /// What packets of the client say besides, where nothing else here says it.
+    /// User properties of packets for which the public configuration has none.
     package var packetUserProperties = PacketUserProperties()
-    /// The clock that all waiting goes by: a test's own, where it must not take time.
+    /// The clock for all timeouts. Tests set one of their own, so that they take no time.
     package var clock = MonotonicClock(ContinuousClock())
-    /// What makes connections in place of sockets, in tests.
+    /// Creates connections instead of sockets; for tests.
     package var connectorOverride: (any Connector)?
 
-    /// Makes a configuration for one server, or for several that are tried in order.
+    /// Creates a configuration for one or more brokers, which the client tries in order.
     ///
-    /// - Parameter servers: The servers. Default: `mqtt://localhost:1883`.
+    /// - Parameter servers: The brokers. Default: `mqtt://localhost:1883`.
     public init(servers: [Server] = [.mqtt("localhost")]) { self.servers = servers }
 
-    /// Makes a configuration for one server.
+    /// Creates a configuration for one broker.
     public init(server: Server) { self.servers = [server] }
 }
 
-// MARK: - What only the command says
+// MARK: - Settings that only the command uses
 
 extension MQTTConfiguration {
-    /// User properties of packets for which the client has no words of its own; left out before 5.0.
+    /// User properties of SUBSCRIBE, UNSUBSCRIBE and DISCONNECT. Before 5.0 they are not sent.
     package struct PacketUserProperties: Sendable {
         package var subscribe: [UserProperty] = []
         package var unsubscribe: [UserProperty] = []
@@ -68,7 +69,7 @@ extension MQTTConfiguration {
 // MARK: - Servers
 
 extension MQTTConfiguration {
-    /// Where a server listens, and the protocol to use.
+    /// The address of a broker, and the protocol to use.
     public struct Server: Sendable, Hashable, CustomStringConvertible {
         /// The protocol to use.
         public var scheme: Scheme
@@ -77,11 +78,11 @@ extension MQTTConfiguration {
         /// The TCP port, 1…65535.
         public var port: Int
 
-        /// Makes a server.
+        /// Creates a server address.
         ///
         /// - Parameters:
         ///   - host: A host name, an IPv4 address, or an IPv6 address without brackets.
-        ///   - port: The TCP port. Default: the scheme's own, 1883 or 8883.
+        ///   - port: The TCP port. Default: the default port of the scheme, 1883 or 8883.
         ///   - scheme: The protocol to use. Default: `mqtt`.
         public init(host: String, port: Int? = nil, scheme: Scheme = .mqtt) {
             self.scheme = scheme
@@ -89,17 +90,17 @@ extension MQTTConfiguration {
             self.port = port ?? scheme.defaultPort
         }
 
-        /// A server over plain TCP, by default on port 1883. Everybody on the network path can read the messages.
+        /// A broker over plain TCP, by default on port 1883. Anyone on the network path can read the messages.
         public static func mqtt(_ host: String, port: Int = 1883) -> Self {
             Self(host: host, port: port, scheme: .mqtt)
         }
 
-        /// A server over TLS, by default on port 8883.
+        /// A broker over TLS, by default on port 8883.
         public static func mqtts(_ host: String, port: Int = 8883) -> Self {
             Self(host: host, port: port, scheme: .mqtts)
         }
 
-        /// The server as a URL, for instance `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
+        /// The server as a URL, for example `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
         public var description: String {
             let host = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
             return "\(self.scheme)://\(host):\(self.port)"
@@ -108,12 +109,12 @@ extension MQTTConfiguration {
 
     /// The transport protocol of a server. More may be added.
     public struct Scheme: Sendable, Hashable, CustomStringConvertible {
-        /// The name as it stands in a URL.
+        /// The name in a URL.
         public let rawValue: String
-        /// The port that IANA has assigned to it.
+        /// What the option sets. A URL or the environment may set it only once.
         public let defaultPort: Int
 
-        /// The name as it stands in a URL.
+        /// The name in a URL.
         public var description: String { self.rawValue }
 
         /// MQTT over plain TCP, port 1883.
@@ -121,7 +122,7 @@ extension MQTTConfiguration {
         /// MQTT over TLS, port 8883.
         public static let mqtts = Self(rawValue: "mqtts", defaultPort: 8883)
 
-        /// Whether the connection is secured by TLS.
+        /// Whether the connection uses TLS.
         package var isSecure: Bool { self == .mqtts }
     }
 }

@@ -3,9 +3,9 @@ import NIOCore
 
 /// The parts of an MQTT URL, percent-decoded.
 ///
-/// It reads no more than it must: a text that might be something else is refused, for what follows is a connection to the host
-/// that it names, with the password that it holds. No error quotes a part that could belong to a password: someone who forgets
-/// to encode a `/` in one moves the rest of it into the port, the topic or an item.
+/// Rejects everything that is ambiguous, because the client then connects to the host in the URL and sends it the
+/// password in the URL. No error quotes a part that could belong to a password: an unencoded `/` in a password moves
+/// the rest of it into the port, the topic or an item.
 struct URLParts {
     var server: MQTTConfiguration.Server
     var username: String?
@@ -43,25 +43,25 @@ struct URLParts {
         if tail.count > 1 { self.topic = try Self.decoded(tail.dropFirst(), "topic") }
     }
 
-    /// Takes in what the URL of another server of the same client says about user, password and items.
+    /// Adds user, password and items from the URL of another broker of the same client.
     mutating func add(_ other: URLParts) throws(MQTTError) {
         let sameUser = zip(self.username?.utf8, other.username?.utf8).map { $0.elementsEqual($1) } ?? true
         let samePassword = zip(self.password, other.password).map { $0 == $1 } ?? true
         guard sameUser, samePassword else {
-            throw Self.error("The URLs differ in user name or password; all servers get the same, so give one")
+            throw Self.error("The URLs differ in user name or password; all servers get the same, so give it once")
         }
         self.username = self.username ?? other.username
         self.password = self.password ?? other.password
         self.items += other.items.filter { item in !self.items.contains { $0 == item } }
     }
 
-    /// Both, if both are there.
+    /// Both values, if both are present.
     private func zip<First, Second>(_ first: First?, _ second: Second?) -> (First, Second)? {
         guard let first, let second else { return nil }
         return (first, second)
     }
 
-    /// Puts user, password and items into a draft that has the server already.
+    /// Applies user, password and items to a draft that already has the server.
     func apply(to draft: inout ConfigurationDraft) throws(MQTTError) {
         if self.username != nil || self.password != nil {
             draft.configuration.credentials = .password(username: self.username, password: self.password)
@@ -69,7 +69,7 @@ struct URLParts {
         for item in self.items {
             guard let option = ConfigurationOption.all.first(where: { $0.item == item.name }) else {
                 let known = ConfigurationOption.all.compactMap(\.item).joined(separator: ", ")
-                throw Self.error("The URL has the unknown item '\(item.name)'; known are: \(known)")
+                throw Self.error("The URL has the unknown item '\(item.name)'; known items: \(known)")
             }
             let origin = "The item '\(item.name)' of the URL"
             try draft.apply(option, OptionValue(text: item.value, origin: origin, code: .invalidURL))
@@ -88,8 +88,8 @@ extension URLParts {
         case "mqtts": return .mqtts
         case "ws", "wss": throw Self.error("WebSocket (\(text)://) is not available yet; use mqtt:// or mqtts://")
         case "mqtt+unix": throw Self.error("A Unix socket (\(text)://) is not available yet; use mqtt:// or mqtts://")
-        case "tcp": throw Self.error("The scheme tcp is not one of MQTT's; use mqtt://")
-        case "ssl", "tls": throw Self.error("The scheme \(text) is not one of MQTT's; use mqtts://")
+        case "tcp": throw Self.error("The scheme tcp is not an MQTT scheme; use mqtt://")
+        case "ssl", "tls": throw Self.error("The scheme \(text) is not an MQTT scheme; use mqtts://")
         default: throw Self.error("The URL must begin with mqtt:// or, for TLS, with mqtts://")
         }
     }
@@ -110,7 +110,7 @@ extension URLParts {
         guard !parts[1].contains(":") else {
             throw Self.error("The password has a ':' in it; percent-encode it as %3A")
         }
-        // Any bytes will do for a password, and for nothing else.
+        // Only the password may contain bytes that are not UTF-8.
         self.password = .init(bytes: ByteBuffer(bytes: try Self.decodedBytes(parts[1], "password")))
     }
 
@@ -121,27 +121,27 @@ extension URLParts {
                 throw Self.error("The IPv6 address in the URL lacks its closing bracket ']'")
             }
             let address = try Self.decoded(text[text.index(after: text.startIndex)..<end], "IPv6 address")
-            // The parser takes no zone, as in fe80::1%eth0; the resolver does.
+            // `SocketAddress` does not accept a zone, as in fe80::1%eth0, but the resolver does.
             let withoutZone = String(address.prefix { $0 != "%" })
             guard withoutZone.contains(":"), (try? SocketAddress(ipAddress: withoutZone, port: 0)) != nil else {
-                throw Self.error("What stands in brackets in the URL must be an IPv6 address, as in mqtt://[::1]:1883")
+                throw Self.error("The URL must have an IPv6 address inside the brackets, as in mqtt://[::1]:1883")
             }
             self.server.host = address
             let after = text[text.index(after: end)...]
             guard after.isEmpty || after.hasPrefix(":") else {
-                throw Self.error("After the IPv6 address in the URL only a ':' and the port may follow")
+                throw Self.error("The IPv6 address in the URL may only be followed by ':' and the port")
             }
             port = after.isEmpty ? nil : after.dropFirst()
         } else {
             let parts = text.split(separator: ":", omittingEmptySubsequences: false)
             guard parts.count <= 2 else {
                 throw Self.error(
-                    "The server in the URL has several ':'; put an IPv6 address in brackets, as in mqtt://[::1]")
+                    "The host in the URL has more than one ':'; put an IPv6 address in brackets, as in mqtt://[::1]")
             }
             let host = parts[0]
             guard !host.isEmpty else { throw Self.error("The URL names no host; write it after the '//'") }
             guard host.utf8.allSatisfy({ Self.hostCharacters.contains($0) }) else {
-                throw Self.error("The host in the URL may have only letters, digits, '-', '_' and '.'")
+                throw Self.error("The host in the URL may contain only letters, digits, '-', '_' and '.'")
             }
             self.server.host = String(host)
             port = parts.count == 2 ? parts[1] : nil
@@ -165,7 +165,7 @@ extension URLParts {
             }
             let name = try Self.decoded(item[..<equals], "name of an item")
             let text = item[item.index(after: equals)...]
-            // The name of a file may be of any bytes.
+            // A file name need not be UTF-8.
             let isPath = ConfigurationOption.all.contains { $0.item == name && $0.isPath }
             self.items.append(
                 (
@@ -180,7 +180,7 @@ extension URLParts {
     private static func decoded(_ text: Substring, _ part: String) throws(MQTTError) -> String {
         guard text.utf8.contains(UInt8(ascii: "%")) else { return String(text) }
         guard let decoded = String(validating: try Self.decodedBytes(text, part), as: UTF8.self) else {
-            throw Self.error("The \(part) in the URL is not UTF-8 when its percent-encoding is resolved")
+            throw Self.error("The \(part) in the URL is not UTF-8 after percent-decoding")
         }
         return decoded
     }
@@ -195,7 +195,7 @@ extension URLParts {
             }
             guard let high = rest.popFirst()?.hexadecimalDigit, let low = rest.popFirst()?.hexadecimalDigit else {
                 throw Self.error(
-                    "The \(part) in the URL has a '%' without two hexadecimal digits; a '%' itself is written %25")
+                    "The \(part) in the URL has a '%' without two hexadecimal digits; write %25 for a '%'")
             }
             bytes.append(high << 4 | low)
         }

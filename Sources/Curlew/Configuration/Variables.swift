@@ -101,7 +101,7 @@ extension ConfigurationDraft {
             throw MQTTError(error.code, "\(url.origin) cannot be used: \(error.message)")
         }
         guard parts.topic == nil else {
-            throw MQTTError(.invalidURL, "\(url.origin) has a topic after the server; leave it out.")
+            throw MQTTError(.invalidURL, "\(url.origin) has a topic after the host; leave it out.")
         }
         self.configuration.servers = [parts.server]
         try parts.apply(to: &self)

@@ -1,13 +1,13 @@
 import CurlewCore
 
 extension MQTTError {
-    /// Why the session turned a request down, in words.
+    /// Creates the error for a request that the session rejected.
     init(_ rejection: Rejection) {
         switch rejection {
         case .qosAboveMaximum(let maximum):
             self.init(
                 .notSupportedByServer,
-                "The server takes no message above QoS \(maximum.rawValue): publish at QoS \(maximum.rawValue).",
+                "The server accepts no messages above QoS \(maximum.rawValue): publish at QoS \(maximum.rawValue).",
                 reasonCode: .qosNotSupported)
         case .retainNotAvailable:
             self.init(
@@ -15,20 +15,20 @@ extension MQTTError {
                 reasonCode: .retainNotSupported)
         case .packetTooLarge(let size, let maximum):
             self.init(
-                .packetTooLarge, "The packet has \(size) bytes, and the server takes at most \(maximum).",
+                .packetTooLarge, "The packet has \(size) bytes, and the server accepts at most \(maximum).",
                 reasonCode: .packetTooLarge)
         case .wildcardsNotAvailable:
             self.init(
-                .notSupportedByServer, "The server allows no wildcards: subscribe to a filter without '+' and '#'.",
+                .notSupportedByServer, "The server supports no wildcards: subscribe to a filter without '+' and '#'.",
                 reasonCode: .wildcardSubscriptionsNotSupported)
         case .sharedSubscriptionsNotAvailable:
             self.init(
-                .notSupportedByServer, "The server has no shared subscriptions: subscribe without '$share'.",
+                .notSupportedByServer, "The server supports no shared subscriptions: subscribe without '$share'.",
                 reasonCode: .sharedSubscriptionsNotSupported)
         case .conflictingOptions:
             self.init(
                 .invalidArgument,
-                "The client has this filter with other options: use the same, or end that subscription first.")
+                "The client has subscribed to this filter with other options: use the same ones, or unsubscribe first.")
         case .queueFull:
             self.init(
                 .queueFull, "The outbox is full: wait for deliveries before you enqueue more, or enlarge `queues`.")
@@ -39,18 +39,18 @@ extension MQTTError {
         case .sessionLost:
             self.init(
                 .sessionLost,
-                "The server had received the message, and lost the session before it confirmed the delivery.")
+                "The server received the message, but lost the session before it confirmed the delivery.")
         case .brokeConnections(let count, let subject):
             self.init(
                 .brokeConnections,
                 "\(count) connections in a row ended while the server had \(subject.name) to answer, and one without it did not: "
-                    + "it is not sent again.")
+                    + "the client does not send it again.")
         }
     }
 }
 
 extension Rejection.Subject {
-    /// In the middle of a sentence.
+    /// As a part of a sentence.
     fileprivate var name: String {
         switch self {
         case .message(let topic): "the message to \"\(topic)\""

@@ -2,39 +2,40 @@ public import CurlewCore
 
 /// Why an operation of the client failed.
 ///
-/// Switch on ``code``; show ``message`` (or the whole ``description``) to a person. Neither ever holds a password, a key or a
-/// payload.
+/// Switch on ``code``; show ``message`` (or the whole ``description``) to a person. Neither ever contains a password, a
+/// key or a payload.
 ///
 /// ```swift
 /// do {
 ///     try await client.publish("on", to: "home/lamp", qos: .atLeastOnce)
 /// } catch let error as MQTTError where error.delivery == .notSent {
-///     // Safe to publish again: no server has seen it.
+///     // Safe to publish again: no broker has received it.
 /// }
 /// ```
 public struct MQTTError: Error, Sendable {
-    /// What kind of failure it is.
+    /// The kind of failure.
     public var code: Code
-    /// What the server answered, if the failure is an answer of the server (MQTT 5.0 section 2.4).
+    /// The broker's reason code, if the failure is its answer (MQTT 5.0 section 2.4).
     public var reasonCode: ReasonCode?
-    /// One sentence that says what is wrong and, where something can be done about it, what. What a server wrote may be part of
-    /// it, made harmless for logs and terminals.
+    /// One sentence that says what is wrong and, if possible, what to do. It may contain text from the broker, made
+    /// safe for logs and terminals.
     public var message: String
-    /// The error beneath this one, if there is one.
+    /// The underlying error, if there is one.
     public var cause: (any Error)?
-    /// What became of the message; present only where a publish failed.
+    /// Whether the message was sent; only present if a publish failed.
     public var delivery: DeliveryStatus?
-    /// The version of a CONNECT that was refused: before 5.0 the server's answer was another number than ``reasonCode``.
+    /// The version of a CONNECT that was refused: before 5.0, the CONNACK code is a different number than
+    /// ``reasonCode``.
     package var version: ProtocolVersion?
 
-    /// Makes an error.
+    /// Creates an error.
     ///
     /// - Parameters:
-    ///   - code: What kind of failure it is.
+    ///   - code: The kind of failure.
     ///   - message: One sentence for a person, without secrets.
-    ///   - reasonCode: What the server answered, if it did. Default: `nil`.
-    ///   - delivery: What became of the message that was to be published. Default: `nil`, for everything but a publish.
-    ///   - cause: The error beneath this one. Default: `nil`.
+    ///   - reasonCode: The broker's reason code, if it sent one. Default: `nil`.
+    ///   - delivery: Whether the message was sent. Default: `nil`, for everything except a publish.
+    ///   - cause: The underlying error. Default: `nil`.
     public init(
         _ code: Code, _ message: String, reasonCode: ReasonCode? = nil, delivery: DeliveryStatus? = nil,
         cause: (any Error)? = nil
@@ -46,29 +47,31 @@ public struct MQTTError: Error, Sendable {
         self.cause = cause
     }
 
-    /// An error that the client has thrown: its public functions throw nothing else.
+    /// Converts an error that the client threw. Its public functions throw only ``MQTTError``; anything else is a
+    /// cancellation.
     package init(of error: any Error) {
         self = error as? MQTTError ?? MQTTError(.cancelled, "The task was cancelled.", cause: error)
     }
 
-    /// The same error, with what became of the message.
+    /// A copy of the error with a delivery status.
     package func with(delivery: DeliveryStatus) -> Self {
         var copy = self
         copy.delivery = delivery
         return copy
     }
 
-    /// What became of a message whose publishing failed.
+    /// Whether a message was sent although its publish failed.
     public enum DeliveryStatus: Sendable, Hashable {
-        /// No byte of it left: publishing it again cannot make a second copy.
+        /// No byte of it was sent: publishing it again cannot create a duplicate.
         case notSent
-        /// It left, or may have left, and nobody said what became of it: publishing it again may make a second copy.
+        /// It was or may have been sent, but the broker has not confirmed it: publishing it again may create a
+        /// duplicate.
         case unknown
     }
 }
 
 extension MQTTError: CustomStringConvertible {
-    /// The message, then the reason code by name and byte, then what became of the message.
+    /// The message, then the reason code by name and byte, then the delivery status.
     public var description: String {
         var text = self.message
         if let reasonCode = self.reasonCode { text += " Reason code: \(reasonCode)." }
@@ -84,71 +87,71 @@ extension MQTTError: CustomStringConvertible {
 // MARK: - Codes
 
 extension MQTTError {
-    /// What kind of failure an error is. More may come; a `switch` over it needs a `default`.
+    /// The kind of failure. More may be added, so a `switch` needs a `default`.
     public struct Code: Sendable, Hashable, CustomStringConvertible {
-        /// The name of the code, as it stands in logs and metrics.
+        /// The name of the code, as in logs and metrics.
         public let rawValue: String
 
         /// The name of the code.
         public var description: String { self.rawValue }
 
-        /// A value of the configuration, or two of them together, cannot work. Nothing was sent.
+        /// A configuration value, or a combination of values, is not possible. Nothing was sent.
         public static let invalidConfiguration = Self(rawValue: "invalidConfiguration")
-        /// The URL cannot be read. Nothing was sent.
+        /// The URL is not valid. Nothing was sent.
         public static let invalidURL = Self(rawValue: "invalidURL")
-        /// The topic name or topic filter breaks the rules of section 4.7 of the standard. Nothing was sent.
+        /// The topic name or topic filter violates section 4.7 of the standard. Nothing was sent.
         public static let invalidTopic = Self(rawValue: "invalidTopic")
-        /// An argument of the call cannot work. Nothing was sent.
+        /// An argument of the call is not valid. Nothing was sent.
         public static let invalidArgument = Self(rawValue: "invalidArgument")
-        /// The protocol version of the connection has no such thing. Nothing was sent.
+        /// The protocol version of the connection does not support this. Nothing was sent.
         public static let notSupportedByProtocolVersion = Self(rawValue: "notSupportedByProtocolVersion")
-        /// The server said in CONNACK that it does not offer this. Nothing was sent.
+        /// The broker announced in CONNACK that it does not support this. Nothing was sent.
         public static let notSupportedByServer = Self(rawValue: "notSupportedByServer")
-        /// The packet would exceed the server's Maximum Packet Size, and nothing was sent; or a message from the server exceeds
-        /// `session.maximumPacketSize` and was left out.
+        /// The packet exceeds the broker's Maximum Packet Size, and nothing was sent; or a received message exceeds
+        /// `session.maximumPacketSize`, or has more than 1,024 properties, and was skipped.
         public static let packetTooLarge = Self(rawValue: "packetTooLarge")
-        /// No connection came about: name resolution, the network or TLS failed; see ``MQTTError/cause``.
+        /// No connection could be made: name resolution, the network or TLS failed; see ``MQTTError/cause``.
         public static let connectionFailed = Self(rawValue: "connectionFailed")
-        /// The server answered CONNECT with a refusal; see ``MQTTError/reasonCode``.
+        /// The broker refused the CONNECT; see ``MQTTError/reasonCode``.
         public static let connectionRefused = Self(rawValue: "connectionRefused")
-        /// The connection broke, and the operation cannot outlive it.
+        /// The connection broke, and the operation cannot continue on another one.
         public static let connectionClosed = Self(rawValue: "connectionClosed")
-        /// The server sent DISCONNECT; see ``MQTTError/reasonCode``.
+        /// The broker sent DISCONNECT; see ``MQTTError/reasonCode``.
         public static let disconnectedByServer = Self(rawValue: "disconnectedByServer")
-        /// Another client connected with the same client identifier, and the server closed this connection for it.
+        /// Another client connected with the same client identifier, so the broker closed this connection.
         public static let sessionTakenOver = Self(rawValue: "sessionTakenOver")
-        /// The server lost the session in the middle of an exchange at QoS 2, and nobody can tell how it would have ended.
+        /// The broker lost the session during a QoS 2 exchange, so its outcome is unknown.
         public static let sessionLost = Self(rawValue: "sessionLost")
-        /// The server sent bytes that break the protocol.
+        /// The broker violated the protocol.
         public static let protocolViolation = Self(rawValue: "protocolViolation")
-        /// The time allowed for the operation passed.
+        /// The operation did not finish within its time limit.
         public static let timedOut = Self(rawValue: "timedOut")
-        /// The task that waited was cancelled.
+        /// The waiting task was cancelled.
         public static let cancelled = Self(rawValue: "cancelled")
-        /// `connect()` has not been called, or has failed: there is nothing that could be waited for.
+        /// `connect()` has not been called or has failed, so there is no connection to wait for.
         public static let notConnected = Self(rawValue: "notConnected")
-        /// Several connections in a row ended while the server had this packet to answer, and one without it did not. It is not
-        /// sent again.
+        /// Several connections in a row ended while this packet was unanswered, and one without it did not end. The
+        /// client does not send it again.
         public static let brokeConnections = Self(rawValue: "brokeConnections")
-        /// The server acknowledged the publish with a failure.
+        /// The broker acknowledged the publish with a failure.
         public static let publishRefused = Self(rawValue: "publishRefused")
-        /// The server refused the subscription.
+        /// The broker refused the subscription.
         public static let subscriptionRefused = Self(rawValue: "subscriptionRefused")
-        /// The server refused to end the subscription.
+        /// The broker refused to end the subscription.
         public static let unsubscribeRefused = Self(rawValue: "unsubscribeRefused")
-        /// The server took the message, and nobody has subscribed to its topic.
+        /// The broker accepted the message, but nobody has subscribed to its topic.
         public static let noMatchingSubscribers = Self(rawValue: "noMatchingSubscribers")
         /// An outgoing queue is full; nothing was sent.
         public static let queueFull = Self(rawValue: "queueFull")
-        /// The queue of a subscription ran over, and its policy is to fail.
+        /// The queue of a subscription overflowed, and its policy is `fail`.
         public static let queueOverflow = Self(rawValue: "queueOverflow")
-        /// The client was disconnected or shut down, and does nothing more.
+        /// The client was disconnected or stopped, and accepts no more calls.
         public static let clientStopped = Self(rawValue: "clientStopped")
         /// The responder answered the request with an error.
         public static let requestFailed = Self(rawValue: "requestFailed")
-        /// The exchange of enhanced authentication failed, or the credentials could not be provided.
+        /// Enhanced authentication failed, or the credentials could not be provided.
         public static let authenticationFailed = Self(rawValue: "authenticationFailed")
-        /// A payload could not be decoded to the type asked for; see ``MQTTError/cause``.
+        /// A payload could not be decoded as the requested type; see ``MQTTError/cause``.
         public static let decodingFailed = Self(rawValue: "decodingFailed")
     }
 }

@@ -8,37 +8,37 @@ import Foundation
 #endif
 
 extension MQTTMessage {
-    /// Decodes the payload as JSON.
+    /// Decodes the payload from JSON.
     ///
-    /// - Parameter type: What to decode it to.
-    /// - Throws: ``MQTTError`` with code `decodingFailed` that names the topic and what did not fit.
+    /// - Parameter type: The type to decode.
+    /// - Throws: ``MQTTError`` with code `decodingFailed`; the message names the topic and what does not match.
     public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws(MQTTError) -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(self.bytes))
         } catch {
             throw MQTTError(
                 .decodingFailed,
-                "The message on \"\(self.topic)\" is not the JSON of a \(type): \(Self.explain(error))", cause: error)
+                "The message on \"\(self.topic)\" is not JSON for \(type): \(Self.explain(error))", cause: error)
         }
     }
 
     private static func explain(_ error: any Error) -> String {
         func path(_ context: Swift.DecodingError.Context) -> String {
             let keys = context.codingPath.map(\.stringValue).joined(separator: ".")
-            return keys.isEmpty ? "at its top" : "at \(keys)"
+            return keys.isEmpty ? "at the top level" : "at \(keys)"
         }
         return switch error {
         case Swift.DecodingError.keyNotFound(let key, let context):
             "\"\(key.stringValue)\" is missing \(path(context))."
-        case Swift.DecodingError.typeMismatch(let type, let context): "no \(type) \(path(context))."
-        case Swift.DecodingError.valueNotFound(let type, let context): "null in place of a \(type) \(path(context))."
+        case Swift.DecodingError.typeMismatch(let type, let context): "expected \(type) \(path(context))."
+        case Swift.DecodingError.valueNotFound(let type, let context): "null instead of \(type) \(path(context))."
         case Swift.DecodingError.dataCorrupted(let context): "\(context.debugDescription) (\(path(context)))."
         default: "\(error)"
         }
     }
 }
 
-/// JSON out: one place, so that every payload is encoded alike.
+/// Encodes all JSON payloads, so that they look alike.
 func encodeJSON(_ value: some Encodable) throws(MQTTError) -> ByteBuffer {
     do {
         return ByteBuffer(bytes: try JSONEncoder().encode(value))
@@ -50,8 +50,8 @@ func encodeJSON(_ value: some Encodable) throws(MQTTError) -> ByteBuffer {
 }
 
 extension AsyncSequence where Element == MQTTMessage {
-    /// The messages, each decoded from JSON. The first that does not fit ends the sequence with an error; to go on after
-    /// such messages, call ``MQTTMessage/decode(_:)`` on each yourself.
+    /// Decodes each message from JSON. The first message that does not match ends the sequence with an error; to
+    /// continue after such messages, call ``MQTTMessage/decode(_:)`` for each message instead.
     public func decode<Value: Decodable & SendableMetatype>(
         _ type: Value.Type = Value.self
     ) -> AsyncThrowingMapSequence<Self, Value> {

@@ -1,7 +1,7 @@
 extension MQTTMessage {
-    /// The name of the user property that marks a reply as an error; its value says what went wrong.
+    /// The name of the user property that marks a reply as an error; its value describes the error.
     public static let replyErrorProperty = "error"
 
-    /// What went wrong, if the message is a reply by which a responder reports an error.
+    /// The error description, if the message is an error reply of a responder.
     public var replyError: String? { self.properties[Self.replyErrorProperty] }
 }

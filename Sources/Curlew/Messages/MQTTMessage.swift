@@ -1,19 +1,19 @@
 public import CurlewCore
 public import NIOCore
 
-/// A message that was received.
+/// A received message.
 ///
-/// One word in size and one allocation, however large: a message that waits in a queue holds its own bytes and not the buffer
-/// that they came in.
+/// A value of one word with one allocation: a message that waits in a queue does not keep the whole receive buffer in
+/// memory.
 public struct MQTTMessage: Sendable {
-    /// Written once by `init`, and then only read: that is what makes it safe to share.
+    /// Written once by `init`, then only read, which makes it safe to share.
     nonisolated(unsafe) private let storage: Storage
 
-    /// What stands before the payload in the one allocation.
+    /// Precedes the payload in the single allocation.
     private struct Header {
         let topic: TopicName
         let payloadCount: Int
-        /// The payload where copying it would cost more than holding on to what it came in.
+        /// The payload, if copying it costs more than keeping its receive buffer.
         let slice: ByteBuffer?
         let qos: QoS
         let isRetained: Bool
@@ -22,7 +22,7 @@ public struct MQTTMessage: Sendable {
         let properties: MessageProperties
         let token: DeliveryToken?
 
-        /// In memory, where many small ones take far more than the bytes in which they came.
+        /// An estimate: many small properties take far more memory than bytes on the network.
         var propertiesFootprint: Int {
             self.properties.isEmpty ? 0 : 64 * self.properties.list.count + 2 * self.properties.byteCount
         }
@@ -30,10 +30,10 @@ public struct MQTTMessage: Sendable {
 
     private final class Storage: ManagedBuffer<Header, UInt8> {}
 
-    /// A payload of this size or more is not copied if it fills a good part of the buffer that it came in.
+    /// A payload of at least this size is not copied if it fills at least half of its receive buffer.
     private static let copyLimit = 4096
 
-    /// `nil` for a packet without a topic, of which none gets so far.
+    /// Fails for a packet without a topic; the session lets none pass.
     init?(_ packet: consuming Publish, token: DeliveryToken?) {
         guard let topic = packet.topic else { return nil }
         self.init(
@@ -41,14 +41,14 @@ public struct MQTTMessage: Sendable {
             packetID: packet.packetID, properties: packet.properties, token: token)
     }
 
-    /// Makes a message as if it had been received: for tests of code that takes messages.
+    /// Creates a message as if it had been received, for tests of code that consumes messages.
     ///
     /// - Parameters:
-    ///   - topic: The topic that it was published to.
+    ///   - topic: The topic name.
     ///   - payload: The payload.
-    ///   - qos: The QoS at which it was delivered. Default: 0.
-    ///   - isRetained: Whether the server had kept it. Default: `false`.
-    ///   - properties: Its properties. Default: none.
+    ///   - qos: The QoS of the delivery. Default: 0.
+    ///   - isRetained: Whether it is a retained message. Default: `false`.
+    ///   - properties: The properties. Default: none.
     public init(
         topic: TopicName, payload: ByteBuffer, qos: QoS = .atMostOnce, isRetained: Bool = false,
         properties: MessageProperties = MessageProperties()
@@ -79,51 +79,52 @@ public struct MQTTMessage: Sendable {
         self.storage = unsafeDowncast(storage, to: Storage.self)
     }
 
-    /// The topic that the message was published to.
+    /// The topic name.
     public var topic: TopicName { self.storage.header.topic }
 
-    /// The QoS at which the server delivered it: the lower of what it was published with and what was subscribed to.
+    /// The QoS at which the broker delivered it: the lower of the publisher's QoS and the subscription's maximum QoS.
     public var qos: QoS { self.storage.header.qos }
 
-    /// Whether the server had kept the message and sends it because of a new subscription (MQTT 5.0 section 3.3.1.3); with
-    /// `retainAsPublished` in the subscription's options, whether it was published so.
+    /// Whether the broker sends it as a retained message because of a new subscription (MQTT 5.0 section 3.3.1.3). With
+    /// `retainAsPublished` in the subscription options: whether the publisher set the flag.
     public var isRetained: Bool { self.storage.header.isRetained }
 
-    /// Whether the server sends the message again because an earlier sending was not acknowledged (section 3.3.1.1).
+    /// Whether the broker sends the message again because an earlier delivery was not acknowledged (section 3.3.1.1).
     public var isDuplicate: Bool { self.storage.header.isDuplicate }
 
-    /// The packet identifier of its delivery; `nil` at QoS 0.
+    /// The packet identifier of the delivery; `nil` at QoS 0.
     public var packetID: PacketID? { self.storage.header.packetID }
 
-    /// What the publisher said about it: content type, response topic, user properties and more. Empty before MQTT 5.0.
+    /// Content type, response topic, user properties and others. Empty before MQTT 5.0.
     public var properties: MessageProperties { self.storage.header.properties }
 
     /// The size of the payload in bytes.
     public var byteCount: Int { self.storage.header.payloadCount }
 
-    /// Whether it is the same delivery, not merely one that is equal.
+    /// Whether it is the same delivery, not only an equal one.
     func isSame(as other: MQTTMessage) -> Bool { self.storage === other.storage }
 
-    /// What it counts for against the bounds of a queue: payload, topic and properties.
+    /// The size that counts towards the limits of a queue: payload, topic and properties.
     var weight: Int {
         let header = self.storage.header
         return header.payloadCount + header.topic.string.utf8.count + header.propertiesFootprint
     }
 
-    /// How many bytes of memory it may hold: its own, and those of what it came in where that is kept. An estimate from above.
+    /// The maximum number of bytes of memory that it may keep: its own, and those of its receive buffer if it keeps
+    /// that. An estimate.
     package var footprint: Int {
         let header = self.storage.header
         return 256 + header.topic.string.utf8.count + (header.slice == nil ? 1 : 2) * header.payloadCount
             + header.propertiesFootprint
     }
 
-    /// Whether the server waits for its acknowledgement.
+    /// Whether the message needs an acknowledgement.
     package var isToBeAcknowledged: Bool { self.storage.header.token != nil }
 
-    /// What an acknowledgement of this delivery names.
+    /// Identifies this delivery in an acknowledgement.
     var token: DeliveryToken? { self.storage.header.token }
 
-    /// Reads the payload in place, without copying it. The pointer is valid during the call alone.
+    /// Reads the payload in place, without copying it. The pointer is valid only during the call.
     @inlinable
     public func withPayload<Result, Failure: Error>(
         _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
@@ -132,14 +133,14 @@ public struct MQTTMessage: Sendable {
         return try body(self.payloadBytes)
     }
 
-    /// Where the payload is. Neither the storage nor what it holds on to ever changes or moves: valid while the message lives.
+    /// The payload in memory. The storage never changes or moves, so the pointer is valid while the message exists.
     @usableFromInline var payloadBytes: UnsafeRawBufferPointer {
         if let slice = self.storage.header.slice { return slice.withUnsafeReadableBytes { $0 } }
         let count = self.storage.header.payloadCount
         return self.storage.withUnsafeMutablePointerToElements { UnsafeRawBufferPointer(start: $0, count: count) }
     }
 
-    /// The payload as a buffer of its own.
+    /// The payload as a buffer.
     public var payload: ByteBuffer {
         self.storage.header.slice ?? self.withPayload { ByteBuffer(bytes: $0) }
     }
@@ -152,6 +153,6 @@ public struct MQTTMessage: Sendable {
 }
 
 extension MQTTMessage: CustomStringConvertible {
-    /// The topic and the size: a payload may be a secret.
+    /// The topic and the size, but not the payload, which may be a secret.
     public var description: String { "\(self.topic) (\(self.byteCount) bytes, QoS \(self.qos.rawValue))" }
 }

@@ -3,13 +3,13 @@ import CurlewTransport
 import DequeModule
 import Synchronization
 
-/// The replies to one request, between the event loop and who waits for them.
+/// The replies to one request, between the event loop and the consumer.
 final class ReplyBuffer: Sendable {
     private struct State {
         var replies = Deque<MQTTMessage>()
-        /// What the unread replies weigh.
+        /// The weight of the unread replies.
         var bytes = 0
-        /// How many more are wanted; `nil`: all that come.
+        /// How many more replies are wanted; `nil` for no limit.
         var wanted: Int?
         var isFinished = false
         var error: MQTTError?
@@ -19,7 +19,7 @@ final class ReplyBuffer: Sendable {
     private let state: Mutex<State>
     /// Tasks wait for a reply or the end.
     private let changed = Condition()
-    /// How many replies may wait unread, and how many bytes they may weigh.
+    /// The maximum number of unread replies, and of their bytes.
     private let bound: (count: Int, bytes: Int)
 
     init(wanted: Int?, bound: (count: Int, bytes: Int)) {
@@ -27,20 +27,20 @@ final class ReplyBuffer: Sendable {
         self.bound = bound
     }
 
-    /// What became of a reply.
+    /// What happened to a reply.
     enum Received {
         /// It waits to be read.
         case taken
-        /// It waits to be read, and was the last that is wanted.
+        /// It waits to be read, and is the last one wanted.
         case last
-        /// It came too late, or there are too many unread.
+        /// It arrived too late, or too many are unread.
         case dropped
     }
 
     func receive(_ message: MQTTMessage) -> Received {
         let weight = message.weight
         let result: Received = self.state.withLock { state in
-            // One that is larger than all may be is taken where it is alone.
+            // A reply that exceeds the bound by itself is accepted if no other waits.
             guard !state.isFinished, state.replies.count < self.bound.count,
                 state.replies.isEmpty || state.bytes + weight <= self.bound.bytes
             else { return .dropped }
@@ -54,7 +54,7 @@ final class ReplyBuffer: Sendable {
         return result
     }
 
-    /// No more will come. Does nothing if it is finished already.
+    /// No more replies follow. Does nothing if the buffer is already finished.
     func finish(_ error: MQTTError?) {
         self.state.withLock { state in
             guard !state.isFinished else { return }
@@ -64,7 +64,7 @@ final class ReplyBuffer: Sendable {
         self.changed.wakeAll()
     }
 
-    /// The next reply; `nil` when no more will come.
+    /// Returns the next reply; `nil` if no more follow.
     nonisolated(nonsending) func next() async throws(MQTTError) -> MQTTMessage? {
         while true {
             if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.") }

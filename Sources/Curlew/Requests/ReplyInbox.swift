@@ -3,24 +3,25 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// The one response subscription of a client: tells by correlation data which request a reply belongs to.
+/// The response subscription that all requests of a client share. Correlation data tells which request a reply belongs
+/// to.
 final class ReplyInbox: MessageReceiver {
     private struct State {
         /// By correlation data.
         var waiting: [UInt64: ReplyBuffer] = [:]
         var nextCorrelation: UInt64 = 0
-        /// Why no more replies will come.
+        /// Why no more replies follow.
         var error: MQTTError?
     }
 
     let id: SubscriberID
     let filter: TopicFilter
-    /// Set when the server has granted the subscription, or not.
+    /// Set when the server grants (`nil`) or refuses the subscription.
     let subscribed = OneShot<MQTTError?>()
     private unowned let owner: any ReceiverOwner
-    /// What tells this inbox's correlation data from those of others that may use its topic.
+    /// Distinguishes the correlation data of this inbox from that of others that may use its topic.
     private let salt = UInt64.random(in: .min ... .max)
-    /// Guards the requests that wait for replies.
+    /// Guards the waiting requests.
     private let state = Mutex(State())
 
     init(id: SubscriberID, filter: TopicFilter, owner: any ReceiverOwner) {
@@ -31,12 +32,12 @@ final class ReplyInbox: MessageReceiver {
 
     var filters: [TopicFilter] { [self.filter] }
 
-    /// Replies are acknowledged as soon as they arrive.
+    /// Replies are acknowledged on arrival.
     var messageInHand: MQTTMessage? { nil }
 
     /// Registers a request. Returns its correlation data.
     ///
-    /// - Throws: ``MQTTError`` when too many wait, and what ended the inbox.
+    /// - Throws: ``MQTTError`` if too many requests are waiting, or the error that ended the inbox.
     func register(
         _ buffer: ReplyBuffer, limit: Int
     ) throws(MQTTError) -> (correlation: UInt64, data: ByteBuffer) {
@@ -45,7 +46,8 @@ final class ReplyInbox: MessageReceiver {
             guard state.waiting.count < limit else {
                 return .failure(
                     MQTTError(
-                        .queueFull, "\(limit) requests wait for replies already: raise `limits.waitingRequests`."))
+                        .queueFull,
+                        "\(limit) requests are already waiting for replies: raise `limits.waitingRequests`."))
             }
             state.nextCorrelation += 1
             state.waiting[state.nextCorrelation] = buffer
@@ -81,10 +83,10 @@ final class ReplyInbox: MessageReceiver {
         if unexpected > 0 { self.owner.countUnexpectedReplies(unexpected) }
     }
 
-    /// Its topic is of its own: nothing has waited for it.
+    /// Nobody else uses its topic, so no messages can wait for it.
     func adopt(_ messages: [MQTTMessage]) {}
 
-    /// The request learns why it gets no reply.
+    /// Reports to the request why it gets no reply.
     func miss(_ message: MQTTMessage, _ error: MQTTError) {
         guard let correlation = self.correlation(of: message) else { return }
         self.state.withLock { $0.waiting.removeValue(forKey: correlation) }?.finish(error)

@@ -1,11 +1,11 @@
 /// Where the replies to a request arrive.
 enum ReplySource: Sendable {
-    /// The inbox of all requests, under that correlation.
+    /// The shared inbox, with the request's correlation data.
     case inbox(ReplyInbox, UInt64)
-    /// A task that forwards what comes on a topic of the caller's.
+    /// A task that forwards the messages of the caller's response topic.
     case subscription(Task<Void, Never>)
 
-    /// No more are wanted.
+    /// No more replies are wanted.
     func end() {
         switch self {
         case .inbox(let inbox, let correlation): inbox.forget(correlation)

@@ -1,12 +1,12 @@
 import CurlewCore
 
-/// What one read brought, sorted by who gets it: filled under the lock, handed on after it.
+/// The messages of one read, grouped by receiver: filled under the lock, dispatched after it is released.
 struct DeliveryBatch {
     private struct Entry {
-        /// `nil` once it has been handed on.
+        /// `nil` once it has been dispatched.
         var packet: Publish?
         let token: DeliveryToken?
-        /// The receivers are `groups[firstGroup]` and so on, by way of `targets`.
+        /// The receivers are `groups[targets[i]]` for each `i` in this range.
         let targets: Range<Int>
     }
 
@@ -14,7 +14,7 @@ struct DeliveryBatch {
     private var targets: [Int] = []
     private var groups: [(receiver: any MessageReceiver, messages: [MQTTMessage])] = []
     private var indices: [SubscriberID: Int] = [:]
-    /// An empty array with the room of the one before, for the first group: mostly it is the only one.
+    /// An empty array with the capacity of the last first group: most reads have only one group.
     private var spare: [MQTTMessage] = []
 
     /// Adds a message for these receivers.
@@ -35,11 +35,11 @@ struct DeliveryBatch {
         self.entries.append(Entry(packet: consume packet, token: token, targets: start..<self.targets.count))
     }
 
-    /// Hands everything on, to each receiver once, and is empty again.
+    /// Dispatches all messages, with one call for each receiver, and empties the batch.
     mutating func deliver() {
         guard !self.entries.isEmpty else { return }
         for index in self.entries.indices {
-            // Moved, not copied, as far as that goes.
+            // Moved out of the entry, to avoid a copy.
             guard let packet = exchange(&self.entries[index].packet, with: nil),
                 let message = MQTTMessage(consume packet, token: self.entries[index].token)
             else { continue }

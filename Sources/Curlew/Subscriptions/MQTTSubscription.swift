@@ -1,7 +1,7 @@
 public import CurlewCore
 import DequeModule
 
-/// The messages of one subscription, in an order and within bounds that its queue states.
+/// The messages of one subscription, in the order and within the limits of its queue.
 ///
 /// ```swift
 /// for try await message in try await client.subscribe(to: "home/+/temperature") {
@@ -9,34 +9,37 @@ import DequeModule
 /// }
 /// ```
 ///
-/// A message at QoS 1 or 2 is acknowledged to the server when the loop asks for the next one or is left, unless the
-/// acknowledgement policy says otherwise: a program that dies in the middle of a message gets it again. Messages that the loop
-/// has not looked at are not acknowledged.
+/// When the loop asks for the next message or ends, the previous message at QoS 1 or 2 is acknowledged to the server,
+/// unless the acknowledgement policy says otherwise. A program that crashes while it processes a message gets the
+/// message again. Messages that the loop has not returned are not acknowledged.
 ///
 /// The subscription ends
 ///
-/// - when its loop is left, by `break`, `return`, an error or `first(where:)`, or because its task is cancelled. The message in
-///   hand is acknowledged. To get a message again that could not be processed, use the policy `.manual`.
+/// - when its loop ends: by `break`, `return`, an error or `first(where:)`, or because its task is cancelled. The
+///   current message is acknowledged. To get a message again that could not be processed, use the policy `.manual`.
 /// - by ``unsubscribe()``, or at the end of
-///   ``MQTTClient/withSubscription(to:options:queue:acknowledgement:timeout:_:)``, which both wait for the server's answer.
-/// - when the client is disconnected. A loop over it receives what has arrived, and then ends.
+///   ``MQTTClient/withSubscription(to:options:queue:acknowledgement:timeout:_:)``. Both wait for the broker's answer.
+/// - when the client is disconnected. A loop over it first receives the messages that have arrived.
 /// - when no reference to it remains.
 ///
-/// Messages at QoS 1 and 2 that nobody has looked at then go to the next subscription that matches them; see
-/// ``MQTTConfiguration/UnclaimedQueue`` for how many wait, and how long. To take single messages and keep the subscription, use
-/// ``next(within:)``.
+/// Messages at QoS 1 and 2 that no consumer has seen then go to the next matching subscription;
+/// ``MQTTConfiguration/UnclaimedQueue`` limits how many wait, and how long. To take single messages and keep the
+/// subscription, use ``next(within:)``.
 ///
-/// The client unsubscribes at the end unless another subscription of this client has the same filter; a session that the broker
-/// keeps then gets no more messages for it. To keep the filter for the next run of the program, disconnect the client: loops end
-/// by themselves, and nothing is unsubscribed. A subscription survives the loss of the connection. A subscription that nobody reads is a slow consumer, and causes a warning about stuck
-/// acknowledgements.
+/// When the subscription ends, the client unsubscribes, unless another subscription of this client has the same filter.
+/// A session that the broker keeps then gets no more messages for it. To keep the filter for the next run of the
+/// program, disconnect the client instead: its loops end, and it does not unsubscribe.
 ///
-/// Two loops over the same subscription share its messages, and it ends when both are left.
+/// A subscription survives the loss of the connection. A subscription that nobody reads acts as a slow consumer and
+/// causes a warning about stuck acknowledgements.
+///
+/// Two loops over the same subscription share its messages; it ends when both loops have ended.
 public final class MQTTSubscription: AsyncSequence, Sendable {
     /// A message.
     public typealias Element = MQTTMessage
-    /// Always ``MQTTError``: with code `queueOverflow`, `subscriptionRefused` (the server lost the session and now refuses the
-    /// subscription), or the error that ended the client.
+    /// Always ``MQTTError``: with the code `queueOverflow`, `packetTooLarge` (with the overflow policy `.fail`, if the
+    /// client skipped a message), `subscriptionRefused` (the broker lost the session and now refuses the subscription)
+    /// or `brokeConnections`, or the error that ended the client.
     public typealias Failure = any Error
 
     let buffer: SubscriptionBuffer
@@ -52,28 +55,30 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         self.owner.forget(self.buffer.id)
     }
 
-    /// The topic filters that were subscribed to.
+    /// The topic filters of the subscription.
     public var filters: [TopicFilter] { self.buffer.filters }
 
-    /// The maximum QoS that the broker granted for each filter when the subscription was made, in the order of ``filters``; empty
-    /// for a subscription that was resumed without asking.
+    /// The maximum QoS that the broker granted for each filter, in the order of ``filters``; empty for a subscription
+    /// that was resumed without a SUBSCRIBE.
     public var grantedQoS: [QoS] { self.buffer.grantedQoS }
 
-    /// How many messages wait in the queue.
+    /// The number of messages in the queue.
     public var queuedCount: Int { self.buffer.counts.queued }
 
-    /// How many messages the queue's overflow policy has dropped.
+    /// The number of messages that the queue's overflow policy has dropped.
     public var droppedCount: Int { self.buffer.counts.dropped }
 
-    /// Ends the subscription and waits until the server has confirmed it. A loop over it ends.
+    /// Ends the subscription and waits until the broker confirms it. A loop over it ends.
     ///
-    /// - Throws: ``MQTTError`` with code `unsubscribeRefused`, `timedOut`, `cancelled` or `clientStopped`.
+    /// - Throws: ``MQTTError`` with code `unsubscribeRefused`, `timedOut`, `cancelled`, `notConnected` or
+    ///   `clientStopped`.
     public nonisolated(nonsending) func unsubscribe() async throws {
+        self.buffer.acknowledgeReturned()
         try await self.owner.unsubscribe(self.buffer)
     }
 
-    /// Waits for the next message, and keeps the subscription. A message is acknowledged by the next call, or when no reference to
-    /// the subscription remains.
+    /// Waits for the next message and keeps the subscription. The next call acknowledges the message; so does a loop
+    /// that begins, ``unsubscribe()``, and the end of the last reference to the subscription.
     ///
     /// - Parameter limit: How long to wait.
     /// - Returns: The message; `nil` if none came in time, or the subscription has ended.
@@ -82,19 +87,19 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         try await self.buffer.next(within: limit)
     }
 
-    /// Acknowledges a message of a subscription whose policy is `.manual`. Acknowledgements leave in the order in which the
-    /// messages arrived: a message that is not acknowledged holds up those behind it.
+    /// Acknowledges a message of a subscription with the policy `.manual`. Acknowledgements are sent in the order in
+    /// which the messages arrived: an unacknowledged message delays all later ones.
     ///
     /// - Parameters:
-    ///   - message: A message of this subscription. For one at QoS 0 nothing happens.
-    ///   - reasonCode: What to tell the server; a failure is sent with MQTT 5.0 only. Default: success.
-    /// - Throws: ``MQTTError`` with code `invalidArgument` if the policy is another, the message is not one of this subscription,
-    ///   or it was acknowledged before.
+    ///   - message: A message of this subscription. At QoS 0 the call does nothing.
+    ///   - reasonCode: The reason code to send; a failure is sent only with MQTT 5.0. Default: success.
+    /// - Throws: ``MQTTError`` with code `invalidArgument` if the policy is not `.manual`, or if the message does not
+    ///   belong to this subscription or was already acknowledged.
     public func acknowledge(_ message: MQTTMessage, reasonCode: ReasonCode = .success) throws(MQTTError) {
         try self.buffer.acknowledge(byHand: message, reasonCode)
     }
 
-    /// The messages from the first that was not yet taken.
+    /// Returns an iterator that starts at the first message that has not been taken.
     public func makeAsyncIterator() -> Iterator { Iterator(Cursor(self)) }
 
     /// Iterates over the messages.
@@ -103,19 +108,19 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
 
         fileprivate init(_ cursor: Cursor) { self.cursor = cursor }
 
-        /// How many messages have come that were not taken.
+        /// The number of messages that have arrived and have not been taken.
         package var waitingCount: Int { self.cursor.waitingCount }
 
-        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the subscription, or
-        /// when the task is cancelled.
+        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the
+        /// subscription, or when the task is cancelled.
         ///
         /// - Throws: ``MQTTError`` that ended the subscription.
         public mutating func next(isolation actor: isolated (any Actor)?) async throws -> MQTTMessage? {
             try await self.cursor.next()
         }
 
-        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the subscription, or
-        /// when the task is cancelled.
+        /// Acknowledges the previous message, then waits for the next one. Returns `nil` at the end of the
+        /// subscription, or when the task is cancelled.
         ///
         /// - Throws: ``MQTTError`` that ended the subscription.
         public nonisolated(nonsending) mutating func next() async throws -> MQTTMessage? {

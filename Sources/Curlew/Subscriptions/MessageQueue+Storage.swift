@@ -3,10 +3,10 @@ import DequeModule
 import HeapModule
 
 extension MessageQueue {
-    /// Messages in the order of their priority and, among equals, of their arrival.
+    /// Messages in the order of their priority; among equals, in the order of arrival.
     ///
-    /// One line of messages for each priority that is in use, and a heap of these priorities, which gives the highest and the
-    /// lowest: what is stable needs no number of arrival, and both ends of every line are at hand.
+    /// Holds one deque for each priority in use, and a heap of these priorities. The deques keep the order of arrival
+    /// without sequence numbers, and give access to the oldest and the newest message of each priority.
     struct PriorityBuckets: Sendable {
         private var lines: [Int: Deque<MQTTMessage>] = [:]
         private var priorities = Heap<Int>()
@@ -25,7 +25,7 @@ extension MessageQueue {
             }
         }
 
-        /// The oldest message of the highest priority.
+        /// Removes and returns the oldest message of the highest priority.
         mutating func popHighest() -> MQTTMessage? {
             guard let priority = self.priorities.max, let message = self.lines[priority]?.popFirst() else { return nil }
             self.count -= 1
@@ -36,7 +36,8 @@ extension MessageQueue {
             return message
         }
 
-        /// The oldest or newest message of the lowest priority, and whether it was the newest (or only) one of that priority.
+        /// Removes and returns the oldest or newest message of the lowest priority. `wasNewest` says whether it was the
+        /// newest (or only) one of that priority.
         mutating func removeLowest(_ age: Age) -> (message: MQTTMessage, priority: Int, wasNewest: Bool)? {
             guard let priority = self.priorities.min,
                 let message = age == .oldest ? self.lines[priority]?.popFirst() : self.lines[priority]?.popLast()
@@ -51,12 +52,12 @@ extension MessageQueue {
         }
     }
 
-    /// Where in a line the message of each topic stands, while messages leave at both ends.
+    /// The position in a deque of each topic's message, while messages leave at both ends.
     ///
-    /// A message is known by a number that does not change when those before it leave.
+    /// Each message has a number that does not change when earlier messages leave.
     struct TopicPlaces: Sendable {
         private var numbers: [TopicName: Int] = [:]
-        /// The number of the first message in the line.
+        /// The number of the first message in the deque.
         private var first = 0
 
         subscript(topic: TopicName) -> Int? { self.numbers[topic].map { $0 - self.first } }

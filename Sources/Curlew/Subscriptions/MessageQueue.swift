@@ -1,71 +1,72 @@
 import CurlewCore
 import DequeModule
 
-/// The messages of one subscription that wait for their consumer, within their bounds.
+/// The messages of one subscription that wait for their consumer, within the configured limits.
 ///
-/// A plain value: whoever holds it guards it with a lock. In the common case, `.fifo`, an append moves the message into a ring
-/// that is already there, and the consumer takes all that waits by swapping its own empty ring for this one: nothing is
-/// allocated or copied for each message.
+/// A plain value; its owner guards it with a lock. In the common case, `.fifo`, an append moves the message into
+/// existing storage, and the consumer takes all messages by swapping its empty storage for this one. No message is
+/// allocated or copied.
 ///
-/// A message that is dropped is lost even at QoS 1 and 2 (see ``MQTTConfiguration/SubscriptionQueue``): it is handed back to the
-/// caller, who counts it as passed by this subscription, so that its acknowledgement does not hold up those behind it.
+/// A dropped message is lost even at QoS 1 and 2 (see ``MQTTConfiguration/SubscriptionQueue``). The caller gets it back
+/// and acknowledges it, so that it does not delay the acknowledgements of later messages.
 struct MessageQueue: Sendable {
     private let settings: MQTTConfiguration.SubscriptionQueue
     /// In the order of arrival: for `.fifo` and `.lifo`.
     private var line = Deque<MQTTMessage>()
-    /// For an order by priority, `line` stays empty and this holds the messages.
+    /// For an order by priority; `line` then stays empty.
     private var priorities = PriorityBuckets()
-    /// For the policy `latestPerTopic`: where in `line` the message of a topic stands.
+    /// For the policy `latestPerTopic`: the position in `line` of each topic's message.
     private var places = TopicPlaces()
-    /// Gives a message its priority, if the order is by priority. It is the user's code, and must not run under a lock.
+    /// Returns the priority of a message; `nil` unless the order is by priority. This is user code, so do not call it
+    /// under a lock.
     let priority: (@Sendable (MQTTMessage) -> Int)?
     private let keepsLatestPerTopic: Bool
 
-    /// How many bytes wait.
+    /// The weight of the waiting messages in bytes.
     private(set) var byteCount = 0
-    /// How many messages were dropped because there were too many.
+    /// The number of messages that were dropped.
     private(set) var droppedCount = 0
-    /// How many bytes they had.
+    /// The weight of the dropped messages in bytes.
     private(set) var droppedBytes = 0
-    /// How many messages gave their place to a later one of their topic.
+    /// The number of messages that a later message of their topic replaced.
     private(set) var replacedCount = 0
-    /// Whether the queue ran over while its policy was to fail. What waits can be taken; nothing is appended any more.
+    /// Whether the queue overflowed with the policy `fail`. It accepts no more messages; the waiting ones can be taken.
     private(set) var hasFailed = false
 
-    /// Makes an empty queue of settings that were validated.
+    /// Creates an empty queue. The settings must be valid.
     init(_ settings: MQTTConfiguration.SubscriptionQueue) {
         self.settings = settings
         if case .priority(let priority) = settings.order.kind { self.priority = priority } else { self.priority = nil }
         self.keepsLatestPerTopic = settings.overflow == .latestPerTopic
     }
 
-    /// How many messages wait.
+    /// The number of waiting messages.
     var count: Int { self.priority == nil ? self.line.count : self.priorities.count }
 
-    /// Whether nothing waits.
     var isEmpty: Bool { self.count == 0 }
 }
 
 // MARK: - A message arrives
 
 extension MessageQueue {
-    /// What became of a message that arrived.
+    /// What happened to a message that arrived.
     enum Append: Equatable {
-        /// It waits, and nothing was dropped for it.
+        /// It waits; nothing was dropped.
         case queued
-        /// It waits; others were dropped for it.
+        /// It waits; other messages were dropped or replaced.
         case madeRoom
-        /// It was dropped itself.
+        /// It was dropped.
         case refused
-        /// There is no room, and the policy is to fail: neither this message nor any later one is taken.
+        /// There is no room, and the policy is `fail`: the queue accepts neither this message nor any later one.
         case failed
     }
 
-    /// Puts a message in its place.
+    /// Adds a message.
     ///
     /// - Parameters:
-    ///   - rank: What ``priority`` gives for the message.
-    ///   - dropped: Gets those that are dropped or replaced, this one perhaps among them, but not one that `failed`.
+    ///   - rank: The result of ``priority`` for the message.
+    ///   - dropped: Receives the messages that are dropped or replaced, which may include this one. A message that
+    ///     `failed` is not among them.
     mutating func append(_ message: MQTTMessage, rank: Int?, dropped: inout [MQTTMessage]) -> Append {
         if self.hasFailed { return .failed }
         let size = message.weight
@@ -73,7 +74,7 @@ extension MessageQueue {
             self.appendToLine(message)
             return .queued
         }
-        // A message beyond the bound alone would drive out all the others and still find no room.
+        // A message larger than the limit would evict all others and still not fit.
         guard size <= self.settings.bytes else {
             if self.settings.overflow == .fail { return self.fail() }
             self.drop(message, into: &dropped)
@@ -117,7 +118,7 @@ extension MessageQueue {
         self.line.append(message)
     }
 
-    /// Drops from the lowest priority until all is within the bounds; the message itself stands in its rank for that.
+    /// Adds the message to those of its priority, then drops messages of the lowest priority until the limits hold.
     private mutating func append(
         _ message: MQTTMessage, priority: Int, dropped: inout [MQTTMessage]
     ) -> Append {
@@ -132,13 +133,14 @@ extension MessageQueue {
         {
             self.byteCount -= victim.message.weight
             self.drop(victim.message, into: &dropped)
-            // The newest of its priority is this very message.
+            // The newest message of its priority is the one just added.
             if victim.priority == priority, victim.wasNewest { return .refused }
         }
         return .madeRoom
     }
 
-    /// The message takes the place of the one before it of the same topic. If it is longer, the oldest others may have to go.
+    /// Replaces the previous message of the same topic. If the new one is larger, the oldest other messages may have to
+    /// be dropped.
     private mutating func replace(at place: Int, by message: MQTTMessage, dropped: inout [MQTTMessage]) {
         dropped.append(self.line[place])
         self.replacedCount += 1
@@ -148,7 +150,7 @@ extension MessageQueue {
             self.dropFirst(into: &dropped)
         }
         guard self.byteCount > self.settings.bytes else { return }
-        // It is the oldest itself: it steps aside while those behind it go.
+        // The message is the oldest itself: take it out while the messages behind it are dropped.
         self.places.removeFirst(message.topic)
         self.line.removeFirst()
         while !self.line.isEmpty, self.byteCount > self.settings.bytes { self.dropFirst(into: &dropped) }
@@ -169,7 +171,7 @@ extension MessageQueue {
         dropped.append(message)
     }
 
-    /// A message was lost before it came here. Returns what the policy is.
+    /// Counts a message that was lost before it reached the queue. Returns the overflow policy.
     mutating func countDropped() -> MQTTConfiguration.SubscriptionQueue.Overflow {
         self.droppedCount += 1
         return self.settings.overflow
@@ -181,17 +183,17 @@ extension MessageQueue {
     }
 }
 
-// MARK: - The consumer takes
+// MARK: - The consumer takes messages
 
 extension MessageQueue {
-    /// Whether the consumer loses nothing by taking all at once. Where this is `false` it takes one at a time with `popNext`, so
-    /// that what arrives later can still overtake or replace what waits.
+    /// Whether the consumer may take all messages at once. If `false`, it takes one at a time with `popNext`, so that
+    /// later messages can still overtake or replace waiting ones.
     var servesBatches: Bool {
         if case .fifo = self.settings.order.kind { return !self.keepsLatestPerTopic }
         return false
     }
 
-    /// Takes the next message out; `nil` when nothing waits.
+    /// Removes and returns the next message; `nil` if the queue is empty.
     mutating func popNext() -> MQTTMessage? {
         let next: MQTTMessage?
         switch self.settings.order.kind {
@@ -208,22 +210,24 @@ extension MessageQueue {
         return next
     }
 
-    /// The oldest message of a queue in the order of arrival.
+    /// The oldest message; only for an order of arrival.
     var oldest: MQTTMessage? { self.line.first }
 
-    /// Puts back what the consumer has taken and not looked at: it is the oldest. It may exceed the bounds until more arrives.
+    /// Puts back the messages that the consumer took but did not use; they are the oldest. The queue may exceed its
+    /// limits until the next message arrives.
     mutating func putBack(_ batch: consuming Deque<MQTTMessage>) {
-        assert(self.servesBatches, "What is taken one at a time is not put back.")
+        assert(self.servesBatches, "Messages that are taken one at a time are not put back.")
         for message in batch { self.byteCount += message.weight }
         if !self.line.isEmpty { batch.append(contentsOf: self.line) }
         self.line = batch
     }
 
-    /// Takes all that waits, in the order of the queue.
+    /// Takes all messages, in the order of the queue.
     ///
-    /// - Parameter batch: Empty. For `.fifo` it changes places with the queue's own storage, so that both keep their capacity.
+    /// - Parameter batch: Must be empty. For `.fifo` it is swapped with the queue's storage, so that both keep their
+    ///   capacity.
     mutating func takeAll(into batch: inout Deque<MQTTMessage>) {
-        assert(batch.isEmpty, "What the consumer still has in hand would come after what it takes now.")
+        assert(batch.isEmpty, "Earlier messages in the batch would come after later ones.")
         switch self.settings.order.kind {
         case .fifo where batch.isEmpty:
             swap(&self.line, &batch)

@@ -1,51 +1,51 @@
 import CurlewCore
 import CurlewTransport
 
-/// Who gets the messages of a filter: a subscription's queue, or the inbox of replies.
+/// Receives the messages of topic filters: a subscription's buffer, or the inbox for replies.
 protocol MessageReceiver: AnyObject, Sendable {
     var id: SubscriberID { get }
-    /// The filters whose messages it gets.
+    /// The topic filters whose messages it receives.
     var filters: [TopicFilter] { get }
-    /// Takes the messages of one read.
+    /// Receives the messages of one read.
     func receive(_ batch: [MQTTMessage])
-    /// Takes unclaimed messages, which go before anything that it receives. Called under the engine's lock.
+    /// Receives unclaimed messages, which come before all messages of `receive`. Called under the engine's lock.
     func adopt(_ messages: [MQTTMessage])
-    /// A message for it was too large and was left out; this one has its topic and properties.
+    /// A message for this receiver was skipped because it exceeds a limit. `message` has its topic and properties.
     func miss(_ message: MQTTMessage, _ error: MQTTError)
-    /// No more messages will come: normally, or because of an error.
+    /// No more messages follow, because of an error or normally (`nil`).
     func finish(_ error: MQTTError?)
-    /// The message that its consumer works on, for the warning about stuck acknowledgements.
+    /// The message that the consumer is processing, for the warning about stuck acknowledgements.
     var messageInHand: MQTTMessage? { get }
 }
 
-/// The client's side of a receiver.
+/// What a receiver needs from the client.
 protocol ReceiverOwner: AnyObject, Sendable {
     var deadlines: Deadlines { get }
     /// A consumer is done with a message.
     func acknowledge(_ token: DeliveryToken, _ reasonCode: ReasonCode)
-    /// These messages need no consumer to be acknowledged.
+    /// Acknowledges messages that do not wait for a consumer.
     func acknowledge(_ tokens: [DeliveryToken])
-    /// A subscription has ended before anybody looked at these messages: another may claim them.
+    /// A subscription ended before a consumer saw these messages; another subscription may claim them.
     func handBack(_ messages: [MQTTMessage])
-    /// The queue of a subscription has dropped messages.
+    /// The queue of a subscription dropped messages.
     func dropped(_ count: Int, by receiver: any MessageReceiver)
-    /// Replies came that answer no request.
+    /// Counts replies that belong to no request.
     func countUnexpectedReplies(_ count: Int)
-    /// A subscription has as much as it wants, so that the connection rests; or takes more again.
+    /// A subscription holds as many bytes as it wants, so that the connection stops reading, or accepts more again.
     func setFull(_ isFull: Bool, _ id: SubscriberID)
-    /// Ends a subscription without waiting for the server. Does nothing if it has ended already.
+    /// Ends a subscription without waiting for the server. Does nothing if it has already ended.
     func endSubscription(_ id: SubscriberID)
-    /// Ends a subscription, and waits for the server's confirmation.
+    /// Ends a subscription and waits for the server's confirmation.
     nonisolated(nonsending) func unsubscribe(_ receiver: any MessageReceiver) async throws(MQTTError)
-    /// No reference to the subscription is left.
+    /// The last reference to the subscription is gone.
     func forget(_ id: SubscriberID)
 }
 
-/// Which unclaimed messages a new subscription takes.
+/// The unclaimed messages that a new subscription takes.
 package enum Claim: Sendable {
     case nothing
-    /// Those that its filters match.
+    /// Those that match its filters.
     case matching
-    /// All, and whatever comes from now on that no other subscription takes, at any QoS.
+    /// All of them, and from now on every message that no other subscription takes, at any QoS.
     case everything
 }

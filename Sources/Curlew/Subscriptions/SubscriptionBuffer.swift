@@ -3,23 +3,26 @@ import CurlewTransport
 import DequeModule
 import Synchronization
 
-/// The queue between the event loop, which appends once per read, and the consumer, which takes all in one swap.
+/// The queue between the event loop, which appends once per read, and the consumer, which takes all messages in one
+/// swap.
 final class SubscriptionBuffer: MessageReceiver {
     private struct State {
         var queue: MessageQueue
-        /// What comes before the next that is received.
+        /// Claimed messages; they go into the queue before the next received ones.
         var adopted: [MQTTMessage] = []
         var isFinished = false
         var error: MQTTError?
-        /// The message that the consumer works on.
+        /// The message that a loop is processing.
         var handedOut: MQTTMessage?
-        /// What the server has granted for each filter.
+        /// The last message that `next(within:)` has returned, until it is acknowledged.
+        var returned: MQTTMessage?
+        /// The QoS that the server granted for each filter.
         var grantedQoS: [QoS] = []
-        /// How many loops there are.
+        /// The number of loops.
         var loops = 0
-        /// Those that the consumer has to acknowledge by hand.
+        /// Messages that the consumer must acknowledge itself.
         var owed = OwedAcknowledgements()
-        /// Makes the server wait, for consumers that ask for it.
+        /// Stops reading from the connection, for consumers that ask for it.
         var hold: ReadingHold?
     }
 
@@ -56,7 +59,7 @@ final class SubscriptionBuffer: MessageReceiver {
         var arrival = Arrival()
         var adopted: [MQTTMessage] = []
         var isFull = false
-        // The user's code says which goes before which, and runs while nobody is locked out.
+        // The priority function is user code: do not call it under the lock.
         let ranks = self.priority.map { priority in
             adopted = self.state.withLock { exchange(&$0.adopted, with: []) }
             return (adopted + batch).map(priority)
@@ -86,13 +89,13 @@ final class SubscriptionBuffer: MessageReceiver {
         if arrival.hasOverflowed { self.owner.endSubscription(self.id) }
     }
 
-    /// What became of those that did not find their place in the queue.
+    /// Messages that did not get a place in the queue.
     private struct Arrival {
-        /// Lost by the queue's policy.
+        /// Dropped by the queue's policy.
         var dropped: [MQTTMessage] = []
-        /// Those that came when the subscription had ended.
+        /// Arrived after the subscription ended.
         var late: [MQTTMessage] = []
-        /// Whether it has ended because of them.
+        /// Whether these messages ended the subscription.
         var hasOverflowed = false
 
         var isEmpty: Bool { self.dropped.isEmpty && self.late.isEmpty }
@@ -109,10 +112,10 @@ final class SubscriptionBuffer: MessageReceiver {
         state.error = MQTTError(
             .queueOverflow,
             "The queue of the subscription to \(self.name) is full and set to fail: consume faster, enlarge "
-                + "`queues.subscription`, or choose another overflow policy.")
+                + "`queues.subscription`, or choose a different overflow policy.")
     }
 
-    /// Whether nobody else can get a message that the subscription has not taken.
+    /// Whether no other subscription can get a message that this one has not taken.
     private func isLost(_ message: MQTTMessage) -> Bool { message.token == nil || self.policy == .onReceipt }
 
     func miss(_ message: MQTTMessage, _ error: MQTTError) {
@@ -139,7 +142,7 @@ final class SubscriptionBuffer: MessageReceiver {
     var messageInHand: MQTTMessage? {
         guard self.policy == .onConsumption else { return nil }
         return self.state.withLock { state in
-            if let message = state.handedOut { return message }
+            if let message = state.returned ?? state.handedOut { return message }
             guard let message = state.queue.oldest, message.token != nil else { return nil }
             return message
         }
@@ -149,10 +152,10 @@ final class SubscriptionBuffer: MessageReceiver {
 
     // MARK: The consumer's side
 
-    /// How many messages wait, and how many were dropped so far.
+    /// The number of messages in the queue, and the number dropped so far.
     var counts: (queued: Int, dropped: Int) { self.state.withLock { ($0.queue.count, $0.queue.droppedCount) } }
 
-    /// Takes what waits; waits for something if there is nothing. Returns `false` at the end.
+    /// Takes the waiting messages; waits if there are none. Returns `false` at the end.
     nonisolated(nonsending) func take(into batch: inout Deque<MQTTMessage>) async throws(MQTTError) -> Bool {
         while true {
             var outcome = Result<Bool, MQTTError>.success(true)
@@ -172,7 +175,7 @@ final class SubscriptionBuffer: MessageReceiver {
         }
     }
 
-    /// Pauses reading from the connection while so many bytes wait here.
+    /// Pauses reading from the connection while more than `bytes` wait here.
     func holdReading(above bytes: Int) {
         self.state.withLock { $0.hold = ReadingHold(limit: bytes) }
     }
@@ -181,7 +184,7 @@ final class SubscriptionBuffer: MessageReceiver {
         await self.changed.wait { !isOver() && self.state.withLock { $0.queue.isEmpty && !$0.isFinished } }
     }
 
-    /// The consumer begins to work on a message, or on none.
+    /// The consumer starts to process a message, or has none.
     func hand(out message: MQTTMessage?) {
         guard self.policy == .onConsumption else { return }
         self.state.withLock { $0.handedOut = message }
@@ -193,18 +196,18 @@ final class SubscriptionBuffer: MessageReceiver {
         self.owner.acknowledge(token, .success)
     }
 
-    /// Acknowledges a message of a subscription whose policy is `.manual`.
+    /// Acknowledges a message of a subscription with the policy `.manual`.
     func acknowledge(byHand message: MQTTMessage, _ reasonCode: ReasonCode) throws(MQTTError) {
         guard self.policy == .manual else {
             throw MQTTError(
                 .invalidArgument,
-                "The subscription to \(self.name) acknowledges by itself: set its `acknowledgement` to `.manual`.")
+                "The subscription to \(self.name) acknowledges automatically: set its `acknowledgement` to `.manual`.")
         }
         guard let token = message.token else { return }
         guard self.state.withLock({ $0.owed.remove(token) }) else {
             throw MQTTError(
                 .invalidArgument,
-                "The message on \"\(message.topic)\" is not one of the subscription to \(self.name), or was acknowledged before."
+                "The message on \"\(message.topic)\" does not belong to the subscription to \(self.name), or was already acknowledged."
             )
         }
         self.owner.acknowledge(token, reasonCode)
@@ -212,16 +215,19 @@ final class SubscriptionBuffer: MessageReceiver {
 
     var grantedQoS: [QoS] { self.state.withLock { $0.grantedQoS } }
 
-    /// The server has granted the filters, each with that QoS.
+    /// The server granted the filters, with this QoS for each.
     func granted(_ qos: [QoS]) { self.state.withLock { $0.grantedQoS = qos } }
 
     // MARK: Loops
 
-    func loopEntered() { self.state.withLock { $0.loops += 1 } }
+    func loopEntered() {
+        self.state.withLock { $0.loops += 1 }
+        self.acknowledgeReturned()
+    }
 
-    /// A loop was left. With the last one, the subscription ends.
+    /// A loop ended. When the last one ends, so does the subscription.
     ///
-    /// - Parameter unread: What the loop has taken and not looked at.
+    /// - Parameter unread: Messages that the loop took but did not return.
     func loopLeft(_ unread: Deque<MQTTMessage>) {
         let isLast = self.state.withLock { state in
             state.handedOut = nil
@@ -233,16 +239,16 @@ final class SubscriptionBuffer: MessageReceiver {
         if isLast { self.end() }
     }
 
-    /// The subscription is over: another may claim what nobody has looked at.
+    /// Ends the subscription. Another one may claim the messages that no consumer has seen.
     func end() {
-        // `next(within:)` may have returned it last; loops have acknowledged theirs.
-        if let last = self.state.withLock({ exchange(&$0.handedOut, with: nil) }) { self.acknowledge(last) }
+        // Loops have already acknowledged theirs.
+        self.acknowledgeReturned()
         self.owner.endSubscription(self.id)
         let unread = self.state.withLock { state in
             state.isFinished = true
             var unread = exchange(&state.adopted, with: [])
             while let message = state.queue.popNext() {
-                // Those of `.onReceipt` are acknowledged already.
+                // With `.onReceipt` they are already acknowledged.
                 if self.policy != .onReceipt { unread.append(message) }
             }
             return unread
@@ -254,9 +260,14 @@ final class SubscriptionBuffer: MessageReceiver {
 
     // MARK: Single messages
 
-    /// The next message, if one comes in time. Acknowledges the one that the previous call returned.
+    /// Acknowledges the last message that `next(within:)` has returned, if that is still to be done.
+    func acknowledgeReturned() {
+        if let last = self.state.withLock({ exchange(&$0.returned, with: nil) }) { self.acknowledge(last) }
+    }
+
+    /// Returns the next message if it arrives in time. Acknowledges the message that the previous call returned.
     nonisolated(nonsending) func next(within limit: Duration) async throws(MQTTError) -> MQTTMessage? {
-        if let previous = self.state.withLock({ exchange(&$0.handedOut, with: nil) }) { self.acknowledge(previous) }
+        self.acknowledgeReturned()
         let timeIsUp = Latch()
         let deadline = self.owner.deadlines.schedule(after: limit) {
             timeIsUp.raise()
@@ -269,7 +280,7 @@ final class SubscriptionBuffer: MessageReceiver {
             var takesMore = false
             let known: Result<MQTTMessage?, MQTTError>? = self.state.withLock { state in
                 if let message = state.queue.popNext() {
-                    if self.policy == .onConsumption, message.token != nil { state.handedOut = message }
+                    if self.policy == .onConsumption, message.token != nil { state.returned = message }
                     if state.queue.isEmpty { takesMore = state.hold?.tookAll() ?? false }
                     return .success(message)
                 }
@@ -286,11 +297,11 @@ final class SubscriptionBuffer: MessageReceiver {
 
     private func fill() {
         self.owner.setFull(true, self.id)
-        // The consumer may have taken all meanwhile, and told so first.
+        // The consumer may have taken all messages in the meantime, and reported that first.
         if self.state.withLock({ $0.hold?.isFull != true }) { self.owner.setFull(false, self.id) }
     }
 
-    /// Nobody consumes any more: the connection is to be read on.
+    /// No consumer remains: resume reading from the connection.
     private func endHold() {
         if self.state.withLock({ exchange(&$0.hold, with: nil)?.isFull == true }) {
             self.owner.setFull(false, self.id)
@@ -298,10 +309,10 @@ final class SubscriptionBuffer: MessageReceiver {
     }
 }
 
-/// Messages that a consumer has to acknowledge by hand, and has not yet.
+/// Messages that a consumer must acknowledge itself and has not yet.
 struct OwedAcknowledgements {
     private var tokens: Set<DeliveryToken> = []
-    /// Whether there were so many that they are not told from others any more: those of lost connections stay for ever.
+    /// Whether there were too many to keep track of: messages of lost connections stay forever.
     private var isOverfull = false
     private static let maximumCount = 1 << 17
 
@@ -313,26 +324,26 @@ struct OwedAcknowledgements {
         self.tokens = []
     }
 
-    /// The queue has dropped the message.
+    /// The queue dropped the message.
     mutating func forget(_ message: MQTTMessage) {
         if let token = message.token { self.tokens.remove(token) }
     }
 
-    /// Returns whether it was there.
+    /// Returns whether the message was there.
     mutating func remove(_ token: DeliveryToken) -> Bool { self.isOverfull || self.tokens.remove(token) != nil }
 }
 
-/// How much of what has come waits for a consumer that has the server wait.
+/// How much memory the queue of a consumer uses that pauses reading.
 struct ReadingHold: Equatable {
     /// In bytes of memory.
     let limit: Int
     private var held = 0
-    /// Whether the server waits.
+    /// Whether reading is paused.
     private(set) var isFull = false
 
     init(limit: Int) { self.limit = limit }
 
-    /// Messages have come. Returns whether the server is to wait from now on.
+    /// Messages arrived. Returns whether to pause reading now.
     mutating func added(_ batch: [MQTTMessage]) -> Bool {
         for message in batch { self.held += message.footprint }
         guard !self.isFull, self.held > self.limit else { return false }
@@ -340,7 +351,7 @@ struct ReadingHold: Equatable {
         return true
     }
 
-    /// The consumer has taken all that waited. Returns whether the server need not wait any more.
+    /// The consumer took all messages. Returns whether to resume reading.
     mutating func tookAll() -> Bool {
         self.held = 0
         return exchange(&self.isFull, with: false)
@@ -348,7 +359,7 @@ struct ReadingHold: Equatable {
 }
 
 extension MessageQueue {
-    /// Takes what the consumer may hold at once: all of it, or the next where what arrives later may still go before it.
+    /// Takes all messages, or only the next one if later messages may still overtake those that wait.
     fileprivate mutating func take(into batch: inout Deque<MQTTMessage>) {
         if self.servesBatches {
             self.takeAll(into: &batch)
@@ -359,9 +370,9 @@ extension MessageQueue {
 }
 
 extension MQTTSubscription {
-    /// From now on the connection rests when so many bytes wait here: no message is dropped, and the server finds out that its
-    /// client is slow. The command does so, whose output may be a slow pipe.
+    /// Stops reading from the connection while more than `bytes` wait here. No message is dropped, and the broker
+    /// notices that its client is slow. The command does this because its output may be a slow pipe.
     ///
-    /// While it rests no acknowledgement arrives either: the consumer must not wait for one.
+    /// While reading is paused, no acknowledgements arrive either, so the consumer must not wait for one.
     package func holdReading(above bytes: Int) { self.buffer.holdReading(above: bytes) }
 }

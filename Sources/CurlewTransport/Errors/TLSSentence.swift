@@ -1,8 +1,9 @@
-/// A setting of TLS that a sentence can be about.
+/// A TLS setting that an error message can mention.
 ///
-/// Each surface has a name of its own for it: the library a property, the command an option, a configuration file a line.
+/// It has a different name in each interface: a property of the library, an option of the command, a line of a
+/// configuration file.
 package enum TLSSetting: Hashable, Sendable, CaseIterable {
-    // Of a client.
+    // Client settings.
     case trustRoots
     case clientCertificate
     case clientKey
@@ -12,7 +13,7 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
     case cipherSuites
     case applicationProtocols
     case preSharedKey
-    // Of a listener.
+    // Listener settings.
     case brokerCertificate
     case brokerKey
     case brokerKeyPassphrase
@@ -20,7 +21,7 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
     case chainAuthorities
     case brokerCipherSuites
 
-    /// The name of the property that holds it in the library.
+    /// The name of the library's property.
     var libraryName: String {
         switch self {
         case .trustRoots: "tls.trustRoots"
@@ -40,7 +41,7 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
     }
 }
 
-/// A sentence that leaves open how the settings it is about are called.
+/// An error message with placeholders for the names of settings.
 package struct TLSSentence: Sendable, Hashable, ExpressibleByStringInterpolation {
     fileprivate enum Piece: Hashable, Sendable {
         case text(String)
@@ -53,7 +54,7 @@ package struct TLSSentence: Sendable, Hashable, ExpressibleByStringInterpolation
 
     package init(stringInterpolation: StringInterpolation) { self.pieces = stringInterpolation.pieces }
 
-    /// The sentence, with the settings called as `name` says.
+    /// The message, with the names that `name` returns.
     package func text(naming name: (TLSSetting) -> String) -> String {
         self.pieces.map { piece in
             switch piece {
@@ -85,7 +86,7 @@ package struct TLSSentence: Sendable, Hashable, ExpressibleByStringInterpolation
         /// The name of a setting.
         package mutating func appendInterpolation(_ setting: TLSSetting) { self.pieces.append(.setting(setting)) }
 
-        /// Another sentence, or a part of one.
+        /// Another message, or a part of one.
         package mutating func appendInterpolation(_ sentence: TLSSentence) { self.pieces += sentence.pieces }
     }
 }

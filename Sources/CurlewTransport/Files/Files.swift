@@ -8,15 +8,15 @@ import Musl
 import Glibc
 #endif
 
-/// Reading files without Foundation. All of it blocks, so none of it belongs on an event loop.
+/// File access without Foundation. It blocks, so do not call it on an event loop.
 ///
-/// A path is text that keeps the bytes of the file's name (`String(keeping:)`), for names need not be UTF-8.
+/// File names need not be UTF-8, so a path is text that keeps their bytes (`String(keeping:)`).
 package enum Files {
-    /// Why a file cannot be read, in the words of the operating system.
+    /// Why a file cannot be read, as the operating system describes it.
     package struct Failure: Error {
         package let reason: String
 
-        /// What the last call failed for.
+        /// The failure of the last system call.
         static var last: Self { Self(errno: errno) }
 
         init(errno code: CInt) {
@@ -28,10 +28,10 @@ package enum Files {
         }
     }
 
-    /// More than any certificate bundle has: keeps a mistaken path, to a disk image or a device, from filling the memory.
+    /// More than any certificate bundle needs: prevents reading a whole disk image or device by mistake.
     private static let maximumSize = 16 << 20
 
-    /// Whether everybody who has an account on the machine may read the file.
+    /// Whether everyone with an account on the machine may read the file.
     package static func isReadableByEveryone(_ path: String) -> Bool {
         var status = stat()
         return path.withKeptCString { stat($0, &status) } == 0 && status.st_mode & S_IROTH != 0
@@ -57,7 +57,7 @@ package enum Files {
         }
     }
 
-    /// The paths of what is in a directory, sorted, without hidden files.
+    /// The paths of the files in a directory, sorted, without hidden files.
     static func list(_ directory: String) throws(Failure) -> [String] {
         guard let stream = directory.withKeptCString({ opendir($0) }) else { throw Failure(errno: errno) }
         defer { closedir(stream) }
@@ -73,17 +73,18 @@ package enum Files {
 }
 
 extension String {
-    /// Gives a path, or other text that keeps bytes, to the operating system. The pointer is valid during the call alone.
+    /// Calls `body` with a C string of a path or other text that keeps bytes. The pointer is valid only during the
+    /// call.
     package func withKeptCString<Result>(_ body: (UnsafePointer<CChar>) -> Result) -> Result {
         let bytes = self.keptBytes.map(CChar.init(bitPattern:)) + [0]
         return bytes.withUnsafeBufferPointer { buffer in
-            // An array that ends with a zero is not empty.
+            // Never `nil`: the array contains at least the final zero.
             guard let start = buffer.baseAddress else { return "".withCString(body) }
             return body(start)
         }
     }
 
-    /// Text that keeps the bytes of a string of C.
+    /// Creates text that keeps the bytes of a C string.
     package init(keepingCString string: UnsafePointer<CChar>) {
         self.init(keeping: UnsafeRawBufferPointer(start: string, count: strlen(string)))
     }

@@ -8,10 +8,10 @@ import Musl
 import Glibc
 #endif
 
-/// A file with secrets in it that is written as a whole: whoever reads it, whenever, finds the old content or the new, and so
-/// does everybody after a power cut.
+/// A file with secrets that is replaced atomically: readers see either the old or the new content, even after a power
+/// failure.
 package struct ReplacedFile {
-    /// With symbolic links followed: the link stays, and what it leads to is replaced.
+    /// Symbolic links are resolved: a link stays, and its target is replaced.
     private let path: String
     private let old: stat?
 
@@ -24,7 +24,7 @@ package struct ReplacedFile {
             return
         }
         guard !Files.isDirectory(path) else { throw Files.Failure(errno: EISDIR) }
-        // A device would not be written, but replaced by a file.
+        // A device file would be replaced by a regular file instead of being written.
         guard status.st_mode & S_IFMT == S_IFREG else { throw Files.Failure(reason: "Not a regular file") }
         guard let real = path.withKeptCString({ realpath($0, nil) }) else { throw .last }
         defer { free(real) }
@@ -32,11 +32,11 @@ package struct ReplacedFile {
         self.old = status
     }
 
-    /// Whether accounts beyond the owner and the group could read it so far.
+    /// Whether the old file could be read by everyone, not only by its owner and group.
     package var wasReadableByEveryone: Bool { self.old.map { $0.st_mode & S_IROTH != 0 } ?? false }
 
-    /// Writes the new content beside the old, and puts it in its place. A new file is for its owner alone; an old one keeps its
-    /// owner, and its group's right to read it.
+    /// Writes the new content to a temporary file, which then replaces the old one. Only its owner may read a new file;
+    /// a replaced file keeps its owner, its group, and the group's right to read it.
     package func replace(with bytes: [UInt8]) throws(Files.Failure) {
         var name = (self.path + ".XXXXXX").keptBytes.map(CChar.init(bitPattern:)) + [0]
         let number = mkstemp(&name)
@@ -62,7 +62,7 @@ package struct ReplacedFile {
         }
     }
 
-    /// Owner, group and rights of what is replaced.
+    /// Copies owner, group and permissions from the old file.
     private func takeOver(_ number: CInt) throws(Files.Failure) {
         guard let old else { return }
         var new = stat()
@@ -73,7 +73,7 @@ package struct ReplacedFile {
         guard fchmod(number, S_IRUSR | S_IWUSR | (old.st_mode & S_IRGRP)) == 0 else { throw .last }
     }
 
-    /// Has the folder written, too. A file system that cannot do that has done what it can.
+    /// Syncs the directory as well, so that the rename survives a power failure. Not all file systems support that.
     private func keepRename() {
         let folder = self.path.lastIndex(of: "/").map { String(self.path[...$0]) } ?? "."
         guard let stream = folder.withKeptCString({ opendir($0) }) else { return }

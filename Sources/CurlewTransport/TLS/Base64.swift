@@ -1,8 +1,8 @@
-/// Base64 (RFC 4648), which the standard library lacks.
+/// Base64 (RFC 4648), which the standard library does not have.
 package enum Base64 {
     private static let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
-    /// The bytes that `text` stands for, or `nil` if it is not Base64. White space is ignored, padding may be missing.
+    /// The decoded bytes, or `nil` if `text` is not Base64. White space is ignored; padding may be missing.
     package static func decode(_ text: String) -> [UInt8]? {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count / 4 * 3)
@@ -25,7 +25,7 @@ package enum Base64 {
                 }
             }
         }
-        // Six bits left over are a character that stands for no whole byte.
+        // Six remaining bits are a character that belongs to no whole byte.
         return padding <= 2 && bitCount < 6 ? bytes : nil
     }
 

@@ -1,8 +1,9 @@
 import NIOSSL
 
-/// Puts certificates in the order in which TLS sends them: the holder's own, then each one's authority.
+/// Puts certificates in the order in which TLS sends them: the holder's own, then the issuer of each one.
 enum CertificateChain {
-    /// The order of `certificates` that begins with `leaf`. Those that do not lead from it to an authority come last, as they were.
+    /// The indices of `certificates`, starting with `leaf`, each followed by its issuer. Certificates that are not part
+    /// of this path come last, in their original order.
     static func order(_ certificates: [CertificateContents?], leaf: Int) -> [Int] {
         var order = [leaf]
         var rest = certificates.indices.filter { $0 != leaf && certificates[$0] != certificates[leaf] }
@@ -16,7 +17,7 @@ enum CertificateChain {
         return order + rest
     }
 
-    /// The certificate that looks like the holder's own: the first one that issued none of the others.
+    /// The index of the certificate that looks like the holder's own: the first one that issued none of the others.
     static func likelyLeaf(_ certificates: [CertificateContents?]) -> Int {
         certificates.indices.first { index in
             guard let subject = certificates[index]?.subject else { return false }
@@ -24,7 +25,8 @@ enum CertificateChain {
         } ?? 0
     }
 
-    /// Adds the authorities between the end of `chain` and a root, as far as they are among `authorities`; the peer has the root.
+    /// Appends the missing issuers between the end of `chain` and a root, if `authorities` contains them. The root
+    /// itself is left out; the peer has it.
     static func complete(
         _ chain: [NIOSSLCertificate], from authorities: [NIOSSLCertificate]
     ) -> [NIOSSLCertificate] {
@@ -35,7 +37,7 @@ enum CertificateChain {
                 $0.isSelfIssued ? nil : (contents: $0, certificate: certificate)
             }
         }
-        // Certificates that belong to nothing may stand at the end.
+        // The chain may end with certificates that are not part of the path.
         var last = chain.compactMap { CertificateContents($0) }.path.last
         while let current = last, !current.isSelfIssued,
             let position = candidates.firstIndex(where: { $0.contents.subject == current.issuer })
@@ -49,7 +51,7 @@ enum CertificateChain {
 }
 
 extension [CertificateContents] {
-    /// The beginning in which each certificate was issued by the next one.
+    /// The initial certificates, each issued by the next one.
     fileprivate var path: ArraySlice<CertificateContents> {
         var end = Swift.min(1, self.count)
         while end < self.count, self[end - 1].issuer == self[end].subject { end += 1 }

@@ -1,11 +1,11 @@
 import CurlewCore
 import NIOSSL
 
-/// What a certificate says about its holder and its key (RFC 5280), as far as it explains why TLS refuses it.
+/// The contents of a certificate (RFC 5280) that explain why TLS rejects it.
 ///
-/// It only words a verdict of BoringSSL and never replaces one.
+/// Only for error messages: BoringSSL alone decides whether a certificate is valid.
 struct CertificateContents: Hashable, Sendable {
-    /// What a key may be used for (RFC 5280, section 4.2.1.3).
+    /// What a key may be used for (RFC 5280 section 4.2.1.3).
     struct KeyUsage: OptionSet, Hashable, Sendable {
         let rawValue: UInt8
 
@@ -14,7 +14,7 @@ struct CertificateContents: Hashable, Sendable {
         static let keyAgreement = Self(rawValue: 0x08)
     }
 
-    /// What a certificate is for (RFC 5280, section 4.2.1.12).
+    /// What a certificate is for (RFC 5280 section 4.2.1.12).
     struct Purposes: OptionSet, Hashable, Sendable {
         let rawValue: UInt8
 
@@ -23,17 +23,17 @@ struct CertificateContents: Hashable, Sendable {
         static let any = Self(rawValue: 4)
     }
 
-    /// The encoding of the holder's name.
+    /// The encoded name of the holder.
     let subject: [UInt8]
-    /// The encoding of the name of the authority that issued the certificate.
+    /// The encoded name of the authority that issued the certificate.
     let issuer: [UInt8]
     let key: KeyAlgorithm
-    /// `nil` where the certificate does not restrict its key.
+    /// `nil` if the certificate does not restrict the use of its key.
     private(set) var keyUsage: KeyUsage?
-    /// `nil` where the certificate is for anything.
+    /// `nil` if the certificate is for any purpose.
     private(set) var purposes: Purposes?
 
-    /// Whether it names itself as its authority.
+    /// Whether holder and issuer have the same name.
     var isSelfIssued: Bool { self.subject == self.issuer }
 
     var subjectName: String { Self.text(of: self.subject) }
@@ -85,7 +85,7 @@ struct CertificateContents: Hashable, Sendable {
         switch Array(name.content) {
         case [0x55, 0x1D, 0x0F]:
             guard let bits = value.next(DERReader.Tag.bitString)?.content else { return }
-            // The first byte counts the bits that are not used.
+            // The first byte is the number of unused bits.
             self.keyUsage = KeyUsage(rawValue: bits.dropFirst().first ?? 0)
         case [0x55, 0x1D, 0x25]:
             guard var purposes = value.next(DERReader.Tag.sequence)?.elements else { return }
@@ -103,7 +103,7 @@ struct CertificateContents: Hashable, Sendable {
         }
     }
 
-    /// The common name; where there is none, all values of the name with commas.
+    /// The common name; if there is none, all values of the name, separated by commas.
     private static func text(of name: [UInt8]) -> String {
         var outer = DERReader(name[...])
         guard var sets = outer.next(DERReader.Tag.sequence)?.elements else { return "(no name)" }

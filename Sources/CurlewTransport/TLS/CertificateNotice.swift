@@ -1,20 +1,20 @@
 import NIOSSL
 
-/// What an operator should know about a certificate that the broker uses, before clients find it out.
+/// A warning about a certificate of the broker, for its operator, before clients are affected.
 struct CertificateNotice: Sendable, Equatable {
     enum Role: Sendable {
-        /// The broker's own.
+        /// The broker's own certificate.
         case broker
-        /// On the way from the broker's own to a root.
+        /// A certificate between the broker's own and a root.
         case chain
-        /// Trusted to vouch for clients.
+        /// An authority that is trusted to issue client certificates.
         case clientAuthority
     }
 
     let role: Role
     let name: String
     let validity: ValidityPeriod
-    /// What the certificate does not permit although a broker needs it.
+    /// What a broker needs and the certificate does not permit.
     private let defect: String?
 
     init(_ certificate: NIOSSLCertificate, of role: Role, from origin: String) {
@@ -37,7 +37,7 @@ struct CertificateNotice: Sendable, Equatable {
         self.defect = defect
     }
 
-    /// The notice, or `nil` if all is well.
+    /// The warning, or `nil` if there is none.
     ///
     /// - Parameter now: In seconds since 1970.
     func text(at now: Int) -> String? {

@@ -1,6 +1,6 @@
 import NIOSSL
 
-/// Whose certificate it is: ours as a client, or the broker's.
+/// Whose certificate it is: the client's or the broker's.
 struct CertificateRole: Sendable {
     let certificate: TLSMaterialRole
     let key: TLSMaterialRole
@@ -9,7 +9,7 @@ struct CertificateRole: Sendable {
     static let client = Self(certificate: .clientCertificate, key: .clientKey, passphrase: .clientKeyPassphrase)
     static let broker = Self(certificate: .brokerCertificate, key: .brokerKey, passphrase: .brokerKeyPassphrase)
 
-    /// The certificates in the order in which TLS sends them, whatever their order in the file.
+    /// The certificates in the order in which TLS sends them, independent of their order in the file.
     func chain(
         of certificates: [NIOSSLCertificate], for key: NIOSSLPrivateKey, in pair: TLSSettings.Identity
     ) throws(TransportError) -> [NIOSSLCertificate] {
@@ -39,17 +39,17 @@ struct CertificateRole: Sendable {
 }
 
 extension CertificateContents {
-    /// Why BoringSSL does not take the certificate as our own; `nil` if nothing is wrong with it.
+    /// Why BoringSSL does not accept the certificate as our own; `nil` if the reason is unknown.
     fileprivate var unsuitability: String? {
         if !self.key.isSupported {
-            return "its key is of a kind that is not supported (\(self.key)); make one that is"
-                + " \(KeyAlgorithm.supportedKinds), and have it certified"
+            return "its key is of a kind that is not supported (\(self.key)); create one that is"
+                + " \(KeyAlgorithm.supportedKinds), and request a certificate for it"
         }
-        // Every supported key but RSA only signs.
+        // All supported keys except RSA can only sign.
         if self.key != .rsa, !self.permits(.digitalSignature) {
             return
-                "its key usage does not include digitalSignature, without which a \(self.key) key is of no use to TLS;"
-                + " have it issued again with keyUsage=digitalSignature"
+                "its key usage does not include digitalSignature, without which TLS cannot use a \(self.key) key;"
+                + " have it reissued with keyUsage=digitalSignature"
         }
         return nil
     }
@@ -58,7 +58,7 @@ extension CertificateContents {
 extension NIOSSLCertificate {
     fileprivate enum Suitability {
         case suitable
-        /// The key is that of another certificate.
+        /// The key belongs to another certificate.
         case otherKey
         case notLoaded(any Error)
 
@@ -70,7 +70,7 @@ extension NIOSSLCertificate {
         }
     }
 
-    /// Whether TLS can present the certificate with that key.
+    /// Whether TLS can present the certificate with this key.
     fileprivate func suitability(for key: NIOSSLPrivateKey) -> Suitability {
         var configuration = TLSConfiguration.makePreSharedKeyConfiguration()
         configuration.certificateVerification = .none

@@ -1,8 +1,9 @@
 import NIOSSL
 
-/// The names of the cipher suites up to TLS 1.2: NIOSSL trusts the list that it is given, and ends the process over a wrong one.
+/// The names of the cipher suites up to TLS 1.2. NIOSSL does not check the list that it gets, and crashes if it is
+/// wrong.
 package enum CipherSuites {
-    /// By the names of OpenSSL, which those of the registry follow but for their signs.
+    /// By their OpenSSL names.
     private static let all: [String: NIOTLSCipher] = [
         "ECDHE-ECDSA-AES128-GCM-SHA256": .TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
         "ECDHE-ECDSA-AES256-GCM-SHA384": .TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
@@ -20,10 +21,11 @@ package enum CipherSuites {
         "AES256-SHA": .TLS_RSA_WITH_AES_256_CBC_SHA,
     ]
 
-    /// The names that can be chosen, in order.
+    /// The names that can be chosen, sorted.
     package static var names: [String] { self.all.keys.sorted() }
 
-    /// Those in which the client encrypts the secret with the key of the peer's certificate, without forward secrecy.
+    /// The cipher suites in which the client encrypts the secret with the key of the peer's certificate, without
+    /// forward secrecy.
     static let ofKeyTransport: [NIOTLSCipher] = [
         .TLS_RSA_WITH_AES_128_GCM_SHA256, .TLS_RSA_WITH_AES_256_GCM_SHA384,
         .TLS_RSA_WITH_AES_128_CBC_SHA, .TLS_RSA_WITH_AES_256_CBC_SHA,
@@ -34,7 +36,7 @@ package enum CipherSuites {
         for name in names {
             guard let suite = self.all[name] else {
                 throw .invalidConfiguration(
-                    "\"\(name)\" is no cipher suite that can be chosen (\(setting)); there are"
+                    "\"\(name)\" is not an available cipher suite (\(setting)); choose from"
                         + " \(self.names.joined(separator: ", ")).")
             }
             suites.append(suite)

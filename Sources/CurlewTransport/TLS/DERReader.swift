@@ -1,4 +1,4 @@
-/// Reads DER (ITU-T X.690) as far as certificates and keys use it. Any bytes are legal input.
+/// Reads the subset of DER (ITU-T X.690) that certificates and keys use. Accepts any bytes as input.
 struct DERReader {
     /// A value with its tag.
     struct Element: Hashable, Sendable {
@@ -7,7 +7,7 @@ struct DERReader {
         /// Tag, length and content.
         let encoding: ArraySlice<UInt8>
 
-        /// Reads what a constructed element contains.
+        /// A reader for the contents of a constructed element.
         var elements: DERReader { DERReader(self.content) }
     }
 
@@ -20,7 +20,7 @@ struct DERReader {
         static let sequence: UInt8 = 0x30
         static let set: UInt8 = 0x31
 
-        /// A constructed element of the context, such as `[3] EXPLICIT`.
+        /// A constructed element with a context-specific tag, such as `[3] EXPLICIT`.
         static func context(_ number: UInt8) -> UInt8 { 0xA0 | number }
     }
 
@@ -28,10 +28,10 @@ struct DERReader {
 
     init(_ bytes: ArraySlice<UInt8>) { self.rest = bytes }
 
-    /// The next element, or `nil` at the end and where the bytes are no DER.
+    /// The next element; `nil` at the end or if the bytes are not DER.
     mutating func next() -> Element? {
         let start = self.rest
-        // Tags of several bytes are in no certificate.
+        // Certificates have no tags of several bytes.
         guard let tag = self.rest.popFirst(), tag & 0x1F != 0x1F, var length = self.rest.popFirst().map(Int.init) else {
             return nil
         }
@@ -47,13 +47,13 @@ struct DERReader {
         return Element(tag: tag, content: content, encoding: start[..<content.endIndex])
     }
 
-    /// The next element if it has this tag.
+    /// The next element if it has this tag. Otherwise returns `nil` and skips the element.
     mutating func next(_ tag: UInt8) -> Element? {
         guard let element = self.next(), element.tag == tag else { return nil }
         return element
     }
 
-    /// The next element if it has this tag; otherwise nothing is read.
+    /// The next element if it has this tag. Otherwise returns `nil` and reads nothing.
     mutating func nextIfPresent(_ tag: UInt8) -> Element? {
         guard self.rest.first == tag else { return nil }
         return self.next()

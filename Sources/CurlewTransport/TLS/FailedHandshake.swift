@@ -1,11 +1,11 @@
-/// A client's TLS handshake that came to nothing.
+/// A client's TLS handshake that failed.
 package struct FailedHandshake: Sendable {
     /// The client's address.
     package let peer: String
     package let error: TransportError
-    /// Whether the client just went, or never began: port scanners and health checks do, many times a day.
+    /// Whether the client only left or never started the handshake, as port scanners and health checks often do.
     package let isAbandoned: Bool
-    /// Whom the certificate names that the client presented, verified or not.
+    /// The name in the certificate that the client presented, verified or not.
     package let certificateName: String?
 
     package init(peer: String, error: TransportError, isAbandoned: Bool, certificateName: String? = nil) {
@@ -24,7 +24,7 @@ package struct FailedHandshake: Sendable {
 }
 
 extension TLSDiagnosis {
-    /// Whether a handshake failed only because the peer closed or went silent.
+    /// Whether a handshake failed only because the peer closed the connection or went silent.
     fileprivate static func isAbandonment(_ error: TransportError) -> Bool {
         guard let cause = error.cause else { return error.code == .timedOut }
         return !Self.covers(cause) || Reason.all(in: cause).contains(.endOfFile)

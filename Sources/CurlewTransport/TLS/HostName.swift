@@ -1,24 +1,25 @@
 import NIOCore
 import NIOSSL
 
-/// What TLS needs to know of host names.
+/// Host names in TLS.
 enum HostName {
     static func isAddress(_ host: String) -> Bool {
-        // A colon is in no host name, but in IPv6 addresses, also in those with a zone, which the parser does not take.
+        // Host names contain no colon. IPv6 addresses do, also those with a zone, which `SocketAddress` does not
+        // accept.
         host.utf8.contains(UInt8(ascii: ":")) || (try? SocketAddress(ipAddress: host, port: 0)) != nil
     }
 
-    /// Whether the name can be sent and verified.
+    /// Whether TLS can send the name and verify a certificate against it.
     static func isUsable(_ name: String) -> Bool {
         !Self.isAddress(name) && (1...255).contains(name.utf8.count) && name.utf8.allSatisfy(\.isHostNameCharacter)
     }
 
-    /// "example.org." and "example.org" are one host, but a certificate names the latter.
+    /// "example.org." and "example.org" are the same host, but certificates contain only the latter.
     static func withoutRootDot(_ name: String) -> String {
         name.utf8.last == UInt8(ascii: ".") ? String(name.dropLast()) : name
     }
 
-    /// Whether a name in a certificate, which may begin with a wildcard label, stands for `host` (RFC 6125, section 6.4.3).
+    /// Whether a name in a certificate, which may begin with a wildcard label, matches `host` (RFC 6125 section 6.4.3).
     static func matches(_ pattern: String, host: String) -> Bool {
         let pattern = Self.withoutRootDot(pattern.lowercased())
         let host = Self.withoutRootDot(host.lowercased())

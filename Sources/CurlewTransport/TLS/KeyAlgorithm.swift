@@ -1,8 +1,8 @@
-/// The kind of a public or private key, by the identifiers of its algorithm and curve.
+/// The type of a public or private key, from the identifiers of its algorithm and curve.
 struct KeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
-    /// What people call it, such as "P-256".
+    /// The common name, for example "P-256".
     let description: String
-    /// Whether TLS here can sign and verify with such keys.
+    /// Whether our TLS can sign and verify with such keys.
     let isSupported: Bool
 
     static let rsa = Self("RSA", isSupported: true)
@@ -13,7 +13,7 @@ struct KeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
     static let rsaPSS = Self("RSA-PSS", isSupported: false)
     static let dsa = Self("DSA", isSupported: false)
 
-    /// What keys can be, for people who have another.
+    /// The supported types, for error messages.
     static let supportedKinds = "RSA, P-256, P-384, P-521 or Ed25519"
 
     private init(_ description: String, isSupported: Bool) {
@@ -21,7 +21,7 @@ struct KeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
         self.isSupported = isSupported
     }
 
-    /// Reads an AlgorithmIdentifier (RFC 5280, section 4.1.1.2).
+    /// Reads an AlgorithmIdentifier (RFC 5280 section 4.1.1.2).
     init?(identifier: DERReader.Element) {
         var fields = identifier.elements
         guard identifier.tag == DERReader.Tag.sequence, let algorithm = fields.next(DERReader.Tag.objectIdentifier)
@@ -31,7 +31,7 @@ struct KeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
         self = Self.named(algorithm.content, parameters: fields.next())
     }
 
-    /// Reads the name of a curve, or the parameters that describe one (RFC 5480, section 2.1.1).
+    /// Reads the identifier of a curve, or the parameters that describe one (RFC 5480 section 2.1.1).
     init(curve: DERReader.Element?) {
         guard let curve, curve.tag == DERReader.Tag.objectIdentifier else {
             self.init("elliptic-curve key without the name of its curve", isSupported: false)
@@ -66,7 +66,7 @@ struct KeyAlgorithm: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension KeyAlgorithm {
-    /// The kind of a private key in PEM or DER (PKCS#8, SEC1 or OpenSSL's own form for DSA), if it is not encrypted.
+    /// The type of an unencrypted private key in PEM or DER (PKCS#8, SEC1 or OpenSSL's own format for DSA).
     init?(privateKey bytes: [UInt8]) {
         let text = String(decoding: bytes, as: UTF8.self)
         guard let begin = text.range(of: "-----BEGIN ", endingWith: "PRIVATE KEY-----") else {
@@ -102,7 +102,8 @@ extension KeyAlgorithm {
 }
 
 extension String {
-    /// The first line that begins with `start` and ends with `end`: what is between them, and where it ends.
+    /// Finds the first line that begins with `start` and ends with `end`. Returns the text between them, and the end of
+    /// the line.
     fileprivate func range(of start: String, endingWith end: String) -> (label: Substring, end: Index)? {
         for line in self.split(whereSeparator: \.isNewline) {
             let line = line.trimmingSuffix { $0 == " " || $0 == "\t" }
@@ -122,7 +123,7 @@ extension Substring {
 }
 
 extension ArraySlice<UInt8> {
-    /// An object identifier with dots, such as 1.2.840.10045.2.1.
+    /// The object identifier in dotted form, for example 1.2.840.10045.2.1.
     fileprivate var dotted: String {
         var numbers: [UInt64] = []
         var number: UInt64 = 0

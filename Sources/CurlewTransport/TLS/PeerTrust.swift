@@ -4,12 +4,12 @@ import NIOPosix
 import NIOSSL
 import Synchronization
 
-/// What the peer of a connection proved itself by in its handshake.
+/// What the peer of a connection authenticated with in its TLS handshake.
 final class PeerTrust: Sendable {
     private let tls: TLSServerContext
-    /// What the connection was accepted with.
+    /// The settings and files with which the connection was accepted.
     private let material: TLSServerContext.Material
-    /// Guards the identity of the pre-shared key that the peer named, once it has.
+    /// Guards the identity of the pre-shared key, `nil` until the peer has named it.
     private let identity = Mutex<ExactText?>(nil)
 
     init(_ tls: TLSServerContext, _ material: TLSServerContext.Material) {
@@ -19,14 +19,14 @@ final class PeerTrust: Sendable {
 
     func note(_ identity: ExactText) { self.identity.withLock { $0 = identity } }
 
-    /// Whether it would do for a new connection, too. A certificate is not verified again: once an authority is no longer trusted, all who
-    /// have presented a certificate have to connect again.
+    /// Whether a new connection could still authenticate with it. Certificates are not verified again: once an
+    /// authority is no longer trusted, all peers that have presented a certificate must reconnect.
     func isValid(hasCertificate: Bool) -> Bool {
         let now = self.tls.material
         if let identity = self.identity.withLock({ $0 }) {
             return self.material.preSharedKeys[identity] == now.preSharedKeys[identity]
         }
-        // A client that resumes a TLS session names no identity: its key may be any of those that there were.
+        // A client that resumes a TLS session names no identity, so its key may be any of the former ones.
         if self.material.usesPreSharedKeys { return self.material.preSharedKeys == now.preSharedKeys }
         guard hasCertificate, let former = self.material.authorities, let authorities = now.authorities else {
             return true
@@ -35,11 +35,12 @@ final class PeerTrust: Sendable {
     }
 }
 
-/// Tells which connection's handshake goes on when TLS asks for a pre-shared key: it only tells the identity.
+/// Remembers which connection's handshake is in progress while TLS asks for a pre-shared key, because TLS passes only
+/// the identity.
 final class HandshakeWatch: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    /// The connection whose bytes TLS takes on this thread at the moment.
+    /// The connection whose bytes TLS is currently processing on this thread.
     private static let current = ThreadSpecificVariable<PeerTrust>()
 
     private let trust: PeerTrust
@@ -52,7 +53,7 @@ final class HandshakeWatch: ChannelInboundHandler {
         Self.current.currentValue = nil
     }
 
-    /// The connection's client has named the key of that identity, and there is one.
+    /// The client of the current connection has named a known identity.
     static func noteIdentity(_ identity: ExactText) { self.current.currentValue?.note(identity) }
 }
 

@@ -2,19 +2,20 @@ import CurlewCore
 import NIOCore
 import NIOSSL
 
-/// TLS as a client, ready for any number of connections.
+/// TLS as a client, for any number of connections.
 struct TLSClientContext: Sendable {
     let context: NIOSSLContext
     let settings: TLSSettings
-    /// Our own certificate, which explains why a peer rejects it.
+    /// The client's certificate, to explain why a peer rejects it.
     let ownCertificate: TLSDiagnosis.OwnCertificate?
-    /// Whom we trust; empty where it is the system that says so.
+    /// The trusted authorities; empty if the system decides.
     let authorities: [NIOSSLCertificate]
-    /// For brokers whose RSA certificate permits key encipherment and no signatures: TLS 1.2 in which the client encrypts the secret with
-    /// the certificate's key (RFC 5246, section 7.4.7.1). `nil` where the settings leave no such cipher suite.
+    /// For brokers whose RSA certificate permits only key encipherment, not signatures: TLS 1.2 in which the client
+    /// encrypts the secret with the certificate's key (RFC 5246 section 7.4.7.1). `nil` if the settings permit no such
+    /// cipher suite.
     private let keyTransport: TLSConfiguration?
 
-    /// Loads all that the settings name, which blocks: not for event loops.
+    /// Loads the files that the settings name, which blocks: do not call it on an event loop.
     init(_ settings: TLSSettings) throws(TransportError) {
         var configuration = TLSConfiguration.makeClientConfiguration()
         try configuration.apply(
@@ -24,7 +25,7 @@ struct TLSClientContext: Sendable {
         }
         if let name = settings.serverName, !HostName.isUsable(name) {
             throw .invalidConfiguration(
-                "\(name) cannot be the TLS server name (\(.serverName)), which is a host name in ASCII and not an address."
+                "\(name) cannot be the TLS server name (\(.serverName)): it must be a host name in ASCII, not an address."
             )
         }
         self.settings = settings
@@ -62,28 +63,29 @@ struct TLSClientContext: Sendable {
         return configuration
     }
 
-    /// A context for key transport, if the settings allow it. Hardly anybody needs one, so it is made each time.
+    /// A context for key transport, if the settings permit it. Created when needed, because it rarely is.
     func makeKeyTransportContext() async -> NIOSSLContext? {
         guard let keyTransport else { return nil }
-        // Detached: the system's authorities are read from files, which is not for the event loop that the caller may run on.
+        // Detached: the system's authorities are read from files, which must not block the caller's event loop.
         return await Task.detached { try? NIOSSLContext(configuration: keyTransport) }.value
     }
 
-    /// Finds out before any traffic whether the certificate of `host` could be verified at all.
+    /// Checks before any traffic whether a certificate can be for `host` at all.
     func check(_ host: String) throws(TransportError) {
         guard self.settings.verification == .full, self.settings.preSharedKey == nil, self.settings.serverName == nil,
             !HostName.isAddress(host), !HostName.isUsable(host)
         else { return }
         throw .invalidConfiguration(
-            "\(host) cannot be in a certificate, which takes ASCII letters, digits, hyphens and dots only;"
+            "\(host) cannot be in a certificate, which permits only ASCII letters, digits, hyphens and dots;"
                 + " set \(.serverName) to a name that is in it.")
     }
 
-    /// What turns a channel to `host` into a TLS channel.
+    /// Creates the handler that turns a channel to `host` into a TLS channel.
     ///
     /// - Parameter context: ``context``, or one for key transport.
     func makeHandler(for host: String, _ context: NIOSSLContext) throws(TransportError) -> NIOSSLClientHandler {
-        // For an address there is nothing to send; NIOSSL then verifies the certificate against the address connected to.
+        // For an address there is no name to send; NIOSSL then verifies the certificate against the address of the
+        // connection.
         let name = self.settings.serverName ?? (HostName.isAddress(host) ? nil : host)
         do {
             return try NIOSSLClientHandler(context: context, serverHostname: name.map(HostName.withoutRootDot))
@@ -111,9 +113,9 @@ extension TLSConfiguration {
             )
         }
         self.applicationProtocols = applicationProtocols
-        // Whoever wants the peer's close_notify awaited half-closes; a close is a close.
+        // Callers that want to wait for the peer's close_notify half-close; a full close is immediate.
         self.shutdownTimeout = .zero
-        // BoringSSL can do more than it offers.
+        // BoringSSL supports more than it offers by default.
         self.verifySignatureAlgorithms = [
             .ecdsaSecp256R1Sha256, .rsaPssRsaeSha256, .rsaPkcs1Sha256, .ed25519,
             .ecdsaSecp384R1Sha384, .rsaPssRsaeSha384, .rsaPkcs1Sha384,
@@ -122,9 +124,9 @@ extension TLSConfiguration {
         self.curves = [.x25519_MLKEM768, .x25519, .secp256r1, .secp384r1, .secp521r1]
     }
 
-    /// Presents a certificate to the peer.
+    /// Sets the certificate to present to the peer.
     ///
-    /// - Parameter authorities: Where certificates on the way to the authority are looked for that the chain lacks, as OpenSSL does.
+    /// - Parameter authorities: Where to look for certificates that are missing in the chain, as OpenSSL does.
     /// - Returns: The certificate that belongs to the key.
     @discardableResult
     mutating func apply(
@@ -149,7 +151,7 @@ extension TLSConfiguration {
         }
         guard settings.minimumVersion != .tls13 else {
             throw .invalidConfiguration(
-                "Pre-shared keys (\(.preSharedKey)) work with TLS 1.2 only; do not require TLS 1.3 (\(.minimumVersion))."
+                "Pre-shared keys (\(.preSharedKey)) work only with TLS 1.2; do not require TLS 1.3 (\(.minimumVersion))."
             )
         }
         let identity = preSharedKey.identity
@@ -168,12 +170,12 @@ extension TLSConfiguration {
         }
     }
 
-    /// Only the key says who the peer is, so no cipher suite may do without it.
+    /// Only the key identifies the peer, so every permitted cipher suite must use it.
     mutating func limitToPreSharedKeys() {
         self.certificateVerification = .none
         self.maximumTLSVersion = .tlsv12
         self.cipherSuiteValues = [
-            // TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, which NIOSSL has no name for.
+            // TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256, for which NIOSSL has no name.
             NIOTLSCipher(rawValue: 0xCCAC),
             .TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA,
             .TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA,
@@ -196,7 +198,7 @@ extension NIOSSLContext {
             try self.init(configuration: configuration)
         } catch BoringSSLError.unknownError(let stack) where configuration.trustRoots == .default {
             throw .invalidConfiguration(
-                "The authorities that the system trusts cannot be found; install them (the package is often called"
+                "The system's trusted authorities cannot be found; install them (the package is often called"
                     + " ca-certificates), or set \(.trustRoots).",
                 cause: BoringSSLError.unknownError(stack))
         } catch {

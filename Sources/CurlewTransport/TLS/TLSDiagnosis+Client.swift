@@ -1,5 +1,5 @@
 extension TLSDiagnosis {
-    /// What failed, as a client sees it.
+    /// Explains a failure from the client's point of view.
     func verdict(
         of client: ClientSide, on reasons: Set<Reason>, _ certificate: PresentedCertificate?
     ) -> (TransportError.Code, TLSSentence) {
@@ -30,7 +30,7 @@ extension TLSDiagnosis {
                 "\(peer) did not accept our client certificate (\(.clientCertificate)): \(own.fault ?? reason.value)."
             )
         }
-        // Some peers find the fault before they verify the certificate, and then have no better word for it.
+        // Some peers detect the problem before they verify the certificate, and send no more specific alert.
         if let fault = client.ownCertificate?.fault, certificate != nil,
             reasons.contains(.illegalParameterAlert) || reasons.contains(.endOfFile)
         {
@@ -42,7 +42,7 @@ extension TLSDiagnosis {
         if reasons.contains(.protocolVersionAlert) || reasons.contains(.unsupportedProtocol) {
             return (
                 .tlsVersionMismatch,
-                "\(peer) has no TLS version in common with us, who require at least \(client.minimumVersion);"
+                "\(peer) has no TLS version in common with us; we require at least \(client.minimumVersion);"
                     + " update it, or lower \(.minimumVersion) if you accept the risk."
             )
         }
@@ -62,7 +62,7 @@ extension TLSDiagnosis {
             return (
                 .tlsFailed,
                 "\(peer) refused the TLS handshake without a reason: it requires a client certificate (\(.clientCertificate)),"
-                    + " or has no cipher suite (\(.cipherSuites)) or kind of key in common with us, who take"
+                    + " or has no cipher suite (\(.cipherSuites)) or kind of key in common with us; we support"
                     + " \(KeyAlgorithm.supportedKinds)."
             )
         }
@@ -92,10 +92,10 @@ extension TLSDiagnosis {
             let date = certificate.map { " on \(ValidityPeriod.date($0.validity.end))" } ?? ""
             return (
                 .certificateExpired,
-                "The certificate of \(peer) has expired\(date); the peer needs a new one, if the clock here is right."
+                "The certificate of \(peer) has expired\(date); the peer needs a new one, unless our clock is wrong."
             )
         case .notYetValid?:
-            let date = certificate.map { " (from \(ValidityPeriod.date($0.validity.start)) on)" } ?? ""
+            let date = certificate.map { " (only from \(ValidityPeriod.date($0.validity.start)))" } ?? ""
             return (
                 .certificateNotYetValid,
                 "The certificate of \(peer) is not valid yet\(date); check the clocks of both ends."
@@ -105,7 +105,7 @@ extension TLSDiagnosis {
         guard let contents = certificate?.contents else {
             return (
                 .certificateNotTrusted,
-                "The certificate of \(peer) was not made by a trusted authority; if it is your own, give its authority with"
+                "The certificate of \(peer) was not issued by a trusted authority; if it is your own, give its authority with"
                     + " \(.trustRoots)."
             )
         }
@@ -119,7 +119,7 @@ extension TLSDiagnosis {
         guard !contents.isSelfIssued else {
             return (
                 .certificateNotTrusted,
-                "The certificate of \(peer), \(contents.subjectName), was issued by itself and is not trusted; if it is your own,"
+                "The certificate of \(peer), \(contents.subjectName), is self-signed and not trusted; if it is your own,"
                     + " give it with \(.trustRoots)."
             )
         }
@@ -133,13 +133,13 @@ extension TLSDiagnosis {
             .certificateNotTrusted,
             "The certificate of \(peer), \(contents.subjectName), does not lead to a trusted authority: it was issued by"
                 + " \(contents.issuerName); if that is your own authority, give it with \(.trustRoots); if it is an intermediate one,"
-                + " the broker must send its certificate, too, and all on the way must be valid."
+                + " the broker must send its certificate as well, and all certificates up to the root must be valid."
         )
     }
 }
 
 extension TLSDiagnosis.OwnCertificate {
-    /// What a peer may dislike about it, as far as it can be seen here.
+    /// Why a peer may reject the certificate, if its contents show it.
     fileprivate var fault: String? {
         switch self.validity.phase(at: ValidityPeriod.now) {
         case .expired: return "it expired on \(ValidityPeriod.date(self.validity.end))"

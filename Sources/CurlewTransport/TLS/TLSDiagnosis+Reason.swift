@@ -1,7 +1,7 @@
 import NIOSSL
 
 extension TLSDiagnosis {
-    /// What BoringSSL says went wrong. NIOSSL gives it in the description of an error and nowhere else.
+    /// BoringSSL's reason for a failure. NIOSSL provides it only in the description of an error.
     struct Reason: Hashable {
         let name: String
 
@@ -22,43 +22,43 @@ extension TLSDiagnosis {
         static let noSharedCipher = Self("NO_SHARED_CIPHER")
         static let noCommonSignatureAlgorithm = Self("NO_COMMON_SIGNATURE_ALGORITHMS")
 
-        /// What BoringSSL says of a certificate with a key that it cannot use.
+        /// BoringSSL's reasons for a certificate whose key it cannot use.
         static let ofUnsupportedKeys: Set<Self> = [
             Self("UNSUPPORTED_ALGORITHM"), Self("UNKNOWN_CERTIFICATE_TYPE"), Self("BAD_ECC_CERT"),
             Self("PEER_ERROR_UNSUPPORTED_CERTIFICATE_TYPE"),
         ]
 
-        /// Whether peers send it for want of a better one.
+        /// Whether peers also send it for lack of a better reason.
         var isVague: Bool {
             [.certificateUnknown, .handshakeFailureAlert, Self("TLSV1_ALERT_DECRYPT_ERROR")].contains(self)
         }
 
-        /// What peers answer to a key or an identity that they do not know.
+        /// What peers answer to an unknown key or identity.
         static let ofPreSharedKeys: Set<Self> = [
             Self("TLSV1_ALERT_UNKNOWN_PSK_IDENTITY"), Self("SSLV3_ALERT_BAD_RECORD_MAC"),
             Self("TLSV1_ALERT_DECRYPT_ERROR"),
             Self("DECRYPTION_FAILED_OR_BAD_RECORD_MAC"), Self("DIGEST_CHECK_FAILED"), .handshakeFailureAlert,
         ]
 
-        /// What peers that know no better (all before TLS 1.3) answer when they miss a client certificate, after they have
-        /// presented their own.
+        /// What peers before TLS 1.3 answer, after presenting their own certificate, if a client certificate is
+        /// missing.
         static let ofMissingCertificates: Set<Self> = [
             .handshakeFailureAlert, Self("SSLV3_ALERT_BAD_CERTIFICATE"), Self("SSLV3_ALERT_NO_CERTIFICATE"),
         ]
 
         static let ofRejectedCertificates: [Self: String] = [
-            Self("SSLV3_ALERT_BAD_CERTIFICATE"): "it is damaged or not fit for clients",
+            Self("SSLV3_ALERT_BAD_CERTIFICATE"): "it is damaged or not suitable for clients",
             Self("SSLV3_ALERT_UNSUPPORTED_CERTIFICATE"): "it is of a kind that the peer does not support",
             Self("SSLV3_ALERT_CERTIFICATE_REVOKED"): "it was revoked",
             Self("SSLV3_ALERT_CERTIFICATE_EXPIRED"): "it has expired",
             .certificateUnknown: "the peer gives no reason",
-            Self("TLSV1_ALERT_UNKNOWN_CA"): "the peer does not know the authority that made it",
+            Self("TLSV1_ALERT_UNKNOWN_CA"): "the peer does not know the authority that issued it",
             Self("TLSV1_ALERT_ACCESS_DENIED"): "its holder has no access",
             Self("TLSV1_ALERT_DECRYPT_ERROR"): "its signature does not verify",
             .handshakeFailureAlert: "the peer gives no reason",
         ]
 
-        /// What the first bytes of another protocol look like to TLS.
+        /// How the first bytes of other protocols look to TLS.
         static let ofOtherProtocols: Set<Self> = [
             Self("WRONG_VERSION_NUMBER"), Self("HTTP_REQUEST"), Self("HTTPS_PROXY_REQUEST"),
             Self("INVALID_OUTER_RECORD_TYPE"),
@@ -73,7 +73,7 @@ extension TLSDiagnosis {
                 Set(
                     stack.map { entry in
                         if entry == .eofDuringHandshake { return Self.endOfFile }
-                        // "Error: 268435581 error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED at …"
+                        // "Error: 268435581 error:1000007d:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED …"
                         let fields = entry.description.split(separator: ":", maxSplits: 5)
                         return Self(String(fields.last?.prefix { $0 != " " } ?? ""))
                     })

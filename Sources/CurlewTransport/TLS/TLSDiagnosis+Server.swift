@@ -1,8 +1,8 @@
 import NIOSSL
 
 extension TLSDiagnosis {
-    /// What failed, as a listener sees it: a line for whoever reads the broker's log, who knows the client's address. Names of clients are
-    /// not for everybody who reads logs.
+    /// Explains a failure from the listener's point of view, for the broker's log, which already has the client's
+    /// address. Client names are left out, because not everyone who reads logs may know them.
     func verdictOfServer(
         on reasons: Set<Reason>, _ certificate: PresentedCertificate?, _ usesPreSharedKeys: Bool,
         _ authorities: [NIOSSLCertificate]
@@ -18,12 +18,12 @@ extension TLSDiagnosis {
             )
         }
         if usesPreSharedKeys, reasons.contains(.unknownIdentity) || reasons.contains(.wrongSecret) {
-            return (.preSharedKeyRejected, "The client has a pre-shared key or an identity that is not known here.")
+            return (.preSharedKeyRejected, "The client's pre-shared key or its identity is not known here.")
         }
         if let reason = Reason.ofRejectedCertificates.first(where: { reasons.contains($0.key) && !$0.key.isVague }) {
             return (.clientCertificateRejected, "The client did not accept the broker's certificate: \(reason.value).")
         }
-        // OpenSSL answers the encrypted certificate of TLS 1.3 with an alert that is not encrypted, which BoringSSL cannot read.
+        // OpenSSL answers the encrypted certificate of TLS 1.3 with an unencrypted alert, which BoringSSL cannot read.
         if reasons.contains(.certificateUnknown) || reasons.contains(.wrongSecret) {
             return (
                 .clientCertificateRejected,
@@ -45,7 +45,7 @@ extension TLSDiagnosis {
             return (.tlsFailed, "The client and this listener have no cipher suite or kind of key in common.")
         }
         if !reasons.isDisjoint(with: Reason.ofOtherProtocols) {
-            return (.notTLS, "The client does not speak TLS, which this port is for.")
+            return (.notTLS, "The client does not speak TLS, but this port requires it.")
         }
         if reasons.contains(.endOfFile) { return (.tlsFailed, self.closedEarly) }
         if reasons.contains(.illegalParameterAlert) {
@@ -96,7 +96,7 @@ extension TLSDiagnosis {
         )
     }
 
-    /// What it means when a client does not finish the handshake.
+    /// The error for a client that does not finish the handshake in time.
     func handshakeTimedOut(after time: Duration) -> TransportError {
         TransportError(.timedOut, sentence: "The client did not finish the TLS handshake within \(time).", cause: nil)
     }

@@ -1,28 +1,27 @@
 import NIOCore
 import NIOSSL
 
-/// Finds out what a failure of TLS means.
+/// Explains TLS failures.
 ///
-/// NIOSSL says little more than "handshake failed" with the reason that BoringSSL gives, and BoringSSL's reason for every bad
-/// certificate is "certificate verify failed". So the verdict is BoringSSL's, and the certificate is looked at afterwards, only to
-/// name the cause.
+/// NIOSSL reports little more than "handshake failed" with BoringSSL's reason, which is "certificate verify failed" for
+/// every bad certificate. BoringSSL's decision stands; this only inspects the certificate afterwards to name the cause.
 struct TLSDiagnosis: Sendable {
     /// Which end we are.
     enum Side: Sendable {
         case client(ClientSide)
-        /// A listener, with the authorities that it trusts for clients.
+        /// A listener, with the authorities that it trusts to issue client certificates.
         case server(usesPreSharedKeys: Bool, authorities: [NIOSSLCertificate])
     }
 
-    /// What a client asks of its peer, and presents to it.
+    /// What a client requires of its peer, and presents to it.
     struct ClientSide: Sendable {
-        /// Whom the certificate must be for: a host name, or an address.
+        /// The host name or address that the certificate must be for.
         let host: String
         let verifiesHostName: Bool
         let ownCertificate: OwnCertificate?
         let hasPreSharedKey: Bool
         let minimumVersion: TLSSettings.Version
-        /// Whom we trust; empty where it is the system that says so.
+        /// The trusted authorities; empty if the system decides.
         let authorities: [NIOSSLCertificate]
         /// Whether the peer's certificate must be one that permits no signatures.
         let expectsNoSignatures: Bool
@@ -37,18 +36,18 @@ struct TLSDiagnosis: Sendable {
     let peer: String
     let side: Side
 
-    /// Whether `error` is of TLS, rather than of the socket below it.
+    /// Whether `error` comes from TLS, not from the socket below it.
     static func covers(_ error: any Error) -> Bool {
         error is NIOSSLError || error is BoringSSLError || error is NIOSSLExtraError
             || error is NIOSSLCloseTimedOutError
     }
 
-    /// What `error` means, or `nil` if it is no more than an unceremonious close.
+    /// Explains `error`; returns `nil` if the peer only closed the connection without ending TLS first.
     ///
-    /// - Parameter certificate: What the peer presented, if it came that far.
+    /// - Parameter certificate: The peer's certificate, if it has presented one.
     func explain(_ error: any Error, certificate: NIOSSLCertificate?) -> TransportError? {
         switch error {
-        // MQTT tells by itself when a packet is cut off, and many a broker closes without saying goodbye in TLS.
+        // MQTT detects truncated packets itself, and many brokers close without a TLS close_notify.
         case NIOSSLError.uncleanShutdown, NIOSSLError.shutdownFailed, is NIOSSLCloseTimedOutError:
             return nil
         case let error as NIOSSLExtraError where error == .failedToValidateHostname,
@@ -68,7 +67,8 @@ struct TLSDiagnosis: Sendable {
         }
     }
 
-    /// What it means when the connection breaks in the middle of the handshake: brokers do that on ports for plain MQTT.
+    /// The error for a connection that breaks during the handshake. Brokers close connections like that on ports for
+    /// plain MQTT.
     func brokenHandshake(cause: any Error) -> TransportError {
         TransportError(.tlsFailed, sentence: self.closedEarly, cause: cause)
     }
@@ -78,7 +78,7 @@ struct TLSDiagnosis: Sendable {
         error.cause.map { Reason.all(in: $0).contains(.keyUsage) } ?? false
     }
 
-    /// An error if the peer was accepted although its certificate is not what it should be.
+    /// An error if TLS accepted the peer although its certificate is not acceptable.
     func objection(address: SocketAddress?, certificate: NIOSSLCertificate?) -> TransportError? {
         if case .client(let client) = self.side, client.expectsNoSignatures,
             certificate.flatMap({ CertificateContents($0) })?.permits(.digitalSignature) != false
@@ -92,10 +92,10 @@ struct TLSDiagnosis: Sendable {
         return self.nameMismatch(address: address, certificate: certificate)
     }
 
-    /// An error if the certificate was accepted for its address where it should have been for its name.
+    /// An error if the certificate was accepted for the host's address although it must be for its name.
     ///
-    /// NIOSSL accepts a certificate for the address that a host name resolved to. Authorities do give certificates for addresses
-    /// to whoever holds them; so with it, whoever can forge an answer of DNS could pose as any host.
+    /// NIOSSL accepts a certificate for the address that a host name resolved to. Authorities issue certificates for
+    /// addresses to their holders, so that an attacker who can forge DNS answers could impersonate any host.
     private func nameMismatch(address: SocketAddress?, certificate: NIOSSLCertificate?) -> TransportError? {
         guard case .client(let client) = self.side, client.verifiesHostName, !HostName.isAddress(client.host) else {
             return nil
@@ -139,9 +139,10 @@ struct PresentedCertificate: Sendable {
 }
 
 extension CertificateContents {
-    /// What is wrong with the authority of this certificate, if one of that name is trusted: in words that follow "by" and its name.
+    /// What is wrong with the trusted authority that has the name of this certificate's issuer, as words that follow
+    /// "issued by" and the name; `nil` if there is no such authority.
     ///
-    /// - Parameter setting: Where the authorities come from.
+    /// - Parameter setting: The setting that the authorities come from.
     func fault(of authorities: [NIOSSLCertificate], setting: TLSSetting) -> TLSSentence? {
         let namesakes = authorities.filter { CertificateContents($0)?.subject == self.issuer }
         guard !namesakes.isEmpty else { return nil }

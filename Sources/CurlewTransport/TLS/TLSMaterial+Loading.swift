@@ -1,7 +1,7 @@
 import CurlewCore
 import NIOSSL
 
-/// What certificates or a key are for: how a sentence about them begins.
+/// The role of certificates or a key: the beginning of error messages about them.
 struct TLSMaterialRole: Sendable {
     fileprivate let noun: String
     let setting: TLSSetting
@@ -18,9 +18,9 @@ struct TLSMaterialRole: Sendable {
     static let chainAuthorities = Self(noun: "The authorities", setting: .chainAuthorities)
 }
 
-// Turns what the user gave into what NIOSSL takes; each mistake becomes one sentence that names the place.
+// Converts the user's settings for NIOSSL. Each mistake becomes an error message that names the setting.
 extension TLSSettings.Material {
-    /// The bytes, whether PEM or DER.
+    /// The bytes, in PEM or DER.
     func load(as role: TLSMaterialRole) throws(TransportError) -> [UInt8] {
         let bytes: [UInt8]
         switch self.source {
@@ -50,20 +50,20 @@ extension TLSSettings.Material {
         } catch {
             let problem =
                 bytes.contains(text: "PRIVATE KEY-----") && !bytes.contains(text: "-----BEGIN CERTIFICATE")
-                ? "holds a private key where a certificate is expected." : "is not a certificate in PEM or DER form."
+                ? "holds a private key instead of a certificate." : "is not a certificate in PEM or DER form."
             throw .invalidConfiguration("\(role.subject), \(self), \(problem)", cause: error)
         }
     }
 
-    /// - Parameter passphraseSetting: What the passphrase is called.
+    /// - Parameter passphraseSetting: The setting for the passphrase, for error messages.
     func privateKey(
         as role: TLSMaterialRole, passphrase: String?, passphraseSetting: TLSSetting
     ) throws(TransportError) -> NIOSSLPrivateKey {
         let bytes = try self.load(as: role)
-        // NIOSSL would trap on it.
+        // NIOSSL traps on other characters.
         if let passphrase, !passphrase.utf8.allSatisfy({ $0 < 0x80 }) {
             throw .invalidConfiguration(
-                "The passphrase of the private key (\(passphraseSetting)) has characters outside ASCII; encrypt the key with another."
+                "The passphrase of the private key (\(passphraseSetting)) has characters outside ASCII; encrypt the key with a different one."
             )
         }
         let isPEM = bytes.contains(text: "-----BEGIN ")
@@ -75,7 +75,7 @@ extension TLSSettings.Material {
         do {
             if isPEM { return try NIOSSLPrivateKey(pem: bytes, passphrase: passphrase ?? "") }
             if let key = try? NIOSSLPrivateKey(bytes: bytes, format: .der) { return key }
-            // BoringSSL decrypts PKCS#8 in PEM only.
+            // BoringSSL decrypts PKCS#8 only in PEM.
             let armored =
                 "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\(Base64.encode(bytes).inLines(of: 64))"
                 + "-----END ENCRYPTED PRIVATE KEY-----\n"
@@ -89,7 +89,7 @@ extension TLSSettings.Material {
                 } else if passphrase != nil, !isPEM {
                     "is not a private key in PEM or DER form, or the passphrase is wrong (\(passphraseSetting))."
                 } else if bytes.contains(text: "BEGIN CERTIFICATE"), !bytes.contains(text: "PRIVATE KEY-----") {
-                    "holds a certificate where a private key is expected."
+                    "holds a certificate instead of a private key."
                 } else {
                     "is not a private key in PEM or DER form."
                 }
@@ -118,8 +118,8 @@ extension TLSSettings.TrustRoots {
         }
     }
 
-    /// All certificates there, so that the directory needs no links named by hash, as OpenSSL wants them, and the event loop never has
-    /// to read a file in the middle of a handshake.
+    /// Reads all certificates, so that the directory needs no links named by hash, as OpenSSL does, and the event loop
+    /// never reads a file during a handshake.
     private static func certificates(
         inDirectory path: String, as role: TLSMaterialRole
     ) throws(TransportError) -> [NIOSSLCertificate] {
@@ -166,7 +166,7 @@ extension NIOSSLPrivateKey {
 }
 
 extension [UInt8] {
-    /// Without the mark that some editors put before UTF-8, which PEM does not know.
+    /// Removes the byte order mark that some editors put before UTF-8, which PEM does not allow.
     fileprivate var withoutByteOrderMark: [UInt8] {
         self.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(self.dropFirst(3)) : self
     }

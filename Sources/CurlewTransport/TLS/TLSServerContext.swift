@@ -2,18 +2,18 @@ package import CurlewCore
 import NIOSSL
 import Synchronization
 
-/// What a listener's new connections use TLS with.
+/// The TLS settings and files that a listener uses for new connections.
 final class TLSServerContext: Sendable {
-    /// What was made of the settings and their files at one time.
+    /// A snapshot of the settings and the loaded files.
     struct Material: Sendable {
         let context: NIOSSLContext
-        /// Who is trusted for clients; `nil` where there is nobody, or those whom the system trusts.
+        /// The authorities trusted for client certificates; `nil` if there are none, or if the system decides.
         let authorities: [NIOSSLCertificate]?
         let preSharedKeys: [ExactText: Redacted<[UInt8]>]
         let usesPreSharedKeys: Bool
         fileprivate let notices: [CertificateNotice]
 
-        /// Explains what goes wrong with a connection that was accepted with it.
+        /// Explains failures of a connection that was accepted with this material.
         func diagnosis(of peer: String) -> TLSDiagnosis {
             TLSDiagnosis(
                 peer: peer,
@@ -22,7 +22,7 @@ final class TLSServerContext: Sendable {
     }
 
     private let settings: TLSServerSettings
-    /// Guards what was made of the files when they were last read.
+    /// Guards the files as they were last loaded.
     private let current: Mutex<Material>
 
     init(_ settings: TLSServerSettings) throws(TransportError) {
@@ -32,7 +32,7 @@ final class TLSServerContext: Sendable {
 
     var material: Material { self.current.withLock { $0 } }
 
-    /// What an operator should know about the certificates.
+    /// Warnings about the certificates, for the operator.
     func notices(at now: Int) -> [String] { self.material.notices.compactMap { $0.text(at: now) } }
 
     func reload() throws(TransportError) {
@@ -42,7 +42,7 @@ final class TLSServerContext: Sendable {
 }
 
 extension TLSServerSettings {
-    /// Reads the files, and makes of them what connections are accepted with.
+    /// Loads the files and creates what is needed to accept connections.
     fileprivate func load() throws(TransportError) -> TLSServerContext.Material {
         var configuration = TLSConfiguration.makePreSharedKeyConfiguration()
         try configuration.apply(
@@ -98,7 +98,7 @@ extension TLSConfiguration {
 }
 
 extension TLSSettings.TrustRoots {
-    /// Where they come from, for people.
+    /// The source of the trust roots, for people.
     fileprivate var origin: String {
         switch self.source {
         case .system: "the system"
@@ -108,23 +108,24 @@ extension TLSSettings.TrustRoots {
     }
 }
 
-/// How a listener uses TLS.
+/// The TLS settings of a listener.
 package struct TLSServerSettings: Sendable {
     /// The listener's certificate and key; not needed with pre-shared keys.
     package var certificate: TLSSettings.Identity?
-    /// If set, clients may present a certificate that leads to one of these, and must unless `requiresClientCertificate` is off.
+    /// If set, clients may present a certificate issued by one of these; with `requiresClientCertificate`, they must.
     package var clientTrustRoots: TLSSettings.TrustRoots?
     package var requiresClientCertificate = true
-    /// Where certificates between the listener's own and its root are looked for that its chain lacks. Nobody is trusted for it.
+    /// Where to look for certificates that are missing in the listener's chain. These authorities are not trusted for
+    /// client certificates.
     package var chainAuthorities: TLSSettings.TrustRoots?
     /// Keys by identity. If there are any, nothing else is accepted.
     package var preSharedKeys: [ExactText: Redacted<[UInt8]>] = [:]
-    /// Reads the keys, at the start and at each reload, in place of ``preSharedKeys``.
+    /// Reads the keys at the start and at each reload; replaces ``preSharedKeys``.
     package var preSharedKeySource: (@Sendable () throws -> [ExactText: Redacted<[UInt8]>])?
-    /// What clients are told to choose their key by.
+    /// A hint by which clients choose their key (RFC 4279 section 5.2).
     package var preSharedKeyHint: String?
     package var applicationProtocols: [String] = []
-    /// Names of cipher suites up to TLS 1.2; empty for SwiftNIO's choice.
+    /// The names of the permitted cipher suites up to TLS 1.2; empty for SwiftNIO's default.
     package var cipherSuites: [String] = []
     package var minimumVersion: TLSSettings.Version = .tls12
     package var maximumVersion: TLSSettings.Version = .tls13

@@ -1,51 +1,52 @@
 import CurlewCore
 
-/// How TLS connections are made and what is asked of the peer.
+/// The TLS settings of a client.
 ///
-/// As it comes, the peer's certificate must lead to an authority that the system trusts, be valid now, and be for the host that was
-/// asked for. Mistakes in the settings are found before anything is sent. Descriptions leave secrets out.
+/// By default, the peer's certificate must be issued by an authority that the system trusts, be valid now, and be for
+/// the requested host. Settings are checked before anything is sent. Descriptions contain no secrets.
 public struct TLSSettings: Sendable, Hashable {
-    /// Whom to trust. Default: `.system`.
+    /// The trusted authorities. Default: `.system`.
     public var trustRoots: TrustRoots = .system
 
-    /// What of the peer's certificate is verified. Default: `.full`.
+    /// What to verify in the peer's certificate. Default: `.full`.
     public var verification: Verification = .full
 
-    /// The certificate by which we prove who we are, for peers that ask. Default: none.
+    /// The client certificate, for peers that ask for one. Default: none.
     public var clientCertificate: Identity?
 
-    /// A secret shared with the peer, used instead of certificates, with TLS 1.2. Default: none.
+    /// A secret shared with the peer, used instead of certificates; limits TLS to version 1.2. Default: none.
     public var preSharedKey: PreSharedKey?
 
-    /// The protocols offered in the handshake (ALPN), the preferred one first. Default: none.
+    /// The application protocols to offer in the handshake (ALPN), in order of preference. Default: none.
     ///
-    /// For instance `["mqtt"]`, or `["x-amzn-mqtt-ca"]` for AWS IoT Core at port 443.
+    /// For example `["mqtt"]`, or `["x-amzn-mqtt-ca"]` for AWS IoT Core on port 443.
     public var applicationProtocols: [String] = []
 
-    /// The cipher suites up to TLS 1.2 that will do, by their OpenSSL names such as `ECDHE-RSA-AES128-GCM-SHA256`.
-    /// Default: none, which stands for all that are deemed safe.
+    /// The permitted cipher suites up to TLS 1.2, by their OpenSSL names such as `ECDHE-RSA-AES128-GCM-SHA256`.
+    /// Default: empty, which permits all that are considered safe.
     ///
-    /// For a peer that can do no better, or a rule that asks for less. TLS 1.3 has its own, and pre-shared keys theirs.
+    /// For a peer that supports no better ones, or a policy that permits fewer. TLS 1.3 and pre-shared keys have their
+    /// own cipher suites, which this does not change.
     public var cipherSuites: [String] = []
 
-    /// The oldest version of TLS that will do. Default: TLS 1.2.
+    /// The minimum TLS version. Default: TLS 1.2.
     public var minimumVersion: Version = .tls12
 
-    /// The host name to ask the peer for (SNI) and to verify its certificate against, if it is not the one that is connected to.
-    /// Default: none.
+    /// The host name to request from the peer (SNI) and to verify its certificate against, instead of the host to
+    /// connect to. Default: `nil`, the host to connect to.
     public var serverName: String?
 
-    /// Makes settings with the defaults.
+    /// Creates the default settings.
     public init() {}
 
     /// A version of TLS.
     public struct Version: Hashable, Sendable, CustomStringConvertible {
-        /// The name of the version, such as "TLS 1.2".
+        /// The name of the version, for example "TLS 1.2".
         public let description: String
 
-        /// TLS 1.0, long broken: only for a peer that cannot do better.
+        /// TLS 1.0, which is broken: only for a peer that supports nothing better.
         public static let tls10 = Self(description: "TLS 1.0")
-        /// TLS 1.1, long broken: only for a peer that cannot do better.
+        /// TLS 1.1, which is broken: only for a peer that supports nothing better.
         public static let tls11 = Self(description: "TLS 1.1")
         /// TLS 1.2.
         public static let tls12 = Self(description: "TLS 1.2")
@@ -53,27 +54,26 @@ public struct TLSSettings: Sendable, Hashable {
         public static let tls13 = Self(description: "TLS 1.3")
     }
 
-    /// What of the peer's certificate is verified.
+    /// What to verify in the peer's certificate.
     public struct Verification: Hashable, Sendable, CustomStringConvertible {
         /// The name of the mode, as in Swift.
         public let description: String
 
-        /// The certificate leads to a trusted authority, is valid now, and is for the host.
+        /// Verifies that the certificate was issued by a trusted authority, is valid now, and is for the host.
         public static let full = Self(description: "full")
 
-        /// Any host may use any certificate of a trusted authority.
+        /// Skips host name verification.
         ///
-        /// Gives up: that it is *the* peer. Whoever has any certificate of a trusted authority can pose as it.
+        /// Insecure: an attacker with any certificate of a trusted authority can impersonate the peer.
         public static let insecureAnyHostName = Self(description: "insecureAnyHostName")
 
-        /// Any certificate is accepted, whoever made it.
+        /// Accepts any certificate, whoever issued it.
         ///
-        /// Gives up: all protection against anyone who can get between us and the peer. They can read and change everything,
-        /// passwords included.
+        /// Insecure: an attacker on the network path can read and change everything, including passwords.
         public static let insecureAnyCertificate = Self(description: "insecureAnyCertificate")
     }
 
-    /// Certificates or a key, and where they come from. PEM and DER are told apart by their content.
+    /// The source of certificates or of a private key. The content tells PEM from DER.
     public struct Material: Hashable, Sendable, CustomStringConvertible {
         enum Source: Hashable, Sendable {
             case file(String)
@@ -83,19 +83,19 @@ public struct TLSSettings: Sendable, Hashable {
 
         let source: Source
 
-        /// A file, read when the client is made.
+        /// A file, read when the client is created.
         public static func file(_ path: String) -> Self { Self(source: .file(path)) }
 
-        /// The bytes themselves.
+        /// The bytes, in PEM or DER.
         public static func bytes(_ bytes: [UInt8]) -> Self { Self(source: .bytes(Redacted(bytes))) }
 
         /// The text of a PEM file.
         public static func pem(_ text: String) -> Self { .bytes(Array(text.utf8)) }
 
-        /// Base64 of PEM or DER, as environment variables hold it. White space is ignored.
+        /// Base64 of PEM or DER, as in environment variables. White space is ignored.
         public static func base64(_ text: String) -> Self { Self(source: .base64(Redacted(text))) }
 
-        /// Where it comes from; never what it is.
+        /// The source, but never the contents.
         public var description: String {
             switch self.source {
             case .file(let path): "file \(path)"
@@ -105,7 +105,7 @@ public struct TLSSettings: Sendable, Hashable {
         }
     }
 
-    /// The authorities that are trusted to say who a peer is.
+    /// The authorities that are trusted to issue the peer's certificate.
     public struct TrustRoots: Hashable, Sendable {
         enum Source: Hashable, Sendable {
             case system
@@ -115,37 +115,37 @@ public struct TLSSettings: Sendable, Hashable {
 
         let source: Source
 
-        /// Those that the operating system trusts.
+        /// The authorities that the operating system trusts.
         public static let system = Self(source: .system)
 
-        /// Those in a PEM or DER file, and no others. A directory will do, too.
+        /// Only the authorities in a PEM or DER file. A directory is also accepted.
         public static func file(_ path: String) -> Self { .certificates(.file(path)) }
 
-        /// Those in all the PEM and DER files of a directory, and no others. The files may have any names.
+        /// Only the authorities in the PEM and DER files of a directory. The files may have any name.
         public static func directory(_ path: String) -> Self { Self(source: .directory(path)) }
 
-        /// Those given, and no others.
+        /// Only the given authorities.
         public static func certificates(_ material: Material) -> Self { Self(source: .certificates(material)) }
     }
 
-    /// A certificate and its private key, which is RSA, P-256, P-384, P-521 or Ed25519.
+    /// A certificate and its private key: RSA, P-256, P-384, P-521 or Ed25519.
     ///
-    /// The certificate must permit digital signatures if it restricts the use of its key; a broker's with an RSA key may permit key
-    /// encipherment alone, which some clients refuse.
+    /// If the certificate restricts the use of its key, it must permit digital signatures. A broker's certificate with
+    /// an RSA key may permit only key encipherment, which some clients reject.
     public struct Identity: Hashable, Sendable {
-        /// The certificate and those that lead from it to the authority, if any, in any order. What is missing on the way is taken from the
-        /// trusted authorities, if it is there.
+        /// The certificate and its issuers up to the root, in any order; issuers may be missing. Missing ones are taken
+        /// from the trusted authorities, if present there.
         public var chain: Material
-        /// The private key: PKCS#8, PKCS#1 or SEC1.
+        /// The private key, in PKCS#8, PKCS#1 or SEC1 format.
         public var key: Material
         let passphrase: Redacted<String>?
 
-        /// Makes a pair.
+        /// Creates an identity.
         ///
         /// - Parameters:
-        ///   - chain: The certificate and those that lead from it to the authority, if any, in any order.
-        ///   - key: The private key: PKCS#8 (encrypted or not), PKCS#1 or SEC1.
-        ///   - passphrase: What the key is encrypted with, if it is; ASCII only.
+        ///   - chain: The certificate and its issuers up to the root, in any order; issuers may be missing.
+        ///   - key: The private key, in PKCS#8 (encrypted or not), PKCS#1 or SEC1 format.
+        ///   - passphrase: The passphrase of an encrypted key; only ASCII. Default: `nil`.
         public init(chain: Material, key: Material, passphrase: String? = nil) {
             self.chain = chain
             self.key = key
@@ -153,17 +153,17 @@ public struct TLSSettings: Sendable, Hashable {
         }
     }
 
-    /// A secret that both ends know (RFC 4279).
+    /// A secret that client and broker share (RFC 4279).
     public struct PreSharedKey: Hashable, Sendable {
-        /// The name under which the peer finds the key; at most 128 bytes.
+        /// The identity by which the peer finds the key; 1 to 128 bytes.
         public var identity: String
         let key: Redacted<[UInt8]>
 
-        /// Makes a pre-shared key.
+        /// Creates a pre-shared key.
         ///
         /// - Parameters:
-        ///   - identity: The name under which the peer finds the key; at most 128 bytes.
-        ///   - key: The secret; at most 256 bytes.
+        ///   - identity: The identity by which the peer finds the key; 1 to 128 bytes.
+        ///   - key: The secret; 1 to 256 bytes.
         public init(identity: String, key: [UInt8]) {
             self.identity = identity
             self.key = Redacted(key)

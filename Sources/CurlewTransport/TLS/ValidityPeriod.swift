@@ -8,21 +8,21 @@ import Musl
 import Glibc
 #endif
 
-/// From when until when a certificate is valid, in seconds since 1970.
+/// The period in which a certificate is valid, in seconds since 1970.
 struct ValidityPeriod: Hashable, Sendable {
     let start: Int
     let end: Int
 
-    /// Where a moment lies.
+    /// The position of a moment relative to the period.
     enum Phase: Equatable {
         case notYetValid
         case valid
-        /// Valid, and for less than ``noticePeriod``.
+        /// Valid, but for less than ``noticePeriod``.
         case endsSoon(days: Int)
         case expired
     }
 
-    /// How long before the end somebody should hear of it.
+    /// How long before the end to warn.
     static let noticePeriod = 14 * Self.day
 
     private static let day = 86_400
@@ -36,7 +36,7 @@ struct ValidityPeriod: Hashable, Sendable {
         self.init(start: Int(certificate.notValidBefore), end: Int(certificate.notValidAfter))
     }
 
-    /// Seconds since 1970.
+    /// The current time in seconds since 1970.
     static var now: Int { Int(time(nil)) }
 
     func phase(at now: Int) -> Phase {
@@ -48,7 +48,7 @@ struct ValidityPeriod: Hashable, Sendable {
 
     /// A date in UTC, such as 2026-11-27.
     static func date(_ seconds: Int) -> String {
-        // Counted in years that begin in March, so that the leap day is the last one; cycles of 400 years have 146,097 days.
+        // Count in years that begin in March, so that the leap day is the last day; 400 years have 146,097 days.
         let days = (Double(seconds) / Double(Self.day)).rounded(.down)
         guard days.magnitude < 3_000_000 else { return seconds < 0 ? "long ago" : "a time far away" }
         let shifted = Int(days) + 719_468

@@ -2,9 +2,9 @@ import CurlewCore
 import HeapModule
 import Synchronization
 
-/// Calls closures at points in time, with one sleeping task for all of them.
+/// Calls closures at given times, with one sleeping task for all of them.
 package final class Deadlines: Sendable {
-    /// Names a deadline, to cancel it.
+    /// Identifies a deadline, to cancel it.
     package struct ID: Hashable, Sendable {
         fileprivate let rawValue: UInt64
     }
@@ -18,17 +18,17 @@ package final class Deadlines: Sendable {
 
     private struct State {
         var heap = Heap<Entry>()
-        /// Those not cancelled.
+        /// Those that are not cancelled.
         var actions: [UInt64: @Sendable () -> Void] = [:]
         var nextID: UInt64 = 0
-        /// Until when the task sleeps, if there is one.
+        /// The time until which the task sleeps; `nil` if there is no task.
         var sleepsUntil: Timestamp?
         var task: Task<Void, Never>?
     }
 
     private let clock: MonotonicClock
     private let executor: EventLoopExecutor
-    /// Guards what is to be called when, and the one task that sleeps until the first of it.
+    /// Guards the deadlines and the task that sleeps until the first one.
     private let state = Mutex(State())
 
     package init(clock: MonotonicClock, executor: EventLoopExecutor) {
@@ -36,7 +36,7 @@ package final class Deadlines: Sendable {
         self.executor = executor
     }
 
-    /// Calls `action` once, on the event loop's thread, after that time unless it is cancelled before.
+    /// Calls `action` once, on the event loop's thread, after `delay`, unless it is cancelled before.
     @discardableResult
     package func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> ID {
         let time = self.clock.now() + delay
@@ -53,7 +53,7 @@ package final class Deadlines: Sendable {
     package func cancel(_ id: ID) {
         self.state.withLock { state in
             state.actions[id.rawValue] = nil
-            // Cancelled entries stay in the heap until their time; they must not pile up there.
+            // Cancelled entries stay in the heap until their time, but must not pile up there.
             if state.heap.count > 64, state.heap.count > 2 * state.actions.count {
                 let live = state.heap.unordered.filter { state.actions[$0.id] != nil }
                 state.heap = Heap(live)
@@ -61,7 +61,7 @@ package final class Deadlines: Sendable {
         }
     }
 
-    /// Cancels all.
+    /// Cancels all deadlines.
     package func cancelAll() {
         self.state.withLock { state in
             state.actions.removeAll()
@@ -72,7 +72,7 @@ package final class Deadlines: Sendable {
         }
     }
 
-    /// Sees to it that a task sleeps no longer than until the first entry.
+    /// Makes sure that a task sleeps no longer than until the first entry.
     private func wake(_ state: inout State) {
         guard let first = state.heap.min else { return }
         if let sleepsUntil = state.sleepsUntil, sleepsUntil <= first.time { return }

@@ -2,12 +2,12 @@ import DequeModule
 package import NIOCore
 import Synchronization
 
-/// Runs tasks on an event loop, so that a task that waits for the network is resumed without changing the thread.
+/// Runs tasks on an event loop, so that a task that waits for the network resumes without a thread switch.
 ///
-/// Jobs that become ready together cost the loop one wake-up.
+/// Jobs that become ready together wake the loop only once.
 package final class EventLoopExecutor: TaskExecutor {
     private let eventLoop: any EventLoop
-    /// Guards the jobs that are ready and not yet run, and whether the loop has been asked to run them.
+    /// Guards the ready jobs, and whether the loop has been asked to run them.
     private let ready = Mutex((jobs: Deque<UnownedJob>(), isScheduled: false))
 
     package init(_ eventLoop: any EventLoop) {
@@ -24,7 +24,7 @@ package final class EventLoopExecutor: TaskExecutor {
         if mustSchedule { self.eventLoop.execute { self.run() } }
     }
 
-    /// Runs what is ready now; what becomes ready meanwhile gets its turn after the loop has looked at its sockets.
+    /// Runs the jobs that are ready now. Later ones run after the loop has polled its sockets.
     private func run() {
         var jobs = self.ready.withLock { ready in
             ready.isScheduled = false

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Something that happens once, seen by any thread.
+/// A flag that is raised once and can be read from any thread.
 package final class Latch: Sendable {
     private let value = Atomic(false)
 

@@ -1,9 +1,10 @@
 package import CurlewCore
 
-/// The clock of a client or a broker: time since its start, and sleeping. A test injects one that it moves by hand.
+/// The clock of a client or a broker: the time since its start, and sleeping. Tests inject one that they advance by
+/// hand.
 package struct MonotonicClock: Sendable {
     package let now: @Sendable () -> Timestamp
-    /// Sleeps until that time; throws when the task is cancelled.
+    /// Sleeps until the given time; throws if the task is cancelled.
     package let sleep: @Sendable (Timestamp) async throws -> Void
 
     package init<C: Clock<Duration>>(_ clock: C) {

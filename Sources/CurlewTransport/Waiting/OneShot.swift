@@ -1,18 +1,18 @@
 import Synchronization
 
-/// A value that is set once and waited for by any number of tasks.
+/// A value that is set once. Any number of tasks can wait for it.
 package final class OneShot<Value: Sendable>: Sendable {
     private enum State {
         case empty([Int: UnsafeContinuation<Value?, Never>])
         case full(Value)
     }
 
-    /// Guards the value, who waits for it, and the number of the next who does.
+    /// Guards the value, the waiting tasks, and the next number for one.
     private let state = Mutex((state: State.empty([:]), next: 0))
 
     package init() {}
 
-    /// Sets the value; does nothing if it is set already.
+    /// Sets the value; does nothing if it is already set.
     package func set(_ value: Value) {
         let waiting: [Int: UnsafeContinuation<Value?, Never>] = self.state.withLock { shared in
             guard case .empty(let waiting) = shared.state else { return [:] }
@@ -27,9 +27,9 @@ package final class OneShot<Value: Sendable>: Sendable {
         self.state.withLock { shared in if case .full(let value) = shared.state { value } else { nil } }
     }
 
-    /// Waits until it is set; `nil` when the task is cancelled before.
+    /// Waits for the value; `nil` if the task is cancelled first.
     package nonisolated(nonsending) func wait() async -> Value? {
-        // Most who ask come late: each request asks whether its inbox is subscribed.
+        // The value is usually set already: each request asks whether its inbox is subscribed.
         if let value = self.value { return value }
         let id = self.makeID()
         return await withTaskCancellationHandler {
@@ -39,23 +39,23 @@ package final class OneShot<Value: Sendable>: Sendable {
         }
     }
 
-    /// Waits until it is set, though the task may be cancelled: for what is sure to come. Never `nil`.
+    /// Waits for a value that is sure to come, even if the task is cancelled. Never returns `nil`.
     package nonisolated(nonsending) func waitRegardless() async -> Value? {
         await self.suspend(self.makeID()) { false }
     }
 
-    /// How a wait with a deadline ends.
+    /// The result of a wait with a time limit.
     package enum Waited {
         case value(Value)
         case timedOut
         case cancelled
     }
 
-    /// Waits until it is set, but no longer than that.
+    /// Waits for the value, up to a time limit.
     ///
     /// - Parameters:
-    ///   - limit: How long to wait; `nil` for as long as it takes.
-    ///   - deadlines: What measures the time.
+    ///   - limit: How long to wait; `nil` for no limit.
+    ///   - deadlines: Measures the time.
     package nonisolated(nonsending) func wait(for limit: Duration?, by deadlines: Deadlines) async -> Waited {
         if let value = self.value { return .value(value) }
         guard let limit else { return await self.wait().map { .value($0) } ?? .cancelled }
@@ -92,7 +92,8 @@ package final class OneShot<Value: Sendable>: Sendable {
         }
     }
 
-    /// - Parameter isOver: Whether the wait has ended by now. Asked under the lock: what ends it later finds the continuation.
+    /// - Parameter isOver: Whether the wait has already ended. Called under the lock: a later event finds the
+    ///   continuation.
     private nonisolated(nonsending) func suspend(_ id: Int, isOver: () -> Bool) async -> Value? {
         await withUnsafeContinuation { continuation in
             let known: Value?? = self.state.withLock { shared in

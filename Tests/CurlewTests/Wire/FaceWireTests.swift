@@ -34,6 +34,33 @@ struct FaceWireTests {
         #expect(client.statistics.unacknowledged == 0)
     }
 
+    @Test("A loop that begins acknowledges the last message of next(within:)")
+    func nextThenLoop() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t")
+        try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2)))
+        #expect(try await subscription.next(within: .seconds(60))?.text == "a")
+        var iterator = subscription.makeAsyncIterator()
+        #expect(try await iterator.next()?.text == "b")
+        try await connection.expect(.puback(Acknowledgement(1)))
+        async let third = iterator.next()
+        try await connection.expect(.puback(Acknowledgement(2)))
+        try connection.send(.publish(Publish("c", "t", id: 3)))
+        #expect(try await third?.text == "c")
+    }
+
+    @Test("unsubscribe() acknowledges the last message of next(within:)")
+    func nextThenUnsubscribe() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let subscription = try await connection.subscribe(client, to: "t")
+        try connection.send(.publish(Publish("a", "t", id: 1)))
+        #expect(try await subscription.next(within: .seconds(60))?.text == "a")
+        async let unsubscribed: Void = subscription.unsubscribe()
+        try await connection.expect(.puback(Acknowledgement(1)))
+        try await connection.confirmUnsubscribe()
+        try await unsubscribed
+    }
+
     private func takeOne(_ client: MQTTClient, _ connection: ScriptedConnection) async throws {
         let subscription = try await connection.subscribe(client, to: "t")
         try connection.send(.publish(Publish("a", "t", id: 1)))
