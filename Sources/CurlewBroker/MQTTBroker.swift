@@ -169,9 +169,9 @@ public actor MQTTBroker {
         while true {
             let ipv6: SocketListener
             do throws(TransportError) {
-                ipv6 = try await self.bindOne("::", isIPv6Alone: true, port, tls, rules, refused)
+                ipv6 = try await self.bindOne("::", acceptsOnlyIPv6: true, port, tls, rules, refused)
             } catch {
-                guard family == .any, error.isForWantOfIPv6 else { throw error }
+                guard family == .any, error.isIPv6Unavailable else { throw error }
                 return [try await self.bindOne(ipv4, port, tls, rules, refused)]
             }
             guard family == .any else { return [ipv6] }
@@ -186,11 +186,11 @@ public actor MQTTBroker {
     }
 
     private func bindOne(
-        _ host: String, isIPv6Alone: Bool = false, _ port: Int, _ tls: TLSServerSettings?, _ rules: ClientRules,
+        _ host: String, acceptsOnlyIPv6: Bool = false, _ port: Int, _ tls: TLSServerSettings?, _ rules: ClientRules,
         _ refused: @escaping @Sendable (FailedHandshake) -> Void
     ) async throws(TransportError) -> SocketListener {
         try await SocketListener.bind(
-            host: host, isIPv6Alone: isIPv6Alone, port: port, tls: tls, group: self.group,
+            host: host, acceptsOnlyIPv6: acceptsOnlyIPv6, port: port, tls: tls, group: self.group,
             handshakes: self.engine.budget,
             report: { [logger = self.engine.logger] event in
                 let listener: Logger.Metadata = ["listener": "\(rules.name)"]

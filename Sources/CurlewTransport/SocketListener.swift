@@ -22,7 +22,7 @@ package struct SocketListener: Sendable {
     ///
     /// - Parameters:
     ///   - host: The address to listen on.
-    ///   - isIPv6Alone: Whether `::` accepts only IPv6; otherwise it accepts IPv4 clients as well.
+    ///   - acceptsOnlyIPv6: Whether `::` accepts only IPv6; otherwise it accepts IPv4 clients as well.
     ///   - port: The port to listen on; 0 for any free one.
     ///   - tls: `nil` for plain connections.
     ///   - group: The event loops of the accepted links.
@@ -33,7 +33,7 @@ package struct SocketListener: Sendable {
     ///   - accept: Creates the owner of a new link; called on the link's event loop when the link is open (with TLS:
     ///     after the handshake), before any byte is read.
     package static func bind(
-        host: String = "127.0.0.1", isIPv6Alone: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
+        host: String = "127.0.0.1", acceptsOnlyIPv6: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
         group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
         clock: MonotonicClock = MonotonicClock(ContinuousClock()),
         report: @escaping @Sendable (AcceptEvent) -> Void = { _ in },
@@ -70,7 +70,7 @@ package struct SocketListener: Sendable {
             }
         if host == "::" {
             // On Linux the default is a setting of the machine.
-            bootstrap = bootstrap.serverChannelOption(Self.isIPv6Alone, value: isIPv6Alone ? 1 : 0)
+            bootstrap = bootstrap.serverChannelOption(Self.ipv6Only, value: acceptsOnlyIPv6 ? 1 : 0)
         }
         do {
             let channel = try await bootstrap.bind(host: host, port: port).get()
@@ -92,7 +92,7 @@ package struct SocketListener: Sendable {
     /// The maximum number of connections that wait to be accepted. After an outage, a whole fleet reconnects at once.
     private static let backlog: CInt = 4096
 
-    private static let isIPv6Alone = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
+    private static let ipv6Only = ChannelOptions.Types.SocketOption(level: .ipv6, name: .ipv6_v6only)
 
     /// Stops accepting. Existing links stay open.
     package func close() async {
@@ -103,7 +103,7 @@ package struct SocketListener: Sendable {
 
 extension TransportError {
     /// Whether listening failed because the machine has no IPv6.
-    package var isForWantOfIPv6: Bool {
+    package var isIPv6Unavailable: Bool {
         guard self.code == .listeningFailed, let error = self.cause as? IOError else { return false }
         return [EAFNOSUPPORT, EADDRNOTAVAIL, EPROTONOSUPPORT].contains(error.errnoCode)
     }

@@ -66,8 +66,11 @@ struct SettingsTests {
         #expect(!configuration.session.cleanStart)
         #expect(configuration.tls.applicationProtocols == ["a", "b"])
         #expect(configuration.tls.serverName == nil)
-        guard case .fixed(let login) = configuration.credentials.source else { return Issue.record("no login") }
-        #expect(login == .init(username: "u", password: "p"))
+        if case .fixed(let login) = configuration.credentials.source {
+            #expect(login == .init(username: "u", password: "p"))
+        } else {
+            Issue.record("There is no login.")
+        }
         #expect(try Self.decode("{}").servers == MQTTConfiguration().servers)
     }
 

@@ -178,7 +178,7 @@ struct TLSConnectTests {
         server.preSharedKeySource = { keys.withLock { $0 } }
         let key = keys.withLock { $0[ExactText(identity)] ?? [] }
         var client = TLSSettings()
-        client.preSharedKey = TLSSettings.PreSharedKey(identity: identity, key: key)
+        client.preSharedKey = TLSSettings.PreSharedKey(identity: identity, key: key.value)
         let outcome = try await self.isTrusted(server, client) {
             keys.withLock {
                 $0["b"] = nil

@@ -114,8 +114,8 @@ extension ClientEngine {
         try self.requireResponseTopics()
         let (inbox, isNew) = try self.findInbox()
         if isNew {
-            // In a task of its own: others may wait for it when the first who asked has been cancelled.
-            Task(executorPreference: self.executor) {
+            // In a task of its own: other requests may wait for the inbox when the first one has been cancelled.
+            let subscribing = Task(executorPreference: self.executor) {
                 do throws(MQTTError) {
                     let requests = try self.begin(inbox, [(inbox.filter, SubscriptionOptions(qos: .atLeastOnce))])
                     for request in requests { try await self.granted(request, inbox.filter, nil) }
@@ -128,6 +128,7 @@ extension ClientEngine {
                     inbox.subscribed.set(error)
                 }
             }
+            inbox.own(subscribing)
         }
         if let error = try await self.outcome(of: inbox, timeout) { throw error }
         return inbox

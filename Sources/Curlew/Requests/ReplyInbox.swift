@@ -12,6 +12,8 @@ final class ReplyInbox: MessageReceiver {
         var nextCorrelation: UInt64 = 0
         /// Why no more replies follow.
         var error: MQTTError?
+        /// The task that subscribes the inbox.
+        var subscribing: Task<Void, Never>?
     }
 
     let id: SubscriberID
@@ -34,6 +36,15 @@ final class ReplyInbox: MessageReceiver {
 
     /// Replies are acknowledged on arrival.
     var messageInHand: MQTTMessage? { nil }
+
+    /// Keeps the task that subscribes the inbox. The end of the inbox cancels it.
+    func own(_ subscribing: Task<Void, Never>) {
+        let hasEnded = self.state.withLock { state in
+            state.subscribing = subscribing
+            return state.error != nil
+        }
+        if hasEnded { subscribing.cancel() }
+    }
 
     /// Registers a request. Returns its correlation data.
     ///
@@ -102,10 +113,11 @@ final class ReplyInbox: MessageReceiver {
     func finish(_ error: MQTTError?) {
         let error = error ?? MQTTError(.clientStopped, "The client was disconnected.")
         self.subscribed.set(error)
-        let waiting = self.state.withLock { state in
+        let (waiting, subscribing) = self.state.withLock { state in
             state.error = error
-            return exchange(&state.waiting, with: [:])
+            return (exchange(&state.waiting, with: [:]), exchange(&state.subscribing, with: nil))
         }
+        subscribing?.cancel()
         for buffer in waiting.values { buffer.finish(error) }
     }
 }

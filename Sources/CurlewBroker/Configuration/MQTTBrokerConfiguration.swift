@@ -1,5 +1,4 @@
 package import CurlewTransport
-public import Logging
 
 /// The configuration of a broker. Every value has a default: `MQTTBrokerConfiguration()` listens on 127.0.0.1, port 1883, without TLS.
 ///

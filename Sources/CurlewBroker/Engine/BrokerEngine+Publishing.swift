@@ -235,18 +235,13 @@ extension BrokerEngine {
         _ publication: inout Publication, among group: SubscriptionIndex<Receiver>.Group, turn: Int,
         holding held: (any HeldPublisher)? = nil, on worker: Worker, now: Timestamp, _ routing: inout Routing
     ) {
-        let count = group.members.count
-        let first = Int(UInt(bitPattern: turn) % UInt(count))
-        // At most so many absent members are skipped; after that, one of them has to do.
-        let probes = min(count, Self.mostProbes)
-        let connected = (0..<probes).first { offset in
-            guard case .session(let session) = group.members[(first + offset) % count].subscriber else { return true }
+        var offers = SharedTurn(among: group.members.count, turn: turn) { index in
+            guard case .session(let session) = group.members[index].subscriber else { return true }
             return session.isConnected.load(ordering: .relaxed)
         }
         var refused: (delivery: HostedSession.Delivery, member: Receiver)?
-        var refusals = 0
-        for offset in 0..<count where refusals < Self.mostRefusals {
-            let member = group.members[(first + (connected ?? 0) + offset) % count]
+        while let index = offers.next() {
+            let member = group.members[index]
             let terms = group.terms(
                 member.grant, publishedAt: publication.qos, retain: publication.retain,
                 upgrades: self.configuration.behavior.upgradesOutgoingQoS)
@@ -258,17 +253,13 @@ extension BrokerEngine {
             guard delivery.outcome.isRefused else {
                 return self.tally(delivery, of: publication.topic, for: member.subscriber, on: worker, &routing)
             }
-            refusals += 1
+            offers.refused()
             if refused == nil { refused = (delivery, member.subscriber) }
         }
         if let refused {
             self.tally(refused.delivery, of: publication.topic, for: refused.member, on: worker, &routing)
         }
     }
-
-    private static let mostProbes = 1024
-    /// So many full members are asked; after that, the message is refused.
-    private static let mostRefusals = 16
 
     /// Hands a message to one receiver.
     ///

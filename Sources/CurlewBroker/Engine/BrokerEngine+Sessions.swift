@@ -30,22 +30,24 @@ extension BrokerEngine {
     ///   - elapsed: How long ago that was. Default: now.
     ///   - worker: On whose loop this is called.
     func detached(_ session: HostedSession, since elapsed: Duration = .zero, on worker: Worker) {
-        let (expiry, delay) = session.state.withLock { state in (state.expiry, state.will?.delay) }
-        if expiry == .atDisconnect { return self.end(session, on: worker) }
-        if let delay {
-            if delay <= elapsed {
-                self.publishWill(of: session, on: worker)
-            } else {
-                self.schedule(session, after: delay - elapsed, on: worker) { engine, presence in
-                    engine.publishWill(of: session, if: presence, on: worker)
-                }
+        let departure = session.state.withLock { state in
+            Departure(expiry: state.expiry, willDelay: state.will?.delay, elapsed: elapsed)
+        }
+        switch departure.will {
+        case .none: break
+        case .now: self.publishWill(of: session, on: worker)
+        case .after(let delay):
+            self.schedule(session, after: delay, on: worker) { engine, presence in
+                engine.publishWill(of: session, if: presence, on: worker)
             }
         }
-        guard case .after(let seconds) = expiry else { return }
-        let left = .seconds(Int64(seconds)) - elapsed
-        guard left > .zero else { return self.end(session, on: worker) }
-        self.schedule(session, after: left, on: worker) { engine, presence in
-            engine.end(session, if: presence, on: worker)
+        switch departure.end {
+        case .now: self.end(session, on: worker)
+        case .after(let delay):
+            self.schedule(session, after: delay, on: worker) { engine, presence in
+                engine.end(session, if: presence, on: worker)
+            }
+        case .never: break
         }
     }
 

@@ -48,7 +48,7 @@ var environmentVariables: [String] {
     #if canImport(Darwin)
     guard var next = _NSGetEnviron().pointee else { return [] }
     #else
-    guard var next = environ else { return [] }
+    var next = environ
     #endif
     while let variable = next.pointee {
         variables.append(String(keepingCString: variable))

@@ -203,7 +203,7 @@ extension Connect {
             size += try EncodedSize.data(will.payload, "payload of the will")
         }
         if let username { size += try EncodedSize.text(username, "user name") }
-        if let password { size += try EncodedSize.data(password, "password") }
+        if let password { size += try EncodedSize.data(password.bytes, "password") }
         return try EncodedSize.checked(remaining: size)
     }
 }

@@ -211,7 +211,7 @@ struct OlderVersionEncodingTests {
         refuses(.auth(Auth()), "enhanced authentication")
         refuses(.publish(Publish(topic: nil, topicAlias: 1, payload: ByteBuffer())), "a PUBLISH without a topic")
         refuses(
-            .connect(Connect(version: version, clientIdentifier: "a", password: .text("p"))),
+            .connect(Connect(version: version, clientIdentifier: "a", password: "p")),
             "a password without a user name"
         )
         refuses(

@@ -118,7 +118,7 @@ extension Vector {
             .packet(
                 .connect(
                     Connect(
-                        version: .v3_1_1, clientIdentifier: "abc", username: "me", password: .text("pw"),
+                        version: .v3_1_1, clientIdentifier: "abc", username: "me", password: "pw",
                         will: Connect.Will(topic: "w", payload: .text("hi"), qos: .atLeastOnce, retain: true)
                     )
                 )
@@ -128,7 +128,7 @@ extension Vector {
         Vector(
             "CONNECT of 5.0 with a password alone", from: .client,
             [0x10, 17, 0, 4, "MQTT", 5, 0b0100_0010, 0, 60, 0, 0, 1, "a", 0, 1, "p"],
-            .packet(.connect(Connect(clientIdentifier: "a", password: .text("p"))))
+            .packet(.connect(Connect(clientIdentifier: "a", password: "p")))
         ),
         Vector(
             "CONNECT before 5.0 with a password alone", .before5, from: .client,

@@ -27,7 +27,7 @@ struct ConnectWireTests {
             connect
                 == Connect(
                     cleanStart: true, keepAlive: 30, clientIdentifier: "kitchen", username: "me",
-                    password: ByteBuffer(string: "secret"),
+                    password: "secret",
                     properties: Properties([
                         .sessionExpiryInterval(5), .receiveMaximum(7), .maximumPacketSize(1000), .topicAliasMaximum(3),
                         .requestResponseInformation(true), .requestProblemInformation(false),
