@@ -1,8 +1,8 @@
 #if CURLEW_THREAD_SANITIZER
 import Glibc
 
-/// Takes the place of Synchronization's mutex in builds for the thread sanitizer, which cannot see that one: who waits for it
-/// waits in the kernel, and what is handed over there looks like a race. What a mutex of POSIX orders, the sanitizer sees.
+/// Replaces Synchronization's `Mutex` in builds for the thread sanitizer. That mutex waits and hands over in the
+/// kernel, where the sanitizer cannot see it and reports a race; it understands POSIX mutexes.
 final class Mutex<Value>: @unchecked Sendable {
     private let value: UnsafeMutablePointer<Value>
     private let lock: UnsafeMutablePointer<pthread_mutex_t>
