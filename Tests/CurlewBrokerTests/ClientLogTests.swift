@@ -58,7 +58,8 @@ struct ClientLogTests {
         }
     }
 
-    @Test("Client identifiers and user names are logged only at the debug level", arguments: [Logger.Level.info, .debug])
+    @Test(
+        "Client identifiers and user names are logged only at the debug level", arguments: [Logger.Level.info, .debug])
     func names(level: Logger.Level) async throws {
         struct Deny: MQTTBrokerAuthenticator {
             func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {

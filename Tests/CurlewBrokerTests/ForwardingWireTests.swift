@@ -29,7 +29,8 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("Clients of 3.1 and 3.1.1 get the same message without properties", arguments: [ProtocolVersion.v3_1, .v3_1_1])
+    @Test(
+        "Clients of 3.1 and 3.1.1 get the same message without properties", arguments: [ProtocolVersion.v3_1, .v3_1_1])
     func olderVersions(version: ProtocolVersion) async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s", version: version)
@@ -84,7 +85,9 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("A client whose receive window is full still gets all packets other than PUBLISH [MQTT-3.3.4-10] [MQTT-3.12.4-1]")
+    @Test(
+        "A client whose receive window is full still gets all packets other than PUBLISH [MQTT-3.3.4-10] [MQTT-3.12.4-1]"
+    )
     func fullWindow() async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s") { $0.properties = Properties([.receiveMaximum(1)]) }

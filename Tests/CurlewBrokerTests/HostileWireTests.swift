@@ -112,7 +112,9 @@ struct HostileWireTests {
         }
     }
 
-    @Test("Using a feature that the server said is not available closes the connection [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-14]")
+    @Test(
+        "Using a feature that the server said is not available closes the connection [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-14]"
+    )
     func notSupported() async throws {
         try await withPeers {
             $0.limits.maximumQoS = .atLeastOnce
@@ -240,7 +242,8 @@ struct HostileWireTests {
     }
 
     @Test(
-        "A client whose maximum packet size is too small for CONNACK is disconnected [MQTT-3.1.2-24]", arguments: [2, 4, 12] as [UInt32])
+        "A client whose maximum packet size is too small for CONNACK is disconnected [MQTT-3.1.2-24]",
+        arguments: [2, 4, 12] as [UInt32])
     func noRoomForConnack(maximum: UInt32) async throws {
         try await withPeers { peers in
             let peer = try await peers.open()

@@ -25,7 +25,9 @@ struct MachineMemoryTests {
             ])
     }
 
-    @Test("Text that is not a control group file gives no limit files", arguments: ["", "\n", "nonsense", "1:name=systemd:/x", "a:b"])
+    @Test(
+        "Text that is not a control group file gives no limit files",
+        arguments: ["", "\n", "nonsense", "1:name=systemd:/x", "a:b"])
     func nonsense(membership: String) { #expect(self.files(membership).isEmpty) }
 
     @Test(

@@ -96,7 +96,9 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A delayed will is published after its delay unless the client reconnects first [MQTT-3.1.2-26]", arguments: [true, false])
+    @Test(
+        "A delayed will is published after its delay unless the client reconnects first [MQTT-3.1.2-26]",
+        arguments: [true, false])
     func willDelay(comesBack: Bool) async throws {
         let topic = try TopicName("wills/a")
         let clock = TestClock()

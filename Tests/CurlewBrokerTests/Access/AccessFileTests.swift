@@ -10,7 +10,9 @@ import Testing
             ? MQTTBrokerClient(identifier: parts[1], username: parts[0]) : MQTTBrokerClient(identifier: parts[0])
     }
 
-    @Test("The rules decide who may publish to and receive from a topic", arguments: AccessCase.all + AccessCase.ownAnswers)
+    @Test(
+        "The rules decide who may publish to and receive from a topic",
+        arguments: AccessCase.all + AccessCase.ownAnswers)
     func decision(_ example: AccessCase) throws {
         let access = try MQTTAccessFile(text: example.rules)
         let topic = try TopicName(example.topic)

@@ -246,7 +246,8 @@ struct StorageTests {
         }
     }
 
-    @Test("When a shared subscription's member leaves, its queued messages are stored with another member [MQTT-4.8.2-5]")
+    @Test(
+        "When a shared subscription's member leaves, its queued messages are stored with another member [MQTT-4.8.2-5]")
     func sharedSubscription() async throws {
         let store = MQTTMemoryStore()
         try await withPeers({ $0.store = store }) { peers in
