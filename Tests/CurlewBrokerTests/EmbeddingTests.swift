@@ -320,7 +320,7 @@ struct EnhancedAuthenticationWireTests {
     }
 
     @Test(
-        "The client answers a challenge, and the broker accepts or refuses it [MQTT-4.12.0-2] [MQTT-4.12.0-4] [MQTT-4.12.0-5]",
+        "A client's answer to a challenge is accepted or refused [MQTT-4.12.0-2] [MQTT-4.12.0-4] [MQTT-4.12.0-5]",
         arguments: ["welruc", "wrong"])
     func challenge(answer: String) async throws {
         try await withPeers {

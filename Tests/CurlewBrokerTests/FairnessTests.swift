@@ -175,9 +175,7 @@ struct FairnessTests {
         }
     }
 
-    @Test(
-        "Other clients are served while a CONNECT rechecks thousands of subscriptions; the session stays with its client"
-    )
+    @Test("Clients are served while a CONNECT rechecks thousands of subscriptions; the session stays with its client")
     func returnThroughOtherListener() async throws {
         let (count, stage) = (10_000, Stage())
         let network = InMemoryNetwork()

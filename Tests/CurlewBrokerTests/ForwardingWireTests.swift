@@ -86,7 +86,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "A client whose receive window is full still gets all packets other than PUBLISH [MQTT-3.3.4-10] [MQTT-3.12.4-1]"
+        "A client with a full receive window still gets all packets other than PUBLISH [MQTT-3.3.4-10] [MQTT-3.12.4-1]"
     )
     func fullWindow() async throws {
         try await withPeers { peers in
@@ -101,7 +101,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "A message for a client that is offline is delivered when it reconnects [MQTT-4.5.0-1] [MQTT-4.8.2-4] [MQTT-3.1.2-25]",
+        "A message for an offline client is delivered when it reconnects [MQTT-4.5.0-1] [MQTT-4.8.2-4] [MQTT-3.1.2-25]",
         arguments: ["t", "$share/g/t"])
     func away(filter: String) async throws {
         try await withPeers { peers in

@@ -112,9 +112,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test(
-        "Using a feature that the server said is not available closes the connection [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-14]"
-    )
+    @Test("Using a feature that is not available closes the connection [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-14]")
     func notSupported() async throws {
         try await withPeers {
             $0.limits.maximumQoS = .atLeastOnce

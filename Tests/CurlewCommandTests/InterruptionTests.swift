@@ -80,7 +80,7 @@ struct InterruptionTests {
 
     #if os(Linux)
     @Test(
-        "A subscriber whose output nobody reads uses limited memory and reports the unwritten messages when interrupted",
+        "A subscriber whose output nobody reads uses limited memory and reports unwritten messages when interrupted",
         arguments: ["%t", "%p", "%P"])
     func slowPipe(format: String) async throws {
         try await withLocalBroker { broker, port in

@@ -227,9 +227,7 @@ struct PatienceTests {
         #expect(outage.ended() == false)
     }
 
-    @Test(
-        "Commands use the interactive reconnect policy; -W and mosquitto's names remove the limit on waiting for answers"
-    )
+    @Test("Commands use the interactive reconnect policy; -W and mosquitto's names remove the limit on waiting")
     func settings() throws {
         func settings(_ arguments: String...) throws -> CommandSettings {
             let connection = try ConnectionOptions.parse(arguments)

@@ -171,9 +171,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["3"])
     }
 
-    @Test(
-        "An expired message is not sent, and a waiting message's expiry interval is reduced [MQTT-3.3.2-5] [MQTT-3.3.2-6]"
-    )
+    @Test("An expired message is not sent, and waiting reduces the expiry interval [MQTT-3.3.2-5] [MQTT-3.3.2-6]")
     func expiry() throws {
         var scene = Scene(connected: false)
         var short = Properties()
@@ -284,9 +282,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["long", "late"])
     }
 
-    @Test(
-        "A full queue is searched for expired messages at most once a second, and they are never sent"
-    )
+    @Test("A full queue is searched for expired messages at most once a second, and they are never sent")
     func expirySearches() throws {
         var scene = Scene(.init(queuedMessages: 3), connected: false)
         var properties = Properties()

@@ -154,9 +154,7 @@ struct SessionPublishingTests {
         #expect(fixture.written().isEmpty && fixture.session.isDrained)
     }
 
-    @Test(
-        "Messages from the outbox are checked against the new connection's limits [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15]"
-    )
+    @Test("Messages from the outbox obey the new connection's limits [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15]")
     func limitsForTheOutbox() throws {
         var fixture = SessionFixture()
         let requests = [

@@ -31,7 +31,7 @@ struct SessionReceivingTests {
     }
 
     @Test(
-        "A QoS 1 message is acknowledged once all receivers have released it [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-2.2.1-5]"
+        "A QoS 1 message is acknowledged when all receivers have released it [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-2.2.1-5]"
     )
     func atLeastOnce() throws {
         var fixture = try self.subscribed()

@@ -136,9 +136,8 @@ struct SubscriptionRoutingTests {
         #expect(fixture.deliver(on: "a", identifiers: [1])?.to == [1])
     }
 
-    @Test(
-        "A filter with No Local does not suppress copies for other filters, since it gets none of the client's own messages"
-    )
+    // It gets none of the client's own messages.
+    @Test("A filter with No Local does not suppress copies for other filters")
     func noLocal() throws {
         var fixture = try self.subscribed(("a/#", 1, SubscriptionOptions(noLocal: true)), ("a/b", 1, plain))
         #expect(fixture.deliver(on: "a/b", identifiers: [2])?.to == [1])

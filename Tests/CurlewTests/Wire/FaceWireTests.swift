@@ -77,9 +77,7 @@ struct FaceWireTests {
 
     // MARK: Manual acknowledgement
 
-    @Test(
-        "acknowledge() accepts only an unacknowledged message of its own subscription, and only with manual acknowledgement"
-    )
+    @Test("acknowledge() needs manual acknowledgement, and an unacknowledged message of its subscription")
     func foreign() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let byHand = try await connection.subscribe(client, to: "a", acknowledgement: .manual)

@@ -167,9 +167,7 @@ struct LeavingWireTests {
         #expect(subscription.queuedCount == 1)
     }
 
-    @Test(
-        "With manual acknowledgement, messages that were read stay unacknowledged, and unread ones go to the next subscription"
-    )
+    @Test("With manual acknowledgement, read messages stay unacknowledged, and unread ones go to the next subscription")
     func manual() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .manual)

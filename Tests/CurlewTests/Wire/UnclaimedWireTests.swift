@@ -175,9 +175,7 @@ struct UnclaimedWireTests {
 
     // MARK: Limits
 
-    @Test(
-        "Messages that nobody claims in time are reported with their topic and acknowledged, so that they block no other"
-    )
+    @Test("Messages that nobody claims in time are reported with their topic and acknowledged, so they block no others")
     func time() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.connected(clock: clock)
