@@ -1,4 +1,4 @@
-"""What Benchmarks/compare and Benchmarks/brokers share: installing, building, a mosquitto, tables and charts."""
+"""What Benchmarks/compare and Benchmarks/brokers share: installing, building, mosquitto, tables and charts."""
 
 import contextlib
 import os
@@ -34,7 +34,7 @@ def run_quietly(command):
 
 
 def install_packages(needed):
-    """Installs the packages, the keys, whose values say that they are not there."""
+    """Installs the packages (the keys) whose values are false."""
     missing = [package for package, is_there in needed.items() if not is_there]
     if not missing:
         return
@@ -53,7 +53,7 @@ def build_peer(name, libraries=()):
 
 
 def build_curlew():
-    """Builds the command in release mode, and returns where it is."""
+    """Builds the command in release mode and returns its path."""
     say("Building curlew in release mode, which takes some minutes the first time")
     run_quietly(["swift", "build", "-c", "release", "--product", "curlew"])
     folder = subprocess.check_output(["swift", "build", "-c", "release", "--show-bin-path"], cwd=ROOT, text=True)
@@ -65,7 +65,7 @@ def build_curlew():
 
 @contextlib.contextmanager
 def null_peer(name, core=None):
-    """One of the peers that listen, by its port and its process."""
+    """Runs one of the listening peers; yields its port and its process."""
     peer = subprocess.Popen(
         [*on_core(core), BUILT / name], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
@@ -78,7 +78,7 @@ def null_peer(name, core=None):
 
 @contextlib.contextmanager
 def mosquitto(settings=(), core=None):
-    """A mosquitto with these lines in its configuration besides what every one has, by its port and its process."""
+    """Runs a mosquitto with these additional configuration lines; yields its port and its process."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -106,11 +106,11 @@ def wait_for_port(port, process):
 
 
 def on_core(core):
-    """What goes before a command so that it keeps to one core; nothing for `None`."""
+    """The prefix of a command that pins it to one core; empty for `None`."""
     return [] if core is None else ["taskset", "-c", str(core)]
 
 
-# What comes of it
+# Results
 
 
 def machine():
@@ -118,7 +118,7 @@ def machine():
 
 
 def table(lines, markdown):
-    """Lines of cells, the first of them the heading; the last column is text, and all between it and the first are numbers."""
+    """Formats lines of cells. The first line is the heading; first and last column are text, the others numbers."""
     if markdown:
         rule = ["---"] + ["---:"] * (len(lines[0]) - 2) + ["---"]
         return "\n".join("| " + " | ".join(line) + " |" for line in [lines[0], rule, *lines[1:]])
@@ -130,7 +130,7 @@ def table(lines, markdown):
 
 
 def chart(title, description, works, colours):
-    """Bars of messages per second, as SVG. Each work is its name and the values by who did it: the longest is the fastest."""
+    """A bar chart of messages per second, as SVG. Each work has a name and one value for each client or broker."""
     height, left, width, top = 15, 118, 440, 58
     parts, y = [], top
     for name, values in works:

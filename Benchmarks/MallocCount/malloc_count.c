@@ -1,4 +1,4 @@
-// Counts allocations by standing in front of glibc's allocator, which exports its own functions under these names as well.
+// Counts allocations by replacing the functions of glibc's allocator, which also exports them under other names.
 #include "malloc_count.h"
 
 #include <errno.h>

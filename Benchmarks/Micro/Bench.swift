@@ -1,10 +1,10 @@
 import MallocCount
 
-/// Times a body that does something `count` times, several times over, and prints the median with the allocations of one turn.
-/// Does nothing when the first argument of the program is no part of the name.
+/// Measures a body that performs `count` operations, over several rounds. Prints the median time and allocations of one
+/// operation. Does nothing if the program's first argument is not part of the name.
 func measure(_ name: String, count: Int, rounds: Int = 5, _ body: () async throws -> Void) async rethrows {
     if let wanted = CommandLine.arguments.dropFirst().first, !name.contains(wanted) { return }
-    try await body()  // warm: caches, tables and buffers have their size
+    try await body()  // warm-up: fills caches, tables and buffers
     var times: [Duration] = []
     var allocations: [UInt64] = []
     for _ in 0..<rounds {
@@ -33,6 +33,6 @@ func number(_ value: Double, _ digits: Int) -> String {
     return "\(whole)." + String(repeating: "0", count: digits - text.count) + text
 }
 
-/// Keeps the optimiser from leaving out what nobody reads.
+/// Keeps the optimizer from removing unused values.
 @inline(never)
 func blackHole<Value>(_ value: Value) {}

@@ -6,7 +6,8 @@ import MallocCount
 import NIOCore
 import Synchronization
 
-/// Micro-benchmarks of the client's data path, and of what a test pays for a broker. Run with `scripts/benchmark`; figures belong beside each other, not on a wall.
+/// Micro-benchmarks of the client's data path, and of the cost of a broker in a test. Run with `scripts/benchmark`;
+/// compare figures only with others from the same machine.
 @main
 enum Micro {
     static func main() async throws {
@@ -59,7 +60,7 @@ enum Micro {
         blackHole(found)
     }
 
-    // MARK: The client against a null server over an in-memory link
+    // MARK: The client with a null server over an in-memory link
 
     static func makeClient(
         onSubscribe: @escaping @Sendable (any Link) -> Void = { _ in },
@@ -134,7 +135,7 @@ enum Micro {
                     try Acknowledgement(id).encode(as: .pubrel, into: &chunk, version: .v5_0)
                 }
             }
-            if qos == .exactlyOnce { continue }  // PUBREL must follow PUBREC: measured end to end, with a real far end
+            if qos == .exactlyOnce { continue }  // PUBREL must follow PUBREC: measured end to end
             let bytes = chunk
             var iterator = subscription.makeAsyncIterator()
             try await measure("receive, QoS \(qos.rawValue)", count: 200_000) {
@@ -147,7 +148,7 @@ enum Micro {
         }
     }
 
-    /// What a test pays for a broker of its own.
+    /// The cost of a test's own broker.
     static func broker() async throws {
         try await measure("start a broker on a free port, connect, stop both", count: 20) {
             for _ in 0..<20 {

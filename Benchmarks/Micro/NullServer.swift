@@ -2,8 +2,8 @@ import CurlewCore
 import CurlewTransport
 import NIOCore
 
-/// The far end of a benchmark: swallows publishes and acknowledges those that ask for it, grants what is subscribed to, and
-/// fires messages when told to. Knows nothing of topics, sessions or other clients.
+/// A minimal server for benchmarks: it discards publishes, acknowledges QoS 1 and 2, grants all subscriptions, and
+/// sends messages when told to. It knows nothing about topics, sessions or other clients.
 final class NullServer: LinkHandler {
     private let link: any Link
     private var decoder = PacketDecoder(from: .client, version: .v5_0, maximumPacketSize: 1 << 20)

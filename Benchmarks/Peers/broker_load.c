@@ -1,10 +1,10 @@
-// A load for a broker that takes one core at the most, so that on two cores the broker has the other to itself.
+// A load generator for brokers that uses at most one core, so that on two cores the broker has the other to itself.
 //
-// One thread connects as publishers and subscribers, speaks MQTT 3.1.1 or 5.0 to 127.0.0.1, stamps each payload with publisher,
-// sequence number and time, and ends with one line of JSON, or with one sentence and a failure. Without --rate it is a closed
-// loop: no publisher has more than a window of messages that are not yet acknowledged, nor of those that not all subscribers
-// have, so that a broker with a bounded queue need not drop any. With --rate messages are due at fixed times, and their latency
-// counts from when they were due: a broker that stalls is charged for all that it held up.
+// One thread connects as publishers and subscribers, speaks MQTT 3.1.1 or 5.0 to 127.0.0.1, stamps each payload with
+// publisher, sequence number and time, and prints one line of JSON, or one sentence and a failure. Without --rate it is
+// a closed loop: no publisher has more than a window of messages that are unacknowledged, or that some subscriber has
+// not received, so a broker with a bounded queue need not drop any. With --rate, messages are due at fixed times, and
+// latency counts from when a message was due, so a broker that stalls is charged for everything it held up.
 #include "packets.h"
 
 #include <poll.h>
@@ -23,9 +23,9 @@ struct publisher {
   struct connection *connection;
   uint8_t *packet;
   size_t packet_size, id_at, stamp_at;
-  // How many subscribers get each message; the only one, or -1 for all.
+  // The number of subscribers that get each message; the only one of them, or -1 for all.
   long subscribers, only;
-  // Messages: published, and done with. Deliveries: made, and missed in a gap.
+  // Messages: published, and completed. Deliveries: made, and missed in a gap.
   uint64_t sent, acknowledged, delivered, skipped;
 };
 
@@ -34,7 +34,7 @@ struct subscriber {
   long filter_count, asked, granted;
 };
 
-// At the beginning of each payload. Both ends are this process, so that the order of bytes is its own.
+// At the beginning of each payload. This process writes and reads it, so its own byte order is used.
 struct stamp {
   char sign[4];
   uint32_t publisher;
@@ -44,16 +44,16 @@ struct stamp {
 static struct connection *connections;
 static struct publisher *publishers;
 static struct subscriber *subscribers;
-static struct stream *streams;  // of each publisher to each subscriber
+static struct stream *streams;  // from each publisher to each subscriber
 static long connection_count, opening, open_count;
 static bool is_running;
 
-// The part of a run that counts: [begin, end). Without an end, while --count has not been reached.
+// The measured part of a run: [begin, end). `end` is 0 until --count is reached.
 static uint64_t begin, end;
 static struct latency latency, lateness;
 static uint64_t counted, received_count, duplicates, late, last_arrival;
 
-// MARK: What the broker costs
+// MARK: The broker's cost
 
 struct cost {
   double own, broker;
@@ -79,7 +79,7 @@ static struct cost cost(void) {
   return cost;
 }
 
-// A line of the broker's status, in KiB.
+// A line of the broker's status file, in KiB.
 static long broker_memory(const char *key) {
   char path[64], line[256];
   snprintf(path, sizeof path, "/proc/%d/status", options.broker);
@@ -97,7 +97,7 @@ static long broker_memory(const char *key) {
 static bool is_publisher(const struct connection *c) { return c->number < options.publishers; }
 static bool is_frozen(long subscriber) { return subscriber >= options.subscribers - options.frozen; }
 
-// Each of these matches one topic of those that publishers may have, and no two the same.
+// Each of these filters matches exactly one of the publishers' topics; they are all different.
 static void write_tree_name(char *text, long index, bool is_topic) {
   long site = index / 100;
   switch (options.wildcards ? index % 4 : 0) {
@@ -140,7 +140,7 @@ static void open_connection(struct connection *c) {
   c->socket = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (c->socket < 0) fail("no more than %u sockets can be opened: %s; raise `ulimit -n`", c->number, strerror(errno));
   setsockopt(c->socket, IPPROTO_TCP, TCP_NODELAY, &(int){1}, sizeof(int));
-  // The less the system keeps for who does not read, the sooner the broker has to.
+  // The less the system buffers for a subscriber that does not read, the sooner the broker must.
   if (!is_publisher(c) && is_frozen(c->number - options.publishers))
     setsockopt(c->socket, SOL_SOCKET, SO_RCVBUF, &(int){4096}, sizeof(int));
   struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -184,15 +184,15 @@ static void subscribe(struct connection *c) {
   memcpy(append(c, at - body), body, at - body);
 }
 
-// Receive Maximum is a window that the broker sets. The properties before it are skipped by their sizes in table 2-4 of the
-// standard.
+// Receive Maximum is a window set by the broker. The properties before it are skipped by their sizes in table 2-4 of
+// the standard.
 static void take_receive_maximum(const uint8_t *at, const uint8_t *end) {
   while (end - at >= 2) {
     uint8_t property = *at++;
     switch (property) {
       case 0x11: case 0x27: at += 4; break;  // Session Expiry Interval, Maximum Packet Size
       case 0x13: case 0x22: at += 2; break;  // Server Keep Alive, Topic Alias Maximum
-      case 0x24: case 0x25: case 0x28: case 0x29: case 0x2A: at += 1; break;  // what is available
+      case 0x24: case 0x25: case 0x28: case 0x29: case 0x2A: at += 1; break;  // features that are available
       case 0x21:
         if (end - at >= 2 && get16(at) < options.window) options.window = get16(at);
         return;
@@ -223,7 +223,7 @@ static void subscribed(struct connection *c, const uint8_t *body, size_t size) {
 
 // MARK: Messages
 
-// Whether a message that was stamped or came at this time counts.
+// Whether a message stamped or received at this time is measured.
 static bool counts(uint64_t time) { return time >= begin && (end == 0 || time < end); }
 
 static void publish(struct publisher *p, uint64_t time) {
@@ -295,10 +295,11 @@ static void ready(struct connection *c, uint32_t events) {
   if (!flush(c)) ended(c);
 }
 
-// Waits for packets, no longer than until `time`, and handles them.
+// Handles packets until `time` at the latest.
 //
-// The pause does what a network card does that gathers interrupts. Without it each message of a broker that writes them one by
-// one would wake this process, and the broker would pay for that, on a virtual machine as much as for the message itself.
+// The pause has the effect of a network card that gathers interrupts. Without it, a broker that writes messages one by
+// one would wake this process for each of them, at a cost to the broker that, on a virtual machine, equals that of the
+// message itself.
 static void handle_events(uint64_t time) {
   if (is_running && options.gather) nanosleep(&(struct timespec){0, options.gather * 1000}, NULL);
   struct epoll_event events[256];
@@ -326,7 +327,7 @@ static void publish_all_there_is_room_for(void) {
   }
 }
 
-// Publishes what is due, and returns when the next is. The publishers take turns.
+// Publishes all due messages, and returns when the next one is due. The publishers take turns.
 static uint64_t publish_what_is_due(uint64_t start, uint64_t stop) {
   double interval = second / options.rate;
   uint64_t next = UINT64_MAX;
@@ -367,7 +368,7 @@ struct result {
   double seconds;
 };
 
-// Publishes through warm-up and what counts, and then waits for what is on its way.
+// Publishes during the warm-up and the measured time, and then waits for messages still on their way.
 static struct result run(void) {
   uint64_t start = now_ns(), now = start;
   begin = start + options.warm_up * second;
@@ -408,7 +409,7 @@ static void report_latency(const char *prefix, const struct latency *latency) {
   printf(", \"%smax_us\": %.1f", prefix, latency->maximum / 1e3);
 }
 
-// How many of those that do not read the broker has let go of.
+// The number of non-reading subscribers that the broker has disconnected.
 static long count_dropped(void) {
   long dropped = 0;
   for (long i = options.subscribers - options.frozen; i < options.subscribers; i++) {
@@ -458,7 +459,7 @@ static void prepare(void) {
       long s = i - options.publishers;
       subscribers[s].connection = c, c->role = &subscribers[s];
       subscribers[s].filter_count = 1;
-      // Filter by filter goes to one after the other.
+      // The filters are dealt to the subscribers in turn.
       if (options.mode == TREE)
         subscribers[s].filter_count = (options.filters - s + options.subscribers - 1) / options.subscribers;
     }
@@ -486,7 +487,7 @@ int main(int count, char **arguments) {
   else if (options.broker) printf(", \"broker_rss_kib\": %ld", broker_memory("VmRSS"));
   printf("}\n");
   fflush(stdout);
-  // Whoever started it looks at the broker now, and ends this by ending the input.
+  // The caller now inspects the broker, and ends this process by closing its standard input.
   for (char byte; options.mode == IDLE && read(STDIN_FILENO, &byte, 1) > 0;) {}
   return 0;
 }

@@ -1,4 +1,4 @@
-// A histogram of times: 64 buckets to each power of two, so that a value read from it is at most 1.6 % too large.
+// A histogram of times with 64 buckets per power of two, so that a value read from it is at most 1.6 % too large.
 #pragma once
 #include <stdint.h>
 
@@ -18,7 +18,7 @@ static inline void latency_add(struct latency *latency, uint64_t nanoseconds) {
   if (nanoseconds > latency->maximum) latency->maximum = nanoseconds;
 }
 
-// The time, in microseconds, that `share` of all are not above; 0 when there are none.
+// The time, in microseconds, that a `share` of all values does not exceed; 0 if there are none.
 static inline double latency_quantile(const struct latency *latency, double share) {
   uint64_t wanted = share * latency->count, seen = 0;
   for (uint64_t bucket = 0; bucket < LATENCY_BUCKETS; bucket++) {

@@ -1,5 +1,6 @@
-// libmosquitto at the work of `curlew bench`; see peer.h. Variants: `threaded`, its own thread by mosquitto_loop_start while the
-// main thread publishes; `single`, mosquitto_loop in the thread that publishes. A 5 behind it asks for MQTT 5.0 in place of 3.1.1.
+// libmosquitto with the same work as `curlew bench`; see peer.h. Variants: `threaded`, with mosquitto_loop_start's
+// thread while the main thread publishes; `single`, with mosquitto_loop in the publishing thread. A 5 at the end
+// selects MQTT 5.0 instead of 3.1.1.
 #include "peer.h"
 
 #include <mosquitto.h>
@@ -34,7 +35,7 @@ static void publish(struct mosquitto *client, const char *topic) {
   if (mosquitto_publish(client, NULL, topic, SIZE, payload, qos, false) != MOSQ_ERR_SUCCESS) fail("publishing");
 }
 
-// Waits until `wanted` are done with.
+// Waits until `wanted` messages are completed.
 static void await(struct mosquitto *client, struct window *window, long wanted) {
   if (threaded) return wait_until_done(window, wanted);
   while (window->done < wanted)

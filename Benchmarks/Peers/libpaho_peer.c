@@ -1,5 +1,5 @@
-// Paho C, the asynchronous of its two interfaces, at the work of `curlew bench`; see peer.h. A variant with a 5 asks for MQTT 5.0 in
-// place of 3.1.1.
+// Paho C's asynchronous interface with the same work as `curlew bench`; see peer.h. A variant with a 5 selects MQTT 5.0
+// instead of 3.1.1.
 #include "peer.h"
 
 #include <MQTTAsync.h>

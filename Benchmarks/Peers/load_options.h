@@ -1,4 +1,4 @@
-// What broker_load is asked to do.
+// The options of broker_load.
 #pragma once
 #include <getopt.h>
 
@@ -50,7 +50,7 @@ static double read_number(const char *text, double minimum, double maximum, cons
   return value;
 }
 
-// The first argument is the mode, which says what the options are that are not given.
+// The first argument is the mode, which determines the defaults of the other options.
 static void read_options(int count, char **arguments) {
   size_t mode = 0;
   while (count > 1 && mode < 6 && strcmp(arguments[1], modes[mode]) != 0) mode++;

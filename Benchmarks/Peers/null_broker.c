@@ -1,9 +1,9 @@
-// A far end that costs next to nothing, so that a benchmark against it measures the client alone.
+// A server that costs next to nothing, so that a benchmark with it measures only the client.
 //
-// It swallows publishes and acknowledges those that ask for it, all of one read in one write. A subscription to
-// `fire/COUNT/QOS/SIZE/#` is answered by COUNT messages of SIZE bytes at QOS, over 64 topics below that filter, with no more
-// than 1,000 unacknowledged. It keeps no sessions and routes nothing; what is no MQTT ends the connection.
-//
+// It discards publishes and acknowledges QoS 1 and 2, with one write for each read. A subscription to
+// `fire/COUNT/QOS/SIZE/#` is answered with COUNT messages of SIZE bytes at QOS, on 64 topics below that filter, with at
+// most 1,000 unacknowledged. It keeps no sessions and routes nothing; invalid MQTT ends the connection.
+// Usage: null_broker [PORT]      prints the port on which it listens, on 127.0.0.1; exits when its standard input ends.
 // Usage: null_broker [PORT]      writes the port it listens at, on 127.0.0.1, to standard output; ends with its standard input.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -22,13 +22,13 @@
 
 enum { TOPICS = 64, WINDOW = 1000, IN_SIZE = 1 << 20, OUT_SIZE = 1 << 20, FILL = 256 << 10 };
 
-// What a subscription has asked for.
+// The messages that a subscription has requested.
 struct fire {
   uint64_t left, sequence;
   uint8_t qos;
   uint16_t packet_id;
   int in_flight;
-  // The packets to all topics, one behind the other; where in the first its identifier and its payload are.
+  // The packets for all topics, one after another, and the offsets of packet identifier and payload in the first one.
   uint8_t *packets;
   size_t packet_size, id_at, payload_at, payload_size;
 };
@@ -47,7 +47,7 @@ static int poller;
 static void put16(uint8_t *at, uint16_t value) { at[0] = value >> 8, at[1] = value & 255; }
 static uint16_t get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
 
-// Appends bytes to be sent; false when there is no room, which only a peer that does not read can bring about.
+// Appends bytes to send; false if there is no room, which happens only if the peer does not read.
 static bool put(struct connection *c, const void *bytes, size_t count) {
   if (c->out_start == c->out_end) c->out_start = c->out_end = 0;
   if (c->out_end + count > OUT_SIZE) {
@@ -67,7 +67,7 @@ static bool put_acknowledgement(struct connection *c, uint8_t first, const uint8
 
 // MARK: Firing
 
-// Writes a length as MQTT does; returns how many bytes it took.
+// Writes a variable byte integer; returns its size.
 static size_t put_length(uint8_t *at, size_t length) {
   size_t count = 0;
   do {
@@ -100,7 +100,7 @@ static bool start_firing(struct connection *c, const char *filter) {
     put16(packet + header_size, topic_size);
     snprintf(topic, sizeof topic, "%.*s%02d", (int)stem, filter, i);
     memcpy(packet + header_size + 2, topic, topic_size);
-    // What `curlew bench` writes: its sign and number 0 of the sender; then follow sequence and, here 0, the time.
+    // What `curlew bench` writes: its signature and sender 0, then the sequence number and the time, which is 0 here.
     if (size >= 24) memcpy(packet + fire->payload_at, "CRLW", 4);
   }
   return true;
@@ -132,12 +132,12 @@ static void keep_firing(struct connection *c) {
 static bool received_connect(struct connection *c, const uint8_t *body, size_t size) {
   if (size < 10 || get16(body) > 6) return false;
   c->version = body[2 + get16(body)];
-  // Version 5 is told a Receive Maximum of 1,000.
+  // A client of version 5 gets a Receive Maximum of 1,000.
   if (c->version == 5) return put(c, (uint8_t[]){0x20, 6, 0, 0, 3, 0x21, WINDOW >> 8, WINDOW & 255}, 8);
   return put(c, (uint8_t[]){0x20, 2, 0, 0}, 4);
 }
 
-// SUBSCRIBE and UNSUBSCRIBE: all is granted.
+// SUBSCRIBE and UNSUBSCRIBE: everything is granted.
 static bool received_filters(struct connection *c, bool subscribes, const uint8_t *body, size_t size) {
   uint8_t answer[260] = {subscribes ? 0x90 : 0xB0, 0, body[0], body[1]};
   size_t at = 2, count = 4;
@@ -176,11 +176,11 @@ static bool received(struct connection *c, uint8_t first, const uint8_t *body, s
     case 8: return size >= 5 && received_filters(c, true, body, size);
     case 10: return size >= 4 && received_filters(c, false, body, size);
     case 12: return put(c, (uint8_t[]){0xD0, 0}, 2);
-    default: return false;  // DISCONNECT among others
+    default: return false;  // such as DISCONNECT
   }
 }
 
-// Takes all whole packets out of what has come.
+// Processes all complete packets that have arrived.
 static bool parse(struct connection *c) {
   const uint8_t *at = c->in, *end = c->in + c->in_count;
   while (end - at >= 2) {
@@ -265,7 +265,8 @@ int main(int count, char **arguments) {
 
   poller = epoll_create1(EPOLL_CLOEXEC);
   epoll_ctl(poller, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.ptr = &listener});
-  // Whoever started it holds the other end: it never outlives them. A file is always readable, and not to be watched.
+  // The process that started this one holds the other end, and this one exits with it. A file is always readable, so it
+  // is not watched.
   epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &(struct epoll_event){.events = EPOLLIN, .data.ptr = NULL});
   struct epoll_event events[256];
   while (true) {

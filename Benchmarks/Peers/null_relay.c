@@ -1,9 +1,9 @@
-// A broker that costs next to nothing: what broker_load does against it is the most that broker_load can do.
+// A broker that costs next to nothing: it shows the maximum that broker_load can do.
 //
-// It passes messages on, one flush for all that a round of reads has brought, and acknowledges at once. It keeps no sessions,
-// no state of any message and no queue; it grants one subscription to each, and of wildcards knows a `+` at the end alone.
+// It forwards messages, with one flush for each round of reads, and acknowledges at once. It keeps no sessions, no
+// message state and no queue. It grants each client one subscription, and supports no wildcard except a `+` at the end.
 //
-// Usage: null_relay      writes the port it listens at, on 127.0.0.1, to standard output; ends with its standard input.
+// Usage: null_relay      prints the port on which it listens, on 127.0.0.1; exits when its standard input ends.
 #include "packets.h"
 
 enum { CONNECTIONS = 20000 };
@@ -11,7 +11,7 @@ enum { CONNECTIONS = 20000 };
 static struct connection *connections[CONNECTIONS], *dirty[CONNECTIONS];
 static long connection_count, dirty_count;
 
-// What a connection is subscribed to, one filter, and the connections that its last topic goes to.
+// A connection's subscription, a single filter, and the connections that its last topic goes to.
 struct peer {
   char filter[128], topic[128];
   size_t topic_size;
@@ -73,7 +73,7 @@ static bool subscribe(struct connection *c, const uint8_t *body, size_t size) {
 
 static bool received(struct connection *c, uint8_t first, const uint8_t *body, size_t size) {
   int type = first >> 4;
-  if (size < 2) return false;  // DISCONNECT among others
+  if (size < 2) return false;  // such as DISCONNECT
   if (type == PUBLISH) return publish(c, first, body, size);
   if (type == PUBACK || type == PUBCOMP) return true;
   answer(c);
@@ -102,7 +102,7 @@ static void accept_one(int listener) {
   watch(c, EPOLL_CTL_ADD);
 }
 
-// What was allocated stays until the end: others may still point to it.
+// Its memory is kept until the end, since others may still refer to it.
 static void drop(struct connection *c) {
   close(c->socket);
   c->socket = -1;
@@ -122,7 +122,7 @@ int main(void) {
 
   poller = epoll_create1(EPOLL_CLOEXEC);
   epoll_ctl(poller, EPOLL_CTL_ADD, listener, &(struct epoll_event){.events = EPOLLIN, .data.ptr = &listener});
-  // Whoever started it holds the other end: it never outlives them.
+  // The process that started this one holds the other end, and this one exits with it.
   epoll_ctl(poller, EPOLL_CTL_ADD, STDIN_FILENO, &(struct epoll_event){.events = EPOLLIN, .data.ptr = NULL});
   struct epoll_event events[256];
   while (true) {

@@ -1,7 +1,7 @@
-// What broker_load and null_relay share: clocks, and a connection that sends and takes MQTT packets at next to no cost.
+// What broker_load and null_relay share: clocks, and a connection that sends and receives MQTT packets at little cost.
 //
-// A connection holds memory only for what a socket did not take and for the part of a packet at the end of a read, so that
-// ten thousand of them weigh little. Whoever includes this says what a packet and the end of a connection mean to him.
+// A connection holds memory only for bytes that the socket did not take and for an incomplete packet at the end of a
+// read, so ten thousand connections need little. The including file defines how to handle a packet.
 #pragma once
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -29,19 +29,19 @@ struct connection {
   uint8_t version;
   bool wants_room, is_dirty;
   uint16_t packet_id;
-  // What was read of a packet whose end has not come.
+  // The incomplete packet that was read last.
   uint8_t *partial;
   size_t partial_count;
-  // What the socket has not taken yet: [out_start, out_end).
+  // Bytes that the socket has not taken yet: [out_start, out_end).
   uint8_t *out;
   size_t out_start, out_end, out_room;
-  // What it is to whoever includes this.
+  // The including file's own data.
   void *role;
 };
 
 static int poller;
 
-// A whole packet has come; false when the connection shall end for it.
+// Handles a complete packet; false to end the connection.
 static bool received(struct connection *c, uint8_t first, const uint8_t *body, size_t size);
 
 static inline uint64_t now_ns(void) {
@@ -68,7 +68,7 @@ static void *allocate(void *old, size_t size) {
 static inline void put16(uint8_t *at, uint16_t value) { at[0] = value >> 8, at[1] = value & 255; }
 static inline uint16_t get16(const uint8_t *at) { return at[0] << 8 | at[1]; }
 
-// Writes a length as MQTT does; returns how many bytes it took.
+// Writes a variable byte integer; returns its size.
 static inline size_t put_length(uint8_t *at, size_t length) {
   size_t count = 0;
   do {
@@ -78,7 +78,7 @@ static inline size_t put_length(uint8_t *at, size_t length) {
   return count;
 }
 
-// Writes a string with its length before it; returns what is behind it.
+// Writes a string with its length before it; returns the position after it.
 static inline uint8_t *put_string(uint8_t *at, const char *text) {
   size_t size = strlen(text);
   put16(at, size);
@@ -91,7 +91,7 @@ static inline uint16_t next_packet_id(struct connection *c) {
   return c->packet_id;
 }
 
-// Where the next `count` bytes to be sent are to be written.
+// Returns the place for the next `count` bytes to send.
 static inline uint8_t *append(struct connection *c, size_t count) {
   if (c->out_start == c->out_end) c->out_start = c->out_end = 0;
   if (c->out_end + count > c->out_room) {
@@ -116,7 +116,7 @@ static inline void watch(struct connection *c, int operation) {
   if (epoll_ctl(poller, operation, c->socket, &event) < 0) fail("a socket cannot be watched: %s", strerror(errno));
 }
 
-// Sends what the socket takes, and is woken for the rest; false when the connection is at its end.
+// Sends what the socket takes, and waits for room for the rest; false if the connection has ended.
 static inline bool flush(struct connection *c) {
   while (c->out_end > c->out_start) {
     ssize_t sent = send(c->socket, c->out + c->out_start, c->out_end - c->out_start, MSG_NOSIGNAL);
@@ -132,7 +132,7 @@ static inline bool flush(struct connection *c) {
   return true;
 }
 
-// Takes all whole packets out of one read; false when the connection is at its end, by an error if `errno` is not 0.
+// Processes all complete packets of one read; false if the connection has ended, with an error if `errno` is not 0.
 static inline bool read_packets(struct connection *c) {
   static uint8_t buffer[READ_SIZE + PACKET_MAXIMUM];
   if (c->partial_count) memcpy(buffer, c->partial, c->partial_count);

@@ -1,10 +1,10 @@
-// What the peers in C share: their arguments, clocks, and the line of JSON that they end with, whose keys are those of
-// `curlew bench --json`.
+// What the peers in C share: arguments, clocks, and the line of JSON at the end, with the keys of `curlew bench
+// --json`.
 //
 // Usage: PEER pub|sub|rtt PORT QOS COUNT [VARIANT]
-//   pub  COUNT messages to 64 topics, no more than 1,000 unacknowledged
-//   sub  COUNT messages that null_broker fires
-//   rtt  COUNT requests, one after the other, each answered by a second connection of the same process
+//   pub  COUNT messages to 64 topics, at most 1,000 unacknowledged
+//   sub  COUNT messages, sent by null_broker
+//   rtt  COUNT requests, one after another, each answered on a second connection of the same process
 #pragma once
 #include <pthread.h>
 #include <stdbool.h>
@@ -49,7 +49,7 @@ static inline int ascending(const void *left, const void *right) {
   return a < b ? -1 : a > b;
 }
 
-// Ends the process with its result. `times` are the round trips in seconds, if there are any.
+// Ends the process with its result. `times` are the round trips in seconds, if any.
 static inline void finish(double *times) {
   double seconds = now() - started, used = cpu() - cpu_started;
   printf("{\"count\": %ld, \"seconds\": %.6f, \"rate\": %.0f, \"cpu_us_per_message\": %.3f", count, seconds,
@@ -64,8 +64,8 @@ static inline void finish(double *times) {
   _Exit(0);
 }
 
-// How many messages are done with. Whoever sends more sleeps when the window is full, and is woken when half of it is free: to
-// wake a thread for each message would cost more than most of what is compared here.
+// The number of completed messages. A sender sleeps while the window is full, and is woken when half of it is free:
+// waking a thread for each message would cost more than most of what is compared here.
 struct window {
   pthread_mutex_t lock;
   pthread_cond_t changed;
@@ -88,7 +88,7 @@ static inline void wait_until_done(struct window *window, long wanted) {
   pthread_mutex_unlock(&window->lock);
 }
 
-// Waits until another message may be sent after `sent` of them.
+// Waits until another message may be sent after `sent` messages.
 static inline void wait_for_room(struct window *window, long sent) {
   if (sent - window->done >= WINDOW) wait_until_done(window, sent - WINDOW / 2);
 }

@@ -1,4 +1,4 @@
-"""Paho and aiomqtt for Python at the work of `curlew bench`; see peer.h.
+"""Paho and aiomqtt for Python with the same work as `curlew bench`; see peer.h.
 
 Usage: python_peer.py paho|aiomqtt pub|sub|rtt PORT QOS COUNT
 """
@@ -19,7 +19,7 @@ WINDOW = 1000
 
 
 class Result:
-    """What is measured, from its making to `write`."""
+    """A measurement, from its creation to `write`."""
 
     def __init__(self, count):
         self.count = count
@@ -43,7 +43,7 @@ class Result:
         print(json.dumps(values))
 
 
-# Paho: callbacks on a thread of its own.
+# Paho: callbacks on its own thread.
 
 
 def paho_client(port, on_message=None):

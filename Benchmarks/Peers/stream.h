@@ -1,4 +1,4 @@
-// What one subscriber got of one publisher, by the sequence numbers in the payloads: what is lost, came twice, or came late.
+// What one subscriber received from one publisher, by sequence numbers: lost, duplicate and late messages.
 #pragma once
 #include <stdint.h>
 #include <stdlib.h>
@@ -27,7 +27,7 @@ static inline void stream_insert_gap(struct stream *stream, size_t at, struct ga
   stream->gap_count++;
 }
 
-// What has been skipped comes after all: takes it out of its gap.
+// A skipped number has arrived after all: removes it from its gap.
 static enum arrival stream_fill(struct stream *stream, uint64_t sequence) {
   size_t low = 0, high = stream->gap_count;
   while (low < high) {
@@ -43,7 +43,7 @@ static enum arrival stream_fill(struct stream *stream, uint64_t sequence) {
   return LATE;
 }
 
-// `skipped` are those between what came before and what comes now.
+// `skipped` is the number of messages missing before this one.
 static inline enum arrival stream_add(struct stream *stream, uint64_t sequence, uint64_t *skipped) {
   *skipped = 0;
   if (sequence < stream->next) return stream_fill(stream, sequence);

@@ -2,7 +2,7 @@ import Curlew
 import Foundation
 import ServiceLifecycle
 
-/// Shows what the fleet publishes, asks a device now and then, and sums up at the end.
+/// Shows what the fleet publishes, sends a request now and then, and prints a summary at the end.
 actor Console: Service {
     private let client: MQTTClient
     private let devices: [String]
@@ -74,7 +74,7 @@ actor Console: Service {
         self.show("request", device, outcome)
     }
 
-    /// One line: when, what, who, and the rest.
+    /// Prints one line: time, kind, device and text.
     private func show(_ kind: String, _ device: String, _ text: String) {
         let seconds = self.started.duration(to: .now) / .seconds(1)
         printLine(String(format: "%8.3f s  ", seconds) + kind.column(9) + device.column(13) + text)
@@ -105,7 +105,7 @@ extension Duration {
     fileprivate var inMilliseconds: String { String(format: "%.2f ms", self / .milliseconds(1)) }
 }
 
-/// Into a pipe or a file as promptly as onto a terminal.
+/// Prints a line at once, even into a pipe or a file.
 private func printLine(_ line: String) {
     print(line)
     fflush(nil)

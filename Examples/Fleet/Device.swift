@@ -1,15 +1,15 @@
 import Curlew
 import ServiceLifecycle
 
-/// What a device publishes, as JSON.
+/// A reading that a device publishes as JSON.
 struct Reading: Codable {
     let date: String
     let value: Double
     let unit: String
 }
 
-/// A device with one sensor. It says whether it is online, publishes a reading twice a second, and answers questions about all that it
-/// has read so far.
+/// A device with one sensor. It publishes whether it is online and a reading twice a second, and answers requests about
+/// its readings so far.
 actor Device: Service {
     nonisolated let name: String
     private let client: MQTTClient
@@ -24,7 +24,7 @@ actor Device: Service {
     ) throws {
         var configuration = MQTTConfiguration(server: server)
         configuration.clientIdentifier = .generated(prefix: name)
-        // If the device vanishes, the broker says so in its place.
+        // If the device vanishes, the broker publishes that it is offline.
         configuration.will = .init(topic: "fleet/\(name)/status", text: "offline", qos: .atLeastOnce, retain: true)
         self.name = name
         self.client = try MQTTClient(configuration)
@@ -52,7 +52,7 @@ actor Device: Service {
             for day in self.days {
                 let reading = Reading(date: day.date, value: self.sensor(day), unit: self.unit)
                 self.values.append(reading.value)
-                // Retained: whoever comes later sees the latest at once.
+                // Retained, so that a later subscriber gets the latest reading at once.
                 try await self.client.publish(
                     json: reading, to: "fleet/\(self.name)/reading", qos: .atLeastOnce, retain: true)
                 try await Task.sleep(for: .milliseconds(500))
@@ -66,7 +66,7 @@ actor Device: Service {
         }
     }
 
-    /// What this throws, the one who asked gets to see.
+    /// The requester gets any error that this throws.
     private func answer(_ question: String) throws -> String {
         guard let least = self.values.min(), let most = self.values.max() else { throw Failure.nothingRead }
         let days = "of \(self.values.count) \(self.values.count == 1 ? "day" : "days")"

@@ -4,8 +4,8 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-/// A small fleet against a real broker: three devices publish what the weather was at Seattle and answer requests, and a console shows
-/// it. Each is a service; the group starts them all, and on Ctrl-C ends them one by one, the last one first.
+/// A small fleet with a real broker: three devices publish the weather of Seattle and answer requests, and a console
+/// shows it all. Each is a service; a service group starts them, and on Ctrl-C stops them one by one in reverse order.
 @main
 struct Fleet {
     static func main() async {
@@ -36,7 +36,7 @@ struct Fleet {
         var logger = Logger(label: "fleet")
         logger.logLevel = .warning
         var group = ServiceGroupConfiguration(
-            // The end of the time limit is the end of all.
+            // When the time limit ends, everything ends.
             services: services.map { .init(service: $0, successTerminationBehavior: .gracefullyShutdownGroup) },
             gracefulShutdownSignals: [.sigint, .sigterm], logger: logger)
         group.maximumGracefulShutdownDuration = .seconds(15)

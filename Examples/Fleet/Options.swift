@@ -1,10 +1,10 @@
 import Curlew
 
-/// What is asked for on the command line.
+/// The command-line options.
 struct Options {
-    /// Where the broker is.
+    /// The broker.
     private(set) var server = MQTTConfiguration.Server.mqtt("127.0.0.1")
-    /// When to stop; `nil`: at Ctrl-C alone.
+    /// When to stop; `nil` for only at Ctrl-C.
     private(set) var seconds: Double?
 
     init(arguments: some Sequence<String>) throws {

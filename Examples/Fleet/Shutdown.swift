@@ -1,7 +1,7 @@
 import Curlew
 import ServiceLifecycle
 
-/// Does the work until the service group shuts down, which is no error.
+/// Works until the service group shuts down, which is not an error.
 nonisolated(nonsending) func untilShutdown(_ work: @Sendable @escaping () async throws -> Void) async throws {
     do {
         try await cancelWhenGracefulShutdown(work)
@@ -10,7 +10,7 @@ nonisolated(nonsending) func untilShutdown(_ work: @Sendable @escaping () async 
     }
 }
 
-/// Ends after a while, and with it the group that it belongs to.
+/// A service that ends after a time, and with it the whole group.
 struct TimeLimit: Service {
     let duration: Duration
 

@@ -5,15 +5,15 @@ struct Day {
     let date: String
     /// In millimetres.
     let precipitation: Double
-    /// The highest of the day, in degrees Celsius.
+    /// The day's maximum, in degrees Celsius.
     let temperature: Double
-    /// The mean, in metres a second.
+    /// The day's mean, in metres per second.
     let wind: Double
 }
 
 /// A series of days, oldest first.
 enum Weather {
-    /// Four years at Seattle, from the file beside this one; `Weather/SOURCE.md` says where it comes from.
+    /// Four years in Seattle, from a file in this package; `Weather/SOURCE.md` describes its source.
     static func seattle() throws -> [Day] {
         let file = URL(filePath: #filePath).deletingLastPathComponent().appending(path: "Weather/seattle.csv")
         let lines = try String(contentsOf: file, encoding: .utf8).split(separator: "\n").dropFirst()

@@ -6,8 +6,8 @@ import Synchronization
 @testable import CurlewBroker
 @testable import FuzzSupport
 
-/// Any bytes, in any portions, on three connections of a broker whose limits are small. Nothing may trap or hang; what the broker sends
-/// is MQTT; it has no more in flight than the client allows; and what it keeps stays within its bounds.
+/// Sends any bytes, in any portions, on three connections to a broker with small limits. Nothing may trap or hang, the
+/// broker must send valid MQTT and keep to the clients' windows, and its state must stay within the limits.
 @main
 enum FuzzBroker {
     static func main() {
@@ -16,7 +16,7 @@ enum FuzzBroker {
         _ = LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
     }
 
-    /// The input is a list of steps: a byte that chooses connection and action, one that counts, and so many bytes.
+    /// The input is a list of steps: a byte that selects connection and action, a byte count, and that many bytes.
     static func run(_ input: UnsafeRawBufferPointer) {
         let broker = BrokerUnderTest()
         var rest = input[...]
@@ -30,7 +30,7 @@ enum FuzzBroker {
     }
 }
 
-/// The broker, its connections, and the bounds that it has to keep to.
+/// The broker, its connections, and its limits.
 private final class BrokerUnderTest {
     private let broker: FuzzedBroker
     private var peers: [Peer?] = [nil, nil, nil]
@@ -88,7 +88,7 @@ private final class BrokerUnderTest {
     }
 }
 
-/// libFuzzer's own main, linked in but not used, looks for this name.
+/// libFuzzer's own main, which is linked but not used, refers to this name.
 @_cdecl("LLVMFuzzerTestOneInput")
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     FuzzBroker.run(UnsafeRawBufferPointer(start: start, count: count))

@@ -3,15 +3,16 @@ import NIOCore
 
 @testable import FuzzSupport
 
-/// Whoever is at the other end of a connection: follows what it sends, as far as that is MQTT, and reads what the broker sends as a client would.
+/// The other end of a connection: follows the valid MQTT in the input, and reads the broker's packets as a client
+/// would.
 final class Peer: FuzzLinkWitness {
     private(set) lazy var link = self.broker.connect(self)
     private let broker: FuzzedBroker
     private var said = PacketInput(PacketDecoder(from: .client, version: .v5_0, maximumPacketSize: 4096))
-    /// Present once the client has said which version it speaks.
+    /// Set once a CONNECT has determined the protocol version.
     private var heard: PacketInput?
     private var inFlight: Set<PacketID> = []
-    /// As much as the client's first bytes say, if they are a CONNECT.
+    /// The Receive Maximum from CONNECT, if the input contains one.
     private var receiveMaximum = 65_535
 
     init(_ broker: FuzzedBroker) { self.broker = broker }
@@ -35,7 +36,7 @@ final class Peer: FuzzLinkWitness {
         }
     }
 
-    /// What is written must be MQTT, and leave the client's window as it is.
+    /// The broker must write valid MQTT and keep to the client's window.
     func brokerWrote(_ bytes: ByteBuffer) {
         self.heard?.append(bytes)
         while let packet = self.next() {

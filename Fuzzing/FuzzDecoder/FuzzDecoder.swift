@@ -2,9 +2,9 @@ import CurlewCore
 import LibFuzzer
 import NIOCore
 
-/// Any bytes into the decoder: each version, from a client and from a server. Nothing may trap; what is decoded and can be
-/// encoded is the same when it is decoded again (before 5.0: encodes to the same bytes again, as what old peers may say is
-/// more than we say to them); and it makes no difference in which pieces the bytes come.
+/// Feeds any bytes to the decoder, in each version, as from a client and as from a server. Nothing may trap. A packet
+/// that can be encoded again must decode to the same packet (before 5.0: encode to the same bytes, since old peers may
+/// send more than we do). The result must not depend on how the bytes are cut.
 @main
 enum FuzzDecoder {
     static func main() {
@@ -13,7 +13,7 @@ enum FuzzDecoder {
         _ = LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
     }
 
-    /// The first byte of an input chooses version and sender.
+    /// The first byte of the input selects version and sender.
     static func run(_ input: UnsafeRawBufferPointer) {
         guard let choice = input.first else { return }
         let version = ProtocolVersion.allCases[Int(choice >> 1) % 3]
@@ -51,7 +51,7 @@ enum FuzzDecoder {
             let size = try packet.encodedSize(version: version)
             precondition(encoded.readableBytes == size, "the size is wrong")
         } catch {
-            return  // what a peer may say and we would not: for instance flags that only old peers set
+            return  // something that a peer may send but we do not, such as flags that only old peers set
         }
         var decoder = PacketDecoder(from: sender, version: version, maximumPacketSize: 1 << 28)
         let bytes = encoded
@@ -67,7 +67,7 @@ enum FuzzDecoder {
     }
 }
 
-/// libFuzzer's own main, linked in but not used, looks for this name.
+/// libFuzzer's own main, which is linked but not used, refers to this name.
 @_cdecl("LLVMFuzzerTestOneInput")
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     FuzzDecoder.run(UnsafeRawBufferPointer(start: start, count: count))

@@ -2,9 +2,9 @@ import CurlewCore
 import LibFuzzer
 import NIOCore
 
-/// Any bytes into a connected client session, with publishes under way and subscribers that pass their messages late. Nothing
-/// may trap; each request completes at most once, and all have completed when the session has ended; what the server can make
-/// us remember stays within its bounds.
+/// Feeds any bytes to a connected client session with publishes in flight and subscribers that release their messages
+/// late. Nothing may trap, each request must complete at most once, all must have completed when the session has ended,
+/// and the state that the server can create must stay within its limits.
 @main
 enum FuzzSession {
     static func main() {
@@ -13,7 +13,7 @@ enum FuzzSession {
         _ = LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
     }
 
-    /// The first byte of an input chooses the version, the second how the session was set up.
+    /// The first byte of the input selects the version, the second the settings of the session.
     static func run(_ input: UnsafeRawBufferPointer) {
         guard input.count > 2 else { return }
         var fuzz = SessionUnderTest(version: ProtocolVersion.allCases[Int(input[0]) % 3], setting: input[1])
@@ -107,7 +107,7 @@ private struct SessionUnderTest {
                 self.session.passed(self.held.remove(at: Int(self.setting) % self.held.count), into: &self.out)
             }
             if case .pingresp = packet {
-                // A PINGRESP of the input stands for the loss of the connection.
+                // A PINGRESP in the input stands for a lost connection.
                 self.reconnect(sessionPresent: self.setting & 4 == 0)
             }
         }
@@ -129,7 +129,7 @@ private struct SessionUnderTest {
     }
 }
 
-/// libFuzzer's own main, linked in but not used, looks for this name.
+/// libFuzzer's own main, which is linked but not used, refers to this name.
 @_cdecl("LLVMFuzzerTestOneInput")
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     FuzzSession.run(UnsafeRawBufferPointer(start: start, count: count))

@@ -1,39 +1,39 @@
 import CurlewCore
 
-/// A program with a client identifier, which keeps to the standard: what it remembers, whatever becomes of its connections.
+/// A client that follows the standard, and keeps its state across connections.
 final class Client {
-    /// One of its own messages at QoS 1 or 2 that is not acknowledged to its end.
+    /// One of the client's own messages at QoS 1 or 2 that is not yet fully acknowledged.
     struct Outgoing {
         let id: PacketID
         let number: Int
-        /// PUBREC was received.
+        /// Whether PUBREC has been received.
         var isReleased = false
     }
 
-    /// A packet that it has to answer with.
+    /// A packet that the client still has to send as an answer.
     struct Owed {
         let kind: Acknowledgement.Kind
         let id: PacketID
-        /// The message that it belongs to, if it is one of the broker's.
+        /// The number of the broker's message that it answers, if any.
         let number: Int?
     }
 
     let index: Int
     private let model: Model
     private(set) var wire: Wire?
-    /// The session that all of the following belongs to.
+    /// The session that the following state belongs to.
     private var session: Session?
-    /// In the order of their first sending.
+    /// In the order in which they were first sent.
     private(set) var outgoing: [Outgoing] = []
-    /// Messages of the broker at QoS 2 that it has accepted, and that are not released.
+    /// QoS 2 messages from the broker that were accepted and not yet released.
     private var held: Set<PacketID> = []
     private(set) var owed: [Owed] = []
-    /// Packet identifiers of SUBSCRIBE and UNSUBSCRIBE that are not answered.
+    /// Packet identifiers of unanswered SUBSCRIBEs and UNSUBSCRIBEs.
     private var requests: Set<PacketID> = []
-    /// How often it has accepted a message, and how often refused.
+    /// How often each message was accepted, and how often refused.
     private var accepted: [Delivered: Int] = [:]
     private var refused: [Delivered: Int] = [:]
-    /// Whether it still answers what came on an earlier connection before it comes again.
+    /// Whether the client still answers messages of an earlier connection before they are resent.
     private var keepsOwed = false
 
     init(_ index: Int, _ model: Model) {
@@ -41,14 +41,14 @@ final class Client {
         self.model = model
     }
 
-    /// The connection, once the broker has accepted it.
+    /// The connection, if the broker has accepted it.
     private var accepting: Wire? { self.wire.flatMap { $0.isAccepted ? $0 : nil } }
 
     // MARK: Connections
 
-    /// Connects, in the place of an earlier connection if there still is one.
+    /// Connects, and replaces an earlier connection if there is one.
     func connect(_ wire: Wire, _ connect: Connect, keepsOwed: Bool) {
-        // One whose CONNECT has not arrived is given up; the broker closes any other one.
+        // A connection whose CONNECT has not arrived is given up here; the broker closes any other.
         if let old = self.wire, old.session == nil { old.lose() }
         self.wire = wire
         self.requests = []
@@ -62,20 +62,20 @@ final class Client {
         if wire.version < .v5_0 { packet = Disconnect() }
         if wire.version == .v5_0, endsSession { packet.properties.list = [.sessionExpiryInterval(0)] }
         wire.send(.disconnect(packet))
-        // It closes the connection afterwards: what is held up does not arrive.
+        // The client then closes the connection, so that packets held up on it do not arrive.
         if wire.isStalled || !wire.deliver() { wire.lose() }
         self.wire = nil
     }
 
     func lose() { exchange(&self.wire, with: nil)?.lose() }
 
-    /// The broker is dead.
+    /// The broker has died.
     func forgetWire() { self.wire = nil }
 
-    // MARK: What it sends of its own accord
+    // MARK: Packets that the client sends first
 
     private func makeID() -> PacketID? {
-        // The first that is free, so that they are used again soon.
+        // The first free identifier, so that identifiers are soon used again.
         (1...UInt16.max).lazy.compactMap(PacketID.init).first { id in
             !self.requests.contains(id) && !self.outgoing.contains { $0.id == id }
         }
@@ -103,7 +103,7 @@ final class Client {
             retain: message.retain, dup: dup, packetID: id)
     }
 
-    /// Removes what is retained for a topic.
+    /// Removes a topic's retained message.
     func removeRetained(topic: Int) {
         self.accepting?.send(.publish(Publish(topic: Names.topics[topic], payload: Message.noPayload, retain: true)))
     }
@@ -115,7 +115,7 @@ final class Client {
         if wire.version < .v5_0 { options = SubscriptionOptions(qos: options.qos) }
         if Names.isShared(filter) { options.noLocal = false }
         var packet = Subscribe(id, [Subscribe.Subscription(Names.filters[filter], options)])
-        // A number of its own for each filter.
+        // Each filter has its own subscription identifier.
         if wire.version == .v5_0 { packet.properties.list = [.subscriptionIdentifier(UInt32(filter) + 1)] }
         wire.send(.subscribe(packet))
     }
@@ -128,9 +128,9 @@ final class Client {
 
     func ping() { self.accepting?.send(.pingreq) }
 
-    // MARK: What it answers
+    // MARK: Answers
 
-    /// Sends one of the answers that it owes.
+    /// Sends one of the answers that are due.
     func answer(_ index: Int) {
         guard let wire = self.accepting, !self.owed.isEmpty else { return }
         let owed = self.owed.remove(at: index % self.owed.count)
@@ -145,7 +145,7 @@ final class Client {
         }
     }
 
-    /// Refuses a message that it owes an answer for, if there is one and its version lets it.
+    /// Refuses a message for which an answer is due, if there is one and the version allows it.
     func refuse() {
         guard let wire = self.accepting, wire.version == .v5_0,
             let index = self.owed.firstIndex(where: { owed in
@@ -168,7 +168,7 @@ final class Client {
         self.owed.append(Owed(kind: kind, id: id, number: number))
     }
 
-    // MARK: What it reads
+    // MARK: Packets that the client receives
 
     func read(_ packet: Packet) {
         switch packet {
@@ -221,7 +221,7 @@ final class Client {
         self.owe(.pubrel, packet.packetID, nil)
     }
 
-    /// In the end, it has every message that was sent to it: at QoS 2 once, at QoS 1 once at least.
+    /// Checks at the end that the client has every message that was sent to it: once at QoS 2, at least once at QoS 1.
     func checkIsComplete() {
         guard let session, self.model.sessions[self.index] === session else { return }
         for (message, exchanges) in session.exchanges {
@@ -234,7 +234,7 @@ final class Client {
 }
 
 extension Client.Owed {
-    /// Whether the broker still waits for it, on a later connection.
+    /// Whether the broker still waits for this answer on a later connection.
     fileprivate func isStillOwed(_ session: Session) -> Bool {
         guard let sent = session.inFlight[self.id] else { return false }
         switch self.kind {

@@ -1,8 +1,8 @@
 import LibFuzzer
 
-/// Any valid packets, in any order, of a few clients that keep to the standard and whose connections do not. No message is lost, none comes
-/// twice at QoS 2, all come in order; each packet has its answer; no client has more in flight than it allows; and with a store, all that was
-/// told is still true when the broker has died.
+/// Sends valid packets in any order, from a few clients that follow the standard on unreliable connections. No message
+/// may be lost or arrive out of order, none may arrive twice at QoS 2, each packet must be answered, and no client's
+/// window may be exceeded. With a store, everything that was acknowledged must survive the broker's death.
 @main
 enum FuzzTraffic {
     static func main() {
@@ -11,10 +11,10 @@ enum FuzzTraffic {
         _ = LLVMFuzzerRunDriver(&count, &arguments, testOneInput)
     }
 
-    /// So many steps are taken at the most: what is left to find is not found by more of them.
+    /// The maximum number of steps; more of them find nothing new.
     private static let maximumSteps = 300
 
-    /// The first byte of an input tells whether the broker has a store. Each two that follow are a step.
+    /// The first byte of the input selects whether the broker has a store. Each two following bytes are a step.
     static func run(_ input: UnsafeRawBufferPointer) {
         guard let first = input.first else { return }
         let traffic = Traffic(hasStore: first & 1 == 1)
@@ -28,7 +28,7 @@ enum FuzzTraffic {
     }
 }
 
-/// libFuzzer's own main, linked in but not used, looks for this name.
+/// libFuzzer's own main, which is linked but not used, refers to this name.
 @_cdecl("LLVMFuzzerTestOneInput")
 func testOneInput(_ start: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     FuzzTraffic.run(UnsafeRawBufferPointer(start: start, count: count))

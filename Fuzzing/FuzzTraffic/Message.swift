@@ -1,36 +1,36 @@
 import CurlewCore
 import NIOCore
 
-/// A message that a client publishes, or its will. Its payload is its number, which no other one has.
+/// A message of a client, or its will. Its payload is its unique number.
 struct Message {
     let publisher: Int
     let topic: Int
     let qos: QoS
     let retain: Bool
     let isWill: Bool
-    /// How often the broker has had to route it: more than once if its publisher has repeated it.
+    /// How often the broker had to route it: more than once if its publisher repeated it.
     var routings = 0
-    /// Up to which routing its publisher was told that the broker has it.
+    /// The last routing for which the publisher has been told that the broker has the message.
     var promised = 0
 
     static func payload(_ number: Int) -> ByteBuffer { ByteBuffer(string: String(number)) }
 
     static let noPayload = ByteBuffer()
 
-    /// The number in a payload; `nil` in the empty one, which removes a retained message.
+    /// The number in a payload; `nil` for the empty payload, which removes a retained message.
     static func number(_ payload: ByteBuffer) -> Int? { Int(String(buffer: payload)) }
 }
 
-/// A message as it is delivered: its number, and at which QoS.
+/// A delivered message: its number and its QoS.
 struct Delivered: Hashable {
     let number: Int
     let qos: QoS
 }
 
-/// Ends the run: the broker is wrong, or the model is.
+/// Ends the run: either the broker or the model is wrong.
 func violation(_ text: String) -> Never { fatalError(text) }
 
-/// Ends the run unless that is so.
+/// Ends the run if the condition does not hold.
 func expect(_ condition: Bool, _ text: @autoclosure () -> String) {
     if !condition { violation(text()) }
 }

@@ -4,7 +4,7 @@ import Synchronization
 @testable import CurlewBroker
 @testable import FuzzSupport
 
-// What must be true whenever the broker has nothing to do.
+// Conditions that must hold whenever the broker is idle.
 extension Model {
     /// - Parameter isStoreIdle: Whether nothing waits for the store.
     func check(_ engine: BrokerEngine, isStoreIdle: Bool) {
@@ -24,7 +24,7 @@ extension Model {
         }
     }
 
-    /// The bytes of messages are counted right, each message once, and what is in flight is what the clients have seen.
+    /// Messages are counted once with the right number of bytes, and the clients have seen everything in flight.
     private func checkBytes(_ engine: BrokerEngine) {
         var bytes = 0
         for hosted in engine.sessions.all {
@@ -32,7 +32,7 @@ extension Model {
                 ($0.session.queuedBytes + $0.session.bytesInFlight, $0.session.messagesInFlight)
             }
             bytes += sessionBytes
-            // With a store, what is in flight for the broker may not have left.
+            // With a store, messages in flight for the broker may not have been sent yet.
             guard !self.hasStore else { continue }
             let session = Names.client(hosted.clientIdentifier).flatMap { self.sessions[$0] }
             expect(inFlight == session?.inFlight.count, "the broker has \(inFlight) messages in flight")
@@ -41,7 +41,7 @@ extension Model {
         expect(counted <= bytes, "the broker counts \(counted) bytes where \(bytes) wait")
     }
 
-    /// Nothing is left to be done for anybody.
+    /// Nothing is left to be done for any client.
     func checkIsDone(_ engine: BrokerEngine) {
         for session in self.sessions.values {
             expect(session.inFlight.isEmpty, "\(session.inFlight.keys) were never acknowledged")
@@ -58,7 +58,7 @@ extension Model {
         expect(counted == retained, "the broker counts \(counted) bytes where \(retained) are retained")
     }
 
-    /// All sessions are over, and nothing is left of them.
+    /// All sessions have ended, and nothing is left of them.
     func checkIsOver(_ engine: BrokerEngine, _ store: FuzzStore?) {
         expect(self.sessions.isEmpty, "the model has sessions left")
         self.expectNoMessages(engine)
@@ -75,7 +75,7 @@ extension Session {
         return self.windowUsed(on: wire) < wire.window
     }
 
-    /// A client that takes all has all that it can have.
+    /// A client that reads everything has received everything it can.
     fileprivate func checkIsServed(_ retained: [Int: Model.Retained]) {
         guard let wire, wire.link.isWritable else { return }
         expect(wire.answers.isEmpty, "\(wire.answers.first?.packet.summary ?? "") was never sent")

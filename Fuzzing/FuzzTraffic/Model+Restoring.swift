@@ -1,12 +1,13 @@
 import CurlewBroker
 import CurlewCore
 
-// The broker has died, and another one takes up what its store has kept.
+// The broker has died, and a new one restores what its store has kept.
 extension Model {
-    /// When the clock began, as the time of day.
+    /// The time of day at which the clock began.
     static let epoch = Duration.seconds(1_000_000_000)
 
-    /// What clients were told must be kept; all else may be or not. From now on, the model goes by what is.
+    /// Whatever clients were told must be stored; anything else may or may not be. From now on, the model follows the
+    /// store.
     func restore(_ snapshot: MQTTBrokerSnapshot) {
         for session in self.sessions.values { self.checkKept(session, snapshot) }
         for client in self.forgotten {
@@ -36,7 +37,7 @@ extension Model {
         self.passTime()
     }
 
-    // MARK: What must be kept
+    // MARK: Checking the stored state
 
     private func checkKept(_ session: Session, _ snapshot: MQTTBrokerSnapshot) {
         let stored = snapshot.sessions[ExactText(Names.clientIdentifier(session.client))]
@@ -91,7 +92,7 @@ extension Model {
         }
     }
 
-    // MARK: What is kept
+    // MARK: Restoring the stored state
 
     private func restoreRetained(_ snapshot: MQTTBrokerSnapshot) {
         self.retained = [:]
@@ -127,13 +128,13 @@ extension Model {
         session.routed = session.routed.intersection(waiting.union(begun))
     }
 
-    /// A message that waits.
+    /// Restores a queued message.
     private func restore(
         _ number: Int, _ delivery: MQTTBrokerSnapshot.Delivery, _ group: Int?, to session: Session
     ) {
         let routing = self.messages[number].routings
         if let group {
-            // The subscription may have been another one since then.
+            // The subscription may have been replaced since then.
             session.shared[group, default: []].append(
                 Session.Subscription(
                     qos: delivery.qos, noLocal: false, retainAsPublished: delivery.retain,
@@ -149,7 +150,7 @@ extension Model {
 }
 
 extension Session {
-    /// Takes up what is said of it; its messages are taken up elsewhere.
+    /// Restores everything except the messages.
     fileprivate func restore(_ kept: MQTTBrokerSnapshot.Session) {
         self.expiry = kept.about.expiry
         self.will = kept.about.will.flatMap { will in

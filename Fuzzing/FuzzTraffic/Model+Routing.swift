@@ -1,8 +1,8 @@
 import CurlewCore
 
-// Who gets which message.
+// Which session gets which message.
 extension Model {
-    /// A message is published. Returns the reason code that acknowledges it.
+    /// Routes a published message. Returns the reason code of its acknowledgement.
     func route(_ number: Int, from publisher: Session) -> ReasonCode {
         let message = self.messages[number]
         let routing = message.routings + 1
@@ -35,7 +35,7 @@ extension Model {
         return receivers == 0 ? .noMatchingSubscribers : .success
     }
 
-    /// How a session gets a message by its own subscriptions, if it does.
+    /// How a session's own subscriptions deliver a message to it; `nil` if they do not.
     private func due(
         _ number: Int, to session: Session, isOwn: Bool
     ) -> (qos: QoS, retain: Bool, identifiers: [UInt32])? {
@@ -50,7 +50,7 @@ extension Model {
         )
     }
 
-    /// A subscription brings the retained messages that match it.
+    /// Notes the retained messages that match a new subscription.
     func oweRetained(_ filter: Int, _ subscription: Session.Subscription, to session: Session) {
         session.disownRetained(filter)
         for (topic, retained) in self.retained where Names.matches(filter, topic) {
@@ -61,15 +61,16 @@ extension Model {
         }
     }
 
-    // MARK: What is sent
+    // MARK: Sent messages
 
-    /// What a message was due to.
+    /// What a sent message was due to.
     private struct Taken {
-        /// The shared subscription that it is sent by, if any.
+        /// The shared subscription by which it was sent, if any.
         var group: Int?
     }
 
-    /// A message is sent that was not sent before: takes away what it was due to. Returns the shared subscription that it is sent by, if any.
+    /// Removes what was due for a message that is sent for the first time. Returns the shared subscription by which it
+    /// was sent, if any.
     func take(_ number: Int, _ packet: Publish, for session: Session, on wire: Wire) -> Int? {
         let identifiers = packet.properties.subscriptionIdentifiers.sorted()
         if let taken = self.take(number, packet, wire.version == .v5_0 ? identifiers : nil, for: session) {
@@ -83,8 +84,8 @@ extension Model {
         return taken.group
     }
 
-    /// - Parameter identifiers: Those of the subscriptions; `nil` if the client is not told them. Where that leaves a doubt, nothing else that
-    ///   the message may have been due to has to come any more.
+    /// - Parameter identifiers: The subscription identifiers; `nil` if the client does not get them. If that leaves
+    /// several possibilities, none of the others is required any more.
     private func take(
         _ number: Int, _ packet: Publish, _ identifiers: [UInt32]?, for session: Session
     ) -> Taken? {
@@ -130,27 +131,27 @@ extension Model {
 }
 
 extension Array {
-    /// Where the first element is that matches; one that has to come before one that merely may.
+    /// The index of the first matching element, preferring one that is certain.
     fileprivate func first(whereSurest isSure: (Element) -> Bool, _ matches: (Element) -> Bool) -> Int? {
         self.firstIndex { isSure($0) && matches($0) } ?? self.firstIndex(where: matches)
     }
 }
 
 extension Session {
-    /// The subscription has ended, or begins anew: no retained message has to come by it.
+    /// After a subscription has ended or was replaced, its retained messages are no longer required.
     func disownRetained(_ filter: Int) {
         for index in self.retained.indices where self.retained[index].filter == filter {
             self.retained[index].isOwed = false
         }
     }
 
-    /// The client was not told by which subscriptions it gets a message: it may have been others than these.
+    /// The client does not know by which subscriptions it got a message; they may have been others than these.
     fileprivate func doubt(_ number: Int, _ packet: Publish, _ identifiers: [UInt32]) {
         self.doubts.append(
             Doubt(number: number, qos: packet.qos, retain: packet.retain, identifiers: identifiers))
     }
 
-    /// Whether the client may be the one who gets a message of a shared subscription.
+    /// Whether the client may be the member that gets a shared subscription's message.
     fileprivate func mayGet(
         _ shared: Model.Shared, _ message: Message, _ packet: Publish, _ identifiers: [UInt32]?
     ) -> Bool {

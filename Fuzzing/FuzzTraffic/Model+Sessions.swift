@@ -3,7 +3,7 @@ import CurlewCore
 // How sessions begin and end.
 extension Model {
     func received(_ connect: Connect, on wire: Wire) {
-        // Another connection of the client has to go first [MQTT-3.1.4-3].
+        // The client's previous connection must end first [MQTT-3.1.4-3].
         if let old = self.sessions[wire.client]?.wire {
             old.mayClose = true
             old.isTakenOver = true
@@ -55,7 +55,7 @@ extension Model {
         self.waitForClient(of: session, since: self.now)
     }
 
-    /// The client of a session has been away since then.
+    /// Starts the will delay and the session expiry of a client that has been offline since the given time.
     func waitForClient(of session: Session, since time: Duration) {
         guard session.expiry != .zero else { return self.end(session) }
         if let delay = session.will?.delay {
@@ -79,7 +79,8 @@ extension Model {
         session.willDue = nil
         session.end = nil
         self.publishWill(of: session)
-        // What was in flight at QoS 1 may go to others who share the subscription; at QoS 2 it must not [MQTT-4.8.2-5].
+        // QoS 1 messages in flight may go to other members of the shared subscription; QoS 2 messages must not
+        // [MQTT-4.8.2-5].
         for sent in session.inFlight.values where sent.qos == .atLeastOnce {
             guard let group = sent.group, let number = sent.number else { continue }
             self.shared.append(Shared(filter: group, number: number, routing: 0, isCertain: false))
@@ -87,14 +88,14 @@ extension Model {
         self.leave(Set(session.subscriptions.keys))
     }
 
-    /// Somebody has left shared subscriptions.
+    /// A member has left shared subscriptions.
     func leave(_ filters: Set<Int>) {
         for index in self.shared.indices where filters.contains(self.shared[index].filter) {
             self.shared[index].isCertain = false
         }
     }
 
-    /// Does all whose time has come.
+    /// Publishes wills and ends sessions whose time has come.
     func passTime() {
         while true {
             var next: (time: Duration, order: Int)?

@@ -1,8 +1,8 @@
 import CurlewCore
 
-// What the broker sends.
+// Packets from the broker.
 extension Model {
-    /// The broker has written a packet.
+    /// Processes a packet that the broker has written.
     func wrote(_ packet: Packet, on wire: Wire) {
         switch packet {
         case .publish(let packet): self.wrote(packet, on: wire)
@@ -43,7 +43,7 @@ extension Model {
     }
 
     private func wroteFirst(_ number: Int, _ packet: Publish, _ id: PacketID, of session: Session, on wire: Wire) {
-        // With a store, what was sent before may never have left, because it had to wait for the store.
+        // With a store, a message sent before may never have left, because it had to wait for the store.
         expect(!packet.dup || self.hasStore, "message \(number) has DUP and was not sent before [MQTT-3.3.1-1]")
         expect(
             session.inFlight.values.allSatisfy { $0.lastOn == wire.number },

@@ -2,21 +2,21 @@ import CurlewCore
 
 @testable import FuzzSupport
 
-/// What the broker has to do, in as few words as possible: it hears all that the broker hears, knows what has to follow, and compares.
+/// A simple model of the broker: it sees all packets that the broker sees, knows what must follow, and compares.
 final class Model {
     static let maximumInFlight = 5
     static let receiveMaximum = 4
 
-    /// A message that one of those who share a subscription has to get.
+    /// A message that one member of a shared subscription must get.
     struct Shared {
         let filter: Int
         let number: Int
         let routing: Int
-        /// Whether it cannot be lost: not if it went to one whose session has ended, or who cannot have it at QoS 1 or 2.
+        /// Whether it must not be lost. It may be lost if its session has ended, or gets it at QoS 0.
         var isCertain: Bool
     }
 
-    /// The message that is retained for a topic, and which of all that ever were it is.
+    /// A topic's retained message, with a unique version.
     struct Retained {
         let number: Int
         let routing: Int
@@ -25,16 +25,16 @@ final class Model {
 
     let clock: FuzzClock
     let hasStore: Bool
-    /// Sessions by client.
+    /// The sessions by client.
     var sessions: [Int: Session] = [:]
     var messages: [Message] = []
-    /// Retained messages by topic.
+    /// The retained messages by topic.
     var retained: [Int: Retained] = [:]
     var retainedVersions = 0
     var shared: [Shared] = []
-    /// Clients that were told that nothing is kept of them.
+    /// Clients that were told that their session is not kept.
     var forgotten: Set<Int> = []
-    /// How often a message was sent first, or a time was set.
+    /// A counter for first transmissions and set times.
     private var orders = 0
 
     init(_ clock: FuzzClock, hasStore: Bool) {
@@ -49,13 +49,13 @@ final class Model {
         return self.orders
     }
 
-    /// A new message, which its publisher may publish. Returns its number.
+    /// Makes a new message for its publisher. Returns its number.
     func makeMessage(_ message: Message) -> Int {
         self.messages.append(message)
         return self.messages.count - 1
     }
 
-    /// The broker gets a packet.
+    /// Processes a packet that the broker receives.
     func received(_ packet: Packet, on wire: Wire) {
         if case .connect(let connect) = packet { return self.received(connect, on: wire) }
         guard let session = wire.session else { violation("a client has sent \(packet.summary) too early") }
@@ -78,7 +78,7 @@ final class Model {
     private func received(_ packet: Publish, on wire: Wire, of session: Session) {
         guard let topic = Names.topic(packet.topic) else { violation("there is no such topic") }
         guard let number = Message.number(packet.payload) else {
-            // At QoS 0, it only removes what is retained.
+            // A QoS 0 message that only removes the retained one.
             return self.retained[topic] = nil
         }
         guard let id = packet.packetID else {
@@ -102,7 +102,7 @@ final class Model {
         }
     }
 
-    /// What to do when the publisher is told that the broker has a message.
+    /// Returns a closure for the moment when the publisher is told that the broker has a message.
     private func promise(_ number: Int) -> () -> Void {
         let routing = self.messages[number].routings
         return { self.messages[number].promised = max(self.messages[number].promised, routing) }
@@ -133,7 +133,7 @@ final class Model {
             session.inFlight[id] = nil
             return
         }
-        // One that belongs to no exchange is answered as well.
+        // PUBREC is answered even if it belongs to no exchange.
         wire.releases[id, default: 0] += 1
         session.inFlight[id]?.isReleased = true
         session.inFlight[id]?.lastOn = wire.number

@@ -1,15 +1,15 @@
 import CurlewCore
 
-/// The few topics and topic filters that all traffic is about, so that much of it meets. Both are named by their number.
+/// The few topics and topic filters that all traffic uses, so that they often match. Both are referred to by index.
 enum Names {
     private static let topicTexts = ["a/x", "a/y", "b/x", "b", "w/0", "w/1", "w/2", "w/3"]
-    /// No topic matches two shared ones: before 5.0, nothing would tell by which of them a message comes.
+    /// No topic matches two shared filters: before 5.0, a client could not tell by which of them a message came.
     private static let filterTexts = ["a/x", "a/+", "+/x", "#", "b/#", "w/+", "$share/g/a/+", "$share/h/b/#"]
 
     static let topics = topicTexts.compactMap { try? TopicName($0) }
     static let filters = filterTexts.compactMap { try? TopicFilter($0) }
 
-    /// How many of the topics clients publish to; the others are for their wills.
+    /// The number of topics that clients publish to; the others are for their wills.
     static let publishedTopics = 4
     static func willTopic(of client: Int) -> Int { self.publishedTopics + client }
 
@@ -21,7 +21,7 @@ enum Names {
     static func clientIdentifier(_ client: Int) -> String { "client-\(client)" }
     static func client(_ identifier: String) -> Int? { identifier.last?.wholeNumberValue }
 
-    /// Whether a topic matches a filter, told without the broker's own code.
+    /// Whether a topic matches a filter, determined without the broker's own code.
     static func matches(_ filter: Int, _ topic: Int) -> Bool { self.matching[filter][topic] }
 
     private static let matching = filterTexts.map { filter in

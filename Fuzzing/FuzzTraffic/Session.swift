@@ -1,6 +1,6 @@
 import CurlewCore
 
-/// What the broker has to remember of one client, from the first connection of a session to the end of the session: the model's idea of it.
+/// The model of a client's session: what the broker has to remember from its first connection to its end.
 final class Session {
     struct Subscription: Equatable {
         var qos: QoS
@@ -9,46 +9,46 @@ final class Session {
         var identifier: UInt32?
     }
 
-    /// A message that has to be sent to the client: at QoS 0 if it is still there.
+    /// A message that must be sent to the client; at QoS 0, only if the client is still connected.
     struct Due {
         let number: Int
         let qos: QoS
         let retain: Bool
         let identifiers: [UInt32]
-        /// Which routing of the message it comes from.
+        /// The routing of the message that it belongs to.
         let routing: Int
-        /// Whether its place among other messages counts: not if it was repeated by its publisher.
+        /// Whether its order matters: not if its publisher repeated it.
         let isOrdered: Bool
     }
 
-    /// A retained message that may be sent because of a subscription, and must be if it `isOwed`.
+    /// A retained message that a subscription allows to be sent, and that must be sent if it `isOwed`.
     struct Retained {
         let number: Int
         let qos: QoS
         let filter: Int
         let identifiers: [UInt32]
-        /// Which of all messages that ever were retained.
+        /// The unique version of the retained message.
         let version: Int
         var isOwed = true
     }
 
-    /// A message at QoS 1 or 2 that was sent, and is not acknowledged to its end.
+    /// A sent message at QoS 1 or 2 that is not yet fully acknowledged.
     struct InFlight {
-        /// `nil` if the broker has restored the mere end of an exchange.
+        /// `nil` if the broker has restored only the end of an exchange.
         let number: Int?
         let qos: QoS
-        /// When it was sent first, compared to others.
+        /// Its place in the order of first transmissions.
         let order: Int
-        /// The shared subscription that it was sent by, if any.
+        /// The shared subscription by which it was sent, if any.
         let group: Int?
-        /// PUBREC was received.
+        /// Whether PUBREC has been received.
         var isReleased = false
-        /// The last connection that PUBLISH was sent on, and the last one that anything of the exchange was.
+        /// The last connection on which PUBLISH was sent, and the last one on which any packet of the exchange was.
         var publishedOn: Int?
         var lastOn: Int?
     }
 
-    /// What a message was taken to be due to, though the client was not told.
+    /// A guess at what a message was due to, which the client could not know.
     struct Doubt: Equatable {
         let number: Int
         let qos: QoS
@@ -56,7 +56,7 @@ final class Session {
         let identifiers: [UInt32]
     }
 
-    /// What messages keep their order by [MQTT-4.6.0].
+    /// Messages with the same values must stay in order [MQTT-4.6.0].
     struct Order: Hashable {
         let publisher: Int
         let topic: Int
@@ -64,68 +64,68 @@ final class Session {
         let delivered: QoS
     }
 
-    /// What a store has to know once the client was told of it.
+    /// A fact that must be stored once the client has been told about it.
     enum Fact: Hashable {
         case subscription(Int)
         case received(PacketID)
     }
 
     let client: Int
-    /// Whether the client was told that there is the session.
+    /// Whether the client has been told that the session exists.
     var isTold = false
     var wire: Wire?
-    /// How long it outlives its connection; `nil` for ever.
+    /// How long the session outlives its connection; `nil` for forever.
     var expiry: Duration?
     var will: (message: Int, delay: Duration)?
-    /// What is to happen while the client is away, when, and in which order.
+    /// Events that are due while the client is offline, with their times and order.
     var willDue: (time: Duration, order: Int)?
     var end: (time: Duration, order: Int)?
 
     var subscriptions: [Int: Subscription] = [:]
-    /// All that was ever subscribed to of the shared ones.
+    /// All shared subscriptions that ever existed in the session.
     var shared: [Int: [Subscription]] = [:]
-    /// The client's own QoS 2 messages that were passed on and are not released.
+    /// The client's own QoS 2 messages that were routed and not yet released.
     var received: Set<PacketID> = []
 
     var due: [Due] = []
     var retained: [Retained] = []
     var doubts: [Doubt] = []
     var inFlight: [PacketID: InFlight] = [:]
-    /// Packet identifiers, by the message that they were used for last.
+    /// The last message for which each packet identifier was used.
     var written: [PacketID: Int] = [:]
-    /// How often a message was begun to be sent.
+    /// How many exchanges were begun for each message.
     var exchanges: [Delivered: Int] = [:]
-    /// The last message that was sent, by what keeps its order.
+    /// The last message sent in each order.
     var last: [Order: Int] = [:]
-    /// Messages at QoS 2 that were routed to it: none may be twice.
+    /// QoS 2 messages that were routed to the session; none may be routed twice.
     var routed: Set<Int> = []
 
-    /// When facts have changed, and up to which change the client was told.
+    /// The number of changes of each fact, and the last change that the client has been told.
     private var changed: [Fact: Int] = [:]
     private var told: [Fact: Int] = [:]
 
     init(client: Int) { self.client = client }
 
-    /// A fact has changed. Returns the number of the change.
+    /// Notes that a fact has changed. Returns the number of the change.
     func change(_ fact: Fact) -> Int {
         self.changed[fact, default: 0] += 1
         return self.changed[fact, default: 0]
     }
 
-    /// The last change of a fact, which the client is going to be told again.
+    /// The number of a fact's last change, which the client is about to be told again.
     func lastChange(_ fact: Fact) -> Int { self.changed[fact, default: 0] }
 
     func tell(_ fact: Fact, _ change: Int) { self.told[fact] = max(self.told[fact, default: 0], change) }
 
-    /// Whether the client knows how it is about a fact.
+    /// Whether the client knows the current state of a fact.
     func isSettled(_ fact: Fact) -> Bool { self.changed[fact, default: 0] == self.told[fact, default: 0] }
 
-    /// All that there is is known from now on.
+    /// Makes all facts settled.
     func settle() {
         self.changed = [:]
         self.told = [:]
     }
 
-    /// How much of the client's window is used on a connection.
+    /// How much of the client's window is in use on a connection.
     func windowUsed(on wire: Wire) -> Int { self.inFlight.values.count { $0.lastOn == wire.number } }
 }

@@ -14,10 +14,10 @@ struct Step {
         case answerAll
         case refuse
         case ping
-        /// The network between client and broker holds up what is on its way, or stops doing so.
+        /// The network between client and broker stops delivering, or delivers again.
         case stall
         case flow
-        /// The broker is told that the client takes nothing, or takes it again.
+        /// The client's link stops being writable for the broker, or becomes writable again.
         case block
         case unblock
         case wait
@@ -26,7 +26,7 @@ struct Step {
         case failStore
         case killBroker
 
-        /// Whether it is nothing without a connection.
+        /// Whether the action needs a connection.
         var needsConnection: Bool {
             switch self {
             case .subscribe, .unsubscribe, .publish, .removeRetained, .ping: true
@@ -34,7 +34,7 @@ struct Step {
             }
         }
 
-        /// Whether it is a matter of packets alone.
+        /// Whether the action only sends packets.
         var isTalk: Bool {
             switch self {
             case .answer, .answerAll, .refuse: true
@@ -47,7 +47,7 @@ struct Step {
 
     let client: Int
     let action: Action
-    /// What more there is to choose.
+    /// Further choices.
     let argument: UInt8
     /// Whether the next step comes before the broker has sent anything.
     let isHasty: Bool
@@ -66,7 +66,7 @@ struct Step {
 }
 
 extension Step {
-    /// What a client connects with.
+    /// The CONNECT that a client sends.
     var connect: Connect {
         let isVersion5 = self.bit(0)
         var connect = Connect(
@@ -84,8 +84,8 @@ extension Step {
         return connect
     }
 
-    /// The will that a client connects with, and its delay in seconds. No delay is as long as a session lasts at any time that steps can lead to:
-    /// the two never come to an end at once.
+    /// A client's will, with its delay in seconds. No will delay ever ends at the same time as a session expiry,
+    /// whatever the steps.
     var will: (qos: QoS, retain: Bool, delay: UInt32)? {
         switch self.bits(4, 2) {
         case 1: (.atLeastOnce, false, 0)
@@ -95,7 +95,7 @@ extension Step {
         }
     }
 
-    /// How long a client subscribes to what.
+    /// A client's subscription.
     var subscription: (filter: Int, options: SubscriptionOptions) {
         let qos = QoS(rawValue: UInt8(self.bits(3, 2))) ?? .exactlyOnce
         let handling: SubscriptionOptions.RetainHandling =
@@ -107,6 +107,6 @@ extension Step {
         )
     }
 
-    /// How much time passes: an even number of seconds, always.
+    /// How much time passes: always an even number of seconds.
     var duration: Duration { [.seconds(2), .seconds(6), .seconds(20), .seconds(60)][self.bits(0, 2)] }
 }

@@ -7,20 +7,20 @@ import Darwin
 import Glibc
 #endif
 
-/// What happens, line by line, for whoever runs a single input again: set `CURLEW_FUZZ_TRACE`.
+/// Prints each event, to investigate a single input: set `CURLEW_FUZZ_TRACE`.
 enum Trace {
     private static let isOn = getenv("CURLEW_FUZZ_TRACE") != nil
 
     static func line(_ text: @autoclosure () -> String) {
         guard self.isOn else { return }
         var line = text() + "\n"
-        // At once: the next moment the program may be dead.
+        // Written at once, since the program may crash in the next moment.
         line.withUTF8 { _ = write(STDERR_FILENO, $0.baseAddress, $0.count) }
     }
 }
 
 extension Packet {
-    /// The packet in a few words.
+    /// A short description of the packet.
     var summary: String {
         switch self {
         case .connect(let packet):

@@ -4,14 +4,14 @@ import CurlewTransport
 @testable import CurlewBroker
 @testable import FuzzSupport
 
-/// Some clients, a broker, and a model of what they make of each other.
+/// Several clients, a broker, and a model of their interaction.
 final class Traffic {
     private let clock = FuzzClock()
     private let model: Model
     private let clients: [Client]
     private var store: FuzzStore?
     private var broker: FuzzedBroker
-    /// Connections that their clients have given up, and the broker has not closed yet.
+    /// Connections that their clients have given up, but that the broker has not closed yet.
     private var retired: [Wire] = []
     private var wires = 0
 
@@ -23,7 +23,7 @@ final class Traffic {
         self.broker = Self.makeBroker(self.clock, self.store)
     }
 
-    /// A broker that drops nothing: its queues are longer than any input can make them.
+    /// Makes a broker that drops nothing: its queues are longer than any input can fill.
     private static func makeBroker(_ clock: FuzzClock, _ store: FuzzStore?) -> FuzzedBroker {
         var configuration = MQTTBrokerConfiguration()
         configuration.clock = MonotonicClock(clock)
@@ -108,7 +108,7 @@ final class Traffic {
         self.model.passTime()
     }
 
-    /// The broker dies in the midst of all, and another one goes on with what the store has.
+    /// The broker dies at any point, and a new one continues with the content of its store.
     private func killBroker(isApplied: Bool) {
         guard let snapshot = self.store?.die(isApplied: isApplied) else { return }
         self.broker.end()
@@ -121,7 +121,7 @@ final class Traffic {
         self.broker.restore(snapshot)
     }
 
-    /// Lets all arrive that nothing holds up.
+    /// Delivers everything that is not held up.
     private func settle() {
         var isBusy = true
         while isBusy {
@@ -143,12 +143,12 @@ final class Traffic {
 
     // MARK: The end
 
-    /// Has all clients come back and take what there is for them. Then all sessions end, and nothing may be left.
+    /// Makes all clients reconnect and receive everything. Then all sessions end, and nothing may be left.
     func finish() {
         Trace.line("- the end")
         self.store?.open()
         self.settle()
-        // A commit that has failed is tried again after a second.
+        // A failed commit is retried after a second.
         self.wait(.seconds(2))
         self.settle()
         for client in self.clients { self.connect(client, Connect(.kept, client.index, .v5_0)) }
@@ -178,9 +178,9 @@ extension Connect {
         case kept
     }
 
-    /// A plain one, of a session that is kept for ever.
+    /// A CONNECT without a will, for a session that never expires.
     ///
-    /// - Parameter version: Default: it depends on the client.
+    /// - Parameter version: By default, it depends on the client.
     fileprivate init(_ start: Start, _ client: Int, _ version: ProtocolVersion? = nil) {
         let version = version ?? (client % 2 == 0 ? .v5_0 : .v3_1_1)
         self.init(
@@ -190,7 +190,7 @@ extension Connect {
     }
 }
 
-/// Sees to it that no message is given up.
+/// Checks that no message is dropped.
 private struct NoDrops: MQTTBrokerObserver {
     var interests: MQTTBrokerEvents { .dropped }
 

@@ -3,13 +3,13 @@ import NIOCore
 
 @testable import FuzzSupport
 
-/// One connection of a client: what is on its way in both directions, and what the broker has to answer.
+/// One connection of a client: packets on their way in both directions, and the answers that the broker owes.
 final class Wire: FuzzLinkWitness {
-    /// Tells it from all others.
+    /// Unique among all connections.
     let number: Int
     let client: Int
     let version: ProtocolVersion
-    /// The most that the broker may have in flight.
+    /// The maximum number of messages that the broker may have in flight.
     let window: Int
     /// Topics by the aliases that the broker has introduced.
     var aliases: IncomingTopicAliases
@@ -18,25 +18,25 @@ final class Wire: FuzzLinkWitness {
     private unowned let model: Model
 
     private var outbox = ByteBuffer()
-    /// What the broker has written and the client has not read.
+    /// Packets that the broker has written and the client has not read.
     private(set) var inbox: [Packet] = []
     private var fromClient: PacketInput
     private var fromBroker: PacketInput
-    /// Whether nothing gets through, in either direction. What is on its way is lost with the connection.
+    /// Whether nothing gets through in either direction. Anything on its way is lost with the connection.
     var isStalled = false
     /// Whether the client has read CONNACK.
     var isAccepted = false
 
-    /// The session, while it is this connection's.
+    /// The session, while it belongs to this connection.
     var session: Session?
-    /// Whether the broker may close the connection, and whether it has to say why.
+    /// Whether the broker may close the connection, and whether it must send Session taken over.
     var mayClose = false
     var isTakenOver = false
-    /// Whether CONNACK was written.
+    /// Whether CONNACK has been written.
     private(set) var hasBegun = false
-    /// What the broker has to answer in this order, and what is true once it has.
+    /// The answers that the broker owes, in order, each with a closure for the moment when it is sent.
     private(set) var answers: [(packet: Packet, isTold: () -> Void)] = []
-    /// How many PUBRELs it has to answer PUBRECs with.
+    /// The number of PUBRELs due for PUBRECs.
     var releases: [PacketID: Int] = [:]
 
     init(_ number: Int, client: Int, _ connect: Connect, _ broker: FuzzedBroker, _ model: Model) {
@@ -57,7 +57,7 @@ final class Wire: FuzzLinkWitness {
 
     // MARK: The client's end
 
-    /// Puts a packet on its way.
+    /// Puts a packet on its way to the broker.
     func send(_ packet: Packet) {
         do {
             try packet.encode(into: &self.outbox, version: self.version)
@@ -66,7 +66,7 @@ final class Wire: FuzzLinkWitness {
         }
     }
 
-    /// Lets what is on its way to the broker arrive. Returns whether there was anything.
+    /// Delivers the packets on their way to the broker. Returns whether there were any.
     func deliver() -> Bool {
         guard self.outbox.readableBytes > 0, !self.link.isClosed else { return false }
         let bytes = exchange(&self.outbox, with: ByteBuffer())
@@ -116,12 +116,12 @@ final class Wire: FuzzLinkWitness {
 
     // MARK: Answers
 
-    /// The broker has to answer with this packet, after those that it had to before.
+    /// Notes that the broker must send this packet, after the answers already due.
     func expectAnswer(_ packet: Packet, isTold: @escaping () -> Void = {}) {
         self.answers.append((packet.essence(in: self.version), isTold))
     }
 
-    /// The broker has answered.
+    /// Checks an answer of the broker.
     func answered(_ packet: Packet) {
         guard let expected = self.answers.first else { violation("\(packet.summary) answers nothing") }
         let essence = packet.essence(in: self.version)
@@ -134,7 +134,7 @@ final class Wire: FuzzLinkWitness {
 }
 
 extension Packet {
-    /// The packet without what the model does not tell: properties, and reason codes that its version cannot carry.
+    /// The packet without what the model does not predict: properties, and reason codes that the version does not have.
     fileprivate func essence(in version: ProtocolVersion) -> Packet {
         func plain(_ packet: Acknowledgement) -> Acknowledgement {
             Acknowledgement(packet.packetID, reasonCode: version == .v5_0 ? packet.reasonCode : .success)

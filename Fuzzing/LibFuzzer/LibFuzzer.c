@@ -1,1 +1,1 @@
-// A target needs a source file; the function comes with -sanitize=fuzzer.
+// A target needs a source file; the function itself comes with -sanitize=fuzzer.

@@ -1,4 +1,4 @@
-/// A clock that moves when it is told to, and wakes who sleeps at that moment; used on one thread.
+/// A clock that moves only when advanced, and then wakes its sleepers; used on a single thread.
 final class FuzzClock: Clock, @unchecked Sendable {
     struct Instant: InstantProtocol {
         var elapsed: Duration
@@ -39,7 +39,7 @@ final class FuzzClock: Clock, @unchecked Sendable {
         }
     }
 
-    /// Moves on, and wakes those whose time has come, the earliest first.
+    /// Advances the clock and wakes the sleepers whose deadlines have passed, earliest first.
     func advance(by duration: Duration) {
         self.now = self.now.advanced(by: duration)
         let due = self.sleepers.filter { $0.deadline <= self.now }

@@ -3,9 +3,9 @@ import NIOCore
 
 @testable import CurlewBroker
 
-/// Who follows a link from outside of the broker.
+/// Observes a link from outside the broker.
 protocol FuzzLinkWitness: AnyObject {
-    /// The broker gets these bytes next.
+    /// The broker is about to read these bytes.
     func brokerWillRead(_ bytes: ByteBuffer)
 
     /// The broker has written these bytes.
@@ -17,7 +17,7 @@ protocol FuzzLinkWitness: AnyObject {
 
 /// The broker's end of a connection, whose other end is the fuzzer.
 final class FuzzLink: Link, @unchecked Sendable {
-    // Used on one thread.
+    // Used on a single thread.
     let eventLoop: any EventLoop
     let peer = "fuzz"
     let isLocal = true
@@ -39,7 +39,7 @@ final class FuzzLink: Link, @unchecked Sendable {
 
     // MARK: The other end
 
-    /// Bytes come in, of which the broker hears as soon as it reads.
+    /// Receives bytes, which the broker gets as soon as it reads.
     func receive(_ bytes: ByteBuffer) {
         self.unread.append(bytes)
         self.read()
@@ -51,7 +51,7 @@ final class FuzzLink: Link, @unchecked Sendable {
         self.owner?.linkWritabilityChanged(isOn)
     }
 
-    /// The connection is lost, with all that was not read.
+    /// Loses the connection and all bytes that have not been read.
     func lose() {
         guard !self.isClosed else { return }
         self.isClosed = true

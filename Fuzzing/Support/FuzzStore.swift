@@ -1,22 +1,23 @@
 import CurlewBroker
 import CurlewCore
 
-/// A store in memory whose commits wait while it is shut, can fail, and come to nothing once its broker is dead; used on one thread.
+/// A store in memory whose commits wait while it is shut, can be made to fail, and have no effect once its broker is
+/// dead; used on a single thread.
 final class FuzzStore: MQTTBrokerStore, @unchecked Sendable {
     private struct Failure: Error {}
 
-    /// What outlives the broker.
+    /// The content that outlives the broker.
     let memory: MQTTMemoryStore
     private var isOpen = true
     private var isDead = false
     private var failsNext = false
     private var waiting: (changes: [MQTTBrokerChange], continuation: UnsafeContinuation<Void, Never>)?
-    /// Whether the last commit has failed, and the broker will try again.
+    /// Whether the last commit has failed, so that the broker will retry it.
     private var hasFailed = false
 
     init(_ memory: MQTTMemoryStore) { self.memory = memory }
 
-    /// Whether all that the broker has handed over is committed.
+    /// Whether everything that the broker has handed over is committed.
     var isIdle: Bool { self.waiting == nil && !self.hasFailed }
 
     func load() async -> MQTTBrokerSnapshot { self.memory.snapshot }
@@ -28,20 +29,21 @@ final class FuzzStore: MQTTBrokerStore, @unchecked Sendable {
         await self.memory.commit(changes)
     }
 
-    /// Has commits wait from now on.
+    /// Makes commits wait from now on.
     func shut() { self.isOpen = false }
 
-    /// Lets all commits through, also the one that waits.
+    /// Lets all commits through, including the waiting one.
     func open() {
         self.isOpen = true
         self.failsNext = false
         exchange(&self.waiting, with: nil)?.continuation.resume()
     }
 
-    /// Has the next commit fail.
+    /// Makes the next commit fail.
     func failNext() { self.failsNext = true }
 
-    /// The broker dies. Returns what outlives it: all that is committed, and the commit that waits if that `isApplied`.
+    /// The broker dies. Returns the content that outlives it: everything committed, and the waiting commit if it
+    /// `isApplied`.
     func die(isApplied: Bool) -> MQTTBrokerSnapshot {
         self.isDead = true
         var snapshot = self.memory.snapshot

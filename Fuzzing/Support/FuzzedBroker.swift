@@ -4,7 +4,7 @@ import NIOEmbedded
 
 @testable import CurlewBroker
 
-/// A broker on an event loop that runs when it is told to, so that each input always does the same.
+/// A broker on an event loop that runs only when told to, so that each input always has the same result.
 final class FuzzedBroker {
     let engine: BrokerEngine
     private let eventLoop = EmbeddedEventLoop()
@@ -21,7 +21,7 @@ final class FuzzedBroker {
         self.workers.set([self.worker])
     }
 
-    /// Takes up what a store has kept.
+    /// Restores a store's content.
     func restore(_ snapshot: MQTTBrokerSnapshot) {
         var isDone = false
         self.engine.restore(snapshot, rules: [self.rules], on: self.worker) { isDone = true }
@@ -38,12 +38,12 @@ final class FuzzedBroker {
         return link
     }
 
-    /// Does all there is to do now.
+    /// Runs everything that is due now.
     func run() {
         for _ in 0..<4 { self.eventLoop.advanceTime(by: .milliseconds(1)) }
     }
 
-    /// Ends it: all connections are lost, and what waits for a time is given up.
+    /// Ends the broker: all connections are lost, and all deadlines are cancelled.
     func end() {
         for link in self.links { link.lose() }
         self.run()
@@ -51,7 +51,7 @@ final class FuzzedBroker {
         self.run()
         self.engine.deadlines.cancelAll()
         self.run()
-        // What the loop remembers refers to it in turn, and would live on.
+        // Breaks reference cycles with the event loop's state.
         self.worker.onLoop.routes = RouteCache()
         self.worker.onLoop.waitingForCommit = []
         self.workers.set([])

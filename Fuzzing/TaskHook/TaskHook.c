@@ -2,7 +2,7 @@
 
 typedef __attribute__((swiftcall)) void (*Original)(void *job);
 
-// Of the runtime: `swift/Runtime/Concurrency.h` in Swift's sources.
+// From the runtime: `swift/Runtime/Concurrency.h` in Swift's sources.
 extern __attribute__((swiftcall)) void (*swift_task_enqueueGlobal_hook)(void *job, Original original);
 
 static void (*receiver)(void *job);

@@ -15,8 +15,8 @@ struct BackpressureWireTests {
         try await peer.send(.puback(Acknowledgement(try #require(message.packetID))))
     }
 
-    /// A subscriber that has acknowledged one message, has another one in flight, and one in its queue of four; and the publisher of these, which
-    /// is told that they are acknowledged, and has to wait from now on.
+    /// A subscriber that has acknowledged one message, has another in flight and a third in its queue of four. The
+    /// publisher of these messages has all its acknowledgements; its next message must wait.
     private func stuck(_ peers: PeerFactory) async throws -> (subscriber: Peer, publisher: Peer, inFlight: Publish) {
         let subscriber = try await peers.connect("s", self.narrow)
         _ = try await subscriber.subscribe("t")
@@ -32,11 +32,11 @@ struct BackpressureWireTests {
         return (subscriber, publisher, inFlight)
     }
 
-    @Test("A subscriber that acknowledges what it gets loses nothing, however many publishers there are")
+    @Test("A subscriber that acknowledges its messages loses none, however many publishers there are")
     func fanIn() async throws {
         let (publishers, each) = (5, 300)
         try await withPeers {
-            // Time stands still, so that a test that must wait for its turn does not look like a subscriber that has stopped.
+            // The clock stands still: a busy machine must not make the subscriber look as if it had stopped.
             $0.clock = MonotonicClock(TestClock())
             $0.limits.maximumQueuedMessages = 100
         } _: { peers in
@@ -72,7 +72,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A client that publishes to itself faster than it acknowledges goes on, and loses nothing")
+    @Test("A client that publishes to itself faster than it acknowledges keeps going and loses nothing")
     func ownSubscriber() async throws {
         try await withPeers {
             $0.clock = MonotonicClock(TestClock())
@@ -100,7 +100,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A subscriber that has stopped delays its publisher by the bound, once, and then its queue's policy holds")
+    @Test("A stopped subscriber delays its publisher once, up to the maximum; then the queue's overflow policy applies")
     func stopped() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -109,7 +109,7 @@ struct BackpressureWireTests {
         } _: { peers in
             let (_, publisher, _) = try await self.stuck(peers)
             try await publisher.publish("3", to: "t", qos: .atLeastOnce, id: 4)
-            // The ping overtakes the message, which waits.
+            // The ping is answered although the message waits.
             try await publisher.expectNothing()
             clock.advance(by: .seconds(1))
             guard case .puback(let ack) = try await publisher.receive() else { throw PeerError.closed }
@@ -125,7 +125,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("The publisher goes on when the subscriber has acknowledged, without any time passing")
+    @Test("The publisher continues as soon as the subscriber acknowledges, without waiting for the clock")
     func drained() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -141,7 +141,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A subscriber that goes away holds nobody any more")
+    @Test("A subscriber that disconnects no longer delays its publisher")
     func gone() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -156,7 +156,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("What a publisher that waits has said before it went counts: its message, and its goodbye [MQTT-3.14.4-3]")
+    @Test("A waiting publisher's message and DISCONNECT still count after it has closed the connection [MQTT-3.14.4-3]")
     func goodbye() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -180,7 +180,7 @@ struct BackpressureWireTests {
         }
     }
 
-    /// A client with a will that waits for a stuck subscriber, and one that watches for that.
+    /// A client with a will that waits for a stuck subscriber, and a client that receives the will.
     private func held(_ peers: PeerFactory) async throws -> (held: Peer, watcher: Peer) {
         _ = try await self.stuck(peers)
         let watcher = try await peers.connect("watcher")
@@ -201,7 +201,7 @@ struct BackpressureWireTests {
         return bytes
     }
 
-    @Test("A DISCONNECT behind very many messages of a client that waits counts before a take-over [MQTT-3.14.4-3]")
+    @Test("A DISCONNECT behind many messages of a waiting client is processed before a takeover [MQTT-3.14.4-3]")
     func goodbyeBehindMany() async throws {
         try await withPeers {
             $0.clock = MonotonicClock(TestClock())
@@ -218,7 +218,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("What a client that waits has sent before a take-over is processed in turns")
+    @Test("What a waiting client sent before a takeover is processed in turns")
     func takenOver() async throws {
         let (count, stage) = (40_000, Stage())
         try await withPeers {
@@ -237,7 +237,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("What a client that waits has sent before what is no MQTT is processed, each once")
+    @Test("Messages that a waiting client sent before malformed bytes are each processed once")
     func malformed() async throws {
         let count = 900
         try await withPeers {
@@ -262,7 +262,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A client that was held while its keep alive ran out, and has sent something, is read on")
+    @Test("A held client is read again after its keep alive has run out, if it has sent something")
     func keptAlive() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -270,7 +270,7 @@ struct BackpressureWireTests {
             $0.limits.maximumQueuedMessages = 4
         } _: { peers in
             let (held, watcher) = try await self.held(peers)
-            // More than may wait, so that the client is not read any more.
+            // More than may wait, so that the broker stops reading from the client.
             held.send(try self.publishes(2000, to: "w", qos: .atMostOnce))
             try await held.link.eventLoop.submit {}.get()
             let session = try #require(peers.broker.engine.sessions["held"])
@@ -282,7 +282,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A message at QoS 0 waits for nobody")
+    @Test("A QoS 0 message does not wait for a subscriber")
     func atMostOnce() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -297,7 +297,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("Where one member of a shared subscription has no room, the next one gets the message")
+    @Test("If one member of a shared subscription has no room, the next one gets the message")
     func sharedSubscription() async throws {
         try await withPeers {
             $0.limits.maximumQueuedMessages = 1
@@ -318,7 +318,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A message that one of two receivers has room for is a success")
+    @Test("A message succeeds if one of two receivers has room for it")
     func oneOfTwo() async throws {
         try await withPeers {
             $0.limits.maximumQueuedMessages = 1
@@ -340,7 +340,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("The program that embeds the broker waits for clients as well, for the bound at the most")
+    @Test("The embedding program waits for clients as well, up to the maximum delay")
     func program() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -359,7 +359,7 @@ struct BackpressureWireTests {
             let bounded = Task { try await broker.publish("2", to: "t", qos: .atLeastOnce) }
             try await clock.advanceToSleeper(within: .milliseconds(50))
             #expect(try await bounded.value == 1)
-            // It has made progress again: the next message waits for that of the last one.
+            // The subscriber has made progress again, so the next message waits for its acknowledgement.
             try await self.acknowledge(inFlight, subscriber)
             let second = try await subscriber.receivePublish()
             try await subscriber.expectNothing()
@@ -371,7 +371,7 @@ struct BackpressureWireTests {
         }
     }
 
-    @Test("A client waits for the program's subscription, and the program never for its own")
+    @Test("A client waits for the program's subscription; the program does not wait for its own")
     func localSubscription() async throws {
         try await withPeers {
             $0.clock = MonotonicClock(TestClock())

@@ -3,9 +3,9 @@ import CurlewCore
 import NIOCore
 import Testing
 
-@Suite("Bridges of mosquitto", .timeLimit(.minutes(1)))
+@Suite("mosquitto bridges", .timeLimit(.minutes(1)))
 struct BridgeWireTests {
-    /// As a bridge of mosquitto connects with its defaults.
+    /// Connects as a mosquitto bridge does with its default settings.
     private func bridge(_ connect: inout Connect) {
         connect.isBridge = true
         connect.will = (try? TopicName("$SYS/broker/connection/home.b/state")).map {
@@ -13,7 +13,7 @@ struct BridgeWireTests {
         }
     }
 
-    @Test("A bridge tells below $SYS whether it is there, by itself and by its will")
+    @Test("A bridge may publish its state below $SYS, and its will does too")
     func state() async throws {
         try await withPeers { peers in
             let watcher = try await peers.connect("w")
@@ -27,7 +27,7 @@ struct BridgeWireTests {
         }
     }
 
-    @Test("A will that a client may not publish below $SYS is left out, and the client let in")
+    @Test("A client is accepted even if it may not publish its will below $SYS")
     func forbiddenWill() async throws {
         let access = try MQTTAccessFile(text: "topic readwrite home/#\n")
         try await withPeers({ $0.authorizers = [access] }) { peers in
@@ -41,7 +41,7 @@ struct BridgeWireTests {
         }
     }
 
-    @Test("All else below $SYS is the broker's own")
+    @Test("A client may not publish to any other topic below $SYS")
     func reserved() async throws {
         try await withPeers { peers in
             let peer = try await peers.connect("p")
@@ -51,7 +51,7 @@ struct BridgeWireTests {
         }
     }
 
-    @Test("A bridge does not get back what it has published, and sees whether a message is retained")
+    @Test("A bridge does not receive its own messages, and the RETAIN flag of others' messages is kept")
     func noEcho() async throws {
         try await withPeers { peers in
             let bridge = try await peers.connect("b", version: .v3_1_1, self.bridge)

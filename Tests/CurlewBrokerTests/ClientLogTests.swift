@@ -8,9 +8,9 @@ import Testing
 
 @testable import CurlewBroker
 
-@Suite("What clients make the broker log", .timeLimit(.minutes(1)))
+@Suite("Log lines about clients", .timeLimit(.minutes(1)))
 struct ClientLogTests {
-    @Test("A flood of strangers leaves so many lines and their number")
+    @Test("Log lines about a flood of malformed connections are limited, and the omitted ones counted")
     func flood() async throws {
         let clock = TestClock()
         let lines = LogRecord(level: .info)
@@ -29,7 +29,7 @@ struct ClientLogTests {
         }
     }
 
-    @Test("A flood of clients of another protocol, or that make an authenticator fail, is no flood of lines")
+    @Test("Log lines about clients of another protocol and about failing authenticators are limited")
     func otherFloods() async throws {
         struct Failing: MQTTBrokerAuthenticator {
             func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
@@ -56,7 +56,8 @@ struct ClientLogTests {
         }
     }
 
-    @Test("Identifiers and user names are logged where the level is debug", arguments: [Logger.Level.info, .debug])
+    @Test(
+        "Client identifiers and user names are logged only at the debug level", arguments: [Logger.Level.info, .debug])
     func names(level: Logger.Level) async throws {
         struct Deny: MQTTBrokerAuthenticator {
             func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
@@ -83,7 +84,7 @@ struct ClientLogTests {
         }
     }
 
-    @Test("A client that has gone is not authenticated any more, and nothing is logged for it")
+    @Test("A disconnected client's authentication is cancelled, and no authenticator failure is logged")
     func gone() async throws {
         let (lines, slow) = (LogRecord(level: .debug), Slow())
         try await withPeers(logger: lines.logger) {
@@ -100,7 +101,7 @@ struct ClientLogTests {
         }
     }
 
-    /// Decides never.
+    /// Never decides.
     private final class Slow: MQTTBrokerAuthenticator {
         private let begun = AsyncStream.makeStream(of: Void.self)
         private let cancelled = AsyncStream.makeStream(of: Void.self)
@@ -117,7 +118,7 @@ struct ClientLogTests {
     }
 }
 
-/// A log that keeps its lines, with what belongs to them.
+/// A log that keeps its lines with their metadata.
 private final class LogRecord: Sendable {
     private let lines = Mutex<[String]>([])
     private let level: Logger.Level
@@ -126,10 +127,10 @@ private final class LogRecord: Sendable {
 
     var all: [String] { self.lines.withLock { $0 } }
 
-    /// How many lines have this text.
+    /// The number of lines that contain this text.
     func count(_ text: String) -> Int { self.all.count { $0.contains(text) } }
 
-    /// The first line that has this text, once there is one.
+    /// The first line that contains this text; waits for it.
     func first(_ text: String) async -> String {
         while true {
             if let line = self.all.first(where: { $0.contains(text) }) { return line }

@@ -6,7 +6,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// Notes what happens, for tests that wait for it.
+/// Records events, for tests that wait for them.
 private final class Notes: MQTTBrokerObserver {
     let interests: MQTTBrokerEvents = [.connections, .subscriptions, .dropped, .retained, .acknowledged]
     private let events = Mutex<[MQTTBrokerEvent]>([])
@@ -16,7 +16,7 @@ private final class Notes: MQTTBrokerObserver {
     var all: [MQTTBrokerEvent] { self.events.withLock { $0 } }
 }
 
-/// Replaces and refuses messages by their payload.
+/// Replaces or rejects messages by their payload.
 private struct Censor: MQTTBrokerPublishFilter {
     func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
         switch message.text {
@@ -30,7 +30,7 @@ private struct Censor: MQTTBrokerPublishFilter {
     }
 }
 
-/// Allows what its set says, which a test changes.
+/// Denies the actions that a test adds to its set.
 private final class Rules: MQTTBrokerAuthorizer {
     let checksReceiving: Bool
     private let denied = Mutex<Set<String>>([])
@@ -80,7 +80,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("What the program does not take in time is dropped, counted and reported")
+    @Test("Messages that the program does not take in time are dropped, counted and reported")
     func localBound() async throws {
         let notes = Notes()
         try await withPeers {
@@ -95,7 +95,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("What cannot be is said before anything happens")
+    @Test("An invalid call throws before anything happens")
     func invalid() async throws {
         let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: []))
         await #expect(throws: MQTTBrokerError.self) { try await broker.publish("x", to: "t") }
@@ -108,7 +108,7 @@ struct EmbeddingTests {
         await #expect(throws: MQTTBrokerError.self) { try await broker.publish("x", to: "t") }
     }
 
-    @Test("A port in use is one sentence, and the other listeners are closed")
+    @Test("A port in use is reported in one error, and the broker's other listeners are closed")
     func portInUse() async throws {
         try await withBroker { first in
             let port = try #require(await first.broker.listeners.first?.port)
@@ -125,7 +125,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("A publish filter passes, replaces and refuses, with the reason told to the publisher")
+    @Test("A publish filter can pass, replace or reject a message, and the publisher gets the reason")
     func filters() async throws {
         try await withPeers {
             $0.publishFilters = [Censor()]
@@ -137,14 +137,14 @@ struct EmbeddingTests {
             #expect(try await String(buffer: subscriber.receivePublish().payload) == "polite")
             #expect(try await publisher.deliver("forbidden", to: "t") == .payloadFormatInvalid)
             #expect(try await publisher.deliver("forbidden", to: "t", qos: .exactlyOnce) == .payloadFormatInvalid)
-            // The identifier that was refused is free [MQTT-4.3.3-9].
+            // The rejected message's packet identifier is free again [MQTT-4.3.3-9].
             #expect(try await publisher.deliver("fine", to: "t", qos: .exactlyOnce) == .success)
             #expect(try await String(buffer: subscriber.receivePublish().payload) == "fine")
             await #expect(throws: MQTTBrokerError.self) { try await peers.broker.publish("forbidden", to: "t") }
         }
     }
 
-    @Test("Rules say who may publish, subscribe and receive, and a reload ends what they forbid")
+    @Test("Authorizers decide who may publish, subscribe and receive; a reload ends subscriptions that they now deny")
     func rules() async throws {
         let rules = Rules(checksReceiving: true)
         rules.deny("publish t/secret", "subscribe secrets/#", "receive t/hidden")
@@ -170,7 +170,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("A file that cannot be read anew keeps no other from being so")
+    @Test("If one file cannot be reloaded, the others are still reloaded")
     func partialReload() async throws {
         struct Broken: MQTTBrokerAuthorizer {
             func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {
@@ -193,7 +193,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("Observers are told what happens, in order")
+    @Test("Observers get events in the order in which they happen")
     func observers() async throws {
         let notes = Notes()
         try await withPeers {
@@ -223,7 +223,7 @@ struct EmbeddingTests {
         #expect(kinds == ["connected", "subscribed", "retained", "acknowledged", "disconnected"])
     }
 
-    @Test("What the broker says about itself is retained below $SYS")
+    @Test("The broker's own figures are retained below $SYS")
     func systemTopics() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -234,7 +234,7 @@ struct EmbeddingTests {
             let peer = try await peers.connect("a")
             for _ in 0..<11 { try await clock.advanceToSleeper(within: .seconds(10)) }
             for await message in subscription where message.text == "1" { break }
-            // It never changes, so that it comes as what is retained alone.
+            // The version never changes, so it arrives only as a retained message.
             _ = try await peer.subscribe("$SYS/broker/version")
             let version = try await peer.receivePublish()
             #expect(version.retain)
@@ -243,7 +243,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("A client that publishes more than its rate is read no faster, and loses nothing")
+    @Test("A client that exceeds its message rate is read more slowly and loses nothing")
     func messageRate() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -254,7 +254,7 @@ struct EmbeddingTests {
             for number in 1...5 as ClosedRange<UInt16> {
                 #expect(try await publisher.deliver("x", to: "t", id: number) == .noMatchingSubscribers)
             }
-            // The next is taken, but then nothing until its time has come.
+            // The next message is read, but nothing after it until its time has come.
             #expect(try await publisher.deliver("x", to: "t", id: 6) == .noMatchingSubscribers)
             try await publisher.send(.pingreq)
             for _ in 0..<3 { try await clock.advanceToSleeper(within: .seconds(1)) }
@@ -262,7 +262,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("More connections than allowed are closed, and leave room when they go")
+    @Test("A connection beyond the maximum is closed")
     func connectionLimit() async throws {
         try await withPeers {
             $0.limits.maximumConnections = 1
@@ -276,7 +276,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("The program can disconnect a client, which is told so")
+    @Test("The program can disconnect a client with a reason code")
     func disconnecting() async throws {
         try await withPeers { peers in
             let peer = try await peers.connect("a")
@@ -288,7 +288,7 @@ struct EmbeddingTests {
     }
 }
 
-/// An authentication of two steps, in which the client repeats a word backwards.
+/// A two-step authentication in which the client returns a word spelled backwards.
 private struct Backwards: MQTTBrokerEnhancedAuthenticator {
     let method = "backwards"
 
@@ -320,7 +320,7 @@ struct EnhancedAuthenticationWireTests {
     }
 
     @Test(
-        "A challenge is answered, and the client is accepted or refused [MQTT-4.12.0-2] [MQTT-4.12.0-4] [MQTT-4.12.0-5]",
+        "A client's answer to a challenge is accepted or refused [MQTT-4.12.0-2] [MQTT-4.12.0-4] [MQTT-4.12.0-5]",
         arguments: ["welruc", "wrong"])
     func challenge(answer: String) async throws {
         try await withPeers {
@@ -341,7 +341,7 @@ struct EnhancedAuthenticationWireTests {
             #expect(ack.reasonCode == .success)
             #expect(ack.properties.list.contains(.authenticationMethod("backwards")))
             #expect(peers.broker.clients.first?.username == "bird")
-            // Once more, on the open connection [MQTT-4.12.1-1].
+            // Reauthenticate on the open connection [MQTT-4.12.1-1].
             try await peer.send(self.auth(.reauthenticate, nil))
             guard case .auth(let again) = try await peer.receive() else { throw PeerError.closed }
             #expect(again.reasonCode == .continueAuthentication)
@@ -352,7 +352,7 @@ struct EnhancedAuthenticationWireTests {
         }
     }
 
-    @Test("Nothing but AUTH may come while a challenge is open")
+    @Test("Only AUTH is allowed while a challenge is unanswered")
     func impatience() async throws {
         try await withPeers {
             $0.enhancedAuthenticators = [Backwards()]

@@ -6,14 +6,14 @@ import Testing
 
 @testable import CurlewBroker
 
-/// What one client makes the broker do keeps others of the same event loop waiting no longer than a turn takes.
+/// Work that one client causes delays other clients of the same event loop by no more than one turn.
 @Suite("Fairness", .timeLimit(.minutes(2)))
 struct FairnessTests {
     // MARK: Many filters
 
-    @Test("While a packet with thousands of filters is processed, others are served", arguments: [true, false])
+    @Test("Other clients are served while a packet with thousands of filters is processed", arguments: [true, false])
     func manyFilters(subscribes: Bool) async throws {
-        // A turn takes 2,048 of them, and may follow another one at once.
+        // One turn takes 2,048 filters, and the next turn may follow at once.
         let count = 10_000
         let stage = Stage()
         try await withPeers {
@@ -36,13 +36,13 @@ struct FairnessTests {
             case .unsuback(let ack): #expect(ack.reasonCodes.allSatisfy { $0 == .success })
             case let packet: throw PeerError.unexpected(packet)
             }
-            // What came while the first filter was processed had its turn before the last ones were.
+            // What arrived during the first filter had its turn before the last filters were processed.
             let turn = await stage.turn()
             #expect(turn < count / 2)
         }
     }
 
-    @Test("The end of a session with thousands of subscriptions is divided as well, and is complete")
+    @Test("The end of a session with thousands of subscriptions is divided into turns and completes")
     func endOfSession() async throws {
         let count = 5000
         let stage = Stage()
@@ -63,7 +63,7 @@ struct FairnessTests {
 
     // MARK: Many messages
 
-    @Test("One read of many small messages does not go before what others have sent")
+    @Test("Other clients are served while many small messages of one read are processed")
     func smallMessages() async throws {
         let count = 40_000
         let stage = Stage()
@@ -79,7 +79,7 @@ struct FairnessTests {
         }
     }
 
-    @Test("What a client has sent before it closed the connection is processed to its end")
+    @Test("Everything that a client sent before it closed the connection is processed")
     func closedWhileWaiting() async throws {
         let count = 40_000
         try await withPeers { peers in
@@ -93,13 +93,13 @@ struct FairnessTests {
             peer.send(bytes)
             peer.close()
             for _ in 0..<count { #expect(try await watcher.receivePublish().topic?.string == "t") }
-            // The goodbye was read: there is no will [MQTT-3.14.4-3].
+            // DISCONNECT was processed, so there is no will [MQTT-3.14.4-3].
             try await watcher.expectNothing()
             while peers.broker.clients.count > 1 { try await letOthersRun() }
         }
     }
 
-    @Test("A client that takes a session over waits until what its owner has said is processed")
+    @Test("A takeover waits until everything that the previous owner sent is processed")
     func takenOverWhileWaiting() async throws {
         let count = 40_000
         try await withPeers { peers in
@@ -124,7 +124,7 @@ struct FairnessTests {
         return bytes
     }
 
-    @Test("Goodbyes to subscriptions that share a long queue are divided by its length")
+    @Test("Unsubscribing from shared subscriptions with a long queue is divided into turns by the queue's length")
     func sharedSubscriptions() async throws {
         let (count, stage) = (100, Stage())
         try await withPeers {
@@ -149,16 +149,16 @@ struct FairnessTests {
     // MARK: Many rights
 
     private func subscribe(_ peer: Peer, count: Int) async throws {
-        // Retained messages would be looked for in turns of their own.
+        // Looking for retained messages would take turns too.
         let options = SubscriptionOptions(retainHandling: .doNotSend)
         let filters = try (0..<count).map { Subscribe.Subscription(try TopicFilter("f/\($0)"), options) }
         try await peer.send(.subscribe(Subscribe(try #require(PacketID(1)), filters)))
         guard case .suback = try await peer.receive() else { throw PeerError.closed }
-        // Until then, the rest of its turn may be due.
+        // Without this, the rest of its turn may still be due.
         try await peer.expectNothing()
     }
 
-    @Test("While a reload checks thousands of subscriptions, others are served", arguments: [false, true])
+    @Test("Other clients are served while a reload checks thousands of subscriptions", arguments: [false, true])
     func reload(isDenied: Bool) async throws {
         let (count, stage) = (10_000, Stage())
         try await withPeers {
@@ -175,7 +175,7 @@ struct FairnessTests {
         }
     }
 
-    @Test("While a CONNECT has thousands of subscriptions checked, others are served, and nobody takes the session")
+    @Test("Clients are served while a CONNECT rechecks thousands of subscriptions; the session stays with its client")
     func returnThroughOtherListener() async throws {
         let (count, stage) = (10_000, Stage())
         let network = InMemoryNetwork()
@@ -198,7 +198,7 @@ struct FairnessTests {
             stage.watch(.subscription, of: peers.broker)
             try await first.send(.connect(connect))
             #expect(await stage.turn() < count / 2)
-            // It goes while its subscriptions are checked.
+            // The client disconnects while its subscriptions are checked.
             first.close()
             try await second.send(.connect(connect))
             guard case .connack(let ack) = try await second.receive() else { throw PeerError.closed }
@@ -212,7 +212,7 @@ struct FairnessTests {
 
     // MARK: Wills
 
-    @Test("Wills of clients that are lost all at once leave others their turn")
+    @Test("Other clients are served while the wills of many lost clients are published")
     func wills() async throws {
         let (count, stage, blocker) = (300, Stage(), Blocker())
         try await withPeers {
@@ -227,7 +227,7 @@ struct FairnessTests {
             }
             let session = try #require(peers.broker.engine.sessions["c0"])
             let worker = try #require(session.state.withLock { $0.connection }).worker
-            // Those on other event loops are all lost while the broker's is busy.
+            // Clients on other event loops are all lost while the broker's own loop is busy.
             let others = doomed.filter { $0.link.eventLoop !== worker.eventLoop }
             doomed = others.count < count ? doomed : Array(others.prefix(count))
             stage.watch(.message, of: peers.broker)
@@ -242,10 +242,10 @@ struct FairnessTests {
         }
     }
 
-    // MARK: Nothing is refused for an inner bound
+    // MARK: Internal limits refuse nothing
 
     @Test(
-        "Thousands of SUBSCRIBEs at once are granted, also by a client that takes no retained messages",
+        "Thousands of SUBSCRIBEs at once are granted, even if the client acknowledges no retained messages",
         arguments: [
             false, true,
         ])
@@ -292,7 +292,7 @@ struct FairnessTests {
 
     // MARK: Overlapping subscriptions
 
-    @Test("So many patterns of wildcards a client may have, and each again and again")
+    @Test("The number of wildcard patterns per client is limited; a known pattern may be used again")
     func patterns() async throws {
         try await withPeers {
             $0.limits.maximumWildcardPatternsPerClient = 2
@@ -309,7 +309,7 @@ struct FairnessTests {
         }
     }
 
-    @Test("Thousands of overlapping subscriptions bring one copy of a message, and bounded work")
+    @Test("Thousands of overlapping subscriptions deliver one copy of a message, with bounded work")
     func overlapping() async throws {
         try await withPeers { peers in
             let levels = 10
@@ -320,7 +320,7 @@ struct FairnessTests {
             }
             try await peer.send(.subscribe(Subscribe(try #require(PacketID(1)), filters)))
             guard case .suback(let ack) = try await peer.receive() else { throw PeerError.closed }
-            // The one without wildcards is no pattern.
+            // The filter without wildcards is not a pattern.
             #expect(ack.reasonCodes.count { $0 == .success } == 257)
             #expect(ack.reasonCodes.allSatisfy { $0 == .success || $0 == .quotaExceeded })
             try await peers.broker.publish("x", to: Array(repeating: "a", count: levels).joined(separator: "/"))

@@ -6,7 +6,7 @@ import Testing
 @Suite("Forwarding on the wire", .timeLimit(.minutes(1)))
 struct ForwardingWireTests {
     @Test(
-        "What a publisher says about its message reaches every subscriber as it was [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]"
+        "A message's properties reach every subscriber unchanged and in order [MQTT-3.3.2-4] [MQTT-3.3.2-15] [MQTT-3.3.2-16] [MQTT-3.3.2-17] [MQTT-3.3.2-18] [MQTT-3.3.2-20]"
     )
     func properties() async throws {
         let properties = Properties([
@@ -29,7 +29,8 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("Before 5.0 the same message goes without them", arguments: [ProtocolVersion.v3_1, .v3_1_1])
+    @Test(
+        "Clients of 3.1 and 3.1.1 get the same message without properties", arguments: [ProtocolVersion.v3_1, .v3_1_1])
     func olderVersions(version: ProtocolVersion) async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s", version: version)
@@ -43,7 +44,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "No topic alias goes to a client that has not allowed any [MQTT-3.1.2-30] [MQTT-3.3.2-11] [MQTT-3.1.2-29]",
+        "Topic aliases are sent only to a client that allows them, and only up to its maximum [MQTT-3.1.2-30] [MQTT-3.3.2-11] [MQTT-3.1.2-29]",
         arguments: [UInt16(0), 2])
     func aliases(maximum: UInt16) async throws {
         try await withPeers { peers in
@@ -64,7 +65,7 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("An alias stands for its topic on this connection, and can be given to another")
+    @Test("A topic alias stands for its topic on this connection, and can be reassigned")
     func incomingAliases() async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s")
@@ -84,7 +85,9 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("A client whose window is full still gets all that is not PUBLISH [MQTT-3.3.4-10] [MQTT-3.12.4-1]")
+    @Test(
+        "A client with a full receive window still gets all packets other than PUBLISH [MQTT-3.3.4-10] [MQTT-3.12.4-1]"
+    )
     func fullWindow() async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s") { $0.properties = Properties([.receiveMaximum(1)]) }
@@ -98,7 +101,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "A message for a client that is away is delivered when it comes back [MQTT-4.5.0-1] [MQTT-4.8.2-4] [MQTT-3.1.2-25]",
+        "A message for an offline client is delivered when it reconnects [MQTT-4.5.0-1] [MQTT-4.8.2-4] [MQTT-3.1.2-25]",
         arguments: ["t", "$share/g/t"])
     func away(filter: String) async throws {
         try await withPeers { peers in
@@ -121,7 +124,7 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("Messages of one publisher to one topic arrive in their order [MQTT-4.6.0-6]", arguments: QoS.allCases)
+    @Test("Messages of one publisher to one topic arrive in order [MQTT-4.6.0-6]", arguments: QoS.allCases)
     func order(qos: QoS) async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s")
@@ -138,7 +141,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "One SUBSCRIBE with several filters is several subscriptions [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-7] [MQTT-3.2.2-10]"
+        "A SUBSCRIBE with several filters makes several subscriptions, each at most at the maximum QoS [MQTT-3.8.4-1] [MQTT-3.8.4-2] [MQTT-3.8.4-5] [MQTT-3.8.4-7] [MQTT-3.2.2-10]"
     )
     func severalFilters() async throws {
         try await withPeers {
@@ -155,12 +158,12 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "Refused filters are answered by their reason codes alone, also where no word would fit [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2]"
+        "Refused filters get only reason codes, even if the packet has no room for a reason string [MQTT-3.9.2-1] [MQTT-3.9.2-2] [MQTT-3.11.2-1] [MQTT-3.11.2-2]"
     )
     func noWords() async throws {
         try await withPeers({ $0.limits.maximumSubscriptionsPerClient = 1 }) { peers in
             let small = try await peers.connect("a") { $0.properties = Properties([.maximumPacketSize(64)]) }
-            // As many as make an acknowledgement just as large.
+            // The number of filters for which the acknowledgement just fits into 64 bytes.
             let filters = try (0..<59).map { try TopicFilter("t/\($0)") }
             let id = try #require(PacketID(1))
             try await small.send(.subscribe(Subscribe(id, filters.map { Subscribe.Subscription($0) })))
@@ -172,7 +175,7 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("A message without RETAIN neither is kept nor takes the place of one that is [MQTT-3.3.1-8]")
+    @Test("A message without RETAIN is not retained and does not replace a retained one [MQTT-3.3.1-8]")
     func notRetained() async throws {
         try await withPeers { peers in
             let publisher = try await peers.connect("p")
@@ -184,7 +187,7 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("Subscribing again sends the retained messages again, and loses nothing [MQTT-3.8.4-4]")
+    @Test("Subscribing again sends the retained messages again and loses none [MQTT-3.8.4-4]")
     func subscribingAgain() async throws {
         try await withPeers { peers in
             let publisher = try await peers.connect("p")
@@ -202,7 +205,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "UNSUBSCRIBE ends what is named exactly so, and lets what has begun be finished [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-3] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]"
+        "UNSUBSCRIBE removes only exactly matching filters; messages already queued are still delivered [MQTT-3.10.4-1] [MQTT-3.10.4-2] [MQTT-3.10.4-3] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]"
     )
     func unsubscribing() async throws {
         try await withPeers { peers in
@@ -228,7 +231,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "A will is retained exactly when it says so [MQTT-3.1.2-7] [MQTT-3.1.2-16] [MQTT-3.1.2-17]",
+        "A will is retained only if its RETAIN flag is set [MQTT-3.1.2-7] [MQTT-3.1.2-16] [MQTT-3.1.2-17]",
         arguments: [true, false])
     func retainedWill(isRetained: Bool) async throws {
         let topic = try TopicName("w")
@@ -245,7 +248,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "Without a will, none is published [MQTT-3.1.2-12]; with reason 0x04, it is though the client has said goodbye")
+        "Without a will, none is published [MQTT-3.1.2-12]; DISCONNECT with reason 0x04 publishes the will")
     func willOnRequest() async throws {
         let topic = try TopicName("w")
         try await withPeers { peers in
@@ -264,7 +267,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "CONNACK comes first, once, and says what the client has to know [MQTT-3.2.0-1] [MQTT-3.2.0-2] [MQTT-3.1.4-5] [MQTT-3.1.3-7] [MQTT-3.1.2-31] [MQTT-4.12.0-6]",
+        "CONNACK is the first packet, is sent once, and contains what the client needs [MQTT-3.2.0-1] [MQTT-3.2.0-2] [MQTT-3.1.4-5] [MQTT-3.1.3-7] [MQTT-3.1.2-31] [MQTT-4.12.0-6]",
         arguments: [false, true])
     func connAck(wantsResponseInformation: Bool) async throws {
         try await withPeers {
@@ -285,7 +288,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "A refused client gets CONNACK and nothing else, and nothing that it sent counts [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT-3.2.2-7] [MQTT-3.14.0-1] [MQTT-4.12.0-1]"
+        "A refused client gets only CONNACK, and what it sent after CONNECT is ignored [MQTT-3.1.4-2] [MQTT-3.1.4-6] [MQTT-3.2.2-7] [MQTT-3.14.0-1] [MQTT-4.12.0-1]"
     )
     func refusedClient() async throws {
         try await withPeers { peers in
@@ -301,7 +304,7 @@ struct ForwardingWireTests {
         }
     }
 
-    @Test("A CONNECT that is not well-formed closes the connection [MQTT-3.1.4-1]")
+    @Test("A malformed CONNECT closes the connection [MQTT-3.1.4-1]")
     func malformedConnect() async throws {
         try await withPeers { peers in
             let peer = try await peers.open()
@@ -312,7 +315,7 @@ struct ForwardingWireTests {
     }
 
     @Test(
-        "Words for people are left out where the client takes no packet as large, or does not want them [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.14.2-3] [MQTT-3.1.2-32]"
+        "A reason string and user properties are left out if the packet would exceed the client's maximum packet size [MQTT-3.2.2-19] [MQTT-3.2.2-20] [MQTT-3.14.2-3] [MQTT-3.1.2-32]"
     )
     func words() async throws {
         try await withPeers { peers in

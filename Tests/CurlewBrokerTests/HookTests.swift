@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewBroker
 
-@Suite("Hooks are called under no lock", .timeLimit(.minutes(1)))
+@Suite("Hooks are called without holding a lock", .timeLimit(.minutes(1)))
 struct HookTests {
     private func keep(_ connect: inout Connect) {
         connect.cleanStart = false
@@ -44,11 +44,11 @@ struct HookTests {
             member.close()
             while peers.broker.clients.count > 1 { try await letOthersRun() }
 
-            // One message waits for it, and another finds no room.
+            // One message is queued for the member; the next one has no room.
             _ = try await publisher.deliver("2", to: "jobs/2", qos: .atLeastOnce)
             _ = try await publisher.deliver("2", to: "secret/2", qos: .atLeastOnce)
 
-            // The other member gets what the first may not have any more.
+            // The other member gets the message that the first may no longer receive.
             let other = try await peers.connect("other") {
                 $0.will = Connect.Will(topic: willTopic, payload: ByteBuffer(string: "o"), qos: .exactlyOnce)
             }
@@ -64,7 +64,7 @@ struct HookTests {
         }
     }
 
-    @Test("A route that is outdated before its message is stored is found again", arguments: [1, 100])
+    @Test("A route that becomes outdated before its message is stored is computed again", arguments: [1, 100])
     func outdatedRoute(changes: Int) async throws {
         let store = GatedStore()
         let hooks = Hooked()
@@ -105,7 +105,7 @@ struct HookTests {
         }
     }
 
-    @Test("A message that comes while the end of its session is prepared goes to another member as well")
+    @Test("A message that arrives while its session is being ended also goes to another member")
     func lateOrphan() async throws {
         let hooks = Hooked()
         try await withPeers({
@@ -136,7 +136,7 @@ struct HookTests {
         }
     }
 
-    @Test("Publish filters are asked about a will once")
+    @Test("Publish filters see a will once")
     func willFilter() async throws {
         let filter = CountingFilter()
         try await withPeers({
@@ -158,7 +158,7 @@ struct HookTests {
     }
 }
 
-/// Counts messages, and changes them.
+/// Counts messages and replaces their payload.
 private final class CountingFilter: MQTTBrokerPublishFilter {
     let count = Atomic<Int>(0)
 
@@ -170,7 +170,7 @@ private final class CountingFilter: MQTTBrokerPublishFilter {
     }
 }
 
-/// Does something when it is asked whether a client may receive a message, and allows all.
+/// Runs a closure when asked whether a client may receive a message, and allows everything.
 private final class Hooked: MQTTBrokerAuthorizer {
     private let body = Mutex<(@Sendable (TopicName) -> Void)?>(nil)
 
@@ -186,7 +186,7 @@ private final class Hooked: MQTTBrokerAuthorizer {
     }
 }
 
-/// Calls the broker from every hook, in every way: a lock that is held while a hook is called would trap, or never be given back.
+/// Calls the broker from every hook in every way: a lock held during a hook would trap or deadlock.
 private final class CallingBack: MQTTBrokerObserver, MQTTBrokerPublishFilter, MQTTBrokerAuthorizer,
     MQTTBrokerAuthenticator
 {
@@ -211,10 +211,10 @@ private final class CallingBack: MQTTBrokerObserver, MQTTBrokerPublishFilter, MQ
 
     func deny(_ client: String) { self.state.withLock { $0.denied = client } }
 
-    /// The hooks that were not called yet.
+    /// The hooks that have not been called yet.
     var missing: Set<String> { self.state.withLock { Self.hooks.subtracting($0.calls.keys) } }
 
-    /// Waits until everything that the hooks have called has ended.
+    /// Waits for all calls that the hooks have made.
     func end() async throws {
         let tasks = self.state.withLock { state in
             state.broker = nil
@@ -236,7 +236,7 @@ private final class CallingBack: MQTTBrokerObserver, MQTTBrokerPublishFilter, MQ
         broker.disconnect("nobody")
         broker.engine.recorder.group {}
         broker.engine.changeSubscriptions { _ in }
-        // What these lead to calls the hook again.
+        // The tasks' own calls run the hook again, so they are limited.
         guard count <= 2 else { return }
         let task = Task {
             try await broker.publish("x", to: "called/back", retain: true)

@@ -3,7 +3,7 @@ import CurlewCore
 import NIOCore
 import Testing
 
-/// Bytes that a client must not send once it is connected, and what it is told.
+/// Bytes that a client must not send once it is connected, and the reason code it gets.
 private struct Fault: Sendable, CustomTestStringConvertible {
     let testDescription: String
     let bytes: [UInt8]
@@ -64,7 +64,7 @@ private struct Fault: Sendable, CustomTestStringConvertible {
 
 @Suite("Hostile clients on the wire", .timeLimit(.minutes(1)))
 struct HostileWireTests {
-    @Test("A packet that is wrong closes its connection with the reason, and does nothing else", arguments: Fault.all)
+    @Test("An invalid packet closes its connection with the reason code and has no other effect", arguments: Fault.all)
     private func faults(fault: Fault) async throws {
         try await withPeers { peers in
             let watcher = try await peers.connect("watcher")
@@ -78,7 +78,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("The same bytes one at a time end the same way", arguments: Fault.all)
+    @Test("The same bytes sent one at a time have the same result", arguments: Fault.all)
     private func drip(fault: Fault) async throws {
         try await withPeers { peers in
             let peer = try await peers.connect("hostile")
@@ -88,7 +88,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A version that nobody knows is refused in the words of all versions [MQTT-3.1.2-2]")
+    @Test("An unknown protocol version is refused in a CONNACK that every version understands [MQTT-3.1.2-2]")
     func unknownVersion() async throws {
         try await withPeers { peers in
             let peer = try await peers.open(version: .v3_1_1)
@@ -98,7 +98,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("More in flight than the Receive Maximum ends the connection [MQTT-3.3.4-9]")
+    @Test("Exceeding the Receive Maximum closes the connection [MQTT-3.3.4-9]")
     func receiveMaximum() async throws {
         try await withPeers {
             $0.limits.receiveMaximum = 2
@@ -112,7 +112,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("What the server has said it does not do ends the connection [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-14]")
+    @Test("Using a feature that is not available closes the connection [MQTT-3.2.2-9] [MQTT-3.2.2-11] [MQTT-3.2.2-14]")
     func notSupported() async throws {
         try await withPeers {
             $0.limits.maximumQoS = .atLeastOnce
@@ -130,7 +130,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("Nobody but the broker publishes below $SYS, be it by a will")
+    @Test("A client cannot publish below $SYS, not even with a will")
     func systemTopics() async throws {
         try await withPeers { peers in
             let watcher = try await peers.connect("watcher")
@@ -150,7 +150,7 @@ struct HostileWireTests {
     }
 
     @Test(
-        "A subscriber that acknowledges nothing gets what its window holds, keeps nobody busy, and goes on when it acknowledges"
+        "A subscriber that acknowledges one message at a time gets its retained messages one at a time, and all of them"
     )
     func retainedAndAStingyClient() async throws {
         try await withPeers { peers in
@@ -170,7 +170,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A frozen subscriber costs bounded memory, and nobody else a message")
+    @Test("A subscriber that stops reading uses bounded memory and costs no other subscriber a message")
     func frozen() async throws {
         try await withPeers {
             $0.limits.maximumQueuedMessages = 50
@@ -193,7 +193,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A client that asks and never reads the answers is not read any more, and can be disconnected")
+    @Test("A client that never reads its answers can still be disconnected")
     func neverReading() async throws {
         try await withPeers { peers in
             let peer = try await peers.connect("a")
@@ -209,7 +209,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("Subscriptions are bounded, and the rest of a SUBSCRIBE is granted")
+    @Test("Subscriptions are limited; the filters of a SUBSCRIBE within the limit are granted")
     func subscriptionBound() async throws {
         try await withPeers {
             $0.limits.maximumSubscriptionsPerClient = 3
@@ -224,7 +224,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A topic of 65,535 bytes and as many levels goes through")
+    @Test("A topic of 65,535 bytes and as many levels is delivered")
     func deepTopic() async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s")
@@ -240,7 +240,8 @@ struct HostileWireTests {
     }
 
     @Test(
-        "A client that takes no packet as long as CONNACK is let go [MQTT-3.1.2-24]", arguments: [2, 4, 12] as [UInt32])
+        "A client whose maximum packet size is too small for CONNACK is disconnected [MQTT-3.1.2-24]",
+        arguments: [2, 4, 12] as [UInt32])
     func noRoomForConnack(maximum: UInt32) async throws {
         try await withPeers { peers in
             let peer = try await peers.open()
@@ -258,7 +259,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A client that takes no packet as long as the answer that it waits for is let go [MQTT-3.1.2-24]")
+    @Test("A client whose maximum packet size is too small for its SUBACK is disconnected [MQTT-3.1.2-24]")
     func noRoomForSuback() async throws {
         try await withPeers { peers in
             let peer = try await peers.connect("small") { $0.properties = Properties([.maximumPacketSize(40)]) }
@@ -271,7 +272,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("A client that gives no name is let in nowhere but where that is allowed")
+    @Test("A client without a user name is refused where anonymous clients are not allowed")
     func nameless() async throws {
         try await withPeers({ $0.authenticators = [AnyName()] }) { peers in
             let nobody = try await peers.open()
@@ -281,7 +282,7 @@ struct HostileWireTests {
         }
     }
 
-    @Test("Connections are not kept after their end")
+    @Test("Connections and sessions are not kept after they end")
     func noLeak() async throws {
         try await withPeers { peers in
             for number in 0..<50 {

@@ -4,7 +4,7 @@ import CurlewTransport
 import NIOCore
 import Testing
 
-/// Lets in whoever gives a user name, under that name.
+/// Allows every client with a user name, without a password.
 struct AnyName: MQTTBrokerAuthenticator {
     func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision {
         attempt.client.username == nil ? .abstain : .allow
@@ -30,7 +30,7 @@ struct IdentifierWireTests {
 
     // MARK: Bytes
 
-    @Test("Identifiers that differ in bytes alone are two clients, with a session each")
+    @Test("Client identifiers that differ only in their bytes are two clients with separate sessions")
     func bytes() async throws {
         let store = MQTTMemoryStore()
         let (composed, decomposed) = ("caf\u{E9}", "cafe\u{301}")
@@ -54,7 +54,7 @@ struct IdentifierWireTests {
         #expect(store.snapshot.sessions.keys.sorted() == [ExactText(decomposed), ExactText(composed)])
     }
 
-    @Test("A user whose name differs in bytes alone is another user")
+    @Test("User names that differ only in their bytes are different users")
     func userBytes() async throws {
         try await withPeers {
             $0.authenticators = [AnyName()]
@@ -68,7 +68,7 @@ struct IdentifierWireTests {
 
     // MARK: Another user's session
 
-    @Test("The session of another user ends, and nothing of it is handed over", arguments: [true, false])
+    @Test("Another user's session ends, and none of it is handed over", arguments: [true, false])
     func replaced(isConnected: Bool) async throws {
         try await withPeers {
             $0.authenticators = [AnyName()]
@@ -94,7 +94,7 @@ struct IdentifierWireTests {
         }
     }
 
-    @Test("The will of a session that is replaced is published, as that of any that ends")
+    @Test("The will of a replaced session is published, as for any session that ends")
     func willOfReplaced() async throws {
         let topic = try TopicName("will")
         try await withPeers({ $0.authenticators = [AnyName()] }) { peers in
@@ -113,7 +113,7 @@ struct IdentifierWireTests {
     }
 
     @Test(
-        "Who may have the identifier of another user's session is a setting",
+        "The identifier conflict setting decides who may take the identifier of another user's session",
         arguments: [
             (.replaceSession, nil, "u", true), (.replaceSession, "u", nil, true), (.replaceSession, "u", "v", true),
             (.replaceUnlessAnonymous, nil, "u", true), (.replaceUnlessAnonymous, "u", nil, false),
@@ -140,7 +140,7 @@ struct IdentifierWireTests {
         }
     }
 
-    @Test("Where the user name is the identifier, users cannot meet, and nobody without a name is let in")
+    @Test("With the user name as client identifier, users cannot collide, and a client without a user name is refused")
     func usernameAsIdentifier() async throws {
         try await withPeers {
             $0.authenticators = [AnyName()]
@@ -161,7 +161,7 @@ struct IdentifierWireTests {
         }
     }
 
-    // MARK: Names that nobody verifies
+    // MARK: Unverified user names
 
     private func start(_ change: (inout MQTTBrokerConfiguration) throws -> Void) async throws {
         var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0)])
@@ -173,7 +173,7 @@ struct IdentifierWireTests {
     }
 
     @Test(
-        "Rules about user names are refused where nobody verifies these",
+        "Rules for user names are rejected if no authenticator verifies user names",
         arguments: [
             ("topic read a\nuser kitchen\ntopic b\n", 2, "user kitchen"),
             ("pattern read a/%c\npattern read a/%u/#\n", 2, "pattern read a/%u/#"),
@@ -200,7 +200,7 @@ struct IdentifierWireTests {
         }
     }
 
-    @Test("Identifiers from user names are refused where nobody verifies these")
+    @Test("Client identifiers from user names are rejected if no authenticator verifies user names")
     func identifiersWithoutNames() async throws {
         let error = await #expect(throws: MQTTBrokerError.self) {
             try await self.start { $0.listeners[0].usesUsernameAsClientIdentifier = true }
@@ -212,7 +212,7 @@ struct IdentifierWireTests {
         }
     }
 
-    @Test("A listener that trusts user names goes by them")
+    @Test("A listener that trusts unverified user names applies their rules")
     func trusted() async throws {
         let access = try MQTTAccessFile(text: "user u\ntopic write mine\npattern write of/%u\n")
         try await withPeers {
@@ -227,7 +227,7 @@ struct IdentifierWireTests {
         }
     }
 
-    @Test("A reload that brings rules about user names where there are none keeps the former rules")
+    @Test("A reload that adds rules for unverified user names fails and keeps the previous rules")
     func reload() async throws {
         try await TemporaryFile.with("topic readwrite a\n") { file in
             let access = try await MQTTAccessFile(path: file.path)

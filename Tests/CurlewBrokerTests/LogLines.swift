@@ -1,6 +1,6 @@
 import Logging
 
-/// A log whose lines a test waits for.
+/// A log handler whose lines a test can wait for.
 struct LogLines: LogHandler {
     var metadata: Logger.Metadata = [:]
     var logLevel: Logger.Level
@@ -24,13 +24,13 @@ struct LogLines: LogHandler {
 
     var logger: Logger { Logger(label: "test") { _ in self } }
 
-    /// The first line from now on that has this text.
+    /// The next line that contains this text.
     func first(_ text: String) async -> String? {
         for await line in self.lines where line.contains(text) { return line }
         return nil
     }
 
-    /// All lines so far; none come afterwards.
+    /// All lines so far; later lines are discarded.
     func all() async -> [String] {
         self.continuation.finish()
         return await self.lines.reduce(into: []) { $0.append($1) }

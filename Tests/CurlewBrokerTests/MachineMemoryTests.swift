@@ -6,7 +6,7 @@ import Testing
 struct MachineMemoryTests {
     private func files(_ membership: String) -> [String] { MachineMemory.groupFiles(of: Array(membership.utf8)) }
 
-    @Test("In version 2 of control groups, all groups around the process may state a limit")
+    @Test("With control groups version 2, every group that contains the process may set a limit")
     func unified() {
         #expect(
             self.files("0::/system.slice/curlew.service\n") == [
@@ -16,7 +16,7 @@ struct MachineMemoryTests {
         #expect(self.files("0::/\n") == ["/sys/fs/cgroup/memory.max"])
     }
 
-    @Test("In version 1 the memory controller does")
+    @Test("With control groups version 1, the memory controller's groups may set a limit")
     func legacy() {
         #expect(
             self.files("5:cpu,cpuacct:/a\n4:memory:/docker/1\n") == [
@@ -25,7 +25,9 @@ struct MachineMemoryTests {
             ])
     }
 
-    @Test("What is no such file states nothing", arguments: ["", "\n", "nonsense", "1:name=systemd:/x", "a:b"])
+    @Test(
+        "Text that is not a control group file gives no limit files",
+        arguments: ["", "\n", "nonsense", "1:name=systemd:/x", "a:b"])
     func nonsense(membership: String) { #expect(self.files(membership).isEmpty) }
 
     @Test(
@@ -35,6 +37,6 @@ struct MachineMemoryTests {
         ] as [(String, Int?)])
     func limit(content: String, expected: Int?) { #expect(MachineMemory.limit(in: Array(content.utf8)) == expected) }
 
-    @Test("The machine has some memory")
+    @Test("The available memory is detected")
     func available() { #expect(MachineMemory.available > 1 << 20) }
 }

@@ -7,11 +7,11 @@ import Testing
 @testable import CurlewBroker
 @testable import CurlewTesting
 
-@Suite("What clients make the broker hold", .timeLimit(.minutes(5)))
+@Suite("Memory that clients make the broker hold", .timeLimit(.minutes(5)))
 struct MemoryWireTests {
     private func keep(_ connect: inout Connect) { connect.properties = Properties([.sessionExpiryInterval(1000)]) }
 
-    /// A client that subscribes, and goes, and whose session is kept.
+    /// Connects, subscribes and disconnects; the session is kept.
     private func leave(_ name: String, subscribedTo filters: [String], _ peers: PeerFactory) async throws {
         let peer = try await peers.connect(name, self.keep)
         for filter in filters { #expect(try await peer.subscribe(filter) == [.grantedQoS2]) }
@@ -21,7 +21,7 @@ struct MemoryWireTests {
 
     private static let large = String(repeating: "x", count: 100_000)
 
-    @Test("A message that many absent clients wait for counts once, and starves nobody")
+    @Test("A message queued for many offline clients counts once and takes no room from other clients")
     func shared() async throws {
         try await withPeers {
             $0.limits.maximumMemory = 8 << 20
@@ -40,7 +40,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("What was held is given back when the last who shared it has it")
+    @Test("A shared message's memory is released when its last receiver has acknowledged it")
     func givenBack() async throws {
         try await withPeers { peers in
             let names = ["a", "b"]
@@ -66,7 +66,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("Kept sessions of a greedy client never hold more than the limit, and an honest client is still served")
+    @Test("A greedy client's kept sessions never exceed the limit, and other clients are still served")
     func greedy() async throws {
         let limit = 3 << 20
         try await withPeers {
@@ -84,7 +84,7 @@ struct MemoryWireTests {
                 #expect(peers.broker.statistics.heldBytes < limit)
             }
             try await self.leave("honest", subscribedTo: ["honest"], peers)
-            // Before the largest holders have given something back, or after it.
+            // Served both before and after the largest holders have released memory.
             let other = try await peers.connect("other")
             for id in 1...10 as ClosedRange<UInt16> {
                 #expect(try await other.deliver("\(id)", to: "honest", id: id) == .success)
@@ -92,7 +92,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("Retained messages of one publisher leave room for those of others")
+    @Test("One publisher's retained messages leave room for those of others")
     func retained() async throws {
         try await withPeers {
             $0.limits.maximumMemory = 2 << 20
@@ -111,7 +111,7 @@ struct MemoryWireTests {
         }
     }
 
-    /// A client that gets one retained message of several, and acknowledges nothing.
+    /// A client that gets one of several retained messages and acknowledges nothing.
     private func slow(_ peers: PeerFactory, _ filter: String) async throws -> Peer {
         let peer = try await peers.connect("slow") {
             $0.cleanStart = false
@@ -125,7 +125,7 @@ struct MemoryWireTests {
         try await peers.broker.publish(text, to: "r/\(number)", qos: .atLeastOnce, retain: true)
     }
 
-    @Test("Retained messages that a client has not got on its last connection come on the next")
+    @Test("Retained messages that a client has not received on one connection are sent on the next")
     func retainedOfReturned() async throws {
         try await withPeers { peers in
             for number in 0..<5 { try await self.retain("x", number, peers) }
@@ -142,7 +142,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("Who keeps retained messages alive that were replaced is taken to hold them")
+    @Test("Replaced retained messages count towards the session that still has to receive them")
     func retainedOfSlow() async throws {
         try await withPeers { peers in
             let engine = peers.broker.engine
@@ -165,7 +165,7 @@ struct MemoryWireTests {
 
     @Test("A session that ends while its rights are checked is not counted again")
     func endedMeanwhile() async throws {
-        /// Ends the session whose rights it is asked about.
+        /// Ends the session that it is asked about.
         final class Ending: MQTTBrokerAuthorizer {
             let broker = Watched<MQTTBroker?>(nil)
 
@@ -196,7 +196,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("A will that is no longer held counts no longer")
+    @Test("A will is no longer counted after it is discarded")
     func willNotHeld() async throws {
         try await withPeers { peers in
             let topic = try TopicName("w")
@@ -212,9 +212,9 @@ struct MemoryWireTests {
         }
     }
 
-    // MARK: Who gives something back
+    // MARK: Whose memory is reclaimed
 
-    /// A client with so many subscriptions that it holds more than anybody else.
+    /// A client with so many subscriptions that it holds the most memory.
     private func largest(_ peers: PeerFactory, _ change: (inout Connect) -> Void = { _ in }) async throws -> Peer {
         let peer = try await peers.connect("largest", change)
         let filler = String(repeating: "f", count: 500)
@@ -225,7 +225,7 @@ struct MemoryWireTests {
         return peer
     }
 
-    /// Fills the memory with retained messages of the program, and has those who hold most give something back.
+    /// Fills the memory with retained messages of the program, then reclaims memory from the largest holders.
     private func reclaim(_ peers: PeerFactory) async throws {
         let engine = peers.broker.engine
         for number in 0..<100 where !engine.budget.isFull {
@@ -236,7 +236,7 @@ struct MemoryWireTests {
         try await worker.eventLoop.submit { engine.reclaimMemory(on: worker) }.get()
     }
 
-    @Test("While the connection of the largest holder closes, nobody else pays in its place")
+    @Test("While the largest holder is being disconnected, no other client loses messages")
     func largestAlonePays() async throws {
         try await withPeers {
             $0.limits.maximumMemory = 4 << 20
@@ -254,7 +254,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("What the largest holder has said by then counts before its connection closes [MQTT-3.14.4-3]")
+    @Test("Packets that the largest holder has already sent are processed before its connection closes [MQTT-3.14.4-3]")
     func goodbyeOfLargest() async throws {
         try await withPeers {
             $0.limits.maximumMemory = 4 << 20
@@ -276,13 +276,13 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("Packets of which half has come are bounded, and a small client is still served")
+    @Test("The memory for incomplete packets is limited, and a small client is still served")
     func halfSent() async throws {
         let limit = 4 << 20
         try await withPeers {
             $0.limits.maximumMemory = limit
         } _: { peers in
-            // The head of a PUBLISH of 900,000 bytes, and a part of it.
+            // The start of a PUBLISH of 900,000 bytes.
             var half = ByteBuffer(bytes: [0x30, 0xA0, 0xF7, 0x36, 0x00, 0x01, 0x61, 0x00])
             half.writeRepeatingByte(0x78, count: 500_000)
             var hostile: [Peer] = []
@@ -300,14 +300,14 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("A packet that does not come to its end closes its connection, also without a keep alive")
+    @Test("A packet that stays incomplete closes its connection, even without a keep alive")
     func neverEnding() async throws {
         let clock = TestClock()
         try await withPeers {
             $0.clock = MonotonicClock(clock)
         } _: { peers in
             let peer = try await peers.connect("a")
-            // Behind a ping, whose answer tells that it has arrived.
+            // The PINGRESP shows that the incomplete packet has arrived too.
             peer.send(ByteBuffer(bytes: [0xC0, 0x00, 0x30, 0x64, 0x00]))
             guard case .pingresp = try await peer.receive() else { throw PeerError.closed }
             let other = try await peers.connect("b")
@@ -321,18 +321,18 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("When the memory is exceeded, those who hold most pay, and new clients are served")
+    @Test("When the memory limit is exceeded, the largest holders pay, and a new client is served")
     func largestPays() async throws {
         let limit = 1 << 20
         try await withPeers {
             $0.limits.maximumMemory = limit
         } _: { peers in
             var count = 0
-            // Each holds about its floor: together they exceed the limit.
+            // Each client holds little more than the minimum; together they exceed the limit.
             while peers.broker.statistics.heldBytes <= limit + (32 << 10), count < 1000 {
                 count += 1
                 let peer = try await peers.connect("small\(count)", self.keep)
-                // It may be among those that hold most for as long as it is connected.
+                // While connected, this client may itself be one of the largest holders.
                 guard (try? await peer.subscribe(String(repeating: "f", count: 500))) != nil else { continue }
                 try await peer.send(.disconnect(Disconnect()))
                 _ = try await peer.receiveEnd()
@@ -344,7 +344,7 @@ struct MemoryWireTests {
         }
     }
 
-    @Test("What a client has subscribed to, is named and leaves behind counts, and is given back")
+    @Test("A client's name, subscriptions and will are counted, and released when its session ends")
     func namesAndFilters() async throws {
         try await withPeers { peers in
             let before = peers.broker.statistics.heldBytes

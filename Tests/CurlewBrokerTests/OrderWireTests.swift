@@ -15,9 +15,9 @@ import Musl
 import Glibc
 #endif
 
-@Suite("What a client has said counts before what others do to its session", .timeLimit(.minutes(2)))
+@Suite("Packets already sent are processed before others act on the session", .timeLimit(.minutes(2)))
 struct OrderWireTests {
-    /// A client with a will whose messages are no longer read, since it has sent more than its rate allows.
+    /// A client with a will that is no longer read from because it has exceeded its message rate.
     private func withHeldBack(
         says goodbye: Bool, behind size: Int = 1,
         _ body: (PeerFactory, _ watcher: Peer, _ held: Peer) async throws -> Void
@@ -36,7 +36,7 @@ struct OrderWireTests {
                 try await held.publish("\(number)" + String(repeating: " ", count: size - 1), to: "t")
             }
             if goodbye { try await held.send(.disconnect(Disconnect())) }
-            // All of it is on its way to the broker's loop before anything that comes after.
+            // All of this is on its way to the broker's event loop before anything sent later.
             try await held.link.eventLoop.submit {}.get()
             try await body(peers, watcher, held)
         }
@@ -48,7 +48,7 @@ struct OrderWireTests {
         return texts
     }
 
-    @Test("A DISCONNECT that has arrived ends the connection before a take-over does [MQTT-3.14.4-3]")
+    @Test("A DISCONNECT that has arrived ends the connection before a takeover does [MQTT-3.14.4-3]")
     func goodbyeBeforeTakeOver() async throws {
         try await self.withHeldBack(says: true) { peers, watcher, held in
             let next = try await peers.connect("a")
@@ -58,7 +58,7 @@ struct OrderWireTests {
         }
     }
 
-    @Test("A DISCONNECT behind some megabytes ends the connection before a take-over does [MQTT-3.14.4-3]")
+    @Test("A DISCONNECT behind several megabytes ends the connection before a takeover does [MQTT-3.14.4-3]")
     func goodbyeBehindMuch() async throws {
         let size = 900 << 10
         try await self.withHeldBack(says: true, behind: size) { peers, watcher, held in
@@ -70,7 +70,7 @@ struct OrderWireTests {
         }
     }
 
-    @Test("Messages that have arrived go before a take-over, and before the will")
+    @Test("Messages that have arrived are delivered before a takeover publishes the will")
     func messagesBeforeTakeOver() async throws {
         try await self.withHeldBack(says: false) { peers, watcher, held in
             _ = try await peers.connect("a")
@@ -80,7 +80,7 @@ struct OrderWireTests {
         }
     }
 
-    @Test("A DISCONNECT that has arrived counts before the administrator's")
+    @Test("A DISCONNECT that has arrived is processed before the administrator disconnects the client")
     func goodbyeBeforeKick() async throws {
         try await self.withHeldBack(says: true) { peers, watcher, held in
             peers.broker.disconnect("a")
@@ -90,7 +90,7 @@ struct OrderWireTests {
         }
     }
 
-    @Test("A DISCONNECT that has arrived counts before the end of the broker")
+    @Test("A DISCONNECT that has arrived is processed before the broker stops")
     func goodbyeBeforeStop() async throws {
         let network = InMemoryNetwork()
         let endpoint = Endpoint(host: "broker", port: 1883)
@@ -113,9 +113,9 @@ struct OrderWireTests {
         #expect(store.snapshot.retained.mapValues { $0.message.content.text } == [try TopicName("t"): "3"])
     }
 
-    @Test("A client that has gone before it was let in does not end the connection that it has made since")
+    @Test("A client that closes during authentication does not end its own newer connection")
     func goneBeforeLetIn() async throws {
-        /// Keeps the first client waiting until a test lets it go.
+        /// Keeps the first client waiting until the test releases it.
         struct Slow: MQTTBrokerAuthenticator {
             let isFirstAsked: Watched<Bool>
             let isFirstFree: Watched<Bool>
@@ -143,14 +143,14 @@ struct OrderWireTests {
             first.close()
             try await first.link.eventLoop.submit {}.get()
             slow.isFirstFree.change { $0 = true }
-            // Others, which come after the first.
+            // Further connections, authenticated after the first one.
             for _ in 0..<20 { _ = try await peers.connect("b") { $0.username = "u" } }
             try await second.expectNothing()
             #expect(peers.broker.clients.count == 2)
         }
     }
 
-    @Test("Connecting again at once after DISCONNECT and close publishes no will, over a socket [MQTT-3.14.4-3]")
+    @Test("Reconnecting right after DISCONNECT and close publishes no will, over a socket [MQTT-3.14.4-3]")
     func goodbyeOverSocket() async throws {
         let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: [.tcp(port: 0)]))
         try await broker.start()
@@ -176,7 +176,7 @@ struct OrderWireTests {
         await broker.stop()
     }
 
-    /// Connects, says goodbye and closes. Returns what the broker has answered.
+    /// Connects, sends `goodbye` and closes. Returns the broker's answer.
     private static func connectAndLeave(_ port: Int, _ connect: [UInt8], goodbye: [UInt8]) -> [UInt8] {
         #if canImport(Glibc)
         let type = Int32(SOCK_STREAM.rawValue)

@@ -7,7 +7,7 @@ import Testing
 
 @testable import CurlewBroker
 
-/// A broker on a network within the process, and clients that say exactly what the test wants.
+/// Starts a broker on an in-memory network, with clients that send exactly what the test wants.
 func withPeers<Result>(
     logger: Logger? = nil, _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
     _ body: (PeerFactory) async throws -> Result
@@ -34,7 +34,7 @@ struct PeerFactory {
     let network: InMemoryNetwork
     let endpoint: Endpoint
 
-    /// A connection on which nothing was said yet.
+    /// Opens a connection without sending anything.
     func open(version: ProtocolVersion = .v5_0) async throws -> Peer {
         let (packets, continuation) = AsyncStream<Peer.Event>.makeStream()
         let arrived = Arrived()
@@ -47,7 +47,7 @@ struct PeerFactory {
         return Peer(link: try #require(link.link), packets: packets, arrived: arrived, version: version)
     }
 
-    /// A client that the broker has accepted.
+    /// Connects a client and checks that the broker accepts it.
     func connect(
         _ identifier: String, version: ProtocolVersion = .v5_0, _ change: (inout Connect) -> Void = { _ in }
     ) async throws -> Peer {
@@ -70,7 +70,7 @@ enum PeerError: Error {
     case closed
 }
 
-/// A client of one test, used by one task.
+/// A client for one test, used by a single task.
 final class Peer {
     enum Event: Sendable {
         case packet(Packet)
@@ -83,7 +83,7 @@ final class Peer {
     private var packets: AsyncStream<Event>.Iterator
     private let arrived: Arrived
 
-    /// How many packets have come, taken or not.
+    /// The number of packets that have arrived, including those not yet received by the test.
     var arrivedPackets: Int { self.arrived.count.load(ordering: .acquiring) }
 
     fileprivate init(link: any Link, packets: AsyncStream<Event>, arrived: Arrived, version: ProtocolVersion) {
@@ -115,14 +115,14 @@ final class Peer {
         return publish
     }
 
-    /// What the broker says last, if anything; fails if it does not close the connection after it.
+    /// The broker's last packet, if any; fails if the broker does not close the connection after it.
     func receiveEnd() async throws -> Packet? {
         guard case .packet(let packet)? = await self.packets.next() else { return nil }
         guard case .packet(let more)? = await self.packets.next() else { return packet }
         throw PeerError.unexpected(more)
     }
 
-    /// Everything that was sent before has been processed when this returns, and nothing else has come.
+    /// Sends PINGREQ and fails if anything but PINGRESP arrives. Everything sent before has then been processed.
     func expectNothing() async throws {
         try await self.send(.pingreq)
         let packet = try await self.receive()
@@ -157,7 +157,7 @@ final class Peer {
                     packetID: qos == .atMostOnce ? nil : PacketID(id), properties: properties)))
     }
 
-    /// Publishes, and waits until the broker has acknowledged all of it.
+    /// Publishes, and waits until the broker has fully acknowledged the message.
     func deliver(
         _ text: String, to topic: String, qos: QoS = .atLeastOnce, retain: Bool = false, id: UInt16 = 1,
         properties: Properties = Properties()
@@ -225,7 +225,7 @@ private final class PeerHandler: LinkHandler {
     }
 }
 
-/// Lets others run, in a loop that waits for something; ends the loop when the test's time is over.
+/// Yields, in a loop that waits for a condition; throws when the test's time limit has passed.
 func letOthersRun() async throws {
     try Task.checkCancellation()
     await Task.yield()

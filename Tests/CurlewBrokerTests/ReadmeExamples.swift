@@ -3,7 +3,7 @@ import CurlewBroker
 import CurlewTesting
 import Testing
 
-// The README's examples of the broker, which scripts/check-readme compares with it.
+// The README's examples of the broker; scripts/check-readme compares them with the README.
 
 #if Accounts
 private func embed() async throws {

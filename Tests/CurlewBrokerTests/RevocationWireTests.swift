@@ -8,11 +8,11 @@ import Testing
 @testable import CurlewBroker
 @testable import CurlewTesting
 
-/// Users with passwords that a test changes.
+/// Users with passwords that the test changes.
 private final class Users: MQTTBrokerAuthenticator {
     struct State: Sendable {
         var passwords: [String: String]
-        /// What the file says, which counts after a reload.
+        /// The file's content, which applies after a reload.
         var next: [String: String]
     }
 
@@ -38,7 +38,7 @@ private final class Users: MQTTBrokerAuthenticator {
     func reload() async throws { self.state.change { $0.passwords = $0.next } }
 }
 
-@Suite("Rights that are withdrawn", .timeLimit(.minutes(1)))
+@Suite("Revoked rights", .timeLimit(.minutes(1)))
 struct RevocationWireTests {
     private func client(_ user: String, _ password: String = "x", expiry: UInt32 = 1000) -> (inout Connect) -> Void {
         {
@@ -57,7 +57,7 @@ struct RevocationWireTests {
 
     // MARK: Users
 
-    @Test("Who was removed, or has another password, is disconnected by a reload, and nobody else")
+    @Test("A reload disconnects users that were removed or whose password changed, and no others")
     func users() async throws {
         let users = Users(["gone": "x", "changed": "x", "same": "x"])
         try await withPeers {
@@ -82,7 +82,7 @@ struct RevocationWireTests {
                 #expect(end.reasonCode == .administrativeAction)
             }
             for peer in [same, nobody] { try await peer.expectNothing() }
-            // The session of a user who may come back waits; that of one who cannot does not.
+            // A session is kept if its user can still log in, and ends if not.
             let back = try await peers.connect("c", self.client("changed", "y"))
             #expect(back.connAck.sessionPresent)
             #expect(peers.broker.sessions.map(\.client.identifier).sorted() == ["c", "n", "s"])
@@ -90,7 +90,7 @@ struct RevocationWireTests {
     }
 
     @Test(
-        "The session of a removed user who is away ends with the reload, unless it is to be kept",
+        "A reload ends an offline session of a removed user, unless configured to keep it",
         arguments: [true, false])
     func sessionsOfRemovedUsers(areKept: Bool) async throws {
         let users = Users(["gone": "x"])
@@ -107,7 +107,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("The session of a user who was removed while the broker was down ends at its start")
+    @Test("The session of a user removed while the broker was down ends when the broker starts")
     func restoredSessionOfRemovedUser() async throws {
         let store = MQTTMemoryStore()
         let users = Users(["gone": "x", "same": "x"])
@@ -126,9 +126,9 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("A client that is being authenticated while its user is removed is refused")
+    @Test("A client is refused if its user is removed while it is being authenticated")
     func removedMeanwhile() async throws {
-        /// Lets everybody in who is not removed, and asks a test for leave.
+        /// Allows every user that is not removed, but only when the test releases it.
         final class Slow: MQTTBrokerAuthenticator {
             let asked = Watched(false)
             let free = Watched(false)
@@ -157,7 +157,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("What a removed user has said by then still counts")
+    @Test("Messages that a removed user has already sent are still delivered")
     func saidBefore() async throws {
         let users = Users(["gone": "x", "w": "x"])
         try await withPeers {
@@ -177,9 +177,9 @@ struct RevocationWireTests {
         }
     }
 
-    // MARK: What waits
+    // MARK: Queued messages
 
-    @Test("Messages that wait, or are to be sent again, are dropped when the rules no longer allow them")
+    @Test("Queued and unacknowledged messages are dropped when the rules no longer allow them")
     func queued() async throws {
         let drops = Drops()
         try await TemporaryFile.with("topic readwrite #\n") { file in
@@ -216,7 +216,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("A message that waits is not given to a client that comes through a listener with other rules")
+    @Test("A queued message is not sent to a client that reconnects through a listener with stricter rules")
     func otherListener() async throws {
         let network = InMemoryNetwork()
         let endpoint = Endpoint(host: "public", port: 1883)
@@ -240,7 +240,7 @@ struct RevocationWireTests {
             let back = try await others.connect("s", keep)
             #expect(back.connAck.sessionPresent)
             #expect(try await self.texts(1, of: back) == ["public"])
-            // Nor do subscriptions go on that the other listener's rules forbid.
+            // Subscriptions that the other listener's rules forbid end as well.
             #expect(try await publisher.deliver("secret", to: "secret/1") == .noMatchingSubscribers)
             #expect(
                 peers.broker.sessions.first { $0.client.identifier == "s" }?.subscriptions.map(\.string) == ["public/#"]
@@ -248,7 +248,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("What waits because of a subscription that is forbidden is dropped, unless another one brings it")
+    @Test("Messages queued by a subscription that is now denied are dropped, unless another subscription matches them")
     func queuedBySubscription() async throws {
         let (rules, drops) = (Filters(), Drops())
         try await withPeers {
@@ -267,7 +267,7 @@ struct RevocationWireTests {
                 _ = try await publisher.deliver(topic, to: topic)
             }
             let session = try #require(peers.broker.engine.sessions["s"])
-            // As if the client had ended it.
+            // As if the client had unsubscribed.
             let (engine, worker, ended) = (
                 peers.broker.engine, peers.broker.workers.all[0], try TopicFilter("ended")
             )
@@ -281,7 +281,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("Retained messages of a subscription that is forbidden do not come any more")
+    @Test("Retained messages of a subscription that is now denied are no longer sent")
     func retainedBySubscription() async throws {
         let rules = Filters()
         try await withPeers {
@@ -297,12 +297,12 @@ struct RevocationWireTests {
             try await peers.broker.reload()
             try await peer.expectNothing()
             try await peer.send(.puback(Acknowledgement(try #require(first.packetID))))
-            // The first answer goes before what is delivered in the same turn.
+            // The first PINGRESP precedes what is delivered in the same turn.
             for _ in 0..<2 { try await peer.expectNothing() }
         }
     }
 
-    @Test("Nothing comes by the former rules while a client that returns is checked by others")
+    @Test("No message is delivered by the old rules while a returning client is checked against new ones")
     func publishedMeanwhile() async throws {
         let network = InMemoryNetwork()
         let endpoint = Endpoint(host: "public", port: 1883)
@@ -318,7 +318,7 @@ struct RevocationWireTests {
             }
             let peer = try await peers.connect("s", keep)
             _ = try await peer.subscribe("secret/#")
-            // Now its loop knows the route.
+            // The event loop's route cache now has this route.
             let publisher = try await peers.connect("p")
             _ = try await publisher.deliver("1", to: "secret/1", qos: .atLeastOnce)
             _ = try await peer.receivePublish()
@@ -335,7 +335,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("What a member of a shared subscription may not receive any more goes to another")
+    @Test("Messages that a shared subscription's member may no longer receive go to another member")
     func shared() async throws {
         let rules = ChangingRules()
         try await withPeers({ $0.authorizers = [rules] }) { peers in
@@ -356,7 +356,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("What a store has kept is checked by the rules that are in force when its client returns")
+    @Test("Restored messages are checked against the rules in force when the client returns")
     func restored() async throws {
         let store = MQTTMemoryStore()
         let keep = { (connect: inout Connect) in
@@ -383,7 +383,7 @@ struct RevocationWireTests {
         }
     }
 
-    @Test("A will is published by the rules that are in force when it is due")
+    @Test("A will is checked against the rules in force when it is published")
     func will() async throws {
         try await TemporaryFile.with("topic readwrite #\n") { file in
             let access = try await MQTTAccessFile(path: file.path)
@@ -402,7 +402,7 @@ struct RevocationWireTests {
     }
 }
 
-/// Notes the topics of messages that were dropped for want of a right.
+/// Records the topics of messages dropped for lack of rights.
 private final class Drops: MQTTBrokerObserver {
     private let state = Watched<[String]>([])
 
@@ -415,7 +415,7 @@ private final class Drops: MQTTBrokerObserver {
     }
 }
 
-/// Lets clients receive until they are denied it.
+/// Allows each client to receive until it is denied.
 private final class ChangingRules: MQTTBrokerAuthorizer {
     private let denied = Watched<Set<String>>([])
 
@@ -429,7 +429,7 @@ private final class ChangingRules: MQTTBrokerAuthorizer {
     }
 }
 
-/// Lets clients have all subscriptions but some, and does not ask about receiving.
+/// Allows all subscriptions except the denied ones, and asks for no receive checks.
 private final class Filters: MQTTBrokerAuthorizer {
     private let denied = Watched<Set<String>>([])
 
@@ -441,7 +441,7 @@ private final class Filters: MQTTBrokerAuthorizer {
     }
 }
 
-/// Lets nobody receive anything, and publishes while it is asked about a subscription.
+/// Denies all receiving, and publishes a message while it is asked about a subscription.
 private final class Publishing: MQTTBrokerAuthorizer {
     private struct State {
         var job: (topic: String, engine: BrokerEngine, worker: Worker)?

@@ -27,7 +27,7 @@ struct RouteCacheTests {
             isAsked: false)
     }
 
-    @Test("A flood of new topics does not push out a route that is used")
+    @Test("A flood of new topics does not evict a route in use")
     func flood() throws {
         let index = try self.index(["#"])
         var (cache, work) = (RouteCache(), 0)
@@ -39,7 +39,7 @@ struct RouteCacheTests {
         }
     }
 
-    @Test("Routes are bounded by their bytes, however long their topics are")
+    @Test("The cache is limited in bytes, however long the topics are")
     func bytes() throws {
         let index = try self.index(["#"])
         var (cache, work) = (RouteCache(), 0)
@@ -50,7 +50,7 @@ struct RouteCacheTests {
         #expect(cache.byteCount > 1 << 20)
     }
 
-    @Test("Finding a route is work, and finding it again is none")
+    @Test("Computing a route costs work; finding it in the cache costs none")
     func cost() throws {
         let index = try self.index(["#", "+", "a", "b"])
         var (cache, work) = (RouteCache(), 0)

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("Sessions on the wire", .timeLimit(.minutes(1)))
 struct SessionWireTests {
-    @Test("A first packet other than CONNECT, and a second CONNECT, end the connection [MQTT-3.1.0-1] [MQTT-3.1.0-2]")
+    @Test("A first packet other than CONNECT, or a second CONNECT, ends the connection [MQTT-3.1.0-1] [MQTT-3.1.0-2]")
     func connectFirst() async throws {
         try await withPeers { peers in
             let silent = try await peers.open()
@@ -23,7 +23,7 @@ struct SessionWireTests {
     }
 
     @Test(
-        "A session is present when there is one, and clean start discards it [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3]"
+        "Session Present tells whether a session exists, and Clean Start discards it [MQTT-3.1.2-4] [MQTT-3.1.4-4] [MQTT-3.1.2-5] [MQTT-3.1.2-6] [MQTT-3.2.2-2] [MQTT-3.2.2-3]"
     )
     func sessionPresent() async throws {
         try await withPeers { peers in
@@ -43,7 +43,7 @@ struct SessionWireTests {
             let message = try await second.receivePublish()
             #expect(String(buffer: message.payload) == "kept")
             #expect(!message.dup)
-            // Not acknowledged: it comes again, with DUP.
+            // Not acknowledged, so it is sent again with DUP.
             second.close()
             let third = try await peers.connect("a", keep)
             let again = try await third.receivePublish()
@@ -56,7 +56,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A second connection of the same client ends the first [MQTT-3.1.4-3]")
+    @Test("A second connection with the same client identifier ends the first [MQTT-3.1.4-3]")
     func takeOver() async throws {
         try await withPeers { peers in
             var peer = try await peers.connect("a")
@@ -72,7 +72,7 @@ struct SessionWireTests {
     }
 
     @Test(
-        "A will is published when the connection is lost, and not after DISCONNECT [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]",
+        "A will is published when the connection is lost, but not after DISCONNECT [MQTT-3.1.2-8] [MQTT-3.1.2-10] [MQTT-3.14.4-3]",
         arguments: [true, false])
     func will(isLost: Bool) async throws {
         let topic = try TopicName("wills/a")
@@ -96,7 +96,9 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A will with a delay waits for the client to come back [MQTT-3.1.2-26]", arguments: [true, false])
+    @Test(
+        "A delayed will is published after its delay unless the client reconnects first [MQTT-3.1.2-26]",
+        arguments: [true, false])
     func willDelay(comesBack: Bool) async throws {
         let topic = try TopicName("wills/a")
         let clock = TestClock()
@@ -127,13 +129,13 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A will whose time comes while its client comes and goes again waits for its delay once more")
+    @Test("If a client briefly reconnects just as its will is due, the will delay starts again")
     func lateWillDelay() async throws {
         let topic = try TopicName("wills/a")
         let (clock, blocker) = (TestClock(), Blocker())
         try await withPeers {
             $0.clock = MonotonicClock(clock)
-            // Time passes before the client says who it is.
+            // Time passes before the client sends CONNECT.
             $0.limits.connectTimeout = .seconds(1000)
         } _: { peers in
             let watcher = try await peers.connect("watcher")
@@ -153,7 +155,7 @@ struct SessionWireTests {
             let again = try await peers.open()
             worker.eventLoop.execute { blocker.block() }
             await blocker.isBlocking()
-            // What is due waits for the loop, and behind it the client, which comes and goes at once.
+            // The due will waits for the event loop; the client queued behind it connects and leaves at once.
             clock.advance(by: .seconds(31))
             var connect = Connect(clientIdentifier: "a")
             keep(&connect)
@@ -171,7 +173,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("What is due for an earlier absence of a client is not due for a later one")
+    @Test("A session deadline from an earlier absence does not apply to a later one")
     func lateDeadline() async throws {
         try await withPeers { peers in
             let engine = peers.broker.engine
@@ -197,7 +199,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A session ends when its time is over [MQTT-4.1.0-2]")
+    @Test("A session ends when its expiry interval has passed [MQTT-4.1.0-2]")
     func sessionExpiry() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -217,7 +219,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A client that is silent for one and a half times its keep alive is disconnected [MQTT-3.1.2-24]")
+    @Test("A client that sends nothing for one and a half times its keep alive is disconnected [MQTT-3.1.2-24]")
     func keepAlive() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -232,7 +234,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("QoS 2 is passed on once, though its PUBLISH comes twice [MQTT-4.3.3-10]")
+    @Test("A QoS 2 message is delivered once, even if its PUBLISH is sent twice [MQTT-4.3.3-10]")
     func exactlyOnce() async throws {
         try await withPeers { peers in
             let subscriber = try await peers.connect("s")
@@ -256,7 +258,7 @@ struct SessionWireTests {
     }
 
     @Test(
-        "Retained messages come with a new subscription, as its options say [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]"
+        "Retained messages are sent for a new subscription according to its Retain Handling [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]"
     )
     func retained() async throws {
         try await withPeers { peers in
@@ -282,7 +284,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("A shared subscription gives each message to one, and to another when that one leaves")
+    @Test("A shared subscription delivers each message to one member, and to another if that member leaves")
     func shared() async throws {
         try await withPeers { peers in
             let publisher = try await peers.connect("p")
@@ -294,7 +296,7 @@ struct SessionWireTests {
             var received = Set([try await String(buffer: first.receivePublish().payload)])
             for _ in 0..<2 { received.insert(String(buffer: try await second.receivePublish().payload)) }
             #expect(received.count == 3)
-            // The first has one in flight and one waiting, acknowledges neither, and goes.
+            // The first member has one message in flight and one queued, acknowledges neither, and leaves.
             first.close()
             var rest: Set<String> = []
             for _ in 0..<2 { rest.insert(String(buffer: try await second.receivePublish().payload)) }
@@ -302,7 +304,7 @@ struct SessionWireTests {
         }
     }
 
-    @Test("The broker says goodbye when it stops")
+    @Test("The broker sends DISCONNECT to its clients when it stops")
     func stopping() async throws {
         try await withPeers { peers in
             let peer = try await peers.connect("a")

@@ -28,7 +28,7 @@ import Testing
                 }
             }
             await first.disconnect()
-            // When the broker has seen the end of the first.
+            // Until the broker has noticed the end of the first connection.
             while (try? await broker.connectedClient { $0.reconnect.isEnabled = false }) == nil {
                 try await letOthersRun()
             }

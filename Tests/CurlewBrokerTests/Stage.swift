@@ -3,16 +3,17 @@ import Synchronization
 
 @testable import CurlewBroker
 
-/// Sees what the broker does, and when something else on the same event loop has its turn.
+/// Records how often the broker reaches a point, and how far it is when other work on the same event loop gets its
+/// turn.
 final class Stage: MQTTBrokerAuthorizer, MQTTBrokerPublishFilter, MQTTBrokerObserver {
     enum Point { case subscription, end, message }
 
     private struct State {
         var watched: Point?
         var broker: MQTTBroker?
-        /// What is noted at the turn in place of the steps.
+        /// What ``turn()`` returns instead of the number of steps.
         var measure: (@Sendable () -> Int)?
-        /// Whether subscriptions are refused.
+        /// Whether subscriptions are denied.
         var denies = false
         var steps = 0
     }
@@ -22,17 +23,17 @@ final class Stage: MQTTBrokerAuthorizer, MQTTBrokerPublishFilter, MQTTBrokerObse
 
     let interests: MQTTBrokerEvents = [.connections, .subscriptions]
 
-    /// How often the broker has come to the point that is watched.
+    /// How often the broker has reached the watched point.
     var steps: Int { self.state.withLock { $0.steps } }
 
-    /// Counts from here. When the broker comes to that point, something else comes for the same event loop.
+    /// Starts counting. When the broker first reaches the point, another task is queued on the same event loop.
     func watch(
         _ point: Point, of broker: MQTTBroker, denies: Bool = false, _ measure: (@Sendable () -> Int)? = nil
     ) {
         self.state.withLock { $0 = State(watched: point, broker: broker, measure: measure, denies: denies) }
     }
 
-    /// How far the broker was when the other had its turn.
+    /// The broker's progress when the queued task ran.
     func turn() async -> Int {
         for await turn in self.turns.stream { return turn }
         return 0

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Storms", .timeLimit(.minutes(5)))
 struct StormTests {
-    @Test("Who does not come to the end of CONNECT in time is disconnected, also when bytes keep dripping in")
+    @Test("A client that does not complete CONNECT in time is disconnected, even if it keeps sending single bytes")
     func slowConnect() async throws {
         let clock = TestClock()
         try await withPeers {
@@ -30,7 +30,7 @@ struct StormTests {
         }
     }
 
-    @Test("All retained messages at once keep nobody else waiting, and each comes once")
+    @Test("Sending very many retained messages to one client does not delay others, and each message is sent once")
     func manyRetained() async throws {
         let count = 30_000
         try await withPeers { peers in
@@ -42,7 +42,7 @@ struct StormTests {
             let subscribe = Subscribe(try #require(PacketID(1)), [Subscribe.Subscription(try TopicFilter("#"))])
             try await greedy.send(.subscribe(subscribe))
             while peers.broker.statistics.subscriptions == 0 { try await letOthersRun() }
-            // In slices, and as fast as they are taken: here, not at all.
+            // Messages are sent in portions, as fast as the client reads: here, not at all.
             try await other.expectNothing()
             #expect(peers.broker.statistics.messagesSent < count)
             greedy.setReading(true)
@@ -54,7 +54,7 @@ struct StormTests {
         }
     }
 
-    @Test("Clients that come all at once with the same identifier leave one, and the others know why")
+    @Test("Of many clients that connect at once with the same identifier one stays; the others get Session taken over")
     func takeOver() async throws {
         try await withPeers { peers in
             var rivals: [Peer] = []
@@ -84,7 +84,7 @@ struct StormTests {
         }
     }
 
-    @Test("Subscriptions that come and go by the thousand leave none behind")
+    @Test("Thousands of subscriptions that come and go leave none behind")
     func subscriptions() async throws {
         try await withPeers { peers in
             let watcher = try await peers.connect("watcher")
@@ -110,7 +110,7 @@ struct StormTests {
         }
     }
 
-    @Test("Wills of clients that subscribe to each other's wills are published once each [MQTT-3.1.2-10]")
+    @Test("Each will is published once when clients that subscribe to each other's wills are lost [MQTT-3.1.2-10]")
     func wills() async throws {
         let count = 100
         try await withPeers { peers in

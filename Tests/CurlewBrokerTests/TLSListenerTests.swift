@@ -6,7 +6,7 @@ import Testing
 
 @testable import CurlewBroker
 
-@Suite("A listener with TLS", .timeLimit(.minutes(1)))
+@Suite("TLS listener", .timeLimit(.minutes(1)))
 struct TLSListenerTests {
     private static let fixtures =
         URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
@@ -33,7 +33,7 @@ struct TLSListenerTests {
         await broker.stop()
     }
 
-    /// Writes bytes, and does nothing else.
+    /// Writes bytes and ignores everything else.
     private final class Writer: LinkHandler {
         init(_ link: any Link, _ bytes: [UInt8]) { link.write(ByteBuffer(bytes: bytes)) }
         func linkRead(_ bytes: ByteBuffer) {}
@@ -51,7 +51,7 @@ struct TLSListenerTests {
         }
     }
 
-    @Test("A client that does not speak TLS leaves a line in the log, with its address")
+    @Test("A client that does not speak TLS is logged with its address")
     func plain() async throws {
         let log = LogLines()
         try await self.withBroker(Self.tls("server"), log) { _, port in
@@ -63,7 +63,7 @@ struct TLSListenerTests {
         }
     }
 
-    @Test("A client that does not trust the broker's certificate leaves a line")
+    @Test("A client that does not trust the broker's certificate is logged")
     func untrusting() async throws {
         let log = LogLines()
         try await self.withBroker(Self.tls("server"), log) { _, port in
@@ -75,7 +75,7 @@ struct TLSListenerTests {
         }
     }
 
-    @Test("A client's certificate that is refused is told, without the client's name")
+    @Test("A missing or refused client certificate is logged, without the client's name")
     func clientCertificates() async throws {
         let log = LogLines()
         var tls = Self.tls("server")
@@ -112,7 +112,7 @@ struct TLSListenerTests {
     private static let abandoned = FailedHandshake(
         peer: "192.0.2.1:1", error: TransportError(.tlsFailed, "Gone."), isAbandoned: true)
 
-    @Test("A client that just goes, as health checks do, is told of at debug level only")
+    @Test("A client that closes during the handshake, as health checks do, is logged only at debug level")
     func abandoned() async {
         let log = LogLines()
         FailedHandshakeLog(listener: "l", logger: log.logger, now: .start).note(Self.abandoned, now: .start)
@@ -122,7 +122,7 @@ struct TLSListenerTests {
         #expect(await debug.all().count == 1)
     }
 
-    @Test("An expired certificate is warned of at the start, and again when files are read anew")
+    @Test("An expired certificate is logged as a warning at the start and at each reload")
     func expired() async throws {
         let log = LogLines()
         try await self.withBroker(Self.tls("expired"), log) { broker, _ in
@@ -133,7 +133,7 @@ struct TLSListenerTests {
         }
     }
 
-    @Test("A certificate that clients will refuse is warned of", arguments: ["for-client", "rsa-enciphers"])
+    @Test("A certificate that clients will refuse is logged as a warning", arguments: ["for-client", "rsa-enciphers"])
     func unsuitable(name: String) async throws {
         let log = LogLines()
         let key = name.hasPrefix("rsa") ? "matrix/rsa" : "matrix/P-256"
@@ -142,7 +142,7 @@ struct TLSListenerTests {
         }
     }
 
-    @Test("An error of a listener's TLS names the settings by the surface's names")
+    @Test("A TLS error names the settings, with names that the caller can replace")
     func naming() async throws {
         let broker = MQTTBroker(
             MQTTBrokerConfiguration(

@@ -5,9 +5,9 @@ import Testing
 @testable import CurlewBroker
 @testable import CurlewTesting
 
-@Suite("Tasks end with what they were started for", .timeLimit(.minutes(1)))
+@Suite("Tasks end with their purpose", .timeLimit(.minutes(1)))
 struct TaskTests {
-    @Test("The authentication of a client that has gone is cancelled", arguments: [nil, "STEPS"])
+    @Test("The authentication of a client that disconnects is cancelled", arguments: [nil, "STEPS"])
     func authentication(method: String?) async throws {
         let waiting = Waiting()
         try await withPeers({
@@ -24,7 +24,7 @@ struct TaskTests {
         }
     }
 
-    @Test("A client that does not wait for its authenticator is not passed to the next one")
+    @Test("A client that disconnects during one authenticator is not passed to the next")
     func nextAuthenticator() async throws {
         let (first, second) = (Waiting(), Waiting())
         try await withPeers({
@@ -39,7 +39,7 @@ struct TaskTests {
         #expect(second.now == .idle)
     }
 
-    @Test("A commit that does not end is cancelled when the broker has stopped")
+    @Test("A commit that does not end is cancelled when the broker stops")
     func commit() async throws {
         let waiting = Waiting()
         try await withPeers({
@@ -55,7 +55,7 @@ struct TaskTests {
     }
 }
 
-/// Waits until its task is cancelled, and shows how far it is.
+/// Waits until its task is cancelled, and records its state.
 private final class Waiting: Sendable {
     enum State: Sendable { case idle, begun, cancelled }
 

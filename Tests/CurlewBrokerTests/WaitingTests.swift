@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewBroker
 
-@Suite("What and who waits for receivers")
+@Suite("Waiting packets and publishers")
 struct WaitingTests {
     private func publish(_ payload: ByteBuffer) -> Packet {
         .publish(
@@ -17,7 +17,7 @@ struct WaitingTests {
         return publish.payload
     }
 
-    @Test("A small message that waits does not keep the read alive that it came in")
+    @Test("A small waiting message does not keep its whole read buffer alive")
     func smallPayload() throws {
         var read = ByteBuffer(repeating: 7, count: 32 << 10)
         var packets = WaitingPackets()
@@ -33,7 +33,7 @@ struct WaitingTests {
         #expect(packets.byteCount == 0)
     }
 
-    @Test("A large message that waits counts with the rest of the read that it keeps alive")
+    @Test("A large waiting message counts as much memory as the read buffer that it keeps alive")
     func largePayload() throws {
         var read = ByteBuffer(repeating: 7, count: 32 << 10)
         let capacity = read.storageCapacity
@@ -54,7 +54,7 @@ struct WaitingTests {
         func released(by holder: ObjectIdentifier) {}
     }
 
-    @Test("Publishers that come, publish once and go do not gather, and those that stay keep their places")
+    @Test("Publishers that leave do not accumulate, and those that stay keep their places")
     func gone() {
         var waiting = WaitingPublishers()
         let staying = (0..<10).map { _ in Publisher() }

@@ -4,7 +4,7 @@ import CurlewBroker
 import MosquittoFixture
 import Testing
 
-/// Compares the effect of an access file with that of the same file in mosquitto.
+/// Compares the decisions of an access file with mosquitto's decisions for the same file.
 @Suite(
     "Access files and mosquitto",
     .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
@@ -43,7 +43,7 @@ struct AccessComparisonTests {
         "later", "d/c/x", "d/d/x", "d/z/x", "e/u", "e/", "precpost/%u", "no/u", "no/v", "c/x", "d/x", "none",
     ]
 
-    @Test("Who may publish what is the same", arguments: Self.clients.indices)
+    @Test("A client may publish to the same topics as with mosquitto", arguments: Self.clients.indices)
     func publishing(client: Int) async throws {
         let (user, identifier) = Self.clients[client]
         let access = try MQTTAccessFile(text: Self.rules)

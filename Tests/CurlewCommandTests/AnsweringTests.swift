@@ -41,7 +41,7 @@ struct AnsweringTests {
         }
     }
 
-    @Test("The requester is told that a command failed")
+    @Test("The requester gets an error if the responder's command fails")
     func failure() async throws {
         try await Mosquitto.run { broker in
             let responder = try await self.responder(broker, "--exec", "exit 3")

@@ -30,7 +30,8 @@ struct BenchTests {
         try await Subprocess.curlew(["bench"] + arguments + ["-p", "\(broker.port())", "--json"]).outcome()
     }
 
-    @Test("pub sends as many as it says, from all clients together", arguments: ["0", "1", "2"], ["1", "3"])
+    @Test(
+        "pub sends as many messages as requested, from all clients together", arguments: ["0", "1", "2"], ["1", "3"])
     func publish(qos: String, clients: String) async throws {
         try await Mosquitto.run { broker in
             let counter = try await Counter.start(broker, topic: "bench/+")
@@ -49,7 +50,7 @@ struct BenchTests {
         }
     }
 
-    @Test("pub at a rate measures each message, and ends after the duration at the latest")
+    @Test("pub at a rate measures each message, and stops when the duration has passed")
     func rate() async throws {
         try await Mosquitto.run { broker in
             let byCount = try self.numbers(
@@ -94,7 +95,7 @@ struct BenchTests {
         }
     }
 
-    @Test("A broker that closes the connection because of a message ends pub", arguments: ["0", "1", "2"])
+    @Test("pub ends if the broker closes the connection because of a message", arguments: ["0", "1", "2"])
     func closed(qos: String) async throws {
         try await Mosquitto.run(Mosquitto.Settings(lines: ["max_packet_size 200"])) { broker in
             for pace in [[], ["--rate", "1000"]] {
@@ -111,7 +112,8 @@ struct BenchTests {
     }
 
     @Test(
-        "A server that refuses ends each benchmark with its reason code", arguments: ["pub", "sub", "rtt", "conn"])
+        "Each benchmark ends with the server's reason code if the server refuses the connection",
+        arguments: ["pub", "sub", "rtt", "conn"])
     func unauthorized(kind: String) async throws {
         try await Mosquitto.run(.init(allowsAnonymous: false)) { broker in
             let command = try Subprocess.curlew("bench", kind, "-p", "\(broker.port())", "-V", "5")

@@ -38,7 +38,7 @@ struct BytesTests {
         }
     }
 
-    @Test("Correlation data, replies and formats are bytes, too")
+    @Test("Correlation data, replies and formats keep their bytes too")
     func others() async throws {
         try await withLocalBroker { _, port in
             let command = try Subprocess.script(
@@ -75,7 +75,7 @@ struct BytesTests {
         ])
     func passwords(script: String, isRight: Bool) async throws {
         try await withTemporaryFolder { folder in
-            // The file's name is not text, either.
+            // The file name is not valid UTF-8 either.
             let passwd = try Subprocess.script(
                 #"cd "$FOLDER"; B=$(printf '\377\344'); curlew passwd -c -b "$B" me "$B"; mv "$B" users"#,
                 environment: ["FOLDER": folder])

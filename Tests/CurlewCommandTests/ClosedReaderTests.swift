@@ -6,9 +6,9 @@ import Testing
 import CurlewTransport
 @testable import CurlewCommand
 
-@Suite("Readers that close a pipe, and waiting with a time limit", .timeLimit(.minutes(2)))
+@Suite("Closed pipes and time limits", .timeLimit(.minutes(2)))
 struct ClosedReaderTests {
-    @Test("A closed reader is noticed without a write")
+    @Test("A closed reader is noticed without writing")
     func closed() async throws {
         let pipe = Pipe()
         let writer = Descriptor(number: pipe.fileHandleForWriting.fileDescriptor)
@@ -30,14 +30,14 @@ struct ClosedReaderTests {
         try pipe.fileHandleForReading.close()
     }
 
-    @Test("A file has no reader")
+    @Test("A file's reader never closes")
     func file() async throws {
         let file = try Descriptor.open("/dev/null")
         defer { file.closeFile() }
         #expect(await file.waitUntilReaderCloses() == false)
     }
 
-    @Test("A value that is set in time is returned, otherwise nothing is")
+    @Test("wait(within:) returns a value set in time, and otherwise nil")
     func timeLimit() async {
         let value = OneShot<Int>()
         #expect(await value.wait(within: .milliseconds(1)) == nil)

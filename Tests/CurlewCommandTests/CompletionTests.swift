@@ -27,7 +27,7 @@ struct CompletionTests {
     func bash(words: [String], completions: [String]) async throws {
         let script = try await self.script(for: "bash")
         #expect(try await self.run("bash", "-n", input: script) == "")
-        // bash calls a completion function with the command, the word and the one before it.
+        // bash calls a completion function with the command, the current word and the previous word.
         let ask = """
 
             COMP_WORDS=(\(words.map { "'\($0)'" }.joined(separator: " ")))

@@ -9,7 +9,7 @@ import Testing
 
 @Suite("curlew demo", .timeLimit(.minutes(3)))
 struct DemoTests {
-    /// The numbers of the summary.
+    /// The numbers in the summary.
     private struct Tally {
         let messages: Int
         let requests: Int
@@ -28,7 +28,7 @@ struct DemoTests {
         }
     }
 
-    @Test("Messages arrive, requests are answered, and it exits with code 0 after its time")
+    @Test("Messages arrive, requests are answered, and it exits with code 0 when its time is up")
     func limitedTime() async throws {
         let demo = try Subprocess.curlew("demo", "--seconds", "3", "--devices", "4")
         let outcome = try await demo.outcome()
@@ -37,7 +37,7 @@ struct DemoTests {
         // No control sequences.
         #expect(!outcome.output.contains { $0 == "\u{1B}" || $0 == "\r" })
         let tally = try Tally(outcome.output)
-        // Each of the four publishes online, offline and at least one reading.
+        // Each of the four devices publishes online, offline and at least one reading.
         #expect(tally.messages >= 12)
         #expect(tally.requests > 0)
         #expect(tally.answered > 0)
@@ -48,7 +48,7 @@ struct DemoTests {
         }
     }
 
-    @Test("Others can join in, and a signal is its end", arguments: [SIGINT, SIGTERM])
+    @Test("Other clients can join in, and a signal ends the demo", arguments: [SIGINT, SIGTERM])
     func joining(signal: Int32) async throws {
         let demo = try Subprocess.curlew("demo", "--devices", "1")
         let introduction = try await demo.line { $0.contains("mqtt://127.0.0.1:") }
@@ -67,7 +67,7 @@ struct DemoTests {
         #expect(outcome.output.contains("After "))
     }
 
-    /// Repeats the request until there is a reply: now and then, the device is disconnected.
+    /// Repeats the request until there is a reply, since the device disconnects now and then.
     private func ask(_ question: String, _ port: String) async throws -> Subprocess.Outcome {
         for _ in 0..<30 {
             let outcome = try await Subprocess.curlew(
@@ -78,7 +78,7 @@ struct DemoTests {
         throw CancellationError()
     }
 
-    @Test("It ends without a failure when its reader exits")
+    @Test("It exits without an error when its reader exits")
     func brokenPipe() async throws {
         let demo = try Subprocess.curlew(["demo"], hasReader: false)
         #expect(try await demo.outcome() == .init(exitCode: 0, output: "", errors: ""))

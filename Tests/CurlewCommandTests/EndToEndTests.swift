@@ -13,7 +13,7 @@ struct EndToEndTests {
 
     private static let versions = ["3.1", "3.1.1", "5"]
 
-    /// A subscriber that the broker has accepted.
+    /// Starts a subscriber and waits until the broker has accepted its subscription.
     private func subscriber(_ broker: Mosquitto, _ arguments: String...) async throws -> Subprocess {
         let command = try Subprocess.curlew(["sub", "-p", "\(broker.port())", "-d"] + arguments)
         #expect(await command.hasSaid("received SUBACK"))
@@ -31,7 +31,7 @@ struct EndToEndTests {
         return try await command.outcome()
     }
 
-    @Test("What is published arrives, byte for byte", arguments: Self.versions, ["0", "1", "2"])
+    @Test("Published payloads arrive byte for byte", arguments: Self.versions, ["0", "1", "2"])
     func publish(version: String, qos: String) async throws {
         try await Mosquitto.run { broker in
             let subscriber = try await self.subscriber(
@@ -67,7 +67,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("No line is lost to a broker that is started again in the middle", arguments: Self.versions)
+    @Test("No line is lost when the broker restarts in the middle", arguments: Self.versions)
     func brokerRestart(version: String) async throws {
         try await Mosquitto.run(.init(isPersistent: true, logsPackets: false)) { broker in
             let port = try "\(broker.port())"
@@ -83,7 +83,7 @@ struct EndToEndTests {
             try await broker.startAgain()
             try publisher.endInput()
             #expect(try await publisher.outcome().exitCode == 0)
-            // Earlier messages arrive before it.
+            // Earlier messages arrive before this one.
             let end = try await self.run("pub", "-p", port, "-t", "lines", "-m", "the end", "-q", "1")
             #expect(end.exitCode == 0)
             #expect(await subscriber.hasWritten("the end\n"))
@@ -111,7 +111,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A request gets a reply; in MQTT 3.1.1, on the topic that both name")
+    @Test("A request gets a reply; in MQTT 3.1.1, on the response topic that both commands name")
     func request() async throws {
         try await Mosquitto.run { broker in
             let server = try ["-p", "\(broker.port())", "-t", "svc/ping"]
@@ -128,7 +128,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A request without a subscribed responder fails at once if the broker can report that")
+    @Test("A request without a subscribed responder fails at once if the broker reports it")
     func nobody() async throws {
         try await Mosquitto.run { broker in
             let outcome = try await self.run(
@@ -139,7 +139,7 @@ struct EndToEndTests {
     }
 
     @Test(
-        "-W ends each command with code 27",
+        "-W ends each command with exit code 27",
         arguments: ["sub -t a", "request -t a -m b -q 0", "respond -t a -m b", "pub -t a -l"])
     func timeLimit(command: String) async throws {
         try await Mosquitto.run { broker in
@@ -152,7 +152,7 @@ struct EndToEndTests {
     }
 
     @Test(
-        "After a refusal, the exit code is the reason code of the version",
+        "If the broker refuses the connection, the exit code is the reason code of the protocol version",
         arguments: [("3.1", 5), ("3.1.1", 5), ("5", 135)] as [(String, Int32)])
     func refused(version: String, exitCode: Int32) async throws {
         try await Mosquitto.run(.init(allowsAnonymous: false)) { broker in
@@ -165,7 +165,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A password can be given by the environment, a URL or -P")
+    @Test("A password can be given in the environment, in a URL or with -P")
     func password() async throws {
         var settings = Mosquitto.Settings(lines: ["password_file {folder}/passwords"], allowsAnonymous: false)
         settings.files["passwords"] = try await Mosquitto.passwordFile(["me": "secret"])
@@ -191,7 +191,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("Ctrl-C and SIGTERM end a subscriber in order", arguments: [SIGINT, SIGTERM])
+    @Test("Ctrl-C and SIGTERM make a subscriber disconnect and exit with code 0", arguments: [SIGINT, SIGTERM])
     func interrupt(signal: Int32) async throws {
         try await Mosquitto.run { broker in
             let subscriber = try await self.subscriber(broker, "-t", "a", "--will-topic", "will")
@@ -202,7 +202,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("Ctrl-C while lines are sent reports their outcome")
+    @Test("Ctrl-C during pub -l reports what became of the lines")
     func interruptLines() async throws {
         try await Mosquitto.run { broker in
             let publisher = try Subprocess.curlew(
@@ -216,7 +216,7 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A subscriber without a reader exits silently")
+    @Test("A subscriber whose output has no reader exits silently")
     func brokenPipe() async throws {
         try await Mosquitto.run { broker in
             let subscriber = try Subprocess.curlew(
@@ -229,14 +229,14 @@ struct EndToEndTests {
         }
     }
 
-    @Test("A subscriber whose reader has gone exits before the next message arrives")
+    @Test("A subscriber whose reader has exited exits before the next message arrives")
     func closedPipe() async throws {
         try await Mosquitto.run { broker in
             let subscriber = try Subprocess.script(
                 """
                 (curlew sub -p \(broker.port()) -t a; echo $? >&2) | { read line; echo "$line"; }
                 """)
-            // Retained, so that it arrives whichever of the two is first.
+            // Retained, so that it arrives even if it is published before the subscription.
             let publisher = try Subprocess.curlew(
                 "pub", "-p", "\(broker.port())", "-t", "a", "-m", "first", "-r")
             #expect(try await publisher.end() == 0)
@@ -308,7 +308,7 @@ struct EndToEndTests {
 
 @Suite("curlew without a broker", .timeLimit(.minutes(1)))
 struct NoBrokerTests {
-    @Test("A broker that does not run is one sentence and exit code 1")
+    @Test("A broker that is not running is reported in one sentence, with exit code 1")
     func unreachable() async throws {
         let port = try await freePort()
         let command = try Subprocess.curlew("pub", "-h", "127.0.0.1", "-p", "\(port)", "-t", "a", "-m", "b")
@@ -321,7 +321,7 @@ struct NoBrokerTests {
     }
 
     @Test(
-        "An error in the arguments is one line, with exit code 1",
+        "An invalid argument is reported in one line, with exit code 1",
         arguments: [
             "frob", "sub --frob", "sub -t a -q 3", "sub -t a -V 4", "sub", "pub -t a", "pub -t a -m b -n",
             "pub -t a -t b -m c", "pub -t a/+ -m b", "sub -t a/#/b", "sub -t a -p 0", "sub -t a -c",
@@ -340,7 +340,7 @@ struct NoBrokerTests {
         #expect(outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
     }
 
-    @Test("--help and --version are no failures", arguments: ["--help", "pub --help", "sub --help", "--version"])
+    @Test("--help and --version exit with code 0", arguments: ["--help", "pub --help", "sub --help", "--version"])
     func help(arguments: String) async throws {
         let command = try Subprocess.curlew(arguments.split(separator: " ").map(String.init))
         let outcome = try await command.outcome()

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("A password at a terminal", .timeLimit(.minutes(5)))
+@Suite("Typing a password at a terminal", .timeLimit(.minutes(5)))
 struct HiddenInputTests {
     /// Both ends of a terminal.
     private final class PseudoTerminal: Sendable {
@@ -32,7 +32,7 @@ struct HiddenInputTests {
         }
     }
 
-    /// Reads a password, and types an answer to each prompt.
+    /// Reads a password, typing one answer at each prompt.
     private func ask(_ answers: [String]) async throws -> Result<[UInt8], CommandFailure> {
         let terminal = try PseudoTerminal()
         let questions = Mutex<[String]>([])
@@ -57,12 +57,12 @@ struct HiddenInputTests {
         return outcome
     }
 
-    @Test("It is asked for twice and not echoed")
+    @Test("The password is asked for twice and not echoed")
     func twice() async throws {
         #expect(try await self.ask(["geheim ü\r", "geheim ü\r"]) == .success(Array("geheim ü".utf8)))
     }
 
-    @Test("Different passwords are refused, and so is an empty one")
+    @Test("Passwords that differ are refused, and so is an empty one")
     func differing() async throws {
         #expect(
             try await self.ask(["one\r", "two\r"])
@@ -70,7 +70,7 @@ struct HiddenInputTests {
         #expect(try await self.ask(["\r"]) == .failure(CommandFailure("The password is empty; nothing was changed.")))
     }
 
-    @Test("Ctrl-C ends it like a signal")
+    @Test("Ctrl-C exits with the code of an interrupt; Ctrl-D does the same")
     func abandoned() async throws {
         #expect(try await self.ask(["on\u{3}"]) == .failure(CommandFailure(nil, exitCode: 130)))
         #expect(try await self.ask(["one\r", "\u{4}"]) == .failure(CommandFailure(nil, exitCode: 130)))

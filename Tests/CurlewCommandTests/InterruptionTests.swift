@@ -11,7 +11,7 @@ import Testing
 
 @Suite("Interrupted commands", .timeLimit(.minutes(3)))
 struct InterruptionTests {
-    @Test("Each line that was read is accounted for")
+    @Test("The summary accounts for every line that was read")
     func lines() {
         func message(_ tally: DeliveryTally, isCut: Bool) -> String? {
             tally.failure(of: .atLeastOnce, isCut: isCut)?.message
@@ -31,7 +31,7 @@ struct InterruptionTests {
                 + "message [not authorized (0x87)].")
     }
 
-    @Test("pub -l reports every line that it has read")
+    @Test("An interrupted pub -l reports the outcome of every line that it has read")
     func publish() async throws {
         try await withLocalBroker { broker, port in
             let publisher = try Subprocess.curlew("pub", "-p", "\(port)", "-t", "t", "-l", "-q", "1")
@@ -52,7 +52,7 @@ struct InterruptionTests {
     }
 
     @Test(
-        "An interrupted command reports what was not done",
+        "An interrupted command reports what it has not done",
         arguments: [
             ("pub -t t -s", "The message was not sent; standard input was not read to its end."),
             ("pub -t t -m x -q 1 --repeat 2 --repeat-delay 1000", "1 of 2 messages were delivered."),
@@ -64,7 +64,7 @@ struct InterruptionTests {
             let process = try Subprocess.curlew(
                 command.split(separator: " ").map(String.init) + ["-p", "\(port)", "-d"])
             if command.contains("-s") {
-                // More than a pipe holds: the command has begun to read.
+                // More than a pipe holds, so the command has begun to read.
                 try process.write(String(repeating: "x", count: 200_000))
             } else {
                 var iterator = messages.makeAsyncIterator()
@@ -80,14 +80,14 @@ struct InterruptionTests {
 
     #if os(Linux)
     @Test(
-        "A subscriber whose output nobody reads holds a few MiB, reports it at the end, and loses no acknowledged message",
+        "A subscriber whose output nobody reads uses limited memory and reports unwritten messages when interrupted",
         arguments: ["%t", "%p", "%P"])
     func slowPipe(format: String) async throws {
         try await withLocalBroker { broker, port in
             try await withTemporaryFolder { folder in
                 let path = Subprocess.products.appending(path: "curlew").path
                 try await Subprocess.script("mkfifo '\(folder)/pipe'").success()
-                // A separate process: a child of the subscriber's would hide the subscriber's exit.
+                // A separate process: as a child of the subscriber, it would hide the subscriber's exit.
                 let reader = try Subprocess.script("exec sleep 1000 <'\(folder)/pipe'")
                 defer { reader.send(SIGKILL) }
                 let subscriber = try Subprocess.script(
@@ -116,7 +116,7 @@ struct InterruptionTests {
                 #expect(most - before < 64 << 20)
                 subscriber.send(SIGINT)
                 let outcome = try await subscriber.outcome()
-                // Topics without payloads fit into the pipe.
+                // Topics without payloads fit into the pipe, so nothing is left unwritten.
                 guard format != "%t" else { return }
                 #expect(outcome.exitCode == 128 + SIGINT)
                 #expect(outcome.errors.contains("received but not written: nobody reads standard output."))

@@ -26,7 +26,7 @@ struct InvocationTests {
                 == ["sub", "-v", "--count", "2", "-q", "1"])
     }
 
-    @Test("Other options for the same setting are overridden as well")
+    @Test("An option also overrides other options for the same setting")
     func subjects() throws {
         let file = "message x\nhost a\nport 1\n-F %p\n-i me\n-P secret\n"
         #expect(
@@ -58,7 +58,7 @@ struct InvocationTests {
         words.joined(separator: String(Character(GivenOption.separator)))
     }
 
-    @Test("A flag in the environment is true or false")
+    @Test("A flag variable in the environment is true or false")
     func flags() throws {
         #expect(try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "yes"]) == ["pub", "--retain", "-n"])
         #expect(try self.arguments("curlew pub -n", ["CURLEW_RETAIN": "off"]) == ["pub", "-n"])
@@ -78,7 +78,7 @@ struct InvocationTests {
         #expect(throws: CommandFailure.self) { try self.arguments("mosquitto_pub -n", file: "qos 1\n") }
     }
 
-    @Test("The broker has its own variables, and ignores those for clients")
+    @Test("The broker has its own variables and ignores those for clients")
     func broker() throws {
         let variables = [
             "CURLEW_PORT": "1", "CURLEW_PASSWORD_FILE": "/x", "CURLEW_BROKER_LISTEN": "mqtt://a",
@@ -92,7 +92,7 @@ struct InvocationTests {
                 == ["broker", "--allow-anonymous", "--max-qos", "1", "-p", "3", "-c"])
     }
 
-    @Test("A given file replaces the default one and must exist")
+    @Test("An options file given with -o replaces the default file and must exist")
     func files() throws {
         #expect(try self.arguments("curlew sub -o /own", file: "qos 1\n") == ["sub", "--qos", "1", "-o", "/own"])
         #expect(throws: CommandFailure.self) { try self.arguments("curlew sub -o /not/there") }
@@ -110,7 +110,7 @@ struct InvocationTests {
         #expect(invocation.explained("'x' is bad for '--qos'") == "'x' is bad for '--qos'")
     }
 
-    // MARK: Arguments without an option
+    // MARK: Positional arguments
 
     @Test("An argument that is not a URL is a topic; for pub and request, the next one is the message")
     func plainWords() throws {
@@ -132,7 +132,7 @@ struct InvocationTests {
     // MARK: Bytes
 
     @Test(
-        "Payloads, passwords and file names keep their bytes; elsewhere, the private characters that encode them are text"
+        "Payloads, passwords and file names may be any bytes; other arguments must be UTF-8 and are unescaped"
     )
     func bytes() throws {
         let byte = String(keeping: [0xFF])
@@ -181,7 +181,7 @@ struct InvocationTests {
     }
 
     @Test(
-        "Help and version are found where people look for them",
+        "Help and version are available under the usual spellings",
         arguments: [
             ("curlew -h", "--help"), ("curlew version", "--version"), ("curlew sub -h", "sub --help"),
             ("curlew broker -h", "broker --help"), ("curlew passwd -h", "passwd --help"),
@@ -213,7 +213,7 @@ struct InvocationTests {
         #expect(try warnings("curlew", "passwd", "a").isEmpty)
     }
 
-    @Test("A line of a file may contain any character except a line break, and errors name the line")
+    @Test("A line of an options file may contain any character except a line break, and errors name the line")
     func fileLines() throws {
         #expect(
             try self.arguments("curlew pub", file: "topic a\r\nmessage \u{301}x\u{2028}y\u{85}\n")
@@ -224,7 +224,7 @@ struct InvocationTests {
         #expect(failure?.message?.hasSuffix("line 3: unknown option 'hots'; did you mean 'host'?") == true)
     }
 
-    @Test("The names of commands are those of the parser")
+    @Test("The command names match the parser's")
     func names() {
         #expect(CommandNames.root == RootCommand.configuration.commandName)
         #expect(CommandNames.all == RootCommand.configuration.subcommands.map { $0.configuration.commandName })
@@ -243,7 +243,7 @@ struct InvocationTests {
         #expect(CommandNames.speaker(of: words) == .init(name: name, helpName: helpName))
     }
 
-    @Test("The table of options is that of the parser", arguments: Subcommand.allCases)
+    @Test("The option table matches the parser's", arguments: Subcommand.allCases)
     func table(subcommand: Subcommand) throws {
         let benchmarks = BenchCommand.configuration.subcommands.map { $0.helpMessage(includeHidden: true) }
         let commands: [Subcommand: String] = [
@@ -274,7 +274,7 @@ struct InvocationTests {
         }
     }
 
-    /// Options that are refused, or accepted only for old scripts, are not in the help.
+    /// Options that are refused, or accepted only for old scripts; the help does not list them.
     private static let hidden: Set = [
         "srv", "proxy", "unix", "ws", "tls-engine", "tls-engine-kpass-sha1", "keyform", "daemon",
     ]

@@ -6,7 +6,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("Output of messages")
+@Suite("Message output")
 struct OutputTests {
     private func message(_ payload: String, topic: String = "t", _ properties: Properties = Properties()) throws
         -> MQTTMessage
@@ -57,7 +57,7 @@ struct OutputTests {
         #expect(self.written(MessageWriter(form: .json), try self.message("")).hasSuffix(#""payload":""}"# + "\n"))
     }
 
-    @Test("JSON output is valid, regardless of the correlation data, and keeps user properties with the same name")
+    @Test("JSON output is valid for any correlation data, and keeps user properties with the same name")
     func exactProperties() throws {
         var properties = Properties()
         properties.correlationData = ByteBuffer(bytes: [0x88, 0, 0x41])
@@ -73,7 +73,7 @@ struct OutputTests {
         #expect(throws: MessageFormat.Problem.self) { try MessageFormat(format) }
     }
 
-    @Test("JSON that is nested too deeply is refused")
+    @Test("JSON nested more than 1,000 levels deep is refused")
     func depth() {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
@@ -84,7 +84,7 @@ struct OutputTests {
     }
 
     @Test(
-        "An invalid property is refused, with a sentence that names it",
+        "An invalid property is refused in a sentence that begins with -D",
         arguments: [
             "frob content-type x", "publish", "publish frob x", "publish content-type", "publish user-property a",
             "publish payload-format-indicator 2", "connect receive-maximum 0", "connect content-type x",

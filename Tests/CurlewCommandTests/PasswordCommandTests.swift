@@ -9,7 +9,7 @@ import Testing
 struct PasswordCommandTests {
     typealias Outcome = Subprocess.Outcome
 
-    /// A folder that is deleted with the test.
+    /// Creates a folder that is deleted at the end of the test.
     private func withFolder(_ test: (URL) async throws -> Void) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -41,7 +41,8 @@ struct PasswordCommandTests {
     }
 
     @Test(
-        "A file is created for its owner alone; users are added, changed and deleted, and a pipe gives a password")
+        "A new file is readable only by its owner; users are added, changed and deleted; a pipe can supply the password"
+    )
     func life() async throws {
         try await self.withFolder { (folder: URL) async throws in
             let file = folder.appending(path: "users")
@@ -62,7 +63,7 @@ struct PasswordCommandTests {
         }
     }
 
-    @Test("A file keeps its group's read permission and its link, but no permissions for others")
+    @Test("A changed file keeps its group's read permission and its link, but no permissions for others")
     func replacing() async throws {
         try await self.withFolder { folder in
             let (file, link) = (folder.appending(path: "users"), folder.appending(path: "link"))
@@ -81,7 +82,7 @@ struct PasswordCommandTests {
         }
     }
 
-    @Test("-U hashes passwords in plain text, and reports the line that it cannot parse")
+    @Test("-U hashes plain-text passwords, and reports a line that it cannot parse")
     func upgrade() async throws {
         try await self.withFolder { folder in
             let file = folder.appending(path: "users")
@@ -100,7 +101,7 @@ struct PasswordCommandTests {
         }
     }
 
-    @Test("An error is one sentence, and changes nothing")
+    @Test("An error is reported in one sentence, and nothing is changed")
     func refusals() async throws {
         try await self.withFolder { folder in
             let (file, missing) = (folder.appending(path: "users"), folder.appending(path: "missing").path)
@@ -142,7 +143,7 @@ struct PasswordCommandTests {
     private static let haveTool = Peers.areRequired || Subprocess.find("mosquitto_passwd") != nil
 
     @Test(
-        "Both forms of hashes of mosquitto_passwd work",
+        "Files written by mosquitto_passwd work, with both of its hash formats",
         .enabled(if: haveTool, "mosquitto_passwd is not installed; scripts/test installs it"),
         arguments: ["sha512-pbkdf2", "sha512"])
     func reading(form: String) async throws {
@@ -154,7 +155,7 @@ struct PasswordCommandTests {
             #expect(try await self.isLetIn("alice", "geheim ü", by: file))
             #expect(try await self.isLetIn("bob", "two", by: file))
             #expect(try await !self.isLetIn("bob", "geheim ü", by: file))
-            // And edits it.
+            // The file can also be edited.
             #expect(try await self.run("-b", file.path, "bob", "three").exitCode == 0)
             #expect(try await self.isLetIn("alice", "geheim ü", by: file))
             #expect(try await self.isLetIn("bob", "three", by: file))
@@ -162,7 +163,7 @@ struct PasswordCommandTests {
     }
 
     @Test(
-        "mosquitto lets in by a file of curlew passwd whom it should",
+        "mosquitto accepts the right passwords, and only those, with a file written by curlew passwd",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"))
     func writing() async throws {
         try await self.withFolder { folder in

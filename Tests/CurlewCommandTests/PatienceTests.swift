@@ -25,7 +25,7 @@ struct PatienceTests {
     }
 
     @Test(
-        "A message that is never acknowledged, or whose broker has gone, fails after half a minute",
+        "A message that is never acknowledged, or whose broker vanishes, fails after 30 seconds",
         arguments: [
             ("pub -q 1 -t a -m b", false, 27), ("pub -q 2 -t a -m b", true, 7), ("pub -q 1 -t a -l", false, 27),
             ("pub -q 1 -t a -l", true, 7), ("sub -t a -E", false, 27),
@@ -64,7 +64,7 @@ struct PatienceTests {
         await server.stop()
     }
 
-    @Test("-W replaces that time limit")
+    @Test("-W replaces the default time limit")
     func timeLimit() async throws {
         let (outcome, _) = try await self.run("pub -q 1 -t a -m b -W 2.5") { packet, _ in
             if case .publish = packet { [] } else { PacketServer.answer(to: packet) }
@@ -92,7 +92,7 @@ struct PatienceTests {
         let process = try Subprocess.curlew(
             command.split(separator: " ").map(String.init) + ["-h", "127.0.0.1", "-p", "\(server.port)"])
         try process.write("1\n")
-        // One has read all its lines by then; the other waits for more.
+        // One command has read all its lines by now; the other waits for more.
         if command.contains("-D") { try process.endInput() }
         let outcome = try await process.outcome()
         await server.stop()
@@ -101,7 +101,7 @@ struct PatienceTests {
         #expect(server.connections == 2 || refusal.0 == .serverMoved)
     }
 
-    @Test("A broker that supports only 3.1.1 refuses with a code of that version")
+    @Test("A broker that supports only 3.1.1 refuses with a return code of that version")
     func refusedBefore5() async throws {
         let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
             guard case .connect(let connect) = packet else { return [] }
@@ -110,7 +110,7 @@ struct PatienceTests {
         #expect(outcome.exitCode == 5, "\(outcome.errors)")
     }
 
-    @Test("After a refusal for another reason, the command reports the reason and tries again")
+    @Test("After a temporary refusal, the command reports the reason and retries")
     func refusedForNow() async throws {
         let (outcome, server) = try await self.run("pub -q 1 -t a -m b") { packet, connection in
             switch packet {
@@ -136,7 +136,7 @@ struct PatienceTests {
     }
 
     @Test(
-        "A broker that closes the connection at a message or a subscription is not retried forever",
+        "A command gives up if the broker keeps closing the connection because of a message or a subscription",
         arguments: ["pub -q 1 -t a -m b", "sub -t a"])
     func poison(command: String) async throws {
         let (outcome, server) = try await self.run(command) { packet, _ in
@@ -150,7 +150,7 @@ struct PatienceTests {
         #expect(server.connections == 4)
     }
 
-    @Test("A broker that violates the protocol on each connection is given up after five")
+    @Test("A command gives up after five connections on which the broker violates the protocol")
     func violations() async throws {
         let (outcome, server) = try await self.run("sub -t a") { packet, _ in
             if case .subscribe(let packet) = packet {
@@ -180,7 +180,7 @@ struct PatienceTests {
         #expect(server.connections == 1)
     }
 
-    @Test("If a broker does not answer in 5.0, 3.1.1 is tried")
+    @Test("If a broker does not answer a 5.0 CONNECT, 3.1.1 is tried")
     func silent() async throws {
         let (outcome, _) = try await self.run("pub -t a -m b") { packet, _ in
             if case .connect(let connect) = packet, connect.version == .v5_0 {
@@ -212,7 +212,7 @@ struct PatienceTests {
         #expect(server.connections == 1)
     }
 
-    @Test("Each reason of an outage is reported once")
+    @Test("Each reason for an outage is reported once")
     func outage() {
         var outage = Outage()
         let lost = MQTTError(.connectionClosed, "It broke.")
@@ -227,7 +227,7 @@ struct PatienceTests {
         #expect(outage.ended() == false)
     }
 
-    @Test("Commands reconnect quickly; with -W or mosquitto's name, waiting for answers is not limited")
+    @Test("Commands use the interactive reconnect policy; -W and mosquitto's names remove the limit on waiting")
     func settings() throws {
         func settings(_ arguments: String...) throws -> CommandSettings {
             let connection = try ConnectionOptions.parse(arguments)

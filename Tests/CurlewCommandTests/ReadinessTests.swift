@@ -5,14 +5,14 @@ import MosquittoFixture
 import NIOCore
 import Testing
 
-@Suite("Arguments, brokers and times of curlew's commands", .timeLimit(.minutes(3)))
+@Suite("Readiness, positional arguments and time limits", .timeLimit(.minutes(3)))
 struct ReadinessTests {
-    @Test("--ready-fd tells when nothing is missed any more", arguments: ["sub a", "respond a -m b"])
+    @Test("--ready-fd reports that the command is subscribed", arguments: ["sub a", "respond a -m b"])
     func ready(command: String) async throws {
         try await withLocalBroker { broker, port in
             let command = try Subprocess.script("exec curlew \(command) -p \(port) --ready-fd 3 3>&1")
             #expect(try await command.line() == "ready")
-            // When it is ready, it is subscribed.
+            // Once it is ready, it is subscribed.
             #expect(try await broker.publish("x", to: "a") == 1)
         }
     }
@@ -24,7 +24,7 @@ struct ReadinessTests {
         #expect(outcome.errors.contains("must be the number of a file descriptor that is open for writing"))
     }
 
-    @Test("Topic and message need no options")
+    @Test("Topic and message can be given without options")
     func plainWords() async throws {
         try await withLocalBroker { _, port in
             let server = ["-p", "\(port)"]
@@ -40,7 +40,7 @@ struct ReadinessTests {
         }
     }
 
-    @Test("The broker reports that clients can connect; a responder's reply follows its topic")
+    @Test("The broker reports that clients can connect; a responder's reply may follow its topic")
     func readyBroker() async throws {
         let broker = try Subprocess.script("exec curlew broker -p 0 --ready-fd 3 3>&1 2>&1")
         let lines = [try await broker.line(), try await broker.line()]
@@ -51,7 +51,7 @@ struct ReadinessTests {
         try await responder.line()
         #expect(
             try await Subprocess.curlew(["request", "svc/ping", "-3.5", "-W", "60"] + server).success() == "pong\n")
-        // A negative number is not an option, and - is standard input.
+        // A negative number is not an option, and - means standard input.
         let subscriber = try Subprocess.script("exec curlew sub t -C 2 -p \(port) --ready-fd 3 3>&1")
         try await subscriber.line()
         try await Subprocess.curlew(["pub", "t", "-3.5"] + server).success()
@@ -66,7 +66,9 @@ struct ReadinessTests {
         try await broker.success()
     }
 
-    @Test("Ctrl-C in what was not done tells so, with an exit code", arguments: ["sub t -C 5", "respond t x -C 5"])
+    @Test(
+        "Ctrl-C before the work is done reports how much was done, with an exit code",
+        arguments: ["sub t -C 5", "respond t x -C 5"])
     func interrupted(command: String) async throws {
         try await withLocalBroker { _, port in
             let process = try Subprocess.script("exec curlew \(command) -p \(port) --ready-fd 3 3>&1")
@@ -78,7 +80,7 @@ struct ReadinessTests {
         }
     }
 
-    @Test("A limit on open files that is too low is reported with the remedy")
+    @Test("A limit on open files that is too low is reported")
     func fileLimit() async throws {
         let outcome = try await Subprocess.script("ulimit -n 20; exec curlew broker -p 0").outcome()
         #expect(outcome.exitCode == 1)
@@ -99,7 +101,7 @@ struct ReadinessTests {
         }
     }
 
-    @Test("A request without a reply ends after a time limit")
+    @Test("A request without a reply ends after the time limit")
     func unansweredRequest() async throws {
         try await withLocalBroker { broker, port in
             let server = ["-p", "\(port)"]

@@ -4,10 +4,10 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// Every error at the command line is one sentence that uses the names of options and variables.
+/// Every command-line error is one sentence that uses the names of options and variables.
 @Suite("Errors of curlew", .timeLimit(.minutes(3)))
 struct SentenceTests {
-    /// A command line, and its error after the name of the command.
+    /// A command line, and its error after the command's name.
     private static let cases: [(String, String)] = [
         // Commands.
         ("publish -t a", "There is no command 'publish'; did you mean 'pub'? See 'curlew --help'."),
@@ -133,7 +133,7 @@ struct SentenceTests {
         let outcome = try await Subprocess.curlew(words, environment: ["XDG_CONFIG_HOME": "/nosuch"]).outcome()
         #expect(outcome.exitCode == 1)
         #expect(outcome.output == "")
-        // The sentence follows the name of the command.
+        // The sentence follows the command's name.
         let said = outcome.errors.drop { $0 != ":" }.dropFirst(2)
         #expect(said == fill(sentence) + "\n")
     }
@@ -170,7 +170,7 @@ struct SentenceTests {
     }
 
     @Test(
-        "An error in a certificate names the option that helps",
+        "A certificate error names the option that helps",
         arguments: [
             ("server", "other-ca", "if that is your own authority, give it with --cafile;"),
             ("elsewhere", "ca", "connect by a name that it is for, or set that name with CURLEW_SERVER_NAME."),

@@ -17,7 +17,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "The broker",
+        "Options, URLs and variables determine the broker",
         arguments: [
             ("", [:], "mqtt://localhost:1883"),
             ("-h example.com", [:], "mqtt://example.com:1883"),
@@ -42,7 +42,7 @@ struct SettingsTests {
         #expect(servers.map(\.description) == [server])
     }
 
-    @Test("The topic of a URL")
+    @Test("A URL's path is the topic")
     func topic() throws {
         #expect(try self.settings("mqtt://localhost/home/+/temperature").topics == ["home/+/temperature"])
         #expect(try self.settings("mqtt://localhost").topics.isEmpty)
@@ -65,7 +65,7 @@ struct SettingsTests {
         #expect(try self.settings(arguments, environment).configuration.servers.map(\.description) == servers)
     }
 
-    @Test("The URLs of several brokers set one user, one password and all topics without duplicates")
+    @Test("The URLs of several brokers set one user name, one password and the topics without duplicates")
     func urls() throws {
         let settings = try self.settings("mqtt://me:%FF@a/t mqtt://b/t mqtt://me@c/u")
         #expect(settings.topics == ["t", "u"])
@@ -98,7 +98,7 @@ struct SettingsTests {
     }
 
     @Test(
-        "The version, in mosquitto's spelling and the usual one",
+        "The version may be given in mosquitto's spelling or the usual one",
         arguments: [
             ("mqttv31", .v3_1), ("31", .v3_1), ("3.1", .v3_1), ("mqttv311", .v3_1_1), ("311", .v3_1_1),
             ("3.1.1", .v3_1_1), ("mqttv5", .v5_0), ("5", .v5_0), ("5.0", .v5_0),
@@ -107,7 +107,7 @@ struct SettingsTests {
         #expect(try self.settings("-V \(text)", ["MQTT_VERSION": "3.1"]).version == version)
     }
 
-    @Test("Without options, the library's defaults apply, and the session ends with the command")
+    @Test("Without options, the library's defaults apply, and the session ends when the command exits")
     func defaults() throws {
         let settings = try self.settings("-t a")
         #expect(settings.version == nil)
@@ -139,7 +139,7 @@ struct SettingsTests {
         #expect(throws: CommandFailure.self) { try self.settings("-x 1", ["MQTT_VERSION": "3.1.1"]) }
     }
 
-    @Test("Credentials: options override the URL, which overrides the environment, each part separately")
+    @Test("Options override the URL, which overrides the environment, separately for user name and password")
     func login() throws {
         func login(_ arguments: String, _ environment: [String: String] = [:]) throws -> MQTTConfiguration.Login? {
             let source = try self.settings(arguments, environment).configuration.credentials.source
@@ -154,7 +154,7 @@ struct SettingsTests {
         #expect(try login("mqtt://me:mine@localhost", environment) == .init(username: "me", password: "mine"))
     }
 
-    @Test("Identifier, keep alive, time and will")
+    @Test("Options set client identifier, keep alive, time limit, tracing and will")
     func others() throws {
         let settings = try self.settings(
             "-i me -k 5 -W 2.5 -d --will-topic w --will-payload gone --will-qos 2 --will-retain")
@@ -202,7 +202,7 @@ struct SettingsTests {
         #expect(throws: CommandFailure.self) { try self.settings("--psk-identity me", ["CURLEW_PSK": "0"]) }
     }
 
-    @Test("An error in a variable uses the name under which it was set")
+    @Test("An error in a variable names the variable that was set")
     func names() throws {
         let failure = #expect(throws: CommandFailure.self) {
             try self.settings("", ["CURLEW_KEEP_ALIVE": "soon", "MQTT_KEEP_ALIVE": "5"])
@@ -210,7 +210,7 @@ struct SettingsTests {
         #expect(failure?.message?.contains("CURLEW_KEEP_ALIVE") == true)
     }
 
-    @Test("A refusal has the code of the requested version")
+    @Test("A refusal's exit code is the reason code of the requested version")
     func exitCodes() {
         let refused = MQTTError(.connectionRefused, "No.", reasonCode: .notAuthorized)
         #expect(CommandFailure(refused, version: .v3_1_1).exitCode == 5)

@@ -22,7 +22,7 @@ struct StreamTests {
         #expect(String(decoding: bytes, as: UTF8.self) == expected)
     }
 
-    @Test("Packets are shown without payloads and passwords")
+    @Test("The packet trace shows no payloads and no passwords")
     func trace() throws {
         var lines: [String] = []
         var trace = PacketTrace { lines.append($0) }
@@ -35,7 +35,7 @@ struct StreamTests {
         try Packet.connack(ConnAck()).encode(into: &bytes, version: .v3_1_1)
         try Packet.publish(Publish(topic: TopicName("t"), payload: ByteBuffer(string: "secret")))
             .encode(into: &bytes, version: .v3_1_1)
-        // In the smallest pieces that the network may deliver.
+        // In the smallest portions in which the network may deliver them.
         while let byte = bytes.readSlice(length: 1) { trace.received(byte) }
         trace.received(ByteBuffer(bytes: [0xFF, 0xFF]))
         #expect(

@@ -20,7 +20,7 @@ struct SubscriberTests {
         try await command.success()
     }
 
-    @Test("--remove-retained shows what the server had kept and leaves nothing of it", arguments: ["3.1.1", "5"])
+    @Test("--remove-retained prints the retained messages and removes them", arguments: ["3.1.1", "5"])
     func removal(version: String) async throws {
         try await Mosquitto.run { broker in
             for topic in ["old/1", "old/2", "new/1"] { try await self.publish(broker, topic, "-r", "-m", topic) }
@@ -55,7 +55,7 @@ struct SubscriberTests {
         }
     }
 
-    @Test("-R leaves out what the server has kept, not what waited in the session", arguments: ["3.1.1", "5"])
+    @Test("-R leaves out retained messages, but not messages queued in the session", arguments: ["3.1.1", "5"])
     func keptSession(version: String) async throws {
         try await Mosquitto.run { broker in
             let session = [
@@ -76,7 +76,7 @@ struct SubscriberTests {
         }
     }
 
-    // MARK: Messages of a resumed session for filters of earlier runs
+    // MARK: Messages of a resumed session for an earlier run's filters
 
     /// Creates a session `s` with a subscription to `old` and these queued messages.
     private func leaveWaiting(_ broker: Mosquitto, _ messages: String..., version: String) async throws -> [String] {
@@ -86,7 +86,7 @@ struct SubscriberTests {
         return session
     }
 
-    @Test("What comes for a filter of an earlier run is shown, and counts", arguments: ["3.1.1", "5"])
+    @Test("Messages for an earlier run's filter are printed and counted", arguments: ["3.1.1", "5"])
     func formerFilter(version: String) async throws {
         try await Mosquitto.run { broker in
             let session = try await self.leaveWaiting(broker, "1", "2", version: version)
@@ -113,7 +113,7 @@ struct SubscriberTests {
     }
 
     @Test(
-        "-T discards them; --retained-only exits at the first and leaves it for the next run",
+        "-T discards queued messages; --retained-only exits at the first one and leaves it for the next run",
         arguments: ["3.1.1", "5"])
     func leavingOut(version: String) async throws {
         try await Mosquitto.run { broker in
@@ -130,7 +130,7 @@ struct SubscriberTests {
 
     // MARK: Large messages
 
-    @Test("A message of 17 MiB arrives, and so does what is behind it", arguments: ["3.1.1", "5"])
+    @Test("A message of 17 MiB arrives, and so does the message after it", arguments: ["3.1.1", "5"])
     func largeMessage(version: String) async throws {
         try await Mosquitto.run { broker in
             let session = try await self.leaveWaiting(broker, version: version)

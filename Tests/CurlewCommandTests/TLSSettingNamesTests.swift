@@ -12,7 +12,7 @@ struct TLSSettingNamesTests {
         TLSSettingNames(arguments: arguments, variable: { variables[$0] }).name(setting)
     }
 
-    @Test("A setting is named by the option or variable that set it, otherwise by the option to give")
+    @Test("A setting is named after the option or variable that set it, or else after the option to use")
     func names() {
         #expect(self.name(.trustRoots) == "--cafile")
         #expect(self.name(.trustRoots, "--capath", "x") == "--capath")
@@ -22,7 +22,7 @@ struct TLSSettingNamesTests {
         #expect(self.name(.clientKey, "--key=x", variables: ["CURLEW_PRIVATE_KEY_FILE": "x"]) == "--key")
     }
 
-    @Test("What it names is an option or a variable that there is", arguments: TLSSetting.allCases)
+    @Test("Every name is that of an existing option or variable", arguments: TLSSetting.allCases)
     func existence(setting: TLSSetting) {
         let name = self.name(setting)
         let variables = MQTTConfiguration.environmentVariables.map { "CURLEW_" + $0.dropFirst("MQTT_".count) }
@@ -33,7 +33,7 @@ struct TLSSettingNamesTests {
         #expect(isKnown, "\(name)")
     }
 
-    @Test("An error about TLS names options")
+    @Test("A TLS error names options")
     func failure() {
         let cause = Result { () throws -> Void in
             var settings = TLSSettings()
@@ -51,7 +51,7 @@ struct TLSSettingNamesTests {
         )
     }
 
-    @Test("An error about a listener of a mosquitto.conf names option and line")
+    @Test("A TLS error in a mosquitto.conf names option and line")
     func mosquitto() async throws {
         let plan = try await MosquittoFiles.plan(
             "listener 1\nlistener 2\ncertfile /no/such/cert\nkeyfile /no/such/key\n")
@@ -59,7 +59,7 @@ struct TLSSettingNamesTests {
         configuration.listeners.removeFirst()
         let broker = MQTTBroker(configuration)
         let error = try #require(await #expect(throws: MQTTBrokerError.self) { try await broker.start() })
-        // The broker counts from the listener that was left out.
+        // The broker does not count the first listener, which was removed.
         let message = error.message { plan.settingName($0 + 1, $1) }
         #expect(
             message.hasPrefix("The broker's certificate (certfile, ")
@@ -67,7 +67,7 @@ struct TLSSettingNamesTests {
             "\(message)")
     }
 
-    @Test("A sentence that ends with a quoted one has one full stop")
+    @Test("A sentence that ends with a quoted sentence has one full stop")
     func ends() {
         #expect(CommandFailure("It failed: Bad..").message == "It failed: Bad.")
         #expect(MQTTError(.connectionRefused, "Refused: Who are you?.").message == "Refused: Who are you?")

@@ -1,9 +1,9 @@
 import CurlewCore
 import Testing
 
-@Suite("Text that keeps bytes")
+@Suite("Strings that keep arbitrary bytes")
 struct KeptBytesTests {
-    @Test("UTF-8 stays what it is")
+    @Test("UTF-8 text stays unchanged")
     func text() {
         for text in ["", "a", "ä\n€𝄞", "\u{10FDFF}", "\u{10FF00}", "\u{FFFD}"] {
             #expect(String(keeping: text.utf8) == text)
@@ -13,7 +13,7 @@ struct KeptBytesTests {
     }
 
     @Test(
-        "All else comes back byte for byte, and is no text",
+        "Bytes that are not UTF-8 are restored exactly, and are not text",
         arguments: [
             [0xFF], [0xC3], [0xC3, 0x28], [0xED, 0xA0, 0x80], [0x61, 0xE4, 0x62], [0xF4, 0x90, 0x80, 0x80],
             [0xF4, 0x8F, 0xBB], Array(0x00...0xFF),
@@ -24,7 +24,7 @@ struct KeptBytesTests {
         #expect(text.keptText == nil)
     }
 
-    @Test("The characters that hold bytes are held themselves, so that nothing is mistaken for a byte")
+    @Test("The private characters that encode bytes are themselves encoded, so that they are not mistaken for bytes")
     func privateCharacters() {
         let text = "a\u{10FE00}\u{10FEFF}b"
         let kept = String(keeping: text.utf8)
@@ -34,7 +34,7 @@ struct KeptBytesTests {
         #expect(!kept.unicodeScalars.contains(.neverKept))
     }
 
-    @Test("Whatever bytes come back as they were")
+    @Test("Random bytes are restored exactly")
     func random() {
         for _ in 0..<2000 {
             let bytes = (0..<Int.random(in: 0...12)).map { _ -> UInt8 in
@@ -45,7 +45,7 @@ struct KeptBytesTests {
         }
     }
 
-    @Test("A kept byte is shown as such")
+    @Test("A kept byte is printed as an escape")
     func printable() {
         #expect(String(keeping: [0x61, 0xFF, 0x0A]).printable == "a\\xFF\\u{A}")
     }

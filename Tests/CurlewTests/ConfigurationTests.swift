@@ -4,7 +4,7 @@ import Testing
 
 @testable import Curlew
 
-/// What every error of the configuration is asked: its code, and whether its sentence says what to do.
+/// Checks an error's code, and that its message is a sentence with the given words.
 func expectError(
     _ code: MQTTError.Code, mentioning words: [String], sourceLocation: SourceLocation = #_sourceLocation,
     _ body: () throws(MQTTError) -> Void
@@ -21,7 +21,7 @@ func expectError(
     }
 }
 
-/// One impossible configuration.
+/// One invalid configuration.
 struct Impossible: Sendable, CustomTestStringConvertible {
     let testDescription: String
     var code: MQTTError.Code = .invalidConfiguration
@@ -133,9 +133,9 @@ struct Impossible: Sendable, CustomTestStringConvertible {
     ]
 }
 
-@Suite("A configuration")
+@Suite("Configuration")
 struct ConfigurationTests {
-    @Test("The defaults are valid, in every version", arguments: [nil] + ProtocolVersion.allCases)
+    @Test("The defaults are valid in every version", arguments: [nil] + ProtocolVersion.allCases)
     func defaults(version: ProtocolVersion?) throws {
         var configuration = MQTTConfiguration()
         if let version { configuration.connection.version = .exactly(version) }
@@ -143,14 +143,14 @@ struct ConfigurationTests {
         #expect(configuration.servers == [.mqtt("localhost", port: 1883)])
     }
 
-    @Test("What is impossible is refused with a sentence that says what to do", arguments: Impossible.values)
+    @Test("An invalid value is refused in a sentence that says what to do", arguments: Impossible.values)
     func impossible(_ value: Impossible) {
         var configuration = MQTTConfiguration()
         value.change(&configuration)
         expectError(value.code, mentioning: value.words) { () throws(MQTTError) in try configuration.validate() }
     }
 
-    @Test("The limits of the standard themselves are valid [MQTT-1.5.4-2]")
+    @Test("Values at the standard's limits are valid [MQTT-1.5.4-2]")
     func extremes() throws {
         var configuration = MQTTConfiguration(servers: [.mqtt("a", port: 1), .mqtts("::1", port: 65_535)])
         configuration.connection.keepAlive = .seconds(65_535)
@@ -164,7 +164,7 @@ struct ConfigurationTests {
         try configuration.validate()
     }
 
-    @Test("The fall-back to 3.1.1 is checked on its own")
+    @Test("The fallback to 3.1.1 is validated separately")
     func fallback() throws {
         var configuration = MQTTConfiguration()
         configuration.will = .init(topic: "a", text: "gone", delay: .seconds(5))
@@ -174,7 +174,7 @@ struct ConfigurationTests {
         }
     }
 
-    @Test("Session expiry stands in CONNECT as seconds, with the largest value for never")
+    @Test("The session expiry is encoded in seconds, with the largest value for never")
     func expiry() {
         #expect(MQTTConfiguration.Expiry.never.seconds == .max)
         #expect(MQTTConfiguration.Expiry.withConnection.seconds == 0)
@@ -183,7 +183,7 @@ struct ConfigurationTests {
         #expect(MQTTConfiguration().session.expiry.seconds == 3600)
     }
 
-    @Test("A generated identifier is one that every server must accept [MQTT-3.1.3-5]")
+    @Test("A generated identifier is accepted by every server [MQTT-3.1.3-5]")
     func generatedIdentifier() {
         var random = SplitMix64(seed: 1)
         let first = MQTTConfiguration.ClientIdentifier.generated().firstIdentifier(using: &random)
@@ -196,7 +196,7 @@ struct ConfigurationTests {
         #expect(MQTTConfiguration.ClientIdentifier.assignedByServer.firstIdentifier(using: &random) == "")
     }
 
-    @Test("A server describes itself as the URL that leads to it")
+    @Test("A server's description is its URL")
     func serverDescription() {
         #expect(MQTTConfiguration.Server.mqtts("broker").description == "mqtts://broker:8883")
         #expect(MQTTConfiguration.Server.mqtt("::1").description == "mqtt://[::1]:1883")
@@ -204,9 +204,9 @@ struct ConfigurationTests {
     }
 }
 
-@Suite("An error")
+@Suite("Errors")
 struct MQTTErrorTests {
-    @Test("An error reads as its message, its reason code and what became of the message")
+    @Test("An error's description is its message, its reason code and the outcome of the delivery")
     func description() {
         let refused = MQTTError(.publishRefused, "The server refused the message.", reasonCode: .notAuthorized)
         #expect(refused.description == "The server refused the message. Reason code: \(ReasonCode.notAuthorized).")
@@ -219,7 +219,7 @@ struct MQTTErrorTests {
     }
 }
 
-/// A random source that gives the same numbers at each run.
+/// A random number generator with the same numbers in each run.
 struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 

@@ -34,7 +34,7 @@ private enum RefusedEnvironments {
     ]
 }
 
-@Suite("The environment")
+@Suite("Environment variables")
 struct EnvironmentTests {
     private func login(_ environment: [String: String]) throws -> MQTTConfiguration.Login? {
         guard case .fixed(let login) = try MQTTConfiguration(environment: environment).credentials.source else {
@@ -43,7 +43,7 @@ struct EnvironmentTests {
         return login
     }
 
-    @Test("An empty environment, and one of empty or foreign variables, leaves the defaults")
+    @Test("Without variables, or with empty or unrelated ones, the defaults apply")
     func empty() throws {
         for environment in [[:], ["MQTT_HOST": "", "MQTT_PASSWORD": ""], ["MQTT_TOPIC": "x", "HOME": "/"]] {
             let configuration = try MQTTConfiguration(environment: environment)
@@ -53,7 +53,7 @@ struct EnvironmentTests {
     }
 
     @Test(
-        "Host, port and TLS make the server",
+        "Host, port and TLS variables determine the server",
         arguments: [
             (["MQTT_HOST": "h"], MQTTConfiguration.Server.mqtt("h")),
             (["MQTT_HOST": "h", "MQTT_PORT": "8883"], .mqtts("h")),
@@ -67,7 +67,7 @@ struct EnvironmentTests {
         #expect(try MQTTConfiguration(environment: environment).servers == [server])
     }
 
-    @Test("A port alone never takes TLS away from a server that had it")
+    @Test("A port variable never disables TLS")
     func noDowngrade() throws {
         var configuration = MQTTConfiguration(server: .mqtts("h"))
         try configuration.apply(environment: ["MQTT_PORT": "1234"])
@@ -76,7 +76,7 @@ struct EnvironmentTests {
         #expect(configuration.servers == [.mqtts("h", port: 1234)])
     }
 
-    @Test("User and password come from variables, which win over those of the URL")
+    @Test("Variables set user name and password, and override those of the URL")
     func credentials() throws {
         #expect(try login(["MQTT_USERNAME": "u"]) == .init(username: "u"))
         #expect(try login(["MQTT_USERNAME": "u", "MQTT_PASSWORD": "p"]) == .init(username: "u", password: "p"))
@@ -85,7 +85,7 @@ struct EnvironmentTests {
     }
 
     @Test(
-        "A password file is read without the line break at its end",
+        "A password file is read without its final line break",
         arguments: ["pass word", "pass word\n", "pass word\r\n"])
     func passwordFile(content: String) throws {
         let path = try temporaryFile(content)
@@ -94,7 +94,7 @@ struct EnvironmentTests {
     }
 
     @Test(
-        "A password file that is empty or too long is refused by name",
+        "An empty or too long password file is refused by name",
         arguments: ["", "\n", String(repeating: "x", count: 65_536)])
     func badPasswordFile(content: String) throws {
         let path = try temporaryFile(content)
@@ -104,7 +104,7 @@ struct EnvironmentTests {
         }
     }
 
-    @Test("Every variable of the table does what its query item does")
+    @Test("Each variable has the same effect as its URL query item")
     func options() throws {
         let configuration = try MQTTConfiguration(environment: [
             "MQTT_URL": "mqtts://h?keep-alive=1", "MQTT_KEEP_ALIVE": "30", "MQTT_VERSION": "5", "MQTT_CLIENT_ID": "me",
@@ -132,7 +132,7 @@ struct EnvironmentTests {
         #expect(configuration.tls.verification == .insecureAnyCertificate)
     }
 
-    @Test("A certificate may come from the URL and its key from the environment")
+    @Test("The certificate may come from the URL and its key from the environment")
     func certificateOfTwoSources() throws {
         let configuration = try MQTTConfiguration(environment: [
             "MQTT_URL": "mqtts://h?cert=/c.pem", "MQTT_PRIVATE_KEY_FILE": "/k.pem",
@@ -140,7 +140,7 @@ struct EnvironmentTests {
         #expect(configuration.tls.clientCertificate == .init(chain: .file("/c.pem"), key: .file("/k.pem")))
     }
 
-    @Test("What cannot be used is refused with a sentence that names the variable", arguments: RefusedEnvironments.all)
+    @Test("An invalid value is refused in a sentence that names the variable", arguments: RefusedEnvironments.all)
     func refused(environment: [String: String], words: [String]) {
         expectError(.invalidConfiguration, mentioning: words) { () throws(MQTTError) in
             do throws(MQTTError) {
@@ -153,7 +153,7 @@ struct EnvironmentTests {
     }
 
     @Test(
-        "A URL in the environment is refused by the variable's name",
+        "An invalid URL in the environment is refused",
         arguments: ["h", "mqtt://h/topic", "mqtt://h?x=1"])
     func refusedURL(url: String) {
         expectError(.invalidURL, mentioning: ["URL"]) { () throws(MQTTError) in
@@ -161,7 +161,7 @@ struct EnvironmentTests {
         }
     }
 
-    @Test("Each variable and item stands in the table once, and the process environment has only these")
+    @Test("Variables and query items are unique, and the process environment is reduced to known variables")
     func table() {
         let names = MQTTConfiguration.environmentVariables
         #expect(Set(names).count == names.count)
@@ -171,7 +171,7 @@ struct EnvironmentTests {
     }
 }
 
-/// A file that the caller deletes.
+/// Makes a file that the caller must delete.
 private func temporaryFile(_ content: String) throws -> String {
     var template = Array("/tmp/curlew-test-XXXXXX".utf8CString)
     let descriptor = mkstemp(&template)

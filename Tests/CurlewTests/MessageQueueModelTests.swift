@@ -5,7 +5,7 @@ import Testing
 
 @testable import Curlew
 
-/// What a queue is, said as plainly as possible: a list in the order of arrival, which is searched each time.
+/// The simplest model of a queue: a list in order of arrival that is searched each time.
 private struct QueueModel {
     enum Order: CaseIterable {
         case fifo
@@ -35,7 +35,7 @@ private struct QueueModel {
         self.waiting.count > self.count || self.waiting.reduce(0) { $0 + $1.weight } > self.bytes
     }
 
-    /// Gives what is dropped.
+    /// Returns the dropped messages.
     mutating func append(_ message: MQTTMessage) -> [MQTTMessage] {
         if self.hasFailed { return [] }
         if message.weight > self.bytes {
@@ -62,7 +62,7 @@ private struct QueueModel {
             let victim: Int?
             switch self.overflow {
             case .dropNewest: victim = candidates.last
-            // The one that came in is not the oldest, wherever it stands.
+            // The new message is not the oldest, wherever it is in the list.
             case .latestPerTopic: victim = candidates.first { $0 != own }
             default: victim = candidates.first
             }
@@ -85,9 +85,9 @@ private struct QueueModel {
     }
 }
 
-@Suite("A message queue and its model")
+@Suite("Message queue and its model")
 struct MessageQueueModelTests {
-    /// What makes a message in these tests: its topic, and a size that no other has.
+    /// Identifies a message in these tests: its topic and its size.
     private struct Trace: Equatable {
         let topic: String
         let size: Int
@@ -98,7 +98,7 @@ struct MessageQueueModelTests {
         }
     }
 
-    @Test("Whatever happens, the queue does what its model does", arguments: 1...UInt64(200))
+    @Test("The queue agrees with its model under random operations", arguments: 1...UInt64(200))
     func random(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         for order in QueueModel.Order.allCases {

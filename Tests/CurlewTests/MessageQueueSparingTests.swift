@@ -4,7 +4,7 @@ import Testing
 
 @testable import Curlew
 
-@Suite("A queue that spares what is to be acknowledged")
+@Suite("A queue that spares messages to be acknowledged")
 struct MessageQueueSparingTests {
     private func makeQueue(count: Int, bytes: Int = 1000) -> MessageQueue {
         var settings = MQTTConfiguration.SubscriptionQueue(count: count, bytes: bytes)
@@ -27,7 +27,7 @@ struct MessageQueueSparingTests {
         return message
     }
 
-    @Test("Beyond the bounds, messages at QoS 0 go; those at QoS 1 and 2 stay")
+    @Test("When the queue is full, QoS 0 messages are dropped; QoS 1 and 2 messages stay")
     func sparing() throws {
         var queue = self.makeQueue(count: 2)
         var dropped: [MQTTMessage] = []
@@ -40,7 +40,7 @@ struct MessageQueueSparingTests {
         #expect(left == ["1", "2", "3"])
     }
 
-    @Test("One that is larger than all may be stays as well, if it is to be acknowledged")
+    @Test("A message larger than the whole queue is kept if it is to be acknowledged, and refused otherwise")
     func large() throws {
         var queue = self.makeQueue(count: 2, bytes: 10)
         var dropped: [MQTTMessage] = []

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Curlew
 
-/// A message of the size given; of its topic alone where none is.
+/// A message of the given size, topic included; by default without a payload.
 private func message(_ topic: String, bytes: Int? = nil, qos: QoS = .atMostOnce) -> MQTTMessage {
     TestMessages.make(topic: topic, byteCount: bytes ?? topic.utf8.count, qos: qos)
 }
@@ -17,20 +17,20 @@ private func queue(
     MessageQueue(.init(order: order, count: count, bytes: bytes, overflow: overflow))
 }
 
-/// The first digit of the topic.
+/// Orders by the first digit of the topic.
 private let byDigit = MQTTConfiguration.SubscriptionQueue.Order.highestFirst {
     $0.topic.string.first?.wholeNumberValue ?? 0
 }
 
 extension MessageQueue {
-    /// Appends messages without payload; gives the topics of those dropped.
+    /// Appends messages without payload; returns the topics of the dropped ones.
     fileprivate mutating func append(_ topics: String...) -> [String] {
         var dropped: [MQTTMessage] = []
         for topic in topics { _ = self.append(message(topic), dropped: &dropped) }
         return dropped.map(\.topic.string)
     }
 
-    /// The topics of all that waits, in order.
+    /// Removes all messages; returns their topics in order.
     fileprivate mutating func drain() -> [String] {
         var topics: [String] = []
         while let next = self.popNext() { topics.append(next.topic.string) }
@@ -38,7 +38,7 @@ extension MessageQueue {
     }
 }
 
-@Suite("A message queue")
+@Suite("Message queue")
 struct MessageQueueTests {
     @Test("First in, first out")
     func fifo() {
@@ -56,7 +56,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["d", "c", "b"])
     }
 
-    @Test("The lowest number first, and stable among equals")
+    @Test("The lowest number comes first, in the order of arrival among equals")
     func lowestFirst() {
         let numbers = ["a/1": Int.max, "b/1": 0, "c/1": Int.min, "d/1": 0]
         var queue = queue(.lowestFirst { numbers[$0.topic.string] ?? 0 }, count: 4)
@@ -64,14 +64,14 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["c/1", "b/1", "d/1", "a/1"])
     }
 
-    @Test("By priority, and stable among equals")
+    @Test("Messages are ordered by priority, and by arrival within one priority")
     func priority() {
         var queue = queue(byDigit, count: 10)
         #expect(queue.append("1a", "2a", "1b", "3a", "2b") == [])
         #expect(queue.drain() == ["3a", "2a", "2b", "1a", "1b"])
     }
 
-    @Test("Taking all of a fifo swaps the storage, and the queue is as new")
+    @Test("takeAll empties a FIFO queue into the batch, and the queue can be filled again")
     func takeAll() {
         var queue = queue()
         var batch = Deque<MQTTMessage>()
@@ -86,7 +86,7 @@ struct MessageQueueTests {
         #expect(batch.map(\.topic.string) == ["c", "d", "e"])
     }
 
-    @Test("Taking all keeps the order of the queue, whichever it is")
+    @Test("takeAll keeps the queue's order")
     func takeAllInOrder() {
         var batch = Deque<MQTTMessage>()
         var lifo = queue(.lifo)
@@ -102,7 +102,7 @@ struct MessageQueueTests {
         #expect(priority.byteCount == 0)
     }
 
-    @Test("Too many: the oldest goes, and is handed back and counted")
+    @Test("dropOldest drops the oldest message, returns it and counts it")
     func dropOldest() {
         var queue = queue()
         var dropped: [MQTTMessage] = []
@@ -116,7 +116,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["b", "c", "d"])
     }
 
-    @Test("Too many: the newest goes")
+    @Test("dropNewest drops the newest message")
     func dropNewest() {
         var queue = queue(.fifo, overflow: .dropNewest)
         var dropped: [MQTTMessage] = []
@@ -126,7 +126,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["a", "b", "c"])
     }
 
-    @Test("Too many: the queue fails for good, and what waits can still be taken")
+    @Test("With fail, a full queue fails for good, and its messages can still be taken")
     func fail() {
         var queue = queue(.fifo, overflow: .fail)
         var dropped: [MQTTMessage] = []
@@ -138,7 +138,7 @@ struct MessageQueueTests {
         #expect(queue.isEmpty)
     }
 
-    @Test("Too many bytes: as many of the oldest go as the new one needs")
+    @Test("When the queue exceeds its bytes, as many of the oldest messages are dropped as necessary")
     func bytes() {
         var queue = queue(.fifo, count: 100, bytes: 10)
         var dropped: [MQTTMessage] = []
@@ -149,7 +149,7 @@ struct MessageQueueTests {
     }
 
     @Test(
-        "A message larger than the whole queue drives out nobody",
+        "A message larger than the whole queue drops no other message",
         arguments: [MQTTConfiguration.SubscriptionQueue.Overflow.dropOldest, .dropNewest, .latestPerTopic])
     func oversized(overflow: MQTTConfiguration.SubscriptionQueue.Overflow) {
         var queue = queue(.fifo, bytes: 10, overflow: overflow)
@@ -160,7 +160,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["a"])
     }
 
-    @Test("By priority, the lowest goes: the oldest or the newest of it, even if that is the new one")
+    @Test("A full priority queue drops its lowest priority, oldest or newest first, even if that is the new message")
     func priorityOverflow() {
         var oldest = queue(byDigit)
         #expect(oldest.append("1a", "2a", "1b") == [])
@@ -176,7 +176,7 @@ struct MessageQueueTests {
         #expect(newest.drain() == ["3a", "2a", "1a"])
     }
 
-    @Test("By priority, the policy to fail holds as well")
+    @Test("A full priority queue fails if that is its policy")
     func priorityFail() {
         var queue = queue(byDigit, overflow: .fail)
         var dropped: [MQTTMessage] = []
@@ -185,7 +185,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["3", "2", "1"])
     }
 
-    @Test("The latest of a topic takes the place of the one before, and the oldest topic goes")
+    @Test("latestPerTopic replaces the previous message of the topic; a full queue drops the oldest topic")
     func latestPerTopic() {
         var queue = queue(.fifo, overflow: .latestPerTopic)
         var dropped: [MQTTMessage] = []
@@ -200,7 +200,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["b"])
     }
 
-    @Test("A replacement that is longer drives out others, not itself")
+    @Test("A longer replacement drops other messages, not itself")
     func longerReplacement() {
         var queue = queue(.fifo, count: 10, bytes: 10, overflow: .latestPerTopic)
         var dropped: [MQTTMessage] = []
@@ -214,7 +214,7 @@ struct MessageQueueTests {
         #expect(queue.drain() == ["c"])
     }
 
-    @Test("A bound of all that fits into a number overflows nothing")
+    @Test("The largest limits cause no arithmetic overflow")
     func unbounded() {
         var queue = queue(.fifo, count: .max, bytes: .max)
         var dropped: [MQTTMessage] = []
@@ -224,7 +224,7 @@ struct MessageQueueTests {
 }
 
 extension MessageQueue {
-    /// As a subscription appends: with the priority that the settings give.
+    /// Appends as a subscription does: with the priority from the settings.
     mutating func append(_ message: MQTTMessage, dropped: inout [MQTTMessage]) -> Append {
         self.append(message, rank: self.priority?(message), dropped: &dropped)
     }

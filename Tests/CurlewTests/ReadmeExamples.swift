@@ -3,8 +3,8 @@ import Logging
 import ServiceLifecycle
 import UnixSignals
 
-// The examples of the README, which scripts/check-readme compares with it: they compile as they stand. What they do is tested
-// elsewhere.
+// The README's examples; scripts/check-readme compares them with the README. They only have to compile: other tests
+// cover what they do.
 
 private struct Reading: Codable, Sendable {
     var celsius: Double

@@ -4,13 +4,13 @@ import Testing
 
 @testable import Curlew
 
-@Suite("Replies that wait to be read")
+@Suite("Reply buffer")
 struct ReplyBufferTests {
     private func reply(_ size: Int) throws -> MQTTMessage {
         MQTTMessage(topic: try TopicName("t"), payload: ByteBuffer(repeating: 0x78, count: size))
     }
 
-    @Test("There are no more of them, and no more bytes, than may be")
+    @Test("The number of unread replies and their bytes are limited")
     func bounds() throws {
         let count = ReplyBuffer(wanted: nil, bound: (2, .max))
         #expect(count.receive(try self.reply(1)) == .taken)
@@ -22,7 +22,7 @@ struct ReplyBufferTests {
         #expect(bytes.receive(try self.reply(6000)) == .dropped)
     }
 
-    @Test("What was read makes room, and one that is larger than all may be is taken alone")
+    @Test("Reading makes room, and a reply larger than the limit is taken if the buffer is empty")
     func room() async throws {
         let buffer = ReplyBuffer(wanted: nil, bound: (100, 10_000))
         #expect(buffer.receive(try self.reply(20_000)) == .taken)
@@ -31,7 +31,7 @@ struct ReplyBufferTests {
         #expect(buffer.receive(try self.reply(1)) == .taken)
     }
 
-    @Test("The last that is wanted ends it")
+    @Test("The last reply wanted ends the sequence")
     func last() async throws {
         let buffer = ReplyBuffer(wanted: 1, bound: (1, .max))
         #expect(buffer.receive(try self.reply(1)) == .last)
@@ -40,7 +40,7 @@ struct ReplyBufferTests {
         #expect(try await buffer.next() == nil)
     }
 
-    @Test("Any number of tasks may wait for them", .timeLimit(.minutes(1)))
+    @Test("Several tasks may wait for replies", .timeLimit(.minutes(1)))
     func manyReaders() async throws {
         let buffer = ReplyBuffer(wanted: 10, bound: (10, .max))
         let reply = try self.reply(1)

@@ -3,15 +3,15 @@ import Testing
 
 @testable import Curlew
 
-@Suite("The table of requests")
+@Suite("Request table")
 struct RequestTableTests {
-    @Test("It holds what a dictionary would, whatever comes and goes", arguments: 1...20)
+    @Test("The table holds the same entries as a dictionary, under random operations", arguments: 1...20)
     func model(seed: UInt64) {
         var table = RequestTable<UInt64>()
         var model: [RequestID: UInt64] = [:]
         var random = SplitMix64(seed: seed)
         var latest: UInt64 = 0
-        // Few or many at once, so that entries stand close together and the table grows.
+        // Small and large windows, so that entries are close together and the table grows.
         let window = 1 + Int.random(in: 0..<200, using: &random)
         for _ in 0..<5_000 {
             if model.count < window, Bool.random(using: &random) {
@@ -29,7 +29,7 @@ struct RequestTableTests {
         #expect(table[RequestID(latest + 1)] == nil)
     }
 
-    @Test("A value takes the place of the one before, and a request that is not there is not taken out")
+    @Test("Inserting replaces the previous value, and removing an unknown request returns nil")
     func replacing() {
         var table = RequestTable<String>()
         #expect(table.remove(RequestID(1)) == nil)

@@ -3,7 +3,7 @@ import NIOCore
 
 @testable import Curlew
 
-/// Messages of a size that the test chooses, topic and payload together; no smaller than the topic.
+/// Messages of a chosen size, topic and payload together; at least the size of the topic.
 enum TestMessages {
     static func make(topic: String, byteCount: Int, qos: QoS = .atMostOnce) -> MQTTMessage {
         MQTTMessage(

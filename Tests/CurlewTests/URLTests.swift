@@ -51,10 +51,10 @@ private enum RefusedURLs {
     ]
 }
 
-@Suite("A URL")
+@Suite("URL")
 struct URLTests {
     @Test(
-        "A URL names the server",
+        "A URL determines the server",
         arguments: [
             ("mqtt://localhost", MQTTConfiguration.Server.mqtt("localhost", port: 1883)),
             ("mqtts://broker.example.com", .mqtts("broker.example.com", port: 8883)),
@@ -84,7 +84,7 @@ struct URLTests {
     }
 
     @Test(
-        "What follows the server is the topic",
+        "A URL's path is the topic",
         arguments: [
             ("mqtt://h", nil), ("mqtt://h/", nil), ("mqtt://h?version=5", nil),
             ("mqtt://h/home/kitchen", "home/kitchen"), ("mqtt://h//home/", "/home/"),
@@ -96,7 +96,7 @@ struct URLTests {
         #expect(try MQTTURL(url).topic == topic)
     }
 
-    @Test("Items set the common options")
+    @Test("Query items set the common options")
     func items() throws {
         let configuration = try MQTTConfiguration(
             url: "mqtts://h?version=3.1.1&client-id=a%26b&keep-alive=30&connect-timeout=500ms&clean-start=false"
@@ -123,12 +123,12 @@ struct URLTests {
         #expect(try MQTTConfiguration(url: "mqtts://h?ca-directory=/d").tls.trustRoots == .directory("/d"))
     }
 
-    @Test("What cannot be read is refused with a sentence that says what to write", arguments: RefusedURLs.all)
+    @Test("An invalid URL is refused in a sentence that says what to write", arguments: RefusedURLs.all)
     func refused(url: String, words: [String]) {
         expectError(.invalidURL, mentioning: words) { () throws(MQTTError) in _ = try MQTTURL(url) }
     }
 
-    @Test("A topic has no place in a configuration, and values are validated")
+    @Test("A configuration's URL must not contain a topic, and its values are validated")
     func strict() {
         expectError(.invalidURL, mentioning: ["topic", "leave it out"]) { () throws(MQTTError) in
             _ = try MQTTConfiguration(url: "mqtt://h/topic")
@@ -139,7 +139,7 @@ struct URLTests {
     }
 
     @Test(
-        "No error quotes any part of a password, however badly it is written",
+        "No error quotes any part of a password, however malformed the URL is",
         arguments: [
             "mqtt://u:hunter2/x@h", "mqtt://u:hunter2?x@h", "mqtt://u:hunter2#x@h", "mqtt://u:x@hunter2@h",
             "mqtt://u:hunter2:x@h", "mqtt://u:hunter2%@h", "mqtt://u:12/hunter2@h",
@@ -152,13 +152,13 @@ struct URLTests {
         #expect(error.map { !String(reflecting: $0).contains("hunter2") } == true)
     }
 
-    @Test("A URL describes itself without user, password and items")
+    @Test("A URL's description contains no user name, password or query items")
     func description() throws {
         #expect(try MQTTURL("mqtts://u:p@h/a/b?version=5").description == "mqtts://h:8883/a/b")
         #expect(!(try String(reflecting: MQTTURL("mqtts://u:hunter2@h"))).contains("hunter2"))
     }
 
-    @Test("No text, however random, does more than throw")
+    @Test("Random text throws at worst")
     func random() {
         var random = SplitMix64(seed: 7)
         let pieces =

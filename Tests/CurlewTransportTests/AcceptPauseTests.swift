@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewTransport
 
-@Suite("Resting from accepting")
+@Suite("Pausing accepts")
 struct AcceptPauseTests {
     private let start = Timestamp.start
 
@@ -18,7 +18,7 @@ struct AcceptPauseTests {
         #expect(pause.failed(now: self.start + .seconds(2)) == .goesOn(rest: .milliseconds(100)))
     }
 
-    @Test("It ends when accepting has worked for ten seconds, and the next one begins anew")
+    @Test("An episode ends after accepting has worked for ten seconds; a later failure begins a new one")
     func recovery() {
         var pause = AcceptPause()
         _ = pause.failed(now: self.start)
@@ -29,7 +29,7 @@ struct AcceptPauseTests {
     }
 
     @Test(
-        "A lack of descriptors or memory is one sentence that says what to do",
+        "A lack of descriptors or memory is reported with advice",
         arguments: [
             (EMFILE, "ulimit -n"), (ENFILE, "fs.file-max"), (ENOBUFS, "no memory left"), (ENOMEM, "no memory left"),
         ])
@@ -45,7 +45,7 @@ struct AcceptPauseTests {
         #expect(TransportError(listeningOn: "::", port: 1, failedWith: error).message.contains(words))
     }
 
-    @Test("A client that has gone before it was accepted is no reason to rest")
+    @Test("A client that closes before it is accepted causes no pause")
     func aborted() {
         #expect(TransportError(acceptingFailedWith: IOError(errnoCode: ECONNABORTED, reason: "accept")) == nil)
     }

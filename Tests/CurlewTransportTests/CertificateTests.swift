@@ -2,7 +2,7 @@ import Testing
 
 @testable import CurlewTransport
 
-@Suite("What a certificate says")
+@Suite("Certificates")
 struct CertificateTests {
     private static let day = 86_400
     /// 2026-11-27 00:00:00 UTC
@@ -15,13 +15,13 @@ struct CertificateTests {
         ).text(at: Self.now)
     }
 
-    @Test("Nothing is said of a certificate that is valid for 14 days or more")
+    @Test("There is no notice about a certificate that is valid for at least 14 days")
     func valid() {
         #expect(self.notice(from: -1, to: 14) == nil)
         #expect(self.notice(from: 0, to: 1000) == nil)
     }
 
-    @Test("An operator hears of a certificate that has expired, soon will, or is not valid yet")
+    @Test("There is a notice about a certificate that has expired, expires soon, or is not valid yet")
     func invalid() {
         #expect(
             self.notice(from: -9, to: -1)
@@ -37,7 +37,7 @@ struct CertificateTests {
     }
 
     @Test(
-        "A date is that of the calendar",
+        "A date is formatted as a calendar date",
         arguments: [
             (0, "1970-01-01"), (951_782_400, "2000-02-29"), (951_868_800, "2000-03-01"), (4_107_542_399, "2100-02-28"),
             (4_107_542_400, "2100-03-01"), (-1, "1969-12-31"), (253_402_300_799, "9999-12-31"),
@@ -47,7 +47,7 @@ struct CertificateTests {
         #expect(ValidityPeriod.date(seconds) == text)
     }
 
-    @Test("Any bytes can be read as DER, and mostly are none")
+    @Test("Truncated and corrupted certificates are parsed without crashing")
     func hostile() throws {
         let certificate = try #require(Base64.decode(Self.body(of: Fixture.bytes("server.pem"))))
         #expect(CertificateContents(der: certificate)?.subjectName == "\"server\"")
@@ -83,7 +83,7 @@ struct CertificateTests {
     }
 
     @Test(
-        "The kind of a key is known, in all its forms",
+        "The algorithm of a private key is recognized in all its formats",
         arguments: [
             ("rsa", "RSA"), ("rsa-pss", "RSA-PSS"), ("P-256", "P-256"), ("P-256.sec1", "P-256"), ("P-384", "P-384"),
             ("P-521", "P-521"), ("ed25519", "Ed25519"), ("ed448", "Ed448"), ("secp256k1", "secp256k1"),
@@ -94,7 +94,7 @@ struct CertificateTests {
         #expect(KeyAlgorithm(privateKey: [])?.description == nil)
     }
 
-    @Test("Each surface calls the settings by its own names")
+    @Test("A sentence can name settings as the library or as the command does")
     func sentences() {
         let sentence: TLSSentence = "Give \(.trustRoots) for \("localhost")."
         #expect(sentence.text(naming: \.libraryName) == "Give tls.trustRoots for localhost.")

@@ -2,9 +2,9 @@ import CurlewTransport
 import NIOCore
 import Testing
 
-@Suite("An attempt to connect", .timeLimit(.minutes(1)))
+@Suite("Connecting", .timeLimit(.minutes(1)))
 struct ConnectTests {
-    @Test("A port where nobody listens refuses", arguments: ["127.0.0.1", "localhost"])
+    @Test("Connecting to a port without a listener is refused", arguments: ["127.0.0.1", "localhost"])
     func refused(host: String) async throws {
         let port = try await withListener { port, _ in port }
         let error = try await SocketConnector().failure(connectingTo: Endpoint(host: host, port: port))
@@ -12,7 +12,7 @@ struct ConnectTests {
         #expect(error.message.hasPrefix("\(host):\(port) refused the connection"))
     }
 
-    @Test("A host name without an address is named")
+    @Test("An unknown host name is reported by name")
     func unknownHost() async throws {
         let connector = try SocketConnector(timeout: .seconds(50))
         let error = try await connector.failure(connectingTo: Endpoint(host: "no-such-host.invalid", port: 1883))
@@ -20,13 +20,13 @@ struct ConnectTests {
         #expect(error.message.contains("no-such-host.invalid"))
     }
 
-    @Test("An endpoint that cannot be is refused before any traffic", arguments: [0, -1, 65_536])
+    @Test("An endpoint with an invalid port is refused before any traffic", arguments: [0, -1, 65_536])
     func badPort(port: Int) async throws {
         let error = try await SocketConnector().failure(connectingTo: Endpoint(host: "localhost", port: port))
         #expect(error.code == .invalidConfiguration)
     }
 
-    @Test("TLS without settings for it is refused before any traffic")
+    @Test("TLS without TLS settings is refused before any traffic")
     func noTLSSettings() async throws {
         let error = try await SocketConnector().failure(
             connectingTo: Endpoint(host: "localhost", port: 8883, security: .tls))
@@ -44,14 +44,14 @@ struct ConnectTests {
         }
     }
 
-    @Test("Cancelling the task ends the attempt, and the peer sees us go")
+    @Test("Cancelling the task ends the attempt and closes the connection")
     func cancellation() async throws {
         try await withListener { port, accepted in
             let connector = try SocketConnector(timeout: .seconds(50), tls: Fixture.client())
             let attempt = Task {
                 try await connector.failure(connectingTo: Endpoint(host: "127.0.0.1", port: port, security: .tls))
             }
-            // TCP is connected, and the handshake will never be over.
+            // TCP is connected, but the handshake never completes.
             let far = try await accepted.next()
             attempt.cancel()
             #expect(try await attempt.value.code == .cancelled)
@@ -59,7 +59,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("A task that is cancelled already does not connect")
+    @Test("A task that is already cancelled does not connect")
     func cancelledBefore() async throws {
         try await withListener { port, _ in
             let connector = try SocketConnector()
@@ -71,7 +71,7 @@ struct ConnectTests {
         }
     }
 
-    @Test("An endpoint reads like a URL's authority")
+    @Test("An endpoint's description reads like a URL's authority")
     func description() {
         #expect("\(Endpoint(host: "broker.example", port: 1883))" == "broker.example:1883")
         #expect("\(Endpoint(host: "fe80::1", port: 1883))" == "[fe80::1]:1883")

@@ -18,7 +18,7 @@ enum Fixture {
 
     static func base64(_ bytes: [UInt8]) -> String { Base64.encode(bytes) }
 
-    /// A server with the certificate of that name.
+    /// Server settings with the certificate of that name.
     static func server(_ name: String = "server", _ change: (inout TLSServerSettings) -> Void = { _ in })
         -> TLSServerSettings
     {
@@ -27,7 +27,7 @@ enum Fixture {
         return settings
     }
 
-    /// A client that trusts the test authority.
+    /// Client settings that trust the test authority.
     static func client(_ change: (inout TLSSettings) -> Void = { _ in }) -> TLSSettings {
         var settings = TLSSettings()
         settings.trustRoots = .file(self.path("ca.pem"))

@@ -3,7 +3,7 @@ import NIOCore
 import Synchronization
 import Testing
 
-/// Room for so many bytes.
+/// A budget with a fixed number of bytes.
 private final class Budget: HandshakeBudget {
     private let maximum: Int
     private let bytes = Mutex(0)
@@ -23,14 +23,14 @@ private final class Budget: HandshakeBudget {
     func giveBack(_ byteCount: Int) { self.bytes.withLock { $0 -= byteCount } }
 }
 
-@Suite("The memory of TLS handshakes", .timeLimit(.minutes(2)))
+@Suite("Memory for TLS handshakes", .timeLimit(.minutes(2)))
 struct HandshakeBudgetTests {
-    @Test("A handshake takes memory while it lasts, and one for which there is none is not begun")
+    @Test("A handshake takes memory while it lasts, and is refused if there is none")
     func bound() async throws {
         let budget = Budget(60 << 10)
         let accepted = Accepted(echoes: true)
         let listener = try await SocketListener.bind(tls: Fixture.server(), handshakes: budget) { accepted.accept($0) }
-        // Clients that say nothing: there is room for the handshake of one.
+        // Clients that send nothing: there is room for only one handshake.
         let endpoint = Endpoint(host: "localhost", port: listener.port)
         let silent = try await SocketConnector().probe(endpoint)
         while budget.taken == 0 { await Task.yield() }

@@ -3,11 +3,11 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("A link within the process", .timeLimit(.minutes(1)))
+@Suite("Links of the in-memory network", .timeLimit(.minutes(1)))
 struct InMemoryNetworkTests {
     private static let endpoint = Endpoint(host: "broker", port: 1883)
 
-    /// Both ends of a link, on loops of their own.
+    /// Makes both ends of a link, each on its own event loop.
     private func makePair(
         capacity: Int = 1000, accepted: Accepted = Accepted()
     ) async throws -> (near: Probe, far: Probe) {
@@ -17,7 +17,7 @@ struct InMemoryNetworkTests {
         return (near, try await accepted.next())
     }
 
-    @Test("Bytes go there and back")
+    @Test("Bytes arrive in both directions")
     func echo() async throws {
         let (near, _) = try await self.makePair(accepted: Accepted(echoes: true))
         try await near.write("curlew")
@@ -25,7 +25,7 @@ struct InMemoryNetworkTests {
         #expect(near.link.peer == "broker:1883")
     }
 
-    @Test("One write is one read, with its completion")
+    @Test("Each write arrives as one read, followed by its completion")
     func portions() async throws {
         let (near, far) = try await self.makePair()
         try await near.onLoop { link in
@@ -41,13 +41,13 @@ struct InMemoryNetworkTests {
         }
     }
 
-    @Test("What the listening end writes at once arrives")
+    @Test("What the listener writes as soon as it accepts arrives")
     func greeting() async throws {
         let (near, _) = try await self.makePair(accepted: Accepted { $0.write(ByteBuffer(string: "welcome")) })
         #expect(await near.read(7) == "welcome")
     }
 
-    @Test("A link whose peer does not read stops being writable beyond its capacity, and starts again")
+    @Test("A link is not writable while more than its capacity is unread, and becomes writable again")
     func backPressure() async throws {
         let (near, far) = try await self.makePair(accepted: Accepted { $0.setReading(false) })
         try await near.write(ByteBuffer(repeating: 7, count: 1000))
@@ -60,7 +60,7 @@ struct InMemoryNetworkTests {
         #expect(await far.read(1001).utf8.count == 1001)
     }
 
-    @Test("What comes while reading is off comes in one go when it is on again")
+    @Test("Writes that arrive while reading is off are read with one completion when it is on again")
     func readingOff() async throws {
         let (near, far) = try await self.makePair(accepted: Accepted { $0.setReading(false) })
         for text in ["a", "b", "c"] { try await near.write(text) }
@@ -76,7 +76,7 @@ struct InMemoryNetworkTests {
         #expect(events == ["a", "b", "c", "completed"])
     }
 
-    @Test("A close of one end ends both once, after what was written", arguments: [true, false])
+    @Test("Closing one end closes both exactly once, after delivering what was written", arguments: [true, false])
     func close(byNearEnd: Bool) async throws {
         let (near, far) = try await self.makePair()
         let (closing, other) = byNearEnd ? (near, far) : (far, near)
@@ -117,7 +117,7 @@ struct InMemoryNetworkTests {
         #expect(try await near.end().count == 1)
     }
 
-    @Test("A link that fails tells both ends why")
+    @Test("A link that fails reports the error to both ends")
     func failure() async throws {
         let (near, far) = try await self.makePair()
         let link = try #require(near.link as? InMemoryLink)
@@ -128,7 +128,7 @@ struct InMemoryNetworkTests {
         }
     }
 
-    @Test("Nobody listening refuses, and so does a listener that stopped")
+    @Test("Connecting is refused if nothing listens, or nothing listens any more")
     func refused() async throws {
         let network = InMemoryNetwork()
         #expect(try await network.failure(connectingTo: Self.endpoint).code == .connectionRefused)

@@ -4,9 +4,9 @@ import Testing
 
 @testable import CurlewTransport
 
-@Suite("What a peer has proved itself by")
+@Suite("Trust in TLS peers")
 struct PeerTrustTests {
-    /// Whether a client is trusted after the keys are others, or have only been read again.
+    /// Whether a client is still trusted after a reload with these keys.
     private func isTrusted(identity: ExactText?, after keys: [ExactText: Redacted<[UInt8]>]) throws -> Bool {
         let current = Mutex<[ExactText: Redacted<[UInt8]>]>(["a": [1], "b": [2]])
         var settings = TLSServerSettings()
@@ -19,7 +19,7 @@ struct PeerTrustTests {
         return trust.isValid(hasCertificate: false)
     }
 
-    @Test("A client that has resumed a session of TLS, and named no key, is trusted while all keys are the same")
+    @Test("A client that resumed a TLS session without naming a key is trusted only while no key is changed or removed")
     func resumed() throws {
         #expect(try self.isTrusted(identity: nil, after: ["a": [1], "b": [2]]))
         #expect(try !self.isTrusted(identity: nil, after: ["b": [2]]))

@@ -2,7 +2,7 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// An owner of a link that remembers what it was told, in order, and lets a test wait for it.
+/// A link's owner that records its events in order, and lets a test wait for them.
 final class Probe: LinkHandler, Sendable {
     enum Event: Sendable {
         case read(ByteBuffer)
@@ -16,7 +16,7 @@ final class Probe: LinkHandler, Sendable {
     private let events: AsyncStream<Event>
     private let continuation: AsyncStream<Event>.Continuation
     private let closeCount = Mutex(0)
-    /// What was read and not taken by `takeRead()`.
+    /// What was read but not yet taken by `takeRead()`.
     private let unread = Mutex("")
 
     init(_ link: any Link, echoes: Bool = false) {
@@ -40,7 +40,7 @@ final class Probe: LinkHandler, Sendable {
         self.continuation.yield(.closed(error))
     }
 
-    // MARK: What a test does with it
+    // MARK: What a test does with a probe
 
     func write(_ text: String) async throws { try await self.write(ByteBuffer(string: text)) }
 
@@ -52,7 +52,7 @@ final class Probe: LinkHandler, Sendable {
         try await self.link.eventLoop.submit { [link] in body(link) }.get()
     }
 
-    /// What was read since the last time, without waiting.
+    /// What was read since the last call, without waiting.
     func takeRead() -> String {
         self.unread.withLock { text in
             defer { text = "" }
@@ -65,7 +65,7 @@ final class Probe: LinkHandler, Sendable {
         return await iterator.next()
     }
 
-    /// Waits for `count` bytes in all; what comes in between is dropped. Fewer, if the link closes before.
+    /// Waits for `count` bytes in total, and ignores other events. Returns fewer bytes if the link closes first.
     func read(_ count: Int) async -> String {
         var bytes = ByteBuffer()
         while bytes.readableBytes < count, let event = await self.nextEvent() {
@@ -86,13 +86,13 @@ final class Probe: LinkHandler, Sendable {
 
     struct End {
         var error: TransportError?
-        /// What was read before, from when the test last waited.
+        /// The number of bytes read between the test's last wait and the close.
         var bytesBefore = 0
-        /// How often the link said so; must be 1.
+        /// How often the link reported its close; must be 1.
         var count = 0
     }
 
-    /// Waits for the close, and then for all that the event loop still has to do.
+    /// Waits for the close, and then for everything queued on the event loop.
     func end() async throws -> End {
         var end = End()
         while let event = await self.nextEvent() {
@@ -108,7 +108,7 @@ final class Probe: LinkHandler, Sendable {
     }
 }
 
-/// The links that a listener accepted, in the order in which they opened.
+/// The links that a listener has accepted, in order.
 final class Accepted: Sendable {
     private let probes: AsyncStream<Probe>
     private let continuation: AsyncStream<Probe>.Continuation
@@ -146,10 +146,10 @@ extension Connector {
         return probe
     }
 
-    /// The error of an attempt that must fail.
+    /// Returns the error of an attempt that must fail.
     func failure(connectingTo endpoint: Endpoint) async throws -> TransportError {
         do {
-            // A handshake that only the peer finds wrong fails after it is over for us.
+            // If only the peer rejects the handshake, our own handshake succeeds before the link fails.
             let end = try await self.probe(endpoint).end()
             return end.error ?? TransportError(.connectionLost, "closed without an error")
         } catch let error as TransportError {
@@ -158,7 +158,7 @@ extension Connector {
     }
 }
 
-/// A listener on a free port for as long as `body` runs.
+/// Runs a listener on a free port for the duration of `body`.
 func withListener<Result>(
     host: String = "127.0.0.1", tls: TLSServerSettings? = nil, accepted: Accepted = Accepted(),
     _ body: (_ port: Int, Accepted) async throws -> Result

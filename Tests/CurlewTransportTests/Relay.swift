@@ -2,7 +2,7 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// Passes the bytes of each accepted link to one port after the other, and back: somebody on the way between client and broker.
+/// Forwards each accepted link to the next of several ports, and back: a man in the middle between client and broker.
 final class Relay: Sendable {
     private let ports: [Int]
     private let count = Mutex(0)
@@ -29,7 +29,7 @@ final class Relay: Sendable {
     }
 }
 
-/// Passes what it reads to another link, once that is there. Both links are on one event loop.
+/// Forwards what it reads to another link once that is connected. Both links are on one event loop.
 private final class RelayEnd: LinkHandler, Sendable {
     private struct State {
         var target: (any Link)?

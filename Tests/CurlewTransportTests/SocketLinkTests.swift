@@ -2,9 +2,9 @@ import CurlewTransport
 import NIOCore
 import Testing
 
-@Suite("A link over a socket", .timeLimit(.minutes(1)))
+@Suite("Links over sockets", .timeLimit(.minutes(1)))
 struct SocketLinkTests {
-    /// What a link runs over; both must behave alike.
+    /// The transports below a link; both must behave alike.
     enum Carrier: CaseIterable {
         case tcp
         case tls
@@ -20,7 +20,7 @@ struct SocketLinkTests {
         }
     }
 
-    /// A link and its other end.
+    /// Runs `body` with both ends of a link.
     private func withPair(
         _ carrier: Carrier, accepted: Accepted = Accepted(), _ body: (_ near: Probe, _ far: Probe) async throws -> Void
     ) async throws {
@@ -33,7 +33,7 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("Bytes go there and back [MQTT-7.1.2-1]", arguments: Carrier.allCases)
+    @Test("Bytes arrive in both directions [MQTT-7.1.2-1]", arguments: Carrier.allCases)
     func echo(carrier: Carrier) async throws {
         try await self.withPair(carrier, accepted: Accepted(echoes: true)) { near, far in
             try await near.write("curlew")
@@ -42,12 +42,12 @@ struct SocketLinkTests {
     }
 
     @Test(
-        "What has arrived is handed over on demand though reading is off, and nothing more", arguments: Carrier.allCases
+        "drain delivers what has arrived although reading is off", arguments: Carrier.allCases
     )
     func drain(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
             try await far.onLoop { $0.setReading(false) }
-            // More than one read brings.
+            // More than fits into one read.
             let text = String(repeating: "curlew ", count: 5000)
             try await near.write(text)
             #expect(await self.drain(far, until: text.utf8.count) == text)
@@ -57,7 +57,7 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("The end of what has arrived is told before the drain is over", arguments: Carrier.allCases)
+    @Test("drain delivers what arrived before the peer closed", arguments: Carrier.allCases)
     func drainToEnd(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
             try await far.onLoop { $0.setReading(false) }
@@ -67,7 +67,8 @@ struct SocketLinkTests {
         }
     }
 
-    /// Drains a link, again until so much has come: on a busy machine, bytes take a moment from one socket to the other.
+    /// Drains a link repeatedly until `count` bytes have come, since they may take a moment from one socket to the
+    /// other.
     private func drain(_ probe: Probe, until count: Int) async -> String {
         var text = ""
         while text.utf8.count < count {
@@ -81,7 +82,7 @@ struct SocketLinkTests {
         return text
     }
 
-    @Test("A host name with several addresses is tried until one answers")
+    @Test("The addresses of a host name are tried until one answers")
     func hostName() async throws {
         try await withListener(accepted: Accepted(echoes: true)) { port, _ in
             let near = try await SocketConnector().probe(Endpoint(host: "localhost", port: port))
@@ -120,7 +121,7 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("Our close ends both ends once and without an error", arguments: Carrier.allCases)
+    @Test("Closing a link closes both ends once and without an error", arguments: Carrier.allCases)
     func close(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
             near.link.close()
@@ -132,7 +133,7 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("The peer's close ends both ends once and without an error", arguments: Carrier.allCases)
+    @Test("A close by the peer closes both ends once and without an error", arguments: Carrier.allCases)
     func peerCloses(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
             far.link.close()
@@ -143,11 +144,11 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("A reset connection is an error, told once")
+    @Test("A reset connection is reported as an error, once")
     func reset() async throws {
         let accepted = Accepted { $0.setReading(false) }
         try await self.withPair(.tcp, accepted: accepted) { near, far in
-            // What the far end leaves unread makes its kernel reset the connection instead of closing it.
+            // Unread data at the peer makes its kernel reset the connection instead of closing it.
             try await near.write("unread")
             far.link.close()
             let end = try await near.end()
@@ -156,14 +157,14 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("Closing after writes delivers all that was written", arguments: Carrier.allCases)
+    @Test("Closing after writes delivers everything that was written", arguments: Carrier.allCases)
     func closeAfterWrites(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
             let size = 8 << 20
             try await near.onLoop { link in
                 link.write(ByteBuffer(repeating: 7, count: size))
                 link.closeAfterWrites(within: .seconds(50))
-                // Too late, so dropped.
+                // After the close, so it is dropped.
                 link.write(ByteBuffer(string: "more"))
             }
             let (farEnd, nearEnd) = (try await far.end(), try await near.end())
@@ -201,7 +202,8 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("A link whose peer does not read stops being writable, and starts again", arguments: Carrier.allCases)
+    @Test(
+        "A link whose peer does not read stops being writable, and becomes writable again", arguments: Carrier.allCases)
     func backPressure(carrier: Carrier) async throws {
         let accepted = Accepted { $0.setReading(false) }
         try await self.withPair(carrier, accepted: accepted) { near, far in
@@ -221,13 +223,13 @@ struct SocketLinkTests {
         }
     }
 
-    @Test("With reading off nothing is read; with reading on, everything", arguments: Carrier.allCases)
+    @Test("Everything that arrives while reading is off is read once it is on", arguments: Carrier.allCases)
     func readingOff(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
             try await near.onLoop { $0.setReading(false) }
             let size = 32 << 20
             try await far.write(ByteBuffer(repeating: 7, count: size))
-            // From here on the far end is stuck: all buffers between the two are full, and the near end has been told nothing.
+            // By now all buffers between the two ends are full.
             await far.waitForWritability(false)
             try await near.onLoop { $0.setReading(true) }
             #expect(await near.read(size).utf8.count == size)

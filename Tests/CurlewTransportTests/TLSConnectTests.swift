@@ -5,9 +5,9 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("A TLS connection", .timeLimit(.minutes(1)))
+@Suite("TLS connections", .timeLimit(.minutes(1)))
 struct TLSConnectTests {
-    /// Sends some bytes to and fro; the error, if that does not work.
+    /// Sends some bytes and gets them back; returns the error if that fails.
     private func roundTrip(
         _ server: TLSServerSettings, _ client: TLSSettings, host: String = "localhost"
     ) async throws -> TransportError? {
@@ -35,9 +35,9 @@ struct TLSConnectTests {
         }
     }
 
-    // MARK: What works
+    // MARK: Connections that succeed
 
-    @Test("A certificate that is read anew is for new connections, and one that cannot be read changes nothing")
+    @Test("Reloaded certificates apply to new connections, and a failed reload changes nothing")
     func reloading() async throws {
         let files = FileManager.default
         let directory = files.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
@@ -75,7 +75,7 @@ struct TLSConnectTests {
         await listener.close()
     }
 
-    @Test("Both versions work", arguments: [TLSSettings.Version.tls12, .tls13])
+    @Test("TLS 1.2 and TLS 1.3 work", arguments: [TLSSettings.Version.tls12, .tls13])
     func versions(version: TLSSettings.Version) async throws {
         let server = Fixture.server {
             $0.minimumVersion = version
@@ -85,14 +85,14 @@ struct TLSConnectTests {
     }
 
     @Test(
-        "The certificate may be for the name or for the address that we connect to",
+        "The certificate may name the host name or the address",
         arguments: ["localhost", "127.0.0.1"])
     func names(host: String) async throws {
         #expect(try await self.roundTrip(Fixture.server(), Fixture.client(), host: host) == nil)
     }
 
     @Test(
-        "The server name that is set is the one that counts",
+        "A server name in the settings replaces the host name",
         arguments: ["a.wild.example", "A.Wild.Example", "localhost."])
     func serverName(name: String) async throws {
         let client = Fixture.client { $0.serverName = name }
@@ -100,7 +100,7 @@ struct TLSConnectTests {
     }
 
     @Test(
-        "The trusted authorities come from a file, a directory, or memory",
+        "Trusted authorities come from a file, a directory or memory",
         arguments: [
             TLSSettings.TrustRoots.file(Fixture.path("ca.pem")), .directory(Fixture.directory),
             .file(Fixture.directory),
@@ -133,14 +133,14 @@ struct TLSConnectTests {
         #expect(try await self.roundTrip(server, client) == nil)
     }
 
-    @Test("A protocol that both ends name is agreed on")
+    @Test("A connection with a common application protocol succeeds")
     func applicationProtocol() async throws {
         let server = Fixture.server { $0.applicationProtocols = ["mqtt"] }
         let client = Fixture.client { $0.applicationProtocols = ["x-amzn-mqtt-ca", "mqtt"] }
         #expect(try await self.roundTrip(server, client) == nil)
     }
 
-    @Test("A pre-shared key does without certificates")
+    @Test("A pre-shared key works without certificates")
     func preSharedKey() async throws {
         var server = TLSServerSettings()
         server.preSharedKeys = ["sensor": [1, 2, 3, 4]]
@@ -149,9 +149,9 @@ struct TLSConnectTests {
         #expect(try await self.roundTrip(server, client) == nil)
     }
 
-    // MARK: Trust that ends
+    // MARK: Revoked trust
 
-    /// Connects a client, reloads, and tells whether its connection is still trusted.
+    /// Connects a client, reloads, and returns whether its connection is still trusted.
     private func isTrusted(
         _ settings: TLSServerSettings, _ client: TLSSettings, afterReload change: () throws -> Void
     ) async throws -> Bool {
@@ -170,7 +170,7 @@ struct TLSConnectTests {
     }
 
     @Test(
-        "A client whose pre-shared key is gone or changed is trusted no longer",
+        "A client is no longer trusted after its pre-shared key is removed or changed",
         arguments: [("a", true), ("b", false), ("c", false)])
     func preSharedKeyReload(identity: String, isTrusted: Bool) async throws {
         let keys = Mutex<[ExactText: Redacted<[UInt8]>]>(["a": [1, 2], "b": [3, 4], "c": [5, 6]])
@@ -189,7 +189,7 @@ struct TLSConnectTests {
         #expect(outcome == isTrusted)
     }
 
-    @Test("Clients with certificates are trusted as long as no authority is taken away", arguments: [true, false])
+    @Test("Clients with certificates are trusted until an authority is removed", arguments: [true, false])
     func authorityReload(isTakenAway: Bool) async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -205,7 +205,7 @@ struct TLSConnectTests {
         #expect(outcome == !isTakenAway)
     }
 
-    @Test("Only the insecure options accept what is wrong")
+    @Test("Only the insecure options accept wrong host names or certificates")
     func insecure() async throws {
         let anyHost = Fixture.client { $0.verification = .insecureAnyHostName }
         #expect(try await self.roundTrip(Fixture.server("elsewhere"), anyHost) == nil)
@@ -219,10 +219,10 @@ struct TLSConnectTests {
         }
     }
 
-    // MARK: What fails, and how it is told
+    // MARK: Connections that fail
 
     @Test(
-        "A certificate that is wrong is told apart from others",
+        "The error tells what is wrong with a certificate",
         arguments: [
             ("expired", TransportError.Code.certificateExpired, "expired"),
             ("future", .certificateNotYetValid, "not valid yet"),
@@ -237,14 +237,14 @@ struct TLSConnectTests {
         #expect(error.message.contains(expected.text), "\(error)")
     }
 
-    @Test("An address must be in the certificate, too")
+    @Test("A certificate without the address is not valid for it")
     func addressMismatch() async throws {
         let error = try await self.failure(Fixture.server("named"), Fixture.client(), host: "127.0.0.1")
         #expect(error.code == .hostNameMismatch)
         #expect(error.message.contains("is for localhost, not for 127.0.0.1"), "\(error)")
     }
 
-    @Test("A certificate for the address of a host is not one for the host")
+    @Test("A certificate for a host's address is not valid for its name")
     func addressForName() async throws {
         #expect(try await self.roundTrip(Fixture.server("addressed"), Fixture.client(), host: "127.0.0.1") == nil)
         let error = try await self.failure(Fixture.server("addressed"), Fixture.client())
@@ -252,22 +252,22 @@ struct TLSConnectTests {
         #expect(error.message.contains("is for 127.0.0.1, not for localhost"), "\(error)")
     }
 
-    @Test("An unknown authority is not trusted")
+    @Test("A certificate of an unknown authority is not trusted")
     func unknownAuthority() async throws {
         let client = Fixture.client { $0.trustRoots = .file(Fixture.path("other-ca.pem")) }
         let error = try await self.failure(Fixture.server(), client)
         #expect(error.code == .certificateNotTrusted)
     }
 
-    @Test("As they come, the settings trust what the system trusts, and not just anybody")
+    @Test("By default, only the system's authorities are trusted")
     func systemAuthorities() async throws {
         let error = try await #require(self.roundTrip(Fixture.server(), TLSSettings()))
-        // The latter on a system that has no authorities at all.
+        // invalidConfiguration on a system that has no authorities at all.
         #expect([.certificateNotTrusted, .invalidConfiguration].contains(error.code), "\(error)")
     }
 
     @Test(
-        "A missing client certificate is told, whenever the peer says so",
+        "A missing client certificate is reported in both TLS versions",
         arguments: [TLSSettings.Version.tls12, .tls13])
     func missingClientCertificate(version: TLSSettings.Version) async throws {
         let server = Fixture.server {
@@ -278,7 +278,7 @@ struct TLSConnectTests {
         #expect(error.code == .clientCertificateRequired, "\(error)")
     }
 
-    @Test("A missing client certificate is told although we have begun to talk")
+    @Test("A missing client certificate is reported even if the client has already written")
     func missingClientCertificateAfterWrites() async throws {
         let server = Fixture.server { $0.clientTrustRoots = .file(Fixture.path("ca.pem")) }
         for _ in 0..<10 {
@@ -306,14 +306,14 @@ struct TLSConnectTests {
         #expect(error.message.contains("does not know the authority"), "\(error)")
     }
 
-    @Test("Two ends without a common version say so")
+    @Test("The error reports that there is no common TLS version")
     func versionMismatch() async throws {
         let old = Fixture.server { $0.maximumVersion = .tls12 }
         let error = try await self.failure(old, Fixture.client { $0.minimumVersion = .tls13 })
         #expect(error.code == .tlsVersionMismatch, "\(error)")
     }
 
-    @Test("A pre-shared key that the peer does not have is rejected", arguments: ["sensor", "stranger"])
+    @Test("An unknown identity or a wrong pre-shared key is rejected", arguments: ["sensor", "stranger"])
     func wrongPreSharedKey(identity: String) async throws {
         var server = TLSServerSettings()
         server.preSharedKeys = ["sensor": [1, 2, 3, 4]]
@@ -323,9 +323,9 @@ struct TLSConnectTests {
         #expect(error.code == .preSharedKeyRejected, "\(error)")
     }
 
-    @Test("A peer that answers in another protocol does not speak TLS")
+    @Test("A peer that answers in another protocol is reported as not TLS")
     func notTLS() async throws {
-        // A CONNACK, as a broker's plain port might send it.
+        // A CONNACK, as a broker's plain port may send it.
         let accepted = Accepted { $0.write(ByteBuffer(bytes: [0x20, 0x03, 0x00, 0x86, 0x00])) }
         try await withListener(accepted: accepted) { port, _ in
             let error = try await SocketConnector(tls: Fixture.client())
@@ -334,7 +334,7 @@ struct TLSConnectTests {
         }
     }
 
-    @Test("A peer that closes during the handshake is told so")
+    @Test("A close during the handshake is reported as such")
     func closedDuringHandshake() async throws {
         let accepted = Accepted { $0.close() }
         try await withListener(accepted: accepted) { port, _ in
@@ -345,7 +345,9 @@ struct TLSConnectTests {
         }
     }
 
-    @Test("A host that no certificate can name is refused before any traffic", arguments: ["ä.example", "my_broker"])
+    @Test(
+        "A host name that no certificate can contain is refused before any traffic",
+        arguments: ["ä.example", "my_broker"])
     func unusableHost(host: String) async throws {
         let error = try await SocketConnector(tls: Fixture.client())
             .failure(connectingTo: Endpoint(host: host, port: 8883, security: .tls))

@@ -1,9 +1,10 @@
 import CurlewTransport
 import Testing
 
-/// Certificates of each kind of key, each usage and each order of the chain (see `scripts/make-test-certificates`).
-/// One after the other: each makes several handshakes, for which a listener waits 10 seconds.
-@Suite("A certificate of any kind", .serialized, .timeLimit(.minutes(5)))
+/// Certificates with each kind of key, each key usage and each order of the chain (see
+/// `scripts/make-test-certificates`). Serialized, because each test makes several handshakes, for each of which a
+/// listener waits 10 seconds.
+@Suite("TLS with every kind of certificate", .serialized, .timeLimit(.minutes(5)))
 struct TLSMatrixTests {
     enum Kind: String, CaseIterable {
         case rsa
@@ -15,7 +16,7 @@ struct TLSMatrixTests {
         var isEllipticCurve: Bool { self == .p256 || self == .p384 || self == .p521 }
     }
 
-    /// What the key usage of the certificate permits.
+    /// The key usage that the certificate permits.
     enum Usage: String, CaseIterable {
         case none
         case enciphers
@@ -39,7 +40,7 @@ struct TLSMatrixTests {
         return settings
     }
 
-    /// Sends some bytes to and fro; the error, if that does not work.
+    /// Sends some bytes and gets them back; returns the error if that fails.
     private func roundTrip(
         _ pair: TLSSettings.Identity, _ client: TLSSettings = Self.client(),
         _ change: (inout TLSServerSettings) -> Void = { _ in }
@@ -51,7 +52,7 @@ struct TLSMatrixTests {
                 let near = try await SocketConnector(timeout: .seconds(60), tls: client)
                     .probe(Endpoint(host: "localhost", port: port, security: .tls))
                 try await near.write("hello")
-                // What the broker dislikes about the client it tells after the client's own handshake is over.
+                // The broker's objections to the client arrive after the client's own handshake is over.
                 reading: while let event = await near.nextEvent() {
                     switch event {
                     case .read: break reading
@@ -70,7 +71,9 @@ struct TLSMatrixTests {
 
     // MARK: The broker's certificate
 
-    @Test("A broker's key signs", arguments: Kind.allCases, [Usage.none, .signs, .both])
+    @Test(
+        "A broker's key that may sign works with TLS 1.2 and 1.3", arguments: Kind.allCases,
+        [Usage.none, .signs, .both])
     func broker(kind: Kind, usage: Usage) async throws {
         for version in [TLSSettings.Version.tls12, .tls13] {
             let error = try await self.roundTrip(Self.pair(kind, usage)) {
@@ -81,13 +84,13 @@ struct TLSMatrixTests {
         }
     }
 
-    @Test("An RSA key that only enciphers works up to TLS 1.2")
+    @Test("An RSA key that may only encipher works up to TLS 1.2")
     func enciphering() async throws {
         #expect(try await self.roundTrip(Self.pair(.rsa, .enciphers)) == nil)
         #expect(try await self.roundTrip(Self.pair(.rsa, .enciphers)) { $0.maximumVersion = .tls12 } == nil)
     }
 
-    @Test("Where only a signature would do, a certificate that does not permit it is named")
+    @Test("If a signature is needed, the error says that the certificate does not permit it")
     func encipheringInTLS13() async throws {
         for client in [Self.client { $0.minimumVersion = .tls13 }, Self.client()] {
             let error = try await self.roundTrip(Self.pair(.rsa, .enciphers), client) { $0.minimumVersion = .tls13 }
@@ -98,7 +101,7 @@ struct TLSMatrixTests {
         #expect(try await self.roundTrip(Self.pair(.rsa, .enciphers), noSuite)?.code == .certificateUnsuitable)
     }
 
-    @Test("That a certificate may only encipher does not excuse it from being verified")
+    @Test("A certificate that may only encipher is verified all the same")
     func encipheringVerified() async throws {
         let stranger = Self.client(root: "root-rsa")
         #expect(try await self.roundTrip(Self.pair(.rsa, .enciphers), stranger)?.code == .certificateNotTrusted)
@@ -106,7 +109,7 @@ struct TLSMatrixTests {
         #expect(try await self.roundTrip(Self.pair(.rsa, .enciphers), elsewhere)?.code == .hostNameMismatch)
     }
 
-    @Test("Who makes a client do without forward secrecy by a certificate of another is found out")
+    @Test("An attacker who uses another certificate to prevent forward secrecy is detected")
     func downgrade() async throws {
         var forged = TLSServerSettings(certificate: Self.pair(.rsa, .enciphers))
         forged.minimumVersion = .tls13
@@ -124,7 +127,9 @@ struct TLSMatrixTests {
         #expect(error.code == .tlsFailed && error.message.contains("two different certificates"), "\(error)")
     }
 
-    @Test("A key that can only sign and may not is refused before anything is listened on", arguments: Kind.allCases)
+    @Test(
+        "A key that can only sign, with a certificate that forbids it, is refused before listening",
+        arguments: Kind.allCases)
     func useless(kind: Kind) async throws {
         guard kind.isEllipticCurve else { return }
         let error = try await self.roundTrip(Self.pair(kind, .enciphers))
@@ -135,7 +140,7 @@ struct TLSMatrixTests {
     }
 
     @Test(
-        "A key of a kind that is not supported is named",
+        "An unsupported kind of key is reported by name",
         arguments: [("rsa-pss", "RSA-PSS"), ("ed448", "Ed448"), ("secp256k1", "secp256k1")])
     func unsupported(file: String, name: String) async throws {
         let error = try await self.roundTrip(Self.pair("\(file)-none", key: file))
@@ -145,19 +150,19 @@ struct TLSMatrixTests {
         }
     }
 
-    @Test("A key in the form that `openssl ecparam` writes is read")
+    @Test("A key file as written by `openssl ecparam` is accepted")
     func parameters() async throws {
         #expect(try await self.roundTrip(Self.pair("P-256-signs", key: "P-256.sec1")) == nil)
     }
 
     @Test(
-        "A certificate may be by an authority with a key of any kind", arguments: ["rsa", "P-384", "P-521", "ed25519"])
+        "The authority's key may be of any supported kind", arguments: ["rsa", "P-384", "P-521", "ed25519"])
     func authorities(kind: String) async throws {
         let client = Self.client(root: "root-\(kind)")
         #expect(try await self.roundTrip(Self.pair("by-\(kind)", key: "P-256"), client) == nil)
     }
 
-    @Test("An authority that has expired, or only has the name of the right one, is told")
+    @Test("An expired authority, or one with the right name and another key, is reported as such")
     func wrongAuthorities() async throws {
         let expired = try await self.roundTrip(
             Self.pair("by-expired", key: "P-256"), Self.client(root: "root-expired"))
@@ -168,7 +173,9 @@ struct TLSMatrixTests {
         #expect(namesake?.message.contains("has another key") == true, "\(String(describing: namesake))")
     }
 
-    @Test("What a certificate is for is respected, and told", arguments: ["for-server", "for-both"])
+    @Test(
+        "A certificate for clients only is refused for a broker, with the reason",
+        arguments: ["for-server", "for-both"])
     func purposes(name: String) async throws {
         #expect(try await self.roundTrip(Self.pair(name, key: "P-256")) == nil)
         let error = try await self.roundTrip(Self.pair("for-client", key: "P-256"))
@@ -187,14 +194,16 @@ struct TLSMatrixTests {
         }
     }
 
-    @Test("A client's key signs", arguments: Kind.allCases, [Usage.none, .signs, .both])
+    @Test(
+        "A client's key that may sign works with TLS 1.2 and 1.3", arguments: Kind.allCases,
+        [Usage.none, .signs, .both])
     func client(kind: Kind, usage: Usage) async throws {
         for version in [TLSSettings.Version.tls12, .tls13] {
             #expect(try await self.roundTrip(client: Self.pair(kind, usage), version) == nil, "\(version)")
         }
     }
 
-    @Test("A client's key that may not sign is of no use", arguments: Kind.allCases)
+    @Test("A client's key that may not sign is refused", arguments: Kind.allCases)
     func uselessClient(kind: Kind) async throws {
         for version in [TLSSettings.Version.tls12, .tls13] {
             let error = try await self.roundTrip(client: Self.pair(kind, .enciphers), version)
@@ -205,7 +214,7 @@ struct TLSMatrixTests {
         }
     }
 
-    @Test("A certificate that is not for clients is rejected, and told")
+    @Test("A certificate that is not for clients is rejected, with the reason")
     func clientPurposes() async throws {
         #expect(try await self.roundTrip(client: Self.pair("for-client", key: "P-256")) == nil)
         let error = try await self.roundTrip(client: Self.pair("for-server", key: "P-256"))
@@ -230,14 +239,14 @@ struct TLSMatrixTests {
         #expect(try await self.roundTrip(client: pair) == nil)
     }
 
-    @Test("A gap in the chain is told, with the authority that is missing", arguments: ["l", "l2", "2l"])
+    @Test("A gap in the chain is reported with the missing authority", arguments: ["l", "l2", "2l"])
     func gap(order: String) async throws {
         let error = try await self.roundTrip(Self.chain(order))
         #expect(error?.code == .certificateNotTrusted)
         #expect(error?.message.contains("\"intermediate-2\"") == true, "\(String(describing: error))")
     }
 
-    @Test("What the chain lacks is taken from the authorities, as OpenSSL does")
+    @Test("Missing parts of a chain are taken from the authorities, as OpenSSL does")
     func completion() async throws {
         let authorities = try ["root", "intermediate-1", "intermediate-2"].flatMap {
             try Fixture.bytes("matrix/\($0).pem")

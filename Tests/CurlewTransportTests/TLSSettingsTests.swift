@@ -2,9 +2,9 @@ import Testing
 
 @testable import CurlewTransport
 
-@Suite("The TLS settings")
+@Suite("TLS settings")
 struct TLSSettingsTests {
-    /// Settings that cannot work, and what the message must name.
+    /// Invalid settings, and what the error message must contain.
     struct Mistake: Sendable, CustomTestStringConvertible {
         let testDescription: String
         let naming: [String]
@@ -111,7 +111,7 @@ struct TLSSettingsTests {
         },
     ]
 
-    @Test("A mistake is found when the connector is made, in one sentence that names it", arguments: Self.mistakes)
+    @Test("Invalid settings are reported in one sentence when the connector is made", arguments: Self.mistakes)
     func mistake(_ mistake: Mistake) throws {
         let error = try #require(throws: TransportError.self) { try SocketConnector(tls: mistake.settings) }
         #expect(error.code == .invalidConfiguration)
@@ -119,7 +119,7 @@ struct TLSSettingsTests {
         #expect(error.message.hasSuffix(".") || error.message.hasSuffix("?"), "\(error)")
     }
 
-    @Test("Secrets are in no description and no dump")
+    @Test("Secrets appear in no description and no dump")
     func redaction() {
         var settings = TLSSettings()
         settings.clientCertificate = TLSSettings.Identity(
@@ -137,7 +137,7 @@ struct TLSSettingsTests {
         }
     }
 
-    @Test("An error about a secret does not tell it")
+    @Test("An error about a secret does not contain it")
     func redactedErrors() throws {
         var settings = TLSSettings()
         settings.clientCertificate = TLSSettings.Identity(
@@ -147,7 +147,7 @@ struct TLSSettingsTests {
     }
 
     @Test(
-        "Base64 is decoded (RFC 4648, section 10), with or without padding, and encoded",
+        "Base64 is decoded with or without padding, and encoded (RFC 4648, section 10)",
         arguments: [
             ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("fooba", "Zm9vYmE="),
             ("foobar", "Zm9vYmFy"),
@@ -158,13 +158,13 @@ struct TLSSettingsTests {
         #expect(Base64.encode(Array(plain.utf8)) == encoded)
     }
 
-    @Test("What is not Base64 is refused", arguments: ["Z", "Zg=a", "Zg===", "Z-g_", "Zm9vY"])
+    @Test("Invalid Base64 is refused", arguments: ["Z", "Zg=a", "Zg===", "Z-g_", "Zm9vY"])
     func badBase64(text: String) {
         #expect(Base64.decode(text) == nil)
     }
 
     @Test(
-        "A name in a certificate stands for hosts as RFC 6125 says",
+        "Names in certificates match hosts as RFC 6125 defines",
         arguments: [
             ("a.example", "a.example", true), ("a.example", "A.EXAMPLE.", true), ("*.example", "a.example", true),
             ("*.example", "a.b.example", false), ("*.example", "example", false), ("*.example", ".example", false),
@@ -175,7 +175,7 @@ struct TLSSettingsTests {
     }
 
     @Test(
-        "Addresses are told from host names",
+        "Addresses are distinguished from host names",
         arguments: [
             ("127.0.0.1", true), ("::1", true), ("fe80::1%eth0", true), ("localhost", false), ("1.example", false),
         ])

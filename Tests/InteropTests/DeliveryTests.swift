@@ -8,7 +8,9 @@ import Testing
     .enabled(if: !BrokerProgram.available.isEmpty, "mosquitto is not installed; scripts/test installs it"),
     .timeLimit(.minutes(5)))
 struct DeliveryTests {
-    @Test("A message arrives as it was published, at each QoS on both sides [MQTT-7.0.0-2]", arguments: SetupAndQoS.all)
+    @Test(
+        "A message arrives as it was published, at each QoS of publisher and subscriber [MQTT-7.0.0-2]",
+        arguments: SetupAndQoS.all)
     func everyQoS(_ argument: SetupAndQoS) async throws {
         try await Mosquitto.run(on: argument.setup.broker) { broker in
             let publisher = try await broker.connect(argument.setup)
@@ -42,7 +44,7 @@ struct DeliveryTests {
         }
     }
 
-    @Test("A retained message comes to who subscribes later, until an empty one removes it", arguments: Setup.all)
+    @Test("A retained message is sent to later subscribers until an empty one removes it", arguments: Setup.all)
     func retained(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let publisher = try await broker.connect(setup)
@@ -60,7 +62,7 @@ struct DeliveryTests {
         }
     }
 
-    @Test("No local, retain as published and retain handling reach the server", arguments: Setup.v5_0)
+    @Test("No Local, Retain As Published and Retain Handling reach the broker", arguments: Setup.v5_0)
     func subscriptionOptions(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -80,7 +82,7 @@ struct DeliveryTests {
         }
     }
 
-    @Test("Topics and payloads of any script arrive unchanged", arguments: Setup.all)
+    @Test("Topics and payloads in any script arrive unchanged", arguments: Setup.all)
     func unicode(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -93,7 +95,7 @@ struct DeliveryTests {
         }
     }
 
-    @Test("Empty payloads and such of 5 MB arrive whole", arguments: SetupAndQoS.all)
+    @Test("Empty payloads and payloads of 5 MB arrive complete", arguments: SetupAndQoS.all)
     func sizes(_ argument: SetupAndQoS) async throws {
         try await Mosquitto.run(on: argument.setup.broker) { broker in
             let publisher = try await broker.connect(argument.setup)
@@ -121,7 +123,7 @@ struct DeliveryTests {
             #expect(try await wide.next(10).map(\.text) == expected)
             #expect(try await narrow.next(10).map(\.text) == expected)
             #expect(try await both.next(10).map(\.text) == expected)
-            // Nothing came twice: what follows next is what is published next.
+            // Nothing arrived twice: the next message is the next one published.
             try await publisher.publish("end", to: "home/kitchen/temperature", qos: .exactlyOnce)
             #expect(try await wide.next().text == "end")
             #expect(try await narrow.next().text == "end")
@@ -129,19 +131,19 @@ struct DeliveryTests {
         }
     }
 
-    @Test("The members of a shared subscription divide the messages between them", arguments: Setup.all)
+    @Test("The members of a shared subscription divide the messages", arguments: Setup.all)
     func shared(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let publisher = try await broker.connect(setup)
             try await withThrowingTaskGroup(of: [String].self) { group in
                 for _ in 0..<3 {
                     let member = try await broker.connect(setup)
-                    // Acknowledged at once: otherwise the end might wait for jobs that wait for the end.
+                    // Acknowledged on receipt: otherwise the end message could wait behind unacknowledged jobs.
                     let jobs = try await member.subscribe(to: "$share/workers/job/+", acknowledgement: .onReceipt)
                     let end = try await member.subscribe(to: "end")
                     group.addTask {
                         _ = try await Inbox(end).next()
-                        // The broker sent this member's last job before the end.
+                        // The broker sent this member's last job before the end message.
                         return try await Inbox(jobs).next(jobs.queuedCount).map(\.text)
                     }
                 }
@@ -185,7 +187,7 @@ struct DeliveryTests {
 
     // [MQTT-3.3.4-7] [MQTT-3.3.4-9] [MQTT-4.9.0-2]
     @Test(
-        "A broker that takes two messages at a time is never sent a third",
+        "A broker with a Receive Maximum of two is never sent a third message at once",
         arguments: SetupAndQoS.reliable.filter { $0.setup.version == .v5_0 })
     func receiveMaximum(_ argument: SetupAndQoS) async throws {
         try await Mosquitto.run(.init(lines: ["max_inflight_messages 2"]), on: argument.setup.broker) { broker in
@@ -195,23 +197,24 @@ struct DeliveryTests {
             let deliveries = try (0..<300).map { try publisher.enqueue("\($0)", to: "narrow", qos: argument.qos) }
             #expect(try await subscription.next(300).map(\.text) == (0..<300).map(String.init))
             for delivery in deliveries { try await delivery.outcome() }
-            // It would have closed the connection otherwise.
+            // Otherwise, the broker would have closed the connection.
             #expect(publisher.statistics.reconnects == 0)
         }
     }
 
-    @Test("That nobody has subscribed is said at once", arguments: Setup.v5_0)
+    @Test("The reason code tells the publisher that nobody has subscribed", arguments: Setup.v5_0)
     func noSubscribers(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
             #expect(try await client.publish("?", to: "nobody", qos: .atLeastOnce) == .noMatchingSubscribers)
-            // mosquitto looks for subscribers of a QoS 2 message when it is too late to say so.
+            // mosquitto looks for subscribers of a QoS 2 message only when it is too late to report that there are
+            // none.
             let code = try await client.publish("?", to: "nobody", qos: .exactlyOnce)
             #expect(code == (setup.broker == .mosquitto ? .success : .noMatchingSubscribers))
         }
     }
 
-    @Test("What a publisher says about a message arrives with it", arguments: Setup.v5_0)
+    @Test("A message arrives with its properties", arguments: Setup.v5_0)
     func properties(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)

@@ -5,14 +5,14 @@ import NIOCore
 import Testing
 
 @Suite(
-    "Curlew and the commands mosquitto_pub, mosquitto_sub and mosquitto_rr",
+    "Curlew and mosquitto_pub, mosquitto_sub and mosquitto_rr",
     .enabled(if: Peers.haveMosquittoTools, "mosquitto-clients is not installed; scripts/test installs it"),
     .timeLimit(.minutes(5)))
 struct MosquittoToolTests {
-    /// The commands take it as an argument, which cannot hold any bytes.
+    /// The commands take it as an argument, which cannot hold arbitrary bytes.
     private static let correlationData = Data("job 7".utf8)
 
-    @Test("What Curlew publishes, mosquitto_sub receives", arguments: Setup.tcp)
+    @Test("mosquitto_sub receives what Curlew publishes", arguments: Setup.tcp)
     func publish(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -26,7 +26,7 @@ struct MosquittoToolTests {
         }
     }
 
-    @Test("What mosquitto_pub publishes, Curlew receives", arguments: Setup.tcp)
+    @Test("Curlew receives what mosquitto_pub publishes", arguments: Setup.tcp)
     func subscribe(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -42,7 +42,7 @@ struct MosquittoToolTests {
         }
     }
 
-    @Test("mosquitto_sub and mosquitto_pub together answer what Curlew asks", arguments: Setup.tcp)
+    @Test("mosquitto_sub and mosquitto_pub together answer Curlew's requests", arguments: Setup.tcp)
     func request(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -67,10 +67,10 @@ struct MosquittoToolTests {
         }
     }
 
-    @Test("Curlew answers what mosquitto_rr asks", arguments: Setup.tcp)
+    @Test("Curlew answers requests of mosquitto_rr", arguments: Setup.tcp)
     func respond(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
-            // Before 5.0 the topic of the reply is agreed on.
+            // Before 5.0, both sides must know the reply topic.
             try await broker.answering("rpc/+", setup, repliesTo: "/reply") { request in
                 ByteBuffer(bytes: answer(to: PeerMessage(request).payload))
             } during: {

@@ -11,7 +11,7 @@ import Testing
 struct PythonPeerTests {
     private static let correlationData = Data([0, 255, 10, 0])
 
-    @Test("What Curlew publishes, a peer receives", arguments: PythonPeer.all)
+    @Test("A Python client receives what Curlew publishes", arguments: PythonPeer.all)
     func publish(_ peer: PythonPeer) async throws {
         try await Mosquitto.run(on: peer.broker) { broker in
             let client = try await broker.connect(peer.setup)
@@ -24,7 +24,7 @@ struct PythonPeerTests {
         }
     }
 
-    @Test("What a peer publishes, Curlew receives", arguments: PythonPeer.all)
+    @Test("Curlew receives what a Python client publishes", arguments: PythonPeer.all)
     func subscribe(_ peer: PythonPeer) async throws {
         try await Mosquitto.run(on: peer.broker) { broker in
             let client = try await broker.connect(peer.setup)
@@ -39,7 +39,7 @@ struct PythonPeerTests {
         }
     }
 
-    @Test("A peer answers what Curlew asks", arguments: PythonPeer.all)
+    @Test("A Python client answers Curlew's requests", arguments: PythonPeer.all)
     func request(_ peer: PythonPeer) async throws {
         try await Mosquitto.run(on: peer.broker) { broker in
             let client = try await broker.connect(peer.setup)
@@ -56,16 +56,16 @@ struct PythonPeerTests {
             let requests = try await PythonPeer.received(responder)
             #expect(requests.map(\.qos) == [0, 1, 2])
             #expect(requests.allSatisfy { $0.topic == "rpc/é" && $0.payload == payload })
-            // What is needed to answer, and different in each request, is there as soon as the version has it.
+            // In 5.0, each request has a response topic and its own correlation data.
             #expect(Set(requests.map(\.correlationData)).count == (peer.version == .v5_0 ? 3 : 1))
             #expect(requests.allSatisfy { ($0.responseTopic != nil) == (peer.version == .v5_0) })
         }
     }
 
-    @Test("Curlew answers what a peer asks", arguments: PythonPeer.all)
+    @Test("Curlew answers a Python client's requests", arguments: PythonPeer.all)
     func respond(_ peer: PythonPeer) async throws {
         try await Mosquitto.run(on: peer.broker) { broker in
-            // Before 5.0 the topic of the reply is agreed on.
+            // Before 5.0, both sides must know the reply topic.
             try await broker.answering("rpc/+", peer.setup, repliesTo: "/reply") { request in
                 ByteBuffer(bytes: answer(to: PeerMessage(request).payload))
             } during: {

@@ -12,7 +12,7 @@ struct RequestTests {
         let description = "too hot"
     }
 
-    @Test("A request is answered", arguments: Setup.all)
+    @Test("A request gets its reply", arguments: Setup.all)
     func request(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("rpc/+", setup, repliesTo: "/reply") {
@@ -50,7 +50,7 @@ struct RequestTests {
         }
     }
 
-    @Test("Several responders answer one request", arguments: Setup.v5_0)
+    @Test("One request gets replies from several responders", arguments: Setup.v5_0)
     func severalReplies(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("all", setup) { _ in
@@ -95,7 +95,9 @@ struct RequestTests {
         }
     }
 
-    @Test("A request that nobody listens to fails at once, and one that failed says why", arguments: Setup.v5_0)
+    @Test(
+        "A request without a responder fails at once, and a failing responder's error reaches the requester",
+        arguments: Setup.v5_0)
     func failures(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -112,7 +114,7 @@ struct RequestTests {
         }
     }
 
-    @Test("Before 5.0 a request without a topic for the reply fails before anything is sent", arguments: Setup.tcp)
+    @Test("Before 5.0, a request without a response topic fails before anything is sent", arguments: Setup.tcp)
     func oldVersions(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)
@@ -121,7 +123,7 @@ struct RequestTests {
         }
     }
 
-    @Test("Requests go on after a broken connection", arguments: Setup.v5_0)
+    @Test("Requests work again after a broken connection", arguments: Setup.v5_0)
     func reconnection(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             try await broker.answering("rpc", setup) {

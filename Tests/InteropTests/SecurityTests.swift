@@ -4,12 +4,12 @@ import MosquittoFixture
 import Testing
 
 @Suite(
-    "Who may do what at a broker",
+    "Authentication, authorization and TLS",
     .enabled(if: !BrokerProgram.available.isEmpty, "mosquitto is not installed; scripts/test installs it"),
     .timeLimit(.minutes(5)))
 struct SecurityTests {
     @Test(
-        "The right password is let in, and a wrong one is refused with the reason",
+        "The right password is accepted, and a wrong or missing one refused with a reason code",
         .enabled(if: Peers.haveMosquitto, "mosquitto_passwd is not installed; scripts/test installs it"),
         arguments: Setup.all)
     func password(_ setup: Setup) async throws {
@@ -26,7 +26,7 @@ struct SecurityTests {
             }
             let error = try await errorOf { try await wrong.connect() }
             #expect(error.code == .connectionRefused)
-            // mosquitto says "not authorized" where it might say "bad user name or password".
+            // mosquitto reports "not authorized" instead of "bad user name or password".
             #expect(error.reasonCode == .notAuthorized || error.reasonCode == .badUserNameOrPassword)
             #expect(!"\(error)".contains("hunter2"))
 
@@ -35,7 +35,7 @@ struct SecurityTests {
         }
     }
 
-    @Test("A publish that the server forbids throws, where the version lets the server say so", arguments: Setup.tcp)
+    @Test("A forbidden publish throws with 5.0, and is dropped silently before", arguments: Setup.tcp)
     func forbiddenPublish(_ setup: Setup) async throws {
         let settings = Mosquitto.Settings(
             lines: ["acl_file {folder}/acl"], files: ["acl": "topic readwrite open/#\ntopic read closed/#\n"])
@@ -48,7 +48,7 @@ struct SecurityTests {
                     #expect(error.code == .publishRefused)
                     #expect(error.reasonCode == .notAuthorized)
                 } else {
-                    // Acknowledged, and thrown away.
+                    // Acknowledged, but dropped.
                     try await client.publish("x", to: "closed/a", qos: qos)
                 }
             }
@@ -67,10 +67,10 @@ struct SecurityTests {
         "A subscription that the server refuses throws with its reason code",
         .enabled(
             if: accessControl != nil || Peers.areRequired, "mosquitto's plug-in for access control is not installed"),
-        // mosquitto does not refuse in words that MQTT 3.1 does not have: it grants, and sends nothing.
+        // With MQTT 3.1, which has no failure code in SUBACK, mosquitto grants the subscription and sends nothing.
         arguments: Setup.all.filter { $0.version > .v3_1 })
     func refusedSubscription(_ setup: Setup) async throws {
-        // With mosquitto's file of access rules nothing is refused, it only sends nothing; the plug-in does refuse.
+        // With an access file, mosquitto grants every subscription but sends nothing; only the plug-in refuses it.
         let plugIn = setup.broker == .mosquitto ? try #require(Self.accessControl) : ""
         var settings = Mosquitto.Settings(
             lines: ["plugin \(plugIn)", "plugin_opt_config_file {folder}/rules.json"],
@@ -108,7 +108,7 @@ struct SecurityTests {
     // MARK: TLS
 
     @Test(
-        "A client shows its certificate, and one without is told what is missing", arguments: Setup.tcp)
+        "A client certificate is accepted, and a missing or foreign one reported as such", arguments: Setup.tcp)
     func clientCertificate(_ setup: Setup) async throws {
         let setup = setup.through(.mutualTLS)
         try await Mosquitto.run(.init(listeners: [.mutualTLS]), on: setup.broker) { broker in
@@ -128,7 +128,7 @@ struct SecurityTests {
     }
 
     @Test(
-        "A certificate that mosquitto's own client takes is taken",
+        "A client connects to a broker with an RSA key for encipherment only, a P-521 key or an Ed25519 key",
         arguments: BrokerProgram.available, [Mosquitto.Listener.enciphering, .p521, .ed25519])
     func kindsOfKeys(_ program: BrokerProgram, _ listener: Mosquitto.Listener) async throws {
         try await Mosquitto.run(.init(listeners: [listener]), on: program) { broker in
@@ -146,7 +146,7 @@ struct SecurityTests {
     private static func cause(_ error: MQTTError) -> TransportError? { error.cause as? TransportError }
 
     @Test(
-        "An authority that is not trusted, a certificate for another host or out of date: the error says which",
+        "The error distinguishes an untrusted authority, a certificate for another host, and an expired one",
         arguments: BrokerProgram.available)
     func untrusted(_ program: BrokerProgram) async throws {
         try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere]), on: program) { broker in
@@ -172,7 +172,7 @@ struct SecurityTests {
         }
     }
 
-    @Test("Verification can be given up in part by name, and no further", arguments: BrokerProgram.available)
+    @Test("Each insecure option gives up only the check that it names", arguments: BrokerProgram.available)
     func insecure(_ program: BrokerProgram) async throws {
         try await Mosquitto.run(.init(listeners: [.tls, .expired, .elsewhere]), on: program) { broker in
             func connect(_ listener: Mosquitto.Listener, _ verification: TLSSettings.Verification) async throws {
@@ -187,13 +187,13 @@ struct SecurityTests {
         }
     }
 
-    @Test("TLS on one side alone is a failure that says so", arguments: BrokerProgram.available)
+    @Test("Connecting fails if only one side uses TLS", arguments: BrokerProgram.available)
     func oneSided(_ program: BrokerProgram) async throws {
         try await Mosquitto.run(on: program) { broker in
             let port = try broker.port()
             let client = try broker.client(Setup(listener: .tls, version: .v5_0)) {
                 $0.servers = [.mqtts("127.0.0.1", port: port)]
-                // mosquitto waits for the rest of what it takes for a CONNECT.
+                // mosquitto takes the TLS bytes for a CONNECT and waits for the rest of it.
                 $0.connection.connectTimeout = .seconds(2)
             }
             let error = try await errorOf { try await client.connect() }
@@ -209,7 +209,7 @@ struct SecurityTests {
     }
 
     @Test(
-        "A pre-shared key takes the place of certificates, and a wrong one is refused",
+        "A pre-shared key replaces certificates, and a wrong key is rejected",
         arguments: Setup.tcp)
     func preSharedKey(_ setup: Setup) async throws {
         let setup = setup.through(.preSharedKey)
@@ -233,7 +233,7 @@ struct SecurityTests {
     }
 
     @Test(
-        "A port where nobody listens, and a host that does not exist: the error says so",
+        "The error distinguishes a port without a listener from an unknown host",
         arguments: BrokerProgram.available)
     func nobody(_ program: BrokerProgram) async throws {
         try await Mosquitto.run(on: program) { broker in

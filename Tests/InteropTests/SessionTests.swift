@@ -3,11 +3,11 @@ import MosquittoFixture
 import Testing
 
 @Suite(
-    "Sessions and connections with a broker",
+    "Sessions and connections",
     .enabled(if: !BrokerProgram.available.isEmpty, "mosquitto is not installed; scripts/test installs it"),
     .timeLimit(.minutes(5)))
 struct SessionTests {
-    @Test("What was published while a client was away arrives when it is back", arguments: Setup.all)
+    @Test("Messages published while a client is offline arrive when it reconnects", arguments: Setup.all)
     func messagesWhileAway(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             func makeDevice() throws -> MQTTClient {
@@ -23,7 +23,7 @@ struct SessionTests {
             try await publisher.publish("before", to: "orders/1", qos: .exactlyOnce)
             #expect(try await before.next().text == "before")
             await first.disconnect()
-            // To let go of it earlier is to unsubscribe.
+            // Releasing the subscription earlier would unsubscribe.
             withExtendedLifetime(before) {}
 
             for number in 0..<20 {
@@ -36,13 +36,13 @@ struct SessionTests {
             let events = second.events
             try await second.connect()
             let isResumed = try await MQTTClient.nextConnection(events)
-            // Before 3.1.1 a server could not say so.
+            // Before 3.1.1, a server could not report it.
             #expect(isResumed == (setup.version > .v3_1))
             #expect(try await messages.next(20).map(\.text) == (0..<20).map(String.init))
         }
     }
 
-    /// A client that has a kept session, connected.
+    /// Connects a client with a kept session.
     private func keptClient(
         _ broker: Mosquitto, _ setup: Setup, _ change: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> MQTTClient {
@@ -53,7 +53,7 @@ struct SessionTests {
         }
     }
 
-    /// Three messages wait in the session for `orders`.
+    /// Leaves three messages for `orders` queued in the session.
     private func leaveWaiting(_ broker: Mosquitto, _ setup: Setup, _ qos: QoS = .atLeastOnce) async throws {
         let client = try await self.keptClient(broker, setup)
         let subscription = try await client.subscribe(to: "orders")
@@ -63,13 +63,13 @@ struct SessionTests {
         for text in ["a", "b", "c"] { try await publisher.publish(text, to: "orders", qos: qos) }
     }
 
-    @Test("A program that connects and then subscribes gets what waited for it", arguments: Setup.all)
+    @Test("A program that connects and then subscribes gets the messages queued for it", arguments: Setup.all)
     func connectThenSubscribe(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             for qos in [QoS.atLeastOnce, .exactlyOnce] {
                 try await self.leaveWaiting(broker, setup, qos)
                 let client = try await self.keptClient(broker, setup)
-                // This comes back behind all that has waited.
+                // This message arrives after all the queued ones.
                 let mark = Inbox(try await client.subscribe(to: "mark", acknowledgement: .onReceipt))
                 try await client.publish("", to: "mark", qos: .atLeastOnce)
                 _ = try await mark.next()
@@ -81,7 +81,7 @@ struct SessionTests {
         }
     }
 
-    @Test("What a loop has not looked at comes to the next run of the program", arguments: Setup.tcp)
+    @Test("Messages that a loop has not processed are delivered to the program's next run", arguments: Setup.tcp)
     func leavingALoop(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             try await self.leaveWaiting(broker, setup)
@@ -99,7 +99,8 @@ struct SessionTests {
         }
     }
 
-    @Test("One call resumes a filter or subscribes to it, as the broker has the session or not", arguments: Setup.tcp)
+    @Test(
+        "One call resumes a filter if the broker has the session, and subscribes to it otherwise", arguments: Setup.tcp)
     func resumeOrSubscribe(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             for isKept in [false, true] {
@@ -109,10 +110,10 @@ struct SessionTests {
                 }
                 let messages = try client.messages(matching: ["orders"], acknowledgement: .onReceipt)
                 try await client.connect()
-                // Answered after the subscription, if one was sent.
+                // Its SUBACK arrives after that of the first subscription, if one was sent.
                 _ = try await client.subscribe(to: "mark")
                 try await client.publish("\(isKept)", to: "orders", qos: .atLeastOnce)
-                // Leaving a loop would unsubscribe, and the kept session would not have the filter.
+                // Leaving a loop would unsubscribe, so the kept session would lose the filter.
                 #expect(try await messages.next(within: .seconds(60))?.text == "\(isKept)")
                 await client.disconnect()
                 withExtendedLifetime(messages) {}
@@ -120,7 +121,7 @@ struct SessionTests {
         }
     }
 
-    @Test("What nobody takes is let go, told, and does not hold up others", arguments: Setup.tcp)
+    @Test("Messages that nobody claims are reported, dropped, and do not hold up others", arguments: Setup.tcp)
     func nobodyTakes(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             try await self.leaveWaiting(broker, setup)
@@ -142,7 +143,7 @@ struct SessionTests {
         }
     }
 
-    @Test("A message that is larger than the client accepts does not block what is behind it", arguments: Setup.tcp)
+    @Test("A message that exceeds the client's maximum packet size does not block those after it", arguments: Setup.tcp)
     func tooLarge(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await self.keptClient(broker, setup) { $0.session.maximumPacketSize = 10_000 }
@@ -154,12 +155,12 @@ struct SessionTests {
                 #expect(try await messages.next().text == "\(qos.rawValue)")
             }
             #expect(client.statistics.reconnects == 0)
-            // A broker that was told sends nothing of the kind.
+            // A broker that knows the maximum does not send such a message.
             #expect(client.statistics.dropped == (setup.version < .v5_0 ? 3 : 0))
         }
     }
 
-    @Test("A subscription outlives a broken connection, and gets what was published meanwhile", arguments: Setup.v5_0)
+    @Test("A subscription survives a broken connection and gets what was published meanwhile", arguments: Setup.v5_0)
     func brokenConnection(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let subscriber = try await broker.connect(setup)
@@ -176,21 +177,21 @@ struct SessionTests {
         }
     }
 
-    @Test("Before 5.0 a client whose session was clean subscribes anew after a broken connection", arguments: Setup.all)
+    @Test("Before 5.0, a client with a clean session subscribes again after a broken connection", arguments: Setup.all)
     func brokenConnectionWithCleanSession(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let subscriber = try await broker.connect(setup)
             let subscription = Inbox(try await subscriber.subscribe(to: "a"))
             let isResumed = try await subscriber.cutAndReconnect()
             #expect(isResumed == (setup.version == .v5_0))
-            // The server works off what comes in on one connection in order: this is answered after the subscription.
+            // The broker processes one connection's packets in order, so this SUBACK follows the first subscription.
             _ = try await subscriber.subscribe(to: "b")
             try await broker.connect(setup).publish("back", to: "a", qos: .atLeastOnce)
             #expect(try await subscription.next().text == "back")
         }
     }
 
-    @Test("A stream of publishes loses nothing to connections that break", arguments: SetupAndQoS.reliable)
+    @Test("Broken connections lose no message of a stream of publishes", arguments: SetupAndQoS.reliable)
     func publishingThroughBreaks(_ argument: SetupAndQoS) async throws {
         try await Mosquitto.run(on: argument.setup.broker) { broker in
             let subscription = Inbox(try await broker.connect(argument.setup).subscribe(to: "stream"))
@@ -209,9 +210,9 @@ struct SessionTests {
         }
     }
 
-    // With mosquitto alone: `curlew broker` has no file to remember in yet.
+    // Only with mosquitto: `curlew broker` does not store sessions in files yet.
     @Test(
-        "A broker that is started again in the middle of a stream loses nothing",
+        "A broker restart in the middle of a stream loses nothing",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
         arguments: SetupAndQoS.reliable.filter { $0.setup.broker == .mosquitto })
     func brokerRestart(_ argument: SetupAndQoS) async throws {
@@ -232,7 +233,7 @@ struct SessionTests {
     }
 
     @Test(
-        "A broker that forgot everything gets the subscriptions and the unacknowledged messages again",
+        "A broker that lost its state gets the subscriptions and the unacknowledged messages again",
         arguments: Setup.tcp)
     func brokerForgets(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
@@ -249,7 +250,7 @@ struct SessionTests {
         }
     }
 
-    @Test("The will is published when the connection breaks, and not after a goodbye", arguments: Setup.all)
+    @Test("The will is published when the connection breaks, but not after DISCONNECT", arguments: Setup.all)
     func will(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let watcher = try await broker.connect(setup)
@@ -270,7 +271,7 @@ struct SessionTests {
         }
     }
 
-    @Test("The properties of a will arrive with it", arguments: Setup.v5_0)
+    @Test("A will is published with its properties", arguments: Setup.v5_0)
     func willProperties(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let subscription = Inbox(try await broker.connect(setup).subscribe(to: "status"))
@@ -304,7 +305,7 @@ struct SessionTests {
             let second = try makeClient()
             let messages = Inbox(try second.messages(matching: ["a"]))
             try await second.connect()
-            // Before 2.0.12 mosquitto closes the connection without a word.
+            // Before 2.0.12, mosquitto closes the connection without DISCONNECT.
             let error = try await errorOf { try await first.waitUntilStopped() }
             #expect(error.code == .sessionTakenOver || error.code == .connectionClosed)
             #expect(first.state == .disconnected)
@@ -314,9 +315,9 @@ struct SessionTests {
         }
     }
 
-    // With mosquitto alone, as is the next: its log alone shows the pings.
+    // Only with mosquitto, as in the next test: only its log shows the pings.
     @Test(
-        "An idle client keeps its connection alive by pings",
+        "An idle client keeps its connection alive with pings",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
         arguments: Setup.tcp.filter { $0.broker == .mosquitto })
     func keepAlive(_ setup: Setup) async throws {
@@ -331,7 +332,7 @@ struct SessionTests {
     }
 
     @Test(
-        "A keep alive that the server demands holds in place of the client's own",
+        "The server's keep alive replaces the client's own",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
         arguments: Setup.v5_0.filter { $0.broker == .mosquitto })
     func serverKeepAlive(_ setup: Setup) async throws {
@@ -343,7 +344,7 @@ struct SessionTests {
         }
     }
 
-    @Test("A message that has expired does not come to who was away too long", arguments: Setup.v5_0)
+    @Test("An expired message is not delivered to a client that was offline too long", arguments: Setup.v5_0)
     func messageExpiry(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             func makeDevice() throws -> MQTTClient {
@@ -365,8 +366,8 @@ struct SessionTests {
             long.messageExpiryInterval = 1000
             try await publisher.publish("brief", to: "a", qos: .atLeastOnce, properties: brief)
             try await publisher.publish("long", to: "a", qos: .atLeastOnce, properties: long)
-            // A retained message shows when the time is over, by not coming any more. Its lifetime is longer, because mosquitto
-            // counts in seconds, and lets what is queued live to the end of its last.
+            // The test knows that time is up when a retained message expires. Its interval is longer, because mosquitto
+            // counts in whole seconds and keeps a queued message until the end of its last second.
             var clock = Properties()
             clock.messageExpiryInterval = 2
             try await publisher.publish("tick", to: "clock", qos: .atLeastOnce, retain: true, properties: clock)
@@ -385,7 +386,7 @@ struct SessionTests {
     private static func isRetained(_ topic: String, _ client: MQTTClient) async throws -> Bool {
         let subscription = Inbox(try await client.subscribe(to: [TopicSubscription(topic), "end"]))
         try await client.publish("", to: "end", qos: .atLeastOnce)
-        // To the end: what nobody has looked at would go to the next subscription.
+        // Reads to the end message: unread messages would go to the next subscription.
         var isRetained = false
         while true {
             let message = try await subscription.next()
@@ -395,7 +396,7 @@ struct SessionTests {
     }
 
     @Test(
-        "The automatic version is 5.0 where the server speaks it, and the server names a client that has no name",
+        "The automatic version is 5.0 if the broker supports it, and the broker assigns a missing client identifier",
         arguments: BrokerProgram.available)
     func automatic(_ program: BrokerProgram) async throws {
         try await Mosquitto.run(on: program) { broker in
@@ -412,7 +413,7 @@ struct SessionTests {
         }
     }
 
-    @Test("Disconnecting sends what was accepted, and reports that nothing was left", arguments: SetupAndQoS.all)
+    @Test("Disconnecting sends everything that was enqueued, and reports a clean end", arguments: SetupAndQoS.all)
     func drain(_ argument: SetupAndQoS) async throws {
         try await Mosquitto.run(on: argument.setup.broker) { broker in
             let subscription = Inbox(try await broker.connect(argument.setup).subscribe(to: "last"))
@@ -424,7 +425,7 @@ struct SessionTests {
         }
     }
 
-    @Test("A client that was disconnected connects again", arguments: Setup.tcp)
+    @Test("A disconnected client can connect again", arguments: Setup.tcp)
     func connectAgain(_ setup: Setup) async throws {
         try await Mosquitto.run(on: setup.broker) { broker in
             let client = try await broker.connect(setup)

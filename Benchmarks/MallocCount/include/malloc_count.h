@@ -3,11 +3,11 @@
 
 #include <stdint.h>
 
-/// How many times memory has been asked for since the program started, by any thread: `malloc`, `calloc`, `realloc` of a new
-/// place, `posix_memalign` and `aligned_alloc`.
+/// The number of allocations since the program started, in all threads: `malloc`, `calloc`, `realloc`, `posix_memalign`
+/// and `aligned_alloc`.
 uint64_t curlew_malloc_count(void);
 
-/// How many bytes are allocated now, as the allocator counts them.
+/// The number of bytes currently allocated, as counted by the allocator.
 uint64_t curlew_malloc_bytes(void);
 
 #endif

@@ -1,4 +1,4 @@
-// The one function of libFuzzer that a fuzz target calls, to run its loop from a `main` that Swift has made.
+// The function of libFuzzer that a fuzz target calls to run libFuzzer's loop from a Swift `main`.
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,4 +1,5 @@
-// Where Swift's runtime lets a program take over its tasks: the hook has the calling convention of Swift, which only C can spell.
+// Swift's runtime has a hook for a program to take over its tasks. It has Swift's calling convention, which only C can
+// declare.
 
-/// From now on, hands tasks that are ready for the global executor to `enqueue`, on the thread that made them ready.
+/// From now on, passes tasks that are ready for the global executor to `enqueue`, on the thread that made them ready.
 void CurlewHookGlobalTasks(void (*enqueue)(void *job));

@@ -1,7 +1,7 @@
 import CurlewBroker
 import Testing
 
-/// A question to an access file, and the answer.
+/// A request checked against an access file, and the expected decision.
 struct AccessCase: Sendable, CustomTestStringConvertible {
     enum Action: Sendable {
         case write, read
@@ -42,11 +42,11 @@ struct AccessCase: Sendable, CustomTestStringConvertible {
     static let all = sections + denials + access + patterns + unsafeNames
 
     private static let sections: [AccessCase] = [
-        // What stands before the first user is for clients without a user name alone.
+        // Rules before the first `user` line apply only to clients without a user name.
         .init("topic a\nuser u\ntopic b", nil, "a", true), .init("topic a\nuser u\ntopic b", nil, "b", false),
         .init("topic a\nuser u\ntopic b", "u", "a", false), .init("topic a\nuser u\ntopic b", "u", "b", true),
         .init("topic a\nuser u\ntopic b", "v", "a", false),
-        // A user's rules can stand in several places.
+        // A user's rules may be split over several sections.
         .init("user u\ntopic a\nuser v\ntopic b\nuser u\ntopic c", "u", "a", true),
         .init("user u\ntopic a\nuser v\ntopic b\nuser u\ntopic c", "u", "c", true),
         .init("user u\ntopic a\nuser v\ntopic b\nuser u\ntopic c", "u", "b", false),
@@ -59,13 +59,13 @@ struct AccessCase: Sendable, CustomTestStringConvertible {
         .init("user u\ntopic deny a/b\ntopic a/#", "u", "a/b", false),
         .init("user u\ntopic deny a/b\ntopic a/#", "u", "a/c", true),
         .init("user u\ntopic deny a/#\ntopic a/b", "u", "a/b", false),
-        // Rules of a user win over patterns, whichever way they decide.
+        // A user's own rules take precedence over patterns, whether they allow or deny.
         .init("user u\ntopic a/b\npattern deny a/#", "u", "a/b", true),
         .init("user u\ntopic a/b\npattern deny a/#\npattern a/#", "u", "a/c", false),
         .init("user u\ntopic deny a/b\npattern readwrite a/#", "u", "a/b", false),
         .init("user u\ntopic deny a/b\npattern readwrite a/#", "u", "a/c", true),
         .init("user u\ntopic deny a/b\npattern readwrite a/#", "w", "a/b", true),
-        // A rule that gives another right leaves the question to the patterns.
+        // A user's rule that grants a different right leaves the decision to the patterns.
         .init("user u\ntopic read a\npattern write a", "u", "a", true),
     ]
 
@@ -96,16 +96,16 @@ struct AccessCase: Sendable, CustomTestStringConvertible {
         .init("pattern $x/%u", "u", "$x/u", true),
     ]
 
-    /// Names that would be more in a topic filter than themselves.
+    /// Names that act as wildcards, or as `$` topics, once they are inserted into a topic filter.
     private static let unsafeNames: [AccessCase] = [
         .init("pattern d/%c/x", "u", "+", "d/z/x", false), .init("pattern d/%c", "u", "#", "d/z/x", false),
         .init("pattern d/%u/x", "+", "d/z/x", false), .init("pattern d/%u/x", "a+b", "d/z/x", false),
         .init("pattern %c/#", "u", "$SYS", "$SYS/x", false), .init("pattern %u/#", "$SYS", "$SYS/x", false),
-        // What such a name would be denied cannot be said, so it gets nothing.
+        // A deny pattern cannot be applied to such a name, so everything is denied.
         .init("pattern deny no/%u\npattern no/#", "+", "no/x", false),
     ]
 
-    /// Where the answer is not mosquitto's.
+    /// Cases where our decision differs from mosquitto's.
     static let ownAnswers: [AccessCase] = [
         .init("pattern d/%c/x", "u", "a/b", "d/a/b/x", false),
         .init("pattern deny no/%u\npattern no/#", "a/b", "no/x", false),

@@ -1,16 +1,18 @@
 import CurlewBroker
 import Testing
 
-/// What clients may do by an access file.
+/// The rights that an access file grants.
 @Suite struct AccessFileTests {
-    /// Who asks: `identifier` alone is a client without a user name.
+    /// `user@identifier`, or only `identifier` for a client without a user name.
     private static func client(_ name: String) -> MQTTBrokerClient {
         let parts = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
         return parts.count == 2
             ? MQTTBrokerClient(identifier: parts[1], username: parts[0]) : MQTTBrokerClient(identifier: parts[0])
     }
 
-    @Test("Who may publish and receive what", arguments: AccessCase.all + AccessCase.ownAnswers)
+    @Test(
+        "The rules decide who may publish to and receive from a topic",
+        arguments: AccessCase.all + AccessCase.ownAnswers)
     func decision(_ example: AccessCase) throws {
         let access = try MQTTAccessFile(text: example.rules)
         let topic = try TopicName(example.topic)
@@ -19,7 +21,7 @@ import Testing
     }
 
     @Test(
-        "A subscription is refused when nothing of it could ever be received",
+        "A subscription is refused if the client may receive nothing that it matches",
         arguments: [
             ("topic read a/#", "c", "a/#", true), ("topic read a/#", "c", "a/+/b", true),
             ("topic read a/#", "c", "#", true), ("topic read a/#", "c", "b/#", false),
@@ -47,7 +49,7 @@ import Testing
     }
 
     @Test(
-        "A line that is not understood is named, with what to do",
+        "An invalid line is reported with its number and how to fix it",
         arguments: [
             ("topic a\n\nwhat ever", 3, "'what' is not known; a line begins with 'user', 'topic', 'pattern' or '#'."),
             ("Topic a", 1, "'Topic' is not known; a line begins with 'user', 'topic', 'pattern' or '#'."),
@@ -81,7 +83,7 @@ import Testing
         #expect(error?.message == "The access rules, line \(line): \(message)")
     }
 
-    @Test("Comments, empty lines, indentation and line ends of other systems are no rules")
+    @Test("Comments, empty lines, indentation and CRLF line ends are ignored")
     func layout() throws {
         let access = try MQTTAccessFile(text: "\r\n# one\r\n   # two\n\tuser   a b \r\n\ttopic\tread   x y  \r\n")
         let client = MQTTBrokerClient(identifier: "c", username: "a b")
@@ -97,7 +99,7 @@ import Testing
         #expect(access.authorize(.init(identifier: "c", username: "e\u{301}"), .publish(topic)) == .deny)
     }
 
-    @Test("A file is read anew when asked; while it is broken, what was read before stays in force")
+    @Test("A reload reads the file again; if the file is invalid, the previous rules stay in force")
     func reload() async throws {
         try await TemporaryFile.with("topic a\n") { file in
             let access = try await MQTTAccessFile(path: file.path)
@@ -115,7 +117,7 @@ import Testing
         }
     }
 
-    @Test("A file that is not there, or not UTF-8, is named")
+    @Test("A missing file, or one that is not UTF-8, is reported with its path")
     func unreadable() async throws {
         let missing = await #expect(throws: MQTTBrokerError.self) { try await MQTTAccessFile(path: "/nowhere/acl") }
         #expect(missing?.message == "The access file '/nowhere/acl' cannot be read: No such file or directory.")
@@ -128,7 +130,7 @@ import Testing
         }
     }
 
-    @Test("Received topics are checked, for a subscription may be wider than the rules")
+    @Test("An access file asks for receive checks, since a subscription may match more than the rules allow")
     func checksReceiving() throws {
         #expect(try MQTTAccessFile(text: "").checksReceiving)
     }

@@ -3,9 +3,9 @@ import Testing
 
 @testable import CurlewBroker
 
-/// Access rules beside the plainest model of them, over random rules, clients and topics.
+/// Compares access rules with a simple model of them, over random rules, clients and topics.
 @Suite struct AccessModelTests {
-    /// A random source that gives the same numbers for the same seed (SplitMix64).
+    /// A deterministic random number generator (SplitMix64).
     private struct Numbers: RandomNumberGenerator {
         var state: UInt64
 
@@ -29,7 +29,7 @@ import Testing
     }
 
     private struct Rule: CustomStringConvertible {
-        /// `nil` for the rules before the first user; not looked at in patterns.
+        /// `nil` for the rules before the first user; ignored for patterns.
         var user: String?
         var isPattern: Bool
         var access: String
@@ -73,7 +73,7 @@ import Testing
 
     private static func isUnsafe(_ name: String) -> Bool { name.isEmpty || name.contains { "+#/".contains($0) } }
 
-    /// Denials first, then what allows; `nil` when no rule is about it.
+    /// A matching denial wins, then a matching permission; `nil` if no rule decides.
     private static func decide(_ rules: [(access: String, filter: String)], _ wanted: String, _ topic: String) -> Bool?
     {
         let matching = rules.filter { Self.matches(Self.split($0.filter), Self.split(topic)) }.map(\.access)
@@ -121,7 +121,7 @@ import Testing
         return topics.filter { !$0.isEmpty }
     }()
 
-    @Test("Decisions about topics are those of the model", arguments: UInt64(0)..<40)
+    @Test("Decisions about topics agree with the model", arguments: UInt64(0)..<40)
     func topics(seed: UInt64) throws {
         var numbers = Numbers(state: seed)
         for _ in 0..<10 {
@@ -142,7 +142,7 @@ import Testing
         }
     }
 
-    @Test("A subscription that is refused could have received nothing; one without denials that is allowed, something")
+    @Test("A refused subscription could receive nothing; an allowed one, without deny rules, could receive something")
     func subscriptions() throws {
         var numbers = Numbers(state: 7)
         var (refused, allowed) = (0, 0)

@@ -1,6 +1,6 @@
 import Dispatch
 
-/// Keeps a thread busy until it is told to go on.
+/// Blocks a thread until it is released.
 final class Blocker: Sendable {
     private let begun = AsyncStream.makeStream(of: Void.self)
     private let end = DispatchSemaphore(value: 0)

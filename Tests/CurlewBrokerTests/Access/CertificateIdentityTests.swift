@@ -4,7 +4,7 @@ import Testing
 
 @testable import CurlewBroker
 
-/// User names from certificates. What is expected of the subject is what `openssl x509 -subject -nameopt RFC2253` printed.
+/// User names from certificates. The expected subjects are the output of `openssl x509 -subject -nameopt RFC2253`.
 @Suite struct CertificateIdentityTests {
     private static func attempt(_ text: String) throws -> MQTTConnectionAttempt {
         let der = try #require(Base64.decode(text))
@@ -13,14 +13,14 @@ import Testing
             certificate: MQTTClientCertificate(der: der))
     }
 
-    @Test("The common name is the user name, whatever name the client gives; of several, the first")
+    @Test("The first common name replaces the user name that the client gives")
     func commonName() async throws {
         let identity = MQTTCertificateIdentity.commonName
         #expect(try await identity.authenticate(Self.attempt(Self.manifold)) == .allowAs(username: "kitchen"))
         #expect(try await identity.authenticate(Self.attempt(Self.several)) == .allowAs(username: "one"))
     }
 
-    @Test("The subject is written as OpenSSL writes it")
+    @Test("The subject is formatted as OpenSSL formats it")
     func subject() async throws {
         let identity = MQTTCertificateIdentity.subject
         #expect(
@@ -35,7 +35,7 @@ import Testing
         #expect(try await identity.authenticate(Self.attempt(Self.nameless)) == .allowAs(username: "O=nameless"))
     }
 
-    @Test("A client without a certificate is left to others; one whose certificate is of no use is refused")
+    @Test("No decision for a client without a certificate; a certificate without a usable name is refused")
     func useless() async throws {
         let none = MQTTConnectionAttempt(client: MQTTBrokerClient(identifier: "c", username: "u"))
         for identity in [MQTTCertificateIdentity.commonName, .subject] {
@@ -46,7 +46,7 @@ import Testing
         #expect(await MQTTCertificateIdentity.commonName.authenticate(nameless) == .deny(.notAuthorized))
     }
 
-    // Made by `openssl req -x509`; whitespace is ignored.
+    // Made with `openssl req -x509`; whitespace is ignored.
     private static let manifold = """
         MIIC6jCCApECFFQfgqnHbhyBSwzo0QpznCgn05chMAoGCCqGSM49BAMCMIH2MQswCQYDVQQGEwJERTERMA8GA1UECAwIQmF2LGFy
         aWExFDASBgNVBAcMCyBsZWFkK3RyYWlsMRowGAYDVQQKDBFBIHF1b3RlZCBcXCA8eD47PTERMA8GA1UECwwII2hhc2ggIzIxEDAO

@@ -1,6 +1,6 @@
 import Synchronization
 
-/// Counts who is inside, and how many were at most.
+/// Counts how many tasks are inside a section, and the maximum at any time.
 final class Counter: Sendable {
     private let state = Mutex((inside: 0, most: 0))
 

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CurlewBroker
 
-@Suite("A queue that sources share")
+@Suite("Fair queue")
 struct FairQueueTests {
     private func queue(_ elements: [(String, Int)], maximumPerSource: Int = 100) -> FairQueue<Int> {
         var queue = FairQueue<Int>(maximumPerSource: maximumPerSource)
@@ -18,7 +18,7 @@ struct FairQueueTests {
         return elements
     }
 
-    @Test("Sources take turns, each with what it has added first")
+    @Test("Sources take turns; each source's elements keep their order")
     func turns() {
         var queue = self.queue([("a", 1), ("a", 2), ("a", 3), ("b", 11), ("c", 21), ("c", 22)])
         #expect(queue.count == 6)
@@ -26,7 +26,7 @@ struct FairQueueTests {
         #expect(queue.count == 0)
     }
 
-    @Test("What is removed is not served, and leaves its source one turn at a time")
+    @Test("A removed element is not returned, and its source still gets only one turn at a time")
     func removing() {
         var queue = self.queue([("a", 1), ("b", 11), ("b", 12)])
         #expect(queue.remove(1) == 1)
@@ -36,7 +36,7 @@ struct FairQueueTests {
         #expect(self.rest(&queue) == [2, 11, 3, 12])
     }
 
-    @Test("A source has so much in it, and what is removed makes room")
+    @Test("The number of elements per source is limited, and removing one makes room")
     func bound() {
         var queue = self.queue([("a", 1), ("a", 2)], maximumPerSource: 2)
         #expect(queue.append(3, number: 3, from: "a") == false)
@@ -47,7 +47,7 @@ struct FairQueueTests {
     }
 
     @Test(
-        "Addresses are told apart as subscribers of a network are",
+        "Addresses in one subscriber's network, an IPv4 address or an IPv6 /64, are one source",
         arguments: [
             ("192.0.2.1:1883", "192.0.2.1"), ("[2001:db8:1:2:3:4:5:6]:1883", "2001:db8:1:2"),
             ("[2001:db8::6]:1883", "2001:db8:0:0"), ("[::1]:1883", "0:0:0:0"), ("[fe80::1%eth0]:9", "fe80:0:0:0"),

@@ -3,14 +3,14 @@ import Testing
 
 @testable import CurlewBroker
 
-/// Changing a password file.
+/// Editing a password file.
 @Suite struct PasswordEntriesTests {
     private func isLetIn(_ user: String, _ password: String, by entries: MQTTPasswordEntries) async throws -> Bool {
         let file = try MQTTPasswordFile(text: entries.text)
         return try await file.authenticate(PasswordFileTests.attempt(user, password)) == .allow
     }
 
-    @Test("Users are added, changed and removed; comments, order and all others stay")
+    @Test("Users can be added, changed and removed; comments, order and all other users stay")
     func changes() async throws {
         let text = "# people\n\(PasswordFileTests.alice)\n\n# others\n\(PasswordFileTests.frank)\n"
         var entries = try MQTTPasswordEntries(text: text, path: "users")
@@ -30,7 +30,7 @@ import Testing
         #expect(!entries.contains("alice") && entries.contains("frank"))
     }
 
-    @Test("The same password is never written as the same hash")
+    @Test("Hashing the same password twice gives different hashes")
     func salt() throws {
         var entries = MQTTPasswordEntries()
         try entries.set("a", password: [1], iterations: 1)
@@ -39,7 +39,7 @@ import Testing
         #expect(entries.text != first)
     }
 
-    @Test("Passwords in plain text are hashed, as often as one likes, and what is a hash stays")
+    @Test("Plain-text passwords are hashed; existing hashes stay as they are")
     func upgrade() async throws {
         let text = "\(PasswordFileTests.alice)\ncarol:a:b $x\n# none\ndave: $ecret\n"
         var entries = try MQTTPasswordEntries(text: text, path: "users")
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test(
-        "A name that the file could not keep is refused",
+        "A user name that the file format cannot hold is refused",
         arguments: ["", "a:b", "#a", " a", "a\t", "a\nb", "a\u{7F}", String(repeating: "x", count: 65_536)])
     func names(name: String) {
         #expect(MQTTPasswordEntries.problem(inUser: name) != nil)
@@ -71,7 +71,7 @@ import Testing
     }
 
     @Test(
-        "A name with spaces, letters of all scripts and '#' inside is kept",
+        "A user name with spaces, non-ASCII letters or an inner '#' is accepted",
         arguments: ["a b", "Größe", "a#1", "名"])
     func goodNames(name: String) async throws {
         #expect(MQTTPasswordEntries.problem(inUser: name) == nil)

@@ -5,9 +5,9 @@ import Testing
 
 @testable import CurlewBroker
 
-/// Who is let in by a password file.
+/// Authentication by a password file.
 @Suite struct PasswordFileTests {
-    /// As mosquitto_passwd 2.0.11 wrote them: alice's is `secret`, frank's, in the older form, `x`.
+    /// Lines written by mosquitto_passwd 2.0.11: alice's password is `secret`; frank's, in the older format, is `x`.
     static let alice =
         "alice:$7$101$Mszec5Ve13Epi4BS$6AZ8HhZ/XzEqWLhQnwsUy9VkIWOIJW3h2HHmzfF1d16Xu34FE4vLWYiPOtj7J4PrAdqmiASqM9IkHe7fSjGIYw=="
     static let frank =
@@ -20,7 +20,7 @@ import Testing
     }
 
     @Test(
-        "A user with the right password is let in, nobody else, and whoever gives no name is left to others",
+        "Only a user with the right password is allowed; no decision for a client without a user name",
         arguments: [
             ("alice", "secret", .allow), ("frank", "x", .allow),
             ("alice", "Secret", .deny(.badUserNameOrPassword)), ("alice", "", .deny(.badUserNameOrPassword)),
@@ -33,7 +33,7 @@ import Testing
         #expect(try await file.authenticate(Self.attempt(user, password)) == decision)
     }
 
-    @Test("An empty password lets nobody in, even if it is the one that was hashed", arguments: ["", nil])
+    @Test("An empty password is refused, even if the stored hash is of an empty password", arguments: ["", nil])
     func emptyPassword(password: String?) async throws {
         var entries = MQTTPasswordEntries()
         try entries.set("alice", password: [], iterations: 1)
@@ -41,7 +41,7 @@ import Testing
         #expect(try await file.authenticate(Self.attempt("alice", password)) == .deny(.badUserNameOrPassword))
     }
 
-    @Test("The status of a user's credentials changes with the password, and with that alone")
+    @Test("A user's credential status changes when the password changes, and only then")
     func credentialStatus() throws {
         let users = try MQTTPasswordFile(text: "\(Self.alice)\n\(Self.frank)\n")
         let alice = MQTTBrokerClient(identifier: "c", username: "alice")
@@ -54,20 +54,20 @@ import Testing
         #expect(users.credentialStatus(of: MQTTBrokerClient(identifier: "c")) == .notTracked)
     }
 
-    @Test("Nobody is let in by a file without users")
+    @Test("A file without users allows nobody")
     func empty() async throws {
         let file = try MQTTPasswordFile(text: "# nobody yet\n")
         #expect(
             try await file.authenticate(Self.attempt("alice", "secret")) == .deny(.badUserNameOrPassword))
     }
 
-    @Test("Blanks around name and hash do not count, as with mosquitto")
+    @Test("Blanks around the name and the hash are ignored, as in mosquitto")
     func blanks() async throws {
         let file = try MQTTPasswordFile(text: "  " + Self.alice.replacing(":", with: " : ") + "  \n")
         #expect(try await file.authenticate(Self.attempt("alice", "secret")) == .allow)
     }
 
-    @Test("An unknown user costs the work of a known one, the same each time")
+    @Test("An unknown user costs as much work as a known one, and always the same")
     func standIns() throws {
         let table = try PasswordTable("\(Self.alice)\n\(Self.frank)\n", name: "users")
         let hashes = try [Self.alice, Self.frank].map {
@@ -83,7 +83,7 @@ import Testing
     }
 
     @Test(
-        "A line that is not understood is named, with what to do",
+        "An invalid line is reported with its number and how to fix it",
         arguments: [
             ("nobody", "there is no ':' after a user name; correct or remove the line."),
             (" :x", "there is no user name before the ':'; correct or remove the line."),
@@ -115,7 +115,7 @@ import Testing
         #expect(error?.message == "The passwords, line 3: \(message)")
     }
 
-    @Test("A file is read anew when asked; while it is broken, what was read before stays in force")
+    @Test("A reload reads the file again; if the file is invalid, the previous users stay in force")
     func reload() async throws {
         try await TemporaryFile.with(Self.alice) { file in
             let passwords = try await MQTTPasswordFile(path: file.path)
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test("Whoever lets everybody read the hashes is warned")
+    @Test("A warning is logged if everybody on the machine can read the hashes")
     func permissions() async throws {
         try await TemporaryFile.with(Self.alice) { file in
             let log = WarningLog()
@@ -149,7 +149,7 @@ import Testing
         }
     }
 
-    @Test("When too many wait, the next are told that the server is busy, and none of them is lost")
+    @Test("When too many attempts wait, further ones get Server busy, and no waiting attempt is lost")
     func flood() async throws {
         let work = WorkQueue(maximumWorkers: 1, maximumWaiting: 1)
         let file = try MQTTPasswordFile(text: Self.alice, work: work)

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A file that goes with the test.
+/// A file that is removed at the end of the test.
 struct TemporaryFile {
     let path: String
 

@@ -6,7 +6,7 @@ import Testing
 /// Topic filters as sets of topics.
 @Suite struct TopicFilterSetsTests {
     @Test(
-        "What two filters have in common is a filter",
+        "The intersection of two filters is a filter, or empty",
         arguments: [
             ("a", "a", "a"), ("a", "b", nil), ("a/b", "a", nil), ("+", "a", "a"), ("#", "a/b", "a/b"),
             ("a/#", "a", "a"), ("a/#", "+/b", "a/b"), ("a/+", "+/b", "a/b"), ("+/+", "#", "+/+"), ("a/#", "b/#", nil),
@@ -21,7 +21,7 @@ import Testing
     }
 
     @Test(
-        "A filter covers another one that matches nothing else",
+        "A filter covers another one if it matches everything that the other matches",
         arguments: [
             ("a", "a", true), ("+", "a", true), ("a", "+", false), ("#", "a/#", true), ("a/#", "#", false),
             ("a/#", "a", true), ("a/+", "a/#", false), ("a/#", "a/+", true), ("+/b", "a/b", true), ("a/b", "a", false),

@@ -1,7 +1,7 @@
 import Logging
 import Synchronization
 
-/// A log that keeps warnings. In a file of its own, for the broker has a mutex of its own in some builds.
+/// A log handler that keeps warnings. It has its own file because the broker defines its own `Mutex` in some builds.
 final class WarningLog: LogHandler, Sendable {
     private let lines = Mutex<[String]>([])
 

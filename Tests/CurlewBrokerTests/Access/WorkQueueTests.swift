@@ -3,9 +3,9 @@ import Testing
 
 @testable import CurlewBroker
 
-/// Work that keeps processors busy.
+/// The queue for work that keeps a processor busy.
 @Suite struct WorkQueueTests {
-    @Test("All work is done, and so much at once at the most")
+    @Test("All work is done, with at most the given number of workers at a time")
     func bound() async throws {
         let queue = WorkQueue(maximumWorkers: 3, maximumWaiting: 1000)
         let running = Counter()
@@ -25,7 +25,7 @@ import Testing
         #expect(running.most <= 3)
     }
 
-    @Test("Work whose task is cancelled before its turn is not done")
+    @Test("Work is not done if its task is cancelled while it waits")
     func cancellation() async throws {
         let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 10)
         let blocker = Blocker()
@@ -47,7 +47,7 @@ import Testing
         try await blocked
     }
 
-    @Test("Sources take turns: one that floods the queue keeps another one waiting for one piece of work")
+    @Test("Sources take turns: work of another source waits for at most one piece of a flooding source's work")
     func turns() async throws {
         let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 1000)
         let blocker = Blocker()
@@ -68,7 +68,7 @@ import Testing
         #expect(try #require(order.all.firstIndex(of: "honest")) <= 1)
     }
 
-    @Test("What comes when too much of the same source waits is refused at once")
+    @Test("Work is refused at once if too much work of the same source is waiting; other sources are not affected")
     func full() async throws {
         let queue = WorkQueue(maximumWorkers: 1, maximumWaiting: 1)
         let blocker = Blocker()
@@ -87,7 +87,7 @@ import Testing
     }
 }
 
-/// Who was served, in order.
+/// The sources in the order in which they were served.
 private final class Order: Sendable {
     private let sources = Mutex<[String]>([])
 

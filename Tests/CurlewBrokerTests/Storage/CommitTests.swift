@@ -6,9 +6,9 @@ import Testing
 
 @testable import CurlewBroker
 
-@Suite("What waits for a commit", .timeLimit(.minutes(1)))
+@Suite("Waiting for commits", .timeLimit(.minutes(1)))
 struct CommitTests {
-    /// Sends a packet, and expects that nothing comes of it until the store has committed what it changes.
+    /// Sends a packet, and checks that it has no visible effect until the store has committed the change.
     private func expectWaiting(
         _ peers: PeerFactory, _ store: GatedStore, _ sender: Peer, _ receivers: [Peer], _ packet: Packet
     ) async throws {
@@ -20,7 +20,7 @@ struct CommitTests {
         let before = receivers.map(\.arrivedPackets)
         try await sender.send(packet)
         try await store.wait(for: "the change by \(packet.type)") { !$0.changes.isEmpty }
-        // Time for the loops to send what they should not. Who has nothing to do with it goes on.
+        // Gives the event loops time to send what they should not. Unrelated clients are still served.
         for id: UInt16 in 1...10 {
             #expect(try await other.deliver("x", to: "nobody", qos: .exactlyOnce, id: id) == .noMatchingSubscribers)
         }
@@ -28,7 +28,7 @@ struct CommitTests {
         store.change { $0.isOpen = true }
     }
 
-    @Test("Acknowledgements, messages at QoS 1 and 2, and all the other steps of their exchanges")
+    @Test("Each step of subscriptions and QoS 1 and 2 exchanges waits for its commit")
     func steps() async throws {
         let store = GatedStore()
         let (t, id) = (try TopicName("t"), try #require(PacketID(1)))
@@ -69,7 +69,7 @@ struct CommitTests {
         }
     }
 
-    @Test("A connection that ends before its CONNACK is committed ends without a word [MQTT-3.2.0-1]")
+    @Test("A connection that ends before its CONNECT is committed is closed without a packet [MQTT-3.2.0-1]")
     func silentEnd() async throws {
         let store = GatedStore(isOpen: false)
         try await withPeers({ $0.store = store }) { peers in
@@ -84,7 +84,7 @@ struct CommitTests {
         }
     }
 
-    @Test("Who sends more than a slow store takes is read no more, and is not silent for that [MQTT-3.1.2-24]")
+    @Test("A client that sends faster than the store commits is no longer read, and does not time out [MQTT-3.1.2-24]")
     func behind() async throws {
         let clock = TestClock()
         let store = GatedStore()
@@ -110,7 +110,7 @@ struct CommitTests {
         }
     }
 
-    @Test("Who connects while the store is behind waits for it, and is refused only when that takes too long")
+    @Test("A CONNECT waits while the store is behind, and is refused only after the connect timeout")
     func connectingWhileBehind() async throws {
         let clock = TestClock()
         let store = GatedStore()
@@ -130,7 +130,7 @@ struct CommitTests {
             keep(&connect)
             let impatient = try await peers.open()
             try await impatient.send(.connect(connect))
-            // Its time is that of CONNECT, which has to be there before it passes.
+            // The timeout counts from CONNECT, which must have arrived before time passes.
             for worker in peers.broker.workers.all { try await worker.eventLoop.submit {}.get() }
             var passed = Duration.zero
             while passed < .seconds(12) { passed += try await clock.advanceToSleeper(within: .seconds(1)) }
@@ -145,7 +145,7 @@ struct CommitTests {
         }
     }
 
-    @Test("What clients send while a commit takes its time is committed together")
+    @Test("Changes that arrive during a commit are committed together")
     func groupCommit() async throws {
         let store = GatedStore()
         try await withPeers({ $0.store = store }) { peers in
@@ -168,12 +168,12 @@ struct CommitTests {
                 guard case .puback(let ack) = try await publisher.receive() else { throw PeerError.closed }
                 #expect(ack.packetID.rawValue == id)
             }
-            // The one that waited, and all others in one or, while the last of them came, two.
+            // One commit for the first message, and one or two for all the others that arrived during it.
             #expect(store.now.commits - before <= 3)
         }
     }
 
-    @Test("What is not kept costs no commit: sessions that end with their connections, and QoS 0")
+    @Test("Sessions that end with their connections, and QoS 0 messages, cause no commits")
     func volatile() async throws {
         let store = GatedStore()
         try await withPeers({ $0.store = store }) { peers in
@@ -188,7 +188,7 @@ struct CommitTests {
         #expect(store.now.changes == [])
     }
 
-    @Test("A store that fails is asked again, and nothing is lost")
+    @Test("A failed commit is retried, and nothing is lost")
     func failingStore() async throws {
         let clock = TestClock()
         let store = GatedStore()
@@ -212,7 +212,7 @@ struct CommitTests {
         }
     }
 
-    @Test("A publish of the program returns when it is committed, and throws when it never is")
+    @Test("The program's publish returns after the commit, and throws if the commit never succeeds")
     func localPublish() async throws {
         let store = GatedStore()
         try await withPeers({ $0.store = store }) { peers in

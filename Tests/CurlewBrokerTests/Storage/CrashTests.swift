@@ -4,10 +4,10 @@ import CurlewTesting
 import CurlewTransport
 import Testing
 
-@Suite("A broker that crashes", .timeLimit(.minutes(2)))
+@Suite("Broker crashes", .timeLimit(.minutes(2)))
 struct CrashTests {
     private let network = InMemoryNetwork()
-    /// Each listens on an event loop of its own.
+    /// Each host has a listener on its own event loop.
     private let hosts = ["a", "b", "c"]
 
     private func client(_ identifier: String, at host: String) throws -> MQTTClient {
@@ -32,7 +32,7 @@ struct CrashTests {
     }
 
     @Test(
-        "Exactly once stays exactly once, and at least once at least once, whenever the broker crashes",
+        "QoS 2 messages arrive exactly once, and QoS 1 messages at least once, whenever the broker crashes",
         arguments: 1...8)
     func crashes(seed: Int) async throws {
         var store = GatedStore()
@@ -54,7 +54,7 @@ struct CrashTests {
             }
             return received
         }
-        // Each of these needs two commits after another; so all crashes below come before the end.
+        // Each message needs two commits in sequence, so all the crashes below happen before the last message.
         let publishing = Task { [publishers] in
             try await withThrowingTaskGroup { lanes in
                 for (lane, qos) in [QoS.exactlyOnce, .exactlyOnce, .atLeastOnce].enumerated() {

@@ -2,18 +2,19 @@ import CurlewBroker
 
 @testable import CurlewTesting
 
-/// A store whose commits a test lets through, and which can be broken.
+/// A store whose commits wait for the test, and which can be made to fail.
 final class GatedStore: MQTTBrokerStore {
     struct Failure: Error {}
 
     struct State: Sendable {
         var kept: MQTTBrokerSnapshot
         var isOpen: Bool
-        /// How many commits succeed before all fail; `nil` for any number.
+        /// The number of commits that succeed before all fail; `nil` for no limit.
         var commitsLeft: Int?
-        /// Whether the first of those that fail is kept all the same: the store crashes before it can say so.
+        /// Whether the first failing commit is stored all the same, as if the store crashed before it could report
+        /// success.
         var keepsFirstFailure = false
-        /// All that was handed over, committed or not.
+        /// All changes handed to the store, committed or not.
         var changes: [MQTTBrokerChange] = []
         var commits = 0
         var failures = 0

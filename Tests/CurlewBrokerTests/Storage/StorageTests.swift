@@ -11,9 +11,9 @@ func keep(_ connect: inout Connect) {
     connect.properties = Properties([.sessionExpiryInterval(1000)])
 }
 
-@Suite("What a store keeps", .timeLimit(.minutes(1)))
+@Suite("Storage", .timeLimit(.minutes(1)))
 struct StorageTests {
-    @Test("Sessions, subscriptions, messages and retained messages outlive the broker [MQTT-4.1.0-1]")
+    @Test("Sessions, subscriptions, queued and retained messages outlive the broker [MQTT-4.1.0-1]")
     func outlives() async throws {
         let store = MQTTMemoryStore()
         try await withPeers({ $0.store = store }) { peers in
@@ -52,7 +52,7 @@ struct StorageTests {
         }
     }
 
-    @Test("What is acknowledged, given up, unsubscribed or over is not kept")
+    @Test("Acknowledged and dropped messages, ended subscriptions and ended sessions are removed from the store")
     func forgotten() async throws {
         let store = MQTTMemoryStore()
         try await withPeers({
@@ -75,7 +75,7 @@ struct StorageTests {
             guard case .unsuback = try await subscriber.receive() else { throw PeerError.closed }
             try await subscriber.send(.disconnect(Disconnect()))
             #expect(try await subscriber.receiveEnd() == nil)
-            // One waits, the next finds no room.
+            // One message is queued; the next one has no room.
             _ = try await publisher.deliver("3", to: "t")
             _ = try await publisher.deliver("4", to: "t")
             // This session ends.
@@ -90,7 +90,7 @@ struct StorageTests {
         #expect(session.about.disconnectedAt != nil)
     }
 
-    @Test("Exchanges go on where they were when the broker stopped [MQTT-4.4.0-1] [MQTT-4.3.3-10]")
+    @Test("QoS exchanges resume after a restart where they stopped [MQTT-4.4.0-1] [MQTT-4.3.3-10]")
     func exchanges() async throws {
         let store = MQTTMemoryStore()
         var sent: [PacketID] = []
@@ -104,7 +104,7 @@ struct StorageTests {
             for _ in 0..<3 { sent.append(try #require(try await subscriber.receivePublish().packetID)) }
             try await subscriber.send(.pubrec(Acknowledgement(sent[0])))
             guard case .pubrel = try await subscriber.receive() else { throw PeerError.closed }
-            // Passed on, and not released.
+            // Received and forwarded, but not yet released by PUBREL.
             try await publisher.publish("half", to: "nobody", qos: .exactlyOnce, id: 77)
             guard case .pubrec = try await publisher.receive() else { throw PeerError.closed }
         }
@@ -125,14 +125,14 @@ struct StorageTests {
             #expect(once.packetID == sent[1] && once.dup && once.qos == .exactlyOnce)
             let least = try await subscriber.receivePublish()
             #expect(least.packetID == sent[2] && least.dup && least.qos == .atLeastOnce)
-            // New messages get other identifiers.
+            // New messages get different packet identifiers.
             _ = try await publisher.deliver("new", to: "t")
             let new = try await subscriber.receivePublish()
             #expect(!sent.contains(try #require(new.packetID)))
         }
     }
 
-    @Test("Time goes on while the broker is away: for sessions, messages and wills [MQTT-3.3.2-6]")
+    @Test("Session expiry, message expiry and will delay count the time while the broker is stopped [MQTT-3.3.2-6]")
     func times() async throws {
         let store = MQTTMemoryStore()
         let today = Duration.seconds(1_800_000_000)
@@ -178,7 +178,7 @@ struct StorageTests {
         #expect(store.snapshot.sessions["dying"]?.about.will == nil)
     }
 
-    @Test("The will of a session that is not kept is published after a crash")
+    @Test("After a crash, the will of a session that is not kept is published")
     func willAfterCrash() async throws {
         let will = Connect.Will(topic: try TopicName("wills"), payload: ByteBuffer(string: "gone"), qos: .atLeastOnce)
         let store = GatedStore()
@@ -198,7 +198,7 @@ struct StorageTests {
         #expect(left.snapshot.sessions.keys.sorted() == ["w"])
     }
 
-    @Test("A store that cannot be read keeps the broker from starting")
+    @Test("The broker does not start if its store cannot be read")
     func unreadable() async throws {
         struct Broken: MQTTBrokerStore {
             func load() async throws -> MQTTBrokerSnapshot { throw GatedStore.Failure() }
@@ -211,7 +211,7 @@ struct StorageTests {
         #expect(error?.code == .storageFailed)
     }
 
-    @Test("A start that fails leaves what is stored as it is")
+    @Test("A failed start does not change the store")
     func failedStart() async throws {
         let clock = TestClock()
         let store = MQTTMemoryStore()
@@ -228,7 +228,7 @@ struct StorageTests {
         #expect(store.snapshot == before)
     }
 
-    @Test("A session that is over by its time, or by a clean start, is not back after a crash [MQTT-3.1.2-4]")
+    @Test("A session discarded by Clean Start is not restored after a crash [MQTT-3.1.2-4]")
     func overIsOver() async throws {
         let store = GatedStore()
         try await withPeers({ $0.store = store }) { peers in
@@ -246,7 +246,8 @@ struct StorageTests {
         }
     }
 
-    @Test("What waits for a member of a shared subscription goes to the others at once or not at all [MQTT-4.8.2-5]")
+    @Test(
+        "When a shared subscription's member leaves, its queued messages are stored with another member [MQTT-4.8.2-5]")
     func sharedSubscription() async throws {
         let store = MQTTMemoryStore()
         try await withPeers({ $0.store = store }) { peers in
@@ -271,7 +272,7 @@ struct StorageTests {
         #expect(waiting.compactMap { $0.message?.content.text } == ["0", "1", "2", "3", "4"])
     }
 
-    @Test("A broker whose task is cancelled stores all before it ends")
+    @Test("A broker whose task is cancelled stores everything before it ends")
     func cancelledRun() async throws {
         let store = GatedStore()
         var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0)])

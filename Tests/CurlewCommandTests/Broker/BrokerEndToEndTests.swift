@@ -64,7 +64,7 @@ struct BrokerEndToEndTests {
     }
 
     @Test(
-        "It prints its listeners, serves clients, and exits with code 0",
+        "It prints its listeners, serves clients, and exits with code 0 after a signal",
         arguments: [SIGTERM, SIGINT])
     func service(signal: Int32) async throws {
         let broker = try await self.start("-p", "0")
@@ -81,7 +81,7 @@ struct BrokerEndToEndTests {
     }
 
     @Test(
-        "Mosquitto's clients work with it",
+        "mosquitto's clients work with it",
         .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
         arguments: ["mqttv31", "mqttv311", "mqttv5"])
     func mosquitto(version: String) async throws {
@@ -147,7 +147,7 @@ struct BrokerEndToEndTests {
     private static let secret =
         "$7$101$k+3XfWYnTCSPKkZL$Vge45ConMnO9S5zigV5/dk2s+BR/7HDismnTLCbc8CnzrwRsopfG1XSHP7nglKWEzJwg8gB3yv/q0Hg2Irc3DQ=="
 
-    @Test("TLS, with a certificate of the client as its user name")
+    @Test("A TLS listener that requires client certificates accepts only clients that have one")
     func tls() async throws {
         let fixtures = URL(filePath: #filePath).deletingLastPathComponent()
             .deletingLastPathComponent()
@@ -170,7 +170,7 @@ struct BrokerEndToEndTests {
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    @Test("With a listener on all addresses, clients on this machine are local through each of them")
+    @Test("A listener on all addresses treats clients on this machine as local")
     func everywhere() async throws {
         let broker = try await self.start("--listen", "mqtt://*:0")
         #expect(broker.lines == ["listening on mqtt://*:\(broker.port)"])
@@ -209,7 +209,7 @@ struct BrokerEndToEndTests {
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    /// Starts a broker in a shell that prepares something for it.
+    /// Starts a broker from a shell that first runs `setUp`.
     private func start(inShell setUp: String, _ arguments: String) async throws -> Running {
         let curlew = Subprocess.products.appending(path: "curlew").path
         let process = try Subprocess("/bin/sh", ["-c", "\(setUp); exec '\(curlew)' broker -p 0 \(arguments)"])
@@ -221,9 +221,9 @@ struct BrokerEndToEndTests {
     func unreadLog() async throws {
         try await self.withFolder { folder in
             let pipe = folder.appending(path: "pipe").path
-            // A process has it open for reading and does not read.
+            // A process keeps the pipe open for reading but never reads.
             let broker = try await self.start(inShell: "mkfifo '\(pipe)'; exec 3<>'\(pipe)'", "-v 2>'\(pipe)'")
-            // Each of them causes some lines; a pipe holds 64 KiB.
+            // Each client causes several log lines; a pipe holds 64 KiB.
             for number in 0..<600 {
                 let identifier = Array(String(repeating: "\(number % 10)", count: 20).utf8)
                 let socket = try #require(RawSocket(port: broker.port))
@@ -238,7 +238,7 @@ struct BrokerEndToEndTests {
         }
     }
 
-    @Test("Messages that a client has sent before it closed the connection are delivered, and its DISCONNECT counts")
+    @Test("Everything a client sent before it closed the connection is processed, including its DISCONNECT")
     func sentBeforeClosing() async throws {
         let count = 60_000
         let broker = try await self.start("-p", "0")
@@ -257,13 +257,13 @@ struct BrokerEndToEndTests {
             socket.write(Array(repeatElement(message, count: count).joined()) + [0xE0, 0])
         }
         #expect(try await subscriber.success() == String(repeating: "t\n", count: count))
-        // The same client again, after its former connection has ended.
+        // The same client connects again; by then, its previous connection has ended.
         #expect(try await self.run("pub", "-p", broker.port, "-i", "a", "-t", "last", "-m", "x").exitCode == 0)
         #expect(try await watcher.success() == "last\n")
         #expect(try await self.stop(broker).exitCode == 0)
     }
 
-    @Test("Without a free file descriptor it logs that once, and continues when there is one")
+    @Test("When file descriptors run out, it logs that once, and continues when one is free")
     func outOfDescriptors() async throws {
         let broker = try await self.start(inShell: "ulimit -n 64", "")
         var sockets = (0..<100).compactMap { _ in RawSocket(port: broker.port) }

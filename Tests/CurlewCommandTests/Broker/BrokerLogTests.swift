@@ -7,7 +7,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("The log of the broker")
+@Suite("The broker's log")
 struct BrokerLogTests {
     private static func line(_ message: String, _ metadata: [(key: String, value: String)] = []) -> LogLine {
         LogLine(
@@ -80,7 +80,7 @@ struct BrokerLogTests {
         #expect(sink.lines.map(\.message) == ["subscribed", "unsubscribed", "unsubscribed"])
     }
 
-    @Test("A file is appended to, and reopened after it was moved")
+    @Test("A log file is appended to, and reopened after it was moved")
     func file() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -105,14 +105,14 @@ struct BrokerLogTests {
         #expect(try messages(path) == ["three"])
     }
 
-    @Test("A file that cannot be written is one sentence")
+    @Test("A log file that cannot be written is reported in one sentence")
     func noFile() {
         let failure = #expect(throws: CommandFailure.self) { try LogSink([.file("/nowhere/log")], hasColour: false) }
         #expect(failure?.message == "The log file '/nowhere/log' cannot be written: No such file or directory.")
     }
 }
 
-/// The lines that were written.
+/// The log lines that were written.
 final class Written: Sendable {
     private let state = Mutex<[LogLine]>([])
 

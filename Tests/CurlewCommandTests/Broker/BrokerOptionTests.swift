@@ -18,7 +18,7 @@ struct BrokerOptionTests {
     }
 
     @Test(
-        "Where it listens",
+        "The options determine the listeners' addresses",
         arguments: [
             ("", ["mqtt://127.0.0.1:1883"]),
             ("-p 0", ["mqtt://127.0.0.1:0"]),
@@ -50,7 +50,7 @@ struct BrokerOptionTests {
         #expect(plan.warnings.isEmpty)
     }
 
-    @Test("Limits")
+    @Test("The options set the limits")
     func limits() async throws {
         let limits = try await self.plan(
             """
@@ -74,7 +74,7 @@ struct BrokerOptionTests {
         #expect(limits.maximumPublisherDelay == .milliseconds(8))
     }
 
-    @Test("Authentication and authorization")
+    @Test("The options set the password file, the access file and anonymous access")
     func accounts() async throws {
         let configuration = try await self.plan("--password-file p --acl-file a --allow-anonymous").configuration
         #expect(configuration.authenticators.sources == ["p"])
@@ -83,7 +83,7 @@ struct BrokerOptionTests {
     }
 
     @Test(
-        "Conflicts of client identifiers, also together with a file",
+        "--identifier-conflict sets the conflict policy, also together with a configuration file",
         arguments: [
             ("", .replaceSession), ("--identifier-conflict replace", .replaceSession),
             ("--identifier-conflict users-first", .replaceUnlessAnonymous),
@@ -97,7 +97,7 @@ struct BrokerOptionTests {
         #expect(behavior.endsSessionsOfRemovedUsers)
     }
 
-    @Test("Sessions of removed users are kept if an option says so")
+    @Test("--keep-sessions-of-removed-users keeps the sessions of removed users")
     func keptSessions() async throws {
         let plan = try await self.plan("--keep-sessions-of-removed-users")
         #expect(!plan.configuration.behavior.endsSessionsOfRemovedUsers)
@@ -137,7 +137,7 @@ struct BrokerOptionTests {
         #expect(verifying.listeners.map(\.trustsUnverifiedUsernames) == [false])
     }
 
-    @Test("A listener for other machines to which none of them may connect causes a warning")
+    @Test("A listener for other machines causes a warning if no client from there can connect")
     func warnings() async throws {
         let warnings = try await self.plan("--listen mqtt://0.0.0.0,mqtt://localhost,mqtt://127.0.0.2:5").warnings
         #expect(warnings.count == 1)
@@ -146,7 +146,7 @@ struct BrokerOptionTests {
         #expect(try await self.plan("--listen mqtt://0.0.0.0 --password-file p").warnings.isEmpty)
     }
 
-    @Test("TLS applies to the listeners that ask for it")
+    @Test("TLS options set the certificate, and the CA for client certificates")
     func tls() async throws {
         let options = try BrokerCommand.parse(
             "--tls-cert c --tls-key k --tls-ca a".split(separator: " ").map(String.init)
@@ -212,7 +212,7 @@ struct BrokerOptionTests {
     }
 
     @Test(
-        "A file that accepts some clients causes no warning",
+        "A file that lets some clients connect causes no warning",
         arguments: ["listener 1884\nallow_anonymous true", "max_qos 1", "listener 1884\npassword_file p"])
     func fileWithClients(text: String) async throws {
         #expect(try await self.plan("-c f", files: ["f": text, "p": ""]).warnings.isEmpty)

@@ -6,7 +6,7 @@ import UnixSignals
 
 @testable import CurlewCommand
 
-@Suite("A run of the broker", .timeLimit(.minutes(2)))
+@Suite("Running the broker", .timeLimit(.minutes(2)))
 struct BrokerRunTests {
     /// Records its calls, and has fixed ports.
     final class SpokenBroker: RunnableBroker {
@@ -39,7 +39,7 @@ struct BrokerRunTests {
             ListenerAddress(isSecure: true, host: "::1", port: 0),
         ])
 
-    @Test("It announces its listeners, reloads at SIGHUP, and stops in order")
+    @Test("It announces its listeners, reloads at SIGHUP, and stops at SIGTERM")
     func lines() async throws {
         let (signals, sender) = AsyncStream<UnixSignal>.makeStream()
         let (lines, writer) = AsyncStream<String>.makeStream()
@@ -60,7 +60,7 @@ struct BrokerRunTests {
         #expect(said == ["start", "reload", "stop"])
     }
 
-    @Test("If it cannot listen, the error is one sentence, and nothing is announced")
+    @Test("If it cannot listen, the error is one sentence, and no listener is announced")
     func failure() async throws {
         let error = MQTTBrokerError(.listeningFailed, "Port 1883 is in use.")
         let run = try BrokerRun(Self.plan, hasColour: false, announce: { Issue.record("announced \($0)") }) {
@@ -71,7 +71,7 @@ struct BrokerRunTests {
         #expect(failure == CommandFailure("Port 1883 is in use.", exitCode: 1))
     }
 
-    @Test("A log of subscriptions adds an observer")
+    @Test("Logging of subscriptions adds an observer")
     func observers() throws {
         var plan = Self.plan
         plan.log.logEverything()

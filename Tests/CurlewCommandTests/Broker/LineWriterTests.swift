@@ -18,7 +18,7 @@ struct LineWriterTests {
         }
     }
 
-    @Test("Writing does not wait for a reader that does not read, and dropped lines are counted")
+    @Test("Writing does not wait for a stuck reader, and dropped lines are counted")
     func stuckReader() async throws {
         let pipe = Pipe()
         let writer = LineWriter(

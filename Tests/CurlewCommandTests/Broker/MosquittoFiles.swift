@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewCommand
 
-/// Files in memory.
+/// Configuration files in memory.
 struct MosquittoFiles: Sendable {
     var texts: [String: String]
 
@@ -34,7 +34,7 @@ struct MosquittoFiles: Sendable {
         }
     }
 
-    /// The errors in it; empty if it is valid.
+    /// The errors in a file with that text; empty if it is valid.
     static func problems(_ text: String, _ others: [String: String] = [:]) throws -> [String] {
         let files = Self(others.merging(["m.conf": text]) { $1 }).files
         guard case .problems(let problems)? = try MosquittoReader.read("m.conf", files: files) else { return [] }
@@ -84,12 +84,12 @@ struct NamedAccounts: BrokerAccounts {
 }
 
 extension [any MQTTBrokerAuthenticator] {
-    /// Where those of ``NamedAccounts`` come from.
+    /// The sources of the authenticators, which are those of ``NamedAccounts``.
     var sources: [String] { self.map { ($0 as? NamedAccounts.Passwords)?.source ?? "?" } }
 }
 
 extension [any MQTTBrokerAuthorizer] {
-    /// Where those of ``NamedAccounts`` come from.
+    /// The sources of the authorizers, which are those of ``NamedAccounts``.
     var sources: [String] { self.map { ($0 as? NamedAccounts.Access)?.source ?? "?" } }
 }
 #endif

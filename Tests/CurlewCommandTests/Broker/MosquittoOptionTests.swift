@@ -16,7 +16,7 @@ struct MosquittoOptionTests {
         max_keepalive persistent_client_expiration sys_interval set_tcp_nodelay check_retain_source log_dest log_type
         """.split(separator: " ").map(String.init)
 
-    @Test("Every option that is promised is known, and none besides", arguments: Self.promisedNames)
+    @Test("Every supported option is known, and is not among the refused ones", arguments: Self.promisedNames)
     func promised(option: String) {
         #expect(MosquittoOption.named(option) != nil)
         #expect(RefusedMosquittoOptions.reason(for: option) == nil)
@@ -152,7 +152,7 @@ struct MosquittoOptionTests {
         Self.broker("log_type error\nlog_type none\nlog_type debug", "true") { $0.log.kinds == [.debug] },
     ]
 
-    @Test("A good value has its meaning", arguments: Self.ofListener + Self.ofSecurity + Self.ofTLS + Self.ofBroker)
+    @Test("A valid value has its effect", arguments: Self.ofListener + Self.ofSecurity + Self.ofTLS + Self.ofBroker)
     func good(option: Good) throws {
         #expect(option.read(try MosquittoFiles.configuration(option.line)) == option.expected)
     }
@@ -211,7 +211,7 @@ struct MosquittoOptionTests {
         ("persistence true", "only in memory"),
     ]
 
-    @Test("A bad value is told with file, line, option and reason", arguments: Self.badLines)
+    @Test("An invalid value is reported with file, line, option and reason", arguments: Self.badLines)
     func bad(line: String, reason: String) throws {
         let problems = try MosquittoFiles.problems("# first\n\(line)\n")
         try #require(problems.count == 1, "\(problems)")
@@ -229,7 +229,7 @@ struct MosquittoOptionTests {
     }
 
     @Test(
-        "Mosquitto's other options are refused, each with the reason",
+        "mosquitto's other options are refused, each with its reason",
         arguments: RefusedMosquittoOptions.reasons.keys.sorted() + [
             "bridge_cafile", "bridge_protocol_version", "auth_opt_host", "plugin_opt_config",
         ])
@@ -239,7 +239,7 @@ struct MosquittoOptionTests {
         #expect(MosquittoOption.named(option) == nil)
     }
 
-    @Test("An option that mosquitto does not have is unknown")
+    @Test("An option that mosquitto does not have is reported as unknown")
     func unknown() throws {
         #expect(
             try MosquittoFiles.problems("frob 1\n") == [

@@ -5,7 +5,7 @@ import Testing
 
 @testable import CurlewCommand
 
-@Suite("The plan of a mosquitto.conf")
+@Suite("Applying a mosquitto.conf")
 struct MosquittoPlanTests {
     @Test("An empty file has mosquitto's defaults")
     func defaults() async throws {
@@ -31,7 +31,7 @@ struct MosquittoPlanTests {
         #expect(plan.log == LogSettings())
     }
 
-    @Test("A listener of the file lets in nobody whom it does not know, unless it says so")
+    @Test("A listener from the file accepts unknown clients only if the file allows it")
     func anonymous() async throws {
         func anonymous(_ text: String) async throws -> [MQTTBrokerConfiguration.Listener.Anonymous] {
             try await MosquittoFiles.plan(text).configuration.listeners.map(\.anonymous)
@@ -46,7 +46,7 @@ struct MosquittoPlanTests {
                 == [.allowed, .refused])
     }
 
-    @Test("Addresses are those of the file, or all addresses of the machine")
+    @Test("A listener's address comes from the file; the default is all addresses")
     func addresses() async throws {
         let text = """
             listener 1883
@@ -65,7 +65,7 @@ struct MosquittoPlanTests {
         #expect(plan.configuration.listeners.map(\.addressFamily) == [.any, .any, .any, .ipv6])
     }
 
-    @Test("Password and access files apply")
+    @Test("Password files, access files and certificate names apply to their listeners")
     func accounts() async throws {
         let text = """
             per_listener_settings true
@@ -95,7 +95,7 @@ struct MosquittoPlanTests {
         #expect(other[2].authenticators?.sources == ["subject"])
     }
 
-    @Test("A file that cannot be read is an error of its reader")
+    @Test("A password file that cannot be read is an error")
     func missingFile() async throws {
         await #expect(throws: MQTTBrokerError.self) { try await MosquittoFiles.plan("password_file missing\n") }
     }

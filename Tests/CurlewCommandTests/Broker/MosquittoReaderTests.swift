@@ -9,7 +9,7 @@ import Testing
 struct MosquittoReaderTests {
     // MARK: Lines
 
-    @Test("Comments, empty lines, indentation, spaces in values and other systems' line breaks")
+    @Test("Comments, empty lines, indentation, spaces in values, a BOM and CRLF are accepted")
     func lines() throws {
         let configuration = try MosquittoFiles.configuration(
             "\u{FEFF}# a comment\r\n\r\n   \r\n  # indented\r\nlistener 1884   # behind a number\r\n\tmaximum_qos\t 1  \r\n"
@@ -49,7 +49,7 @@ struct MosquittoReaderTests {
     }
 
     @Test(
-        "A text that is set twice is refused; of numbers and booleans, the last counts, with a warning")
+        "A repeated text option is refused; of repeated numbers and booleans, the last applies, with a warning")
     func repetition() throws {
         #expect(
             try MosquittoFiles.problems("acl_file a\nacl_file b\n") == [
@@ -61,7 +61,7 @@ struct MosquittoReaderTests {
             configuration.warnings.map(\.description) == [
                 "m.conf:2: sys_interval: this line overrides m.conf:1."
             ])
-        // For another listener, it may be set again.
+        // A different listener may set it again.
         let two = try MosquittoFiles.configuration("listener 1\nmax_qos 1\nlistener 2\nmax_qos 0\n")
         #expect(two.warnings.isEmpty)
         #expect(two.listeners.map(\.maximumQoS.rawValue) == [1, 0])
@@ -85,7 +85,7 @@ struct MosquittoReaderTests {
             ])
     }
 
-    @Test("Files are in mosquitto's order")
+    @Test("Included files are in mosquitto's order")
     func order() throws {
         let names = ["b_b", "ba", "b", "B", "Ba", ".x", "01", "a", "A", "00"]
         let files = MosquittoFiles(Dictionary(uniqueKeysWithValues: names.map { ("d/\($0).conf", "") })).files
@@ -113,7 +113,7 @@ struct MosquittoReaderTests {
 
     // MARK: Listeners
 
-    @Test("Without a listener there is one for this machine only, which accepts anonymous clients")
+    @Test("Without a listener, there is one for this machine only")
     func localListener() throws {
         let configuration = try MosquittoFiles.configuration("max_connections 5\n")
         let listener = try #require(configuration.listeners.first)
@@ -123,7 +123,7 @@ struct MosquittoReaderTests {
         #expect(listener.maximumConnections == 5)
     }
 
-    @Test("The default listener is added to others if port or bind_address asks for it")
+    @Test("port or bind_address adds the default listener to the others")
     func defaultListener() throws {
         let configuration = try MosquittoFiles.configuration("max_qos 1\nlistener 1884\nport 1885\nmax_qos 0\n")
         #expect(configuration.listeners.map(\.port) == [1884, 1885])
@@ -140,7 +140,7 @@ struct MosquittoReaderTests {
             ])
     }
 
-    @Test("Two listeners with the same address are refused; two with the same port and different addresses are not")
+    @Test("Two listeners with the same address are refused; the same port on different addresses is allowed")
     func sameAddress() throws {
         #expect(
             try MosquittoFiles.problems("listener 1\nlistener 1\n") == [

@@ -2,7 +2,7 @@
 import Foundation
 import MosquittoFixture
 
-/// A line of a script, which must do the same with each tool.
+/// A command line that must have the same result with each tool.
 struct DropInCase: Sendable, CustomStringConvertible {
     /// The three programs with a counterpart.
     enum Tool: String, Sendable {
@@ -20,19 +20,20 @@ struct DropInCase: Sendable, CustomStringConvertible {
     }
 
     let tool: Tool
-    /// Without the broker. `{port}` is the port of the plain broker, `{tls}` and `{psk}` are those of others, `{fixtures}` is the
-    /// folder of certificates, `{folder}` one of files, and `{who}` the tool that runs the case.
+    /// Arguments without the broker's address. `{port}` is the port of the plain broker, `{tls}` and `{psk}` are ports
+    /// of other listeners, `{fixtures}` is the folder of certificates, `{folder}` a folder of files, and `{who}` the
+    /// tool that runs the case.
     let arguments: [String]
     var input = ""
     /// The content of the tool's options file.
     var file: String?
-    /// Whether digits are the time and not compared.
+    /// Whether digits depend on the time and are therefore not compared.
     var masksDigits = false
     /// Whether the output contains the packet trace, which is not compared.
     var hasTrace = false
     /// Whether mosquitto has a specific exit code where Curlew has 1.
     var failsOtherwise = false
-    /// Whether curlew refuses it when called by its own name.
+    /// Whether curlew refuses the case when called by its own name.
     var isForLinkOnly = false
     /// Whether to leave out the broker's port.
     var hasServer = false

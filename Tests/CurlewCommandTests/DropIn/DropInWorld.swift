@@ -4,7 +4,7 @@ import MosquittoFixture
 
 /// The brokers, files and links that the cases use.
 struct DropInWorld: Sendable {
-    /// What runs a case: mosquitto's tool, the subcommand, the link. The names have the same length.
+    /// The tools that run a case: mosquitto's tool, the subcommand, the link. The names have the same length.
     static let runners = ["runner-m", "runner-c", "runner-l"]
 
     let port: Int
@@ -57,7 +57,8 @@ struct DropInWorld: Sendable {
             .filter { !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_") }
             .merging(["XDG_CONFIG_HOME": home.path, "TZ": "Europe/Berlin"]) { $1 }
         let server = one.hasServer || one.arguments.isEmpty && one.file == nil ? [] : ["-p", "\(self.port)"]
-        // By its own name the command sends requests at QoS 1, so that the broker can report that no responder has subscribed.
+        // By its own name, the command sends requests at QoS 1, so that the broker can report that no responder is
+        // subscribed.
         let own = runner == 1 && one.tool == .request && !one.arguments.contains("-q") ? ["-q", "0"] : []
         let arguments = server + own + one.arguments.map(fill)
         let command: Subprocess
@@ -73,10 +74,10 @@ struct DropInWorld: Sendable {
                 self.folder.appending(path: one.tool.rawValue).path, arguments, environment: environment,
                 hasInput: true)
         }
-        // A tool that has found an error exits before it reads anything.
+        // A tool that finds an error exits before it reads any input.
         try? command.write(one.input)
         try? command.endInput()
-        // A case that hangs fails and is named.
+        // A case that hangs is killed, and then fails by name.
         let deadline = Task {
             try await Task.sleep(for: .seconds(120))
             command.send(SIGKILL)
@@ -88,7 +89,7 @@ struct DropInWorld: Sendable {
     private func prepare() async throws {
         let authorities = self.folder.appending(path: "authorities")
         try FileManager.default.createDirectory(at: authorities, withIntermediateDirectories: true)
-        // The name by which OpenSSL looks for the fixtures' CA.
+        // The name under which OpenSSL looks for the fixtures' CA.
         let authority = "\(Peers.certificates)/ca.pem"
         let hash = try await Subprocess("openssl", ["x509", "-in", authority, "-noout", "-hash"]).success()
         let name = hash.trimmingCharacters(in: .whitespacesAndNewlines)

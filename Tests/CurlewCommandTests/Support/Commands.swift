@@ -30,7 +30,7 @@ extension Subprocess {
     }()
 }
 
-/// A port on which nothing listens.
+/// Returns a port on which nothing listens.
 func freePort() async throws -> Int {
     let listener = try await SocketListener.bind(host: "127.0.0.1", port: 0) { _ in DeafHandler() }
     await listener.close()

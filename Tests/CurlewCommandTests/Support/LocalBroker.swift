@@ -22,8 +22,8 @@ func withLocalBroker(
 }
 
 extension Subprocess {
-    /// Runs a shell script in which `curlew` is the built command, for example to pass bytes that are not text. Signals reach only
-    /// the shell, so a script of one command begins with `exec`.
+    /// Runs a shell script in which `curlew` is the built command, for example to pass bytes that are not text. Signals
+    /// reach only the shell, so a script with a single command begins with `exec`.
     static func script(_ script: String, environment: [String: String] = [:]) throws -> Subprocess {
         let inherited = ProcessInfo.processInfo.environment.filter {
             !$0.key.hasPrefix("MQTT_") && !$0.key.hasPrefix("CURLEW_")

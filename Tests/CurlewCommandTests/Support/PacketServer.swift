@@ -15,7 +15,7 @@ final class PacketServer: Sendable {
         case vanish
     }
 
-    /// Returns the reactions to a packet of the nth connection, counted from 1.
+    /// Returns the reactions to a packet on the nth connection, counted from 1.
     typealias Script = @Sendable (_ packet: Packet, _ connection: Int) -> [Step]
 
     private struct State {

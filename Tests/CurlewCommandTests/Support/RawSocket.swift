@@ -1,7 +1,7 @@
 #if Tools
 import Foundation
 
-/// A TCP connection to this machine, with the system's calls and without the library.
+/// A TCP connection to this machine, made with system calls instead of the library.
 final class RawSocket {
     private let descriptor: Int32
 

@@ -16,7 +16,9 @@ struct AdmissionTests {
         if case .refused(let code, _) = terms.admit(connect) { code } else { nil }
     }
 
-    @Test("A client without an identifier gets one, if the server makes them [MQTT-3.1.3-6] [MQTT-3.1.3-8]")
+    @Test(
+        "A client without an identifier is assigned one, unless the server or the version forbids it [MQTT-3.1.3-6] [MQTT-3.1.3-8]"
+    )
     func identifiers() throws {
         var terms = ServerTerms()
         #expect(try self.admitted(terms, Connect(clientIdentifier: "")).clientIdentifier.isEmpty)
@@ -29,7 +31,7 @@ struct AdmissionTests {
         #expect(self.refusal(terms, Connect(clientIdentifier: "")) == .clientIdentifierNotValid)
     }
 
-    @Test("A session lasts as long as its version says [MQTT-3.1.2-25]")
+    @Test("The session expiry depends on the version, the client and the server's maximum [MQTT-3.1.2-25]")
     func expiry() throws {
         #expect(
             try self.admitted(Connect(version: .v3_1_1, cleanStart: true, clientIdentifier: "a")).sessionExpiry
@@ -53,7 +55,7 @@ struct AdmissionTests {
     private func admitted(_ connect: Connect) throws -> Admission.Admitted { try self.admitted(ServerTerms(), connect) }
 
     @Test(
-        "A keep alive above the maximum is replaced, or refused where it cannot be told [MQTT-3.2.2-22]",
+        "A keep alive above the maximum is replaced, or refused if the version cannot tell the client [MQTT-3.2.2-22]",
         arguments: [UInt16(0), 100])
     func keepAlive(asked: UInt16) throws {
         var terms = ServerTerms()
@@ -66,7 +68,7 @@ struct AdmissionTests {
         #expect(self.refusal(terms, Connect(version: .v3_1_1, keepAlive: 60, clientIdentifier: "a")) == nil)
     }
 
-    @Test("A will beyond what the server does is refused [MQTT-3.2.2-12] [MQTT-3.2.2-13]")
+    @Test("A will that needs a feature the server does not support is refused [MQTT-3.2.2-12] [MQTT-3.2.2-13]")
     func wills() throws {
         var terms = ServerTerms()
         terms.maximumQoS = .atLeastOnce
@@ -85,7 +87,7 @@ struct AdmissionTests {
         #expect(ack.properties.list.contains(.assignedClientIdentifier("x")))
     }
 
-    @Test("What the client says about itself is kept to [MQTT-3.1.2-29] [MQTT-3.1.2-31]")
+    @Test("The limits and options in CONNECT are applied [MQTT-3.1.2-29] [MQTT-3.1.2-31]")
     func terms() throws {
         var terms = ServerTerms()
         terms.responseInformationPrefix = "replies/"

@@ -13,7 +13,7 @@ private func at(_ milliseconds: Int) -> Timestamp { .start + .milliseconds(milli
 struct BackpressureTests {
     private var pressure = Backpressure(patience: .seconds(1))
 
-    /// One whose client has acknowledged its part when the first message began to wait.
+    /// Backpressure from a client that had acknowledged enough when the first message began to wait.
     private func progressing() -> Backpressure {
         var pressure = self.pressure
         pressure.took(load(7), capacity: capacity, now: at(0))
@@ -21,7 +21,7 @@ struct BackpressureTests {
         return pressure
     }
 
-    @Test("Publishers wait from a quarter of the queue on, by number or by bytes")
+    @Test("Publishers wait once a quarter of the queue is used, by number or by bytes")
     func mark() {
         var pressure = self.progressing()
         #expect(pressure.queued(load(249), capacity: capacity, now: at(1)) == nil)
@@ -29,7 +29,7 @@ struct BackpressureTests {
         #expect(pressure.queued(load(1, bytes: 250_000), capacity: capacity, now: at(1)) != nil)
     }
 
-    @Test("A client that has stopped acknowledging delays nobody once its time is over")
+    @Test("A client that has stopped acknowledging delays nobody after its patience has run out")
     func noProgress() {
         var pressure = self.progressing()
         #expect(pressure.queued(load(900), capacity: capacity, now: at(999)) == at(1000))
@@ -38,7 +38,7 @@ struct BackpressureTests {
         #expect(pressure.queued(load(900), capacity: capacity, now: at(5001)) != nil)
     }
 
-    @Test("Acknowledging less than a part of the queue within its time is no progress")
+    @Test("Acknowledging less than a minimum within the patience is no progress")
     func tooLittle() {
         var pressure = self.progressing()
         pressure.took(load(6), capacity: capacity, now: at(900))
@@ -47,14 +47,14 @@ struct BackpressureTests {
         #expect(pressure.queued(load(900), capacity: capacity, now: at(1002)) != nil)
     }
 
-    @Test("Taking many bytes is progress, however few messages they are")
+    @Test("Acknowledging many bytes is progress, even in few messages")
     func largeMessages() {
         var pressure = self.pressure
         pressure.took(load(1, bytes: 10_000), capacity: capacity, now: at(0))
         #expect(pressure.queued(load(300), capacity: capacity, now: at(999)) != nil)
     }
 
-    @Test("A client that has not acknowledged anything yet is trusted for a moment from its first message on")
+    @Test("A client that has not acknowledged anything yet gets a short grace period from its first message")
     func grace() {
         var pressure = self.pressure
         #expect(pressure.queued(load(1), capacity: capacity, now: at(0)) == nil)
@@ -62,7 +62,7 @@ struct BackpressureTests {
         #expect(pressure.queued(load(251), capacity: capacity, now: at(100)) == nil)
     }
 
-    @Test("A new connection has to show progress of its own")
+    @Test("A new connection must make its own progress")
     func reconnected() {
         var pressure = self.progressing()
         _ = pressure.queued(load(1), capacity: capacity, now: at(0))
@@ -71,7 +71,7 @@ struct BackpressureTests {
         #expect(pressure.queued(load(900), capacity: capacity, now: at(300)) == nil)
     }
 
-    @Test("Publishers go on below three quarters of the mark, and no more of them than there is room for")
+    @Test("Publishers continue below three quarters of the mark, and only as many as there is room for")
     func release() {
         var pressure = self.progressing()
         #expect(pressure.drained(to: load(0)) == 0)
@@ -82,7 +82,7 @@ struct BackpressureTests {
         #expect(pressure.drained(to: load(0)) == 0)
     }
 
-    @Test("As many large messages as there is room for are let in")
+    @Test("Only as many publishers of large messages continue as there is room for")
     func releaseByBytes() {
         var pressure = self.progressing()
         _ = pressure.queued(load(5, bytes: 500_000), capacity: capacity, now: at(1))
@@ -90,7 +90,7 @@ struct BackpressureTests {
         #expect(pressure.drained(to: load(1, bytes: 50_000)) == 2)
     }
 
-    @Test("A queue for a single message lets one publisher in when it is empty")
+    @Test("A queue for a single message releases one publisher when it is empty")
     func tinyQueue() {
         let one = Backpressure.Load(messages: 1, bytes: 100)
         var pressure = self.pressure
@@ -99,7 +99,7 @@ struct BackpressureTests {
         #expect(pressure.drained(to: load(0)) == 1)
     }
 
-    @Test("Without patience nobody waits")
+    @Test("Without patience, nobody waits")
     func off() {
         var pressure = Backpressure(patience: .zero)
         pressure.took(load(1000), capacity: capacity, now: at(0))
@@ -109,7 +109,7 @@ struct BackpressureTests {
 
 @Suite("Publish hold")
 struct PublishHoldTests {
-    @Test("The publisher goes on when the last receiver has drained")
+    @Test("The publisher continues when the last receiver has drained")
     func released() {
         var hold = PublishHold<Int>()
         #expect(hold.held(by: [1, 2], until: at(5000), longest: .seconds(1), now: at(0)) == .began(until: at(1000)))
@@ -119,7 +119,7 @@ struct PublishHoldTests {
         #expect(!hold.isActive)
     }
 
-    @Test("More receivers do not make it wait longer")
+    @Test("Further receivers do not extend the wait")
     func bound() {
         var hold = PublishHold<Int>()
         _ = hold.held(by: [1], until: at(5000), longest: .seconds(1), now: at(0))
@@ -129,7 +129,7 @@ struct PublishHoldTests {
         #expect(!hold.isActive)
     }
 
-    @Test("Whoever lets go late, or of nobody, changes nothing")
+    @Test("A late or unknown release changes nothing")
     func late() {
         var hold = PublishHold<Int>()
         #expect(hold.released(by: 1) == false)

@@ -1,12 +1,12 @@
 import CurlewCore
 import Testing
 
-@Suite("What the broker remembers of a client's messages")
+@Suite("Incoming QoS state of a broker's session")
 struct BrokerIncomingTests {
     private let id = PacketID(7)
 
     @Test(
-        "A QoS 2 message is passed on once until PUBREL, on any connection [MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12]"
+        "A QoS 2 message is delivered once until PUBREL, across connections [MQTT-4.3.3-10] [MQTT-4.3.3-11] [MQTT-4.3.3-12]"
     )
     func exactlyOnce() throws {
         let id = try #require(self.id)
@@ -21,7 +21,7 @@ struct BrokerIncomingTests {
         #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
     }
 
-    @Test("A QoS 2 message that was refused leaves its identifier free [MQTT-4.3.3-9]")
+    @Test("The packet identifier of a refused QoS 2 message is free again [MQTT-4.3.3-9]")
     func refused() throws {
         let id = try #require(self.id)
         var incoming = BrokerIncoming()
@@ -31,7 +31,7 @@ struct BrokerIncomingTests {
         #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
     }
 
-    @Test("The client has no more in flight than it was told [MQTT-3.3.4-7]")
+    @Test("A client may have no more messages in flight than the Receive Maximum [MQTT-3.3.4-7]")
     func receiveMaximum() throws {
         var incoming = BrokerIncoming()
         incoming.connected(receiveMaximum: 2)

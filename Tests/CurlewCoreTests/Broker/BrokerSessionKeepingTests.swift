@@ -3,7 +3,7 @@ import Testing
 
 @testable import CurlewCore
 
-/// A session, and what a store would keep of it.
+/// A session together with the state that a store would keep of it.
 private struct KeptSession {
     var session = BrokerSession(
         bounds: BrokerSession.Bounds(inFlightMessages: 6, queuedMessages: 8, dropsOldest: true))
@@ -74,7 +74,7 @@ private struct KeptSession {
         }
     }
 
-    /// What a client gets that connects to the session now, or to one made of what is kept.
+    /// What a client receives if it connects now, to the session itself or to one restored from the kept state.
     func packets(fromKept isRestored: Bool) throws -> [Packet] {
         var session = self.session
         if isRestored {
@@ -87,7 +87,7 @@ private struct KeptSession {
         _ = session.pump(limit: .max, now: self.now, into: &out)
         var decoder = PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: 1 << 20)
         while let packet = try decoder.decode(from: &out) {
-            // What is sent for the first time may get any identifier.
+            // A message sent for the first time may have any packet identifier.
             if case .publish(var publish) = packet, !publish.dup {
                 publish.packetID = nil
                 packets.append(.publish(publish))
@@ -99,9 +99,9 @@ private struct KeptSession {
     }
 }
 
-@Suite("What is kept of a broker's session")
+@Suite("Storing and restoring a broker's session")
 struct BrokerSessionKeepingTests {
-    @Test("A session made of what is kept sends what the session itself would send", arguments: 0..<40 as Range<UInt64>)
+    @Test("A restored session sends what the original session would send", arguments: 0..<40 as Range<UInt64>)
     func restored(seed: UInt64) throws {
         var scene = KeptSession(seed: seed)
         for _ in 0..<200 {
@@ -111,7 +111,7 @@ struct BrokerSessionKeepingTests {
         #expect(scene.session.nextNumber > 40)
     }
 
-    @Test("Of two messages with the same packet identifier, which no broker keeps, the first one counts")
+    @Test("If two stored messages have the same packet identifier, the first one is used")
     func repeated() {
         let message = BrokerMessage(
             topic: TopicName("t"), payload: ByteBuffer(string: "x"), qos: .atLeastOnce, retain: false,
@@ -127,7 +127,7 @@ struct BrokerSessionKeepingTests {
     }
 
     @Test(
-        "A table can be made of any identifiers, and gives out only others",
+        "A table can be restored with any packet identifiers, and assigns only others",
         arguments: [[1], [65_535], [3, 65_535, 1], [4, 8, 12, 16, 65_532], [32_768, 1, 2, 16_384]] as [[UInt16]])
     func table(numbers: [UInt16]) throws {
         let identifiers = try numbers.map { try #require(PacketID($0)) }

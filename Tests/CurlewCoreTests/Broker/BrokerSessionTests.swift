@@ -2,7 +2,7 @@ import CurlewCore
 import NIOCore
 import Testing
 
-/// A session, and what it has written, as packets.
+/// A session and what it has written, as packets.
 private struct Scene {
     var session: BrokerSession
     var out = ByteBuffer()
@@ -71,7 +71,7 @@ private final class Ledger: MessageLedger, @unchecked Sendable {
 
 @Suite("Broker session")
 struct BrokerSessionTests {
-    @Test("QoS 0 is written at once, and not kept for a client that is away")
+    @Test("A QoS 0 message is written at once, and not kept for an offline client")
     func atMostOnce() throws {
         var scene = Scene()
         #expect(try scene.deliver("1", .atMostOnce) == .written)
@@ -82,7 +82,7 @@ struct BrokerSessionTests {
     }
 
     @Test(
-        "QoS 1 is in flight until PUBACK, and written again with DUP on the next connection [MQTT-4.4.0-1] [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-3.3.1-1]"
+        "A QoS 1 message is in flight until PUBACK, and sent again with DUP on the next connection [MQTT-4.4.0-1] [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-3.3.1-1]"
     )
     func atLeastOnce() throws {
         var scene = Scene()
@@ -104,7 +104,7 @@ struct BrokerSessionTests {
     }
 
     @Test(
-        "QoS 2 goes by PUBREC, PUBREL, PUBCOMP, and PUBREL alone is repeated after PUBREC [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6]"
+        "QoS 2 uses PUBREC, PUBREL and PUBCOMP; after PUBREC, only PUBREL is sent again [MQTT-4.3.3-4] [MQTT-4.3.3-5] [MQTT-4.3.3-6]"
     )
     func exactlyOnce() throws {
         var scene = Scene()
@@ -120,7 +120,7 @@ struct BrokerSessionTests {
         #expect(scene.session.messagesInFlight == 0)
     }
 
-    @Test("No more are in flight than the client's Receive Maximum, and the rest waits in order [MQTT-3.3.4-9]")
+    @Test("No more messages are in flight than the client's Receive Maximum; the rest waits in order [MQTT-3.3.4-9]")
     func receiveMaximum() throws {
         var scene = Scene { $0.receiveMaximum = 2 }
         for number in 1...5 { try scene.deliver("\(number)", number == 3 ? .exactlyOnce : .atLeastOnce) }
@@ -131,7 +131,7 @@ struct BrokerSessionTests {
         scene.pump()
         let third = try scene.publishes()
         #expect(texts(third) == ["3"])
-        // A QoS 2 exchange keeps its place until PUBCOMP.
+        // A QoS 2 exchange keeps its place in the window until PUBCOMP.
         let id = try #require(third[0].packetID)
         _ = scene.session.receivedPubrec(Acknowledgement(id), into: &scene.out)
         scene.pump()
@@ -141,7 +141,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["4"])
     }
 
-    @Test("A failure in PUBREC ends the exchange and frees its place [MQTT-4.8.2-6]")
+    @Test("A failure in PUBREC ends the exchange and frees its place in the window [MQTT-4.8.2-6]")
     func refusal() throws {
         var scene = Scene { $0.receiveMaximum = 1 }
         try scene.deliver("1", .exactlyOnce)
@@ -153,7 +153,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["2"])
     }
 
-    @Test("The window is never exceeded when exchanges of an earlier connection come back")
+    @Test("The window is not exceeded when exchanges of an earlier connection are resumed")
     func windowAfterReconnecting() throws {
         var scene = Scene { $0.receiveMaximum = 4 }
         for number in 1...4 { try scene.deliver("\(number)", .atLeastOnce) }
@@ -162,7 +162,7 @@ struct BrokerSessionTests {
         scene.connect { $0.receiveMaximum = 2 }
         scene.pump()
         #expect(try texts(scene.publishes()) == ["1", "2"])
-        // The client acknowledges one that was not written again: that frees no place.
+        // The client acknowledges a message that was not sent again; this frees no place.
         _ = scene.session.receivedPuback(Acknowledgement(ids[3]))
         scene.pump()
         #expect(try scene.publishes().isEmpty)
@@ -171,7 +171,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["3"])
     }
 
-    @Test("What expired while it waited is not sent, and what waited has less time left [MQTT-3.3.2-5] [MQTT-3.3.2-6]")
+    @Test("An expired message is not sent, and waiting reduces the expiry interval [MQTT-3.3.2-5] [MQTT-3.3.2-6]")
     func expiry() throws {
         var scene = Scene(connected: false)
         var short = Properties()
@@ -187,7 +187,7 @@ struct BrokerSessionTests {
         #expect(sent.first?.properties.messageExpiryInterval == 50)
     }
 
-    @Test("A message that is larger than the client accepts counts as delivered [MQTT-3.1.2-27] [MQTT-3.1.2-28]")
+    @Test("A message larger than the client accepts counts as delivered [MQTT-3.1.2-27] [MQTT-3.1.2-28]")
     func tooLarge() throws {
         var scene = Scene { $0.maximumPacketSize = 30 }
         #expect(try scene.deliver(String(repeating: "x", count: 40), .atLeastOnce) == .tooLarge)
@@ -197,7 +197,7 @@ struct BrokerSessionTests {
     }
 
     @Test(
-        "Topics are named by aliases as far as the client allows [MQTT-3.1.2-29] [MQTT-3.1.2-30]",
+        "Topic aliases are used only within the client's maximum [MQTT-3.1.2-29] [MQTT-3.1.2-30]",
         arguments: [UInt16(0), 1])
     func aliases(maximum: UInt16) throws {
         var scene = Scene { $0.topicAliasMaximum = maximum }
@@ -207,7 +207,7 @@ struct BrokerSessionTests {
         #expect(sent.allSatisfy { $0.topicAlias ?? 1 <= 1 })
     }
 
-    @Test("A full queue takes no more, or gives up the oldest", arguments: [false, true])
+    @Test("A full queue refuses new messages, or drops its oldest", arguments: [false, true])
     func bounds(dropsOldest: Bool) throws {
         var scene = Scene(.init(queuedMessages: 2, dropsOldest: dropsOldest), connected: false)
         #expect(try scene.deliver("1", .atLeastOnce) == .queued)
@@ -219,7 +219,7 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedBytes == 0)
     }
 
-    @Test("Messages at QoS 0 take at most half of a connected client's queue")
+    @Test("QoS 0 messages take at most half of a connected client's queue")
     func halfForAtMostOnce() throws {
         var scene = Scene(.init(queuedMessages: 4))
         for number in 1...3 { try scene.deliver("\(number)", .atMostOnce, canWrite: false) }
@@ -228,7 +228,7 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedMessages == 4)
     }
 
-    @Test("A message takes no more room in the broker's memory than there is")
+    @Test("A message is queued only if the broker's memory has room for it")
     func memoryRoom() throws {
         var session = BrokerSession(bounds: .init())
         var out = ByteBuffer()
@@ -243,7 +243,7 @@ struct BrokerSessionTests {
         }
     }
 
-    @Test("A message that several clients wait for is counted once, until the last of them has it")
+    @Test("A message queued for several clients is counted once, until the last of them has it")
     func countedOnce() throws {
         let ledger = Ledger()
         var sessions = [BrokerSession(bounds: .init(), ledger: ledger), BrokerSession(bounds: .init(), ledger: ledger)]
@@ -266,7 +266,7 @@ struct BrokerSessionTests {
         #expect(ledger.byteCount == 0)
     }
 
-    @Test("What has expired makes room in a full queue [MQTT-3.3.2-5]")
+    @Test("Expired messages make room in a full queue [MQTT-3.3.2-5]")
     func expiredMakesRoom() throws {
         var scene = Scene(.init(queuedMessages: 2), connected: false)
         var short = Properties()
@@ -282,9 +282,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["long", "late"])
     }
 
-    @Test(
-        "A full queue is looked through for what has expired once a second at the most, and what has expired is never sent"
-    )
+    @Test("A full queue is searched for expired messages at most once a second, and they are never sent")
     func expirySearches() throws {
         var scene = Scene(.init(queuedMessages: 3), connected: false)
         var properties = Properties()
@@ -295,7 +293,7 @@ struct BrokerSessionTests {
         }
         scene.now = .start + .milliseconds(5000)
         #expect(try scene.deliver("a", .atLeastOnce) == .queued)
-        // The second has expired.
+        // The second message has expired, but the queue is not searched yet.
         scene.now = .start + .milliseconds(5900)
         #expect(try scene.deliver("b", .atLeastOnce) == .queueFull)
         scene.now = .start + .milliseconds(6000)
@@ -306,7 +304,7 @@ struct BrokerSessionTests {
         #expect(try texts(scene.publishes()) == ["a", "c"])
     }
 
-    @Test("The bytes of a queue are bounded as well")
+    @Test("The bytes of a queue are limited too")
     func byteBound() throws {
         var scene = Scene(.init(queuedBytes: 3000), connected: false)
         #expect(try scene.deliver(String(repeating: "x", count: 2000), .atLeastOnce) == .queued)
@@ -314,7 +312,7 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedBytes < 3000)
     }
 
-    @Test("What is in flight counts by its payload, and so may what waits")
+    @Test("Messages in flight count by payload, and so may queued ones")
     func payloadBounds() throws {
         var scene = Scene(.init(inFlightBytes: 16, queuedBytes: 16, countsPayloads: true))
         for _ in 1...2 { #expect(try scene.deliver("12345678", .atLeastOnce) == .written) }
@@ -325,7 +323,7 @@ struct BrokerSessionTests {
         #expect(try scene.publishes().count == 3)
     }
 
-    @Test("Messages that the client may not receive any more are given up, queued or to be written again")
+    @Test("Messages that the client may no longer receive are dropped, both queued and unacknowledged ones")
     func revoke() throws {
         var scene = Scene { $0.receiveMaximum = 3 }
         try scene.deliver("on its way", .atLeastOnce, topic: "a")
@@ -342,7 +340,7 @@ struct BrokerSessionTests {
         scene.connect()
         scene.pump()
         let sent = try scene.sent()
-        // The client may remember the identifier of the message at QoS 2, until it is released.
+        // The client may still know the QoS 2 message's packet identifier, until it is released.
         #expect(sent.first == .pubrel(try acknowledgement(2)))
         #expect(
             sent.dropFirst().map { if case .publish(let publish) = $0 { String(buffer: publish.payload) } else { "" } }
@@ -352,7 +350,7 @@ struct BrokerSessionTests {
         #expect(scene.session.messagesInFlight == 1)
     }
 
-    @Test("Messages on the wire are not taken back, and those of shared subscriptions go to others")
+    @Test("Messages already sent are not taken back; queued ones of shared subscriptions go to other members")
     func revokeConnected() throws {
         var scene = Scene { $0.receiveMaximum = 1 }
         let group = try TopicFilter("$share/g/a")
@@ -366,7 +364,7 @@ struct BrokerSessionTests {
         #expect(scene.session.queuedBytes == 0)
     }
 
-    @Test("Messages of the same topic and QoS leave in order, however slow the connection is [MQTT-4.6.0-5]")
+    @Test("Messages of one topic and QoS are sent in order, however slow the connection is [MQTT-4.6.0-5]")
     func order() throws {
         var scene = Scene { $0.receiveMaximum = 3 }
         var generator = SplitMix64(seed: 4)
@@ -389,7 +387,7 @@ struct BrokerSessionTests {
         #expect(received.count + scene.session.queuedMessages == 500)
     }
 
-    @Test("What others share goes back to them when a session ends, but for QoS 2 in flight [MQTT-4.8.2-5]")
+    @Test("When a session ends, its shared messages go to other members, except for QoS 2 in flight [MQTT-4.8.2-5]")
     func orphans() throws {
         let group = try TopicFilter("$share/g/t")
         var scene = Scene { $0.receiveMaximum = 2 }
@@ -403,7 +401,7 @@ struct BrokerSessionTests {
         #expect(orphans.allSatisfy { $0.0 == group })
     }
 
-    @Test("Subscription identifiers go with the message, each time that it is written [MQTT-3.3.4-3]")
+    @Test("A message has its subscription identifiers each time it is sent [MQTT-3.3.4-3]")
     func identifiers() throws {
         var scene = Scene()
         try scene.deliver("x", .atLeastOnce, identifiers: [7, 300])
@@ -414,7 +412,7 @@ struct BrokerSessionTests {
         #expect(try scene.publishes().first?.properties.subscriptionIdentifiers == [7, 300])
     }
 
-    @Test("An acknowledgement of the wrong kind is a violation, one of nothing is not")
+    @Test("An acknowledgement of the wrong kind is a violation; one with an unknown identifier is not")
     func violations() throws {
         var scene = Scene()
         try scene.deliver("x", .atLeastOnce)
@@ -427,7 +425,7 @@ struct BrokerSessionTests {
         #expect(scene.session.receivedPubcomp(try acknowledgement(id.rawValue &+ 5)) == .nothing)
     }
 
-    @Test("The same bytes serve many receivers, each with its own packet identifier")
+    @Test("Shared encoded bytes have each receiver's own packet identifier")
     func sharedBytes() throws {
         for size in [10, 120, 127, 200, 16_000, 20_000] {
             var publication = Publication(

@@ -1,7 +1,7 @@
 import CurlewCore
 import Testing
 
-@Suite("Life of a broker's connection")
+@Suite("Life cycle of a broker's connection")
 struct ConnectionLifeTests {
     private var life = ConnectionLife(connectTimeout: .seconds(10), packetTimeout: .seconds(30), now: .start)
 
@@ -27,7 +27,7 @@ struct ConnectionLifeTests {
         #expect(self.life.phase == .connected)
     }
 
-    @Test("A client that is challenged is read for its answer, and then no more")
+    @Test("Reading continues while a client is challenged, and pauses after its answer")
     mutating func challenge() {
         self.life.receivedConnect()
         #expect(self.life.challenged() == .read)
@@ -36,7 +36,7 @@ struct ConnectionLifeTests {
         #expect(self.life.phase == .connecting)
     }
 
-    @Test("A connected client that authenticates again stays connected")
+    @Test("A connected client that reauthenticates stays connected")
     mutating func reauthentication() {
         self.connect()
         #expect(self.life.challenged() == .none)
@@ -44,7 +44,7 @@ struct ConnectionLifeTests {
         #expect(self.life.phase == .connected)
     }
 
-    @Test("A client that has gone while its rights were checked gives its session back")
+    @Test("A client that disconnects during the recheck of its rights gives its session back")
     mutating func goneWhileChecked() {
         self.life.receivedConnect()
         self.life.recheckBegan()
@@ -54,7 +54,7 @@ struct ConnectionLifeTests {
         #expect(self.life.ended() == .forget)
     }
 
-    @Test("A client whose rights are checked is let in, unless it was refused meanwhile")
+    @Test("A client starts after the recheck of its rights, unless it was refused meanwhile")
     mutating func rechecked() {
         self.life.receivedConnect()
         self.life.recheckBegan()
@@ -66,7 +66,7 @@ struct ConnectionLifeTests {
 
     // MARK: Deadlines
 
-    @Test("A client has to connect in time")
+    @Test("A client must connect in time")
     mutating func connectTimeout() {
         #expect(self.timeOut(at: 10) == nil)
         #expect(self.timeOut(at: 10.1) == .connect)
@@ -85,7 +85,9 @@ struct ConnectionLifeTests {
         #expect(self.timeOut(at: 16.1) == nil)
     }
 
-    @Test("A client that the broker does not read is not silent", arguments: [.store, .receivers] as [Pauses])
+    @Test(
+        "Time in which the broker does not read a client does not count as silence",
+        arguments: [.store, .receivers] as [Pauses])
     mutating func notRead(_ reason: Pauses) {
         self.connect(keepAlive: 10)
         #expect(self.life.reading.pause(for: reason) == .stop)
@@ -95,7 +97,7 @@ struct ConnectionLifeTests {
         #expect(self.timeOut(at: 115.1) == .keepAlive)
     }
 
-    @Test("A client that takes no answers is silent, unless these wait for the store")
+    @Test("A client that does not read its answers counts as silent, unless the answers wait for the store")
     mutating func answers() {
         self.connect(keepAlive: 10)
         _ = self.life.reading.pause(for: .answers)
@@ -103,7 +105,7 @@ struct ConnectionLifeTests {
         #expect(self.timeOut(at: 16) == .keepAlive)
     }
 
-    @Test("A packet has to come to its end in time, while the client is read")
+    @Test("A packet must be completed in time while the client is read")
     mutating func packetTimeout() {
         self.connect()
         self.life.partialPacket.received(waiting: 1, hasNewBeginning: true, now: .start)
@@ -113,7 +115,7 @@ struct ConnectionLifeTests {
         #expect(self.timeOut(at: 31) == nil)
     }
 
-    @Test("A connection that is closed misses no deadline")
+    @Test("A closed connection misses no deadline")
     mutating func noDeadline() {
         #expect(self.life.closed() == .leave)
         #expect(self.timeOut(at: 100) == nil)
@@ -138,7 +140,7 @@ struct ConnectionLifeTests {
         #expect(self.life.isLinkClosed)
     }
 
-    @Test("What has come is processed first when the link of a client is lost that has left much to do")
+    @Test("If a client's link is lost with much unprocessed data, that is processed first")
     mutating func linkLost() {
         self.connect()
         var other = self.life
@@ -146,14 +148,14 @@ struct ConnectionLifeTests {
         #expect(other.linkClosed(hasMuchToDo: false) == .end)
     }
 
-    @Test("What is about to be processed is not processed twice when the link is lost")
+    @Test("Data whose processing is already scheduled is not processed twice when the link is lost")
     mutating func linkLostMeanwhile() {
         self.connect()
         _ = self.life.reading.pause(for: .turn)
         #expect(self.life.linkClosed(hasMuchToDo: true) == .wait)
     }
 
-    @Test("A connection is forgotten once")
+    @Test("A connection is forgotten only once")
     mutating func forget() {
         _ = self.life.linkClosed(hasMuchToDo: false)
         #expect(self.life.ended() == .forget)
@@ -161,7 +163,7 @@ struct ConnectionLifeTests {
         #expect(self.life.ended() == .none)
     }
 
-    @Test("Messages are not held while the connection is settled, nor when the link is lost")
+    @Test("Messages are not held while the connection is settled, nor after the link is lost")
     mutating func settling() {
         self.connect()
         self.life.settle()
@@ -178,7 +180,7 @@ struct ConnectionLifeTests {
 
     typealias Pauses = ClientReading.Pauses
 
-    @Test("Reading resumes when no reason is left, however often each was given")
+    @Test("Reading resumes when no reason to pause is left, however often each was given")
     mutating func pauses() {
         #expect(self.life.reading.pause(for: .store) == .stop)
         #expect(self.life.reading.pause(for: .turn) == .none)
@@ -189,7 +191,7 @@ struct ConnectionLifeTests {
         #expect(self.life.reading.resume(after: .store, now: .start) == .none)
     }
 
-    @Test("A client above its rate limits rests until the last of them has passed")
+    @Test("A client above its rate limits pauses until all of them have passed")
     mutating func rate() {
         self.life.reading.received(now: self.at(1))
         #expect(self.life.reading.exceededRate(for: .seconds(1)) == true)

@@ -1,9 +1,9 @@
 import CurlewCore
 import Testing
 
-@Suite("Lines that peers cause")
+@Suite("Log throttle")
 struct LogThrottleTests {
-    @Test("So many are written at once, so many a second after that, and the others are counted")
+    @Test("Lines are limited by burst and rate, and those left out are counted")
     func rate() {
         var throttle = LogThrottle(perSecond: 2, burst: 3, now: .start)
         let atOnce = (0..<10).count { _ in throttle.admits(now: .start) }

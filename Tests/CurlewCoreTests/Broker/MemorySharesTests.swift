@@ -5,7 +5,7 @@ import Testing
 struct MemorySharesTests {
     private let shares = MemoryShares(limit: 1 << 30)
 
-    @Test("A single client gets half of the memory, and leaves the other half free")
+    @Test("A single client may hold half of the memory and leaves the other half free")
     func half() {
         let half = 1 << 29
         #expect(self.shares.room(holding: half - 1, held: half - 1) == 1)
@@ -13,7 +13,7 @@ struct MemorySharesTests {
         #expect(self.shares.room(holding: 0, held: half) == half / 2)
     }
 
-    @Test("Where many hold much, those who hold little are still served")
+    @Test("If many clients hold much, those that hold little are still served")
     func newcomer() {
         let held = (1 << 30) - 1000
         #expect(self.shares.room(holding: 100_000, held: held) == 0)
@@ -21,13 +21,13 @@ struct MemorySharesTests {
         #expect(self.shares.room(holding: self.shares.floor, held: held) == 0)
     }
 
-    @Test("Below their floor clients may exceed the limit by a sixteenth, and not by more")
+    @Test("Clients below the floor may exceed the limit by a sixteenth, but no more")
     func overdraft() {
         #expect(self.shares.room(holding: 0, held: 1 << 30) == self.shares.floor)
         #expect(self.shares.room(holding: 0, held: (1 << 30) + (1 << 26)) == 0)
     }
 
-    @Test("When less than an eighth is free, the largest holders give back so much that a quarter is")
+    @Test("When less than an eighth is free, enough is reclaimed for a quarter to be free")
     func excess() {
         #expect(!self.shares.isFull(held: 7 << 27))
         #expect(self.shares.isFull(held: (7 << 27) + 1))
@@ -35,14 +35,14 @@ struct MemorySharesTests {
         #expect(self.shares.excess(held: 1 << 20) == 0)
     }
 
-    @Test("Without a limit there is room for everything", arguments: [Int.max, Int.max / 2])
+    @Test("Without a limit, there is room for everything", arguments: [Int.max, Int.max / 2])
     func unlimited(limit: Int) {
         let shares = MemoryShares(limit: limit)
         #expect(shares.room(holding: 1 << 40, held: 1 << 50) > 1 << 50)
         #expect(!shares.isFull(held: 1 << 50))
     }
 
-    @Test("A limit of nothing leaves nothing", arguments: [0, -1])
+    @Test("A limit of zero or less leaves no room", arguments: [0, -1])
     func nothing(limit: Int) {
         #expect(MemoryShares(limit: limit).room(holding: 0, held: 1) == 0)
     }

@@ -2,7 +2,7 @@ import CurlewCore
 import NIOCore
 import Testing
 
-@Suite("Retained messages on their way")
+@Suite("Pending retained messages")
 struct PendingRetainedTests {
     private var messages = RetainedMessages(maximumCount: 1000, maximumBytes: 1 << 20)
 
@@ -44,7 +44,7 @@ struct PendingRetainedTests {
         #expect(topics.dropFirst().sorted() == (0..<10).map { "t/\($0)" })
     }
 
-    @Test("A subscription that is made again takes the place of the earlier one, also when that has begun")
+    @Test("Subscribing again replaces the pending delivery, even one that has begun")
     func replacing() throws {
         var pending = PendingRetained()
         pending.add(try self.delivery("t/+"))
@@ -57,7 +57,7 @@ struct PendingRetainedTests {
         #expect(rest.allSatisfy { $0.qos == .atLeastOnce })
     }
 
-    @Test("A subscription that has ended gets no more")
+    @Test("An ended subscription gets no more retained messages")
     func removing() throws {
         var pending = PendingRetained()
         pending.add(try self.delivery("t/+"))
@@ -68,7 +68,7 @@ struct PendingRetainedTests {
         #expect(self.rest(&pending).map(\.topic) == ["t/1"])
     }
 
-    @Test("A delivery that has come to nothing keeps no retained message alive")
+    @Test("A delivery that has ended keeps no old retained messages alive")
     func voidDelivery() throws {
         var pending = PendingRetained()
         for filter in ["t/+", "t/1"] { pending.add(try self.delivery(filter)) }
@@ -81,7 +81,7 @@ struct PendingRetainedTests {
         #expect(pending.began == nil)
     }
 
-    @Test("What is retained after the subscription was made is not delivered again")
+    @Test("Messages retained after the subscription are not delivered again")
     mutating func later() throws {
         var pending = PendingRetained()
         pending.add(try self.delivery("t/+"))
@@ -90,7 +90,7 @@ struct PendingRetainedTests {
         #expect(self.rest(&pending).map(\.topic).sorted() == [0, 1, 2, 4, 5, 6, 7, 8, 9].map { "t/\($0)" })
     }
 
-    @Test("Subscribing again and again leaves as much as one subscription")
+    @Test("Subscribing again and again leaves no more state than one subscription")
     func bounded() throws {
         var pending = PendingRetained()
         pending.add(try self.delivery("t/1"))

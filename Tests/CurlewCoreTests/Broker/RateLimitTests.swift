@@ -3,7 +3,7 @@ import Testing
 
 @Suite("Rate limit")
 struct RateLimitTests {
-    @Test("A burst passes, and what comes beyond it waits for its turn")
+    @Test("A burst passes at once; anything beyond it waits")
     func burst() {
         var limit = RateLimit(perSecond: 10, burst: 5, now: .start)
         for _ in 1...5 { #expect(limit.take(1, now: .start) == .zero) }
@@ -12,7 +12,7 @@ struct RateLimitTests {
         #expect(limit.take(1, now: .start + .seconds(60)) == .zero)
     }
 
-    @Test("A clock that goes back, or very large amounts, do no harm")
+    @Test("A clock that goes back and very large amounts are handled")
     func extremes() {
         var limit = RateLimit(perSecond: 1, burst: 1, now: .start + .seconds(10))
         #expect(limit.take(.max, now: .start) > .zero)

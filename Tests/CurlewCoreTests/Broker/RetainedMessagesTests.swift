@@ -34,7 +34,7 @@ struct RetainedMessagesTests {
         #expect(messages.byteCount == 0)
     }
 
-    @Test("There is a bound on how many, and on how much")
+    @Test("The number of retained messages and their bytes are limited")
     func bounds() throws {
         var messages = RetainedMessages(maximumCount: 2, maximumBytes: 1000)
         #expect(messages.store(try self.message("a", "1"), from: nil) == .set)
@@ -45,7 +45,7 @@ struct RetainedMessagesTests {
         #expect(messages.store(try self.message("a", "2"), from: nil) == .set)
     }
 
-    @Test("It is known how much of what was retained at a time is not any more, at the most")
+    @Test("The bytes removed since a point in time are counted")
     func removedSince() throws {
         var messages = RetainedMessages(maximumCount: 10, maximumBytes: 1 << 20)
         let old = try self.message("a", "1")
@@ -61,7 +61,7 @@ struct RetainedMessagesTests {
         }
     }
 
-    @Test("What has expired is not given any more")
+    @Test("An expired message is not returned")
     func expiry() throws {
         var messages = RetainedMessages(maximumCount: 10, maximumBytes: 1 << 20)
         _ = messages.store(try self.message("a", "1", expiresAt: .start + .seconds(5)), from: nil)
@@ -73,7 +73,7 @@ struct RetainedMessagesTests {
         #expect(messages.byteCount == 0)
     }
 
-    @Test("A wildcard finds what it matches, and no '$' topic at its first level [MQTT-4.7.2-1]")
+    @Test("A wildcard finds matching topics, but no '$' topic at its first level [MQTT-4.7.2-1]")
     func wildcards() throws {
         var messages = RetainedMessages(maximumCount: 100, maximumBytes: 1 << 20)
         for topic in ["a", "a/b", "a/b/c", "a/c/c", "/", "/a", "$SYS/x", "b", "$share/g/a", "a//c"] {
@@ -89,7 +89,7 @@ struct RetainedMessagesTests {
         #expect(try self.topics(messages, "a/x").isEmpty)
     }
 
-    @Test("Random topics and filters find what the definition says")
+    @Test("Look-ups agree with the definition for random topics and filters")
     func random() throws {
         var generator = SplitMix64(seed: 77)
         var messages = RetainedMessages(maximumCount: 10_000, maximumBytes: 1 << 30)
@@ -105,7 +105,7 @@ struct RetainedMessagesTests {
         }
     }
 
-    @Test("A look-up that has begun does not see what is changed, and can tell what is outdated")
+    @Test("A look-up that has begun does not see changes, and outdated messages can be recognized")
     func snapshot() throws {
         var messages = RetainedMessages(maximumCount: 100, maximumBytes: 1 << 20)
         for number in 0..<20 { _ = messages.store(try self.message("a/\(number)", "old"), from: nil) }

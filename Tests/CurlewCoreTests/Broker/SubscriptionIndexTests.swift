@@ -28,7 +28,7 @@ struct SubscriptionIndexTests {
         #expect(Set(terms.identifiers) == [10, 11])
     }
 
-    @Test("It is known whether any subscription of a client brings a topic")
+    @Test("hasMatch tells whether any subscription of a client matches a topic")
     func matches() throws {
         var index = Index()
         index.insert(try TopicFilter("a/+"), 1, self.grant())
@@ -40,7 +40,7 @@ struct SubscriptionIndexTests {
         #expect(!index.hasMatch(of: TopicName("c"), for: 1))
     }
 
-    @Test("A message goes out at no higher QoS than it came in with [MQTT-3.8.4-8]")
+    @Test("A message is not delivered at a higher QoS than it was published at, unless upgrades are on [MQTT-3.8.4-8]")
     func minimumQoS() throws {
         var index = Index()
         index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce))
@@ -51,7 +51,7 @@ struct SubscriptionIndexTests {
             target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: true)?.qos == .exactlyOnce)
     }
 
-    @Test("What a client publishes comes back by those subscriptions only that want it [MQTT-3.8.3-3]")
+    @Test("A client's own message is delivered only through subscriptions without No Local [MQTT-3.8.3-3]")
     func noLocal() throws {
         var index = Index()
         index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce, noLocal: true, identifier: 1))
@@ -65,7 +65,7 @@ struct SubscriptionIndexTests {
     }
 
     @Test(
-        "RETAIN is passed on as published only to those who want it so [MQTT-3.3.1-12] [MQTT-3.3.1-13]",
+        "RETAIN is kept only for subscriptions with Retain As Published [MQTT-3.3.1-12] [MQTT-3.3.1-13]",
         arguments: [false, true], [false, true])
     func retainAsPublished(wanted: Bool, published: Bool) throws {
         var index = Index()
@@ -75,7 +75,7 @@ struct SubscriptionIndexTests {
         #expect(terms?.retain == (wanted && published))
     }
 
-    @Test("The same filter again replaces the subscription [MQTT-3.8.4-3]")
+    @Test("Inserting the same filter again replaces the subscription [MQTT-3.8.4-3]")
     func replacing() throws {
         var index = Index()
         #expect(index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce, identifier: 1)))
@@ -87,7 +87,7 @@ struct SubscriptionIndexTests {
         #expect(terms?.identifiers == [2])
     }
 
-    @Test("Those who share a subscription are one receiver, each share name for itself [MQTT-4.8.2-1]")
+    @Test("The members of a shared subscription are one receiver, separate for each share name [MQTT-4.8.2-1]")
     func groups() throws {
         var index = Index()
         for subscriber in 1...3 { index.insert(try TopicFilter("$share/g/a/+"), subscriber, self.grant()) }
@@ -103,7 +103,7 @@ struct SubscriptionIndexTests {
         #expect(terms.qos == .atLeastOnce)  // [MQTT-4.8.2-3]
     }
 
-    @Test("Random changes leave what a plain list says")
+    @Test("The index agrees with a plain list under random changes")
     func random() throws {
         var generator = SplitMix64(seed: 2026)
         var index = Index()
@@ -131,7 +131,7 @@ struct SubscriptionIndexTests {
         #expect(index.count == plain.values.reduce(0) { $0 + $1.count })
     }
 
-    @Test("However many subscriptions of a client match, its part of a route stays as large")
+    @Test("A client's part of a route does not grow with its matching subscriptions")
     func mergedTargets() throws {
         let single = try self.overlapping(levels: 1)
         let many = try self.overlapping(levels: 8)
@@ -140,7 +140,7 @@ struct SubscriptionIndexTests {
         #expect(many.byteCount == single.byteCount)
     }
 
-    /// The route of a topic that matches every combination of its levels and `+`.
+    /// The route of a topic that matches every combination of `a` and `+` in its levels.
     private func overlapping(levels: Int) throws -> Index.Route {
         var index = Index()
         for bits in 0..<(1 << levels) {
@@ -150,7 +150,7 @@ struct SubscriptionIndexTests {
         return index.route(try TopicName(Array(repeating: "a", count: levels).joined(separator: "/")))
     }
 
-    @Test("Routes take the members of a group from those found before")
+    @Test("Routes share the members of a group")
     func sharedGroups() throws {
         var index = Index()
         for subscriber in 0..<100 { index.insert(try TopicFilter("$share/g/#"), subscriber, self.grant()) }
@@ -163,7 +163,7 @@ struct SubscriptionIndexTests {
         #expect(second.matchCount == 1)
     }
 
-    @Test("A copy stays as it was when the original changes")
+    @Test("A copy stays unchanged when the original changes")
     func snapshot() throws {
         var index = Index()
         index.insert(try TopicFilter("a/+"), 1, self.grant())

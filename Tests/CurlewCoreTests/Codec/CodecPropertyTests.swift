@@ -6,7 +6,7 @@ import Testing
 extension PropertyIdentifier {
     var mayStandInWill: Bool { self.scope.contains(.will) }
 
-    /// Whether the generator may put it there: an alias is not in the list, and not every end sends everything.
+    /// Whether the generator may use the property: aliases are separate, and some properties are sent only by one side.
     func mayStand(in packet: PacketType, from sender: PacketSender) -> Bool {
         guard self.scope.contains(PropertyScope(packet)), self != .topicAlias else { return false }
         switch (self, packet, sender) {
@@ -31,7 +31,7 @@ struct CodecPropertyTests {
     }
 
     @Test(
-        "Packets in one stream come out in order, however it is cut", arguments: ProtocolVersion.allCases,
+        "A stream of packets is decoded in order, however it is cut", arguments: ProtocolVersion.allCases,
         PacketSender.allCases
     )
     func streams(version: ProtocolVersion, sender: PacketSender) throws {
@@ -54,7 +54,7 @@ struct CodecPropertyTests {
         #expect(received == sent)
     }
 
-    @Test("No change to valid bytes makes the decoder trap", arguments: ProtocolVersion.allCases)
+    @Test("Mutated packets do not make the decoder trap", arguments: ProtocolVersion.allCases)
     func mutations(version: ProtocolVersion) {
         var generator = SplitMix64(seed: 0xBAD_B17E5)
         let vectors = Vector.table.filter { $0.versions.contains(version) }
@@ -68,14 +68,14 @@ struct CodecPropertyTests {
     }
 
     @Test(
-        "No bytes at all make the decoder trap", arguments: ProtocolVersion.allCases, PacketSender.allCases
+        "Random bytes do not make the decoder trap", arguments: ProtocolVersion.allCases, PacketSender.allCases
     )
     func noise(version: ProtocolVersion, sender: PacketSender) {
         var generator = SplitMix64(seed: 0x0153)
         for _ in 0..<3000 {
             let count = Int.random(in: 0...40, using: &generator)
             var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
-            // Otherwise hardly any of them would get beyond the fixed header.
+            // Without a valid fixed header, hardly any input would get further.
             if count > 1 {
                 let type = UInt8.random(in: 1...15, using: &generator)
                 bytes[0] = type << 4 | ([6, 8, 10].contains(type) ? 2 : type == 3 ? bytes[0] & 0b0110 : 0)
@@ -95,7 +95,7 @@ struct CodecPropertyTests {
         case 3: bytes.remove(at: index)
         case 4: bytes.insert(UInt8.random(in: 0...255, using: &generator), at: index)
         default:
-            // The length of what is there, so that a change in size gets beyond the fixed header.
+            // Set the remaining length, so that a change in size gets past the fixed header.
             if bytes.count > 1, bytes.count < 130 { bytes[1] = UInt8(bytes.count - 2) }
         }
     }

@@ -1,13 +1,13 @@
 import CurlewCore
 import Testing
 
-/// `é` as one scalar and as two: the same for `String`, and not for MQTT.
+/// `é` as one scalar and as two: equal for `String`, but not for MQTT.
 private let composed = "caf\u{E9}"
 private let decomposed = "cafe\u{301}"
 
-@Suite("Texts that are compared byte by byte")
+@Suite("Texts compared byte by byte")
 struct ExactTextTests {
-    @Test("Texts that only normalisation makes equal differ, as values and as keys")
+    @Test("Texts that are equal only after normalization differ, as values and as keys")
     func differ() {
         #expect(composed == decomposed)
         #expect(ExactText(composed) != ExactText(decomposed))
@@ -20,13 +20,13 @@ struct ExactTextTests {
         #expect(numbers.count == 2)
     }
 
-    @Test("A Kelvin sign is no K")
+    @Test("A Kelvin sign is not a K")
     func compatibility() {
         #expect("\u{212A}" == "K")
         #expect(ExactText("\u{212A}") != "K")
     }
 
-    @Test("Absent texts are equal to each other alone")
+    @Test("An absent text equals only another absent text")
     func absent() {
         let (absent, empty, text): (String?, String?, String?) = (nil, "", composed)
         #expect(absent.hasSameBytes(as: nil))
@@ -35,7 +35,7 @@ struct ExactTextTests {
         #expect(text.hasSameBytes(as: composed))
     }
 
-    @Test("User properties are found, replaced and told apart by the bytes of their names")
+    @Test("User properties are found, replaced and distinguished by the bytes of their names")
     func userProperties() {
         var properties = Properties()
         properties[composed] = "one"

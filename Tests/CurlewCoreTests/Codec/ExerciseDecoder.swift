@@ -2,8 +2,8 @@ import CurlewCore
 import NIOCore
 import Testing
 
-/// Feeds `bytes` to a decoder and checks what must hold of any bytes: nothing traps, what is decoded can be encoded,
-/// and what was encoded is decoded to the same packet.
+/// Feeds bytes to a decoder and checks what must hold for any bytes: nothing traps, every decoded packet can be
+/// encoded, and decoding that again gives the same packet.
 func exerciseDecoder(_ bytes: [UInt8], version: ProtocolVersion, sender: PacketSender) {
     var decoder = PacketDecoder(from: sender, version: version, maximumPacketSize: 1_000_000)
     var buffer = ByteBuffer(bytes: bytes)
@@ -21,7 +21,7 @@ func exerciseDecoder(_ bytes: [UInt8], version: ProtocolVersion, sender: PacketS
     } while sparing.takeSkipped() != nil
 }
 
-/// Encodes and decodes `packet`, which must come out as it went in.
+/// Encodes and decodes a packet, which must not change.
 func checkRoundTrip(_ packet: Packet, version: ProtocolVersion, sender: PacketSender) {
     var buffer = ByteBuffer()
     do {
@@ -39,7 +39,7 @@ func checkRoundTrip(_ packet: Packet, version: ProtocolVersion, sender: PacketSe
 }
 
 extension Packet {
-    /// Servers shall answer, and clients shall not send: a CONNECT before 5.0 with an empty identifier.
+    /// A CONNECT before 5.0 with an empty identifier: servers must answer it, but clients must not send it.
     fileprivate var isOnlyReceived: Bool {
         guard case .connect(let connect) = self else { return false }
         return connect.version < .v5_0 && connect.clientIdentifier.isEmpty

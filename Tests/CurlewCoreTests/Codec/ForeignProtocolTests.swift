@@ -3,13 +3,13 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Other protocols, by their first bytes")
+@Suite("Recognizing other protocols")
 struct ForeignProtocolTests {
     private func answer(_ text: String) -> ForeignProtocol? { ForeignProtocol(answer: ByteBuffer(string: text)) }
 
     private func request(_ text: String) -> ForeignProtocol? { ForeignProtocol(request: ByteBuffer(string: text)) }
 
-    @Test("A server's answer")
+    @Test("The protocol of a server's answer is recognized")
     func answers() {
         #expect(ForeignProtocol(answer: ByteBuffer(bytes: [0x15, 3, 1, 0, 2, 2, 70])) == .tls)
         #expect(self.answer("HTTP/1.1 400 Bad Request\r\n\r\n") == .http)
@@ -20,14 +20,14 @@ struct ForeignProtocolTests {
         #expect(self.answer("<html><body>") == .http && self.answer("<!DOCTYPE html>") == .http)
         #expect(self.answer("J\u{0}\u{0}\u{0}\u{A}8.0.36") == .unknown && self.answer("xyz") == .unknown)
         #expect(self.answer("") == nil)
-        // Too early, and MQTT.
+        // Too few bytes, or MQTT.
         for first: UInt8 in [0x30, 0x40, 0x90, 0xD0] {
             #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first])) == nil)
         }
         for first: UInt8 in [0x20, 0xF0] { #expect(ForeignProtocol(answer: ByteBuffer(bytes: [first, 3, 0])) == nil) }
     }
 
-    @Test("A client's first bytes")
+    @Test("The protocol of a client's first bytes is recognized")
     func requests() {
         #expect(ForeignProtocol(request: ByteBuffer(bytes: [0x16, 3, 1, 2, 0, 1])) == .tls)
         for method in ["GET", "POST", "HEAD", "OPTIONS", "CONNECT"] {

@@ -2,7 +2,7 @@ import CurlewCore
 import Foundation
 import Testing
 
-/// Writes the bytes of every vector to a file of its own, in a folder for each version and sender, to fuzz from.
+/// Writes each vector's bytes to a file, in a folder for each version and sender, as a seed corpus for fuzzing.
 func writeFuzzCorpus(to folder: URL) throws {
     for (index, vector) in Vector.table.enumerated() {
         for (version, sender) in vector.cases {
@@ -13,9 +13,9 @@ func writeFuzzCorpus(to folder: URL) throws {
     }
 }
 
-@Suite("The fuzz corpus")
+@Suite("Fuzz corpus")
 struct FuzzCorpusTests {
-    /// With `CURLEW_FUZZ_CORPUS` set, the corpus stays there.
+    /// If `CURLEW_FUZZ_CORPUS` is set, the corpus is written there and kept.
     @Test("Every vector becomes a file")
     func files() throws {
         let wanted = ProcessInfo.processInfo.environment["CURLEW_FUZZ_CORPUS"].map { URL(filePath: $0) }

@@ -11,7 +11,7 @@ struct PacketDecoderTests {
         PacketDecoder(from: sender, version: version, maximumPacketSize: Self.maximumPacketSize)
     }
 
-    @Test("Bytes that come at once are decoded to what they mean", arguments: Vector.table)
+    @Test("Bytes that arrive at once are decoded to their meaning", arguments: Vector.table)
     func bulk(_ vector: Vector) throws {
         for (version, sender) in vector.cases {
             var decoder = self.decoder(version, sender)
@@ -23,7 +23,7 @@ struct PacketDecoderTests {
                 #expect(try decoder.decode(from: &buffer) == nil)
             case .error(let error):
                 #expect(throws: error) { try decoder.decode(from: &buffer) }
-                // What follows has no meaning any more.
+                // Everything after an error is meaningless.
                 var ping = ByteBuffer(bytes: sender == .client ? [0xC0, 0] : [0xD0, 0])
                 #expect(throws: error) { try decoder.decode(from: &ping) }
                 #expect(ping.readableBytes == 2)
@@ -31,7 +31,7 @@ struct PacketDecoderTests {
         }
     }
 
-    @Test("Bytes that come one by one are decoded to the same", arguments: Vector.table)
+    @Test("Bytes that arrive one by one are decoded to the same meaning", arguments: Vector.table)
     func drip(_ vector: Vector) throws {
         for (version, sender) in vector.cases {
             var decoder = self.decoder(version, sender)
@@ -70,7 +70,7 @@ struct PacketDecoderTests {
         }
     }
 
-    @Test("All error vectors close with a code that says malformed, protocol error, or something more exact")
+    @Test("Every error has a failure reason code and a message that is a sentence")
     func reasonCodes() {
         for vector in Vector.invalid {
             guard case .error(let error) = vector.meaning else { continue }
@@ -81,7 +81,7 @@ struct PacketDecoderTests {
 
     // [MQTT-4.13.1-1]
     @Test(
-        "An error is told to the peer with the reason code of the standard",
+        "Each decoding error has the reason code of the standard",
         arguments: [
             (DecodingError.variableByteInteger, ReasonCode.malformedPacket),
             (.reservedBits(.subscribe), .malformedPacket),
@@ -107,7 +107,7 @@ struct PacketDecoderTests {
         #expect(error.reasonCode == code)
     }
 
-    @Test("A packet may have many properties, but not any number", arguments: [Properties.maximumCount, 1025])
+    @Test("The number of properties in a packet is limited", arguments: [Properties.maximumCount, 1025])
     func manyProperties(count: Int) throws {
         let packet = Publish.incoming("", "a", identifiers: Array(1...UInt32(count)))
         var buffer = ByteBuffer()
@@ -120,7 +120,7 @@ struct PacketDecoderTests {
         }
     }
 
-    @Test("A packet of exactly the maximum size is taken")
+    @Test("A packet of exactly the maximum size is accepted")
     func maximum() throws {
         var decoder = PacketDecoder(from: .server, version: .v3_1_1, maximumPacketSize: 7)
         var buffer = ByteBuffer(bytes: [0x30, 5, 0, 1, 0x61, 1, 2, 0x30, 6])
@@ -128,7 +128,7 @@ struct PacketDecoderTests {
         #expect(throws: DecodingError.packetTooLarge(size: 8, maximum: 7)) { try decoder.decode(from: &buffer) }
     }
 
-    @Test("A CONNECT decides the version of what follows", arguments: ProtocolVersion.allCases)
+    @Test("CONNECT determines the version of the packets after it", arguments: ProtocolVersion.allCases)
     func versionOfConnect(version: ProtocolVersion) throws {
         var buffer = ByteBuffer()
         try Connect(version: version, clientIdentifier: "a").encode(into: &buffer)
@@ -143,7 +143,7 @@ struct PacketDecoderTests {
         }
     }
 
-    @Test("A payload shares the memory of what was read")
+    @Test("A payload shares the memory of the read buffer")
     func payloadIsASlice() throws {
         var buffer = ByteBuffer(bytes: [0x30, 7, 0, 1, 0x61, 1, 2, 3, 4])
         let address = buffer.withUnsafeReadableBytes { $0.baseAddress.map { $0 + 5 } }
@@ -155,7 +155,7 @@ struct PacketDecoderTests {
         #expect(publish.payload.withUnsafeReadableBytes { $0.baseAddress } == address)
     }
 
-    @Test("Packets decode alike wherever in a buffer they lie")
+    @Test("A packet is decoded the same at any position in a buffer")
     func anywhere() throws {
         for vector in Vector.valid {
             for (version, sender) in vector.cases {
@@ -170,7 +170,7 @@ struct PacketDecoderTests {
         }
     }
 
-    @Test("A packet that is cut short, and says so, is refused without reading beyond it")
+    @Test("A packet with a remaining length that is too short is refused without reading beyond it")
     func cutShort() throws {
         for vector in Vector.valid where vector.bytes.count < 128 {
             for count in 0..<vector.bytes.count - 2 {
@@ -184,7 +184,7 @@ struct PacketDecoderTests {
     }
 }
 
-/// The decoder as NIO's verifier wants it.
+/// The decoder with the interface of NIO's verifier.
 private struct ChannelDecoder: ByteToMessageDecoder {
     typealias InboundOut = Packet
     var decoder: PacketDecoder

@@ -16,7 +16,7 @@ struct PacketEncodingTests {
         }
     }
 
-    @Test("Packets are appended to what a buffer holds")
+    @Test("Packets are appended to a buffer's content")
     func appending() throws {
         var buffer = ByteBuffer(bytes: [1, 2, 3])
         try Packet.pingreq.encode(into: &buffer, version: .v5_0)
@@ -25,7 +25,7 @@ struct PacketEncodingTests {
     }
 
     @Test(
-        "The remaining length takes as many bytes as it needs",
+        "The remaining length takes as many bytes as necessary",
         arguments: [
             (0, 5), (124, 129), (125, 131), (16_380, 16_386), (16_381, 16_388), (2_097_148, 2_097_155),
             (2_097_149, 2_097_157),
@@ -50,7 +50,7 @@ struct PacketEncodingTests {
     }
 
     // [MQTT-1.5.4-2]
-    @Test("A text that the wire cannot carry is refused by name")
+    @Test("A text that cannot be encoded is refused by name")
     func texts() {
         let long = String(repeating: "x", count: 65_536)
         self.refuses(.connect(Connect(clientIdentifier: "a\0")), .nullCharacter("client identifier"))
@@ -84,7 +84,7 @@ struct PacketEncodingTests {
         )
     }
 
-    @Test("Texts and bytes of 65,535 bytes are sent")
+    @Test("Texts and binary data of 65,535 bytes are sent")
     func longest() {
         let longest = String(repeating: "é", count: 32_767) + "x"
         checkRoundTrip(
@@ -99,15 +99,15 @@ struct PacketEncodingTests {
         )
     }
 
-    @Test("A payload beyond what the fixed header can announce is refused")
+    @Test("A payload that is too large for the fixed header is refused")
     func payloadTooLarge() {
-        // 4 bytes fewer than this fit beside a topic of one byte and an empty list.
+        // A payload 4 bytes shorter would fit, next to a topic of one byte and an empty property list.
         let payload = ByteBuffer(repeating: 0, count: 268_435_455 - 3)
         self.refuses(.publish(Publish(topic: "a", payload: payload)), .packetTooLarge(bytes: 268_435_456))
     }
 
     // [MQTT-2.2.1-2] [MQTT-3.3.1-2] [MQTT-3.3.2-8] [MQTT-3.3.2-14] [MQTT-4.3.1-1]
-    @Test("A PUBLISH that contradicts itself is refused")
+    @Test("A contradictory PUBLISH is refused")
     func publish() {
         self.refuses(
             .publish(Publish(topic: "a", payload: ByteBuffer(), packetID: id(1))),
@@ -133,7 +133,7 @@ struct PacketEncodingTests {
         }
     }
 
-    @Test("A property that is out of place, repeated or out of range is refused")
+    @Test("A misplaced, repeated or out-of-range property is refused")
     func properties() {
         func publish(_ properties: [Property]) -> Packet {
             .publish(Publish(topic: "a", payload: ByteBuffer(), properties: Properties(properties)))
@@ -155,7 +155,7 @@ struct PacketEncodingTests {
     }
 
     // [MQTT-3.2.2-6] [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.9.3-2] [MQTT-3.11.3-2] [MQTT-3.14.2-1] [MQTT-3.15.2-1]
-    @Test("A reason code of another packet is refused")
+    @Test("A reason code of another packet type is refused")
     func reasonCodes() throws {
         self.refuses(.connack(ConnAck(reasonCode: .sessionTakenOver)), .reasonCode(.sessionTakenOver, .connack))
         self.refuses(
@@ -174,7 +174,7 @@ struct PacketEncodingTests {
     }
 
     // [MQTT-3.8.3-2] [MQTT-3.8.3-4] [MQTT-3.8.4-6] [MQTT-3.10.3-2] [MQTT-3.11.3-1]
-    @Test("Lists that must not be empty are not sent empty, and shares not without what is local")
+    @Test("Empty lists, No Local on a shared subscription, and AUTH without a method are refused")
     func lists() {
         self.refuses(.subscribe(Subscribe(id(1), [])), .invalid("A SUBSCRIBE needs a topic filter."))
         self.refuses(.unsubscribe(Unsubscribe(id(1), [])), .invalid("An UNSUBSCRIBE needs a topic filter."))
@@ -192,7 +192,9 @@ struct PacketEncodingTests {
 
 @Suite("Encoding for versions before 5.0")
 struct OlderVersionEncodingTests {
-    @Test("What changes the meaning, and cannot be said, is refused", arguments: [ProtocolVersion].before5)
+    @Test(
+        "A feature that the version cannot express is refused if leaving it out would change the meaning",
+        arguments: [ProtocolVersion].before5)
     func refusals(version: ProtocolVersion) {
         func refuses(_ packet: Packet, _ field: String, sourceLocation: SourceLocation = #_sourceLocation) {
             var buffer = ByteBuffer()
@@ -244,7 +246,7 @@ struct OlderVersionEncodingTests {
     }
 
     @Test(
-        "A reason code becomes the return code that comes nearest",
+        "A reason code is sent as the closest return code",
         arguments: [
             (ReasonCode.success, UInt8(0)), (.unsupportedProtocolVersion, 1), (.clientIdentifierNotValid, 2),
             (.serverUnavailable, 3), (.serverBusy, 3), (.quotaExceeded, 3), (.badUserNameOrPassword, 4),
@@ -259,7 +261,7 @@ struct OlderVersionEncodingTests {
         }
     }
 
-    @Test("An empty client identifier is sent in 3.1.1 with a clean session")
+    @Test("An empty client identifier is sent with 3.1.1 and a clean session")
     func emptyIdentifier() throws {
         checkRoundTrip(.connect(Connect(version: .v3_1_1, clientIdentifier: "")), version: .v3_1_1, sender: .client)
     }

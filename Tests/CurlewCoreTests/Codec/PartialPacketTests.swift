@@ -7,7 +7,7 @@ private func at(_ seconds: Int) -> Timestamp { .start + .seconds(seconds) }
 struct PartialPacketTests {
     private var partial = PartialPacket(patience: .seconds(30))
 
-    @Test("A packet must come to its end within its time")
+    @Test("A packet must be completed within the patience")
     func overdue() {
         var partial = self.partial
         partial.received(waiting: 1, hasNewBeginning: true, now: at(0))
@@ -15,7 +15,7 @@ struct PartialPacketTests {
         #expect(partial.isOverdue(now: at(31), rested: at(0)))
     }
 
-    @Test("A byte now and then does not prolong it, but a second for each 4 KiB is allowed")
+    @Test("Single bytes do not extend the time, but each 4 KiB adds a second")
     func drip() {
         var partial = self.partial
         partial.received(waiting: 1, hasNewBeginning: true, now: at(0))
@@ -24,7 +24,7 @@ struct PartialPacketTests {
         #expect(partial.isOverdue(now: at(33), rested: at(0)))
     }
 
-    @Test("Another packet has a time of its own, and none is never overdue")
+    @Test("The next packet has its own time, and without a packet nothing is overdue")
     func others() {
         var partial = self.partial
         #expect(!partial.isOverdue(now: at(100), rested: at(0)))
@@ -35,7 +35,7 @@ struct PartialPacketTests {
         #expect(!partial.isOverdue(now: at(200), rested: at(0)))
     }
 
-    @Test("While the peer is not read, its time does not pass")
+    @Test("Time in which the peer is not read does not count")
     func rested() {
         var partial = self.partial
         partial.received(waiting: 1, hasNewBeginning: true, now: at(0))

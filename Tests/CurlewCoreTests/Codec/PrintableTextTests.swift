@@ -2,15 +2,15 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Text of a peer, shown to people")
+@Suite("Printing a peer's text")
 struct PrintableTextTests {
-    @Test("Text in any script stays as it is", arguments: ["", "Not authorized.", "überfüllt", "満員", "👩‍💻 ok"])
+    @Test("Text in any script stays unchanged", arguments: ["", "Not authorized.", "überfüllt", "満員", "👩‍💻 ok"])
     func harmless(text: String) {
         #expect(text.printable == text)
     }
 
     @Test(
-        "What moves the cursor, begins a line or turns the text is spelled out",
+        "Control, line break and text direction characters are escaped",
         arguments: [
             ("a\nb", "a\\u{A}b"), ("\u{1B}[2J", "\\u{1B}[2J"), ("\u{7}", "\\u{7}"), ("\u{9B}1m", "\\u{9B}1m"),
             ("\u{202E}gpj", "\\u{202E}gpj"), ("\u{2028}", "\\u{2028}"), ("\u{7F}", "\\u{7F}"),
@@ -20,14 +20,14 @@ struct PrintableTextTests {
         #expect(text.printable == shown)
     }
 
-    @Test("Ends of lines and tabs may stay, and nothing else that a terminal obeys")
+    @Test("Line feeds and tabs may be kept, but no other control characters")
     func lines() {
         let text = "é👨‍👩‍👧\t1\r\n\u{1B}c\u{85}"
         #expect(text.printable(keepsLines: true) == "é👨‍👩‍👧\t1\\u{D}\n\\u{1B}c\\u{85}")
         #expect(text.printable(keepsLines: false) == "é👨‍👩‍👧\\u{9}1\\u{D}\\u{A}\\u{1B}c\\u{85}")
     }
 
-    @Test("What is very long is cut")
+    @Test("A very long text is cut")
     func long() {
         #expect(String(repeating: "x", count: 65_535).printable == String(repeating: "x", count: 2000) + "…")
         #expect(String(repeating: "x", count: 2000).printable.count == 2000)

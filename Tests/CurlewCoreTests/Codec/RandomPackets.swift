@@ -1,7 +1,7 @@
 import CurlewCore
 import NIOCore
 
-/// Makes valid packets of every kind.
+/// Generates valid packets of every type.
 struct RandomPackets {
     private var generator: SplitMix64
     let version: ProtocolVersion
@@ -126,7 +126,7 @@ struct RandomPackets {
 
     // MARK: Properties
 
-    /// Some of those that may stand there, in any order, and user properties.
+    /// Some of the properties that are allowed there, in any order, and user properties.
     private mutating func properties(_ packet: PacketType, isWill: Bool = false) -> Properties {
         guard self.version == .v5_0, self.flag() else { return Properties() }
         let allowed = PropertyIdentifier.allCases.filter {

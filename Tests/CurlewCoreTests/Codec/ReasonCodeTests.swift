@@ -12,7 +12,7 @@ struct ReasonCodeTests {
         #expect("\(ReasonCode(rawValue: 0x7F))" == "unknown reason code (0x7F)")
     }
 
-    @Test("Every reason code that some packet uses has a name")
+    @Test("Every reason code that a packet uses has a name, and no other has")
     func names() {
         for byte in UInt8.min...UInt8.max {
             let code = ReasonCode(rawValue: byte)
@@ -21,15 +21,15 @@ struct ReasonCodeTests {
         }
     }
 
-    @Test("0x80 and above is a failure")
+    @Test("A code of 0x80 or above is a failure")
     func failures() {
         #expect(!ReasonCode(rawValue: 0x7F).isFailure)
         #expect(ReasonCode(rawValue: 0x80).isFailure)
     }
 
-    // The numbers of codes in the tables of MQTT 5.0; DISCONNECT has 0x8C besides.
+    // The number of codes in the tables of MQTT 5.0; DISCONNECT also has 0x8C.
     @Test(
-        "Each packet has as many reason codes as its table",
+        "Each packet has as many reason codes as its table in the standard",
         arguments: [
             (PacketType.connack, 22), (.puback, 9), (.pubrec, 9), (.pubrel, 2), (.pubcomp, 2), (.suback, 12),
             (.unsuback, 7), (.disconnect, 30), (.auth, 3), (.publish, 0), (.connect, 0),
@@ -40,7 +40,7 @@ struct ReasonCodeTests {
         #expect(codes.count == count)
     }
 
-    @Test("Return codes of 3.1.1 go to reason codes and come back")
+    @Test("Return codes of 3.1.1 are converted to reason codes and back")
     func returnCodes() {
         for byte in UInt8.min...UInt8.max {
             #expect((ReasonCode(connectReturnCode: byte) != nil) == (byte <= 5))
@@ -52,7 +52,7 @@ struct ReasonCodeTests {
 
     // The columns of table 2-4.
     @Test(
-        "Each packet has as many properties as table 2-4 gives it",
+        "Each packet has as many properties as in table 2-4",
         arguments: [
             (PropertyScope.connect, 9), (.connack, 17), (.publish, 8), (.puback, 2), (.pubrec, 2), (.pubrel, 2),
             (.pubcomp, 2), (.subscribe, 2), (.suback, 2), (.unsubscribe, 1), (.unsuback, 2), (.disconnect, 4),
@@ -64,7 +64,7 @@ struct ReasonCodeTests {
         #expect(PropertyIdentifier.allCases.filter { $0.scope.contains(scope) }.count == count)
     }
 
-    @Test("There are 27 properties, whose identifiers fit the set of those seen")
+    @Test("There are 27 properties, and their identifiers fit into a 64-bit set")
     func identifiers() {
         #expect(PropertyIdentifier.allCases.count == 27)
         #expect(PropertyIdentifier.allCases.allSatisfy { $0.rawValue < 64 })

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Leaving out what is too large")
+@Suite("Skipping packets that are too large")
 struct SkippingTests {
     private static let limit: UInt32 = 100
 
@@ -18,7 +18,7 @@ struct SkippingTests {
         return buffer
     }
 
-    /// What comes out, in order: the payload, or for what was left out its topic and size.
+    /// The result in order: payloads, and the topic and size of each skipped packet.
     private func read(_ buffer: ByteBuffer, in pieces: Int, _ input: inout PacketInput) throws -> [String] {
         var (buffer, result) = (buffer, [String]())
         while buffer.readableBytes > 0, let piece = buffer.readSlice(length: min(pieces, buffer.readableBytes)) {
@@ -38,7 +38,7 @@ struct SkippingTests {
     }
 
     @Test(
-        "A PUBLISH that is too large is left out as it streams by; what is before and behind it comes",
+        "A too large PUBLISH is skipped as it streams in, and the packets around it are decoded",
         arguments: ProtocolVersion.allCases, [1, 7, 64, 100_000])
     func streams(version: ProtocolVersion, pieces: Int) throws {
         let payload = String(repeating: "x", count: 20_000)
@@ -56,7 +56,7 @@ struct SkippingTests {
         #expect(input.waiting == 0)
     }
 
-    @Test("Properties and topic alias of what was left out are known", arguments: [1, 1000])
+    @Test("Properties and topic alias of a skipped packet are known", arguments: [1, 1000])
     func properties(pieces: Int) throws {
         let packet = Publish.incoming(
             String(repeating: "x", count: 200), nil, .atLeastOnce, 9, alias: 3, identifiers: [5])
@@ -73,7 +73,7 @@ struct SkippingTests {
         #expect(publish.properties.subscriptionIdentifiers == [5])
     }
 
-    @Test("What is too large without its payload is refused, and so is any other packet")
+    @Test("A packet that is too large even without its payload is refused, and so is any packet other than PUBLISH")
     func refused() throws {
         let large = Publish.incoming("", TopicName(unchecked: String(repeating: "t", count: 60_000)))
         var packet = try self.bytes([.publish(large)], .v5_0)
@@ -93,7 +93,7 @@ struct SkippingTests {
     }
 
     @Test(
-        "A PUBLISH that is broken before its payload is refused, however large",
+        "A PUBLISH that is malformed before its payload is refused, however large it is",
         arguments: [
             ([0x36, 0xFF, 0x01, 0, 1, 0x61, 0, 1], .qos), ([0x30, 0xFF, 0x01, 0, 1, 0x23], .topicName(.publish)),
             ([0x30, 0xFF, 0x01, 0xFF, 0xFF, 0x61], .truncated(.publish)),
@@ -106,7 +106,7 @@ struct SkippingTests {
         #expect(throws: error) { try decoder.decode(from: &buffer) }
     }
 
-    @Test("The topic of what is refused can be told, if it is there")
+    @Test("The topic of a refused packet is known if it has arrived")
     func topicOfRefused() throws {
         var input = PacketInput(PacketDecoder(from: .server, version: .v5_0, maximumPacketSize: Self.limit))
         input.append(ByteBuffer(bytes: [0x30, 0xFF, 0x01]))
@@ -117,7 +117,7 @@ struct SkippingTests {
     }
 
     @Test(
-        "A PUBLISH with too many properties is left out, whatever it weighs; its alias and the first properties are known"
+        "A PUBLISH with too many properties is skipped whatever its size; its alias and first properties are known"
     )
     func manyProperties() throws {
         var packet = Publish.incoming("x", "a", .atLeastOnce, 5, alias: 2)
@@ -133,7 +133,7 @@ struct SkippingTests {
     }
 
     @Test(
-        "Random streams give what a decoder without a limit gives, save what is too large",
+        "A random stream is decoded as without a limit, except for too large packets",
         arguments: ProtocolVersion.allCases)
     func random(version: ProtocolVersion) throws {
         var packets = RandomPackets(seed: 0x51C1, version: version, sender: .server)

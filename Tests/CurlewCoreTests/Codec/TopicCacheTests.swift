@@ -3,7 +3,7 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("The cache of topics")
+@Suite("Topic cache")
 struct TopicCacheTests {
     private func lookUp(_ text: String, in cache: TopicCache) -> TopicName? {
         Array(text.utf8).withUnsafeBytes { cache.topic($0, hash: TopicCache.hash($0)) }
@@ -14,7 +14,7 @@ struct TopicCacheTests {
         cache.insert(TopicName(unchecked: text), hash: hash)
     }
 
-    @Test("It has no memory until the first topic, and finds what it was given")
+    @Test("The cache allocates no memory before the first topic, and finds what was inserted")
     func basics() {
         var cache = TopicCache()
         #expect(cache.capacity == 0)
@@ -28,7 +28,7 @@ struct TopicCacheTests {
         }
     }
 
-    @Test("It grows with the topics, and never beyond its bound")
+    @Test("The cache grows with its topics, up to its maximum")
     func bounds() {
         var cache = TopicCache()
         self.insert("a", in: &cache)
@@ -38,7 +38,7 @@ struct TopicCacheTests {
         #expect(self.lookUp("devices/19999/state", in: cache)?.string == "devices/19999/state")
     }
 
-    @Test("A few dozen topics that come in turn are all kept, whatever their names")
+    @Test("A few dozen topics in turn are all cached, whatever their names")
     func fewTopics() {
         for fleet in 0..<200 {
             var cache = TopicCache()
@@ -55,7 +55,7 @@ struct TopicCacheTests {
         }
     }
 
-    @Test("It does not keep long topics")
+    @Test("Long topics are not cached")
     func longTopics() {
         var cache = TopicCache()
         let longest = String(repeating: "x", count: TopicCache.longestTopic)
@@ -66,7 +66,7 @@ struct TopicCacheTests {
     }
 
     // [MQTT-4.7.3-4]
-    @Test("Topics that differ only in normalization stay apart, even where their hashes are the same")
+    @Test("Topics that differ only in normalization are distinct, even with the same hash")
     func normalization() {
         var cache = TopicCache()
         let composed = "caf\u{E9}"
@@ -77,7 +77,7 @@ struct TopicCacheTests {
         #expect(found == nil)
     }
 
-    @Test("A topic of the wire comes out with its very bytes, first and again")
+    @Test("A decoded topic has exactly the bytes from the wire, the first time and when cached")
     func throughTheDecoder() throws {
         var decoder = PacketDecoder(from: .server, version: .v3_1_1, maximumPacketSize: 1000)
         let topics = ["cafe\u{301}", "caf\u{E9}", "\u{FEFF}a", "a", "long/enough/to/have/memory/of/its/own"]
@@ -93,7 +93,7 @@ struct TopicCacheTests {
         }
     }
 
-    @Test("A topic that was refused is not remembered as good")
+    @Test("A refused topic is not cached as valid")
     func refused() {
         for _ in 0..<2 {
             var decoder = PacketDecoder(from: .server, version: .v3_1_1, maximumPacketSize: 1000)

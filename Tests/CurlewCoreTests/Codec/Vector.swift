@@ -2,19 +2,19 @@ package import CurlewCore
 import NIOCore
 import Testing
 
-/// One line of the table that drives decoder, encoder and fuzz corpus: bytes, and what they mean.
+/// One entry of the table that the decoder, encoder and fuzzing tests use: bytes and their meaning.
 struct Vector: Sendable, CustomTestStringConvertible {
-    /// What bytes mean.
+    /// The meaning of bytes.
     enum Meaning: Sendable, Equatable {
-        /// A packet, which is encoded to the same bytes.
+        /// A packet that is encoded to the same bytes.
         case packet(Packet)
-        /// A packet, which is encoded to other bytes: shorter ones, or the same properties said otherwise.
+        /// A packet that is encoded to different bytes: shorter ones, or the same properties in another form.
         case lenient(Packet)
-        /// No packet.
+        /// An error instead of a packet.
         case error(DecodingError)
     }
 
-    /// Numbers are bytes; a text is its UTF-8, without a length.
+    /// A number is one byte; a text is its UTF-8 bytes without a length.
     enum Field: Sendable, ExpressibleByIntegerLiteral, ExpressibleByStringLiteral {
         case byte(UInt8)
         case text(String)
@@ -47,7 +47,7 @@ struct Vector: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { self.name }
 
-    /// Every version and sender that it is about.
+    /// Each version together with each sender.
     var cases: [(version: ProtocolVersion, sender: PacketSender)] {
         self.versions.flatMap { version in self.senders.map { (version, $0) } }
     }
@@ -73,7 +73,7 @@ extension [PacketSender] {
 }
 
 extension Vector {
-    /// All of them.
+    /// All vectors.
     static let table: [Vector] =
         Self.framing + Self.connect + Self.connack + Self.publish + Self.acknowledgements + Self.subscribe
         + Self.unsubscribe
@@ -83,7 +83,7 @@ extension Vector {
     static let invalid = Self.table.filter { $0.packet == nil }
 }
 
-// MARK: - Short ways to say things in the table
+// MARK: - Shorthands for the table
 
 func id(_ number: UInt16) -> PacketID {
     guard let packetID = PacketID(number) else { preconditionFailure("0 is no packet identifier") }

@@ -72,7 +72,7 @@ extension Vector {
                 0x08, 0, 1, "r",  // Response Topic
                 0x09, 0, 1, 0xC0,  // Correlation Data
                 0x26, 0, 1, "k", 0, 1, "v",  // User Property
-                0x26, 0, 1, "k", 0, 2, "v2",  // User Property of the same name
+                0x26, 0, 1, "k", 0, 2, "v2",  // User Property with the same name
                 0, 1, "w",  // will topic
                 0, 2, "hi",  // will payload
                 0, 2, "me",  // user name

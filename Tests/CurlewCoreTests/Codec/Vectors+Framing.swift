@@ -12,7 +12,7 @@ extension Vector {
         Vector("PINGRESP from a client", .all, from: .client, [0xD0, 0], .error(.unexpectedPacket(.pingresp))),
         Vector("packet type 0", .all, from: .both, [0x00, 0], .error(.unknownPacketType(0))),
         Vector("AUTH before there was one", .before5, from: .both, [0xF0, 0], .error(.unknownPacketType(15))),
-        // What other protocols say first is refused at the first byte.
+        // The first bytes of other protocols are refused at once.
         Vector("GET of HTTP", .all, from: .client, ["GET / HTTP/1.1"], .error(.reservedBits(.puback))),
         Vector("ClientHello of TLS", .all, from: .client, [0x16, 3, 1, 0, 5], .error(.reservedBits(.connect))),
 
@@ -56,7 +56,7 @@ extension Vector {
             "a remaining length that never ends", .all, from: .both, [0x30, 0xFF, 0xFF, 0xFF, 0xFF],
             .error(.variableByteInteger)
         ),
-        // The decoders of the tests take 100,000 bytes. Of the body, nothing is there.
+        // The tests' decoders accept at most 100,000 bytes. The body is missing.
         Vector(
             "the largest remaining length", .all, from: .both, [0x30, 0xFF, 0xFF, 0xFF, 0x7F],
             .error(.packetTooLarge(size: 268_435_460, maximum: 100_000))

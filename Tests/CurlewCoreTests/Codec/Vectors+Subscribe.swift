@@ -221,7 +221,7 @@ extension Vector {
         Vector("UNSUBACK from a client", .all, from: .client, [0xB0, 2, 0, 1], .error(.unexpectedPacket(.unsuback))),
     ]
 
-    /// Property lists, most of them in a CONNACK, which has the most properties.
+    /// Property lists, most of them in a CONNACK, which allows the most properties.
     static let properties: [Vector] = [
         Vector(
             "an identifier of no property", from: .server, [0x20, 5, 0, 0, 2, 0x7E, 0], .error(.unknownProperty(0x7E))),

@@ -2,11 +2,11 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("A client's life")
+@Suite("Client life cycle")
 struct ClientLifecycleTests {
     private var life = ClientLifecycle()
 
-    @Test("The first call of connect() begins, the next ones join")
+    @Test("The first call of connect() begins connecting, further calls join it")
     mutating func connecting() {
         #expect(self.life.status == .disconnected)
         #expect(self.life.connectCalled() == .begin)
@@ -17,7 +17,7 @@ struct ClientLifecycleTests {
         #expect(self.life.connectCallEnded(isCancelled: false) == .none)
     }
 
-    @Test("A lost connection is made again")
+    @Test("A client reconnects after a lost connection")
     mutating func reconnecting() {
         _ = self.life.connectCalled()
         _ = self.life.accepted()
@@ -28,7 +28,7 @@ struct ClientLifecycleTests {
     }
 
     @Test(
-        "When the last call of connect() is cancelled before there was a connection, the supervision stops, and may be repeated"
+        "When the last call of connect() is cancelled before a connection, the attempt stops and can be repeated"
     )
     mutating func cancelled() {
         for _ in 1...2 { _ = self.life.connectCalled() }
@@ -39,14 +39,14 @@ struct ClientLifecycleTests {
         #expect(self.life.connectCalled() == .begin)
     }
 
-    @Test("A connection that is there stays, though nobody waits for it any more")
+    @Test("An established connection stays even if nobody waits for it any more")
     mutating func cancelledLate() {
         _ = self.life.connectCalled()
         _ = self.life.accepted()
         #expect(self.life.connectCallEnded(isCancelled: true) == .none)
     }
 
-    @Test("A first connection that fails leaves what waits; a later failure ends it")
+    @Test("A failed first connection leaves waiting calls alone; a later failure ends them")
     mutating func failures() {
         _ = self.life.connectCalled()
         #expect(self.life.supervisionEnded(isFailure: true) == .mayBeRepeated)
@@ -57,7 +57,7 @@ struct ClientLifecycleTests {
         #expect(self.life.isStopped && !self.life.hasConnected)
     }
 
-    @Test("disconnect() drains, refuses connect() meanwhile, and ends for good")
+    @Test("disconnect() drains, refuses connect() meanwhile, and then stops the client")
     mutating func disconnecting() {
         _ = self.life.connectCalled()
         _ = self.life.accepted()
@@ -71,11 +71,11 @@ struct ClientLifecycleTests {
         #expect(!self.life.isStopped)
     }
 
-    @Test("disconnect() without a supervision ends what waits for one")
+    @Test("disconnect() on an idle client ends calls that wait for a connection")
     mutating func disconnectingIdle() {
         #expect(self.life.disconnectCalled() == .end)
         #expect(self.life.isStopped)
-        // A second connection counts as the first again.
+        // After that, the next connection counts as the first again.
         _ = self.life.connectCalled()
         #expect(self.life.accepted() == false)
     }

@@ -2,17 +2,17 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Random arrivals at QoS 1 and 2")
+@Suite("Random incoming messages at QoS 1 and 2")
 struct IncomingQoSPropertyTests {
     private struct Run {
         var random: SplitMix64
         var machine = IncomingQoS()
-        /// What is still to be acknowledged on this connection, in order.
+        /// The acknowledgements still due on this connection, in order.
         var expected: [(kind: Acknowledgement.Kind, id: PacketID)] = []
-        /// QoS 2 exchanges as the server knows them: whether it has the PUBREC.
+        /// QoS 2 exchanges as the server sees them: whether it has received the PUBREC.
         var exchanges: [PacketID: Bool] = [:]
         var inFlight: Set<PacketID> = []
-        /// Those of QoS 2 that the application was handed, until PUBCOMP.
+        /// QoS 2 messages delivered to the application, until PUBCOMP.
         var handed: Set<PacketID> = []
         var tokens: [DeliveryToken] = []
         var acknowledged = 0
@@ -22,7 +22,7 @@ struct IncomingQoSPropertyTests {
         mutating func publish() {
             let id = PacketID(UInt16.random(in: 1...15, using: &self.random)) ?? CurlewCoreTests.id(1)
             let qos = self.random.pick([QoS.atLeastOnce, .exactlyOnce])
-            // A server uses no identifier twice; a repetition of QoS 2 on the same connection is noise to be borne.
+            // A server uses no identifier twice; a QoS 2 duplicate on the same connection must be tolerated.
             let isAgain = self.exchanges[id] != nil
             guard isAgain ? qos == .exactlyOnce : !self.inFlight.contains(id) else { return }
             let receivers = Int.random(in: 0...3, using: &self.random)
@@ -74,7 +74,7 @@ struct IncomingQoSPropertyTests {
             self.handed.remove(id)
         }
 
-        /// The PUBRECs that were under way may or may not have arrived.
+        /// PUBRECs that were being sent may or may not have arrived.
         mutating func reconnect() {
             self.machine.connectionLost()
             while Bool.random(using: &self.random) { self.pass() }
@@ -90,7 +90,7 @@ struct IncomingQoSPropertyTests {
     }
 
     @Test(
-        "Acknowledgements leave in order of arrival, QoS 2 comes once [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.3.3-10]",
+        "Acknowledgements are sent in order of arrival, and QoS 2 messages are delivered once [MQTT-4.6.0-2] [MQTT-4.6.0-3] [MQTT-4.3.3-10]",
         arguments: 0..<60 as Range<UInt64>)
     func order(seed: UInt64) {
         var run = Run(seed: seed)

@@ -20,7 +20,7 @@ struct KeepAliveTests {
         #expect(keepAlive.deadlineReached(at: deadline) == .sendPing)
     }
 
-    @Test("An interval of 0 turns it off")
+    @Test("An interval of 0 disables pings")
     func off() {
         var keepAlive = keepAlive(0)
         #expect(keepAlive.deadline == nil)
@@ -28,7 +28,7 @@ struct KeepAliveTests {
     }
 
     @Test(
-        "The server is never kept waiting longer than it says, nor looked after more seldom than the user said [MQTT-3.1.2-23] [MQTT-3.2.2-21]",
+        "The effective interval is the shorter of the client's and the server's; 0 means none [MQTT-3.1.2-23] [MQTT-3.2.2-21]",
         arguments: [(60, 1, 1), (60, 0, 60), (60, .max, 60), (0, 30, 30), (0, 0, 0)] as [(UInt16, UInt16, UInt16)])
     func serverInterval(own: UInt16, server: UInt16, inForce: UInt16) {
         var keepAlive = keepAlive(own)
@@ -37,7 +37,7 @@ struct KeepAliveTests {
         #expect((keepAlive.deadline == nil) == (inForce == 0))
     }
 
-    @Test("Traffic both ways puts the ping off")
+    @Test("Traffic in both directions postpones the ping")
     func traffic() {
         var keepAlive = keepAlive(10)
         keepAlive.sent(at: at(5))
@@ -47,7 +47,7 @@ struct KeepAliveTests {
         #expect(keepAlive.deadlineReached(at: at(14)) == .sendPing)
     }
 
-    @Test("A client that only sends pings too, to learn whether the server lives")
+    @Test("A client that only sends pings too, to find out whether the server is alive")
     func onlySending() {
         var keepAlive = keepAlive(10)
         keepAlive.sent(at: at(8))
@@ -56,14 +56,14 @@ struct KeepAliveTests {
         #expect(keepAlive.deadlineReached(at: at(19)) == .serverIsDead)
     }
 
-    @Test("A client that only receives pings, as the server counts what the client sends [MQTT-3.1.2-22]")
+    @Test("A client that only receives pings, since the server counts only what the client sends [MQTT-3.1.2-22]")
     func onlyReceiving() {
         var keepAlive = keepAlive(10)
         for second in 1...8 { keepAlive.received(at: at(Double(second))) }
         #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
     }
 
-    @Test("An answered ping begins a new interval")
+    @Test("An answered ping starts a new interval")
     func answered() {
         var keepAlive = keepAlive(10)
         #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
@@ -72,7 +72,7 @@ struct KeepAliveTests {
         #expect(keepAlive.deadlineReached(at: at(18)) == .sendPing)
     }
 
-    @Test("A server that is silent after a ping is dead after the response timeout, or the interval if that is shorter")
+    @Test("A server that does not answer a ping is dead after the response timeout, or the interval if that is shorter")
     func dead() {
         var short = keepAlive(60, timeout: .seconds(4))
         #expect(short.deadlineReached(at: at(55)) == .sendPing)
@@ -86,7 +86,7 @@ struct KeepAliveTests {
         #expect(second.deadlineReached(at: at(1.9)) == .serverIsDead)
     }
 
-    @Test("While a ping waits behind what the server still takes, silence is no fault of the server")
+    @Test("A ping that waits behind other data does not time out")
     func waiting() {
         var keepAlive = keepAlive(10)
         #expect(keepAlive.deadlineReached(at: at(9)) == .sendPing)
@@ -97,14 +97,14 @@ struct KeepAliveTests {
         #expect(keepAlive.deadlineReached(at: at(37)) == .serverIsDead)
     }
 
-    @Test("Nothing waits where no ping was sent")
+    @Test("Without a ping, pingIsWaiting has no effect")
     func notWaiting() {
         var keepAlive = keepAlive(10)
         keepAlive.pingIsWaiting(at: at(5))
         #expect(keepAlive.deadline == at(9))
     }
 
-    @Test("After a long sleep of the machine a ping comes first, not a verdict")
+    @Test("After the machine has slept for long, a ping is sent first")
     func asleep() {
         var keepAlive = keepAlive(10)
         #expect(keepAlive.deadlineReached(at: at(100_000)) == .sendPing)

@@ -2,9 +2,9 @@ import NIOCore
 
 @testable import CurlewCore
 
-/// A broker for one client, as small as it can be and still be correct: what the session is tested against.
+/// The smallest correct broker for a single client, to test the session against.
 ///
-/// It takes over a QoS 2 message with its PUBLISH, resends after each connection, and keeps what it has sent in order.
+/// It takes over a QoS 2 message on its PUBLISH, resends after each connection, and keeps its messages in order.
 struct ModelBroker {
     private struct Outgoing {
         let id: PacketID
@@ -14,7 +14,7 @@ struct ModelBroker {
         var isOnWire = true
     }
 
-    // MARK: As long as the session
+    // MARK: Session state
 
     private var received: Set<PacketID> = []
     private var outgoing: [Outgoing] = []
@@ -22,20 +22,20 @@ struct ModelBroker {
     private var subscriptions: [String: [UInt32]] = [:]
     private var nextID: UInt16 = 1
 
-    /// What the client has published, in order of arrival, QoS 1 with its repetitions.
+    /// The client's messages in order of arrival, with repetitions at QoS 1.
     private(set) var published: [String] = []
 
     var isIdle: Bool { self.outgoing.isEmpty && self.queue.isEmpty && self.received.isEmpty }
 
-    /// The filters that the client has.
+    /// The client's filters.
     var filters: Set<String> { Set(self.subscriptions.keys) }
 
-    /// How many messages it has unacknowledged on the wire at the most: the client's Receive Maximum.
+    /// The maximum number of unacknowledged messages on the wire: the client's Receive Maximum.
     let window: Int
 
     init(window: Int) { self.window = window }
 
-    /// The client connects. Says what is to be sent at once.
+    /// The client connects. Returns what the broker sends at once.
     mutating func connected(losingSession: Bool) -> [Packet] {
         if losingSession {
             (self.received, self.outgoing, self.queue, self.subscriptions) = ([], [], [], [:])
@@ -48,7 +48,7 @@ struct ModelBroker {
         return packets + self.send()
     }
 
-    /// Somebody publishes what the client has subscribed to.
+    /// Another client publishes to the client's subscription.
     mutating func publish(_ text: String, _ qos: QoS) -> [Packet] {
         self.queue.append((text, qos))
         return self.send()
@@ -77,7 +77,7 @@ struct ModelBroker {
         .publish(.incoming(message.text, "in", message.qos, message.id.rawValue, dup: dup, identifiers: []))
     }
 
-    /// A packet of the client. Says what is to be sent.
+    /// Processes a packet of the client. Returns what the broker sends.
     mutating func received(_ packet: Packet) -> [Packet] {
         switch packet {
         case .publish(let packet):

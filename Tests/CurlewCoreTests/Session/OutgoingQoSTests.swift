@@ -23,7 +23,7 @@ struct OutgoingQoSTests {
     private let two = Exchange.message("two")
     private let twoReleased = Exchange.released("two", .success)
 
-    /// With messages under the identifiers 1, 2, …, sent on a connection with this window.
+    /// State with messages under the identifiers 1, 2, …, sent on a connection with this window.
     private func outgoing(_ messages: Exchange..., window: Int = 10) -> OutgoingQoS<Exchange> {
         var outgoing = OutgoingQoS<Exchange>()
         outgoing.connected(window: window)
@@ -35,7 +35,7 @@ struct OutgoingQoSTests {
 
     // MARK: Acknowledgements
 
-    @Test("PUBACK ends a QoS 1 exchange and returns its place and its bytes")
+    @Test("PUBACK ends a QoS 1 exchange and frees its place and its bytes")
     func puback() {
         var outgoing = self.outgoing(self.one)
         #expect(outgoing.quota == 9 && outgoing.bytes == 11 && outgoing.payloadBytes == 10)
@@ -61,7 +61,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.quota == 10 && outgoing.bytes == 0 && outgoing.count == 0)
     }
 
-    @Test("Repeated PUBRECs are counted on each connection")
+    @Test("Repeated PUBRECs are counted per connection")
     func repeatedPubrec() {
         var outgoing = self.outgoing(self.two)
         _ = outgoing.receivedPubrec(id(1), .success)
@@ -73,7 +73,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.quota == 9)
     }
 
-    @Test("An answer that does not fit the exchange changes nothing")
+    @Test("An acknowledgement that does not fit its exchange changes nothing")
     func unexpected() {
         var outgoing = self.outgoing(self.one, self.two)
         _ = outgoing.request(.request)
@@ -93,7 +93,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.quota == 10 && outgoing.bytes == 0 && outgoing.count == 0)
     }
 
-    @Test("SUBSCRIBE takes an identifier, but no place in the window")
+    @Test("SUBSCRIBE uses a packet identifier, but no place in the window")
     func request() {
         var outgoing = self.outgoing(window: 1)
         #expect(outgoing.request(.request) == id(1))
@@ -107,7 +107,7 @@ struct OutgoingQoSTests {
     // MARK: Connections
 
     @Test(
-        "The next connection continues with PUBRELs first, then messages, each in order [MQTT-4.4.0-1] [MQTT-4.6.0-1]")
+        "After reconnecting, PUBRELs are resent first, then messages, each in order [MQTT-4.4.0-1] [MQTT-4.6.0-1]")
     func resends() {
         var outgoing = self.outgoing(self.one, self.two, self.two)
         _ = outgoing.receivedPubrec(id(3), .success)
@@ -125,7 +125,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.mayPublish)
     }
 
-    @Test("A late acknowledgement spares sending the message again, and returns no place")
+    @Test("A message acknowledged before it was resent is not resent, and frees no place")
     func lateAcknowledgement() {
         var outgoing = self.outgoing(self.one)
         outgoing.connectionLost()
@@ -135,7 +135,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.nextResend() == nil)
     }
 
-    @Test("A late PUBREC takes a place, which PUBCOMP returns")
+    @Test("A late PUBREC takes a place in the window, which PUBCOMP frees")
     func latePubrec() {
         var outgoing = self.outgoing(self.two)
         outgoing.connectionLost()
@@ -146,7 +146,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.quota == 1)
     }
 
-    @Test("A message that cannot be sent on this connection waits for the next")
+    @Test("A message that cannot be sent on this connection waits for the next one")
     func skipped() {
         var outgoing = self.outgoing(self.one)
         outgoing.connectionLost()
@@ -159,7 +159,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.nextResend() == .publish(id(1), self.one))
     }
 
-    @Test("Requests end with the connection, exchanges do not")
+    @Test("Requests end with the connection; exchanges do not")
     func requestsEnd() {
         var outgoing = self.outgoing(self.one)
         _ = outgoing.request(.request)
@@ -167,7 +167,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.count == 1 && outgoing.quota == 0 && outgoing.bytes == 11)
     }
 
-    @Test("The loss of the session ends everything, and returns what was in flight")
+    @Test("When the session is lost, everything ends, and what was in flight is returned")
     func sessionLost() {
         var outgoing = self.outgoing(self.one, self.two, self.two)
         _ = outgoing.receivedPubrec(id(2), .success)
@@ -178,9 +178,9 @@ struct OutgoingQoSTests {
         #expect(outgoing.count == 0 && outgoing.bytes == 0 && outgoing.quota == 10 && outgoing.mayPublish)
     }
 
-    // MARK: Giving up
+    // MARK: Given-up messages
 
-    @Test("What is given up keeps its identifier, but neither its place nor its turn")
+    @Test("A given-up message keeps its packet identifier, but not its place in the window")
     func givenUp() {
         var outgoing = self.outgoing(self.one)
         outgoing.connectionLost()
@@ -193,7 +193,7 @@ struct OutgoingQoSTests {
         #expect(outgoing.nextResend() == .publish(id(2), self.two))
     }
 
-    @Test("A withdrawn message at QoS 2 leaves PUBREL in its place, at QoS 1 nothing [MQTT-4.3.3-8]")
+    @Test("Revoking an unsent QoS 2 message leaves its PUBREL to send; at QoS 1, nothing [MQTT-4.3.3-8]")
     func revoked() {
         var outgoing = self.outgoing(self.one, self.two)
         outgoing.connectionLost()
@@ -204,14 +204,14 @@ struct OutgoingQoSTests {
         #expect(outgoing.nextResend() == .release(id(2)))
     }
 
-    @Test("A message on its way cannot be withdrawn")
+    @Test("A message that is being sent cannot be revoked")
     func notRevoked() {
         var outgoing = self.outgoing(self.two)
         outgoing.revoke(id(1))
         #expect(outgoing.receivedPubrec(id(1), .success) == .accepted(self.two))
     }
 
-    @Test("A restored session continues as any other")
+    @Test("Restored exchanges continue")
     func restored() {
         var outgoing = OutgoingQoS<Exchange>(restoring: [
             (id(5), self.one, .atLeastOnce), (id(3), self.twoReleased, .released),
@@ -226,7 +226,7 @@ struct OutgoingQoSTests {
 
 @Suite("Receive window")
 struct ReceiveWindowTests {
-    @Test("Messages at QoS 1 and 2 share the Receive Maximum [MQTT-3.3.4-9]")
+    @Test("QoS 1 and QoS 2 messages share the Receive Maximum [MQTT-3.3.4-9]")
     func maximum() {
         var window = ReceiveWindow(maximum: 2)
         #expect(window.receivedPublish(id(1), .atLeastOnce) == true)
@@ -239,7 +239,7 @@ struct ReceiveWindowTests {
         #expect(window.receivedPublish(id(1), .atLeastOnce) == true)
     }
 
-    @Test("A QoS 2 message that comes again takes no second place")
+    @Test("A repeated QoS 2 message takes no second place")
     func again() {
         var window = ReceiveWindow(maximum: 1)
         #expect(window.receivedPublish(id(1), .exactlyOnce) == true)

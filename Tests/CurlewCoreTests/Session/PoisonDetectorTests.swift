@@ -11,18 +11,18 @@ struct PoisonDetectorTests {
 
     private func at(_ milliseconds: Int64) -> Timestamp { Timestamp(elapsed: .milliseconds(milliseconds)) }
 
-    /// Everything is still to be answered. Returns whether the connection is a trial.
+    /// Connects while everything is still unanswered. Returns whether the connection is a trial.
     private func connect(_ detector: inout PoisonDetector, at time: Int64) -> Bool {
         detector.connected(pending: Set((1...10).map { .publish(RequestID($0)) }), now: at(time))
     }
 
-    /// A connection that begins at that time, and ends a millisecond later with these unanswered.
+    /// Makes a connection at that time that breaks a millisecond later, with these items unanswered.
     private func breakOne(_ detector: inout PoisonDetector, _ items: [Item], from time: Int64) {
         _ = self.connect(&detector, at: time)
         detector.connectionBroken(unanswered: items, now: at(time + 1))
     }
 
-    @Test("Three connections and a trial without it make a verdict")
+    @Test("An item is given up after three broken connections and a trial without it")
     func verdict() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
@@ -35,7 +35,7 @@ struct PoisonDetectorTests {
         #expect(!detector.isActive)
     }
 
-    @Test("A trial in which the server says nothing goes on")
+    @Test("A trial continues until the server has answered something")
     func silentTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
@@ -44,7 +44,7 @@ struct PoisonDetectorTests {
         #expect(detector.ponged() == .init(item: self.bad, connections: 3))
     }
 
-    @Test("A trial lasts twice as long as the shortest of the connections")
+    @Test("A trial lasts twice as long as the shortest of the broken connections")
     func longTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10_000, 20_000] {
@@ -55,7 +55,7 @@ struct PoisonDetectorTests {
         #expect(detector.deadline == at(46_000))
     }
 
-    @Test("A trial is no longer than half a minute")
+    @Test("A trial lasts at most half a minute")
     func longestTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 30_000, 60_000] {
@@ -66,7 +66,7 @@ struct PoisonDetectorTests {
         #expect(detector.deadline == at(120_000))
     }
 
-    @Test("Connections that end long after their beginning accuse nobody, however many there are")
+    @Test("Connections that break long after they began make nothing suspect")
     func oldConnections() {
         var detector = PoisonDetector()
         for hour: Int64 in 0..<20 {
@@ -74,12 +74,12 @@ struct PoisonDetectorTests {
             detector.connectionBroken(unanswered: [self.bad], now: at((hour + 1) * 3_600_000 - 1))
             #expect(!detector.isIsolating)
         }
-        // It is as suspicious as after one.
+        // The item is as suspect as after one broken connection.
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad], from: 100_000_000 + time) }
         #expect(self.connect(&detector, at: 100_000_020) == true)
     }
 
-    @Test("What is not to be answered any more is forgotten")
+    @Test("An item that no longer has to be answered is forgotten")
     func forgotten() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad], from: time) }
@@ -87,7 +87,7 @@ struct PoisonDetectorTests {
         #expect(!detector.isActive)
     }
 
-    @Test("What is no suspect is sent as always while no suspect is unanswered")
+    @Test("Items that are not suspect are sent while no suspect is unanswered")
     func others() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad], from: time) }
@@ -104,7 +104,7 @@ struct PoisonDetectorTests {
         #expect(!detector.maySend(others[0]) && detector.isFull)
     }
 
-    @Test("A trial that breaks as well acquits, until it looks the same again")
+    @Test("A trial that also breaks clears the suspect, until the pattern repeats")
     func acquitted() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
@@ -115,7 +115,7 @@ struct PoisonDetectorTests {
         #expect(self.connect(&detector, at: 50) == true)
     }
 
-    @Test("What is answered is no suspect any more")
+    @Test("An answered item is no longer suspect")
     func answered() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad, self.good], from: time) }
@@ -126,7 +126,7 @@ struct PoisonDetectorTests {
         #expect(!detector.isActive)
     }
 
-    @Test("After two connections the suspects are sent one at a time, then two, then four")
+    @Test("After two broken connections, the suspects are sent one at a time, then two, then four")
     func isolation() {
         var detector = PoisonDetector()
         let items = (1...10).map { Item.publish(RequestID($0)) }
@@ -148,7 +148,7 @@ struct PoisonDetectorTests {
         #expect(!detector.isActive)
     }
 
-    @Test("A connection that lives for half a minute takes everything, though one is not answered")
+    @Test("A connection that lasts for half a minute lifts the isolation, even with an unanswered item")
     func endOfIsolation() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10] { self.breakOne(&detector, [self.bad, self.good], from: time) }
@@ -160,7 +160,7 @@ struct PoisonDetectorTests {
         #expect(detector.maySend(self.good) && detector.deadline == nil)
     }
 
-    @Test("A trial that is never answered ends without a verdict, and holds nothing back any more")
+    @Test("A trial without any answer ends without a verdict, and nothing is held back any more")
     func unansweredTrial() {
         var detector = PoisonDetector()
         for time: Int64 in [0, 10, 20] { self.breakOne(&detector, [self.bad], from: time) }
@@ -172,7 +172,7 @@ struct PoisonDetectorTests {
         #expect(detector.ponged() == nil)
     }
 
-    @Test("One that was never alone is not accused")
+    @Test("An item that was never the only unanswered one is not given up")
     func company() {
         var detector = PoisonDetector()
         for time: Int64 in 0..<20 { self.breakOne(&detector, [self.bad, self.good], from: time * 10) }
@@ -180,7 +180,7 @@ struct PoisonDetectorTests {
         #expect(detector.isIsolating)
     }
 
-    @Test("An end that has nothing to do with packets accuses none")
+    @Test("A connection loss that packets did not cause makes nothing suspect")
     func otherEnd() {
         var detector = PoisonDetector()
         for time: Int64 in 0..<20 {

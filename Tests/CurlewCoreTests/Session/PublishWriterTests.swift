@@ -31,7 +31,7 @@ struct PublishWriterTests {
         #expect(out.readableBytes == size)
     }
 
-    @Test("A topic that is used again gets an alias, which then replaces it")
+    @Test("A topic that is used again gets an alias, which replaces it from then on")
     func aliases() throws {
         var writer = PublishWriter(version: .v5_0, maximumPacketSize: nil, topicAliasMaximum: 1)
         #expect(try self.alias(&writer, self.packet()) == nil)
@@ -42,7 +42,7 @@ struct PublishWriterTests {
         #expect(packet.topicAlias == 1 && packet.topic == nil)
     }
 
-    @Test("There is no alias in a packet that is sent again, or has no room for one")
+    @Test("A resent packet gets no alias, nor does one that the alias would make too large")
     func noAlias() throws {
         let size = try self.packet().encodedSize(version: .v5_0)
         var writer = PublishWriter(version: .v5_0, maximumPacketSize: UInt32(size + 4), topicAliasMaximum: 1)
@@ -52,7 +52,7 @@ struct PublishWriterTests {
         #expect(try self.alias(&writer, self.packet(5)) == 1)
     }
 
-    @Test("An alias whose packet was not written is not used")
+    @Test("An alias is not used if the packet that introduced it was not written")
     func failedIntroduction() throws {
         var writer = PublishWriter(version: .v5_0, maximumPacketSize: nil, topicAliasMaximum: 1)
         #expect(try self.alias(&writer, self.packet()) == nil)
@@ -67,7 +67,7 @@ struct PublishWriterTests {
     }
 
     @Test(
-        "The expiry interval counts down by the time that the message has waited, to no less than 1 [MQTT-3.3.2-6]",
+        "The expiry interval is reduced by the waiting time, to no less than 1 [MQTT-3.3.2-6]",
         arguments: [(10, 3, 7), (10, 12, 1), (0, 5, 0)] as [(UInt32, Int64, UInt32)])
     func expiry(interval: UInt32, waited: Int64, left: UInt32) {
         var packet = self.packet()

@@ -17,7 +17,7 @@ struct ReconnectPolicyTests {
 
     // MARK: Delays
 
-    @Test("The longest delays are 1, 2, 4 … 120 s and the shortest 250 ms")
+    @Test("The longest delays are 1, 2, 4 … 120 s, and the shortest is 250 ms")
     func bounds() {
         var (longest, shortest) = (ReconnectBackoff(settings: .init()), ReconnectBackoff(settings: .init()))
         for seconds in [1, 2, 4, 8, 16, 32, 64, 120, 120] { #expect(longest.next(random: .max) == .seconds(seconds)) }
@@ -27,7 +27,7 @@ struct ReconnectPolicyTests {
         #expect(longest.next(random: .max) == .seconds(1))
     }
 
-    @Test("Delays are spread evenly between their bounds", arguments: 1...3 as ClosedRange<UInt64>)
+    @Test("Delays are spread evenly between their limits", arguments: 1...3 as ClosedRange<UInt64>)
     func jitter(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         var quarters = [0, 0, 0, 0]
@@ -41,7 +41,7 @@ struct ReconnectPolicyTests {
         for count in quarters { #expect((850...1_150).contains(count)) }
     }
 
-    @Test("Settings at odds with each other, or without measure, still give a delay")
+    @Test("Contradictory or extreme settings still give a delay")
     func oddSettings() {
         var settings = ReconnectSettings()
         settings.baseDelay = .seconds(Int64.max)
@@ -54,7 +54,7 @@ struct ReconnectPolicyTests {
         for _ in 0..<100 { #expect(tiny.next(random: .max) == .milliseconds(250)) }
     }
 
-    @Test("The delay grows until a connection was stable for 30 s")
+    @Test("The delay grows until a connection has been stable for 30 s")
     func stability() {
         var policy = policy()
         #expect(policy.failed(random: .max) == .connect(after: .seconds(1)))
@@ -64,7 +64,7 @@ struct ReconnectPolicyTests {
         #expect(policy.lost(at: at(80), random: .max) == .connect(after: .seconds(1)))
     }
 
-    @Test("Tries in a row are limited, if the user wants it")
+    @Test("The number of tries in a row can be limited")
     func limit() {
         var policy = policy(servers: 2, tries: 3)
         #expect(policy.failed(random: .max) == .connect(after: .zero))
@@ -81,19 +81,19 @@ struct ReconnectPolicyTests {
         #expect(policy.failed(random: .max) == .stop(.triesExhausted))
     }
 
-    @Test("So many tries follow the loss of the first connection, however short it was")
+    @Test("All allowed tries follow the loss of the first connection, however short it was")
     func limitAfterFirst() {
         var policy = policy(tries: 3)
         policy.accepted(at: at(0))
         #expect(policy.lost(at: at(1), random: .max) == .connect(after: .seconds(1)))
         #expect(policy.failed(random: .max) == .connect(after: .seconds(2)))
-        // One that is accepted and lost at once is a try, too.
+        // A connection that is accepted and lost at once is a try too.
         policy.accepted(at: at(5))
         #expect(policy.lost(at: at(6), random: .max) == .connect(after: .seconds(4)))
         #expect(policy.failed(random: .max) == .stop(.triesExhausted))
     }
 
-    @Test("Jitter can be less, or none", arguments: [0, 0.25, 1])
+    @Test("Jitter can be reduced or disabled", arguments: [0, 0.25, 1])
     func lessJitter(jitter: Double) {
         var settings = ReconnectSettings()
         settings.jitter = jitter
@@ -103,7 +103,7 @@ struct ReconnectPolicyTests {
         }
     }
 
-    @Test("A server that refuses the credentials of a client it had accepted is not asked again, if the user wants it")
+    @Test("Refused credentials can be made final for a client that was accepted before")
     func refusedCredentials() {
         var settings = ReconnectSettings()
         settings.retriesRefusedCredentials = false
@@ -116,9 +116,9 @@ struct ReconnectPolicyTests {
         }
     }
 
-    // MARK: Silence
+    // MARK: Unanswered CONNECTs
 
-    @Test("A server that is silent to 5.0 is asked in 3.1.1, once, and both have the time of one")
+    @Test("A server that does not answer 5.0 is tried once with 3.1.1, both within one timeout")
     func silence() {
         var policy = policy()
         #expect(policy.patience(of: .seconds(10)) == .seconds(5))
@@ -129,7 +129,7 @@ struct ReconnectPolicyTests {
         #expect(policy.version == .v5_0)
     }
 
-    @Test("A server that answers the older version keeps it, and its time is whole again")
+    @Test("A server that accepts the older version keeps it, with the full timeout")
     func answersOlder() {
         var policy = policy()
         _ = policy.unanswered(random: .max)
@@ -139,7 +139,7 @@ struct ReconnectPolicyTests {
         #expect(policy.patience(of: .seconds(10)) == .seconds(10))
     }
 
-    @Test("Silence means nothing where 5.0 is asked for, was accepted before, or is needed")
+    @Test("There is no fallback after silence if 5.0 is fixed, was accepted before, or is required")
     func silenceElsewhere() {
         var fixed = policy(version: .fixed(.v5_0))
         #expect(fixed.patience(of: .seconds(10)) == .seconds(10))
@@ -168,7 +168,7 @@ struct ReconnectPolicyTests {
         #expect(policy.server.index == 0)
     }
 
-    @Test("A lost connection is tried again where it was; a server that shuts down is left")
+    @Test("A lost connection is retried at the same server; after a shutdown, the next server is tried")
     func lost() {
         var policy = policy(servers: 2)
         _ = policy.failed(random: 0)
@@ -180,7 +180,9 @@ struct ReconnectPolicyTests {
         #expect(policy.server.index == 0)
     }
 
-    @Test("Servers that accept and shut down at once are not visited without a delay", arguments: [1, 2, 5])
+    @Test(
+        "Servers that accept and shut down at once are retried without a delay only once per round",
+        arguments: [1, 2, 5])
     func noHotLoop(servers: Int) {
         var policy = policy(servers: servers)
         var immediate = 0
@@ -193,7 +195,7 @@ struct ReconnectPolicyTests {
 
     // MARK: Redirection
 
-    @Test("A redirection is followed at once, for now or for good")
+    @Test("A redirection is followed at once, temporarily or permanently")
     func redirection() {
         var policy = policy()
         #expect(policy.refused(.useAnotherServer, serverReference: "b:1884", random: 0) == .connect(after: .zero))
@@ -207,7 +209,7 @@ struct ReconnectPolicyTests {
         #expect(policy.server == .init(index: 0, address: ServerAddress(host: "c")))
     }
 
-    @Test("A redirection to nowhere is a failure of the server", arguments: [nil, "", "://"])
+    @Test("A redirection without a usable address counts as a failure of the server", arguments: [nil, "", "://"])
     func redirectionToNowhere(reference: String?) {
         var policy = policy(servers: 2)
         #expect(policy.refused(.useAnotherServer, serverReference: reference, random: .max) == .connect(after: .zero))
@@ -215,7 +217,7 @@ struct ReconnectPolicyTests {
         #expect(policy.refused(.serverMoved, serverReference: reference, random: .max) == .connect(after: .seconds(1)))
     }
 
-    @Test("Servers that send the client round in circles get a delay")
+    @Test("Servers that redirect in circles get a delay")
     func circle() {
         var policy = policy()
         for host in ["b", "a", "b", "a"] {
@@ -226,7 +228,7 @@ struct ReconnectPolicyTests {
 
     // MARK: Versions
 
-    @Test("A server that refuses 5.0 is asked in 3.1.1, once")
+    @Test("A server that refuses 5.0 is tried once with 3.1.1")
     func olderVersion() {
         var policy = policy()
         #expect(policy.version == .v5_0)
@@ -235,7 +237,7 @@ struct ReconnectPolicyTests {
         #expect(policy.refused(.unsupportedProtocolVersion, random: 0) == .stop(.reason(.unsupportedProtocolVersion)))
     }
 
-    @Test("A version that the user fixed stays", arguments: ProtocolVersion.allCases)
+    @Test("A fixed version is not changed", arguments: ProtocolVersion.allCases)
     func fixedVersion(version: ProtocolVersion) {
         var policy = policy(version: .fixed(version))
         #expect(policy.version == version)
@@ -244,7 +246,7 @@ struct ReconnectPolicyTests {
         #expect(policy.version == version)
     }
 
-    @Test("A server that closes on CONNECT is asked in 3.1.1, once in each round")
+    @Test("A server that closes the connection on CONNECT is tried with 3.1.1, once in each round")
     func closedBeforeConnAck() {
         var policy = policy()
         #expect(policy.closedBeforeConnAck(random: .max) == .connect(after: .zero))
@@ -253,7 +255,7 @@ struct ReconnectPolicyTests {
         #expect(policy.version == .v5_0, "the guess was wrong")
     }
 
-    @Test("A server that says that it does not know 3.1.1 either is asked in 5.0 again")
+    @Test("A server that refuses 3.1.1 as well is tried with 5.0 again")
     func wrongGuess() {
         var policy = policy()
         _ = policy.closedBeforeConnAck(random: .max)
@@ -261,14 +263,14 @@ struct ReconnectPolicyTests {
         #expect(policy.version == .v5_0)
     }
 
-    @Test("Nothing is guessed where 3.1.1 cannot say what the user wants")
+    @Test("There is no fallback if 3.1.1 does not support what the user wants")
     func noGuess() {
         var policy = policy()
         #expect(policy.closedBeforeConnAck(mayBeOlder: false, random: .max) == .connect(after: .seconds(1)))
         #expect(policy.version == .v5_0)
     }
 
-    @Test("3.1.1 stays once it was accepted, and 5.0 likewise")
+    @Test("An accepted version is kept, whether 3.1.1 or 5.0")
     func acceptedVersion() {
         var older = policy()
         _ = older.closedBeforeConnAck(random: 0)
@@ -284,7 +286,7 @@ struct ReconnectPolicyTests {
         #expect(newer.version == .v5_0)
     }
 
-    @Test("Another server is asked in 5.0 again")
+    @Test("A different server is tried with 5.0 again")
     func versionOfAnotherServer() {
         var policy = policy(servers: 2)
         _ = policy.refused(.unsupportedProtocolVersion, random: 0)
@@ -296,14 +298,14 @@ struct ReconnectPolicyTests {
 
     // MARK: Reason codes
 
-    @Test("A session that was taken over is left to the other client: no reconnect war")
+    @Test("A client whose session was taken over does not reconnect")
     func takenOver() {
         var policy = policy(servers: 3)
         policy.accepted(at: at(0))
         #expect(policy.lost(reason: .sessionTakenOver, at: at(60), random: 0) == .stop(.reason(.sessionTakenOver)))
     }
 
-    @Test("Bad credentials stop a first connection, not one that was good before")
+    @Test("Bad credentials stop a first connection, but not a client that was accepted before")
     func credentials() {
         for reason in [ReasonCode.badUserNameOrPassword, .notAuthorized] {
             var policy = policy()
@@ -314,7 +316,7 @@ struct ReconnectPolicyTests {
         }
     }
 
-    /// Every reason code, by what it is worth in CONNACK and in DISCONNECT. All others are worth a retry.
+    /// The advice for each reason code, in CONNACK and in DISCONNECT. All others mean a retry.
     private static let table: [(code: ReasonCode, connAck: ReconnectAdvice, disconnect: ReconnectAdvice)] = [
         (.normalDisconnection, .retry, .retry),
         (.disconnectWithWillMessage, .retry, .retry),
@@ -355,7 +357,7 @@ struct ReconnectPolicyTests {
         (.wildcardSubscriptionsNotSupported, .retry, .retry),
     ]
 
-    @Test("Every byte has its advice, for CONNACK [MQTT-3.2.2-8] and for DISCONNECT [MQTT-3.14.2-1]")
+    @Test("Every reason code has its advice, for CONNACK [MQTT-3.2.2-8] and for DISCONNECT [MQTT-3.14.2-1]")
     func advice() {
         let rows = Dictionary(uniqueKeysWithValues: Self.table.map { ($0.code, $0) })
         for byte in UInt8.min...UInt8.max {
@@ -368,7 +370,7 @@ struct ReconnectPolicyTests {
         }
     }
 
-    @Test("Whatever a server says, tries without a delay are few", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test("Tries without a delay are limited, whatever the server answers", arguments: 1...4 as ClosedRange<UInt64>)
     func randomWeather(seed: UInt64) {
         var random = SplitMix64(seed: seed)
         let servers = Int.random(in: 1...4, using: &random)

@@ -5,7 +5,7 @@ import Testing
 struct ServerListTests {
     typealias Server = ServerList.Server
 
-    @Test("Servers are tried in order, round and round")
+    @Test("Servers are tried in order, round after round")
     func rounds() {
         var list = ServerList(count: 3)
         for _ in 0..<2 {
@@ -25,7 +25,7 @@ struct ServerListTests {
         #expect(list.current == Server(index: 0))
     }
 
-    @Test("A new round begins where the list stands")
+    @Test("A new round begins at the current server")
     func newRound() {
         var list = ServerList(count: 2)
         #expect(list.currentFailed() == .tryNext)
@@ -35,7 +35,7 @@ struct ServerListTests {
         #expect(list.currentFailed() == .roundIsOver)
     }
 
-    @Test("A detour is tried first, then the configured servers have their turn")
+    @Test("A temporary redirection is tried first, then the configured servers")
     func detour() {
         var list = ServerList(count: 2)
         let (first, second) = (ServerAddress(host: "x"), ServerAddress(host: "y", port: 1))
@@ -49,7 +49,7 @@ struct ServerListTests {
         #expect(list.current == Server(index: 0))
     }
 
-    @Test("A server that moved is replaced for good, in its place")
+    @Test("A server that moved is replaced permanently, in its place")
     func moved() {
         var list = ServerList(count: 3)
         _ = list.currentFailed()
@@ -66,7 +66,7 @@ struct ServerListTests {
         #expect(seen == round + round)
     }
 
-    @Test("A server that moved again is replaced again, and never by nothing")
+    @Test("A server that moved again is replaced again; an empty list is ignored")
     func movedAgain() {
         var list = ServerList(count: 1)
         list.useInstead([ServerAddress(host: "detour")])
@@ -78,7 +78,7 @@ struct ServerListTests {
     }
 
     @Test(
-        "A Server Reference is a list of hosts, each perhaps with a port",
+        "A Server Reference is a list of hosts with optional ports",
         arguments: [
             ("myserver.xyz.org", ["myserver.xyz.org"]), ("myserver.xyz.org:8883", ["myserver.xyz.org:8883"]),
             ("10.10.151.22:8883 [fe80::9610:3eff:fe1c]:1883", ["10.10.151.22:8883", "[fe80::9610:3eff:fe1c]:1883"]),
@@ -91,7 +91,7 @@ struct ServerListTests {
     }
 
     @Test(
-        "What is not an address in a Server Reference is left out",
+        "Invalid addresses in a Server Reference are skipped",
         arguments: [
             "", " ", ":", ":1883", "a:", "a:0", "a:65536", "a:+1", "a:x", "[::1", "[::1]1883", "[::1]:", "[a]:1", "a/b",
             "u@h",

@@ -3,14 +3,14 @@ import Testing
 
 @testable import CurlewCore
 
-/// A session and a broker with a wire between them that is cut again and again, at any point.
+/// A session and a model broker, with a connection that is lost again and again at any point.
 private struct Pair {
     var random: SplitMix64
     var fixture = SessionFixture { ($0.receiveMaximum, $0.highWaterMark) = (4, 60) }
     var broker = ModelBroker(window: 4)
     var toBroker: [Packet] = []
     var toClient: [Packet] = []
-    /// What the application was handed, in order.
+    /// The messages delivered to the application, in order.
     var delivered: [String] = []
     var tokens: [DeliveryToken] = []
     var waiting: [RequestID: String] = [:]
@@ -43,7 +43,7 @@ private struct Pair {
         }
     }
 
-    /// What the session wrote goes on the wire.
+    /// Sends what the session has written.
     mutating func flush() {
         self.toBroker += self.fixture.written()
         self.fixture.pump()
@@ -74,7 +74,7 @@ private struct Pair {
         self.fixture.pass(self.tokens.remove(at: .random(in: self.tokens.indices, using: &self.random)))
     }
 
-    /// Lets everything come to rest.
+    /// Runs until nothing is left to do.
     mutating func settle() {
         for _ in 0..<100_000 {
             self.flush()
@@ -88,7 +88,7 @@ private struct Pair {
 
     static func number(_ text: String) -> Int { Int(text.dropFirst(2)) ?? -1 }
 
-    /// In order of the first time, for each QoS.
+    /// Whether first arrivals are in order, for each QoS.
     static func isInOrder(_ texts: [String]) -> Bool {
         ["1-", "2-"].allSatisfy { qos in
             var known: Set<String> = []
@@ -102,7 +102,7 @@ private struct Pair {
     }
 }
 
-@Suite("A session and a broker, with the connection lost at every point")
+@Suite("Session and broker, with the connection lost at any point")
 struct SessionAndBrokerTests {
     @Test(
         """

@@ -3,9 +3,9 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("The end of what was wanted, and a new beginning")
+@Suite("Ending a session and beginning again")
 struct SessionEndTests {
-    /// Connected, with subscriber 1 of `a`.
+    /// A connected session in which subscriber 1 has subscribed to `a`.
     private func subscribed() throws -> SessionFixture {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -15,7 +15,7 @@ struct SessionEndTests {
         return fixture
     }
 
-    @Test("At the end everything that waits completes, and says whether it may have been sent")
+    @Test("At the end, everything that waits completes, and reports whether it may have been sent")
     func end() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(2))
         let released = try fixture.publish("released", .exactlyOnce)
@@ -40,7 +40,7 @@ struct SessionEndTests {
         #expect(fixture.session.remains == .init())
     }
 
-    @Test("After the end the session takes requests, as it did in the beginning")
+    @Test("After the end, the session accepts requests as before")
     func afterEnd() throws {
         var fixture = try self.subscribed()
         fixture.session.end()
@@ -54,9 +54,9 @@ struct SessionEndTests {
         #expect(fixture.completions().contains(.ended(request, mayHaveBeenSent: true)))
     }
 
-    // MARK: Half-done exchanges
+    // MARK: Unfinished exchanges
 
-    @Test("Exchanges that nobody waits for any more go on where the server has the session [MQTT-4.4.0-1]")
+    @Test("Unfinished exchanges continue without a waiter if the server has the session [MQTT-4.4.0-1]")
     func exchangesGoOn() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("released", .exactlyOnce)
@@ -84,7 +84,7 @@ struct SessionEndTests {
     }
 
     @Test(
-        "Exchanges that nobody waits for any more are dropped where the server has no session",
+        "Unfinished exchanges are dropped if the server does not have the session",
         arguments: [true, false])
     func exchangesDropped(clean: Bool) throws {
         var fixture = SessionFixture.connected()
@@ -102,9 +102,9 @@ struct SessionEndTests {
         #expect(fixture.completions() == [.ended(new, mayHaveBeenSent: true)])
     }
 
-    // MARK: What the server sends
+    // MARK: Incoming messages
 
-    @Test("A token from before the end acknowledges nothing that comes after it", arguments: [true, false])
+    @Test("A token from before the end acknowledges nothing that arrives after it", arguments: [true, false])
     func tokens(present: Bool) throws {
         var fixture = try self.subscribed()
         let old = try [1, 2].map { try fixture.delivered(on: "a", .atLeastOnce, $0) }
@@ -121,7 +121,7 @@ struct SessionEndTests {
         #expect(fixture.written().summaries == ["PUBACK 1", "PUBACK 2", "PUBREC 3"])
     }
 
-    @Test("A QoS 2 message that its receivers pass after the end is not delivered again [MQTT-4.3.3-10]")
+    @Test("A QoS 2 message that its receivers release after the end is not delivered again [MQTT-4.3.3-10]")
     func passedAfterEnd() throws {
         var fixture = try self.subscribed()
         try fixture.subscribe("a", 2)
@@ -135,7 +135,7 @@ struct SessionEndTests {
         #expect(fixture.written().summaries == ["PUBREC 7"])
     }
 
-    @Test("A QoS 2 message that was acknowledged before the end is released after it, and not delivered again")
+    @Test("A QoS 2 message acknowledged before the end is completed after it, and not delivered again")
     func acknowledgedBeforeEnd() throws {
         var fixture = try self.subscribed()
         fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, 7).token)
@@ -146,7 +146,7 @@ struct SessionEndTests {
         #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
     }
 
-    @Test("Subscription identifiers that the server may know from before the end stand for nothing new")
+    @Test("Subscription identifiers from before the end are not reused")
     func identifiers() throws {
         var fixture = try self.subscribed()
         fixture.session.end()

@@ -3,7 +3,7 @@ import Testing
 
 @testable import CurlewCore
 
-/// A session, the buffer that it writes to, and short ways to tell it what happens.
+/// A session with its output buffer, and shorthands for events.
 struct SessionFixture {
     var session: ClientSession
     var now = Timestamp.start
@@ -17,7 +17,7 @@ struct SessionFixture {
         self.session = ClientSession(settings)
     }
 
-    /// One that is connected, with these properties in the CONNACK.
+    /// A connected session, with these properties in the CONNACK.
     static func connected(
         _ properties: Property..., version: ProtocolVersion = .v5_0,
         configure: (inout ClientSession.Settings) -> Void = { _ in }
@@ -41,20 +41,20 @@ struct SessionFixture {
         return self.session.connected(connack, to: connect, server: server, now: self.now, into: &self.out)
     }
 
-    /// The connection is lost, with what was not taken from the buffer.
+    /// Loses the connection, and everything in the buffer.
     mutating func lose() {
         self.session.connectionLost()
         self.out.clear()
     }
 
-    /// The server ends the connection.
+    /// Makes the server break the connection.
     mutating func breakConnection(after time: Duration = .milliseconds(1)) {
         self.now = self.now + time
         self.session.connectionLost(.byServer, now: self.now)
         self.out.clear()
     }
 
-    /// The time of a trial passes.
+    /// Advances the time to the end of a trial.
     mutating func endTrial() {
         guard let end = self.session.poisonDeadline else { return }
         self.now = end
@@ -66,7 +66,7 @@ struct SessionFixture {
         self.connect(present: present, properties, version: self.version)
     }
 
-    /// What the session has written since the last call; the bytes count as sent.
+    /// The packets written since the last call; their bytes count as sent.
     mutating func written() -> [Packet] {
         var decoder = PacketDecoder(from: .client, version: self.version, maximumPacketSize: .max)
         var packets: [Packet] = []
@@ -79,12 +79,12 @@ struct SessionFixture {
         return packets
     }
 
-    /// How many bytes wait in the buffer.
+    /// The number of bytes in the buffer.
     var unsent: Int { self.out.readableBytes }
 
     mutating func pump() { self.session.pump(now: self.now, into: &self.out) }
 
-    // MARK: What the application does
+    // MARK: Calls of the application
 
     var lastRequest: RequestID { RequestID(self.requests) }
 
@@ -107,7 +107,7 @@ struct SessionFixture {
         return request
     }
 
-    /// `nil` when the message is turned down.
+    /// Publishes a message; `nil` if it is rejected.
     mutating func submit(
         _ message: OutgoingMessage, _ request: RequestID, isAwaited: Bool
     ) -> ClientSession.Submitted? {
@@ -153,7 +153,7 @@ struct SessionFixture {
 
     mutating func completions() -> [Completion] { self.session.takeCompletions() }
 
-    // MARK: What the server sends
+    // MARK: Packets from the server
 
     @discardableResult
     mutating func receive(_ packet: Packet) -> ClientSession.Received {
@@ -177,7 +177,7 @@ struct SessionFixture {
         self.receive(.unsuback(UnsubAck(id(number), self.version == .v5_0 ? [reasonCode] : [])))
     }
 
-    /// A message arrives: who gets it, and its token; `nil` when it is not handed on.
+    /// Receives a message. Returns its receivers and its token, or `nil` if it is not delivered.
     @discardableResult
     mutating func deliver(
         _ text: String = "m", on topic: TopicName? = "a", _ qos: QoS = .atMostOnce, _ number: UInt16? = nil,
@@ -189,13 +189,13 @@ struct SessionFixture {
         return Delivery(to: subscribers.map(\.rawValue), token: token)
     }
 
-    /// A message arrives that had too much of something to be taken.
+    /// Receives a message that the decoder has skipped because it was too large.
     @discardableResult
     mutating func receiveSkipped(_ packet: Publish) -> ClientSession.Received {
         self.session.receivedSkipped(packet, into: &self.out)
     }
 
-    /// A message arrives that must be handed on.
+    /// Receives a message that must be delivered.
     mutating func delivered(
         _ text: String = "m", on topic: TopicName = "a", _ qos: QoS = .atMostOnce, _ number: UInt16? = nil,
         dup: Bool = false
@@ -210,7 +210,7 @@ struct Delivery: Equatable {
     let token: DeliveryToken?
 }
 
-// MARK: - Short ways to say packets
+// MARK: - Shorthands for packets
 
 extension Packet {
     static func acknowledgement(
@@ -225,7 +225,7 @@ extension Packet {
         }
     }
 
-    /// In few characters: `PUBLISH 1 dup`, `PUBREL 3`, `SUBSCRIBE 2 a/#`.
+    /// A short description: `PUBLISH 1 dup`, `PUBREL 3`, `SUBSCRIBE 2 a/#`.
     var summary: String {
         func acknowledgement(_ name: String, _ packet: Acknowledgement) -> String {
             "\(name) \(packet.packetID)" + (packet.reasonCode == .success ? "" : " \(packet.reasonCode.rawValue)")
@@ -289,6 +289,6 @@ extension Completion {
 }
 
 extension ClientSession.Received {
-    /// The reason code with which the connection is to be closed.
+    /// The reason code with which the client must close the connection.
     var violation: ReasonCode? { if case .violation(let code, _) = self { code } else { nil } }
 }

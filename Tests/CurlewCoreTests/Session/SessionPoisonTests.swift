@@ -3,14 +3,14 @@ import Testing
 
 @testable import CurlewCore
 
-/// A server that ends the connection when it receives certain packets.
+/// A server that breaks the connection when it receives certain packets.
 private struct Moody {
     var fixture: SessionFixture
-    /// What it cannot bear, as ``Packet/summary`` begins.
+    /// The packets that break the connection, as prefixes of ``Packet/summary``.
     let dislikes: [String]
-    /// Whether it keeps the session.
+    /// Whether the server keeps the session.
     let keeps: Bool
-    /// How often it was sent what it dislikes.
+    /// How often the server has received such a packet.
     var provocations = 0
     var connections = 1
 
@@ -20,7 +20,7 @@ private struct Moody {
         self.keeps = keeps
     }
 
-    /// Reads and answers until nothing more comes; connects again after each end, and waits for trials.
+    /// Answers until nothing more arrives; reconnects after each break, and advances the time in trials.
     mutating func run() {
         for _ in 0..<200 {
             let packets = self.fixture.written()
@@ -57,7 +57,7 @@ private struct Moody {
     }
 }
 
-@Suite("Packets on which a server ends the connection")
+@Suite("Packets that make the server break the connection")
 struct SessionPoisonTests {
     private func abandoned(_ request: RequestID, _ subject: Rejection.Subject, _ count: Int = 3) -> Completion {
         Completion(request: request, outcome: .abandoned(.brokeConnections(count, subject)))
@@ -80,13 +80,13 @@ struct SessionPoisonTests {
         for other in others { #expect(completions.contains(.published(other))) }
         #expect(server.provocations <= 4)
         #expect(server.fixture.session.takeGivenUpPackets().count == 1)
-        // It does not come back with a later connection either.
+        // A later connection does not bring it back either.
         server.fixture.reconnect()
         server.run()
         #expect(server.provocations <= 4 && server.fixture.session.isDrained)
     }
 
-    @Test("A message that is alone is given up after three connections")
+    @Test("A single message is given up after three connections")
     func alone() throws {
         var server = Moody("PUBLISH bad")
         let bad = try server.fixture.publish("bad", to: "b")
@@ -95,7 +95,7 @@ struct SessionPoisonTests {
         #expect(server.provocations == 3)
     }
 
-    @Test("It is found among many filters that are restored on each connection, and does not come back")
+    @Test("A bad message is found among many restored filters, and does not come back")
     func amongMany() throws {
         var server = Moody("PUBLISH bad", keeps: false)
         for number: UInt64 in 1...300 { try server.fixture.subscribe("filter/\(number)", number) }
@@ -110,7 +110,7 @@ struct SessionPoisonTests {
         #expect(server.fixture.session.subscriptions.count == 300)
     }
 
-    @Test("A message that was given up takes no memory and no room in the outbox")
+    @Test("A given-up message takes no memory and no room in the outbox")
     func givenUpMemory() throws {
         var server = Moody("PUBLISH xxx")
         let before = server.fixture.session.outgoing.bytes
@@ -118,12 +118,12 @@ struct SessionPoisonTests {
         server.run()
         #expect(server.fixture.session.takeGivenUpPackets().count == 1)
         #expect(server.fixture.session.outgoing.bytes <= before + 10)
-        // The server answers after all, in a later connection of the session.
+        // The server answers after all, on a later connection of the session.
         server.fixture.receive(.puback, 1)
         #expect(server.fixture.session.outgoing.bytes == before && server.fixture.session.isDrained)
     }
 
-    @Test("UNSUBSCRIBE is not given up where somebody wants the filter again")
+    @Test("UNSUBSCRIBE is not given up if the filter is subscribed to again")
     func wantedAgain() throws {
         var server = Moody("UNSUBSCRIBE")
         try server.fixture.subscribe("a", 1)
@@ -140,12 +140,12 @@ struct SessionPoisonTests {
         #expect(completions.contains { $0 == .subscribed(again, .grantedQoS2) })
         #expect(completions.contains { $0.request == leaving })
         #expect(server.fixture.session.takeGivenUpPackets().isEmpty)
-        // And the server is told when it ends.
+        // The end of the new subscription still sends UNSUBSCRIBE.
         server.fixture.unsubscribe(2)
         #expect(server.fixture.written().summaries.contains { $0.hasPrefix("UNSUBSCRIBE") })
     }
 
-    @Test("Two of them are found, and neither hides the other")
+    @Test("Two bad messages are both found")
     func two() throws {
         var server = Moody("PUBLISH bad", "PUBLISH worse")
         let bad = try server.fixture.publish("bad", to: "b")
@@ -160,7 +160,7 @@ struct SessionPoisonTests {
             ])
     }
 
-    @Test("PUBREL that ends the connection is given up, and the next exchange goes on")
+    @Test("A PUBREL that breaks the connection is given up, and the next exchange continues")
     func release() throws {
         var server = Moody("PUBREL")
         let bad = try server.fixture.publish("x", .exactlyOnce)
@@ -171,7 +171,7 @@ struct SessionPoisonTests {
         #expect(server.fixture.completions() == [.published(next)])
     }
 
-    @Test("A subscription is given up and throws; the others are granted", arguments: [true, false])
+    @Test("A subscription is given up and fails; the others are granted", arguments: [true, false])
     func subscription(keeps: Bool) throws {
         var server = Moody("SUBSCRIBE $share/g/a", keeps: keeps)
         let first = try server.fixture.subscribe("one", 1)
@@ -185,7 +185,7 @@ struct SessionPoisonTests {
         #expect(server.fixture.session.subscriptions.count == 2)
     }
 
-    @Test("A subscription that the server took once and cannot bear in a new session is lost, with the reason")
+    @Test("A subscription that breaks the connection only in a new session is lost, and reported")
     func restored() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("good", 1)
@@ -204,7 +204,7 @@ struct SessionPoisonTests {
         #expect(server.fixture.session.subscriptions.count == 1)
     }
 
-    @Test("UNSUBSCRIBE that ends the connection is given up")
+    @Test("An UNSUBSCRIBE that breaks the connection is given up")
     func unsubscription() throws {
         var server = Moody("UNSUBSCRIBE")
         try server.fixture.subscribe("a", 1)
@@ -217,7 +217,7 @@ struct SessionPoisonTests {
         #expect(server.provocations == 3)
     }
 
-    @Test("A server that ends every connection is not the fault of what was sent")
+    @Test("If a server breaks every connection, no packet is given up")
     func brokenServer() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("m")
@@ -232,7 +232,7 @@ struct SessionPoisonTests {
         #expect(fixture.completions() == [.published(request)])
     }
 
-    @Test("Ends that the network makes accuse nobody")
+    @Test("If the network breaks every connection, no packet is given up")
     func network() throws {
         var fixture = SessionFixture.connected()
         let requests = try (0..<3).map { try fixture.publish("\($0)") }

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Random events in a session")
 struct SessionPropertyTests {
-    /// A session in random weather, whose every word is observed.
+    /// A session with random events, whose output is checked.
     private struct Run {
         var random: SplitMix64
         var fixture = SessionFixture {
@@ -21,7 +21,7 @@ struct SessionPropertyTests {
 
         mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &self.random) == 0 }
 
-        /// After each event: what was written and completed is taken and checked.
+        /// Takes and checks what was written and completed since the last event.
         mutating func settle() {
             let completions = self.fixture.completions()
             for completion in completions {
@@ -49,13 +49,13 @@ struct SessionPropertyTests {
 
         mutating func lose() {
             self.settle()
-            // The server ends some, in which case what was unanswered may be the cause.
+            // The server breaks some of the connections, so that unanswered packets become suspect.
             if self.chance(2) { self.fixture.breakConnection() } else { self.fixture.lose() }
             self.observer.connectionLost()
             self.isConnected = false
         }
 
-        /// From now on the connection stays, and the server answers as it should: whatever waits comes to its end.
+        /// From now on the connection stays and the server answers correctly, so that everything completes.
         mutating func comeToRest() {
             self.lose()
             self.observer.connected(sessionPresent: true, receiveMaximum: 20)
@@ -78,7 +78,7 @@ struct SessionPropertyTests {
             require(false, "\(self.waiting.count) requests never complete")
         }
 
-        /// The owner has had enough, and begins anew.
+        /// Ends the session, after which it begins again.
         mutating func end() {
             self.lose()
             self.fixture.session.end()
@@ -168,7 +168,7 @@ struct SessionPropertyTests {
     }
 
     @Test(
-        "Requests complete once; identifiers, window, order and DUP are right, whatever happens",
+        "Requests complete once, and identifiers, window, order and DUP are right, whatever happens",
         arguments: 0..<40 as Range<UInt64>)
     func invariants(seed: UInt64) {
         var run = Run(seed: seed)
@@ -178,16 +178,16 @@ struct SessionPropertyTests {
             require(run.fixture.session.incoming.remembered <= 12, "remembers more than there are identifiers")
             require(run.fixture.session.subscriptions.count <= 5, "keeps filters that nobody wants")
         }
-        // Where the server breaks one connection after the other, messages are sent one at a time.
+        // After repeated broken connections, messages are sent one at a time, so fewer are resent.
         #expect(run.observer.count.sent > 20 && run.observer.count.again > 2)
         run.comeToRest()
         run.end()
     }
 
-    // MARK: Whatever a server sends
+    // MARK: Any input from a server
 
     @Test(
-        "No valid packet in any state traps, or makes a table grow beyond its bound",
+        "Any valid packet in any state neither traps nor makes a table exceed its limit",
         arguments: ProtocolVersion.allCases,
         0..<10 as Range<UInt64>)
     func anyPackets(version: ProtocolVersion, seed: UInt64) throws {
@@ -220,7 +220,7 @@ struct SessionPropertyTests {
         #expect(accepted.isEmpty)
     }
 
-    @Test("No bytes in any state trap", arguments: ProtocolVersion.allCases, 0..<10 as Range<UInt64>)
+    @Test("Any bytes in any state do not trap", arguments: ProtocolVersion.allCases, 0..<10 as Range<UInt64>)
     func anyBytes(version: ProtocolVersion, seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         var fixture = SessionFixture { ($0.receiveMaximum, $0.topicAliasMaximum) = (10, 5) }

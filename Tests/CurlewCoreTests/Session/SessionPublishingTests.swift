@@ -48,7 +48,7 @@ struct SessionPublishingTests {
         #expect(fixture.session.isDrained)
     }
 
-    @Test("A PUBACK that refuses ends the exchange, with its reason: nothing is sent again [MQTT-4.4.0-2]")
+    @Test("A PUBACK with a failure ends the exchange with its reason, and nothing is resent [MQTT-4.4.0-2]")
     func refusedPuback() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish()
@@ -83,7 +83,7 @@ struct SessionPublishingTests {
         #expect(fixture.session.isDrained)
     }
 
-    @Test("What PUBREC says of the subscribers is the outcome")
+    @Test("The reason code of PUBREC is the outcome")
     func noSubscribers() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -92,7 +92,8 @@ struct SessionPublishingTests {
         #expect(fixture.completions() == [.published(request, .noMatchingSubscribers)])
     }
 
-    @Test("A PUBREC that refuses ends the exchange: no PUBREL, nothing again [MQTT-4.4.0-2] [MQTT-4.3.3-4]")
+    @Test(
+        "A PUBREC with a failure ends the exchange without PUBREL, and nothing is resent [MQTT-4.4.0-2] [MQTT-4.3.3-4]")
     func refusedPubrec() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -103,7 +104,7 @@ struct SessionPublishingTests {
         #expect(fixture.written().isEmpty)
     }
 
-    @Test("PUBRELs leave in the order of the PUBRECs [MQTT-4.6.0-4]")
+    @Test("PUBRELs are sent in the order of the PUBRECs [MQTT-4.6.0-4]")
     func pubrelOrder() throws {
         var fixture = SessionFixture.connected()
         for _ in 1...3 { try fixture.publish("x", .exactlyOnce) }
@@ -126,7 +127,7 @@ struct SessionPublishingTests {
         #expect(fixture.written().summaries == ["PUBREL 1"])
     }
 
-    @Test("PUBCOMP that knows no such identifier, in answer to the only PUBREL, says that the message is lost")
+    @Test("A PUBCOMP with Packet Identifier not found, for the only PUBREL, means that the message is lost")
     func unknownToServer() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -136,7 +137,7 @@ struct SessionPublishingTests {
         #expect(fixture.session.isDrained)
     }
 
-    // MARK: Limits of the server
+    // MARK: The server's limits
 
     @Test("A QoS above Maximum QoS is refused before anything is sent [MQTT-3.2.2-11]")
     func maximumQoS() throws {
@@ -146,15 +147,14 @@ struct SessionPublishingTests {
         #expect(fixture.written().summaries == ["PUBLISH y"])
     }
 
-    @Test("A retained message is refused where there are none [MQTT-3.2.2-14]")
+    @Test("A retained message is refused if the server does not support them [MQTT-3.2.2-14]")
     func retainAvailable() throws {
         var fixture = SessionFixture.connected(.retainAvailable(false))
         #expect(throws: Rejection.retainNotAvailable) { try fixture.publish("x", retain: true) }
         #expect(fixture.written().isEmpty && fixture.session.isDrained)
     }
 
-    @Test(
-        "What waited for the connection is checked against its limits [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15]")
+    @Test("Messages from the outbox obey the new connection's limits [MQTT-3.2.2-11] [MQTT-3.2.2-14] [MQTT-3.2.2-15]")
     func limitsForTheOutbox() throws {
         var fixture = SessionFixture()
         let requests = [
@@ -171,7 +171,7 @@ struct SessionPublishingTests {
     }
 
     @Test(
-        "A packet of exactly Maximum Packet Size is sent, one byte more is not [MQTT-3.2.2-15]",
+        "A packet of exactly Maximum Packet Size is sent; one byte more is refused [MQTT-3.2.2-15]",
         arguments: [false, true])
     func maximumPacketSize(usesAliases: Bool) throws {
         var fixture = SessionFixture.connected(.maximumPacketSize(100), .topicAliasMaximum(10)) {
@@ -186,7 +186,7 @@ struct SessionPublishingTests {
         #expect(fixture.session.inFlightCount == 3)
     }
 
-    @Test("A property that cannot be encoded is refused, and keeps neither identifier nor window")
+    @Test("A property that cannot be encoded is refused, and takes neither identifier nor window")
     func encodingFails() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1))
         #expect(throws: Rejection.self) { try fixture.publish("x", properties: [.serverKeepAlive(1)]) }
@@ -194,7 +194,7 @@ struct SessionPublishingTests {
         #expect(fixture.written().summaries == ["PUBLISH 2 y"])
     }
 
-    @Test("The subscription identifiers of a message that is passed on are left out [MQTT-3.3.4-6]")
+    @Test("Subscription identifiers of a forwarded message are left out [MQTT-3.3.4-6]")
     func identifiersLeftOut() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x", properties: [.subscriptionIdentifier(7), .contentType("t")])
@@ -213,14 +213,16 @@ struct SessionPublishingTests {
         #expect(packets.contains { $0.topic == nil })
     }
 
-    @Test("No alias without Topic Alias Maximum, nor before 5.0 [MQTT-3.2.2-18]", arguments: ProtocolVersion.allCases)
+    @Test(
+        "There are no aliases without Topic Alias Maximum, nor before 5.0 [MQTT-3.2.2-18]",
+        arguments: ProtocolVersion.allCases)
     func noTopicAlias(version: ProtocolVersion) throws {
         var fixture = SessionFixture.connected(version: version) { $0.outgoingTopicAliasMaximum = 10 }
         for _ in 1...5 { try fixture.publish(to: "topic/a") }
         #expect(fixture.written().publishes.allSatisfy { $0.topicAlias == nil && $0.topic == "topic/a" })
     }
 
-    @Test("An alias is introduced anew on each connection, and what is sent again has none [MQTT-3.3.2-7]")
+    @Test("An alias must be introduced again on each connection, and a resent message has none [MQTT-3.3.2-7]")
     func aliasesOfTheConnection() throws {
         var fixture = SessionFixture.connected(.topicAliasMaximum(5)) { $0.outgoingTopicAliasMaximum = 10 }
         for _ in 1...3 { try fixture.publish(to: "topic/a") }
@@ -231,7 +233,7 @@ struct SessionPublishingTests {
         #expect(fixture.written().publishes.map(\.topic) == ["topic/a"])
     }
 
-    @Test("An alias whose introduction could not be encoded is introduced by the next message")
+    @Test("If the packet that introduces an alias cannot be encoded, the next message introduces it")
     func withdrawnAlias() throws {
         var fixture = SessionFixture.connected(.topicAliasMaximum(5)) { $0.outgoingTopicAliasMaximum = 10 }
         try fixture.publish(to: "topic/a")
@@ -241,9 +243,9 @@ struct SessionPublishingTests {
         #expect(first.topic == "topic/a")
     }
 
-    // MARK: Acknowledgements out of place
+    // MARK: Unexpected acknowledgements
 
-    @Test("An acknowledgement of nothing is legal noise; only PUBREC asks for an answer")
+    @Test("An unknown acknowledgement is ignored; only PUBREC is answered")
     func unknownAcknowledgements() {
         var fixture = SessionFixture.connected()
         for number in [1, 65_535] as [UInt16] {
@@ -257,7 +259,7 @@ struct SessionPublishingTests {
         #expect(fixture.completions().isEmpty)
     }
 
-    @Test("An acknowledgement that a server repeats meets no later exchange [MQTT-2.2.1-3]")
+    @Test("A repeated acknowledgement does not affect a later exchange [MQTT-2.2.1-3]")
     func repeatedAcknowledgements() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("old", .exactlyOnce)
@@ -270,7 +272,7 @@ struct SessionPublishingTests {
         #expect(fixture.completions() == [.published(new)])
     }
 
-    @Test("An acknowledgement of the wrong kind breaks the protocol, and completes nothing")
+    @Test("An acknowledgement of the wrong kind violates the protocol, and completes nothing")
     func wrongAcknowledgements() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("1", .atLeastOnce)
@@ -290,7 +292,7 @@ struct SessionPublishingTests {
     }
 
     @Test(
-        "An acknowledgement of another QoS ends the exchange: to insist would send the message for ever",
+        "An acknowledgement of a different QoS ends the exchange; otherwise, the message would be resent forever",
         arguments: [
             EarlyEnd(qos: .exactlyOnce, kind: .puback, deviation: .pubackAtQoS2),
             EarlyEnd(qos: .exactlyOnce, kind: .pubcomp, deviation: .pubcompBeforePubrec),
@@ -304,7 +306,7 @@ struct SessionPublishingTests {
         _ = fixture.written()
         #expect(fixture.receive(end.kind, 1, code) == .deviation(end.deviation))
         #expect(fixture.completions() == [.published(request, code)])
-        // The place in the window is free, and a server that takes it for QoS 2 learns that the message is released.
+        // The place in the window is free, and a server that takes the message for QoS 2 gets its PUBREL.
         let released = end.kind == .pubrec && code == .success ? ["PUBREL 1"] : []
         #expect(fixture.written().summaries == released + ["PUBLISH 2 2"])
         #expect(fixture.receive(.pubcomp, 1) == .nothing)
@@ -312,7 +314,7 @@ struct SessionPublishingTests {
         #expect(fixture.written().summaries == ["PUBLISH 2 dup 2"])
     }
 
-    @Test("PUBACK in place of PUBCOMP ends the exchange as well")
+    @Test("PUBACK instead of PUBCOMP ends the exchange too")
     func pubackForPubrel() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("1", .exactlyOnce)
@@ -321,7 +323,7 @@ struct SessionPublishingTests {
         #expect(fixture.completions() == [.published(request)])
     }
 
-    @Test("PUBREC that comes again after each PUBREL is not answered for ever")
+    @Test("A PUBREC that is repeated after each PUBREL is not answered forever")
     func endlessPubrec() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("1", .exactlyOnce)

@@ -5,7 +5,7 @@ import Testing
 
 @Suite("Receiving in a session")
 struct SessionReceivingTests {
-    /// Connected, with subscribers 1 and 2 of `a`.
+    /// A connected session in which subscribers 1 and 2 have subscribed to `a`.
     private func subscribed(
         version: ProtocolVersion = .v5_0, configure: (inout ClientSession.Settings) -> Void = { _ in }
     ) throws -> SessionFixture {
@@ -20,9 +20,9 @@ struct SessionReceivingTests {
         return fixture
     }
 
-    // MARK: The acknowledgement of each QoS
+    // MARK: Acknowledgements for each QoS
 
-    @Test("QoS 0 is handed on and not acknowledged [MQTT-3.3.4-1]")
+    @Test("A QoS 0 message is delivered and not acknowledged [MQTT-3.3.4-1]")
     func atMostOnce() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered()
@@ -31,7 +31,7 @@ struct SessionReceivingTests {
     }
 
     @Test(
-        "QoS 1 is acknowledged with its identifier once all have passed it [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-2.2.1-5]"
+        "A QoS 1 message is acknowledged when all receivers have released it [MQTT-4.3.2-4] [MQTT-3.3.4-1] [MQTT-2.2.1-5]"
     )
     func atLeastOnce() throws {
         var fixture = try self.subscribed()
@@ -44,7 +44,9 @@ struct SessionReceivingTests {
         #expect(fixture.session.unacknowledgedCount == 0)
     }
 
-    @Test("After PUBACK the same identifier is a new message, DUP or not [MQTT-4.3.2-5]", arguments: [false, true])
+    @Test(
+        "After PUBACK, the same packet identifier is a new message, with or without DUP [MQTT-4.3.2-5]",
+        arguments: [false, true])
     func identifierAgain(dup: Bool) throws {
         var fixture = try self.subscribed()
         for _ in 1...2 {
@@ -54,7 +56,9 @@ struct SessionReceivingTests {
         }
     }
 
-    @Test("QoS 2: PUBREC when all have passed it, PUBCOMP for PUBREL [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-3.3.4-1]")
+    @Test(
+        "QoS 2: PUBREC when all receivers have released it, PUBCOMP for PUBREL [MQTT-4.3.3-8] [MQTT-4.3.3-11] [MQTT-3.3.4-1]"
+    )
     func exactlyOnce() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -66,7 +70,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBCOMP 7"])
     }
 
-    @Test("After PUBCOMP the same identifier is a new message [MQTT-4.3.3-12]")
+    @Test("After PUBCOMP, the same packet identifier is a new message [MQTT-4.3.3-12]")
     func exactlyOnceAgain() throws {
         var fixture = try self.subscribed()
         for _ in 1...3 {
@@ -78,7 +82,7 @@ struct SessionReceivingTests {
     }
 
     @Test(
-        "What nobody has claimed is acknowledged all the same, when its owner says so [MQTT-4.5.0-2]",
+        "An unclaimed message is acknowledged when the session's owner releases it [MQTT-4.5.0-2]",
         arguments: [QoS.atLeastOnce, .exactlyOnce])
     func unclaimed(qos: QoS) throws {
         var fixture = SessionFixture.connected()
@@ -91,7 +95,7 @@ struct SessionReceivingTests {
         #expect(!fixture.session.isOwed(token))
     }
 
-    @Test("What comes for a filter that was given up is acknowledged at once, for a minute")
+    @Test("For a minute after UNSUBSCRIBE, messages for the filter are acknowledged at once")
     func givenUp() throws {
         var fixture = try self.subscribed()
         for subscriber in 1...2 as ClosedRange<UInt64> { fixture.unsubscribe(subscriber) }
@@ -103,7 +107,7 @@ struct SessionReceivingTests {
     }
 
     @Test(
-        "In a session of an earlier run, only what surely comes for that filter: another may match as well",
+        "In a session of an earlier run, this applies only if no other filter can match the message",
         arguments: [true, false])
     func givenUpInKeptSession(hasIdentifier: Bool) throws {
         var fixture = SessionFixture()
@@ -125,7 +129,7 @@ struct SessionReceivingTests {
         #expect(try fixture.delivered(on: "a", .atLeastOnce, 8).token != nil)
     }
 
-    @Test("A message of a session that the server has lost will not come again")
+    @Test("A message of a session that the server has lost is an orphan")
     func orphan() throws {
         var fixture = try self.subscribed()
         let lost = try #require(try fixture.delivered(on: "a", .atLeastOnce, 1).token)
@@ -137,7 +141,7 @@ struct SessionReceivingTests {
         #expect(!fixture.session.isOrphan(kept) && fixture.session.isOrphan(lost))
     }
 
-    @Test("A filter that is wanted again, or another connection, ends that")
+    @Test("This ends when the filter is subscribed to again, or with the connection")
     func givenUpNoMore() throws {
         var fixture = try self.subscribed()
         for subscriber in 1...2 as ClosedRange<UInt64> { fixture.unsubscribe(subscriber) }
@@ -148,7 +152,7 @@ struct SessionReceivingTests {
         #expect(try fixture.delivered(on: "a", .atLeastOnce, 7, dup: true).token != nil)
     }
 
-    @Test("Who takes the remainder gets what matches nobody's filter, at any QoS, and nothing else")
+    @Test("The subscriber that takes the remainder gets messages that match no filter, at any QoS, and no others")
     func remainder() throws {
         var fixture = try self.subscribed()
         fixture.session.takeRemainder(SubscriberID(2))
@@ -159,7 +163,7 @@ struct SessionReceivingTests {
         #expect(try fixture.delivered(on: "b").to == [])
     }
 
-    @Test("Nothing is owed for a QoS 1 message of an earlier connection; a QoS 2 message is owed until the owner's end")
+    @Test("Acknowledgements are due for QoS 1 only on the same connection, and for QoS 2 until the session's end")
     func owed() throws {
         var fixture = try self.subscribed()
         let tokens = try [QoS.atLeastOnce, .exactlyOnce].enumerated().map { index, qos in
@@ -173,7 +177,7 @@ struct SessionReceivingTests {
     }
 
     @Test(
-        "A message that was too large is acknowledged in its turn, with a failure on 5.0",
+        "A too large message is acknowledged in its turn, with a failure on 5.0",
         arguments: ProtocolVersion.allCases)
     func tooLarge(version: ProtocolVersion) throws {
         var fixture = try self.subscribed(version: version)
@@ -192,7 +196,7 @@ struct SessionReceivingTests {
         for _ in before.to { fixture.pass(before.token) }
         guard version == .v5_0 else {
             #expect(fixture.written().summaries == ["PUBACK 1", "PUBACK 2", "PUBREC 3"])
-            // Before 5.0 nothing says no: the exchange goes to its end.
+            // Before 5.0 there is no failure code, so the exchange is completed.
             #expect(fixture.receiveSkipped(packets[2]) == .nothing)
             fixture.receive(.pubrel, 3)
             #expect(fixture.written().summaries == ["PUBREC 3", "PUBCOMP 3"])
@@ -202,7 +206,7 @@ struct SessionReceivingTests {
         #expect(fixture.session.incoming.remembered == 0)
     }
 
-    @Test("The topic alias of a message that was too large holds for the next ones")
+    @Test("The topic alias of a too large message applies to later messages")
     func tooLargeWithAlias() throws {
         var fixture = try self.subscribed { $0.topicAliasMaximum = 5 }
         fixture.receiveSkipped(.incoming("", "a", alias: 3))
@@ -210,7 +214,7 @@ struct SessionReceivingTests {
         #expect(fixture.receiveSkipped(.incoming("", nil, alias: 4)).violation == .protocolError)
     }
 
-    @Test("A message that expired on the way is acknowledged to the end [MQTT-4.3.3-13]")
+    @Test("A message that expires while it is processed is acknowledged as usual [MQTT-4.3.3-13]")
     func expired() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -220,7 +224,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
     }
 
-    @Test("A PUBREC that refuses ends the exchange: the identifier is new again [MQTT-4.3.3-9]")
+    @Test("A PUBREC with a failure ends the exchange, and its identifier may be reused [MQTT-4.3.3-9]")
     func refused() throws {
         var fixture = try self.subscribed { $0.receiveMaximum = 1 }
         for _ in 1...2 {
@@ -232,7 +236,7 @@ struct SessionReceivingTests {
         #expect(fixture.session.incoming.remembered == 0)
     }
 
-    @Test("Before 5.0 a PUBREC cannot refuse: the identifier stays known until PUBREL [MQTT-4.3.3-10]")
+    @Test("Before 5.0, PUBREC cannot refuse: the identifier stays in use until PUBREL [MQTT-4.3.3-10]")
     func refusedBefore5() throws {
         var fixture = try self.subscribed(version: .v3_1_1)
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -245,7 +249,7 @@ struct SessionReceivingTests {
         #expect(fixture.session.incoming.remembered == 0)
     }
 
-    @Test("A reason code that a subscriber gives is told, on 5.0 alone", arguments: ProtocolVersion.allCases)
+    @Test("A subscriber's reason code is sent on 5.0 only", arguments: ProtocolVersion.allCases)
     func reasonCode(version: ProtocolVersion) throws {
         var fixture = try self.subscribed(version: version)
         let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
@@ -275,7 +279,7 @@ struct SessionReceivingTests {
 
     // MARK: Order
 
-    @Test("Acknowledgements leave in the order of arrival, whoever is ready first [MQTT-4.6.0-2] [MQTT-4.6.0-3]")
+    @Test("Acknowledgements are sent in order of arrival, whichever is ready first [MQTT-4.6.0-2] [MQTT-4.6.0-3]")
     func order() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -290,9 +294,9 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBACK 4", "PUBREC 3", "PUBACK 2", "PUBREC 1"])
     }
 
-    // MARK: Once and no more
+    // MARK: Exactly once
 
-    @Test("A QoS 2 message that comes again is answered again and not delivered twice [MQTT-4.3.3-10]")
+    @Test("A repeated QoS 2 message is answered again and not delivered again [MQTT-4.3.3-10]")
     func duplicate() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -302,7 +306,7 @@ struct SessionReceivingTests {
     }
 
     @Test(
-        "A QoS 2 message held by its consumer survives the connection, and is acknowledged on the next [MQTT-4.3.3-10]")
+        "A QoS 2 message still being consumed survives the connection, and is acknowledged on the next [MQTT-4.3.3-10]")
     func heldOverLoss() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -314,7 +318,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBREC 7"])
     }
 
-    @Test("A QoS 2 message passed while there was no connection is acknowledged when it comes again")
+    @Test("A QoS 2 message released without a connection is acknowledged when it is resent")
     func passedWhileLost() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -326,7 +330,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBREC 7"])
     }
 
-    @Test("A QoS 1 message comes again after a loss, with a token of its own; the old one means nothing")
+    @Test("A QoS 1 message resent after a loss has a new token; the old one has no effect")
     func oldToken() throws {
         var fixture = try self.subscribed()
         let old = try fixture.delivered(on: "a", .atLeastOnce, 7)
@@ -338,7 +342,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBACK 7"])
     }
 
-    @Test("A drop between PUBREC and PUBREL delivers once")
+    @Test("A connection lost between PUBREC and PUBREL does not cause a second delivery")
     func dropBeforePubrel() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -348,7 +352,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBCOMP 7"])
     }
 
-    @Test("MQTT 3.1 does not say whether it has the session: DUP tells a QoS 2 message that comes again from a new one")
+    @Test("With MQTT 3.1, which does not report the session, DUP distinguishes a resent QoS 2 message from a new one")
     func dupWhereTheSessionIsUncertain() throws {
         var fixture = SessionFixture()
         try fixture.subscribe("a", 1)
@@ -365,7 +369,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBREC 6"])
     }
 
-    @Test("PUBREL of an exchange that another session of the server may have had ends nothing")
+    @Test("A PUBREL that may belong to another session of the server ends no exchange")
     func pubrelWhereTheSessionIsUncertain() throws {
         var fixture = SessionFixture()
         try fixture.subscribe("a", 1)
@@ -381,16 +385,16 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBREC 5"])
     }
 
-    // MARK: PUBREL out of place
+    // MARK: Unexpected PUBREL
 
-    @Test("PUBREL of an unknown identifier is answered: not found [MQTT-4.3.3-11]")
+    @Test("PUBREL with an unknown identifier is answered with Packet Identifier not found [MQTT-4.3.3-11]")
     func unknownPubrel() {
         var fixture = SessionFixture.connected()
         #expect(fixture.receive(.pubrel, 65_535) == .nothing)
         #expect(fixture.written().summaries == ["PUBCOMP 65535 146"])
     }
 
-    @Test("PUBREL before PUBREC breaks the protocol")
+    @Test("PUBREL before PUBREC violates the protocol")
     func earlyPubrel() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
@@ -401,7 +405,7 @@ struct SessionReceivingTests {
         #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
     }
 
-    @Test("PUBREL while a second PUBREC waits leaves nothing behind that could answer the next message")
+    @Test("PUBREL while a second PUBREC is pending leaves no stale PUBREC for the next message")
     func pubrelBeforeSecondPubrec() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -420,7 +424,7 @@ struct SessionReceivingTests {
 
     // MARK: Receive Maximum
 
-    @Test("More than Receive Maximum ends the connection, counting both QoS to their last acknowledgement")
+    @Test("Exceeding Receive Maximum ends the connection; both QoS count until their last acknowledgement")
     func receiveMaximum() throws {
         var fixture = try self.subscribed { $0.receiveMaximum = 2 }
         let first = try fixture.delivered(on: "a", .exactlyOnce, 1)
@@ -432,7 +436,7 @@ struct SessionReceivingTests {
         #expect(fixture.receive(third).violation == nil)
     }
 
-    @Test("PUBRELs of an earlier connection make no room in the window of this one")
+    @Test("PUBRELs of an earlier connection free no place in the window")
     func noRoomByOldReleases() throws {
         var fixture = SessionFixture.connected { $0.receiveMaximum = 2 }
         for number in 1...2 as ClosedRange<UInt16> { fixture.deliver(on: "a", .exactlyOnce, number) }
@@ -445,7 +449,7 @@ struct SessionReceivingTests {
         #expect(fixture.receive(fifth).violation == .receiveMaximumExceeded)
     }
 
-    @Test("A server that sends one QoS 2 message again and again makes nothing grow")
+    @Test("A server that repeats a QoS 2 message endlessly does not make the state grow")
     func endlessDuplicates() throws {
         var fixture = SessionFixture.connected { $0.receiveMaximum = 3 }
         try fixture.subscribe("a")
@@ -457,7 +461,7 @@ struct SessionReceivingTests {
 
     // MARK: Topic aliases
 
-    @Test("Every alias up to the maximum is understood [MQTT-3.3.2-10]", arguments: [1, 5, 10] as [UInt16])
+    @Test("Every alias up to the maximum is accepted [MQTT-3.3.2-10]", arguments: [1, 5, 10] as [UInt16])
     func alias(number: UInt16) throws {
         var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
         #expect(fixture.deliver(on: "a", alias: number)?.to == [1, 2])
@@ -475,7 +479,7 @@ struct SessionReceivingTests {
         }
     }
 
-    @Test("Without a maximum there are no aliases, and an unknown one is an error")
+    @Test("Without a maximum, every alias is an error; with one, an unknown alias is an error")
     func unknownAlias() throws {
         var none = try self.subscribed()
         #expect(none.receive(.publish(.incoming("m", "a", alias: 1))).violation == .topicAliasInvalid)
@@ -484,7 +488,7 @@ struct SessionReceivingTests {
         #expect(some.receive(.publish(.incoming("m", nil))).violation == .protocolError)
     }
 
-    @Test("No alias outlives its connection [MQTT-3.3.2-7]")
+    @Test("An alias does not survive its connection [MQTT-3.3.2-7]")
     func aliasOfEarlierConnection() throws {
         var fixture = try self.subscribed { $0.topicAliasMaximum = 10 }
         fixture.deliver(on: "a", alias: 1)
@@ -492,9 +496,9 @@ struct SessionReceivingTests {
         #expect(fixture.receive(.publish(.incoming("m", nil, alias: 1))).violation == .protocolError)
     }
 
-    // MARK: The rest
+    // MARK: Other packets
 
-    @Test("DUP of a message that came has nothing to do with DUP of one that is sent [MQTT-3.3.1-3]")
+    @Test("DUP of a received message does not affect DUP of a sent one [MQTT-3.3.1-3]")
     func dupIsNotCarriedOn() throws {
         var fixture = SessionFixture.connected()
         fixture.pass(fixture.deliver("m", on: "a", .atLeastOnce, 1, dup: true)?.token)
@@ -502,7 +506,7 @@ struct SessionReceivingTests {
         #expect(fixture.written().summaries == ["PUBACK 1", "PUBLISH 1 m"])
     }
 
-    @Test("What a server may not send breaks the protocol")
+    @Test("A packet that a server must not send violates the protocol")
     func wrongPackets() {
         let wrong: [Packet] = [
             .connack(ConnAck()), .connect(Connect(clientIdentifier: "c")), .pingreq,
@@ -515,7 +519,7 @@ struct SessionReceivingTests {
         }
     }
 
-    @Test("What concerns the connection is handed on")
+    @Test("Packets about the connection are passed to the caller")
     func handedOn() {
         var fixture = SessionFixture.connected()
         #expect(fixture.receive(.pingresp) == .pong)

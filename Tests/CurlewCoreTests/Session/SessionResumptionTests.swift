@@ -3,11 +3,11 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Losing the connection, and the session")
+@Suite("Losing the connection, and losing the session")
 struct SessionResumptionTests {
-    // MARK: The session is there
+    // MARK: The session is present
 
-    @Test("A publish that was not acknowledged is sent again with DUP and its identifier [MQTT-4.4.0-1] [MQTT-3.3.1-1]")
+    @Test("An unacknowledged publish is resent with DUP and its identifier [MQTT-4.4.0-1] [MQTT-3.3.1-1]")
     func resent() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x")
@@ -17,7 +17,7 @@ struct SessionResumptionTests {
         #expect(fixture.completions() == [.published(request)])
     }
 
-    @Test("Publishes are sent again in their order, and before new ones [MQTT-4.6.0-1]")
+    @Test("Publishes are resent in order, before new ones [MQTT-4.6.0-1]")
     func order() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(3))
         for number in 1...5 { try fixture.publish("\(number)", number.isMultiple(of: 2) ? .exactlyOnce : .atLeastOnce) }
@@ -36,7 +36,7 @@ struct SessionResumptionTests {
             fixture.written().summaries == ["PUBREL 2", "PUBLISH 5 5", "PUBREL 4", "PUBLISH 7 6"])
     }
 
-    @Test("The order holds when the connection is lost again in the middle of sending again [MQTT-4.6.0-1]")
+    @Test("The order is kept if the connection is lost again while resending [MQTT-4.6.0-1]")
     func orderOverTwoLosses() throws {
         var fixture = SessionFixture.connected()
         for text in ["a", "b", "c"] { try fixture.publish(text) }
@@ -47,7 +47,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().summaries == ["PUBLISH 2 dup b", "PUBLISH 3 dup c"])
     }
 
-    @Test("After PUBREC, PUBREL is sent again and PUBLISH never [MQTT-4.4.0-1] [MQTT-4.3.3-5] [MQTT-4.3.3-6]")
+    @Test("After PUBREC, only PUBREL is resent, never PUBLISH [MQTT-4.4.0-1] [MQTT-4.3.3-5] [MQTT-4.3.3-6]")
     func pubrelAgain() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -60,7 +60,7 @@ struct SessionResumptionTests {
         #expect(fixture.completions() == [.published(request)])
     }
 
-    @Test("Nothing is sent again while a connection lasts [MQTT-4.4.0-1]")
+    @Test("Nothing is resent during a connection [MQTT-4.4.0-1]")
     func notOnTheSameConnection() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x")
@@ -71,7 +71,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().isEmpty)
     }
 
-    @Test("An acknowledgement that comes before the publish was sent again is taken")
+    @Test("An acknowledgement that arrives before the publish is resent is accepted")
     func acknowledgedBeforeResent() throws {
         var fixture = SessionFixture.connected()
         let requests = [try fixture.publish("x"), try fixture.publish("y"), try fixture.publish("z", .exactlyOnce)]
@@ -86,7 +86,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().count == 1)
     }
 
-    @Test("A message that was sent does not expire: it is sent again with what is left, at least 1 s [MQTT-4.3.3-7]")
+    @Test("A message in flight does not expire; it is resent with the remaining interval, at least 1 s [MQTT-4.3.3-7]")
     func expiryWhileInFlight() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x", .exactlyOnce, properties: [.messageExpiryInterval(10)])
@@ -97,7 +97,7 @@ struct SessionResumptionTests {
         }
     }
 
-    @Test("What the server takes no more is given up, and nobody knows whether it arrived [MQTT-3.2.2-11]")
+    @Test("A message that exceeds the server's new limits is given up with an unknown outcome [MQTT-3.2.2-11]")
     func lowerLimits() throws {
         var fixture = SessionFixture.connected()
         let requests = [
@@ -115,7 +115,7 @@ struct SessionResumptionTests {
             ])
     }
 
-    @Test("The identifier of what was given up stays taken, and its exchange goes on when it can [MQTT-4.3.3-1]")
+    @Test("A given-up message keeps its identifier, and its exchange continues when the limits allow [MQTT-4.3.3-1]")
     func lowerLimitsForAWhile() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("long enough", .exactlyOnce)
@@ -133,7 +133,7 @@ struct SessionResumptionTests {
         #expect(fixture.session.isDrained && fixture.session.inFlightCount == 0)
     }
 
-    @Test("State outlives any number of connections that come and go [MQTT-3.1.2-25] [MQTT-4.1.0-1]")
+    @Test("State survives any number of lost connections [MQTT-3.1.2-25] [MQTT-4.1.0-1]")
     func manyLosses() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x")
@@ -144,9 +144,9 @@ struct SessionResumptionTests {
         #expect(fixture.written().summaries == ["PUBREC 5"])
     }
 
-    // MARK: Another server has a session
+    // MARK: Sessions on other servers
 
-    @Test("A session of another server than the last is told of all filters again")
+    @Test("All filters are subscribed to again if the session is on a server other than the last")
     func filtersOfAnotherServer() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("x")
@@ -167,7 +167,7 @@ struct SessionResumptionTests {
         #expect(fixture.completions().isEmpty && fixture.session.takeLostSubscribers().isEmpty)
     }
 
-    @Test("A server that does not know a PUBREL says nothing of what became of the message at another one")
+    @Test("A server that does not know a PUBREL gives no information about the message on another server")
     func releaseAtAnotherServer() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -179,7 +179,7 @@ struct SessionResumptionTests {
         #expect(fixture.completions() == [Completion(request: request, outcome: .abandoned(.sessionLost))])
     }
 
-    @Test("A QoS 2 message of another server's session is new, though its identifier is known")
+    @Test("A QoS 2 message without DUP on another server is new, even if its identifier is known")
     func incomingFromAnotherServer() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -193,7 +193,7 @@ struct SessionResumptionTests {
 
     // MARK: The session is lost
 
-    @Test("A session that the server has and must not have breaks the protocol [MQTT-3.2.2-4] [MQTT-3.2.2-2]")
+    @Test("Session Present after a clean start violates the protocol [MQTT-3.2.2-4] [MQTT-3.2.2-2]")
     func sessionNotAskedFor() {
         var fixture = SessionFixture()
         #expect(fixture.connect(present: true, clean: true) == .protocolError)
@@ -201,7 +201,7 @@ struct SessionResumptionTests {
     }
 
     @Test(
-        "Without a session, publishes are new: no DUP, in their order [MQTT-3.2.2-5] [MQTT-3.1.2-4]",
+        "Without a session, publishes are sent as new, in order and without DUP [MQTT-3.2.2-5] [MQTT-3.1.2-4]",
         arguments: [false, true])
     func submittedAnew(clean: Bool) throws {
         var fixture = SessionFixture.connected(.receiveMaximum(3))
@@ -213,7 +213,7 @@ struct SessionResumptionTests {
         #expect(fixture.session.inFlightCount == 3)
     }
 
-    @Test("A QoS 2 message whose PUBREC came is not sent a second time: what became of it is unknown [MQTT-4.3.3-6]")
+    @Test("A QoS 2 message after PUBREC is not sent again: its outcome is unknown [MQTT-4.3.3-6]")
     func releasedWithoutSession() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -223,7 +223,7 @@ struct SessionResumptionTests {
         #expect(fixture.completions() == [Completion(request: request, outcome: .abandoned(.sessionLost))])
     }
 
-    @Test("PUBCOMP that knows no such identifier completes a PUBREL that was sent again: the first one was received")
+    @Test("PUBCOMP with Packet Identifier not found completes a resent PUBREL, since the first one was received")
     func releasedBefore() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce)
@@ -233,7 +233,7 @@ struct SessionResumptionTests {
         #expect(fixture.completions() == [.published(request)])
     }
 
-    @Test("Incoming QoS 2 messages of a lost session mean nothing any more [MQTT-3.2.2-5]")
+    @Test("QoS 2 messages received in a lost session are forgotten [MQTT-3.2.2-5]")
     func incomingForgotten() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -247,7 +247,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().summaries == ["PUBREC 5"])
     }
 
-    @Test("MQTT 3.1 does not say whether it has the session: exchanges go on, subscriptions are made again")
+    @Test("With MQTT 3.1, which does not report the session, exchanges continue and subscriptions are made again")
     func sessionUnknown() throws {
         var fixture = SessionFixture.connected(version: .v3_1)
         try fixture.subscribe("f")
@@ -260,7 +260,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().summaries == ["PUBREL 2", "SUBSCRIBE 4 f", "PUBLISH 3 dup y"])
     }
 
-    @Test("What was sent in a lost session is not said to be unsent when it is cancelled, and goes on")
+    @Test("A message sent in a lost session cannot be cancelled, and is sent again")
     func cancelAfterSessionLoss() throws {
         var fixture = SessionFixture.connected()
         let requests = [try fixture.publish("x"), try fixture.publish("y")]
@@ -275,7 +275,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().summaries == ["PUBLISH 4 y"])
     }
 
-    @Test("What expired is not submitted anew, and nobody knows whether it arrived in the lost session [MQTT-4.3.3-7]")
+    @Test("An expired message is not sent again after a lost session, and its outcome is unknown [MQTT-4.3.3-7]")
     func expiryAfterSessionLoss() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.publish("x", .exactlyOnce, properties: [.messageExpiryInterval(5)])
@@ -287,16 +287,16 @@ struct SessionResumptionTests {
         #expect(fixture.session.remains == .init(unknown: 1))
     }
 
-    @Test("An expiry interval of 0 is sent as it is", arguments: [QoS.atMostOnce, .atLeastOnce, .exactlyOnce])
+    @Test("An expiry interval of 0 is sent unchanged", arguments: [QoS.atMostOnce, .atLeastOnce, .exactlyOnce])
     func expiryZero(qos: QoS) throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x", qos, properties: [.messageExpiryInterval(0)])
         #expect(fixture.written().publishes.map(\.properties.messageExpiryInterval) == [0])
     }
 
-    // MARK: Waiting
+    // MARK: Queued messages
 
-    @Test("A message expires while it waits, and counts down if it does not")
+    @Test("A queued message expires, or its expiry interval is reduced")
     func expiry() throws {
         var fixture = SessionFixture()
         let request = try fixture.publish("x", properties: [.messageExpiryInterval(5)])
@@ -307,7 +307,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().publishes.map(\.properties.messageExpiryInterval) == [55])
     }
 
-    @Test("Cancelling takes out what was never sent, and only that")
+    @Test("Cancelling removes only messages that were never sent")
     func cancel() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1))
         let requests = [try fixture.publish("1"), try fixture.publish("2"), try fixture.publish("3")]
@@ -320,7 +320,7 @@ struct SessionResumptionTests {
         #expect(fixture.written().publishes.map { String(buffer: $0.payload) } == ["1", "3"])
     }
 
-    @Test("Cancelled messages do not pile up where nothing is sent")
+    @Test("Cancelled messages do not accumulate while nothing is sent")
     func cancelledAreDropped() {
         var outbox = Outbox()
         func entry(_ number: UInt64) -> Outbox.Entry {
@@ -336,7 +336,7 @@ struct SessionResumptionTests {
         #expect(outbox.places <= 66)
     }
 
-    @Test("Packets that come after the connection was given up change nothing")
+    @Test("Packets that arrive after the connection was lost change nothing")
     func packetsAfterLoss() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x")

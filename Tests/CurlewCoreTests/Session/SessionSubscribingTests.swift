@@ -6,7 +6,7 @@ import Testing
 struct SessionSubscribingTests {
     // MARK: One filter
 
-    @Test("SUBSCRIBE has an unused identifier and the subscription identifier, and SUBACK completes [MQTT-2.2.1-6]")
+    @Test("SUBSCRIBE has a packet and a subscription identifier, and SUBACK completes it [MQTT-2.2.1-6]")
     func granted() throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.subscribe("a/+")
@@ -18,7 +18,7 @@ struct SessionSubscribingTests {
     }
 
     @Test(
-        "A refusal is the outcome, and nobody gets the messages",
+        "A refusal is the outcome, and no messages are delivered",
         arguments: [ReasonCode.unspecifiedError, .notAuthorized])
     func refused(code: ReasonCode) throws {
         var fixture = SessionFixture.connected()
@@ -29,7 +29,8 @@ struct SessionSubscribingTests {
         #expect(fixture.deliver(on: "a")?.to == [] && fixture.session.subscriptions.count == 0)
     }
 
-    @Test("A refusal takes nothing from those who only listen, or have resumed the filter", arguments: [true, false])
+    @Test(
+        "A refusal does not affect subscribers that only listen or have resumed the filter", arguments: [true, false])
     func refusedBesideLocal(isResumed: Bool) throws {
         var fixture = SessionFixture()
         fixture.connect(present: isResumed)
@@ -41,12 +42,13 @@ struct SessionSubscribingTests {
         #expect(fixture.session.takeLostSubscribers().isEmpty)
         #expect(try fixture.delivered(on: "a").to == [1])
         #expect(fixture.written().subscribes.count == 1)
-        // A later session is asked for what was resumed, and for that alone.
+        // If the session is lost, only the resumed filter is subscribed to again.
         fixture.reconnect(present: false)
         #expect(fixture.written().subscribes.count == (isResumed ? 1 : 0))
     }
 
-    @Test("Who resumes a filter that another one listens to is subscribed where the server has no session")
+    @Test(
+        "A resumed filter is subscribed to if the server has no session, even if another subscriber only listens to it")
     func resumedBesideListener() throws {
         var fixture = SessionFixture()
         fixture.listen("a", 1)
@@ -58,7 +60,7 @@ struct SessionSubscribingTests {
     }
 
     @Test(
-        "SUBACK has one reason code for each filter, in order [MQTT-3.9.3-1]",
+        "A SUBACK with the wrong number of reason codes violates the protocol [MQTT-3.9.3-1]",
         arguments: [[], [ReasonCode.success, .success]])
     func wrongCount(codes: [ReasonCode]) throws {
         var fixture = SessionFixture.connected()
@@ -67,7 +69,7 @@ struct SessionSubscribingTests {
         #expect(fixture.completions().isEmpty)
     }
 
-    @Test("UNSUBACK has one reason code for each filter, in order, and none before 5.0 [MQTT-3.11.3-1]")
+    @Test("An UNSUBACK with the wrong number of reason codes, or any before 5.0, violates the protocol [MQTT-3.11.3-1]")
     func wrongUnsubackCount() throws {
         for (version, codes) in [(.v5_0, []), (.v5_0, [.success, .success]), (.v3_1_1, [.success])]
             as [(ProtocolVersion, [ReasonCode])]
@@ -80,7 +82,7 @@ struct SessionSubscribingTests {
         }
     }
 
-    @Test("UNSUBSCRIBE has an unused identifier, and UNSUBACK completes [MQTT-2.2.1-3] [MQTT-2.2.1-6]")
+    @Test("UNSUBSCRIBE has an unused identifier, and UNSUBACK completes it [MQTT-2.2.1-3] [MQTT-2.2.1-6]")
     func unsubscribed() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -95,22 +97,22 @@ struct SessionSubscribingTests {
         #expect(fixture.session.subscriptions.count == 0)
     }
 
-    @Test("Who has nothing to give up is done at once")
+    @Test("Unsubscribing without a subscription completes at once")
     func nothingToUnsubscribe() {
         var fixture = SessionFixture.connected()
         let request = fixture.unsubscribe(9)
         #expect(fixture.completions() == [.unsubscribed(request)] && fixture.unsent == 0)
     }
 
-    @Test("Answers to nothing are legal noise")
+    @Test("Unknown SUBACKs and UNSUBACKs are ignored")
     func unknownAnswers() {
         var fixture = SessionFixture.connected()
         #expect(fixture.suback(9) == .nothing && fixture.unsuback(9) == .nothing)
     }
 
-    // MARK: Limits of the server
+    // MARK: The server's limits
 
-    @Test("Wildcards, shared subscriptions and large packets are refused where the server has none [MQTT-3.2.2-15]")
+    @Test("Unsupported wildcards and shared subscriptions, and too large a SUBSCRIBE, are refused [MQTT-3.2.2-15]")
     func limits() throws {
         var fixture = SessionFixture.connected(
             .wildcardSubscriptionAvailable(false), .sharedSubscriptionAvailable(false), .maximumPacketSize(30))
@@ -121,7 +123,7 @@ struct SessionSubscribingTests {
         #expect(fixture.unsent == 0 && fixture.session.inFlightCount == 0 && fixture.session.subscriptions.count == 0)
     }
 
-    @Test("What was wanted without a connection is checked against its limits")
+    @Test("Subscriptions made without a connection are checked against the next connection's limits")
     func limitsLater() throws {
         var fixture = SessionFixture()
         let wildcard = try fixture.subscribe("a/#", 1)
@@ -135,7 +137,9 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
     }
 
-    @Test("No subscription identifier where the server has none, nor before 5.0", arguments: ProtocolVersion.allCases)
+    @Test(
+        "No subscription identifier is sent if the server does not support them, nor before 5.0",
+        arguments: ProtocolVersion.allCases)
     func noIdentifiers(version: ProtocolVersion) throws {
         var fixture = SessionFixture()
         fixture.connect([.subscriptionIdentifierAvailable(false)], version: version)
@@ -143,7 +147,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().subscribes.first?.properties.isEmpty == true)
     }
 
-    @Test("Options that the version does not have are refused")
+    @Test("Options that the version does not support are refused")
     func optionsBefore5() throws {
         var fixture = SessionFixture.connected(version: .v3_1_1)
         let request = try fixture.subscribe("a", 1, SubscriptionOptions(noLocal: true))
@@ -152,7 +156,7 @@ struct SessionSubscribingTests {
         #expect(fixture.session.inFlightCount == 0)
     }
 
-    @Test("An UNSUBSCRIBE that has become too large for the server is not sent, and completes [MQTT-3.2.2-15]")
+    @Test("An UNSUBSCRIBE that is now too large for the server is not sent, and completes [MQTT-3.2.2-15]")
     func unsubscribeTooLarge() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe(String(repeating: "a", count: 40))
@@ -167,7 +171,7 @@ struct SessionSubscribingTests {
 
     // MARK: Sharing a filter
 
-    @Test("The second subscriber asks again, for the retained messages; UNSUBSCRIBE leaves with the last one")
+    @Test("A second subscriber sends SUBSCRIBE for the retained messages; the last one to end sends UNSUBSCRIBE")
     func shared() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1, SubscriptionOptions(qos: .atMostOnce))
@@ -184,7 +188,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["UNSUBSCRIBE 3 a"])
     }
 
-    @Test("Other options than those of the subscribers there are refused, but for the QoS")
+    @Test("A second subscriber's options must be the same, except for the QoS")
     func conflict() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -197,7 +201,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().subscribes.last?.subscriptions[0].options.noLocal == true)
     }
 
-    @Test("Who is refused a filter that others have leaves it to them")
+    @Test("A refusal of a second subscriber does not affect the first")
     func refusedNewcomer() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -208,7 +212,7 @@ struct SessionSubscribingTests {
         #expect(fixture.deliver(on: "a")?.to == [1])
     }
 
-    @Test("A QoS that a newcomer was refused is not asked for again when the session is lost")
+    @Test("A QoS that a later subscriber was refused is not requested again when the session is lost")
     func refusedQoS() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1, SubscriptionOptions(qos: .atMostOnce))
@@ -226,7 +230,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().subscribes.map(\.subscriptions[0].options.qos) == [.atMostOnce])
     }
 
-    @Test("A filter whose last owner left while a newcomer was refused is given up")
+    @Test("If the last other subscriber leaves while a newcomer is refused, UNSUBSCRIBE is sent")
     func refusedLast() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -242,7 +246,7 @@ struct SessionSubscribingTests {
 
     // MARK: One exchange at a time
 
-    @Test("Unsubscribing during SUBSCRIBE waits for SUBACK, then says so")
+    @Test("Unsubscribing during SUBSCRIBE waits for SUBACK, then sends UNSUBSCRIBE")
     func unsubscribeWhileSubscribing() throws {
         var fixture = SessionFixture.connected()
         let subscribing = try fixture.subscribe("a")
@@ -266,7 +270,7 @@ struct SessionSubscribingTests {
         #expect(fixture.session.subscriptions.count == 0)
     }
 
-    @Test("Subscribing during UNSUBSCRIBE waits for UNSUBACK, then says so, with its own options")
+    @Test("Subscribing during UNSUBSCRIBE waits for UNSUBACK, then sends SUBSCRIBE with its own options")
     func subscribeWhileUnsubscribing() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -283,7 +287,7 @@ struct SessionSubscribingTests {
         #expect(fixture.completions() == [.subscribed(again)])
     }
 
-    @Test("Changing one's mind twice during UNSUBSCRIBE completes everything")
+    @Test("Subscribing and unsubscribing again during UNSUBSCRIBE completes everything")
     func unsubscribeTwice() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -295,7 +299,7 @@ struct SessionSubscribingTests {
         #expect(fixture.session.isDrained && fixture.session.subscriptions.count == 0)
     }
 
-    @Test("A filter that is wanted again before UNSUBSCRIBE could leave completes who gave it up")
+    @Test("Subscribing again before UNSUBSCRIBE could be sent completes the unsubscribe")
     func wantedAgain() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -312,7 +316,7 @@ struct SessionSubscribingTests {
 
     // MARK: The connection is lost
 
-    @Test("What was under way is said again, and completes once", arguments: [false, true])
+    @Test("A SUBSCRIBE interrupted by a lost connection is sent again, and completes once", arguments: [false, true])
     func lostWhileSubscribing(present: Bool) throws {
         var fixture = SessionFixture.connected()
         let request = try fixture.subscribe("a")
@@ -322,7 +326,9 @@ struct SessionSubscribingTests {
         #expect(fixture.completions() == [.subscribed(request)])
     }
 
-    @Test("UNSUBSCRIBE that was under way is said again, unless the session is lost", arguments: [false, true])
+    @Test(
+        "An UNSUBSCRIBE interrupted by a lost connection is sent again, unless the session is lost",
+        arguments: [false, true])
     func lostWhileUnsubscribing(present: Bool) throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -336,7 +342,8 @@ struct SessionSubscribingTests {
         #expect(fixture.session.subscriptions.count == 0)
     }
 
-    @Test("Unsubscribing during SUBSCRIBE, then a loss: UNSUBSCRIBE follows, as the server may know the filter")
+    // The server may know the filter: the SUBSCRIBE may have arrived.
+    @Test("Unsubscribing during SUBSCRIBE, then a lost connection: UNSUBSCRIBE is sent")
     func lostWhileChangingMind() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -349,7 +356,8 @@ struct SessionSubscribingTests {
     }
 
     @Test(
-        "Re-subscribing during UNSUBSCRIBE, then a loss: SUBSCRIBE follows, and all complete", arguments: [false, true])
+        "Subscribing during UNSUBSCRIBE, then a lost connection: SUBSCRIBE is sent, and all calls complete",
+        arguments: [false, true])
     func lostWhileResubscribing(present: Bool) throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -364,7 +372,7 @@ struct SessionSubscribingTests {
     }
 
     @Test(
-        "A refusal after a lost connection is followed by UNSUBSCRIBE: the server may have granted the first time"
+        "A refusal after a lost connection is followed by UNSUBSCRIBE, since the first SUBSCRIBE may have been granted"
     )
     func refusedAfterLoss() throws {
         var fixture = SessionFixture.connected()
@@ -378,7 +386,7 @@ struct SessionSubscribingTests {
         #expect(fixture.session.subscriptions.count == 0)
     }
 
-    @Test("A session that was resumed is told of nothing that it knows")
+    @Test("In a resumed session, no filter is subscribed to again")
     func resumed() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -387,7 +395,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().isEmpty && fixture.deliver(on: "a")?.to == [1])
     }
 
-    @Test("A lost session is told of all filters again, in the order in which they were made [MQTT-3.2.2-5]")
+    @Test("In a new session, all filters are subscribed to again, in their original order [MQTT-3.2.2-5]")
     func subscribedAgain() throws {
         var fixture = SessionFixture.connected()
         for (number, filter) in ["c", "a", "b"].enumerated() {
@@ -401,7 +409,7 @@ struct SessionSubscribingTests {
         #expect(fixture.completions().isEmpty)
     }
 
-    @Test("A filter that is refused after the session was lost is lost to its subscribers", arguments: [0, 1])
+    @Test("A filter that is refused after a lost session is lost for its subscribers", arguments: [0, 1])
     func lostSubscription(lossesWhileAsking: Int) throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a", 1)
@@ -418,7 +426,7 @@ struct SessionSubscribingTests {
         #expect(fixture.completions() == [.subscribed(newcomer)])
     }
 
-    @Test("Filters that come and go without a connection leave nothing behind")
+    @Test("Filters that are subscribed to and given up without a connection leave nothing behind")
     func churnOffline() throws {
         var fixture = SessionFixture()
         for number in 1...10_000 as ClosedRange<UInt64> {
@@ -433,7 +441,7 @@ struct SessionSubscribingTests {
 
     // MARK: Listening
 
-    @Test("Filters of an earlier run are listened to, and nothing is said of them")
+    @Test("Listening to a filter of an earlier run sends nothing")
     func listening() throws {
         var fixture = SessionFixture()
         fixture.session.listen(to: topicFilter("a/+"), subscriber: SubscriberID(1))
@@ -446,7 +454,7 @@ struct SessionSubscribingTests {
         #expect(fixture.completions() == [.unsubscribed(request)] && fixture.unsent == 0)
     }
 
-    @Test("An identifier of an earlier run keeps no message from who listens, whatever it stands for now")
+    @Test("A stale subscription identifier does not keep a message from a listener")
     func staleIdentifier() throws {
         var fixture = SessionFixture()
         fixture.session.listen(to: topicFilter("a/+"), subscriber: SubscriberID(1))
@@ -455,7 +463,7 @@ struct SessionSubscribingTests {
         #expect(fixture.deliver(on: "a/b", identifiers: [2])?.to.sorted() == [1, 2])
     }
 
-    @Test("A filter that was only listened to is subscribed to with the options asked for")
+    @Test("Subscribing to a filter that is only listened to uses the requested options")
     func listenedThenSubscribed() throws {
         var fixture = SessionFixture.connected()
         fixture.session.listen(to: topicFilter("a"), subscriber: SubscriberID(1))
@@ -468,7 +476,7 @@ struct SessionSubscribingTests {
     // MARK: Filters of an earlier run
 
     @Test(
-        "A filter to resume is subscribed to where the server has no session, and not where it has",
+        "A resumed filter is subscribed to only if the server has no session",
         arguments: [false, true])
     func resume(isPresent: Bool) throws {
         var fixture = SessionFixture()
@@ -483,7 +491,9 @@ struct SessionSubscribingTests {
         #expect(fixture.session.subscriptions.count == 0)
     }
 
-    @Test("So it is when the session is lost later, or another server has it", arguments: ["one", "two"])
+    @Test(
+        "A resumed filter is subscribed to if the session is lost later, or is on another server",
+        arguments: ["one", "two"])
     func resumedAndLost(server: String) throws {
         var fixture = SessionFixture()
         fixture.resume("a")
@@ -493,7 +503,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
     }
 
-    @Test("Once this run has begun the session, a filter to resume is new to the server, on later connections too")
+    @Test("After this run has begun the session, a resumed filter is always subscribed to, on later connections too")
     func resumeInOwnSession() throws {
         var fixture = SessionFixture.connected()
         fixture.resume("a")
@@ -504,7 +514,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["SUBSCRIBE 2 b"])
     }
 
-    @Test("A filter that is being given up is asked for, whatever the server has kept")
+    @Test("A filter that is being unsubscribed is subscribed to again, even if the server has kept the session")
     func resumeWhileLeaving() throws {
         var fixture = SessionFixture()
         fixture.resume("a")
@@ -515,7 +525,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["UNSUBSCRIBE 1 a", "SUBSCRIBE 2 a"])
     }
 
-    @Test("If the server refuses a resumed filter, its subscriber has lost it")
+    @Test("If the server refuses a resumed filter, its subscriber loses it")
     func resumeRefused() throws {
         var fixture = SessionFixture()
         fixture.resume("a")
@@ -525,7 +535,7 @@ struct SessionSubscribingTests {
         #expect(fixture.session.subscriptions.count == 0)
     }
 
-    @Test("Who subscribes to a filter that is listened to asks the server")
+    @Test("Subscribing to a resumed filter sends SUBSCRIBE")
     func subscribeWhileResumed() throws {
         var fixture = SessionFixture()
         fixture.resume("a")
@@ -534,7 +544,7 @@ struct SessionSubscribingTests {
         #expect(fixture.written().summaries == ["SUBSCRIBE 1 a"])
     }
 
-    @Test("A filter of an earlier run is given up, unless somebody wants it")
+    @Test("Giving up a filter of an earlier run sends UNSUBSCRIBE, unless it has a subscriber")
     func giveUp() throws {
         var fixture = SessionFixture()
         fixture.connect(present: true)

@@ -3,9 +3,9 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Windows, packet identifiers and order of what is sent")
+@Suite("Windows, packet identifiers and order")
 struct SessionWindowTests {
-    @Test("No more than Receive Maximum are unacknowledged [MQTT-3.3.4-7] [MQTT-4.9.0-1] [MQTT-4.9.0-2]")
+    @Test("No more than Receive Maximum messages are unacknowledged [MQTT-3.3.4-7] [MQTT-4.9.0-1] [MQTT-4.9.0-2]")
     func receiveMaximum() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(2))
         for number in 1...5 { try fixture.publish("\(number)", number.isMultiple(of: 2) ? .exactlyOnce : .atLeastOnce) }
@@ -21,7 +21,7 @@ struct SessionWindowTests {
     }
 
     @Test(
-        "The client's own bound counts too, and is never less than 1 [MQTT-4.9.0-1]",
+        "The client's own limit applies too, and is at least 1 [MQTT-4.9.0-1]",
         arguments: [(0, 1), (1, 1), (3, 3)])
     func ownMaximum(setting: UInt16, sent: Int) throws {
         var fixture = SessionFixture.connected { $0.maximumInFlight = setting }
@@ -29,7 +29,7 @@ struct SessionWindowTests {
         #expect(fixture.written().count == sent)
     }
 
-    @Test("Messages in flight count towards the bytes that may be unacknowledged where nobody waits")
+    @Test("Messages in flight count towards the byte limit for messages that nobody awaits")
     func bytesInFlight() throws {
         var fixture = SessionFixture.connected { $0.outboxBytes = 10 }
         for qos in [QoS.atLeastOnce, .exactlyOnce] { try fixture.publish("1234", qos, isAwaited: false) }
@@ -52,7 +52,7 @@ struct SessionWindowTests {
         #expect(fixture.session.outgoing.bytes == 0)
     }
 
-    @Test("A full window holds up nothing but PUBLISH [MQTT-3.3.4-8] [MQTT-4.9.0-3]")
+    @Test("A full window holds up only PUBLISH at QoS 1 and 2 [MQTT-3.3.4-8] [MQTT-4.9.0-3]")
     func onlyPublishes() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1))
         for _ in 1...2 { try fixture.publish("x", .exactlyOnce) }
@@ -66,7 +66,7 @@ struct SessionWindowTests {
             fixture.written().summaries == ["SUBSCRIBE 2 a", "PUBLISH zero", "PUBACK 7", "PUBREL 1", "PUBCOMP 9 146"])
     }
 
-    @Test("Acknowledgements of nothing widen no window")
+    @Test("Unknown acknowledgements do not widen the window")
     func noQuotaFromNothing() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1))
         for number in 1...9 as ClosedRange<UInt16> {
@@ -78,7 +78,7 @@ struct SessionWindowTests {
         #expect(fixture.written().count == 1)
     }
 
-    @Test("Each connection begins with a window of its own; PUBRELs of the one before take part of it [MQTT-4.9.0-1]")
+    @Test("Each connection has a new window; PUBRELs of the previous one take up part of it [MQTT-4.9.0-1]")
     func windowOfTheConnection() throws {
         var fixture = SessionFixture.connected()
         for _ in 1...6 { try fixture.publish("x", .exactlyOnce) }
@@ -100,7 +100,7 @@ struct SessionWindowTests {
         #expect(fixture.written().publishes.filter { !$0.dup }.count == 2)
     }
 
-    @Test("QoS 0 overtakes what waits for the window, but never QoS 0")
+    @Test("QoS 0 messages overtake messages that wait for the window, but not each other")
     func overtaking() throws {
         var fixture = SessionFixture.connected(.receiveMaximum(1)) { $0.highWaterMark = 25 }
         for text in ["1", "2"] { try fixture.publish(text) }
@@ -114,7 +114,7 @@ struct SessionWindowTests {
         #expect(fixture.written().summaries == ["PUBLISH 2 2", "PUBLISH waits", "PUBLISH behind"])
     }
 
-    @Test("Beyond the high-water mark messages wait, in order, until the buffer is written")
+    @Test("Above the high-water mark, messages wait in order until the buffer is written")
     func highWaterMark() throws {
         var fixture = SessionFixture.connected { $0.highWaterMark = 16 }
         for number in 1...6 { try fixture.publish("\(number)") }
@@ -127,7 +127,7 @@ struct SessionWindowTests {
         #expect(texts == ["1", "2", "3", "4", "5", "6"])
     }
 
-    @Test("With all 65,535 packet identifiers in use, publishes wait for one [MQTT-2.2.1-3]")
+    @Test("If all 65,535 packet identifiers are in use, publishes wait for one [MQTT-2.2.1-3]")
     func identifiersExhausted() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
@@ -143,7 +143,7 @@ struct SessionWindowTests {
         #expect(fixture.completions() == [.published(last)])
     }
 
-    @Test("A SUBSCRIBE for which there is no packet identifier waits for the next one that comes free")
+    @Test("A SUBSCRIBE without a free packet identifier waits for the next one")
     func subscribeWithoutIdentifier() throws {
         var fixture = SessionFixture.connected()
         for _ in 1...65_535 { try fixture.publish("") }
@@ -157,7 +157,7 @@ struct SessionWindowTests {
         #expect(fixture.completions() == [.subscribed(request)])
     }
 
-    @Test("Messages that nobody waits for are bounded by count and bytes; those that are awaited are not")
+    @Test("Messages that nobody awaits are limited by count and bytes; awaited ones are not")
     func outboxBounds() throws {
         var fixture = SessionFixture { ($0.outboxCount, $0.outboxBytes) = (2, 1_000) }
         for _ in 1...2 { try fixture.publish(isAwaited: false) }
@@ -170,7 +170,7 @@ struct SessionWindowTests {
         #expect(throws: Rejection.queueFull) { try heavy.publish(isAwaited: false) }
     }
 
-    @Test("A table that was full gives its memory back when it is empty")
+    @Test("A table that was full releases its memory when it is empty")
     func memory() {
         var table = InFlightTable<Int>()
         for number in 1...5_000 { _ = table.insert(number) }
@@ -187,9 +187,9 @@ struct SessionWindowTests {
     }
 }
 
-@Suite("Table of what is in flight")
+@Suite("In-flight table")
 struct InFlightTableTests {
-    @Test("Identifiers go round: none is used again before most others were [MQTT-2.2.1-3]")
+    @Test("Identifiers rotate: most others are used before one is used again [MQTT-2.2.1-3]")
     func rotation() throws {
         var table = InFlightTable<Int>()
         _ = table.insert(0)
@@ -204,7 +204,7 @@ struct InFlightTableTests {
     }
 
     @Test(
-        "The first identifier can be any, and 1 follows the last", arguments: [1, 40_000, 65_534, 65_535] as [UInt16])
+        "The first identifier may be any, and 1 follows 65,535", arguments: [1, 40_000, 65_534, 65_535] as [UInt16])
     func firstIdentifier(number: UInt16) {
         var table = InFlightTable<Int>(first: id(number))
         var identifiers: [PacketID] = []
@@ -214,7 +214,7 @@ struct InFlightTableTests {
         #expect(Set(identifiers).count == 40 && table.identifiers(in: .unanswered) == identifiers)
     }
 
-    @Test("All 65,535 identifiers can be in use at once, and each that comes free is found")
+    @Test("All 65,535 identifiers can be in use at once, and each freed one is found")
     func all() {
         var table = InFlightTable<Int>(first: id(30_000))
         var identifiers: Set<PacketID> = []
@@ -226,7 +226,7 @@ struct InFlightTableTests {
         }
     }
 
-    @Test("An identifier that is not in use stands for nothing", arguments: [1, 2, 65_535] as [UInt16])
+    @Test("An unused identifier has no element", arguments: [1, 2, 65_535] as [UInt16])
     func unknown(number: UInt16) {
         var table = InFlightTable<String>()
         _ = table.insert("a")
@@ -237,7 +237,7 @@ struct InFlightTableTests {
         #expect(table.count == 0 && table.identifiers(in: .released).isEmpty)
     }
 
-    @Test("Random operations agree with a plain model", arguments: 0..<20 as Range<UInt64>)
+    @Test("The table agrees with a simple model under random operations", arguments: 0..<20 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         var table = InFlightTable<Int>()

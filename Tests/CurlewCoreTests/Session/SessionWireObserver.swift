@@ -3,17 +3,16 @@ import Testing
 
 @testable import CurlewCore
 
-/// Like `#expect`, for loops of many thousand steps: costs nothing while all is well.
+/// Like `#expect`, but for loops of many thousand steps: it costs nothing while the condition holds.
 func require(
     _ isTrue: Bool, _ what: @autoclosure () -> String, sourceLocation: SourceLocation = #_sourceLocation
 ) {
     if !isTrue { Issue.record("\(what())", sourceLocation: sourceLocation) }
 }
 
-/// Watches what a session and its server say to each other, and records each breach of what the standard asks of the
-/// session.
+/// Observes the packets between a session and its server, and records each violation of the standard by the session.
 ///
-/// The payload of each message is the number of its request, which rise.
+/// The payload of each message is the number of its request; the numbers rise.
 struct SessionWireObserver {
     private enum Exchange {
         case publish(number: UInt64, QoS, isOnWire: Bool)
@@ -23,15 +22,15 @@ struct SessionWireObserver {
     }
 
     private var exchanges: [PacketID: Exchange] = [:]
-    /// Sent on this connection and not fully acknowledged.
+    /// Packets sent on this connection and not fully acknowledged.
     private var unacknowledged: Set<PacketID> = []
-    /// Messages at QoS 1 that the server answered with PUBREC: the session releases them.
+    /// QoS 1 messages that the server has answered with PUBREC; the session sends PUBREL for them.
     private var releasedEarly: Set<PacketID> = []
     private var receiveMaximum = 0
-    /// Of the last message at QoS 1 or 2 on this connection.
+    /// The number of the last QoS 1 or 2 message on this connection.
     private var lastNumber: UInt64 = 0
     private var lastAtMostOnce: UInt64 = 0
-    /// How many messages were sent, and sent again: for the tests to see that they test something.
+    /// How many messages were sent and resent, so that tests can check that they cover something.
     private(set) var count = (sent: 0, again: 0)
 
     mutating func connected(sessionPresent: Bool, receiveMaximum: UInt16) {
@@ -52,7 +51,7 @@ struct SessionWireObserver {
         }
     }
 
-    // MARK: What the session sends
+    // MARK: Packets from the session
 
     mutating func sent(_ packets: [Packet]) {
         for packet in packets { self.sent(packet) }
@@ -103,12 +102,12 @@ struct SessionWireObserver {
         require(self.unacknowledged.count <= self.receiveMaximum, "Receive Maximum exceeded")
     }
 
-    // MARK: What the server sends
+    // MARK: Packets from the server
 
     mutating func received(_ packet: Packet) {
         switch packet {
         case .puback(let packet):
-            // What is of another QoS, or too early, counts only for what was sent on this connection.
+            // An acknowledgement of the wrong QoS, or an early one, counts only for packets sent on this connection.
             if case .publish(_, .exactlyOnce, isOnWire: false)? = self.exchanges[packet.packetID] { return }
             self.end(packet.packetID)
         case .pubcomp(let packet):
@@ -138,7 +137,7 @@ struct SessionWireObserver {
         self.unacknowledged.remove(id)
     }
 
-    /// A packet with which a correct server could go on.
+    /// A packet that a correct server could send next.
     func answer(_ random: inout SplitMix64) -> Packet? {
         guard let (id, exchange) = self.exchanges.min(by: { $0.key < $1.key }) else { return nil }
         let chosen = Bool.random(using: &random) ? (id, exchange) : self.exchanges.randomElement(using: &random)
@@ -149,7 +148,7 @@ struct SessionWireObserver {
         case .publish(_, .exactlyOnce, isOnWire: true): return .pubrec(Acknowledgement(id, reasonCode: code))
         case .release: return .pubcomp(Acknowledgement(id))
         case .publish: return nil
-        // The wrong one ends the connection, which is a case to test as well.
+        // A wrong answer ends the connection, which must be tested too.
         case .subscribe, .unsubscribe:
             return random.pick([
                 Packet.suback(SubAck(id, [code])), .suback(SubAck(id, [.grantedQoS1])), .unsuback(UnsubAck(id, [code])),
@@ -157,7 +156,7 @@ struct SessionWireObserver {
         }
     }
 
-    /// The answer to what was sent first on this connection and is not answered; `nil` where all is.
+    /// The answer to the first unanswered packet on this connection; `nil` if there is none.
     func rightAnswer() -> Packet? {
         for (id, exchange) in self.exchanges.sorted(by: { $0.key < $1.key }) {
             switch exchange {

@@ -26,7 +26,8 @@ struct SubscriptionRouterTests {
         #expect(router.route("b", [], retain: false) == [])
     }
 
-    @Test("The copy for the filter with the highest QoS is the one that a subscriber gets, once it has come")
+    @Test(
+        "With overlapping filters, a subscriber gets the copy for the filter with the highest QoS once one has arrived")
     func overlap() {
         var router = SubscriptionRouter()
         router.update(1, self.filter("a/#", [self.one], qos: .atMostOnce, grant: 1))
@@ -51,7 +52,7 @@ struct SubscriptionRouterTests {
         #expect(router.route("a", [2], retain: true) == [self.one, self.two], "an unknown identifier tells nothing")
     }
 
-    @Test("Identifiers that may be those of an earlier run tell nothing")
+    @Test("Identifiers that may belong to an earlier run are ignored")
     func untrusted() {
         var router = SubscriptionRouter()
         router.update(1, self.filter("a", [self.one]))
@@ -61,7 +62,7 @@ struct SubscriptionRouterTests {
         #expect(receivers.count == 2)
     }
 
-    @Test("Messages without a filter go to the subscriber that takes the remainder, until it ends")
+    @Test("Messages that match no filter go to the subscriber that takes the remainder, until it ends")
     func remainder() {
         var router = SubscriptionRouter()
         router.takeRemainder(self.two)
@@ -72,7 +73,7 @@ struct SubscriptionRouterTests {
         #expect(router.route("b", [], retain: false) == [])
     }
 
-    @Test("The filters of a subscriber follow every change, in the order of joining")
+    @Test("A subscriber's filters follow every change, in the order of joining")
     func filters() {
         var router = SubscriptionRouter()
         router.update(2, self.filter("b", [self.one]))

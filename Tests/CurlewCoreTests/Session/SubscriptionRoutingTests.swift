@@ -2,9 +2,9 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Who gets a message")
+@Suite("Routing of received messages")
 struct SubscriptionRoutingTests {
-    /// Connected, with these filters granted.
+    /// A connected session with these filters granted.
     private func subscribed(_ wanted: (String, UInt64, SubscriptionOptions)...) throws -> SessionFixture {
         var fixture = SessionFixture.connected()
         for (filter, subscriber, options) in wanted {
@@ -16,7 +16,7 @@ struct SubscriptionRoutingTests {
 
     private let plain = SubscriptionOptions()
 
-    @Test("Without identifiers, each subscriber with a filter that matches, once")
+    @Test("Without identifiers, a message goes once to each subscriber with a matching filter")
     func noIdentifiers() throws {
         var fixture = try self.subscribed(("a/#", 1, plain), ("a/b", 1, plain), ("a/b", 2, plain), ("c", 3, plain))
         for _ in 1...2 { #expect(fixture.deliver(on: "a/b")?.to.sorted() == [1, 2]) }
@@ -24,26 +24,26 @@ struct SubscriptionRoutingTests {
         #expect(fixture.deliver(on: "d")?.to == [])
     }
 
-    @Test("One copy with the identifiers of all filters goes to each subscriber once [MQTT-3.3.4-4]")
+    @Test("One copy with the identifiers of all filters goes once to each subscriber [MQTT-3.3.4-4]")
     func oneCopy() throws {
         var fixture = try self.subscribed(("a/#", 1, plain), ("a/b", 1, plain), ("a/+", 2, plain), ("#", 3, plain))
         #expect(fixture.deliver(on: "a/b", identifiers: [1, 2, 3])?.to == [1, 2])
     }
 
-    @Test("Of a copy for each filter, each subscriber gets one [MQTT-3.3.4-5]")
+    @Test("If there is a copy for each filter, each subscriber gets one of them [MQTT-3.3.4-5]")
     func copies() throws {
         var fixture = try self.subscribed(("a/#", 1, plain), ("a/b", 1, plain), ("a/b", 2, plain), ("#", 2, plain))
         let copies = [1, 3, 4].map { fixture.deliver(on: "a/b", identifiers: [$0])?.to }
         #expect(copies == [[1], [2], []])
     }
 
-    @Test("A retained message goes to all of the filter that it was sent for")
+    @Test("A retained message goes to all subscribers of the filter for which it was sent")
     func retained() throws {
         var fixture = try self.subscribed(("a/#", 1, plain), ("a/b", 1, plain))
         #expect(fixture.deliver(on: "a/b", retain: true, identifiers: [2])?.to == [1])
     }
 
-    @Test("The retained messages of a repeated SUBSCRIBE go to those for whom it was, live ones to all")
+    @Test("Retained messages of a repeated SUBSCRIBE go to its requester, live messages to all")
     func retainedOfRepetition() throws {
         var fixture = SessionFixture.connected()
         var identifiers: [UInt32] = []
@@ -53,7 +53,7 @@ struct SubscriptionRoutingTests {
             identifiers += packet.properties.subscriptionIdentifiers
             fixture.suback(packet.packetID.rawValue)
         }
-        // In any order, and after later SUBSCRIBEs: what waits at the server for an earlier one still finds its way.
+        // In any order, even after later SUBSCRIBEs: delayed messages for an earlier one are still routed correctly.
         for (index, identifier) in identifiers.enumerated().reversed() {
             let retained = fixture.deliver(on: "dev/1", retain: true, identifiers: [identifier])
             #expect(retained?.to == [UInt64(index + 1)])
@@ -66,7 +66,7 @@ struct SubscriptionRoutingTests {
         #expect(fixture.deliver(on: "dev/1", retain: true, identifiers: again)?.to == [1, 3])
     }
 
-    @Test("With Retain As Published a retained message may be a live one, and goes to all")
+    @Test("With Retain As Published, a message with RETAIN may be live, and goes to all")
     func retainAsPublished() throws {
         let options = SubscriptionOptions(retainAsPublished: true)
         var fixture = try self.subscribed(("a", 1, options), ("a", 2, options))
@@ -75,7 +75,7 @@ struct SubscriptionRoutingTests {
         }
     }
 
-    @Test("However often a filter is asked for, few SUBSCRIBEs are remembered, and what comes for others goes to all")
+    @Test("Only a few repeated SUBSCRIBEs are remembered; retained messages for the others go to all subscribers")
     func manyRepetitions() throws {
         var fixture = SessionFixture.connected()
         for subscriber in 1...20 as ClosedRange<UInt64> {
@@ -93,7 +93,7 @@ struct SubscriptionRoutingTests {
         #expect(fixture.session.subscriptions.count == 0 && fixture.session.subscriptions.router.repetitionCount == 0)
     }
 
-    @Test("Identifiers that stand for nothing, or for a filter that does not match, tell nothing")
+    @Test("Identifiers that are unknown, or of a filter that does not match, are ignored")
     func unknownIdentifiers() throws {
         var fixture = try self.subscribed(("a", 1, plain), ("b", 2, plain))
         for identifiers in [[2], [99], [2, 99], [268_435_455]] as [[UInt32]] {
@@ -101,7 +101,7 @@ struct SubscriptionRoutingTests {
         }
     }
 
-    @Test("A filter that the server does not know yet keeps no message from its subscriber")
+    @Test("A filter that is not yet granted does not keep messages from its subscriber")
     func pendingFilter() throws {
         var fixture = try self.subscribed(("a", 9, plain))
         try fixture.subscribe("x/#", 1)
@@ -113,7 +113,7 @@ struct SubscriptionRoutingTests {
         #expect(fixture.deliver(on: "x/y", identifiers: [3])?.to == [1])
     }
 
-    @Test("A message that the server had in hand when it granted a better filter is not lost")
+    @Test("A message that the server had queued before it granted a better filter is not lost")
     func backlog() throws {
         var fixture = try self.subscribed(("a/#", 1, SubscriptionOptions(qos: .atLeastOnce)))
         #expect(fixture.deliver(on: "a/b", identifiers: [1])?.to == [1])
@@ -129,28 +129,29 @@ struct SubscriptionRoutingTests {
             fixture.deliver(on: "a/b", identifiers: [1])?.to == [1], "a session that is new has a backlog of its own")
     }
 
-    @Test("A shared filter keeps no message from its subscriber: its copy goes to any member of the group")
+    @Test("A shared filter does not suppress copies for other filters, since its copy may go to another member")
     func sharedFilter() throws {
         var fixture = try self.subscribed(("$share/g/a", 1, plain), ("a", 1, plain))
         #expect(fixture.deliver(on: "a", identifiers: [2])?.to == [1])
         #expect(fixture.deliver(on: "a", identifiers: [1])?.to == [1])
     }
 
-    @Test("A filter with No Local keeps no message from its subscriber: it may have no copy of our own")
+    // It gets none of the client's own messages.
+    @Test("A filter with No Local does not suppress copies for other filters")
     func noLocal() throws {
         var fixture = try self.subscribed(("a/#", 1, SubscriptionOptions(noLocal: true)), ("a/b", 1, plain))
         #expect(fixture.deliver(on: "a/b", identifiers: [2])?.to == [1])
         #expect(fixture.deliver(on: "a/b", identifiers: [1])?.to == [])
     }
 
-    @Test("Of several copies the one at the highest QoS counts, once such copies come")
+    @Test("Of several copies, the one at the highest QoS is delivered, once such copies arrive")
     func highestQoS() throws {
         var fixture = try self.subscribed(("a/#", 1, SubscriptionOptions(qos: .atMostOnce)), ("a/b", 1, plain))
         #expect(fixture.deliver(on: "a/b", identifiers: [2])?.to == [1])
         #expect(fixture.deliver(on: "a/b", identifiers: [1])?.to == [])
     }
 
-    @Test("Filters that differ in the share name alone are two")
+    @Test("Filters that differ only in the share name are different filters")
     func shareNames() throws {
         var fixture = try self.subscribed(("$share/g/a", 1, plain), ("$share/h/a", 2, plain), ("a", 3, plain))
         #expect(fixture.deliver(on: "a", identifiers: [1])?.to == [1])
@@ -160,7 +161,7 @@ struct SubscriptionRoutingTests {
         #expect(fixture.deliver(on: "a")?.to.sorted() == [1, 3])
     }
 
-    @Test("What is remembered of routes follows every change")
+    @Test("Cached routes follow every change")
     func changes() throws {
         var fixture = try self.subscribed(("a", 1, plain))
         #expect(fixture.deliver(on: "a")?.to == [1])
@@ -172,7 +173,7 @@ struct SubscriptionRoutingTests {
         #expect(fixture.deliver(on: "a")?.to == [])
     }
 
-    @Test("However many topics a server makes up, few routes are remembered, and none of long topics")
+    @Test("Only a limited number of routes is cached, and none for very long topics")
     func bounds() throws {
         var fixture = try self.subscribed(("#", 1, plain))
         for number in 1...10_000 { fixture.deliver(on: TopicName(unchecked: "t/\(number)")) }
@@ -183,7 +184,7 @@ struct SubscriptionRoutingTests {
         #expect(fixture.session.subscriptions.router.cachedRoutes == before)
     }
 
-    @Test("Thousands of filters survive the loss of the connection, and of the session")
+    @Test("Thousands of filters survive a lost connection and a lost session")
     func many() throws {
         var fixture = SessionFixture.connected()
         for number in 1...5_000 as ClosedRange<UInt64> { try fixture.subscribe("f/\(number)", number % 10) }
@@ -197,9 +198,9 @@ struct SubscriptionRoutingTests {
     }
 }
 
-@Suite("What the server can and will do")
+@Suite("Server limits")
 struct ServerLimitsTests {
-    @Test("A CONNACK without properties leaves the standard's defaults")
+    @Test("Without properties in CONNACK, the standard's defaults apply")
     func defaults() {
         let limits = ServerLimits(ConnAck(), version: .v5_0)
         #expect(limits.receiveMaximum == 65_535 && limits.maximumQoS == .exactlyOnce && limits.topicAliasMaximum == 0)
@@ -208,7 +209,7 @@ struct ServerLimitsTests {
         #expect(limits.serverKeepAlive == nil && limits.sessionExpiryInterval == nil)
     }
 
-    @Test("Every property of CONNACK that limits something is taken")
+    @Test("All limits in CONNACK's properties are used")
     func all() {
         let connack = ConnAck(
             properties: Properties([
@@ -226,7 +227,7 @@ struct ServerLimitsTests {
     }
 
     @Test(
-        "Before 5.0 there are no subscription identifiers, and 20 messages at once, which servers bear",
+        "Before 5.0, there are no subscription identifiers, and at most 20 messages are in flight",
         arguments: [ProtocolVersion.v3_1, .v3_1_1])
     func before5(version: ProtocolVersion) {
         let limits = ServerLimits(ConnAck(properties: Properties([.receiveMaximum(99)])), version: version)

@@ -7,7 +7,7 @@ struct SubscriptionTablePropertyTests {
     private static let filters = ["a", "a/b", "a/+", "+/b", "#", "a/#", "$share/g/a/b", "$share/h/#"]
     private static let topics = ["a", "a/b", "b/b", "a/c", "x", "a/b/c"].map { TopicName(unchecked: $0) }
 
-    /// The table, a server that knows what it was told, and what each subscriber should have.
+    /// The table, the state of a server, and the filters that each subscriber should have.
     private struct Run {
         var random: SplitMix64
         var table = SubscriptionTable()
@@ -48,7 +48,7 @@ struct SubscriptionTablePropertyTests {
             if let exchange = self.table.nextExchange() { self.pending.append(exchange) }
         }
 
-        /// The server answers one exchange.
+        /// Makes the server answer one exchange.
         mutating func answer(mayRefuse: Bool) {
             guard let index = self.pending.indices.randomElement(using: &self.random) else { return }
             switch self.pending.remove(at: index) {
@@ -70,7 +70,7 @@ struct SubscriptionTablePropertyTests {
 
         mutating func loseConnection(keepingSession: Bool) {
             let identifiers = self.pending.map { exchange in
-                // What was under way may have arrived, or not.
+                // What was being sent may or may not have arrived.
                 let hasArrived = Bool.random(using: &self.random)
                 switch exchange {
                 case .subscribe(let identifier, let subscriptionIdentifier, let filter, _):
@@ -122,7 +122,7 @@ struct SubscriptionTablePropertyTests {
             } while self.table.needsUpdate || !self.pending.isEmpty
         }
 
-        /// What the table says is what the plainest reckoning says.
+        /// Compares the table with a simple calculation.
         mutating func check() {
             let all = Set(self.wanted.values.joined())
             #expect(Set(self.server.keys) == all)
@@ -132,8 +132,8 @@ struct SubscriptionTablePropertyTests {
                 let expected = Set(self.wanted.filter { $0.value.contains { $0.matches(topic) } }.keys)
                 let route = self.table.route(topic, [], retain: false)
                 #expect(Set(route) == expected && route.count == expected.count)
-                // A copy for each filter that is not shared: each subscriber gets one of them at least, and once the
-                // server is known to send them, not more.
+                // One copy for each filter that is not shared: each subscriber gets at least one of them, and exactly
+                // one once the server is known to send copies.
                 let plain = self.server.filter { $0.key.shareName == nil && $0.key.matches(topic) }
                 let entitled = self.wanted.filter { $0.value.contains { plain[$0] != nil } }
                 for round in 1...2 {
@@ -148,7 +148,7 @@ struct SubscriptionTablePropertyTests {
         }
     }
 
-    @Test("The table agrees with a plain reckoning, whatever is lost or refused", arguments: 0..<40 as Range<UInt64>)
+    @Test("The table agrees with a simple calculation, whatever is lost or refused", arguments: 0..<40 as Range<UInt64>)
     func model(seed: UInt64) throws {
         var run = Run(seed: seed)
         for round in 0..<30 {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CurlewCore
 
-@Suite("Messages that no subscription has taken")
+@Suite("Unclaimed messages")
 struct UnclaimedMessagesTests {
     private var now = Timestamp.start
 
@@ -18,7 +18,7 @@ struct UnclaimedMessagesTests {
         DeliveryToken(sequence: sequence, packetID: id(UInt16(sequence) + 1), qos: qos)
     }
 
-    @Test("They go, in the order of arrival, to the subscription that takes them")
+    @Test("Unclaimed messages go to the subscription that claims them, in order of arrival")
     func claimed() {
         var messages = self.makeMessages()
         for (sequence, topic) in ["a", "b", "a"].enumerated() {
@@ -29,7 +29,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.allClaimed() == ["1"] && messages.deadline == nil)
     }
 
-    @Test("What is handed back stands where it arrived, and the same message once")
+    @Test("A returned message takes its place in order of arrival, and the same message is kept only once")
     func handedBack() {
         var messages = self.makeMessages()
         add("5", 5, to: &messages)
@@ -39,7 +39,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.claimed(by: [topicFilter("#")]) == ["3", "5"])
     }
 
-    @Test("A share of a filter takes them as well, and # nothing that begins with $ [MQTT-4.7.2-1]")
+    @Test("A shared filter claims messages too, and # claims no topic that begins with $ [MQTT-4.7.2-1]")
     func filters() {
         var messages = self.makeMessages()
         add("x", on: "a/b", 1, to: &messages)
@@ -49,7 +49,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.claimed(by: [topicFilter("$share/g/a/+")]) == ["x"])
     }
 
-    @Test("Beyond the count, and beyond the bytes, the oldest is let go and told with its topic")
+    @Test("Above the limits for count or bytes, the oldest messages are dropped and reported with their topics")
     func bounds() {
         var messages = self.makeMessages(count: 2, bytes: 10)
         add("1", on: "a", 1, to: &messages)
@@ -60,7 +60,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.allClaimed() == ["4"])
     }
 
-    @Test("One that is larger than the bytes alone drives out nobody")
+    @Test("A message larger than the byte limit drops no others")
     func tooLarge() {
         var messages = self.makeMessages(bytes: 10)
         add("1", 1, to: &messages)
@@ -68,7 +68,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.allClaimed() == ["1"])
     }
 
-    @Test("After its time a message is let go, and later ones of the connection do not wait")
+    @Test("A message is dropped after its time, and later ones on the same connection do not wait")
     func time() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
@@ -80,7 +80,7 @@ struct UnclaimedMessagesTests {
         #expect(add("3", 3, to: &messages).isEmpty)
     }
 
-    @Test("Without a time they wait for ever; with none at all, never")
+    @Test("Without a time, messages wait forever; with time zero, not at all")
     func otherTimes() {
         var endless = self.makeMessages(time: nil)
         add("1", 1, to: &endless)
@@ -90,7 +90,7 @@ struct UnclaimedMessagesTests {
         #expect(none.takeReport(at: self.now)?.count == 1)
     }
 
-    @Test("A resumed session sends QoS 1 messages again, and QoS 2 messages not: these stay")
+    @Test("When a session is resumed, QoS 1 messages are dropped, since they are resent; QoS 2 messages stay")
     func resumed() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
@@ -99,7 +99,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.allClaimed() == ["2"])
     }
 
-    @Test("Where the server has lost the session, what is here is all that is left of it")
+    @Test("When the server has lost the session, all messages stay")
     func lost() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
@@ -107,7 +107,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.allClaimed() == ["1"])
     }
 
-    @Test("A report names a few topics, each once, and comes once a second at the most")
+    @Test("A report contains at most eight topics, each once, and comes at most once a second")
     func reports() {
         var messages = self.makeMessages(count: 0)
         for number in 0..<100 { add("x", on: TopicName(unchecked: "t/\(number / 2)"), UInt64(number), to: &messages) }
@@ -120,7 +120,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.deadline == nil)
     }
 
-    @Test("After the end nothing is left")
+    @Test("After the end, nothing is left")
     func end() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)
@@ -128,7 +128,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.count == 0 && messages.deadline == nil)
     }
 
-    @Test("What was let go and not yet told is told at the end")
+    @Test("Unreported messages are reported at the end")
     func lastReport() {
         var messages = self.makeMessages(count: 0)
         add("1", on: "a", 1, to: &messages)
@@ -139,7 +139,7 @@ struct UnclaimedMessagesTests {
         #expect(messages.letGoCount == 2)
     }
 
-    @Test("A message of a session that the server has lost outlives the next that is resumed")
+    @Test("A message of a lost session survives the next resumption")
     func orphans() {
         var messages = self.makeMessages()
         add("1", 1, to: &messages)

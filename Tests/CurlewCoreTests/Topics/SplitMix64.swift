@@ -1,4 +1,4 @@
-/// A random source that gives the same numbers for the same seed.
+/// A deterministic random number generator.
 struct SplitMix64: RandomNumberGenerator {
     private var state: UInt64
 
@@ -16,7 +16,7 @@ struct SplitMix64: RandomNumberGenerator {
         choices[Int.random(in: choices.indices, using: &self)]
     }
 
-    /// Levels from a small alphabet, so that filters and topics often meet.
+    /// Random levels from a small alphabet, so that filters and topics often match.
     mutating func levels(wildcards: Bool) -> String {
         let level = ["a", "b", "", "ab", "$x"] + (wildcards ? ["+", "+"] : [])
         var levels = (0..<Int.random(in: 1...5, using: &self)).map { _ in self.pick(level) }
@@ -26,7 +26,7 @@ struct SplitMix64: RandomNumberGenerator {
     }
 }
 
-/// The definition of section 4.7 in the plainest words, to compare the real matchers with.
+/// The definition in section 4.7 in its simplest form, to compare the real matchers with.
 func plainlyMatches(filter: String, topic: String) -> Bool {
     let filter = filter.split(separator: "/", omittingEmptySubsequences: false)
     let topic = topic.split(separator: "/", omittingEmptySubsequences: false)

@@ -5,7 +5,8 @@ import Testing
 struct TopicAliasTests {
     private let hot = "plant/line/temperature"
 
-    @Test("A topic earns its alias with the second use, is introduced once, then goes by the alias [MQTT-3.3.2-8]")
+    @Test(
+        "A topic gets an alias on its second use, is introduced once, and is then replaced by the alias [MQTT-3.3.2-8]")
     func earns() throws {
         var aliases = OutgoingTopicAliases(maximum: 5)
         let topic = try TopicName(hot)
@@ -15,19 +16,19 @@ struct TopicAliasTests {
         #expect(aliases.assign(topic) == .use(1))
     }
 
-    @Test("No alias is given where the receiver accepts none [MQTT-3.2.2-18]")
+    @Test("No alias is assigned if the receiver accepts none [MQTT-3.2.2-18]")
     func none() throws {
         var aliases = OutgoingTopicAliases(maximum: 0)
         for _ in 0..<5 { #expect(try aliases.assign(TopicName(hot)) == .none) }
     }
 
-    @Test("A topic that is shorter than the alias property gets none")
+    @Test("A topic shorter than the alias property gets no alias")
     func short() throws {
         var aliases = OutgoingTopicAliases(maximum: 5)
         for _ in 0..<5 { #expect(try aliases.assign(TopicName(String("a/b"))) == .none) }
     }
 
-    @Test("On a new connection nothing is remembered, at either end [MQTT-3.3.2-7]")
+    @Test("A new connection begins without aliases, at both ends [MQTT-3.3.2-7]")
     func reset() throws {
         var (outgoing, incoming) = (OutgoingTopicAliases(maximum: 5), IncomingTopicAliases(maximum: 5))
         let topic = try TopicName(hot)
@@ -40,14 +41,14 @@ struct TopicAliasTests {
         #expect(throws: IncomingTopicAliases.Failure.unknown(1)) { try incoming.resolve(nil, alias: 1) }
     }
 
-    @Test("No scan over topics that are used once takes an alias from a topic in use")
+    @Test("Topics that are used only once take no alias from a topic in use")
     func scan() throws {
         var aliases = OutgoingTopicAliases(maximum: 8)
         let hot = try (1...8).map { try TopicName(String("hot/topic/\($0)")) }
         for _ in 0..<3 { for topic in hot { _ = aliases.assign(topic) } }
         for number in 0..<20_000 {
             let once = aliases.assign(try TopicName(String("scan/\(number)")))
-            // A use in 20,000 may be mistaken for a second one, by its hash; it still gets no alias.
+            // One use in 20,000 may be mistaken for a second one because of its hash; it still gets no alias.
             #expect(once == .none)
             guard number % 100 == 0 else { continue }
             for topic in hot {
@@ -59,7 +60,7 @@ struct TopicAliasTests {
         }
     }
 
-    @Test("When the topics in use change, the new ones take the aliases over")
+    @Test("When the topics in use change, the new ones take over the aliases")
     func change() throws {
         var aliases = OutgoingTopicAliases(maximum: 4)
         for _ in 0..<100 { for number in 1...4 { _ = aliases.assign(try TopicName(String("old/topic/\(number)"))) } }
@@ -73,7 +74,7 @@ struct TopicAliasTests {
         #expect(used == 400)
     }
 
-    @Test("One topic too many in turn does not make the aliases go round")
+    @Test("One topic more than there are aliases does not make the aliases rotate")
     func noThrashing() throws {
         var aliases = OutgoingTopicAliases(maximum: 10)
         var introductions = 0
@@ -85,7 +86,7 @@ struct TopicAliasTests {
         #expect(introductions < 40)
     }
 
-    @Test("An introduction that was not sent is taken back, and the alias given to the next topic")
+    @Test("An alias that was not sent is withdrawn, and assigned to the next topic")
     func withdraw() throws {
         var aliases = OutgoingTopicAliases(maximum: 1)
         let (first, second) = (try TopicName(String("topic/1")), try TopicName(String("topic/2")))
@@ -100,13 +101,13 @@ struct TopicAliasTests {
         #expect(aliases.assign(first) != .introduce(2))
     }
 
-    @Test("Both ends always mean the same topic [MQTT-3.3.2-9] [MQTT-3.3.2-12]", arguments: [1, 2, 7, 64] as [UInt16])
+    @Test("Both ends always agree on the topic [MQTT-3.3.2-9] [MQTT-3.3.2-12]", arguments: [1, 2, 7, 64] as [UInt16])
     func bothEnds(maximum: UInt16) throws {
         var random = SplitMix64(seed: UInt64(maximum))
         var (outgoing, incoming) = (OutgoingTopicAliases(maximum: maximum), IncomingTopicAliases(maximum: maximum))
         var byAlias = 0
         for step in 0..<20_000 {
-            // Few topics often, many seldom, and others as time goes by.
+            // A few topics often, many rarely, and different ones over time.
             let range = random.pick([3, 30, 3_000])
             let topic = try TopicName(String("topic/\(step / 5_000)/\(Int.random(in: 0..<range, using: &random))"))
             switch outgoing.assign(topic) {
@@ -148,7 +149,7 @@ struct TopicAliasTests {
         #expect(try aliases.resolve(nil, alias: 300).string == "other")
     }
 
-    @Test("An unknown alias, or nothing at all, is a protocol error")
+    @Test("An unknown alias, or neither topic nor alias, is a protocol error")
     func unknown() throws {
         var aliases = IncomingTopicAliases(maximum: 3)
         #expect(try aliases.resolve(TopicName(hot), alias: nil).string == hot)

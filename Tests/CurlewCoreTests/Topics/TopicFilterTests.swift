@@ -4,7 +4,7 @@ import Testing
 @Suite("Topic filters")
 struct TopicFilterTests {
     @Test(
-        "A topic filter keeps its text, and knows whether it has wildcards [MQTT-4.7.1-1] [MQTT-4.7.1-2]",
+        "A valid topic filter keeps its text, and knows whether it has wildcards [MQTT-4.7.1-1] [MQTT-4.7.1-2]",
         arguments: [
             ("a", false), ("/", false), ("#", true), ("+", true), ("a/#", true), ("/#", true), ("+/+", true),
             ("+/a/#", true),
@@ -33,7 +33,7 @@ struct TopicFilterTests {
     }
 
     @Test(
-        "A topic filter that breaks a rule is refused [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2]",
+        "An invalid topic filter is refused [MQTT-4.7.1-1] [MQTT-4.7.1-2] [MQTT-4.7.3-1] [MQTT-4.7.3-2]",
         arguments: [
             ("", TopicError.Problem.empty), ("a\0", .containsNull), ("a/#/b", .multiLevelWildcardNotLast),
             ("#/", .multiLevelWildcardNotLast), ("a#", .multiLevelWildcardNotAlone),
@@ -49,7 +49,7 @@ struct TopicFilterTests {
     }
 
     @Test(
-        "A shared filter that breaks a rule is refused [MQTT-4.8.2-1] [MQTT-4.8.2-2]",
+        "An invalid shared filter is refused [MQTT-4.8.2-1] [MQTT-4.8.2-2]",
         arguments: [
             ("$share/", TopicError.Problem.shareNameEmpty), ("$share//a", .shareNameEmpty),
             ("$share/g", .shareWithoutFilter),
@@ -63,7 +63,7 @@ struct TopicFilterTests {
         #expect(error?.message.hasSuffix(".") == true)
     }
 
-    @Test("A topic filter has 65,535 bytes at the most [MQTT-4.7.3-3]")
+    @Test("A topic filter has at most 65,535 bytes [MQTT-4.7.3-3]")
     func length() throws {
         #expect(try TopicFilter("$share/g/" + String(repeating: "+/", count: 32_763)).string.utf8.count == 65_535)
         let error = #expect(throws: TopicError.self) { try TopicFilter(String(repeating: "a", count: 65_536)) }
@@ -71,7 +71,7 @@ struct TopicFilterTests {
     }
 
     @Test(
-        "The examples of the standard's section 4.7.1 match",
+        "The examples in section 4.7.1 of the standard match",
         arguments: [
             ("sport/tennis/player1/#", "sport/tennis/player1"),
             ("sport/tennis/player1/#", "sport/tennis/player1/ranking"),
@@ -85,7 +85,7 @@ struct TopicFilterTests {
     }
 
     @Test(
-        "A filter does not match another level count, another text, or '$' by a wildcard [MQTT-4.7.2-1]",
+        "A filter does not match a different number of levels, a different text, or '$' with a wildcard [MQTT-4.7.2-1]",
         arguments: [
             ("sport/tennis/+", "sport/tennis/player1/ranking"), ("sport/+", "sport"), ("+", "/finance"),
             ("#", "$SYS/x"),
@@ -97,7 +97,7 @@ struct TopicFilterTests {
         #expect(try !TopicFilter(filter).matches(TopicName(topic)))
     }
 
-    @Test("Random filters and topics agree with the plain definition", arguments: 1...4 as ClosedRange<UInt64>)
+    @Test("Random filters and topics agree with the simple definition", arguments: 1...4 as ClosedRange<UInt64>)
     func random(seed: UInt64) throws {
         var random = SplitMix64(seed: seed)
         var matches = 0

@@ -1,7 +1,7 @@
 import CurlewCore
 import Testing
 
-@Suite("A topic name asks whether a filter matches it")
+@Suite("Matching a topic name against a filter")
 struct TopicNameMatchingTests {
     @Test(arguments: [
         ("a/b", "a/+", true), ("a/b", "a/#", true), ("a/b", "#", true), ("a/b", "b/#", false), ("$SYS/a", "#", false),

@@ -4,7 +4,7 @@ import Testing
 @Suite("Topic names")
 struct TopicNameTests {
     @Test(
-        "A topic name keeps its text",
+        "A valid topic name keeps its text",
         arguments: ["a", "/", "a//b", "$SYS/broker", " a ", "größe/日本", "a\u{FEFF}", "A/b"])
     func valid(text: String) throws {
         #expect(try TopicName(text).string == text)
@@ -12,7 +12,7 @@ struct TopicNameTests {
     }
 
     @Test(
-        "A topic name that breaks a rule is refused [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2]",
+        "An invalid topic name is refused [MQTT-4.7.0-1] [MQTT-4.7.3-1] [MQTT-4.7.3-2]",
         arguments: [
             ("", TopicError.Problem.empty), ("a\0b", .containsNull), ("a/+", .wildcardInName), ("#", .wildcardInName),
             ("a+b", .wildcardInName),
@@ -23,7 +23,7 @@ struct TopicNameTests {
         #expect(error?.topic == text)
     }
 
-    @Test("A topic name has 65,535 bytes at the most, counted in UTF-8 [MQTT-4.7.3-3]")
+    @Test("A topic name has at most 65,535 bytes in UTF-8 [MQTT-4.7.3-3]")
     func length() throws {
         #expect(try TopicName(String(repeating: "a", count: 65_535)).string.utf8.count == 65_535)
         let error = #expect(throws: TopicError.self) { try TopicName(String(repeating: "ä", count: 32_768)) }
@@ -32,7 +32,7 @@ struct TopicNameTests {
         #expect((error?.message.utf8.count ?? .max) < 500)
     }
 
-    @Test("Names that differ in bytes only are different names [MQTT-4.7.3-4]")
+    @Test("Names that differ only in their bytes are different names [MQTT-4.7.3-4]")
     func noNormalisation() throws {
         let (composed, decomposed) = (try TopicName(String("caf\u{E9}")), try TopicName(String("cafe\u{301}")))
         #expect(composed.string == decomposed.string, "Swift's strings are equal")
@@ -43,7 +43,7 @@ struct TopicNameTests {
         #expect(try TopicFilter("cafe\u{301}") != TopicFilter("caf\u{E9}"))
     }
 
-    @Test("Equality and order are those of the bytes, at every length")
+    @Test("Equality and order follow the bytes, at every length")
     func equality() throws {
         for length in 1...40 {
             let text = String(repeating: "x", count: length)

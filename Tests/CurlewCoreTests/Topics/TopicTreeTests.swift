@@ -15,7 +15,7 @@ struct TopicTreeTests {
         return found.sorted()
     }
 
-    @Test("A topic finds all filters that match it, each once")
+    @Test("A topic finds each matching filter once")
     func match() throws {
         let tree = try tree(
             "a/b/c", "a/+/c", "a/#", "a/b/c/#", "+/b/#", "#", "a/b", "a/b/d", "x/b/c", "+/+/+", "a/b/c/d")
@@ -43,7 +43,7 @@ struct TopicTreeTests {
         #expect(try matches(tree, "a/") == ["+/+", "a/"])
     }
 
-    @Test("Shared filters match beside the plain one, each share name for itself [MQTT-4.8.2-1]")
+    @Test("Shared filters match like plain ones, separately for each share name [MQTT-4.8.2-1]")
     func shared() throws {
         var tree = try tree("$share/g/a/+", "$share/h/a/+", "a/+", "$share/g/#")
         #expect(try matches(tree, "a/b") == ["$share/g/#", "$share/g/a/+", "$share/h/a/+", "a/+"])
@@ -55,7 +55,7 @@ struct TopicTreeTests {
         #expect(tree.count == 3)
     }
 
-    @Test("Looking up a filter finds that filter, not those that match it")
+    @Test("Looking up a filter finds that filter, not the filters that match it")
     func lookUp() throws {
         let tree = try tree("a/b/c", "a/+/c", "a/#")
         #expect(try tree[TopicFilter("a/+/c")] == 1)
@@ -88,7 +88,7 @@ struct TopicTreeTests {
         #expect(tree.isEmpty)
     }
 
-    @Test("A removed filter takes with it the nodes that only it needed")
+    @Test("Removing a filter also removes the nodes that only it needed")
     func pruning() throws {
         var tree = try tree("a/b/c/d", "a/b/x/y")
         #expect(tree.nodeCount == 4, "root, a/b, c/d and x/y")
@@ -103,7 +103,7 @@ struct TopicTreeTests {
         #expect(tree.isEmpty)
     }
 
-    @Test("A copy stays as it was while the other is changed")
+    @Test("A copy stays unchanged when the original changes")
     func copies() throws {
         var tree = try tree("a/b", "a/c", "a/+", "b/#")
         let before = tree
@@ -133,7 +133,7 @@ struct TopicTreeTests {
         }
     }
 
-    @Test("65,535 levels need no more of the stack than one")
+    @Test("65,535 levels need no more stack than one")
     func deep() throws {
         let slashes = String(repeating: "/", count: 65_534)
         let single = try TopicFilter("+" + String(repeating: "/+", count: 32_767))
@@ -146,7 +146,7 @@ struct TopicTreeTests {
         #expect(tree.count == 3)
     }
 
-    @Test("A tree of 3,000 nodes in one line is searched, copied, changed and released without recursion")
+    @Test("A chain of 3,000 nodes is searched, copied, changed and released without recursion")
     func deepNodes() throws {
         var tree = TopicTree<Int>()
         for depth in 1...3_000 { tree[try TopicFilter(String(repeating: "a/", count: depth) + "a")] = depth }
@@ -158,7 +158,7 @@ struct TopicTreeTests {
         #expect(tree.count == 3_000)
     }
 
-    @Test("A wide node grows and shrinks, and a copy of it stays whole")
+    @Test("A wide node grows and shrinks, and its copy stays complete")
     func wide() throws {
         var tree = TopicTree<Int>()
         for device in 0..<3_000 { tree[try TopicFilter("devices/\(device)/rpc")] = device }
@@ -194,7 +194,7 @@ struct TopicTreeTests {
         for step in 0..<2_000 {
             let text = random.pick(["", "", "", "$share/g/", "$share/h/"]) + random.levels(wildcards: true)
             let filter = try TopicFilter(text)
-            // Grows for a while, then shrinks.
+            // Grow for a while, then shrink.
             let removes = Int.random(in: 0..<10, using: &random) < (step % 1_000 < 500 ? 2 : 8)
             if removes, let victim = list.keys.sorted().randomElement(using: &random) {
                 #expect(try tree.remove(TopicFilter(victim)) == list.removeValue(forKey: victim))

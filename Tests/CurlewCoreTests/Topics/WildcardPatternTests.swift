@@ -5,7 +5,7 @@ import Testing
 struct WildcardPatternTests {
     private func pattern(_ filter: String) throws -> WildcardPattern? { WildcardPattern(of: try TopicFilter(filter)) }
 
-    @Test("A pattern is where the wildcards are and how many levels there are")
+    @Test("A pattern consists of the positions of the wildcards and the number of levels")
     func patterns() throws {
         #expect(try self.pattern("a/+/#") == self.pattern("bb/+/#"))
         #expect(try self.pattern("a/+/#") != self.pattern("+/a/#"))
@@ -17,7 +17,7 @@ struct WildcardPatternTests {
         #expect(try self.pattern("$share/g/a/+") == self.pattern("$share/g/b/+"))
     }
 
-    @Test("Of all filters with one pattern, a topic matches one at the most")
+    @Test("A topic matches at most one filter of each pattern")
     func bound() throws {
         var generator = SplitMix64(seed: 815)
         let filters = Set((0..<2000).map { _ in generator.levels(wildcards: true) })

@@ -4,7 +4,7 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("Enhanced authentication, and servers that cheat at it", .bounded)
+@Suite("Enhanced authentication, and servers that violate it", .bounded)
 struct AuthenticationWireTests {
     private let server = ScriptedServer(patience: .seconds(60))
 
@@ -13,7 +13,7 @@ struct AuthenticationWireTests {
         func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? { challenge }
     }
 
-    /// Never answers a challenge, and does not care about cancellation.
+    /// Never answers a challenge, and ignores cancellation.
     private struct Sleeper: MQTTAuthenticator {
         func begin() async throws -> ByteBuffer? { nil }
         func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
@@ -39,7 +39,7 @@ struct AuthenticationWireTests {
     }
 
     @Test(
-        "A handshake that breaks the rules never ends in a connection [MQTT-4.12.0-5]",
+        "A handshake that violates the protocol never leads to a connection [MQTT-4.12.0-5]",
         arguments: [
             Handshake(
                 testDescription: "two challenges and CONNACK in one read",
@@ -72,7 +72,7 @@ struct AuthenticationWireTests {
     }
 
     @Test(
-        "AUTH out of turn ends the connection",
+        "An unexpected AUTH ends the connection",
         arguments: [ReasonCode.success, .reauthenticate, .continueAuthentication])
     func outOfTurn(_ code: ReasonCode) async throws {
         let client = try self.makeClient()
@@ -85,7 +85,7 @@ struct AuthenticationWireTests {
         #expect(try await end.code == .protocolViolation)
     }
 
-    @Test("Enhanced authentication is refused before 5.0, and the client never falls back from it [MQTT-4.12.0-1]")
+    @Test("Enhanced authentication is refused before 5.0, and a client that uses it never falls back [MQTT-4.12.0-1]")
     func olderVersion() async throws {
         var configuration = MQTTConfiguration()
         configuration.authentication = .init(method: "M", authenticator: Authenticator())
@@ -100,7 +100,7 @@ struct AuthenticationWireTests {
         #expect(try await error.code == .connectionFailed)
     }
 
-    @Test("Credentials that do not come end the try to connect, and hold up no disconnect")
+    @Test("Credentials that never arrive time the attempt out, and do not hold up a disconnect")
     func slowCredentials() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock) { configuration in

@@ -4,11 +4,11 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("Cancelling a task cancels its wait, and leaves the session consistent", .bounded)
+@Suite("Cancelling a task ends its wait and leaves the session consistent", .bounded)
 struct CancellationWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("While connecting: before CONNACK")
+    @Test("connect, before CONNACK: the attempt ends, and the client can connect again")
     func connecting() async throws {
         let client = try self.server.makeClient()
         let task = Task { try await failure { try await client.connect() } }
@@ -23,7 +23,7 @@ struct CancellationWireTests {
         _ = try await connected
     }
 
-    @Test("While connecting: one of two calls; the other goes on")
+    @Test("connect, one of two calls: the other continues")
     func oneOfTwo() async throws {
         let client = try self.server.makeClient()
         let first = Task { try await failure { try await client.connect() } }
@@ -37,7 +37,7 @@ struct CancellationWireTests {
         _ = try await second.value
     }
 
-    @Test("While waiting to connect again")
+    @Test("connect(retrying: true), between attempts: the client stops")
     func reconnecting() async throws {
         let clock = TestClock()
         self.server.stopListening(at: self.server.addresses[0])
@@ -50,7 +50,7 @@ struct CancellationWireTests {
         #expect(client.state == .disconnected)
     }
 
-    @Test("A publish that waits in the outbox was never sent")
+    @Test("publish, still in the outbox: the message is never sent")
     func queuedPublish() async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
         let first = try client.enqueue("first", to: "t", qos: .atLeastOnce)
@@ -67,7 +67,7 @@ struct CancellationWireTests {
         try await third.outcome()
     }
 
-    @Test("A publish in flight goes on without its task", arguments: [QoS.atLeastOnce, .exactlyOnce])
+    @Test("publish, in flight: the exchange continues without its task", arguments: [QoS.atLeastOnce, .exactlyOnce])
     func publishInFlight(qos: QoS) async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
         let task = Task { try await failure { try await client.publish("x", to: "t", qos: qos) } }
@@ -90,7 +90,7 @@ struct CancellationWireTests {
         #expect(try await next == .success)
     }
 
-    @Test("A subscribe whose task is cancelled leaves no subscription behind")
+    @Test("subscribe: no subscription is left behind")
     func subscribing() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let task = Task { try await failure { try await client.subscribe(to: "t") } }
@@ -99,11 +99,11 @@ struct CancellationWireTests {
         #expect(try await task.value.code == .cancelled)
         try connection.send(.suback(SubAck(packet.packetID, [.grantedQoS2])))
         #expect(try await connection.confirmUnsubscribe() == [try TopicFilter("t")])
-        // And the filter can be had again.
+        // The filter can be subscribed to again.
         _ = try await connection.subscribe(client, to: "t")
     }
 
-    @Test("An unsubscribe goes on without its task")
+    @Test("unsubscribe: it continues without its task")
     func unsubscribing() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -117,7 +117,7 @@ struct CancellationWireTests {
         #expect(client.statistics.inFlight == 0)
     }
 
-    @Test("A loop over a subscription ends, and unsubscribes")
+    @Test("A loop over a subscription: it ends and unsubscribes")
     func next() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let task = Task {
@@ -134,7 +134,7 @@ struct CancellationWireTests {
         try await connection.confirmUnsubscribe()
     }
 
-    @Test("A request is given up, and its reply is counted as unexpected")
+    @Test("request: a later reply is counted as unexpected")
     func requesting() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let task = Task { try await failure { try await client.request("ping", to: "svc") } }
@@ -149,7 +149,7 @@ struct CancellationWireTests {
         #expect(client.statistics.unexpectedReplies == 1)
     }
 
-    @Test("A request that waits in the outbox is not sent any more")
+    @Test("request, still in the outbox: it is never sent")
     func requestInOutbox() async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
         try client.enqueue("x", to: "t", qos: .atLeastOnce)
@@ -163,7 +163,7 @@ struct CancellationWireTests {
         try await connection.sync()
     }
 
-    @Test("A first request that is cancelled while it subscribes does not spoil the next")
+    @Test("A first request, while it subscribes: the next request still works")
     func requestingFirst() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let task = Task { try await failure { try await client.request("ping", to: "svc") } }
@@ -179,7 +179,7 @@ struct CancellationWireTests {
         #expect(try await reply.text == "pong")
     }
 
-    @Test("A disconnect whose task is cancelled does not wait for the drain, and still says goodbye")
+    @Test("disconnect: it stops waiting for the drain, and still sends DISCONNECT")
     func disconnecting() async throws {
         let (client, connection) = try await self.server.connectedClient()
         _ = try client.enqueue("x", to: "t", qos: .atLeastOnce)
@@ -191,7 +191,7 @@ struct CancellationWireTests {
         try await connection.receiveDisconnect()
     }
 
-    @Test("Waits that are cancelled as they begin end all the same")
+    @Test("A wait that is cancelled just as it begins ends all the same")
     func race() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")

@@ -4,7 +4,7 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("A client that is disconnected and connects again", .bounded)
+@Suite("Connecting again after a disconnect", .bounded)
 struct ConnectAgainWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
@@ -37,13 +37,13 @@ struct ConnectAgainWireTests {
         var newIterator = new.makeAsyncIterator()
         _ = try await newIterator.next()
         for message in messages { try old.acknowledge(message) }
-        // QoS 0 follows whatever the acknowledgements led to.
+        // Everything that the acknowledgements could cause is sent before this QoS 0 message.
         try await client.publish("after", to: "t")
         try await second.expect(.publish(Publish("after", "t")))
     }
 
     @Test(
-        "An exchange that a disconnect cut off goes on, and keeps its identifier from the next message [MQTT-4.4.0-1]")
+        "An exchange interrupted by a disconnect resumes, and its packet identifier is not reused [MQTT-4.4.0-1]")
     func exchanges() async throws {
         let (client, connection) = try await self.keepingClient()
         let delivery = try client.enqueue("old", to: "t", qos: .exactlyOnce)

@@ -5,11 +5,11 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("How a client connects", .bounded)
+@Suite("Connecting", .bounded)
 struct ConnectWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("CONNECT comes first and says what the configuration says [MQTT-3.1.0-1]")
+    @Test("CONNECT is the first packet and reflects the configuration [MQTT-3.1.0-1]")
     func connect() async throws {
         let (_, _, connect) = try await self.server.connectedClient(ConnAck()) { configuration in
             configuration.clientIdentifier = .given("kitchen")
@@ -35,7 +35,7 @@ struct ConnectWireTests {
                     ])))
     }
 
-    @Test("The will travels in CONNECT, with its delay and properties [MQTT-3.1.2-9]")
+    @Test("CONNECT contains the will with its delay and properties [MQTT-3.1.2-9]")
     func will() async throws {
         var properties = Properties()
         properties.contentType = "text/plain"
@@ -67,7 +67,7 @@ struct ConnectWireTests {
         try await connection.expect(.publish(Publish("x", "t")))
     }
 
-    @Test("A refusal throws with the server's reason code, and nothing more is tried [MQTT-4.13.2-1]")
+    @Test("A refusal throws with the server's reason code, without another attempt [MQTT-4.13.2-1]")
     func refused() async throws {
         let client = try self.server.makeClient()
         async let error = failure { try await client.connect() }
@@ -81,7 +81,7 @@ struct ConnectWireTests {
         #expect(self.server.waitingCount == 0)
     }
 
-    @Test("Where nobody listens, connecting fails; and the call may be repeated")
+    @Test("Connecting fails without a listener, and can be repeated")
     func nobodyListens() async throws {
         self.server.stopListening(at: self.server.addresses[0])
         let client = try self.server.makeClient()
@@ -94,7 +94,7 @@ struct ConnectWireTests {
         #expect(client.state == .connected)
     }
 
-    @Test("A server that never answers CONNECT is given up when the time is over")
+    @Test("A server that does not answer CONNECT times out")
     func noAnswer() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock) { $0.connection.version = .exactly(.v5_0) }
@@ -106,7 +106,7 @@ struct ConnectWireTests {
         try await connection.expectClosed()
     }
 
-    @Test("Automatic version: 3.1.1 where the server is silent to 5.0, within the time for one answer")
+    @Test("Automatic version: 3.1.1 is tried if the server does not answer 5.0, within one timeout")
     func silentTo5() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
@@ -121,7 +121,7 @@ struct ConnectWireTests {
         #expect(client.protocolVersion == .v3_1_1)
     }
 
-    @Test("A server that is silent to both versions is given up when the time for one answer is over")
+    @Test("Connecting to a server that answers neither version fails within one timeout")
     func silentToBoth() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
@@ -135,7 +135,7 @@ struct ConnectWireTests {
     }
 
     @Test(
-        "A server that answers in another protocol is told from one that breaks MQTT, and tried once",
+        "A server that answers in another protocol is recognized, and tried only once",
         arguments: [
             ([0x15, 3, 3, 0, 2, 2, 70], "mqtts://"), (Array("HTTP/1.1 400 Bad Request\r\n".utf8), "HTTP or WebSocket"),
             (Array("SSH-2.0-x\r\n".utf8), "SSH"), (Array("220 smtp\r\n".utf8), "1883"),
@@ -164,7 +164,7 @@ struct ConnectWireTests {
         try await connection.expectClosed()
     }
 
-    @Test("A session that is present though none was asked for is a protocol error [MQTT-3.2.2-4]")
+    @Test("Session Present after a clean start is a protocol violation [MQTT-3.2.2-4]")
     func sessionNotAskedFor() async throws {
         let client = try self.server.makeClient()
         async let error = failure { try await client.connect() }
@@ -175,7 +175,7 @@ struct ConnectWireTests {
         try await connection.expectClosed()
     }
 
-    @Test("The first connection is a clean start, those after it want the session back")
+    @Test("The first connection is a clean start; reconnections resume the session")
     func cleanStart() async throws {
         let (client, connection, first) = try await self.server.connectedClient(ConnAck()) { $0.reconnectAtOnce() }
         #expect(first.cleanStart)
@@ -186,7 +186,7 @@ struct ConnectWireTests {
         _ = client
     }
 
-    @Test("An identifier that the server has assigned is kept through reconnections [MQTT-3.1.3-2]")
+    @Test("An assigned identifier is kept through reconnections [MQTT-3.1.3-2]")
     func assignedIdentifier() async throws {
         let (client, connection, first) = try await self.server.connectedClient(
             ConnAck(properties: Properties([.assignedClientIdentifier("from-server")]))
@@ -200,7 +200,7 @@ struct ConnectWireTests {
         #expect(try await self.server.accept().acceptConnect() == "from-server")
     }
 
-    @Test("A server cannot give another identifier to a client that has one")
+    @Test("An assigned identifier is ignored by a client that has its own")
     func unwantedIdentifier() async throws {
         let (client, connection, _) = try await self.server.connectedClient(
             ConnAck(properties: Properties([.assignedClientIdentifier("somebody-else")]))
@@ -213,7 +213,7 @@ struct ConnectWireTests {
         #expect(try await self.server.accept().acceptConnect() == "mine")
     }
 
-    @Test("Credentials are asked for at each connecting")
+    @Test("Credentials are requested for each connection")
     func credentialsProvider() async throws {
         let count = Mutex(0)
         let (client, connection, first) = try await self.server.connectedClient(ConnAck()) { configuration in
@@ -233,7 +233,7 @@ struct ConnectWireTests {
         _ = client
     }
 
-    @Test("Credentials that cannot be provided fail the attempt, and nothing is sent")
+    @Test("Credentials that fail make the attempt fail before anything is sent")
     func credentialsFail() async throws {
         let client = try self.server.makeClient { configuration in
             configuration.credentials = .provider { throw CancellationError() }
@@ -251,7 +251,7 @@ struct ConnectWireTests {
         case closed
     }
 
-    @Test("Automatic version: 3.1.1 where the server refuses 5.0", arguments: Refusal.allCases)
+    @Test("Automatic version: 3.1.1 is tried if the server refuses 5.0", arguments: Refusal.allCases)
     func fallback(refusal: Refusal) async throws {
         let client = try self.server.makeClient()
         async let connected = client.connect()
@@ -262,7 +262,7 @@ struct ConnectWireTests {
             try first.send(.connack(ConnAck(reasonCode: .unsupportedProtocolVersion)))
             first.close()
         case .returnCode:
-            first.send(bytes: [0x20, 2, 0, 1])  // as a server answers that knows 3.1.1 alone
+            first.send(bytes: [0x20, 2, 0, 1])  // as a server that supports only 3.1.1 answers
             first.close()
         case .closed:
             first.close()
@@ -273,7 +273,7 @@ struct ConnectWireTests {
         #expect(client.protocolVersion == .v3_1_1)
     }
 
-    @Test("An exact version is not changed")
+    @Test("With an exact version, no other is tried")
     func noFallback() async throws {
         let client = try self.server.makeClient { $0.connection.version = .exactly(.v5_0) }
         async let error = failure { try await client.connect() }
@@ -282,7 +282,7 @@ struct ConnectWireTests {
         #expect(self.server.waitingCount == 0)
     }
 
-    @Test("A refusal of 3.1.1 throws with the reason code of the same meaning")
+    @Test("A refusal of 3.1.1 throws with the corresponding reason code")
     func olderRefusal() async throws {
         let client = try self.server.makeClient { $0.connection.version = .exactly(.v3_1_1) }
         async let error = failure { try await client.connect() }
@@ -309,7 +309,7 @@ struct ConnectWireTests {
         _ = try await connected
     }
 
-    @Test("A client goes where the server sends it", arguments: [ReasonCode.useAnotherServer, .serverMoved])
+    @Test("A client follows a redirection in CONNACK", arguments: [ReasonCode.useAnotherServer, .serverMoved])
     func redirectedByConnack(code: ReasonCode) async throws {
         self.server.startListening(at: .mqtt("other", port: 1999))
         let client = try self.server.makeClient()
@@ -323,7 +323,7 @@ struct ConnectWireTests {
         _ = try await connected
     }
 
-    @Test("A server may send a connected client elsewhere")
+    @Test("A client follows a redirection in DISCONNECT")
     func redirectedByDisconnect() async throws {
         self.server.startListening(at: .mqtt("other"))
         let (client, connection) = try await self.server.connectedClient()
@@ -337,7 +337,7 @@ struct ConnectWireTests {
 
     // MARK: Staying connected
 
-    @Test("connectWithRetries tries until there is a connection")
+    @Test("connect(retrying: true) tries until there is a connection")
     func retries() async throws {
         let client = try self.server.makeClient { $0.reconnectAtOnce() }
         async let connected = client.connect(retrying: true)
@@ -346,7 +346,7 @@ struct ConnectWireTests {
         _ = try await connected
     }
 
-    @Test("connectWithRetries gives up at once what would fail the same way again")
+    @Test("connect(retrying: true) gives up at once on an error that would repeat")
     func notWorthRetrying() async throws {
         let client = try self.server.makeClient { configuration in
             configuration.reconnectAtOnce()
@@ -358,7 +358,7 @@ struct ConnectWireTests {
         #expect(error.code == .invalidConfiguration)
     }
 
-    @Test("The waits before reconnections go by the clock")
+    @Test("The delays before reconnections follow the clock")
     func backoff() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
@@ -377,7 +377,7 @@ struct ConnectWireTests {
         _ = client
     }
 
-    @Test("When the tries are used up, everything that waits learns it")
+    @Test("When all tries are used up, everything that waits fails")
     func triesUsedUp() async throws {
         let (client, connection) = try await self.server.connectedClient { configuration in
             configuration.reconnectAtOnce()
@@ -395,7 +395,7 @@ struct ConnectWireTests {
         #expect(client.state == .disconnected)
     }
 
-    @Test("Each event of a reconnection says why it is made")
+    @Test("Each reconnecting event contains the reason")
     func reasons() async throws {
         let client = try self.server.makeClient { $0.reconnectAtOnce() }
         let events = client.events
@@ -414,7 +414,7 @@ struct ConnectWireTests {
         #expect(reasons == [.connectionClosed, .connectionRefused])
     }
 
-    @Test("As many tries follow a short first connection as may be made")
+    @Test("All allowed tries are made after a short first connection")
     func triesAfterShortConnection() async throws {
         let (client, connection) = try await self.server.connectedClient { configuration in
             configuration.reconnectAtOnce()
@@ -427,7 +427,7 @@ struct ConnectWireTests {
         #expect(self.server.waitingCount == 0)
     }
 
-    @Test("With reconnection turned off, a lost connection ends the client")
+    @Test("With reconnection disabled, a lost connection stops the client")
     func noReconnect() async throws {
         let (client, connection) = try await self.server.connectedClient { $0.reconnect = .disabled }
         async let end = failure { try await client.waitUntilStopped() }
@@ -436,7 +436,7 @@ struct ConnectWireTests {
         #expect(self.server.waitingCount == 0)
     }
 
-    @Test("A client whose session was taken over does not fight for it")
+    @Test("A client whose session was taken over does not reconnect")
     func takenOver() async throws {
         let (client, connection) = try await self.server.connectedClient { $0.reconnectAtOnce() }
         async let end = failure { try await client.waitUntilStopped() }

@@ -4,14 +4,14 @@ import CurlewTesting
 import CurlewTransport
 import Testing
 
-/// What programs ask of the client beyond a loop over messages.
+/// The client's interface apart from loops over messages.
 @Suite("Single messages, blocks and outcomes", .bounded)
 struct FaceWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
     // MARK: next(within:)
 
-    @Test("next(within:) takes one message at a time, acknowledges the one before, and keeps the subscription")
+    @Test("next(within:) returns one message at a time, acknowledges the previous one, and keeps the subscription")
     func next() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -25,7 +25,7 @@ struct FaceWireTests {
         #expect(try await third?.text == "c")
     }
 
-    @Test("The last message of next(within:) is acknowledged with the end of the subscription")
+    @Test("The last message from next(within:) is acknowledged when the subscription ends")
     func last() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try await self.takeOne(client, connection)
@@ -67,7 +67,7 @@ struct FaceWireTests {
         #expect(try await subscription.next(within: .seconds(60))?.text == "a")
     }
 
-    @Test("next(within:) returns nothing when the time is over, and goes on afterwards")
+    @Test("next(within:) returns nil when its time is up, and can be called again")
     func nothingInTime() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) {
@@ -89,7 +89,7 @@ struct FaceWireTests {
         #expect(try await subscription.next(within: .seconds(5))?.text == "a")
     }
 
-    @Test("next(within:) of a cancelled task throws, and at the end of the subscription returns nothing")
+    @Test("next(within:) throws in a cancelled task, and returns nil after the end of the subscription")
     func cancelledOrEnded() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -102,9 +102,9 @@ struct FaceWireTests {
         #expect(try await subscription.next(within: .seconds(3600)) == nil)
     }
 
-    // MARK: Acknowledging by hand
+    // MARK: Manual acknowledgement
 
-    @Test("Only a message of the subscription can be acknowledged, once, and only by hand where the policy is so")
+    @Test("acknowledge() needs manual acknowledgement, and an unacknowledged message of its subscription")
     func foreign() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let byHand = try await connection.subscribe(client, to: "a", acknowledgement: .manual)
@@ -119,9 +119,9 @@ struct FaceWireTests {
         try await connection.expect(.puback(Acknowledgement(1)))
     }
 
-    // MARK: Blocks
+    // MARK: Scoped calls
 
-    @Test("withSubscription unsubscribes at its end, also when the body throws", arguments: [false, true])
+    @Test("withSubscription unsubscribes at the end, also if the body throws", arguments: [false, true])
     func withSubscription(throwing: Bool) async throws {
         struct Unwilling: Error {}
         let (client, connection) = try await self.server.connectedClient()
@@ -140,7 +140,7 @@ struct FaceWireTests {
         }
     }
 
-    @Test("withConnection disconnects at its end, also when the body throws", arguments: [false, true])
+    @Test("withConnection disconnects at the end, also if the body throws", arguments: [false, true])
     func withConnection(throwing: Bool) async throws {
         struct Unwilling: Error {}
         var configuration = MQTTConfiguration()
@@ -165,7 +165,7 @@ struct FaceWireTests {
         }
     }
 
-    @Test("connect() says whether the session was resumed", arguments: [false, true])
+    @Test("connect() returns whether the session was resumed", arguments: [false, true])
     func resumed(isResumed: Bool) async throws {
         let client = try self.server.makeClient {
             $0.session.cleanStart = false
@@ -176,7 +176,7 @@ struct FaceWireTests {
         #expect(try await connected == isResumed)
     }
 
-    @Test("A subscription knows the QoS that was granted")
+    @Test("A subscription has the QoS that was granted for each filter")
     func grantedQoS() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let pending = client.subscribe(to: ["a", "b"])
@@ -195,7 +195,7 @@ struct FaceWireTests {
         return try #require(publish.packetID)
     }
 
-    @Test("The outcome of a publish can be asked for again, and by several")
+    @Test("Several callers can wait for the outcome of a publish, also later")
     func outcomes() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
@@ -208,7 +208,7 @@ struct FaceWireTests {
         #expect(try await publish.outcome(timeout: .zero) == .noMatchingSubscribers)
     }
 
-    @Test("A message whose wait was too short is acknowledged later, and says so when asked again")
+    @Test("After a timeout, the outcome of a publish can still be awaited")
     func askedAgain() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
@@ -219,7 +219,7 @@ struct FaceWireTests {
         #expect(try await publish.outcome() == .success)
     }
 
-    @Test("An unsent message leaves the outbox when the only call that waits for it has no time left")
+    @Test("An unsent message leaves the outbox when the only wait for it times out")
     func withdrawn() async throws {
         let client = try self.server.makeClient()
         let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
@@ -229,7 +229,7 @@ struct FaceWireTests {
         #expect(try await failure { try await publish.outcome() }.delivery == .notSent)
     }
 
-    @Test("An unsent message leaves the outbox with the last of several calls that wait for it")
+    @Test("An unsent message leaves the outbox when the last of several waits for it is cancelled")
     func withdrawnByLast() async throws {
         let client = try self.server.makeClient { $0.connection.connectTimeout = .seconds(3600) }
         let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)

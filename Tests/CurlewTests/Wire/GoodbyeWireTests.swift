@@ -6,9 +6,9 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("The first packets and the last", .bounded)
+@Suite("The first and last packets of a connection", .bounded)
 struct GoodbyeWireTests {
-    @Test("What was asked for before there was a connection is sent as soon as the server accepts it")
+    @Test("A message enqueued before connecting is sent as soon as the server accepts the connection")
     func beforeTheConnection() async throws {
         let server = ScriptedServer()
         let client = try server.makeClient()
@@ -20,7 +20,7 @@ struct GoodbyeWireTests {
         _ = try await connected
     }
 
-    @Test("A session that no client can ask for again ends with the client")
+    @Test("With a generated client identifier, DISCONNECT ends the session")
     func lastDisconnect() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient()
@@ -29,7 +29,7 @@ struct GoodbyeWireTests {
     }
 
     @Test(
-        "A disconnect can say how long the session stays, unless it was to end with the connection",
+        "disconnect() can change the session expiry, unless the session ends with its connection",
         arguments: [MQTTConfiguration.Expiry.after(.seconds(60)), .withConnection, .never])
     func sessionExpiry(expiry: MQTTConfiguration.Expiry) async throws {
         let server = ScriptedServer()
@@ -43,7 +43,7 @@ struct GoodbyeWireTests {
     }
 
     @Test(
-        "How long the session stays is said in whole seconds, rounded up",
+        "The session expiry is rounded up to whole seconds",
         arguments: [
             (Duration.milliseconds(1), UInt32(1)), (.milliseconds(59_001), 60), (.seconds(-1), 0),
             (.seconds(Int64.max), UInt32.max - 1),
@@ -56,7 +56,7 @@ struct GoodbyeWireTests {
             .disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(seconds)]))))
     }
 
-    @Test("A warning tells who wants to keep a session that was to end with its connection that this cannot be")
+    @Test("A warning is logged if disconnect() asks to keep a session that ends with its connection")
     func impossibleExpiry() async throws {
         let server = ScriptedServer()
         let log = Log()
@@ -92,7 +92,7 @@ struct GoodbyeWireTests {
         try await connection.expect(.disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(60)]))))
     }
 
-    @Test("A second disconnect that does not want to wait ends the first one's wait, and both report the same")
+    @Test("A second disconnect without a drain ends the first one's wait, and both report the same")
     func secondDisconnectAtOnce() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient()
@@ -105,7 +105,7 @@ struct GoodbyeWireTests {
         #expect(try await failure { try await delivery.outcome() }.delivery == .unknown)
     }
 
-    @Test("What a full link had not taken yet leaves before the goodbye")
+    @Test("Publishes that a full link has not yet taken are sent before DISCONNECT")
     func fullLink() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient { $0.clientIdentifier = .given("kitchen") }
@@ -119,7 +119,7 @@ struct GoodbyeWireTests {
         #expect(await report.isClean)
     }
 
-    @Test("A disconnect waits no longer when the last message that it waits for is given up")
+    @Test("A disconnect stops waiting when the last message that it waits for is withdrawn")
     func lastGivenUp() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient { $0.reconnectAtOnce() }
@@ -135,7 +135,7 @@ struct GoodbyeWireTests {
         #expect(try await failure { try await waiting.value }.delivery == .notSent)
     }
 
-    @Test("A disconnect that was asked for is no loss of the connection")
+    @Test("disconnect() causes no event of a lost connection")
     func noLoss() async throws {
         for _ in 0..<100 {
             let server = ScriptedServer()
@@ -154,7 +154,7 @@ struct GoodbyeWireTests {
     }
 }
 
-/// Keeps the warnings of a client.
+/// Records a client's warnings.
 private final class Log: Sendable {
     private struct Handler: LogHandler {
         let log: Log

@@ -5,9 +5,9 @@ import Testing
 
 @testable import Curlew
 
-@Suite("A subscription that has the server wait", .bounded)
+@Suite("Subscriptions that pause reading", .bounded)
 struct HoldingWireTests {
-    @Test("Nothing more is read, pings stay unanswered and that ends nothing, and all arrives in the end")
+    @Test("While reading is paused, unanswered pings do not end the connection, and everything arrives in the end")
     func holding() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let clock = TestClock()
@@ -20,7 +20,7 @@ struct HoldingWireTests {
         try connection.send(.publish(Publish("a", "t")))
         while subscription.queuedCount == 0 { await Task.yield() }
         try connection.send(.publish(Publish("b", "t")))
-        // A server that answered none of so many pings would be dead.
+        // A server that answered none of these pings would count as dead.
         for _ in 0..<30 {
             try await clock.advanceToSleeper(within: .seconds(1))
             try await connection.expect(.pingreq)
@@ -33,7 +33,7 @@ struct HoldingWireTests {
         await client.disconnect()
     }
 
-    @Test("A client whose reading rests is disconnected as quickly as any")
+    @Test("A client whose reading is paused disconnects without waiting for the timeout")
     func disconnecting() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let (client, connection) = try await server.connectedClient()
@@ -43,11 +43,11 @@ struct HoldingWireTests {
         while subscription.queuedCount == 0 { await Task.yield() }
         let start = ContinuousClock.now
         await client.disconnect()
-        // The time for a server that does not let go is longer.
+        // The timeout applies to servers that do not close the connection.
         #expect(ContinuousClock.now - start < client.configuration.connection.disconnectTimeout)
     }
 
-    @Test("It is full when more than its bound waits, and takes more when all of that was taken")
+    @Test("The hold is full above its limit, and empty again only when everything was taken")
     func values() throws {
         let message = MQTTMessage(topic: try TopicName("t"), payload: ByteBuffer(repeating: 0, count: 1000))
         var hold = ReadingHold(limit: 3000)
@@ -60,7 +60,7 @@ struct HoldingWireTests {
         #expect(!again)
     }
 
-    @Test("Properties count with the memory that they take")
+    @Test("A message's footprint includes the memory of its properties")
     func footprint() throws {
         var properties = Properties()
         properties.userProperties = Array(repeating: UserProperty("", ""), count: 100)

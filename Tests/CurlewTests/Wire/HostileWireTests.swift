@@ -4,9 +4,9 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("What a client does with a server that breaks the protocol", .bounded)
+@Suite("Servers that violate the protocol", .bounded)
 struct HostileWireTests {
-    /// Bytes after a good CONNACK, and what the client must say to them.
+    /// Bytes after a valid CONNACK, and the reason code with which the client must answer.
     struct Case: CustomTestStringConvertible, Sendable {
         let testDescription: String
         let bytes: [UInt8]
@@ -66,7 +66,9 @@ struct HostileWireTests {
         _ = subscription
     }
 
-    @Test("DISCONNECT has no properties that could make it too large for the server [MQTT-3.14.2-3] [MQTT-3.14.2-4]")
+    @Test(
+        "DISCONNECT contains no properties that could exceed the server's maximum packet size [MQTT-3.14.2-3] [MQTT-3.14.2-4]"
+    )
     func smallDisconnect() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let (_, connection) = try await server.connectedClient(properties: [.maximumPacketSize(4)]) {
@@ -76,7 +78,7 @@ struct HostileWireTests {
         try await connection.expect(.disconnect(Disconnect(reasonCode: .malformedPacket)))
     }
 
-    @Test("Good packets before bad bytes of the same read still count")
+    @Test("Valid packets before malformed bytes of the same read are processed")
     func goodBeforeBad() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let (client, connection) = try await server.connectedClient { $0.reconnectAtOnce() }
@@ -88,7 +90,7 @@ struct HostileWireTests {
         try await server.acceptAgain()
     }
 
-    @Test("A packet after DISCONNECT in the same read is not looked at")
+    @Test("A packet after DISCONNECT in the same read is ignored")
     func packetAfterDisconnect() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let (client, connection) = try await server.connectedClient { $0.reconnect = .disabled }
@@ -105,7 +107,7 @@ struct HostileWireTests {
         _ = subscription
     }
 
-    @Test("The same bytes, whole or byte by byte")
+    @Test("Packets that arrive byte by byte are decoded")
     func drip() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let (client, connection) = try await server.connectedClient()
@@ -121,7 +123,7 @@ struct HostileWireTests {
     }
 
     @Test(
-        "A CONNACK that is malformed ends the attempt",
+        "A malformed CONNACK ends the attempt",
         arguments: [
             [0x20, 2, 0, 0], [0x20, 3, 2, 0, 0], [0x20, 3, 1, 0x87, 0], [0x30, 0x80, 0x80, 0x80, 0x80, 0x01],
         ] as [[UInt8]])

@@ -9,7 +9,8 @@ import Testing
 @Suite("Keep alive", .bounded)
 struct KeepAliveWireTests {
     @Test(
-        "Server Keep Alive 1: a ping each second, and the end when it is not answered [MQTT-3.1.2-23] [MQTT-3.2.2-21]")
+        "With Server Keep Alive 1, the client pings each second, and disconnects if there is no answer [MQTT-3.1.2-23] [MQTT-3.2.2-21]"
+    )
     func serverKeepAlive() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let clock = TestClock()
@@ -26,7 +27,7 @@ struct KeepAliveWireTests {
         clock.advance(by: .seconds(1))
         try await connection.expect(.pingreq)
         async let end = failure { try await client.waitUntilStopped() }
-        // Another ping is sent before the first has been waited for long enough.
+        // Another ping is sent before the first one has timed out.
         try await clock.advanceToSleeper(within: .seconds(1))
         try await connection.expect(.pingreq)
         try await clock.advanceToSleeper(within: .seconds(1))
@@ -34,7 +35,7 @@ struct KeepAliveWireTests {
     }
 
     @Test(
-        "Without keep alive there is no ping; with it, one before the interval is over [MQTT-3.1.2-22]")
+        "Without keep alive, no ping is sent; with it, one before the interval ends [MQTT-3.1.2-22]")
     func keepAlive() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let clock = TestClock()
@@ -50,7 +51,7 @@ struct KeepAliveWireTests {
         _ = (client, other)
     }
 
-    @Test("Bytes of a packet that is not complete yet show that the server lives")
+    @Test("Bytes of an incomplete packet show that the server is alive")
     func partialPacket() async throws {
         let server = ScriptedServer(patience: .seconds(60))
         let clock = TestClock()
@@ -65,14 +66,14 @@ struct KeepAliveWireTests {
         connection.send(bytes: [0x62, 2, 0])
         try await clock.advanceToSleeper(within: .seconds(9))
         try await connection.expect(.pingreq)
-        // The time in which the first ping had to be answered is over.
+        // By now, the first ping would have timed out.
         clock.advance(by: .seconds(5))
         connection.send(bytes: [7])
         try await connection.expect(.pubcomp(Acknowledgement(7, .packetIdentifierNotFound)))
         _ = client
     }
 
-    @Test("A ping behind a large message has time until the message has left, and no longer")
+    @Test("A ping behind a large message does not time out until the message has been sent")
     func pingBehindLargeMessage() async throws {
         let clock = TestClock()
         let network = SlowNetwork()
@@ -92,7 +93,7 @@ struct KeepAliveWireTests {
 
         try await clock.advanceToSleeper(within: .seconds(9))
         #expect(await writes.next() == 2, "PINGREQ")
-        // Longer than a server may take to answer.
+        // Longer than the ping timeout.
         for _ in 0..<10 {
             network.takeSome()
             try await clock.advanceToSleeper(within: .seconds(10))
@@ -105,7 +106,7 @@ struct KeepAliveWireTests {
         #expect(try await end.value.code == .connectionClosed)
     }
 
-    @Test("A full link does not stop the client from reading, as long as it is full of publishes")
+    @Test("A link full of publishes does not stop the client from reading")
     func readsWhileItPublishes() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient { $0.queues.unsentBytes = 10_000 }
@@ -122,7 +123,7 @@ struct KeepAliveWireTests {
         for _ in 0..<20 { #expect(try await connection.receivePublishPacket().payload.readableBytes == 50_000) }
     }
 
-    @Test("A server that sends and does not read is read no further, until it reads again")
+    @Test("A client stops reading from a server that does not read its answers, until the server reads again")
     func answersPileUp() async throws {
         let server = ScriptedServer()
         let (client, connection) = try await server.connectedClient { $0.queues.unsentBytes = 1000 }
@@ -138,12 +139,12 @@ struct KeepAliveWireTests {
     }
 }
 
-/// A network whose link takes nothing more after a large write. Its server accepts, and is silent.
+/// A network whose link takes no more bytes after a large write. Its server accepts, and then sends nothing.
 private final class SlowNetwork: Connector {
-    /// How many bytes each write has.
+    /// The number of bytes of each write.
     let writes: AsyncStream<Int>
     private let written: AsyncStream<Int>.Continuation
-    /// Whether the link is full, and how many bytes wait in it.
+    /// Whether the link is full, and how many bytes are waiting in it.
     private let state = Mutex((isFull: false, waiting: 0))
 
     init() {
@@ -152,7 +153,7 @@ private final class SlowNetwork: Connector {
 
     var isFull: Bool { self.state.withLock { $0.isFull } }
 
-    /// The server reads a little.
+    /// Lets the server read a few bytes.
     func takeSome() { self.state.withLock { $0.waiting -= 100 } }
 
     func connect(

@@ -4,13 +4,13 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("What becomes of messages that a loop has not looked at", .bounded)
+@Suite("Messages that a loop has not processed", .bounded)
 struct LeavingWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
     private struct Unwilling: Error {}
 
-    /// A subscription to `t` in which `a`, `b` and `c` wait at QoS 1, with the identifiers 1 to 3.
+    /// A subscription to `t` with the unread messages `a`, `b` and `c` at QoS 1, packet identifiers 1 to 3.
     private func filled(
         clock: TestClock? = nil
     ) async throws -> (client: MQTTClient, connection: ScriptedConnection, subscription: MQTTSubscription) {
@@ -24,7 +24,7 @@ struct LeavingWireTests {
         return (client, connection, subscription)
     }
 
-    @Test("first { … } consumes what it has looked at, and the rest goes to the next subscription")
+    @Test("first { … } acknowledges the messages it has seen, and the rest goes to the next subscription")
     func first() async throws {
         let (client, connection, subscription) = try await self.filled()
         #expect(try await subscription.first { $0.text == "b" }?.text == "b")
@@ -40,7 +40,8 @@ struct LeavingWireTests {
     }
 
     @Test(
-        "break, and an error out of the loop, acknowledge only the message in hand, and end", arguments: [false, true])
+        "Leaving a loop by break or an error acknowledges only the current message, and unsubscribes",
+        arguments: [false, true])
     func leaving(throwing: Bool) async throws {
         let (client, connection, subscription) = try await self.filled()
         do {
@@ -55,7 +56,7 @@ struct LeavingWireTests {
         #expect(client.statistics.dropped == 0 && subscription.queuedCount == 0)
     }
 
-    @Test("A cancelled task gets nothing more; what it has not seen goes to the next subscription")
+    @Test("A cancelled task gets no more messages; unread ones go to the next subscription")
     func cancelled() async throws {
         let (client, connection, subscription) = try await self.filled()
         let loop = Task {
@@ -73,7 +74,7 @@ struct LeavingWireTests {
         #expect(try await next.first { _ in true }?.text == "b")
     }
 
-    @Test("A cancelled task does not read on, though messages never cease")
+    @Test("A cancelled task stops reading even if messages keep arriving")
     func cancelledWhileMessagesCome() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -90,7 +91,7 @@ struct LeavingWireTests {
         #expect(try await loop.value == 3)
     }
 
-    @Test("An iterator that is dropped without a look acknowledges nothing")
+    @Test("An iterator that is dropped unused acknowledges nothing")
     func iterator() async throws {
         let (client, connection, subscription) = try await self.filled()
         do { _ = subscription.makeAsyncIterator() }
@@ -100,7 +101,7 @@ struct LeavingWireTests {
         #expect(try await next.first { _ in true }?.text == "a")
     }
 
-    @Test("Two loops share the messages, and the subscription ends when both are left")
+    @Test("Two loops share the messages, and the subscription ends when both have ended")
     func twoLoops() async throws {
         let (client, connection, subscription) = try await self.filled()
         var second: MQTTSubscription.Iterator? = subscription.makeAsyncIterator()
@@ -114,7 +115,7 @@ struct LeavingWireTests {
         #expect(client.statistics.unclaimed == 1)
     }
 
-    @Test("The rest of a subscription that was not kept goes to the one that is made next, in order")
+    @Test("Unread messages of a temporary subscription go to the next subscription, in order")
     func inline() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let first = client.subscribe(to: "t").first { _ in true }
@@ -132,7 +133,7 @@ struct LeavingWireTests {
         for id in 2...3 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
     }
 
-    @Test("What nobody takes after all is told with its topic, and acknowledged")
+    @Test("Unread messages that nobody claims are reported with their topic, and acknowledged")
     func nobody() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)
@@ -151,7 +152,7 @@ struct LeavingWireTests {
         #expect(topics == [try TopicName("t")])
     }
 
-    @Test("On receipt all was acknowledged before; nothing waits for another subscription")
+    @Test("With acknowledgement on receipt, no message waits for another subscription")
     func onReceipt() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try await self.receiveOne(client, connection)
@@ -166,7 +167,7 @@ struct LeavingWireTests {
         #expect(subscription.queuedCount == 1)
     }
 
-    @Test("By hand: what was not acknowledged stays so, and what was not looked at goes to the next")
+    @Test("With manual acknowledgement, read messages stay unacknowledged, and unread ones go to the next subscription")
     func manual() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .manual)
@@ -182,7 +183,7 @@ struct LeavingWireTests {
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
     }
 
-    @Test("A message of two subscriptions that both end unread comes to the next one once")
+    @Test("A message left unread by two subscriptions is delivered to the next one once")
     func twoSubscriptions() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try await self.subscribeTwice(client, connection)
@@ -201,7 +202,7 @@ struct LeavingWireTests {
         #expect(one.queuedCount == 1 && other.queuedCount == 1)
     }
 
-    @Test("unsubscribe() lets the loop have what has come")
+    @Test("After unsubscribe(), the loop still gets the messages that have arrived")
     func unsubscribed() async throws {
         let (_, connection, subscription) = try await self.filled()
         async let done: Void = subscription.unsubscribe()
@@ -212,7 +213,7 @@ struct LeavingWireTests {
         #expect(texts == ["a", "b", "c"])
     }
 
-    @Test("What still comes for a filter that was given up is acknowledged at once, and not held up by anybody")
+    @Test("A message that arrives after its subscription has ended is acknowledged at once")
     func late() async throws {
         let (client, connection) = try await self.server.connectedClient()
         _ = try await connection.subscribe(client, to: "t")
@@ -224,7 +225,7 @@ struct LeavingWireTests {
         #expect(client.statistics.unrouted == 2 && client.statistics.unclaimed == 0)
     }
 
-    @Test("A message that was too many for a queue set to fail goes to the next subscription")
+    @Test("A message that overflows a queue with the policy fail goes to the next subscription")
     func overflow() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t", queue: .init(count: 1, overflow: .fail))
@@ -237,7 +238,7 @@ struct LeavingWireTests {
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
     }
 
-    @Test("A QoS 2 message that was unread at disconnect() is not acknowledged when it comes again, but delivered")
+    @Test("A QoS 2 message left unread at disconnect() is delivered when the server sends it again")
     func exactlyOnceAfterDisconnect() async throws {
         let client = try self.server.makeClient { configuration in
             configuration.session.cleanStart = false
@@ -265,7 +266,7 @@ struct LeavingWireTests {
         #expect(subscription.queuedCount == 1)
     }
 
-    @Test("A subscription that is kept and not read is a stuck consumer")
+    @Test("A subscription that nobody reads is reported as stuck")
     func stuck() async throws {
         let clock = TestClock()
         let (client, connection, subscription) = try await self.filled(clock: clock)

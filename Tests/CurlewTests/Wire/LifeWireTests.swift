@@ -5,11 +5,11 @@ import NIOCore
 import Synchronization
 import Testing
 
-@Suite("Events, statistics, authentication", .bounded)
+@Suite("Events, statistics and authentication", .bounded)
 struct LifeWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("Events tell the story of the connection")
+    @Test("Events report each change of the connection")
     func events() async throws {
         let client = try self.server.makeClient { $0.reconnectAtOnce() }
         let events = client.events
@@ -38,7 +38,7 @@ struct LifeWireTests {
                 || story == ["connected", "disconnected", "reconnecting 1", "resumed", "stopped"])
     }
 
-    @Test("Statistics count what was done, and what is left")
+    @Test("Statistics count published, queued and unacknowledged messages")
     func statistics() async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
         let deliveries = try (0..<3).map { try client.enqueue("x\($0)", to: "t", qos: .atLeastOnce) }
@@ -56,7 +56,7 @@ struct LifeWireTests {
         #expect(client.serverLimits?.receiveMaximum == 1)
     }
 
-    @Test("A consumer that holds a message for long is warned of, with topic and age")
+    @Test("A consumer that holds a message too long is reported with topic and age")
     func stuckAcknowledgement() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
@@ -81,7 +81,7 @@ struct LifeWireTests {
         #expect(age >= .seconds(5))
     }
 
-    @Test("Answers to what was sent as one burst come in one read")
+    @Test("A burst of messages is acknowledged in order")
     func burst() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .onReceipt)
@@ -116,7 +116,7 @@ struct LifeWireTests {
                 properties: Properties([.authenticationMethod("M"), .authenticationData(ByteBuffer(string: text))])))
     }
 
-    /// An authenticated client.
+    /// Connects a client with enhanced authentication.
     private func authenticated(early: [String] = []) async throws -> (MQTTClient, ScriptedConnection) {
         let client = try self.server.makeClient { configuration in
             configuration.authentication = .init(method: "M", authenticator: Authenticator())
@@ -135,19 +135,19 @@ struct LifeWireTests {
         return (client, connection)
     }
 
-    @Test("Enhanced authentication: challenge and answer before CONNACK [MQTT-4.12.0-3] [MQTT-4.12.0-5]")
+    @Test("Enhanced authentication: the client answers a challenge before CONNACK [MQTT-4.12.0-3] [MQTT-4.12.0-5]")
     func authentication() async throws {
         let (client, _) = try await self.authenticated()
         #expect(client.state == .connected)
     }
 
-    @Test("What waits to be published leaves after CONNACK, not during the authentication [MQTT-3.1.2-33]")
+    @Test("Enqueued messages are sent after CONNACK, not during the authentication [MQTT-3.1.2-33]")
     func nothingDuringAuthentication() async throws {
         let (_, connection) = try await self.authenticated(early: ["x"])
         #expect(try await connection.receivePublishPacket().text == "x")
     }
 
-    @Test("Re-authentication on an open connection: AUTH as the server wants it [MQTT-4.12.1-1] [MQTT-3.15.2-2]")
+    @Test("Re-authentication on an open connection succeeds [MQTT-4.12.1-1] [MQTT-3.15.2-2]")
     func reauthentication() async throws {
         let (client, connection) = try await self.authenticated()
         async let done: Void = client.reauthenticate()
@@ -158,7 +158,7 @@ struct LifeWireTests {
         try await done
     }
 
-    @Test("A message that comes in one read with AUTH is not lost")
+    @Test("A message in the same read as AUTH is not lost")
     func authAndMessage() async throws {
         let (client, connection) = try await self.authenticated()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -172,7 +172,7 @@ struct LifeWireTests {
         #expect(try await iterator.next()?.text == "y")
     }
 
-    @Test("An authenticator that does not trust the server ends the connection [MQTT-4.12.1-2]")
+    @Test("An authenticator that rejects the server's challenge ends the connection [MQTT-4.12.1-2]")
     func authenticationGivenUp() async throws {
         let (client, connection) = try await self.authenticated()
         async let error = failure { try await client.reauthenticate() }
@@ -183,11 +183,11 @@ struct LifeWireTests {
         _ = try await error
     }
 
-    @Test("Without a method in CONNECT no AUTH is ever sent [MQTT-4.12.0-7]")
+    @Test("Without an authentication method in CONNECT, AUTH is never sent [MQTT-4.12.0-7]")
     func reauthenticationImpossible() async throws {
         let (client, connection) = try await self.server.connectedClient()
         #expect(try await failure { try await client.reauthenticate() }.code == .invalidArgument)
-        // Its answer is the next packet.
+        // The answer to this must be the next packet.
         try await connection.sync()
     }
 }

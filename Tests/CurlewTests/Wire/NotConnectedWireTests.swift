@@ -3,11 +3,11 @@ import CurlewCore
 import CurlewTesting
 import Testing
 
-@Suite("What a client that was never connected says", .bounded)
+@Suite("Calls on a client that was never connected", .bounded)
 struct NotConnectedWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("A publish before connect() fails when a connection might have been there", arguments: QoS.allCases)
+    @Test("A publish without connect() fails after the connect timeout", arguments: QoS.allCases)
     func publish(qos: QoS) async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
@@ -19,7 +19,7 @@ struct NotConnectedWireTests {
         #expect(client.statistics.queued == 0)
     }
 
-    @Test("So does a subscription, and leaves nothing behind")
+    @Test("A subscribe without connect() fails and leaves nothing behind")
     func subscribe() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
@@ -33,7 +33,7 @@ struct NotConnectedWireTests {
         #expect(try await connection.receivePublish().text == "next")
     }
 
-    @Test("A request says that connect() is missing, and does not blame the subscription to the replies")
+    @Test("A request's error says that connect() is missing, and does not mention the subscription for replies")
     func request() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
@@ -44,7 +44,7 @@ struct NotConnectedWireTests {
         #expect(thrown.message.contains("connect()") && !thrown.message.contains("replies"))
     }
 
-    @Test("A publish that connect() follows is sent, whenever its time would be over")
+    @Test("A publish followed by connect() is sent, and no longer subject to the connect timeout")
     func connectFollows() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock) { $0.connection.keepAlive = .zero }
@@ -59,7 +59,7 @@ struct NotConnectedWireTests {
         _ = try await published
     }
 
-    @Test("While the server is away, a time-out of zero fails at once, at QoS 0 as well")
+    @Test("While reconnecting, a publish with timeout zero fails at once, even at QoS 0")
     func failAtOnce() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)

@@ -4,11 +4,11 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("What a client does with a packet on which the server ends the connection", .bounded)
+@Suite("Packets that make the server close the connection", .bounded)
 struct PoisonWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("A message is given up after three connections, with an error that says so, and the next one goes on")
+    @Test("A message is given up after three connections, and the next one is sent")
     func message() async throws {
         let (client, first) = try await self.server.connectedClient { $0.reconnectAtOnce() }
         async let error = failure { try await client.publish("x", to: "bad", qos: .exactlyOnce) }
@@ -28,7 +28,7 @@ struct PoisonWireTests {
         #expect(self.server.waitingCount == 0)
     }
 
-    @Test("A subscription is given up, and throws")
+    @Test("A subscribe is given up after three connections")
     func subscription() async throws {
         let (client, first) = try await self.server.connectedClient { $0.reconnectAtOnce() }
         let events = client.events
@@ -45,7 +45,7 @@ struct PoisonWireTests {
         _ = try await connection.subscribe(client, to: "a")
     }
 
-    @Test("A subscription that the server cannot bear in a new session fails with the reason, and the others go on")
+    @Test("A restored subscription is given up after three connections, and the others continue")
     func restored() async throws {
         let (client, first) = try await self.server.connectedClient { $0.reconnectAtOnce() }
         let good = try await first.subscribe(client, to: "good")
@@ -71,7 +71,7 @@ struct PoisonWireTests {
         #expect(try await good.first { _ in true }?.text == "still here")
     }
 
-    @Test("PUBACK for a message at QoS 2 ends it, is told once and counted")
+    @Test("PUBACK completes a QoS 2 message, and is counted and reported as a deviation")
     func pubackAtQoS2() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let events = client.events
@@ -90,7 +90,7 @@ struct PoisonWireTests {
     }
 
     @Test(
-        "A server that shuts down or is restarted accuses no message",
+        "A server that shuts down or restarts does not cause a message to be given up",
         arguments: [ReasonCode.serverShuttingDown, .serverBusy])
     func shutdowns(code: ReasonCode) async throws {
         let (client, first) = try await self.server.connectedClient { $0.reconnectAtOnce() }

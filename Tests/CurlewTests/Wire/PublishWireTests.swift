@@ -4,7 +4,7 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("What a client sends to publish", .bounded)
+@Suite("Publishing", .bounded)
 struct PublishWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
@@ -15,7 +15,7 @@ struct PublishWireTests {
         try await connection.expect(.publish(Publish("on", "lamp", retain: true)))
     }
 
-    @Test("QoS 1: returns with the PUBACK [MQTT-4.3.2-1] [MQTT-4.3.2-2]")
+    @Test("QoS 1: publish returns with the PUBACK [MQTT-4.3.2-1] [MQTT-4.3.2-2]")
     func atLeastOnce() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let code = client.publish("on", to: "lamp", qos: .atLeastOnce)
@@ -28,7 +28,7 @@ struct PublishWireTests {
         #expect(client.statistics.inFlight == 0)
     }
 
-    @Test("QoS 2: PUBLISH, PUBREL, and returns with the PUBCOMP [MQTT-4.3.3-1] [MQTT-4.3.3-2] [MQTT-4.3.3-4]")
+    @Test("QoS 2: PUBLISH, then PUBREL; publish returns with the PUBCOMP [MQTT-4.3.3-1] [MQTT-4.3.3-2] [MQTT-4.3.3-4]")
     func exactlyOnce() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let code = client.publish("on", to: "lamp", qos: .exactlyOnce)
@@ -63,7 +63,7 @@ struct PublishWireTests {
             #expect(!open.contains { $0.packetID == packet.packetID })
             open.append(packet)
             guard open.count == 2 else { continue }
-            // Had the client sent a third one, it would come before the answer to this.
+            // If the client had sent a third message, it would arrive before the answer to this.
             try await connection.sync()
             try await Self.acknowledge(open.removeFirst(), connection)
         }
@@ -89,7 +89,7 @@ struct PublishWireTests {
         try await connection.sync()
     }
 
-    @Test("A retained message is refused where the server keeps none [MQTT-3.2.2-14]")
+    @Test("A retained message is refused if the server does not support retained messages [MQTT-3.2.2-14]")
     func retainUnavailable() async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.retainAvailable(false)])
         let error = try await failure { try await client.publish("x", to: "t", retain: true) }
@@ -109,7 +109,7 @@ struct PublishWireTests {
         try await connection.sync()
     }
 
-    @Test("What waited while offline and is too large for the server fails alone")
+    @Test("A queued message that is too large for the server fails, and the others are sent")
     func tooLargeFromOutbox() async throws {
         let client = try self.server.makeClient()
         let large = try client.enqueue(String(repeating: "x", count: 60), to: "t", qos: .atLeastOnce)
@@ -123,7 +123,7 @@ struct PublishWireTests {
         #expect(try await failure { try await large.outcome() }.code == .packetTooLarge)
     }
 
-    @Test("A topic that keeps being used gets an alias, within the server's maximum [MQTT-3.2.2-17] [MQTT-3.2.2-18]")
+    @Test("A topic that is used repeatedly gets an alias, within the server's maximum [MQTT-3.2.2-17] [MQTT-3.2.2-18]")
     func topicAliases() async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.topicAliasMaximum(1)])
         var aliased = 0
@@ -139,7 +139,7 @@ struct PublishWireTests {
         #expect(aliased > 5)
     }
 
-    @Test("Without the server's leave there is no alias, and on a new connection it is introduced anew [MQTT-3.3.2-7]")
+    @Test("Aliases end with their connection, and none is used if the new one does not allow any [MQTT-3.3.2-7]")
     func aliasesEndWithConnection() async throws {
         let (client, connection) = try await self.server.connectedClient(properties: [.topicAliasMaximum(5)]) {
             $0.reconnectAtOnce()
@@ -156,7 +156,7 @@ struct PublishWireTests {
         }
     }
 
-    @Test("Message expiry counts down while the message waits")
+    @Test("The message expiry interval counts down while the message waits")
     func expiry() async throws {
         let clock = TestClock()
         let client = try self.server.makeClient(clock: clock)
@@ -178,7 +178,7 @@ struct PublishWireTests {
         try await connection.sync()
     }
 
-    @Test("QoS 0 waits while there is no connection, and then goes out in order")
+    @Test("QoS 0 messages wait while there is no connection, and are then sent in order")
     func offline() async throws {
         let (client, connection) = try await self.server.connectedClient { $0.reconnectAtOnce() }
         self.server.stopListening(at: self.server.addresses[0])
@@ -193,7 +193,7 @@ struct PublishWireTests {
         for delivery in deliveries { try await delivery.outcome() }
     }
 
-    @Test("A server that stops reading: publish suspends, nothing is dropped, and all arrives when it reads again")
+    @Test("If the server stops reading, publish suspends, and everything arrives when the server reads again")
     func backpressure() async throws {
         let (client, connection) = try await self.server.connectedClient { $0.queues.unsentBytes = 100_000 }
         connection.stopReading()
@@ -201,7 +201,7 @@ struct PublishWireTests {
         let publishing = Task {
             for number in 0..<30 { try await client.publish(payload + [UInt8(number)], to: "t") }
         }
-        // A publish that has to wait stands in the outbox.
+        // A publish that has to wait is in the outbox.
         try await client.waitUntilQueued()
         connection.resumeReading()
         for number in 0..<30 {
@@ -211,7 +211,7 @@ struct PublishWireTests {
         try await publishing.value
     }
 
-    @Test("A publish that suspends ends with its time: it was never sent")
+    @Test("A suspended publish times out, and is never sent")
     func backpressureDeadline() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
@@ -220,7 +220,7 @@ struct PublishWireTests {
         }
         connection.stopReading()
         let payload = [UInt8](repeating: 7, count: 50_000)
-        // Far more than the link and the outgoing buffer take.
+        // Far more than fits into the link and the outgoing buffer.
         for _ in 0..<30 { try client.enqueue(payload, to: "t") }
         async let error = failure { try await client.publish("late", to: "t", timeout: .seconds(3)) }
         try await clock.advanceToSleeper(within: .seconds(3))
@@ -232,7 +232,7 @@ struct PublishWireTests {
         try await connection.sync()
     }
 
-    @Test("A server that does not acknowledge in time: the outcome is unknown")
+    @Test("If the server does not acknowledge in time, the outcome is unknown")
     func acknowledgementTimeout() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) {
@@ -246,7 +246,7 @@ struct PublishWireTests {
         #expect(thrown.delivery == .unknown)
     }
 
-    @Test("The outbox is bounded: enqueue throws, and drops nothing")
+    @Test("enqueue throws if the outbox is full, and drops nothing")
     func outboxBound() async throws {
         let client = try self.server.makeClient { $0.queues.outboxCount = 2 }
         let deliveries = try (0..<2).map { try client.enqueue("\($0)", to: "t", qos: .atLeastOnce) }
@@ -262,7 +262,7 @@ struct PublishWireTests {
         for delivery in deliveries { try await delivery.outcome() }
     }
 
-    @Test("A bad topic is refused before anything is sent", arguments: ["", "a/+", "#", "nul\u{0}"])
+    @Test("An invalid topic is refused before anything is sent", arguments: ["", "a/+", "#", "nul\u{0}"])
     func badTopic(topic: String) async throws {
         let client = try self.server.makeClient()
         let error = try await failure { try await client.publish("x", to: topic) }

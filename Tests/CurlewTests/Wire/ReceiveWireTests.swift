@@ -4,11 +4,11 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("How a client acknowledges what it receives", .bounded)
+@Suite("Receiving and acknowledging", .bounded)
 struct ReceiveWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("On consumption: a message is acknowledged when the next one is asked for [MQTT-4.3.2-4]")
+    @Test("On consumption: a message is acknowledged when the next one is requested [MQTT-4.3.2-4]")
     func onConsumption() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -31,7 +31,7 @@ struct ReceiveWireTests {
         #expect(subscription.queuedCount == 2)
     }
 
-    @Test("By hand: in the order of arrival, and with a reason code [MQTT-4.6.0-2] [MQTT-4.6.0-3]")
+    @Test("Manually: messages are acknowledged in order of arrival, with reason codes [MQTT-4.6.0-2] [MQTT-4.6.0-3]")
     func manual() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t", acknowledgement: .manual)
@@ -51,7 +51,7 @@ struct ReceiveWireTests {
         try await connection.expect(.puback(Acknowledgement(3)))
     }
 
-    @Test("With several local subscribers, a message is acknowledged when all have passed it")
+    @Test("With several local subscribers, a message is acknowledged after all of them have released it")
     func severalSubscribers() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let first = try await connection.subscribe(client, to: "t")
@@ -61,14 +61,14 @@ struct ReceiveWireTests {
         try await connection.confirmUnsubscribe()
         var iterator = second.makeAsyncIterator()
         let message = try #require(try await iterator.next())
-        // The first has passed it; the acknowledgement waits for the second.
+        // The first subscriber has released it; the acknowledgement waits for the second.
         #expect(client.statistics.unacknowledged == 1)
         try second.acknowledge(message)
         try await connection.expect(.puback(Acknowledgement(1)))
         withExtendedLifetime(first) {}
     }
 
-    @Test("A server that sends more than Receive Maximum allows is borne with, as mosquitto 2.0.11 does so")
+    @Test("A server that exceeds Receive Maximum is tolerated, since mosquitto 2.0.11 does so")
     func receiveMaximumExceeded() async throws {
         let (client, connection) = try await self.server.connectedClient { configuration in
             configuration.session.receiveMaximum = 2
@@ -82,7 +82,7 @@ struct ReceiveWireTests {
         #expect(client.state == .connected)
     }
 
-    @Test("A PUBREL of an unknown identifier is answered so [MQTT-4.3.3-11]")
+    @Test("PUBREL with an unknown packet identifier is answered with Packet Identifier not found [MQTT-4.3.3-11]")
     func unknownPubrel() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try connection.send(.pubrel(Acknowledgement(77)))
@@ -90,7 +90,7 @@ struct ReceiveWireTests {
         _ = client
     }
 
-    @Test("A PUBREC of an unknown identifier is answered so; other acknowledgements are noise")
+    @Test("PUBREC with an unknown packet identifier is answered as such; other unknown acknowledgements are ignored")
     func unknownAcknowledgements() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try connection.send(
@@ -102,7 +102,7 @@ struct ReceiveWireTests {
         _ = client
     }
 
-    @Test("A slow consumer does not stop pings, nor others")
+    @Test("A slow consumer does not block pings or publishes")
     func slowConsumer() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)
@@ -122,7 +122,7 @@ struct ReceiveWireTests {
     // MARK: Queues
 
     @Test(
-        "Drop oldest: what is too many is lost, counted, told and acknowledged",
+        "A full queue drops its oldest or newest messages; they are counted and reported",
         arguments: [
             (MQTTConfiguration.SubscriptionQueue.Overflow.dropOldest, ["2", "3"]),
             (.dropNewest, ["0", "1"]),
@@ -145,7 +145,7 @@ struct ReceiveWireTests {
         #expect(count == 1)
     }
 
-    @Test("A message that was dropped is acknowledged, so that the window does not fill")
+    @Test("A dropped message is acknowledged, so that the receive window does not fill up")
     func overflowAcknowledges() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(
@@ -155,7 +155,7 @@ struct ReceiveWireTests {
         _ = subscription
     }
 
-    @Test("Latest per topic, newest first, and by priority")
+    @Test("Queues can keep the latest message per topic, and order messages newest first or by priority")
     func otherQueues() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let latest = try await connection.subscribe(client, to: "+", queue: .init(overflow: .latestPerTopic))
@@ -175,7 +175,7 @@ struct ReceiveWireTests {
         for text in ["aaa", "aa", "a"] { #expect(try await third.next()?.text == text) }
     }
 
-    @Test("Fail: the subscription ends with an error after what waited, and is given up at the server")
+    @Test("With the policy fail, the subscription ends with an error after its queued messages, and unsubscribes")
     func overflowFails() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t", queue: .init(count: 1, overflow: .fail))

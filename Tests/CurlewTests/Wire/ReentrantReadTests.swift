@@ -4,7 +4,7 @@ import CurlewTransport
 import NIOCore
 import Testing
 
-/// A link that reads while it writes, as a socket does whose peer has reset the connection.
+/// A link that reads during a write, as a socket does when its peer has reset the connection.
 private final class ReentrantLink: Link {
     let eventLoop: any EventLoop
     let peer = "reentrant.test"
@@ -39,7 +39,7 @@ private final class ReentrantLink: Link {
 }
 
 private struct ReentrantConnector: Connector {
-    /// What the server sends at once, and what it sends while it is written to.
+    /// What the server sends when the link opens, and what it sends during a write.
     let first: ByteBuffer
     let whenWritten: @Sendable (ByteBuffer) -> ByteBuffer?
 
@@ -53,9 +53,9 @@ private struct ReentrantConnector: Connector {
     }
 }
 
-@Suite("A read in the middle of a write", .bounded)
+@Suite("Reading during a write", .bounded)
 struct ReentrantReadTests {
-    @Test("What is read while the client writes comes after what it works on")
+    @Test("What is read during a write is processed after the packets at hand")
     func order() async throws {
         var first = ByteBuffer()
         try Packet.connack(ConnAck()).encode(into: &first, version: .v5_0)
@@ -65,7 +65,7 @@ struct ReentrantReadTests {
 
         var configuration = MQTTConfiguration()
         configuration.connectorOverride = ReentrantConnector(first: first) { [second] written in
-            // The first PUBLISH of the client: written when CONNACK is handled, and before what came along with it.
+            // The client's first PUBLISH: written while CONNACK is handled, before the rest of that read.
             String(buffer: written).contains("early") ? second : nil
         }
         let client = try MQTTClient(configuration)

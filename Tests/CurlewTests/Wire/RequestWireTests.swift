@@ -9,7 +9,7 @@ import Testing
 struct RequestWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    /// Reads a request and answers it.
+    /// Receives a request and replies to it.
     private func answer(_ connection: ScriptedConnection, _ texts: String..., error: String? = nil) async throws {
         let request = try await connection.receivePublish()
         let topic = try #require(request.properties.responseTopic)
@@ -20,7 +20,7 @@ struct RequestWireTests {
     }
 
     @Test(
-        "A request has a response topic and correlation data; all share one subscription"
+        "A request has a response topic and correlation data; all requests share one subscription for replies"
     )
     func request() async throws {
         let (client, connection) = try await self.server.connectedClient()
@@ -33,7 +33,7 @@ struct RequestWireTests {
         #expect(try await second.text == "pong 2")
     }
 
-    @Test("Replies find their requests by correlation data; late, doubled and foreign ones are counted")
+    @Test("Replies are matched by correlation data; duplicate and unknown ones are counted")
     func correlation() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let first = client.request("1", to: "svc")
@@ -53,7 +53,7 @@ struct RequestWireTests {
         #expect(client.statistics.unexpectedReplies == 2)
     }
 
-    @Test("Where nobody listens, the request fails at once")
+    @Test("A request without a responder fails at once")
     func nobodyListens() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let error = failure { try await client.request("ping", to: "svc") }
@@ -62,7 +62,7 @@ struct RequestWireTests {
         #expect(try await error.code == .noMatchingSubscribers)
     }
 
-    @Test("A request whose time is over throws")
+    @Test("A request without a reply times out")
     func timeout() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)
@@ -74,7 +74,7 @@ struct RequestWireTests {
         #expect(try await error.code == .timedOut)
     }
 
-    @Test("A request whose time is over before it could be sent is not sent any more")
+    @Test("A request that times out before it could be sent is never sent")
     func timeoutInOutbox() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(
@@ -96,7 +96,7 @@ struct RequestWireTests {
         try await connection.sync()
     }
 
-    @Test("An error reply throws; among several replies it is one of them")
+    @Test("An error reply throws; a request for several replies returns it as one of them")
     func errorReply() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let error = failure { try await client.request("ping", to: "svc") }
@@ -110,7 +110,7 @@ struct RequestWireTests {
         #expect(try await replies.map(\.replyError) == ["out of paper"])
     }
 
-    @Test("n replies, or those that came in time")
+    @Test("A request for several replies returns them all, or those that arrive in time")
     func severalReplies() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)
@@ -125,7 +125,7 @@ struct RequestWireTests {
         #expect(try await some.map(\.text) == ["a", "b"])
     }
 
-    @Test("A stream of replies ends with its time")
+    @Test("A stream of replies ends when its time is up")
     func replyStream() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock)
@@ -139,7 +139,7 @@ struct RequestWireTests {
         #expect(try await iterator.next() == nil)
     }
 
-    @Test("Before 5.0 the caller names the response topic")
+    @Test("Before 5.0, the caller names the response topic")
     func responseTopic() async throws {
         let (client, connection) = try await self.server.connectedClient {
             $0.connection.version = .exactly(.v3_1_1)
@@ -154,7 +154,7 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong")
     }
 
-    @Test("Before 5.0 a request without a response topic throws at once, connected or not")
+    @Test("Before 5.0, a request without a response topic throws at once, even without a connection")
     func notConnected() async throws {
         let client = try self.server.makeClient { $0.connection.version = .exactly(.v3_1_1) }
         let error = try await failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
@@ -162,7 +162,7 @@ struct RequestWireTests {
         #expect(error.delivery == .notSent)
     }
 
-    @Test("A request that waited for the first connection throws when that turns out to be one before 5.0")
+    @Test("A request that waited for the first connection throws if its version is below 5.0")
     func turnsOutOlder() async throws {
         let client = try self.server.makeClient()
         async let error = failure { try await client.request("ping", to: "svc", timeout: .seconds(3600)) }
@@ -175,7 +175,7 @@ struct RequestWireTests {
         #expect(try await connection.confirmUnsubscribe() == filters)
     }
 
-    @Test("On a named response topic too, a reply with the correlation data of another request is none")
+    @Test("On a named response topic, a reply with another request's correlation data is not accepted")
     func correlationOnResponseTopic() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let reply = client.request("ping", to: "svc", responseTopic: "svc/reply")
@@ -192,7 +192,7 @@ struct RequestWireTests {
         #expect(client.statistics.unexpectedReplies == 1)
     }
 
-    @Test("Correlation data of the caller's own is sent as it is, and a responder that copies none is believed")
+    @Test("The caller's own correlation data is sent unchanged, and a reply without correlation data is accepted")
     func ownCorrelationData() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let properties = Properties([.correlationData(ByteBuffer(string: "7"))])
@@ -206,7 +206,7 @@ struct RequestWireTests {
     }
 
     @Test(
-        "The responder may know the named response topic under another name, and the replies come at the request's QoS")
+        "The response topic property may differ from the subscribed topic, which has the request's QoS")
     func ownResponseTopic() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let properties = Properties([.responseTopic("far/svc/reply")])
@@ -222,7 +222,7 @@ struct RequestWireTests {
 
     @Test("A request to a named response topic ends when the client is disconnected")
     func disconnectedMeanwhile() async throws {
-        let clock = TestClock()  // never moved: the end must not come by the request's time
+        let clock = TestClock()  // never advanced: the request must not end by its timeout
         let (client, connection) = try await self.server.connectedClient(clock: clock)
         async let error = failure { try await client.request("ping", to: "svc", responseTopic: "svc/reply") }
         try await connection.grantSubscribe()
@@ -231,7 +231,7 @@ struct RequestWireTests {
         #expect(try await error.code == .clientStopped)
     }
 
-    @Test("After disconnecting and connecting again, requests subscribe anew")
+    @Test("After disconnecting and connecting again, a request subscribes again")
     func afterReconnect() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let first = client.request("ping", to: "svc")
@@ -248,7 +248,9 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong 2")
     }
 
-    @Test("Where the server has lost the session and refuses the replies' topic, the next request subscribes anew")
+    @Test(
+        "If the reply subscription is refused after a lost session, the request fails and the next one subscribes again"
+    )
     func inboxRefused() async throws {
         let (client, connection) = try await self.server.connectedClient { $0.reconnectAtOnce() }
         let events = client.events
@@ -271,7 +273,7 @@ struct RequestWireTests {
         #expect(try await reply.text == "pong")
     }
 
-    @Test("A request waits no longer than its own time for a subscription that another one has begun")
+    @Test("A request's timeout applies while it waits for a subscription that another request has begun")
     func timeoutOfTheSecond() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) {
@@ -287,7 +289,7 @@ struct RequestWireTests {
         #expect(try await first.text == "pong")
     }
 
-    @Test("Response information of the server begins the response topic")
+    @Test("The server's response information is the prefix of the response topic")
     func responseInformation() async throws {
         let (client, connection) = try await self.server.connectedClient(
             properties: [.responseInformation("replies/me")]
@@ -299,7 +301,7 @@ struct RequestWireTests {
         _ = try await reply
     }
 
-    @Test("A responder answers where the request says, with its correlation data, then acknowledges")
+    @Test("A responder replies to the response topic with the correlation data, then acknowledges the request")
     func respond() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let responding = Task {
@@ -326,7 +328,7 @@ struct RequestWireTests {
         _ = await responding.result
     }
 
-    @Test("A responder works on no more requests at once than it was told")
+    @Test("A responder handles no more requests at once than its concurrency allows")
     func concurrency() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let running = Mutex(0)

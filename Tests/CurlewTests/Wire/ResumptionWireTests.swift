@@ -4,7 +4,7 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("What outlives a connection", .bounded)
+@Suite("Resuming after a lost connection", .bounded)
 struct ResumptionWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
@@ -30,7 +30,7 @@ struct ResumptionWireTests {
         #expect(client.statistics.reconnects == 1)
     }
 
-    @Test("Resending obeys Receive Maximum too, and new messages wait behind [MQTT-3.3.4-7]")
+    @Test("Resending obeys Receive Maximum too [MQTT-3.3.4-7]")
     func resendWithinWindow() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let deliveries = try (0..<4).map { try client.enqueue("\($0)", to: "t", qos: .atLeastOnce) }
@@ -49,7 +49,7 @@ struct ResumptionWireTests {
         for delivery in deliveries { try await delivery.outcome() }
     }
 
-    @Test("If the server lost the session, publishes are submitted anew, in order and without DUP")
+    @Test("If the server lost the session, publishes are sent again as new, in order and without DUP")
     func submitAnew() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let deliveries = try ["a", "b"].map { try client.enqueue($0, to: "t", qos: .exactlyOnce) }
@@ -73,7 +73,7 @@ struct ResumptionWireTests {
     }
 
     @Test(
-        "Sending: a drop before PUBREC, after PUBREC and after PUBREL; delivered once each [MQTT-4.3.3-6]",
+        "Sending: a QoS 2 exchange completes after a drop before PUBREC, after PUBREC or after PUBREL [MQTT-4.3.3-6]",
         arguments: 0..<3)
     func dropWhileSending(step: Int) async throws {
         let (client, connection) = try await self.reconnectingClient()
@@ -99,7 +99,7 @@ struct ResumptionWireTests {
     }
 
     @Test(
-        "Receiving: a drop between PUBREC and PUBREL, or before PUBREC arrives; delivered once [MQTT-4.3.3-10]",
+        "Receiving: a QoS 2 message is delivered once after a drop before or after the server gets PUBREC [MQTT-4.3.3-10]",
         arguments: [true, false])
     func dropWhileReceiving(serverGotPubrec: Bool) async throws {
         let (client, connection) = try await self.reconnectingClient()
@@ -122,7 +122,7 @@ struct ResumptionWireTests {
         #expect(client.statistics.received == 2)
     }
 
-    @Test("A QoS 2 message that waits for its consumer while the connection breaks is delivered once [MQTT-4.3.3-10]")
+    @Test("A QoS 2 message that is being consumed when the connection breaks is delivered once [MQTT-4.3.3-10]")
     func dropBeforeConsumption() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -137,7 +137,7 @@ struct ResumptionWireTests {
         try await second.expect(.pubrec(Acknowledgement(9)))
     }
 
-    @Test("A QoS 1 message that was not acknowledged comes again, marked as a duplicate")
+    @Test("A QoS 1 message that was not acknowledged is delivered again, marked as a duplicate")
     func redelivery() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -154,7 +154,7 @@ struct ResumptionWireTests {
         #expect(try await end?.text == "end")
     }
 
-    @Test("Subscriptions: kept silently if the session is present, made again if it is not")
+    @Test("Subscriptions are kept if the session is present, and made again if it is not")
     func subscriptions() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let subscription = try await connection.subscribe(client, to: "t/+", options: .init(qos: .atLeastOnce))
@@ -170,7 +170,7 @@ struct ResumptionWireTests {
         #expect(try await iterator.next()?.text == "x")
     }
 
-    @Test("A subscription that the server refuses after it lost the session fails with the reason code")
+    @Test("A subscription that the server refuses after losing the session fails with the reason code")
     func subscriptionLost() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -185,7 +185,7 @@ struct ResumptionWireTests {
         #expect(code == .notAuthorized)
     }
 
-    @Test("A SUBSCRIBE that the connection's end cut off is sent again")
+    @Test("A SUBSCRIBE that a lost connection interrupted is sent again")
     func subscribeAgain() async throws {
         let (client, connection) = try await self.reconnectingClient()
         async let subscription = client.subscribe(to: "t")
@@ -196,7 +196,7 @@ struct ResumptionWireTests {
         _ = try await subscription
     }
 
-    @Test("A subscription and a publish may begin before the first connection")
+    @Test("A subscribe and a publish may begin before the first connection")
     func beforeConnect() async throws {
         let client = try self.server.makeClient()
         async let subscription = client.subscribe(to: "t")
@@ -216,7 +216,7 @@ struct ResumptionWireTests {
         #expect(try await published == .success)
     }
 
-    @Test("Disconnecting drains: what is under way is finished first, and nothing new is taken")
+    @Test("Disconnecting drains: exchanges are completed first, and new calls are refused")
     func drain() async throws {
         let (client, connection) = try await self.reconnectingClient()
         let delivery = try client.enqueue("x", to: "t", qos: .exactlyOnce)
@@ -232,7 +232,7 @@ struct ResumptionWireTests {
         try await delivery.outcome()
     }
 
-    @Test("A drain that ends by its deadline reports what was left, and each publish has thrown")
+    @Test("A drain that times out reports what was left, and each of those publishes throws")
     func drainReport() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(
@@ -250,7 +250,7 @@ struct ResumptionWireTests {
         #expect(try await failure { try await waiting.outcome() }.delivery == .notSent)
     }
 
-    @Test("A drain sees to QoS 0 that the network has not taken yet")
+    @Test("A drain waits for QoS 0 messages that the network has not taken yet")
     func drainUnsent() async throws {
         let (client, connection) = try await self.reconnectingClient()
         connection.stopReading()
@@ -264,9 +264,9 @@ struct ResumptionWireTests {
         #expect(await report.isClean)
     }
 
-    @Test("A drain ends when a subscription is made again, for which nobody waits")
+    @Test("A drain ends when a restored subscription is granted, even if nobody waits for that")
     func drainResubscription() async throws {
-        let clock = TestClock()  // never moved: the drain must end by itself
+        let clock = TestClock()  // advanced only once: the drain must end by itself
         let (client, connection) = try await self.server.connectedClient(clock: clock) { configuration in
             configuration.reconnect.initialDelay = .seconds(1)
             configuration.reconnect.minimumDelay = .seconds(1)
@@ -284,7 +284,7 @@ struct ResumptionWireTests {
         _ = subscription
     }
 
-    @Test("A server that never closes after DISCONNECT does not hold the client up")
+    @Test("A server that does not close the connection after DISCONNECT does not block the client")
     func neverCloses() async throws {
         let (client, connection) = try await self.server.connectedClient {
             $0.connection.disconnectTimeout = .milliseconds(1)
@@ -296,7 +296,7 @@ struct ResumptionWireTests {
         try await connection.receiveDisconnect()
     }
 
-    @Test("A client may connect again after it was disconnected")
+    @Test("A disconnected client may connect again")
     func connectAgain() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let old = try await connection.subscribe(client, to: "old")
@@ -312,7 +312,7 @@ struct ResumptionWireTests {
         #expect(try await iterator.next()?.text == "x")
     }
 
-    @Test("A disconnect at the very moment of CONNACK ends the connection")
+    @Test("A disconnect just as CONNACK arrives ends the connection")
     func disconnectAtConnack() async throws {
         for _ in 0..<200 {
             let client = try self.server.makeClient()
@@ -326,7 +326,7 @@ struct ResumptionWireTests {
         }
     }
 
-    @Test("Before 5.0 a session that is not clean goes on", arguments: [ProtocolVersion.v3_1, .v3_1_1])
+    @Test("Before 5.0, a session without Clean Session is resumed", arguments: [ProtocolVersion.v3_1, .v3_1_1])
     func olderSession(version: ProtocolVersion) async throws {
         let (client, connection, connect) = try await self.server.connectedClient(ConnAck()) { configuration in
             configuration.reconnectAtOnce()
@@ -339,7 +339,7 @@ struct ResumptionWireTests {
         let packet = try await connection.receivePublishPacket()
         connection.close()
         let second = try await self.server.acceptAgain(sessionPresent: version == .v3_1_1)
-        // A server of 3.1 cannot say that it has kept the session: the exchange goes on all the same.
+        // A 3.1 server cannot report that it has kept the session, so the exchange is resumed anyway.
         let again = try await second.receivePublishPacket()
         #expect(again.text == "x")
         #expect(again.dup)

@@ -4,7 +4,7 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-/// Limits what no deadline of a script bounds: a test that hangs is one that fails.
+/// A time limit for what no script's deadline covers: a test that hangs fails.
 extension Trait where Self == TimeLimitTrait {
     static var bounded: Self { .timeLimit(.minutes(2)) }
 }
@@ -22,7 +22,7 @@ extension Acknowledgement {
 }
 
 extension Publish {
-    /// A PUBLISH as tests write it; a packet identifier makes it QoS 1 unless `qos` says otherwise.
+    /// A PUBLISH in short form; a packet identifier makes it QoS 1 unless `qos` says otherwise.
     init(
         _ text: String, _ topic: String?, id: UInt16? = nil, qos: QoS? = nil, retain: Bool = false, dup: Bool = false,
         alias: UInt16? = nil, properties: [Property] = []
@@ -37,7 +37,7 @@ extension Publish {
 }
 
 extension MQTTConfiguration {
-    /// Connections are made anew at once.
+    /// Makes the client reconnect without a delay.
     mutating func reconnectAtOnce() {
         self.reconnect.minimumDelay = .zero
         self.reconnect.initialDelay = .nanoseconds(1)
@@ -46,7 +46,7 @@ extension MQTTConfiguration {
 }
 
 extension ScriptedServer {
-    /// A connected client whose server says this in CONNACK.
+    /// Connects a client to a server that sends this CONNACK.
     func connectedClient(
         _ connack: ConnAck, clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> (client: MQTTClient, connection: ScriptedConnection, connect: Connect) {
@@ -58,7 +58,7 @@ extension ScriptedServer {
         return (client, connection, connect)
     }
 
-    /// A connected client whose server has these properties.
+    /// Connects a client to a server with these CONNACK properties.
     func connectedClient(
         properties: [Property], clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) async throws -> (client: MQTTClient, connection: ScriptedConnection) {
@@ -67,7 +67,7 @@ extension ScriptedServer {
         return (client, connection)
     }
 
-    /// The next connection, whose CONNECT is accepted.
+    /// Accepts the next connection and its CONNECT.
     @discardableResult
     func acceptAgain(sessionPresent: Bool = false) async throws -> ScriptedConnection {
         let connection = try await self.accept()
@@ -77,7 +77,7 @@ extension ScriptedServer {
 }
 
 extension ScriptedConnection {
-    /// A granted subscription of the client.
+    /// Subscribes the client and grants the subscription.
     func subscribe(
         _ client: MQTTClient, to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -89,7 +89,8 @@ extension ScriptedConnection {
         return try await subscription
     }
 
-    /// Sees to it that the client has done all that was sent to it: it answers a PUBREL of an identifier that it does not know.
+    /// Waits until the client has processed everything sent so far: it must answer a PUBREL with an unknown packet
+    /// identifier.
     func sync(_ id: UInt16 = 60_000) async throws {
         try self.send(.pubrel(Acknowledgement(id)))
         let code: ReasonCode = self.version == .v5_0 ? .packetIdentifierNotFound : .success
@@ -97,7 +98,7 @@ extension ScriptedConnection {
     }
 }
 
-/// The error of a call that must throw one.
+/// Returns the error of a call that must throw.
 func failure<Result>(
     _ body: () async throws -> Result, sourceLocation: SourceLocation = #_sourceLocation
 ) async throws -> MQTTError {
@@ -110,7 +111,7 @@ func failure<Result>(
     throw CancellationError()
 }
 
-/// Waits for the first event that is wanted.
+/// Waits for the first matching event.
 func first<Events: AsyncSequence<MQTTEvent, Never>, Result>(
     of events: Events, _ match: (MQTTEvent) -> Result?
 ) async throws -> Result {

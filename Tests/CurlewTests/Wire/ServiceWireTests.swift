@@ -5,7 +5,7 @@ import ServiceLifecycle
 import ServiceLifecycleTestKit
 import Testing
 
-@Suite("A client as a service of an application", .bounded)
+@Suite("A client as a service", .bounded)
 struct ServiceWireTests {
     let server = ScriptedServer()
 
@@ -27,7 +27,7 @@ struct ServiceWireTests {
         }
     }
 
-    @Test("run() throws what ended the client for good")
+    @Test("run() throws the error that stopped the client")
     func failure() async throws {
         let client = try self.server.makeClient()
         let run = Task { try await client.run() }
@@ -36,7 +36,7 @@ struct ServiceWireTests {
         #expect(error.reasonCode == .badUserNameOrPassword)
     }
 
-    @Test("run() ends when the shutdown comes before the first connection")
+    @Test("run() returns if the shutdown comes before the first connection")
     func shutdownWhileConnecting() async throws {
         let client = try self.server.makeClient()
         try await testGracefulShutdown { trigger in

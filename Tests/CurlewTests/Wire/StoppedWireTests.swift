@@ -4,11 +4,11 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("A client that has stopped says so, until it is connected again", .bounded)
+@Suite("Calls on a stopped client fail until it connects again", .bounded)
 struct StoppedWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    /// What each call throws that would begin something new. None may wait.
+    /// The errors of all calls that begin something new. None of the calls may wait.
     private func failures(of client: MQTTClient) async throws -> [MQTTError] {
         [
             try await failure { try await client.publish("x", to: "t", qos: .atLeastOnce) },
@@ -21,7 +21,7 @@ struct StoppedWireTests {
         ]
     }
 
-    /// Connects again, and publishes.
+    /// Connects again and publishes.
     private func expectUse(of client: MQTTClient) async throws {
         async let connected = client.connect()
         let connection = try await self.server.acceptAgain()
@@ -31,7 +31,7 @@ struct StoppedWireTests {
         #expect(try await published == .success)
     }
 
-    @Test("Before the first connection calls wait")
+    @Test("Before the first connection, calls wait")
     func beforeTheFirstConnection() async throws {
         let client = try self.server.makeClient()
         async let subscription = client.subscribe(to: "t")
@@ -60,7 +60,7 @@ struct StoppedWireTests {
         try await self.expectUse(of: client)
     }
 
-    @Test("When the client has given up for good, calls throw what ended it, at once")
+    @Test("After the client has stopped for good, calls throw its last error at once")
     func givenUp() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try connection.send(.disconnect(Disconnect(reasonCode: .sessionTakenOver)))
@@ -71,7 +71,7 @@ struct StoppedWireTests {
         try await self.expectUse(of: client)
     }
 
-    @Test("What was asked for before a first connection that fails, or is given up, waits for the next try")
+    @Test("Messages enqueued before a first connection that fails or is cancelled wait for the next attempt")
     func firstConnectionFails() async throws {
         let client = try self.server.makeClient()
         let delivery = try client.enqueue("early", to: "t", qos: .atLeastOnce)
@@ -90,7 +90,7 @@ struct StoppedWireTests {
         try await delivery.outcome()
     }
 
-    @Test("A delivery that is waited for is given up when the acknowledgement's time is over")
+    @Test("Waiting for a delivery times out with the acknowledgement timeout")
     func deliveryTimeout() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.server.connectedClient(clock: clock) {

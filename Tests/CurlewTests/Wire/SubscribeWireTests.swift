@@ -4,11 +4,11 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("What a client sends to subscribe, and who gets what", .bounded)
+@Suite("Subscribing and routing", .bounded)
 struct SubscribeWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    @Test("SUBSCRIBE carries the filter, its options and an identifier [MQTT-3.8.1-1] [MQTT-3.8.3-1]")
+    @Test("SUBSCRIBE contains the filter, its options and a subscription identifier [MQTT-3.8.1-1] [MQTT-3.8.3-1]")
     func subscribe() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let options = SubscriptionOptions(
@@ -22,7 +22,7 @@ struct SubscribeWireTests {
     }
 
     @Test(
-        "A refused subscription throws, and its filter is forgotten",
+        "A refused subscription throws, and is not made again after a reconnection",
         arguments: [ReasonCode.unspecifiedError, .notAuthorized])
     func refused(code: ReasonCode) async throws {
         let (client, connection) = try await self.server.connectedClient { $0.reconnectAtOnce() }
@@ -35,7 +35,7 @@ struct SubscribeWireTests {
         try await self.server.acceptAgain().sync()
     }
 
-    @Test("A refused subscription throws before 5.0, too")
+    @Test("A refused subscription throws before 5.0 too")
     func refusedBefore5() async throws {
         let (client, connection) = try await self.server.connectedClient {
             $0.connection.version = .exactly(.v3_1_1)
@@ -63,7 +63,7 @@ struct SubscribeWireTests {
     }
 
     @Test(
-        "What the server has not is refused before it is sent",
+        "A kind of subscription that the server does not support is refused before it is sent",
         arguments: [
             (Property.wildcardSubscriptionAvailable(false), "a/#", ReasonCode.wildcardSubscriptionsNotSupported),
             (.sharedSubscriptionAvailable(false), "$share/g/a", .sharedSubscriptionsNotSupported),
@@ -76,7 +76,7 @@ struct SubscribeWireTests {
         try await connection.sync()
     }
 
-    @Test("Where the server has no subscription identifiers, none is sent")
+    @Test("If the server does not support subscription identifiers, none is sent")
     func withoutIdentifiers() async throws {
         let (client, connection) = try await self.server.connectedClient(
             properties: [.subscriptionIdentifierAvailable(false)])
@@ -88,7 +88,7 @@ struct SubscribeWireTests {
         #expect(try await iterator.next()?.text == "x")
     }
 
-    @Test("Two subscriptions share a filter: the server is told once of its end, after the last one")
+    @Test("If two subscriptions share a filter, UNSUBSCRIBE is sent only after the last one ends")
     func shared() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let first = try await connection.subscribe(client, to: "t")
@@ -108,7 +108,7 @@ struct SubscribeWireTests {
         #expect(try await secondIterator.next() == nil)
     }
 
-    @Test("Other options for a filter in use are refused")
+    @Test("Subscribing to a filter in use with different options is refused")
     func conflictingOptions() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let subscription = try await connection.subscribe(client, to: "t")
@@ -125,7 +125,7 @@ struct SubscribeWireTests {
         #expect(try await connection.confirmUnsubscribe() == [try TopicFilter("t")])
     }
 
-    @Test("A subscriber gets a message once though several of its filters match")
+    @Test("A subscriber gets a message once even if several of its filters match")
     func overlapping() async throws {
         let (client, connection) = try await self.server.connectedClient()
         async let pending = client.subscribe(to: ["a/#", "a/b"])
@@ -136,7 +136,7 @@ struct SubscribeWireTests {
             try connection.send(.suback(SubAck(packet.packetID, [.grantedQoS2])))
         }
         let subscription = try await pending
-        // A server may send a copy for each filter, or one for both.
+        // A server may send one copy for each filter, or one for both.
         try connection.send(
             .publish(Publish("copies", "a/b", properties: [.subscriptionIdentifier(identifiers[0])])),
             .publish(Publish("copies", "a/b", properties: [.subscriptionIdentifier(identifiers[1])])),
@@ -151,7 +151,8 @@ struct SubscribeWireTests {
     }
 
     @Test(
-        "A shared subscription gets what its filter matches [MQTT-4.8.2-1]", arguments: [ProtocolVersion.v3_1_1, .v5_0])
+        "A shared subscription gets the messages that its filter matches [MQTT-4.8.2-1]",
+        arguments: [ProtocolVersion.v3_1_1, .v5_0])
     func shareName(version: ProtocolVersion) async throws {
         let (client, connection) = try await self.server.connectedClient { $0.connection.version = .exactly(version) }
         let subscription = try await connection.subscribe(client, to: "$share/group/t/+")
@@ -160,7 +161,7 @@ struct SubscribeWireTests {
         #expect(try await iterator.next()?.topic == (try TopicName("t/1")))
     }
 
-    @Test("A message at QoS 0 that no subscription matches is counted")
+    @Test("A QoS 0 message that no subscription matches is counted as unrouted")
     func unrouted() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try connection.publish("x", to: "t")
@@ -168,7 +169,7 @@ struct SubscribeWireTests {
         #expect(client.statistics.unrouted == 1)
     }
 
-    @Test("A bad filter is refused before anything is sent", arguments: ["", "a/#/b", "a+", "$share/g"])
+    @Test("An invalid filter is refused before anything is sent", arguments: ["", "a/#/b", "a+", "$share/g"])
     func badFilter(filter: String) async throws {
         let client = try self.server.makeClient()
         #expect(try await failure { try await client.subscribe(to: filter) }.code == .invalidTopic)

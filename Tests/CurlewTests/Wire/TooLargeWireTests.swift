@@ -4,7 +4,7 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("Messages that are larger than the client accepts", .bounded)
+@Suite("Messages larger than the client accepts", .bounded)
 struct TooLargeWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
@@ -31,7 +31,7 @@ struct TooLargeWireTests {
     }
 
     @Test(
-        "Before 5.0 it is left out, told and acknowledged in its turn: it does not come for ever, and blocks nobody",
+        "Before 5.0, a too large message is dropped, reported and acknowledged in its turn, and blocks no other",
         arguments: [ProtocolVersion.v3_1, .v3_1_1])
     func leftOut(version: ProtocolVersion) async throws {
         let (client, connection) = try await self.connected(version)
@@ -56,7 +56,8 @@ struct TooLargeWireTests {
         #expect(client.statistics.reconnects == 0)
     }
 
-    @Test("On 5.0 a server that was told is told again, with topic, size and setting; and then it is left out as well")
+    @Test(
+        "With 5.0, the first too large message ends the connection with a reason; when it is sent again, it is dropped")
     func toldAgain() async throws {
         let (client, connection) = try await self.connected(.v5_0)
         let subscription = try await connection.subscribe(client, to: "t/+")
@@ -76,7 +77,7 @@ struct TooLargeWireTests {
         #expect(client.statistics.reconnects == 1)
     }
 
-    @Test("A subscription whose queue is to fail rather than lose fails, and says what to do")
+    @Test("With the policy fail, a too large message makes the subscription fail")
     func fails() async throws {
         let (client, connection) = try await self.connected(.v3_1_1)
         let subscription = try await connection.subscribe(client, to: "t", queue: .init(overflow: .fail))
@@ -87,10 +88,10 @@ struct TooLargeWireTests {
         #expect(error.code == .packetTooLarge && error.message.contains("session.maximumPacketSize"))
     }
 
-    @Test("A request whose reply is too large fails, rather than wait for what does not come")
+    @Test("A request fails if its reply is too large, instead of waiting")
     func reply() async throws {
         let (client, connection) = try await self.connected(.v5_0)
-        // The first breach, after which the client knows this server.
+        // The first violation; from now on the client drops this server's too large messages.
         try connection.send(.publish(Publish(Self.large, "t")))
         _ = try await connection.receiveDisconnect()
         let second = try await self.server.acceptAgain()
@@ -103,7 +104,7 @@ struct TooLargeWireTests {
         #expect(try await error.code == .packetTooLarge)
     }
 
-    @Test("A message with more properties than the client takes is left out, lest it come for ever")
+    @Test("A message with more properties than the client accepts is dropped, so that it is not sent again and again")
     func manyProperties() async throws {
         let (client, connection) = try await self.connected(.v5_0) { $0.session.maximumPacketSize = 1 << 20 }
         let events = client.events
@@ -117,7 +118,7 @@ struct TooLargeWireTests {
         #expect(client.statistics.reconnects == 0)
     }
 
-    @Test("Before CONNACK nothing is left out")
+    @Test("Before CONNACK, a too large message is a protocol violation")
     func beforeConnAck() async throws {
         let client = try self.server.makeClient { configuration in
             configuration.connection.version = .exactly(.v3_1_1)
@@ -131,7 +132,7 @@ struct TooLargeWireTests {
         try await connection.expectClosed()
     }
 
-    @Test("Who takes all that MQTT knows does not say so")
+    @Test("The largest possible maximum packet size is left out of CONNECT")
     func largest() async throws {
         let (_, _, connect) = try await self.server.connectedClient(ConnAck()) {
             $0.session.maximumPacketSize = 268_435_460

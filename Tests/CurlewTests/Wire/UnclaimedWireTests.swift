@@ -4,11 +4,11 @@ import CurlewTesting
 import NIOCore
 import Testing
 
-@Suite("Messages that come before anybody has subscribed", .bounded)
+@Suite("Messages that arrive before their subscription", .bounded)
 struct UnclaimedWireTests {
     let server = ScriptedServer(patience: .seconds(60))
 
-    /// A connected client of a kept session; the server has the session, or has not.
+    /// Connects a client with a kept session, which the server has or has not.
     private func connected(
         isKept: Bool = true, version: ProtocolVersion = .v5_0, clock: TestClock? = nil,
         _ configure: (inout MQTTConfiguration) -> Void = { _ in }
@@ -45,10 +45,10 @@ struct UnclaimedWireTests {
         }
     }
 
-    // MARK: The subscription that is made next
+    // MARK: The next subscription
 
     @Test(
-        "The obvious program loses nothing: they wait, unacknowledged, for the subscription [MQTT-4.4.0-1]",
+        "A program that connects and then subscribes loses nothing: messages wait unacknowledged [MQTT-4.4.0-1]",
         arguments: [ProtocolVersion.v3_1_1, .v5_0], [QoS.atLeastOnce, .exactlyOnce])
     func obviousProgram(version: ProtocolVersion, qos: QoS) async throws {
         let (client, connection) = try await self.connected(version: version)
@@ -68,7 +68,7 @@ struct UnclaimedWireTests {
         #expect(client.statistics.unclaimed == 0 && client.statistics.unrouted == 0)
     }
 
-    @Test("So do those of a subscription that the server has made by itself, in a session that is new")
+    @Test("Messages in a new session, from a subscription that the server made itself, wait too")
     func serverMade() async throws {
         let (client, connection) = try await self.server.connectedClient()
         try connection.publish("a", to: "t", qos: .atLeastOnce)
@@ -77,7 +77,7 @@ struct UnclaimedWireTests {
         try await connection.receiveAcknowledgement()
     }
 
-    @Test("An earlier run's subscription identifiers lead nowhere else")
+    @Test("Subscription identifiers of an earlier run do not misroute messages")
     func foreignIdentifiers() async throws {
         let (client, connection) = try await self.connected()
         let other = try await connection.subscribe(client, to: "a/#")
@@ -90,7 +90,7 @@ struct UnclaimedWireTests {
         #expect(other.queuedCount == 4 && subscription.queuedCount == 4)
     }
 
-    @Test("What a refused subscription has taken waits for another one")
+    @Test("Messages taken by a refused subscription wait for another one")
     func refused() async throws {
         let (client, connection) = try await self.connected()
         try connection.publish("a", to: "t", qos: .atLeastOnce)
@@ -102,7 +102,7 @@ struct UnclaimedWireTests {
         #expect(try await subscription.first { _ in true }?.text == "a")
     }
 
-    @Test("A refused subscription that acknowledges on receipt has acknowledged nothing")
+    @Test("A refused subscription that acknowledges on receipt acknowledges nothing")
     func refusedOnReceipt() async throws {
         let (client, connection) = try await self.connected()
         try connection.publish("a", to: "t", qos: .atLeastOnce)
@@ -114,7 +114,7 @@ struct UnclaimedWireTests {
         #expect(try await subscription.first { _ in true }?.text == "a")
     }
 
-    @Test("What a subscription has not looked at outlives the session at the server")
+    @Test("Unread messages of a subscription survive a session lost by the server")
     func lostSession() async throws {
         let (client, connection) = try await self.connected(isKept: false)
         var subscription: MQTTSubscription? = try await connection.subscribe(client, to: "t")
@@ -134,7 +134,7 @@ struct UnclaimedWireTests {
         withExtendedLifetime(subscription) {}
     }
 
-    @Test("A subscription that was ended and is kept, unread, is warned of: it holds up all acknowledgements")
+    @Test("An ended subscription that is kept unread is reported as stuck, since it blocks acknowledgements")
     func endedAndKept() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.connected(isKept: false, clock: clock)
@@ -155,7 +155,7 @@ struct UnclaimedWireTests {
         #expect(try await subscription.first { _ in true }?.text == "a")
     }
 
-    @Test("On receipt they are acknowledged when they are taken, by hand when the program says so")
+    @Test("Waiting messages are acknowledged by the policy of the subscription that takes them")
     func policies() async throws {
         let (client, connection) = try await self.connected()
         try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "u", id: 2)))
@@ -173,9 +173,9 @@ struct UnclaimedWireTests {
         while try await connection.receive() != .puback(Acknowledgement(2)) {}
     }
 
-    // MARK: Bounds
+    // MARK: Limits
 
-    @Test("What nobody takes is told with its topic and acknowledged, and does not hold up others for ever")
+    @Test("Messages that nobody claims in time are reported with their topic and acknowledged, so they block no others")
     func time() async throws {
         let clock = TestClock()
         let (client, connection) = try await self.connected(clock: clock)
@@ -190,12 +190,12 @@ struct UnclaimedWireTests {
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
         #expect(try await told.value)
         #expect(client.statistics.unrouted == 1)
-        // Nor does the next.
+        // The next message for that topic is not held up either.
         try connection.send(.publish(Publish("c", "old", id: 3)))
         try await connection.expect(.puback(Acknowledgement(3)))
     }
 
-    @Test("Beyond the count the oldest goes, and is told")
+    @Test("Beyond the maximum count, the oldest waiting message is dropped and reported")
     func count() async throws {
         let (client, connection) = try await self.connected { $0.queues.unclaimed.count = 2 }
         let told = self.expectUnclaimed(client) { $0.map(\.string) == ["t/0"] && $1 == 1 }
@@ -207,7 +207,7 @@ struct UnclaimedWireTests {
         for text in ["1", "2"] { #expect(try await iterator.next()?.text == text) }
     }
 
-    @Test("Who wants none to wait has them told at once; who wants them to wait for ever has that")
+    @Test("With time zero, unclaimed messages are reported at once; with nil, they wait forever")
     func noTimeAndEndless() async throws {
         let (client, connection) = try await self.connected { $0.queues.unclaimed.time = .zero }
         let told = self.expectUnclaimed(client) { $1 == 1 }
@@ -230,7 +230,8 @@ struct UnclaimedWireTests {
     // MARK: The next connection
 
     @Test(
-        "A message that comes again on the next connection is there once", arguments: [QoS.atLeastOnce, .exactlyOnce])
+        "A waiting message that is sent again on the next connection is delivered once",
+        arguments: [QoS.atLeastOnce, .exactlyOnce])
     func resent(qos: QoS) async throws {
         let (client, connection) = try await self.connected()
         try connection.send(.publish(Publish("a", "t", id: 1, qos: qos)))
@@ -248,7 +249,7 @@ struct UnclaimedWireTests {
         try await second.receiveAcknowledgement()
     }
 
-    @Test("What waits when the server loses the session is not lost with it")
+    @Test("Waiting messages survive a session lost by the server")
     func sessionLost() async throws {
         let (client, connection) = try await self.connected()
         try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2, qos: .exactlyOnce)))
@@ -260,7 +261,7 @@ struct UnclaimedWireTests {
         for text in ["a", "b"] { #expect(try await iterator.next()?.text == text) }
     }
 
-    @Test("What waits when the client disconnects stays unacknowledged")
+    @Test("Waiting messages stay unacknowledged when the client disconnects")
     func disconnect() async throws {
         let (client, connection) = try await self.connected()
         try connection.send(.publish(Publish("a", "t", id: 1)))
@@ -272,7 +273,7 @@ struct UnclaimedWireTests {
 
     // MARK: Resuming or subscribing
 
-    @Test("messages(matching:) subscribes where the server has no session")
+    @Test("messages(matching:) subscribes if the server has no session")
     func subscribesIfNeeded() async throws {
         let client = try self.makeClient()
         let messages = try client.messages(matching: ["t/#"])
@@ -285,7 +286,7 @@ struct UnclaimedWireTests {
         try await connection.receiveAcknowledgement()
     }
 
-    @Test("So it does where the session is lost later, and after connect()")
+    @Test("messages(matching:) also subscribes if the session is lost later, or after connect()")
     func subscribesLater() async throws {
         let (client, connection) = try await self.connected()
         let messages = try client.messages(matching: ["t"])
@@ -298,7 +299,7 @@ struct UnclaimedWireTests {
         withExtendedLifetime((messages, more)) {}
     }
 
-    @Test("If the server refuses, the sequence says so")
+    @Test("If the server refuses, messages(matching:) throws")
     func subscribesAndIsRefused() async throws {
         let (client, connection) = try await self.connected(isKept: false)
         let messages = try client.messages(matching: ["t"])
@@ -307,7 +308,7 @@ struct UnclaimedWireTests {
         #expect(error.code == .subscriptionRefused && error.reasonCode == .notAuthorized)
     }
 
-    @Test("The end of a resumed subscription is told to the server that has kept it")
+    @Test("Unsubscribing from a resumed subscription sends UNSUBSCRIBE")
     func resumedEnds() async throws {
         let (client, connection) = try await self.connected()
         let messages = try client.messages(matching: ["t"])
@@ -316,7 +317,7 @@ struct UnclaimedWireTests {
         try await done
     }
 
-    @Test("messages(matching:) takes what has come already")
+    @Test("messages(matching:) takes messages that have already arrived")
     func resumesLate() async throws {
         let (client, connection) = try await self.connected()
         try connection.publish("a", to: "t", qos: .atLeastOnce)
@@ -326,7 +327,7 @@ struct UnclaimedWireTests {
         try await connection.receiveAcknowledgement()
     }
 
-    @Test("listen(to:) says nothing to the server, whatever it has", arguments: [false, true])
+    @Test("listen(to:) sends nothing to the server, with or without a session", arguments: [false, true])
     func listens(isKept: Bool) async throws {
         let (client, connection) = try await self.connected(isKept: isKept)
         let messages = try client.listen(to: ["t"])
@@ -336,7 +337,7 @@ struct UnclaimedWireTests {
         try await connection.sync()
     }
 
-    @Test("unsubscribe(from:) has the server forget a filter of an earlier run, unless it is in use")
+    @Test("unsubscribe(from:) unsubscribes from an earlier run's filter, but not from one in use")
     func forgets() async throws {
         let (client, connection) = try await self.connected()
         let subscription = try await connection.subscribe(client, to: "new")

@@ -4,20 +4,20 @@ import Testing
 @testable import Curlew
 
 extension MQTTClient {
-    /// Waits until the client stands there, where no event and no packet tells.
+    /// Waits until the client is in a state that no event or packet reports.
     func wait(for state: MQTTState) async throws { try await eventually("the state \(state)") { self.state == state } }
 
-    /// Waits until a message waits in the outbox.
+    /// Waits until there is a message in the outbox.
     func waitUntilQueued() async throws { try await eventually("a queued message") { self.statistics.queued > 0 } }
 
-    /// Waits until so many calls of `connect()` wait for the first connection.
+    /// Waits until this many calls of `connect()` wait for the first connection.
     func waitForConnectCalls(_ count: Int) async throws {
         try await eventually("\(count) calls of connect()") {
             self.engine.state.withLock { $0.life.lifecycle.connectCalls } == count
         }
     }
 
-    /// Waits until so many calls of `disconnect()` wait for what is under way.
+    /// Waits until this many calls of `disconnect()` wait for the drain.
     func waitForDisconnectCalls(_ count: Int) async throws {
         try await eventually("\(count) calls of disconnect()") {
             self.engine.state.withLock { $0.life.drainWaiterCount } == count
@@ -25,7 +25,7 @@ extension MQTTClient {
     }
 }
 
-/// Looks again and again, for want of anything that could be waited for; throws after a minute.
+/// Polls a condition that cannot be awaited; throws after a minute.
 private func eventually(_ what: String, _ isThere: () -> Bool) async throws {
     let deadline = ContinuousClock.now.advanced(by: .seconds(60))
     while !isThere() {

@@ -2,14 +2,14 @@ import MosquittoFixture
 import Testing
 
 #if Tools
-/// Which brokers the tests of this folder's parent run with: those that are here.
+/// The brokers that the tests in the parent folder run with: those that are installed.
 @Suite("The brokers of these tests")
 struct BothBrokersTests {
     @Test(
-        "What a broker has to do is asked of mosquitto and of Curlew's own",
+        "The broker tests run with both mosquitto and Curlew's broker",
         .enabled(
             if: Peers.haveMosquitto,
-            "mosquitto is not installed; these tests run with Curlew's broker alone; scripts/test installs it"))
+            "mosquitto is not installed; these tests run only with Curlew's broker; scripts/test installs it"))
     func both() { #expect(BrokerProgram.available == BrokerProgram.allCases) }
 }
 #endif

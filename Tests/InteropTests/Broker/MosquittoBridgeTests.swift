@@ -4,13 +4,13 @@ import MosquittoFixture
 import Testing
 
 #if Tools
-/// A mosquitto that is bridged to `curlew broker`, with the defaults of its bridges but for the delay before the next try.
+/// A mosquitto bridge to `curlew broker`, with default settings except for the reconnect delay.
 @Suite(
-    "A bridge of mosquitto to Curlew's broker",
+    "A mosquitto bridge to Curlew's broker",
     .enabled(if: Peers.haveMosquitto, "mosquitto is not installed; scripts/test installs it"),
     .timeLimit(.minutes(5)))
 struct MosquittoBridgeTests {
-    /// Runs a test when the bridge is there.
+    /// Runs a test once the bridge is connected.
     private func withBridge(
         _ lines: [String] = [], curlew: Mosquitto.Settings = .init(listeners: [.tcp]),
         _ body: (_ here: Mosquitto, _ there: Mosquitto) async throws -> Void
@@ -29,7 +29,7 @@ struct MosquittoBridgeTests {
     }
 
     @Test(
-        "Messages go both ways, each once, in all versions that a bridge speaks",
+        "Messages cross the bridge in both directions, each once, with every protocol version",
         arguments: ["mqttv31", "mqttv311", "mqttv50"])
     func bothWays(version: String) async throws {
         try await self.withBridge(["bridge_protocol_version \(version)"]) { curlew, mosquitto in
@@ -49,14 +49,14 @@ struct MosquittoBridgeTests {
                     #expect(try await atThere.next().text == text)
                 }
             }
-            // Nothing has gone in circles: what comes next is what was published last.
+            // Nothing went in circles: the next message is the last one published.
             try await here.publish("end", to: "t/end", qos: .exactlyOnce)
             #expect(try await atHere.next().text == "end")
             #expect(try await atThere.next().text == "end")
         }
     }
 
-    @Test("The bridge tells below $SYS whether it is there")
+    @Test("The bridge publishes its state below $SYS")
     func state() async throws {
         try await self.withBridge { curlew, mosquitto in
             let client = try await curlew.connect(Setup(listener: .tcp, version: .v5_0))
@@ -67,7 +67,7 @@ struct MosquittoBridgeTests {
         }
     }
 
-    @Test("A bridge that may not publish below $SYS is let in without its will")
+    @Test("A bridge that may not publish below $SYS is accepted without its will")
     func withoutWill() async throws {
         let curlew = Mosquitto.Settings(
             listeners: [.tcp], lines: ["acl_file {folder}/acl"], files: ["acl": "topic readwrite t/#\n"])

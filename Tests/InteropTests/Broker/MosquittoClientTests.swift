@@ -4,14 +4,14 @@ import MosquittoFixture
 import Testing
 
 #if Tools
-/// What MosquittoToolTests leaves out, which is about a broker.
+/// Broker features that MosquittoToolTests does not cover.
 @Suite(
     "mosquitto's commands with Curlew's broker",
     .enabled(if: Peers.haveMosquittoTools, "mosquitto-clients is not installed; scripts/test installs it"),
     .timeLimit(.minutes(5)))
 struct MosquittoClientTests {
     @Test(
-        "The will of a command that is killed is published, and that of one that ends is not", arguments: versions)
+        "The will of a killed command is published; that of a command that exits is not", arguments: versions)
     func will(_ version: ProtocolVersion) async throws {
         try await Mosquitto.run(on: .curlew) { broker in
             let tools = MosquittoTools(broker: broker, version: version)
@@ -21,7 +21,7 @@ struct MosquittoClientTests {
                     to: "enough", count: 1, as: name, "--will-topic", "will/\(name)", "--will-payload", "gone",
                     "--will-qos", "1", "--will-retain")
             }
-            // Not by a signal: with 5.0 mosquitto_sub then asks for its will to be published.
+            // Not ended by a signal: with 5.0, mosquitto_sub would then ask the broker to publish its will.
             let polite = try await start("polite")
             try await tools.publish(PeerMessage(topic: "enough", payload: Data("x".utf8), qos: 1))
             try await polite.success()
@@ -31,7 +31,7 @@ struct MosquittoClientTests {
             let client = try await broker.connect(Setup(listener: .tcp, version: version))
             let kept = Inbox(try await client.subscribe(to: "will/+"))
             let will = PeerMessage(topic: "will/killed", payload: Data("gone".utf8), qos: 1, retain: true)
-            // Retained or not, as it is published before or after the subscription.
+            // With or without RETAIN, depending on whether it is published before or after the subscription.
             #expect(PeerMessage(try await kept.next()).live == will.live)
             try await client.publish("", to: "will/zzz", qos: .atLeastOnce)
             let end = PeerMessage(topic: "will/zzz", payload: Data(), qos: 1)
@@ -42,7 +42,7 @@ struct MosquittoClientTests {
         }
     }
 
-    @Test("The commands of a shared subscription divide the messages", arguments: versions)
+    @Test("Two commands in a shared subscription divide the messages evenly", arguments: versions)
     func shared(_ version: ProtocolVersion) async throws {
         try await Mosquitto.run(on: .curlew) { broker in
             let tools = MosquittoTools(broker: broker, version: version)
@@ -59,7 +59,7 @@ struct MosquittoClientTests {
         }
     }
 
-    @Test("A command that comes back to its session has what it missed", arguments: versions)
+    @Test("A command that resumes its session gets the messages that it missed", arguments: versions)
     func session(_ version: ProtocolVersion) async throws {
         try await Mosquitto.run(on: .curlew) { broker in
             let tools = MosquittoTools(broker: broker, version: version)

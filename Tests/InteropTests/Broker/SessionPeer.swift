@@ -3,7 +3,7 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// A client on a library that others have written, in a program of its own, whose session lasts from one run to the next.
+/// A client program that uses another library, with a session that lasts from one run to the next.
 struct SessionPeer: Sendable, CustomTestStringConvertible {
     enum Library: String, Sendable {
         case paho, aiomqtt, gmqtt, amqtt, awscrt
@@ -13,12 +13,12 @@ struct SessionPeer: Sendable, CustomTestStringConvertible {
 
     let library: Library
     let version: ProtocolVersion
-    /// With `.mutualTLS` it shows a certificate of its own.
+    /// With `.mutualTLS`, the client presents its own certificate.
     var listener = Mosquitto.Listener.tcp
 
     var testDescription: String { "\(self.library), \(self.listener), \(self.version)" }
 
-    /// The libraries for Python, with the versions that each speaks.
+    /// The Python libraries, with the versions that each supports.
     static let python =
         Self.all(.paho) + Self.all(.aiomqtt) + Self.all(.gmqtt, [.v3_1_1, .v5_0]) + Self.all(.amqtt, [.v3_1_1])
         + Self.all(.awscrt, [.v3_1_1, .v5_0]) + Self.all(.awscrt, [.v3_1_1, .v5_0], .mutualTLS)
@@ -36,11 +36,11 @@ struct SessionPeer: Sendable, CustomTestStringConvertible {
         self.all(library, ProtocolVersion.allCases, listener)
     }
 
-    // MARK: What is there
+    // MARK: Availability
 
     private static let scripts = URL(filePath: #filePath).appending(path: "../../Peers").standardized
 
-    /// The environment of `scripts/test`, and not one that an older one has made.
+    /// Whether there is an environment from the current `scripts/test`, not from an older one.
     static let havePython: Bool = {
         let requirements = Self.scripts.appending(path: "../../../scripts/requirements.txt").standardized
         let installed = URL(filePath: Peers.python).appending(path: "../../installed.txt").standardized
@@ -52,28 +52,28 @@ struct SessionPeer: Sendable, CustomTestStringConvertible {
 
     private static func exists(_ path: String) -> Bool { FileManager.default.fileExists(atPath: path) }
 
-    // MARK: What it can
+    // MARK: Capabilities
 
-    /// awscrt publishes at QoS 0 and 1 alone.
+    /// awscrt publishes only at QoS 0 and 1.
     private var maximumQoS: UInt8 { self.library == .awscrt ? 1 : 2 }
-    /// Its client for 5.0 does not subscribe at QoS 2 either.
+    /// awscrt's client for 5.0 does not subscribe at QoS 2 either.
     private var subscriptionQoS: UInt8 { self.library == .awscrt && self.version == .v5_0 ? 1 : 2 }
 
-    /// A message as the peer publishes it.
+    /// Returns a message as the peer publishes it.
     func published(_ topic: String, _ text: String, qos: UInt8, retain: Bool = false) -> PeerMessage {
         PeerMessage(topic: topic, payload: Data(text.utf8), qos: min(qos, self.maximumQoS), retain: retain)
     }
 
-    /// The same message as it comes to the peer's subscription.
+    /// Returns the same message as the peer's subscription receives it.
     func received(_ message: PeerMessage) -> PeerMessage {
         var message = message
         message.qos = min(message.qos, self.subscriptionQoS)
         return message
     }
 
-    // MARK: What it does
+    // MARK: Running
 
-    /// Connects, subscribes, publishes, waits for so many messages, and says goodbye; returns what it received.
+    /// Connects, subscribes, publishes, waits for `count` messages and disconnects. Returns the received messages.
     func run(
         _ broker: Mosquitto, subscribingTo filter: String, publishing messages: [PeerMessage] = [], count: Int
     ) async throws -> [PeerMessage] {
@@ -89,7 +89,7 @@ struct SessionPeer: Sendable, CustomTestStringConvertible {
     ) throws -> Subprocess {
         let isPython = self.library != .node
         let script = Self.scripts.appending(path: "\(self.library.rawValue)_peer.\(isPython ? "py" : "js")").path
-        // -B: leaves no compiled files among the sources.
+        // -B: do not write compiled files next to the sources.
         var arguments = isPython ? ["-B", script] : [script]
         arguments += ["converse", "--port", "\(try broker.port(self.listener))", "--version", "\(self.version)"]
         arguments += ["--identifier", "peer", "--topic", filter, "--qos", "\(self.subscriptionQoS)"]

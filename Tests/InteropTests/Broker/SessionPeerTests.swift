@@ -4,8 +4,8 @@ import MosquittoFixture
 import Testing
 
 #if Tools
-/// Clients that others have written, with `curlew broker`.
-@Suite("Clients of other libraries are at home on Curlew's broker", .timeLimit(.minutes(5)))
+/// Clients with other libraries on `curlew broker`.
+@Suite("Other client libraries work with Curlew's broker", .timeLimit(.minutes(5)))
 struct SessionPeerTests {
     @Test(
         "paho-mqtt, aiomqtt, gmqtt, amqtt and awscrt",
@@ -25,8 +25,8 @@ struct SessionPeerTests {
         arguments: SessionPeer.pahoC)
     func pahoC(_ peer: SessionPeer) async throws { try await self.live(peer) }
 
-    /// A client comes, has its own messages back, goes, and finds what came while it was away and what is retained. It says
-    /// goodbye both times, so that nobody sees its will.
+    /// A client connects, receives its own messages, disconnects, and on its return receives what it missed and what is
+    /// retained. It sends DISCONNECT both times, so its will is never published.
     private func live(_ peer: SessionPeer) async throws {
         try await Mosquitto.run(.init(listeners: [.tcp, .mutualTLS]), on: .curlew) { broker in
             let watcher = try await broker.connect(Setup(listener: .tcp, version: .v5_0))

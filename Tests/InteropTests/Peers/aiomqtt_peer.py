@@ -1,4 +1,4 @@
-"""A peer on aiomqtt: see peer.py for its arguments. aiomqtt is built on paho-mqtt and has its messages and properties."""
+"""A peer on aiomqtt: see peer.py for its arguments. aiomqtt is built on paho-mqtt and uses its messages and properties."""
 
 import aiomqtt
 from paho.mqtt.packettypes import PacketTypes

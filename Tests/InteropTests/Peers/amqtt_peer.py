@@ -1,4 +1,4 @@
-"""A peer on amqtt's client: see peer.py for its arguments. amqtt speaks MQTT 3.1.1."""
+"""A peer on amqtt's client: see peer.py for its arguments. amqtt supports MQTT 3.1.1."""
 
 from amqtt.client import MQTTClient
 

@@ -1,4 +1,4 @@
-"""A peer on awscrt: see peer.py for its arguments. awscrt has one client for MQTT 3.1.1 and another for 5.0, which has no QoS 2."""
+"""A peer on awscrt: see peer.py for its arguments. awscrt has separate clients for MQTT 3.1.1 and 5.0, without QoS 2."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ import peer
 
 
 def tls(arguments):
-    """How a client shows who it is; none without an authority."""
+    """The TLS settings with the client certificate; None without an authority."""
     if not arguments.authority:
         return None
     options = io.TlsContextOptions.create_client_with_mtls_from_path(arguments.certificate, arguments.key)
@@ -17,7 +17,7 @@ def tls(arguments):
 
 
 class Awscrt:
-    """awscrt works in threads of its own, whose callbacks hand over to the event loop."""
+    """awscrt has its own threads; its callbacks pass values to the event loop."""
 
     def __init__(self, arguments):
         self.arguments = arguments
@@ -53,7 +53,7 @@ class Awscrt3(Awscrt):
         await asyncio.wrap_future(self.connection.disconnect())
 
     async def subscribe(self, filter, qos):
-        # A refusal makes the future fail.
+        # If the subscription is refused, the future fails.
         await asyncio.wrap_future(self.connection.subscribe(filter, mqtt.QoS(qos))[0])
 
     async def publish(self, message):

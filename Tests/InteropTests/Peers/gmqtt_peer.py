@@ -1,4 +1,4 @@
-"""A peer on gmqtt: see peer.py for its arguments. gmqtt speaks MQTT 3.1.1 and 5.0."""
+"""A peer on gmqtt: see peer.py for its arguments. gmqtt supports MQTT 3.1.1 and 5.0."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ import peer
 
 VERSIONS = {"3.1.1": MQTTv311, "5.0": MQTTv50}
 
-# gmqtt's names of the properties that are passed on as they are.
+# gmqtt's names for properties with the same value.
 PROPERTIES = {
     "contentType": "content_type",
     "responseTopic": "response_topic",
@@ -20,7 +20,7 @@ PROPERTIES = {
 
 
 def properties(message):
-    """A message's properties as gmqtt wants them."""
+    """A message's properties in gmqtt's form."""
     result = {its_name: message[name] for name, its_name in PROPERTIES.items() if name in message}
     if "payloadIsText" in message:
         result["payload_format_id"] = int(message["payloadIsText"])
@@ -30,7 +30,7 @@ def properties(message):
 
 
 def received(topic, payload, qos, found):
-    """A message of gmqtt as peers show it. gmqtt has a list of values for each property, and the retain flag among them."""
+    """A gmqtt message as a dictionary. gmqtt has a list of values for each property, and the retain flag among the properties."""
     result = {"topic": topic, "payload": payload, "qos": qos, "retain": bool(found["retain"])}
     result |= {name: found[its_name][0] for name, its_name in PROPERTIES.items() if its_name in found}
     if "payload_format_id" in found:
@@ -45,7 +45,7 @@ class Gmqtt:
         self.server = arguments.host, arguments.port
         self.version = VERSIONS[arguments.version]
         self.subscribed, self.inbox = asyncio.Queue(), asyncio.Queue()
-        # What is published at QoS 1 and 2 and not acknowledged yet.
+        # Messages published at QoS 1 and 2 that are not yet acknowledged.
         self.unacknowledged = PersistentStorage()
         options = {}
         if arguments.identifier:

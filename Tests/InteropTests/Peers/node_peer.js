@@ -1,9 +1,9 @@
-// A peer on node's mqtt: see peer.py for its arguments, of which it knows those that it needs.
+// A peer on node's mqtt: see peer.py for its arguments, of which it supports those that it needs.
 "use strict";
 
 const fs = require("fs");
 const { parseArgs } = require("util");
-// Where Debian has node's packages; builds of node that are not Debian's do not look there.
+// Where Debian installs node's packages; other builds of node do not look there.
 process.env.NODE_PATH = [process.env.NODE_PATH, "/usr/share/nodejs"].filter(Boolean).join(":");
 require("module").Module._initPaths();
 const mqtt = require("mqtt");
@@ -32,7 +32,7 @@ if (options.authority) {
 if (options.identifier) {
     settings.clientId = options.identifier;
     settings.will = { topic: `will/${options.identifier}`, payload: "gone", qos: 1, retain: false };
-    // As long as the Python peers keep theirs.
+    // As long as in the Python peers.
     if (version === 5) settings.properties = { sessionExpiryInterval: 300 };
 }
 
@@ -51,7 +51,7 @@ function receive() {
     });
 }
 
-/** What a function that takes a callback comes to. */
+/** A promise of the result of a function that takes a callback. */
 function done(start) {
     return new Promise((resolve, reject) => start((error, result) => (error ? reject(error) : resolve(result))));
 }

@@ -1,9 +1,10 @@
-// A peer on the Paho library for C: connects with a session that lasts and with a will, subscribes, publishes, receives so many
-// messages, disconnects. It prints "ready" when it is subscribed, and each message as a JSON object in one line.
+// A peer on the Paho library for C: connects with a kept session and a will, subscribes, publishes, receives COUNT
+// messages, and disconnects. It prints "ready" when it is subscribed, and each message as a JSON object on one line.
 //
 //   paho_c_peer PORT VERSION IDENTIFIER FILTER COUNT [QOS RETAIN TOPIC PAYLOAD]...
 //
-// VERSION is 3 for MQTT 3.1, 4 for 3.1.1 and 5 for 5.0; an empty FILTER subscribes to nothing. The will is on will/IDENTIFIER.
+// VERSION is 3 for MQTT 3.1, 4 for 3.1.1 and 5 for 5.0; an empty FILTER means no subscription. The will is on
+// will/IDENTIFIER.
 
 #include <MQTTClient.h>
 #include <stdio.h>

@@ -10,7 +10,7 @@ import peer
 
 VERSIONS = {"3.1": paho.MQTTv31, "3.1.1": paho.MQTTv311, "5.0": paho.MQTTv5}
 
-# paho's names of the properties that are passed on as they are.
+# paho's names for properties with the same value.
 PROPERTIES = {
     "contentType": "ContentType",
     "responseTopic": "ResponseTopic",
@@ -20,7 +20,7 @@ PROPERTIES = {
 
 
 def properties(message):
-    """A message's properties as paho wants them; none where there are none, as before MQTT 5.0."""
+    """A message's properties in paho's form; None if there are none, as before MQTT 5.0."""
     result = Properties(PacketTypes.PUBLISH)
     for name, its_name in PROPERTIES.items():
         if name in message:
@@ -33,7 +33,7 @@ def properties(message):
 
 
 def received(message):
-    """A message of paho as peers show it."""
+    """A paho message as a dictionary."""
     result = {"topic": str(message.topic), "payload": message.payload, "qos": message.qos, "retain": bool(message.retain)}
     found = getattr(message, "properties", None)
     for name, its_name in PROPERTIES.items():
@@ -47,14 +47,14 @@ def received(message):
 
 
 class Paho:
-    """paho works in a thread of its own, whose callbacks hand over to the event loop."""
+    """paho has its own thread; its callbacks pass values to the event loop."""
 
     def __init__(self, arguments):
         self.server = arguments.host, arguments.port
         self.loop = asyncio.get_running_loop()
         self.connected, self.subscribed, self.inbox = asyncio.Queue(), asyncio.Queue(), asyncio.Queue()
         protocol, identifier = VERSIONS[arguments.version], arguments.identifier
-        # In 5.0 paho wants to be told when it connects, and not here.
+        # For 5.0, paho takes this when it connects instead.
         is_clean = None if protocol == paho.MQTTv5 else not identifier
         self.client = paho.Client(
             paho.CallbackAPIVersion.VERSION2, identifier or "", clean_session=is_clean, protocol=protocol)

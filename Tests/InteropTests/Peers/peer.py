@@ -1,12 +1,12 @@
-"""What the peers have in common: their arguments, the form in which a message is given and shown, and what each role does.
+"""What the peers have in common: arguments, the format of messages, and the roles.
 
-A script brings its library as a class whose instances connect in `async with` and have the coroutines `subscribe(filter, qos)`,
-`publish(message)` and `receive()`. A message is a dictionary, on the command line and on standard output a JSON object in one line:
-topic, payload (base64), qos, retain, and with MQTT 5.0, each only where the message has it, contentType, responseTopic,
-correlationData (base64), userProperties (pairs), messageExpiryInterval and payloadIsText.
+Each script wraps its library in a class whose instances connect in `async with` and have the coroutines
+`subscribe(filter, qos)`, `publish(message)` and `receive()`. A message is a dictionary; on the command line and on standard
+output, it is a JSON object on one line: topic, payload (base64), qos, retain, and, with MQTT 5.0 and only if present,
+contentType, responseTopic, correlationData (base64), userProperties (pairs), messageExpiryInterval and payloadIsText.
 
-With an identifier a client has a session that lasts from one run to the next, and a will on `will/<identifier>`, which nobody sees
-as long as it ends with a goodbye."""
+With an identifier, a client has a session that is kept from one run to the next, and a will on `will/<identifier>`, which is
+published only if the client does not send DISCONNECT."""
 
 import argparse
 import asyncio
@@ -22,15 +22,15 @@ def main(library):
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--version", choices=["3.1", "3.1.1", "5.0"], required=True)
-    parser.add_argument("--identifier", help="of the client; its session is kept")
-    parser.add_argument("--authority", help="file of the authority that the broker's certificate is from; without it, no TLS")
-    parser.add_argument("--certificate", help="file of the client's own certificate")
-    parser.add_argument("--key", help="file of the key of that certificate")
-    parser.add_argument("--topic", help="the filter to subscribe to; of a requester, where the replies come")
-    parser.add_argument("--reply-topic", help="where a responder replies to a request that does not say so itself")
-    parser.add_argument("--qos", type=int, default=0, help="of the subscription")
-    parser.add_argument("--count", type=int, default=0, help="how many messages to receive before the end")
-    parser.add_argument("--message", type=decode, action="append", default=[], help="what to publish, in this order")
+    parser.add_argument("--identifier", help="client identifier; its session is kept")
+    parser.add_argument("--authority", help="file with the CA of the broker's certificate; without it, no TLS")
+    parser.add_argument("--certificate", help="file with the client certificate")
+    parser.add_argument("--key", help="file with the client certificate's key")
+    parser.add_argument("--topic", help="filter to subscribe to; for a requester, the topic of the replies")
+    parser.add_argument("--reply-topic", help="topic for a responder's replies to requests without a response topic")
+    parser.add_argument("--qos", type=int, default=0, help="QoS of the subscription")
+    parser.add_argument("--count", type=int, default=0, help="number of messages to receive before exiting")
+    parser.add_argument("--message", type=decode, action="append", default=[], help="message to publish; may be repeated")
     parser.add_argument("--deadline", type=float, default=90, help="seconds after which to give up")
     arguments = parser.parse_args()
     asyncio.run(asyncio.wait_for(run(library, arguments), arguments.deadline))
@@ -48,8 +48,8 @@ async def run(library, arguments):
             for _ in range(arguments.count):
                 show(await client.receive())
         if arguments.identifier:
-            # Some libraries acknowledge a message after they have handed it over, and the goodbye may overtake that: the message
-            # would come again in the next run. What is answered now was sent after the acknowledgement.
+            # Some libraries deliver a message before they acknowledge it, and DISCONNECT may overtake the PUBACK, so
+            # that the next run would get the message again. The answer to this PUBLISH comes after the acknowledgement.
             await client.publish({"topic": "settled", "payload": b"", "qos": 1, "retain": False})
         if arguments.role == "respond":
             for _ in range(arguments.count):
@@ -62,7 +62,7 @@ async def run(library, arguments):
                 show(await client.receive())
 
 
-# How long a session is kept that lasts from one run to the next, in seconds. Before MQTT 5.0 there is no such time.
+# How long the session is kept from one run to the next, in seconds. Before MQTT 5.0 there is no such interval.
 SESSION_EXPIRY = 300
 
 
@@ -72,7 +72,7 @@ def will(arguments):
 
 
 def reply(request, topic):
-    """The answer to a request: its payload after "re: ", and what tells the requester which request it belongs to."""
+    """The reply to a request: "re: " and the request's payload, with its correlation data."""
     answer = {"topic": request.get("responseTopic", topic), "payload": b"re: " + request["payload"], "qos": request["qos"], "retain": False}
     if "correlationData" in request:
         answer["correlationData"] = request["correlationData"]

@@ -2,7 +2,7 @@ import Curlew
 import MosquittoFixture
 
 extension Mosquitto {
-    /// How a client connects to it.
+    /// A client configuration for one of its listeners.
     func configuration(_ setup: Setup) throws -> MQTTConfiguration {
         let port = try self.port(setup.listener)
         var configuration = MQTTConfiguration(
@@ -15,7 +15,7 @@ extension Mosquitto {
         return configuration
     }
 
-    /// A client that is not connected yet; it is disconnected when the test is over.
+    /// Makes a client without connecting it; it is disconnected at the end of the test.
     func client(_ setup: Setup, _ change: (inout MQTTConfiguration) -> Void = { _ in }) throws -> MQTTClient {
         var configuration = try self.configuration(setup)
         change(&configuration)
@@ -24,14 +24,14 @@ extension Mosquitto {
         return client
     }
 
-    /// A client that is connected.
+    /// Makes a client and connects it.
     func connect(_ setup: Setup, _ change: (inout MQTTConfiguration) -> Void = { _ in }) async throws -> MQTTClient {
         let client = try self.client(setup, change)
         try await client.connect()
         return client
     }
 
-    /// Runs a test while a client answers on `filter`; waits until the broker has its subscription.
+    /// Runs `test` while a client responds to requests on `filter`; waits for its subscription first.
     func answering(
         _ filter: String, _ setup: Setup, repliesTo suffix: String? = nil,
         _ handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload,

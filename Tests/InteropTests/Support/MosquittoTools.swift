@@ -2,7 +2,7 @@ import Curlew
 import Foundation
 import MosquittoFixture
 
-/// mosquitto's own commands, for one broker and in one version.
+/// mosquitto's own commands, for one broker and one protocol version.
 struct MosquittoTools {
     let broker: Mosquitto
     let version: ProtocolVersion
@@ -22,16 +22,16 @@ struct MosquittoTools {
         try await self.broker.start("mosquitto_pub", arguments).success()
     }
 
-    /// Publishes a request and returns the reply that comes on its response topic.
+    /// Publishes a request and returns the reply on its response topic.
     ///
-    /// - Parameter message: Its payload has to be text: mosquitto_rr 2.0 sends nothing of a file.
+    /// - Parameter message: Its payload must be text, since mosquitto_rr 2.0 sends nothing from a file.
     func request(_ message: PeerMessage) async throws -> [PeerMessage] {
         var arguments = try self.arguments(message) + ["-m", String(decoding: message.payload, as: UTF8.self)]
         arguments += ["-e", message.responseTopic ?? "", "-F", Self.format, "-W", "60"]
         return try await Self.received(try self.broker.start("mosquitto_rr", arguments))
     }
 
-    /// What mosquitto_pub and mosquitto_rr have in common.
+    /// The arguments that mosquitto_pub and mosquitto_rr have in common.
     private func arguments(_ message: PeerMessage) throws -> [String] {
         var arguments = try self.server() + ["-t", message.topic, "-q", "\(message.qos)"]
         if message.retain { arguments.append("-r") }
@@ -46,7 +46,7 @@ struct MosquittoTools {
         return arguments
     }
 
-    /// Starts a subscriber that ends when it has received so many messages; waits until it is subscribed.
+    /// Starts a subscriber that exits after `count` messages; waits until it is subscribed.
     func subscribe(
         to filter: String, count: Int, as identifier: String = "listener", _ options: String...
     ) async throws -> Subprocess {
@@ -56,12 +56,12 @@ struct MosquittoTools {
         return subscriber
     }
 
-    // MARK: What they write
+    // MARK: Output
 
     /// QoS, retain flag, payload in hexadecimal digits, properties, topic.
     private static let format = "%q|%r|%x|%E|%C|%R|%D|%P|%F|%t"
 
-    /// Waits for the end of a command, and returns what it received.
+    /// Waits for the end of a command and returns what it received.
     static func received(_ tool: Subprocess) async throws -> [PeerMessage] {
         try await tool.success().split(separator: "\n").map { line in
             let fields = line.split(separator: "|", omittingEmptySubsequences: false).map(String.init)

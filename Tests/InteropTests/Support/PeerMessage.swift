@@ -3,7 +3,7 @@ import Foundation
 import NIOCore
 import Testing
 
-/// A message as Curlew and the peers have it in common.
+/// A message in the form that Curlew and the peers share.
 struct PeerMessage: Codable, Hashable, Sendable, CustomTestStringConvertible {
     var topic: String
     var payload: Data
@@ -23,9 +23,9 @@ struct PeerMessage: Codable, Hashable, Sendable, CustomTestStringConvertible {
         return "\(shown), \(self.payload.count) bytes: \(Array(shown.payload))"
     }
 
-    /// Messages at each QoS that are easily got wrong on the way.
+    /// Messages at each QoS with content that is easily corrupted on the way.
     ///
-    /// - Parameter correlationData: Some programs cannot have any bytes there.
+    /// - Parameter correlationData: Chosen by the caller, since some programs cannot send arbitrary bytes.
     static func samples(_ version: ProtocolVersion, correlationData: Data) -> [PeerMessage] {
         var samples = [PeerMessage(topic: "peer/long", payload: Data(repeating: 0x2A, count: 20_000), qos: 1)]
         for qos in QoS.allCases.map(\.rawValue) {
@@ -44,10 +44,10 @@ struct PeerMessage: Codable, Hashable, Sendable, CustomTestStringConvertible {
         return samples
     }
 
-    /// A message that the server keeps.
+    /// A retained message.
     static let kept = PeerMessage(topic: "peer/kept", payload: Data("on".utf8), qos: 1, retain: true)
 
-    /// The same to one who has subscribed already.
+    /// The same message as existing subscribers receive it.
     var live: PeerMessage {
         var message = self
         message.retain = false
@@ -56,7 +56,8 @@ struct PeerMessage: Codable, Hashable, Sendable, CustomTestStringConvertible {
 }
 
 extension [PeerMessage] {
-    /// As they can be compared: those of different QoS may overtake each other, and a lifetime is counted down on the way.
+    /// In a form that can be compared: messages of different QoS may overtake each other, and the broker counts down
+    /// the message expiry interval.
     var comparable: [PeerMessage] {
         self.sorted { $0.topic < $1.topic }.map { message in
             var message = message
@@ -105,5 +106,5 @@ extension MQTTClient {
     }
 }
 
-/// What responders in these tests reply.
+/// The reply of every responder in these tests.
 func answer(to payload: Data) -> Data { Data("re: ".utf8) + payload }

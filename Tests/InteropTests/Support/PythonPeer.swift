@@ -3,14 +3,14 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// A client on one of the Python libraries, in a program of its own: see `Peers/peer.py`.
+/// A client program that uses one of the Python libraries: see `Peers/peer.py`.
 struct PythonPeer: Sendable, CustomTestStringConvertible {
     var broker = BrokerProgram.mosquitto
     let library: String
     let version: ProtocolVersion
 
-    /// Each library with the versions that it speaks, through mosquitto and through `curlew broker`; with the latter in 5.0 alone,
-    /// because SessionPeerTests have it with all versions.
+    /// Each library with the versions that it supports, on mosquitto and on `curlew broker`; on the latter only with
+    /// 5.0, since SessionPeerTests cover the other versions.
     static let all = BrokerProgram.available.flatMap { broker in
         (ProtocolVersion.allCases.map { PythonPeer(broker: broker, library: "paho", version: $0) }
             + ProtocolVersion.allCases.map { PythonPeer(broker: broker, library: "aiomqtt", version: $0) }
@@ -19,14 +19,14 @@ struct PythonPeer: Sendable, CustomTestStringConvertible {
     }
 
     var testDescription: String { "\(self.broker), \(self.library), \(self.version)" }
-    /// Curlew speaks the same version.
+    /// For a Curlew client with the same version.
     var setup: Setup { Setup(broker: self.broker, listener: .tcp, version: self.version) }
 
     private static let scripts = URL(filePath: #filePath).appending(path: "../../Peers").standardized
 
     private func start(_ role: String, _ arguments: [String], _ broker: Mosquitto) throws -> Subprocess {
         let script = Self.scripts.appending(path: "\(self.library)_peer.py").path
-        // -B: leaves no compiled files among the sources.
+        // -B: do not write compiled files next to the sources.
         return try broker.start(
             Peers.python,
             ["-B", script, role, "--port", "\(broker.port())", "--version", "\(self.version)"] + arguments)
@@ -37,16 +37,16 @@ struct PythonPeer: Sendable, CustomTestStringConvertible {
         try await self.start("publish", try messages.flatMap(Self.argument), broker).success()
     }
 
-    /// Starts a subscriber that ends when it has received so many messages; waits until it is subscribed.
+    /// Starts a subscriber that exits after `count` messages; waits until it is subscribed.
     func subscribe(to filter: String, count: Int, _ broker: Mosquitto) async throws -> Subprocess {
         let peer = try self.start("subscribe", ["--topic", filter, "--qos", "2", "--count", "\(count)"], broker)
         try await peer.line { $0 == "ready" }
         return peer
     }
 
-    /// Starts a responder that ends when it has answered so many requests; waits until it is subscribed.
+    /// Starts a responder that exits after `count` requests; waits until it is subscribed.
     ///
-    /// - Parameter replyTopic: Where it replies to a request that does not say so itself.
+    /// - Parameter replyTopic: The topic for replies to requests without a response topic.
     func respond(to filter: String, count: Int, replyTopic: String, _ broker: Mosquitto) async throws -> Subprocess {
         let peer = try self.start(
             "respond", ["--topic", filter, "--qos", "2", "--count", "\(count)", "--reply-topic", replyTopic], broker)
@@ -54,14 +54,14 @@ struct PythonPeer: Sendable, CustomTestStringConvertible {
         return peer
     }
 
-    /// Publishes the requests, each when the one before is answered, and returns the replies.
+    /// Publishes each request after the reply to the previous one, and returns the replies.
     func request(_ requests: [PeerMessage], repliesOn topic: String, _ broker: Mosquitto) async throws -> [PeerMessage]
     {
         let arguments = ["--topic", topic, "--qos", "2"] + (try requests.flatMap(Self.argument))
         return try await Self.received(try self.start("request", arguments, broker))
     }
 
-    /// Waits for the end of a peer, and returns what it received.
+    /// Waits for the end of a peer and returns what it received.
     static func received(_ peer: Subprocess) async throws -> [PeerMessage] {
         try await peer.success().split(separator: "\n").filter { $0 != "ready" }.map { line in
             try JSONDecoder().decode(PeerMessage.self, from: Data(line.utf8))

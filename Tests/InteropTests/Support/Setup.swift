@@ -2,7 +2,7 @@ import Curlew
 import MosquittoFixture
 import Testing
 
-/// One way to reach a broker, and one version to speak with it.
+/// A broker, a listener and a protocol version.
 struct Setup: Sendable, CustomTestStringConvertible {
     var broker = BrokerProgram.mosquitto
     let listener: Mosquitto.Listener
@@ -10,8 +10,8 @@ struct Setup: Sendable, CustomTestStringConvertible {
 
     var testDescription: String { "\(self.broker), \(self.listener), \(self.version)" }
 
-    /// Each version over TCP and over TLS, with mosquitto and with `curlew broker`; with the latter TLS in 5.0 alone, because all
-    /// these brokers share the processors with each other.
+    /// Each version over TCP and TLS, with mosquitto and `curlew broker`; with the latter, TLS only with 5.0, because
+    /// all these brokers run at the same time.
     static let all = BrokerProgram.available.flatMap { broker in
         [Mosquitto.Listener.tcp, .tls].flatMap { listener in
             ProtocolVersion.allCases.filter { broker == .mosquitto || listener == .tcp || $0 == .v5_0 }
@@ -19,11 +19,11 @@ struct Setup: Sendable, CustomTestStringConvertible {
         }
     }
 
-    /// The newest version over TCP and TLS.
+    /// MQTT 5.0 over TCP and TLS.
     static let v5_0 = all.filter { $0.version == .v5_0 }
     static let tcp = all.filter { $0.listener == .tcp }
 
-    /// The same through another listener.
+    /// The same setup with a different listener.
     func through(_ listener: Mosquitto.Listener) -> Setup {
         Setup(broker: self.broker, listener: listener, version: self.version)
     }
@@ -37,6 +37,6 @@ struct SetupAndQoS: Sendable, CustomTestStringConvertible {
     var testDescription: String { "\(self.setup.testDescription), QoS \(self.qos.rawValue)" }
 
     static let all = Setup.all.flatMap { setup in QoS.allCases.map { SetupAndQoS(setup: setup, qos: $0) } }
-    /// Where nothing may be lost, over TCP.
+    /// QoS 1 and 2 over TCP, where no message may be lost.
     static let reliable = all.filter { $0.setup.listener == .tcp && $0.qos > .atMostOnce }
 }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import Curlew
 
-/// Takes the messages of a subscription one by one. Each is acknowledged when the next is asked for.
+/// Takes a subscription's messages one by one. Each is acknowledged when the next one is requested.
 final class Inbox {
     private let subscription: MQTTSubscription
     private var iterator: MQTTSubscription.Iterator
@@ -33,20 +33,20 @@ final class Inbox {
 }
 
 extension MQTTClient {
-    /// Breaks the connection as a pulled cable would: without a goodbye.
+    /// Breaks the connection without DISCONNECT, as when a cable is pulled.
     func cutConnection() {
         guard let connection = self.engine.state.withLock({ $0.connection.bound }) else { return }
         self.engine.eventLoop.execute { connection.value.link.close() }
     }
 
-    /// Breaks the connection, and returns when another is there.
+    /// Breaks the connection, and returns when the client has reconnected.
     func cutAndReconnect() async throws -> Bool {
         let events = self.events
         self.cutConnection()
         return try await Self.nextConnection(events)
     }
 
-    /// Waits until a connection is reported, and says whether the server still had the session.
+    /// Waits for the next connected event, and returns whether the session was resumed.
     static func nextConnection(_ events: some AsyncSequence<MQTTEvent, Never>) async throws -> Bool {
         for await event in events {
             if case .connected(_, _, let isResumed) = event { return isResumed }
@@ -58,7 +58,7 @@ extension MQTTClient {
     }
 }
 
-/// The error of an operation that has to fail.
+/// Returns the error of an operation that must fail.
 func errorOf<Value>(_ operation: () async throws -> Value) async throws -> MQTTError {
     do {
         let value = try await operation()

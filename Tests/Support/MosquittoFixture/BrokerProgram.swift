@@ -1,14 +1,15 @@
 import Foundation
 
-/// The program that a test's broker runs on. Both read the same configuration file.
+/// The program that a test's broker runs. Both programs read the same configuration file.
 package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConvertible {
     case mosquitto
-    /// `curlew broker` in mosquitto's place, as it was built.
+    /// The built `curlew broker`, in place of mosquitto.
     case curlew
 
     package var description: String { self.rawValue }
 
-    /// Those that are here: mosquitto may not be installed, and a build without the trait Tools has no `curlew broker`.
+    /// The available programs: mosquitto may not be installed, and a build without the trait Tools has no `curlew
+    /// broker`.
     package static let available: [BrokerProgram] = {
         #if Tools
         let built: [BrokerProgram] = [.curlew]
@@ -18,11 +19,11 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
         return (Peers.haveMosquitto ? [.mosquitto] : []) + built
     }()
 
-    /// Lines for the configuration file that one of them needs and the other does not take.
+    /// Configuration lines that only this program needs and the other does not accept.
     func ownLines(_ folder: URL) -> [String] {
         switch self {
         case .mosquitto:
-            // Does not give up its rights, where it has any, so that it can read and write the folder.
+            // Keep root's privileges, if any, so that it can read and write the folder.
             ["user root", "connection_messages true", "persistence_location \(folder.path)/"]
         case .curlew: []
         }
@@ -38,7 +39,7 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
         }
     }
 
-    /// Waits until all listeners are open; `false` when it ended before.
+    /// Waits until all listeners are open; `false` if the program ended first.
     func isReady(_ process: Subprocess, listeners: Int) async -> Bool {
         switch self {
         case .mosquitto: return await process.errors.line { $0.contains(" running") } != nil
@@ -50,7 +51,7 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
         }
     }
 
-    /// What it logs when a client whose identifier begins so has subscribed.
+    /// What the program logs when a client has subscribed whose identifier begins with `client`.
     func subscribed(_ client: String) -> String {
         switch self {
         case .mosquitto: "Sending SUBACK to \(client)"
@@ -58,7 +59,7 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
         }
     }
 
-    /// Where the package's programs are built: beside the tests.
+    /// The folder of the package's built programs, which also contains the tests.
     private static let products: URL = {
         let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
         var folder = URL(filePath: bundle)

@@ -1,4 +1,4 @@
-/// Lets so many in at once and no more, in the order in which they came.
+/// Admits a limited number of tasks at a time, in order of arrival.
 actor Gate {
     private var free: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []

@@ -1,16 +1,16 @@
 extension Mosquitto {
-    /// A way in.
+    /// A kind of listener.
     package enum Listener: String, Sendable, CaseIterable, CustomStringConvertible {
         case tcp = "TCP"
         case tls = "TLS"
-        /// Demands a client's certificate.
+        /// Requires a client certificate.
         case mutualTLS = "TLS with client certificates"
         case preSharedKey = "TLS with pre-shared keys"
-        /// The certificate is not valid any more.
+        /// The certificate has expired.
         case expired = "TLS, expired"
         /// The certificate is for another host.
         case elsewhere = "TLS, elsewhere"
-        /// The certificate permits key encipherment and no signatures.
+        /// The certificate permits key encipherment but no signatures.
         case enciphering = "TLS, enciphering"
         case p521 = "TLS, P-521"
         case ed25519 = "TLS, Ed25519"
@@ -18,7 +18,7 @@ extension Mosquitto {
         package var description: String { self.rawValue }
         package var isSecure: Bool { self != .tcp }
 
-        /// Its lines in the configuration file.
+        /// The listener's lines in the configuration file.
         var settings: [String] {
             let folder = Peers.certificates
             func certificate(_ name: String, key: String? = nil) -> [String] {

@@ -1,16 +1,16 @@
 package import Foundation
 import Synchronization
 
-/// A mosquitto of a test's own, or `curlew broker` in its place, on free ports, with its files in a folder that goes with it.
+/// A test's own mosquitto, or `curlew broker` in its place, on free ports, with a folder that is deleted afterwards.
 package final class Mosquitto: Sendable {
     package struct Settings: Sendable {
         package var listeners: [Listener]
-        /// Lines for the configuration file. `{folder}` stands for the folder of the broker's files.
+        /// Lines for the configuration file. `{folder}` is replaced by the broker's folder.
         package var lines: [String]
-        /// Files to write, by name.
+        /// Files to write into the folder, by name.
         package var files: [String: String]
         package var allowsAnonymous: Bool
-        /// Whether it remembers sessions and messages when it is started again.
+        /// Whether the broker keeps sessions and messages over a restart.
         package var isPersistent: Bool
         /// Whether `log(says:)` sees each packet.
         package var logsPackets: Bool
@@ -28,12 +28,12 @@ package final class Mosquitto: Sendable {
         }
     }
 
-    /// What it runs on.
+    /// The program that the broker runs.
     package let program: BrokerProgram
     private let folder: URL
     private let ports: [Listener: Int]
     private let process: Mutex<Subprocess>
-    /// What is done when the test is over.
+    /// Closures to run at the end of the test.
     private let endings = Mutex<[@Sendable () async -> Void]>([])
 
     private init(_ program: BrokerProgram, _ folder: URL, _ ports: [Listener: Int], _ process: Subprocess) {
@@ -43,11 +43,12 @@ package final class Mosquitto: Sendable {
         self.process = Mutex(process)
     }
 
-    /// Tests run all at once. As many brokers would take the processors from each other, and more files than Foundation can
-    /// have open while it starts a process. The time that a test waits here counts towards its limit.
+    /// Limits the number of brokers. All tests run at once; too many brokers would compete for the processors and need
+    /// more open files than Foundation can handle when it starts a process. The time that a test waits here counts
+    /// towards its time limit.
     private static let gate = Gate(16)
 
-    /// Runs a test with a broker. Afterwards the broker is stopped, and so is all that was made for it.
+    /// Runs a test with a broker. Afterwards, the broker and everything made for it are stopped.
     package static func run(
         _ settings: Settings = Settings(), on program: BrokerProgram = .mosquitto,
         _ test: (Mosquitto) async throws -> Void
@@ -83,7 +84,7 @@ package final class Mosquitto: Sendable {
         }
         var refusal = ""
         for _ in 0..<20 {
-            // Below the range from which systems take the ports of outgoing connections: after a restart it is still free.
+            // Below the range of ports for outgoing connections, so that the port is still free after a restart.
             var ports: [Listener: Int] = [:]
             for listener in settings.listeners { ports[listener] = Int.random(in: 20_000..<32_000) }
             let file = folder.appending(path: "mosquitto.conf")
@@ -104,10 +105,10 @@ package final class Mosquitto: Sendable {
     ) -> String {
         var lines = [
             "log_dest stderr",
-            // Without this it holds small packets back for 40 ms.
+            // Without this, small packets are delayed by 40 ms.
             "set_tcp_nodelay true",
             "allow_anonymous \(settings.allowsAnonymous)",
-            // Not 0 for no limit: with it mosquitto 2.0.11 closes the connection after a publish that it refuses.
+            // Not 0 for no limit: mosquitto 2.0.11 then closes the connection after a publish that it refuses.
             "max_queued_messages 1000000",
             "persistence \(settings.isPersistent)",
         ]
@@ -127,17 +128,17 @@ package final class Mosquitto: Sendable {
         try? FileManager.default.removeItem(at: self.folder)
     }
 
-    // MARK: For tests
+    // MARK: Interface for tests
 
-    /// Stops it in order: what it has to remember is written. It must have served a client before: while it starts, just after
-    /// it has said that it runs, mosquitto 2.0 forgets that it was told to stop.
+    /// Stops the broker in order, so that it writes its state. It must have served a client before: mosquitto 2.0
+    /// ignores the signal just after it has reported that it is running.
     package func stop() async throws {
         let process = self.process.withLock { $0 }
         process.send(SIGTERM)
         try await process.end()
     }
 
-    /// Starts it again after `stop()`, on the same ports.
+    /// Restarts the broker after `stop()`, on the same ports.
     package func startAgain() async throws {
         let process = try self.program.start(self.folder.appending(path: "mosquitto.conf"))
         self.process.withLock { $0 = process }
@@ -146,7 +147,7 @@ package final class Mosquitto: Sendable {
         }
     }
 
-    /// Waits for a line of its log, after those that others were given.
+    /// Waits for the next log line that contains the text, after those already returned.
     package func log(says text: String) async throws {
         let process = self.process.withLock { $0 }
         guard await process.errors.line(where: { $0.contains(text) }) != nil else {
@@ -154,35 +155,35 @@ package final class Mosquitto: Sendable {
         }
     }
 
-    /// Waits until a client whose identifier begins so has subscribed, after those that others waited for.
+    /// Waits until a client has subscribed whose identifier begins with `client`, after those already returned.
     package func subscribed(_ client: String) async throws {
         try await self.log(says: self.program.subscribed(client))
     }
 
-    /// The port of one of its listeners.
+    /// The port of a listener.
     package func port(_ listener: Listener = .tcp) throws -> Int {
         guard let port = self.ports[listener] else { throw TestFailure("the broker has no listener \(listener)") }
         return port
     }
 
-    /// Has something done when the test is over, whatever came of it.
+    /// Runs a closure at the end of the test, whether the test succeeds or fails.
     package func atEnd(_ ending: @escaping @Sendable () async -> Void) { self.endings.withLock { $0.append(ending) } }
 
-    /// Starts a program that ends with the test.
+    /// Starts a program that is killed at the end of the test.
     package func start(_ program: String, _ arguments: [String]) throws -> Subprocess {
         let process = try Subprocess(program, arguments)
         self.atEnd { process.send(SIGKILL) }
         return process
     }
 
-    /// The path of a new file in the broker's folder.
+    /// Writes a file into the broker's folder and returns its path.
     package func write(_ content: Data, to name: String) throws -> String {
         let file = self.folder.appending(path: name)
         try content.write(to: file)
         return file.path
     }
 
-    /// A password file with hashed passwords, as mosquitto_passwd makes it.
+    /// The content of a password file, made by mosquitto_passwd.
     package static func passwordFile(_ users: [String: String]) async throws -> String {
         let file = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: file) }

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Which of the programs that tests speak with are there. Where they have to be (`CURLEW_REQUIRE_PEERS=1`), their absence is a failure
-/// and not a reason to skip.
+/// The programs that tests need and that are installed. If they are required (`CURLEW_REQUIRE_PEERS=1`), a missing one
+/// is a failure instead of a reason to skip.
 package enum Peers {
     private static let environment = ProcessInfo.processInfo.environment
     package static let areRequired = environment["CURLEW_REQUIRE_PEERS"] == "1"
@@ -13,10 +13,10 @@ package enum Peers {
             || ["mosquitto_pub", "mosquitto_sub", "mosquitto_rr"].allSatisfy { Subprocess.find($0) != nil })
     package static let havePython = haveMosquitto && (areRequired || Subprocess.find(python) != nil)
 
-    /// The interpreter of the environment that `scripts/test` makes.
+    /// The interpreter in the environment that `scripts/test` makes.
     package static let python = environment["CURLEW_PYTHON"] ?? "\(repository)/.venv/bin/python"
 
     private static let repository = URL(filePath: #filePath).appending(path: "../../../..").standardized.path
-    /// Keys and certificates, shared with the tests of the transport.
+    /// Keys and certificates, shared with the transport's tests.
     package static let certificates = "\(repository)/Tests/CurlewTransportTests/Fixtures"
 }

@@ -2,14 +2,14 @@ import CurlewTransport
 package import Foundation
 import Synchronization
 
-/// The text that a program writes into a pipe, as far as it has come.
+/// The text that a program has written into a pipe so far.
 package final class PipeText: Sendable {
     private struct State {
         var bytes: [UInt8] = []
         var isAtEnd = false
-        /// Where the first line begins that nobody was given yet.
+        /// The start of the first line that has not been returned yet.
         var next = 0
-        /// Set when more has come, or the end; there is another for what comes afterwards.
+        /// Set when more text or the end arrives, and then replaced by a new one.
         var more = OneShot<Void>()
 
         mutating func takeLine() -> String? {
@@ -21,10 +21,10 @@ package final class PipeText: Sendable {
 
     private let state = Mutex(State())
 
-    /// Reads from the pipe, in a thread of its own, until nobody can write into it any more.
+    /// Reads from the pipe, in its own thread, until all writers have closed it.
     package init(_ pipe: Pipe) {
         Thread.detachNewThread {
-            // Not by FileHandle, for which a signal at the wrong moment is a fatal error.
+            // Not with FileHandle, for which a signal at the wrong moment is a fatal error.
             let file = pipe.fileHandleForReading.fileDescriptor
             var part = [UInt8](repeating: 0, count: 65_536)
             while true {
@@ -35,13 +35,13 @@ package final class PipeText: Sendable {
                     break
                 }
             }
-            // Now, because Foundation keeps the pipes of processes that have ended.
+            // Closed here, because Foundation keeps the pipes of ended processes open.
             try? pipe.fileHandleForReading.close()
             self.change { $0.isAtEnd = true }
         }
     }
 
-    /// The text of a pipe that nobody reads.
+    /// The text of a pipe without a reader.
     package init() { self.state.withLock { $0.isAtEnd = true } }
 
     private func change(_ body: (inout State) -> Void) {
@@ -53,21 +53,21 @@ package final class PipeText: Sendable {
         more.set(())
     }
 
-    /// All that has come so far.
+    /// Everything that has arrived so far.
     package var soFar: String { self.state.withLock { String(decoding: $0.bytes, as: UTF8.self) } }
 
-    /// Waits to the end, and returns all.
+    /// Waits for the end and returns the whole text.
     package func whole() async -> String {
         await self.wait { _ in Bool?.none }
         return self.soFar
     }
 
-    /// Waits until the text is part of it; `false` when it has ended without, or the task is cancelled.
+    /// Waits until the text contains `text`; `false` if it ends first or the task is cancelled.
     package func contains(_ text: String) async -> Bool {
         await self.wait { String(decoding: $0.bytes, as: UTF8.self).contains(text) ? true : nil } ?? false
     }
 
-    /// Waits for the first line that fits, after those that others were given; `nil` when it has ended without, or the task is
+    /// Waits for the next line that fits, after those already returned; `nil` if the text ends first or the task is
     /// cancelled.
     package func line(where fits: (String) -> Bool) async -> String? {
         await self.wait { state in
@@ -78,7 +78,7 @@ package final class PipeText: Sendable {
         }
     }
 
-    /// Waits until something is found; `nil` when there is nothing to the end.
+    /// Waits until something is found; `nil` if nothing is found before the end.
     @discardableResult
     private func wait<Found: Sendable>(until find: (inout State) -> Found?) async -> Found? {
         while true {

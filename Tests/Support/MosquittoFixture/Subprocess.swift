@@ -2,11 +2,11 @@ import CurlewTransport
 import Foundation
 import Synchronization
 
-/// A program that a test runs. It ends with the object at the latest.
+/// A program that a test runs. It is killed when the object is released.
 package final class Subprocess: Sendable {
-    /// What it came to.
+    /// The result of a program.
     package struct Outcome: Equatable, Sendable {
-        /// Its exit code; the number of the signal that ended it, negative, where one did.
+        /// The exit code; if a signal ended the program, the signal's number, negative.
         package var exitCode: Int32
         package var output: String
         package var errors: String
@@ -18,9 +18,9 @@ package final class Subprocess: Sendable {
         }
     }
 
-    /// What it writes to standard output.
+    /// What the program writes to standard output.
     package let output: PipeText
-    /// What it writes to standard error.
+    /// What the program writes to standard error.
     package let errors: PipeText
     private let process: Process
     private let input: Pipe?
@@ -29,10 +29,10 @@ package final class Subprocess: Sendable {
     /// Starts a program.
     ///
     /// - Parameters:
-    ///   - program: Its path, or its name where it is on the path.
-    ///   - environment: Its environment. Default: that of the tests.
-    ///   - hasInput: Whether there is an input to write to; otherwise it is at its end.
-    ///   - hasReader: Whether anybody reads its standard output; otherwise writing there fails.
+    ///   - program: Its path, or its name if it is on the path.
+    ///   - environment: Its environment. Default: the environment of the tests.
+    ///   - hasInput: Whether its standard input is a pipe to write to; otherwise it is at its end.
+    ///   - hasReader: Whether its standard output has a reader; otherwise writing there fails.
     package init(
         _ program: String, _ arguments: [String], environment: [String: String]? = nil, hasInput: Bool = false,
         hasReader: Bool = true
@@ -60,7 +60,8 @@ package final class Subprocess: Sendable {
         self.errors = PipeText(errors)
     }
 
-    /// One at a time: a child that was started between the making of a pipe and its use would keep the pipe open.
+    /// Starts one program at a time: a child started between the creation of a pipe and its use would keep the pipe
+    /// open.
     private static let starting = Mutex(())
 
     deinit {
@@ -68,7 +69,7 @@ package final class Subprocess: Sendable {
         try? self.input?.fileHandleForWriting.close()
     }
 
-    /// A child inherits the signals that its parent's thread blocks, and those of the Swift runtime block SIGTERM.
+    /// A child inherits its parent thread's blocked signals, and the Swift runtime's threads block SIGTERM.
     private static func withoutBlockedSignals(_ start: () throws -> Void) rethrows {
         var none = sigset_t()
         var before = sigset_t()
@@ -78,45 +79,45 @@ package final class Subprocess: Sendable {
         try start()
     }
 
-    // MARK: What it is given
+    // MARK: Input
 
     package func write(_ text: String) throws {
         try self.input?.fileHandleForWriting.write(contentsOf: Data(text.utf8))
     }
     package func endInput() throws { try self.input?.fileHandleForWriting.close() }
 
-    /// Sends it a signal, if it has not ended yet.
+    /// Sends the program a signal, unless it has ended.
     package func send(_ signal: Int32) { if self.process.isRunning { kill(self.process.processIdentifier, signal) } }
 
-    // MARK: What comes of it
+    // MARK: Results
 
-    /// Waits until it has written `text` to standard output; `false` when it ended without.
+    /// Waits until the program has written `text` to standard output; `false` if it ended first.
     package func hasWritten(_ text: String) async -> Bool { await self.output.contains(text) }
 
-    /// Waits until it has written `text` to standard error; `false` when it ended without.
+    /// Waits until the program has written `text` to standard error; `false` if it ended first.
     package func hasSaid(_ text: String) async -> Bool { await self.errors.contains(text) }
 
-    /// Waits for the first line on standard output that fits, after those that others were given.
+    /// Waits for the next line on standard output that fits, after those already returned.
     @discardableResult
     package func line(where fits: (String) -> Bool = { _ in true }) async throws -> String {
         if let line = await self.output.line(where: fits) { return line }
         throw self.failure("ended, or the test's time was over, before it wrote the line")
     }
 
-    /// Waits until it has ended, and returns its exit code.
+    /// Waits until the program has ended, and returns its exit code.
     @discardableResult
     package func end() async throws -> Int32 {
         guard let exitCode = await self.exitCode.wait() else { throw self.failure("did not end in the test's time") }
         return exitCode
     }
 
-    /// Waits until it has ended and all that it wrote is here.
+    /// Waits until the program has ended and all of its output has arrived.
     package func outcome() async throws -> Outcome {
         let exitCode = try await self.end()
         return Outcome(exitCode: exitCode, output: await self.output.whole(), errors: await self.errors.whole())
     }
 
-    /// Waits until it has ended, which it must do without a failure, and returns what it wrote to standard output.
+    /// Waits until the program has ended, which must be with exit code 0, and returns its standard output.
     @discardableResult
     package func success() async throws -> String {
         let outcome = try await self.outcome()
@@ -124,13 +125,13 @@ package final class Subprocess: Sendable {
         return outcome.output
     }
 
-    /// A failure of the program, with all that it wrote.
+    /// A failure of the program, with all of its output.
     package func failure(_ what: String) -> TestFailure {
         let name = self.process.executableURL?.lastPathComponent ?? "the program"
         return TestFailure("\(name) \(what); it wrote:\n\(self.output.soFar)\(self.errors.soFar)")
     }
 
-    /// Where a program is. Debian keeps daemons in directories that only root has on the path.
+    /// The path of a program. Debian keeps daemons in directories that are only on root's path.
     package static func find(_ program: String) -> String? {
         if program.contains("/") { return FileManager.default.isExecutableFile(atPath: program) ? program : nil }
         let folders = (ProcessInfo.processInfo.environment["PATH"] ?? "").split(separator: ":").map(String.init)
@@ -139,7 +140,7 @@ package final class Subprocess: Sendable {
     }
 }
 
-/// Why a test could not do what it wanted.
+/// The reason why a test could not continue.
 package struct TestFailure: Error, CustomStringConvertible {
     package let description: String
 
