@@ -71,7 +71,7 @@ struct ClientLogTests {
             let stranger = try await peers.open()
             try await stranger.send(
                 .connect(
-                    Connect(clientIdentifier: "secret-device", username: "alice", password: ByteBuffer(string: "x"))))
+                    Connect(clientIdentifier: "secret-device", username: "alice", password: MQTTPassword("x"))))
             _ = try await stranger.receiveEnd()
             let friend = try await peers.connect("friend")
             friend.send(ByteBuffer(bytes: [0xFF, 0xFF]))

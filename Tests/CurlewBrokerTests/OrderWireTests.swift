@@ -135,7 +135,7 @@ struct OrderWireTests {
         } _: { peers in
             let first = try await peers.open()
             try await first.send(
-                .connect(Connect(clientIdentifier: "a", username: "u", password: ByteBuffer(string: "first"))))
+                .connect(Connect(clientIdentifier: "a", username: "u", password: MQTTPassword("first"))))
             _ = try await slow.isFirstAsked.wait(for: "the first client", within: .seconds(30)) {
                 $0 ? true : nil as Bool?
             }

@@ -7,7 +7,7 @@ import Testing
 @Suite("Secrets of a broker")
 struct SecretTests {
     /// One value of each public type that can hold a secret.
-    private func values() throws -> [any Sendable] {
+    private func holders() throws -> [any Sendable] {
         let secret = "hunter2"
         let bytes = Array(secret.utf8)
         var tls = MQTTBrokerConfiguration.TLS(
@@ -28,8 +28,8 @@ struct SecretTests {
     }
 
     @Test("No description, reflection or dump shows a secret")
-    func values() throws {
-        for value in try self.values() {
+    func secrecy() throws {
+        for value in try self.holders() {
             var dumped = ""
             dump(value, to: &dumped)
             for text in [dumped, String(describing: value), String(reflecting: value), "\([value])"] {

@@ -36,7 +36,7 @@ struct PasswordCommandTests {
 
     private func isLetIn(_ user: String, _ password: String, by file: URL) async throws -> Bool {
         let attempt = MQTTConnectionAttempt(
-            client: MQTTBrokerClient(identifier: "c", username: user), password: ByteBuffer(string: password))
+            client: MQTTBrokerClient(identifier: "c", username: user), password: MQTTPassword(password))
         return try await MQTTPasswordFile(path: file.path).authenticate(attempt) == .allow
     }
 

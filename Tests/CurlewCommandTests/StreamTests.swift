@@ -27,7 +27,7 @@ struct StreamTests {
         var lines: [String] = []
         var trace = PacketTrace { lines.append($0) }
         let connect = Connect(
-            version: .v3_1_1, clientIdentifier: "me", username: "you", password: ByteBuffer(string: "secret"))
+            version: .v3_1_1, clientIdentifier: "me", username: "you", password: MQTTPassword("secret"))
         var bytes = ByteBuffer()
         try Packet.connect(connect).encode(into: &bytes, version: .v3_1_1)
         trace.sent(bytes)

@@ -19,7 +19,7 @@ struct SecretTests {
     private static let secret = "hunter2"
 
     /// One value of each public type that can hold a secret.
-    private static func values() throws -> [any Sendable] {
+    private static func holders() throws -> [any Sendable] {
         let password: MQTTPassword = "hunter2"
         let login = MQTTConfiguration.Login(username: "kitchen", password: password)
         let bytes = Array(Self.secret.utf8)
@@ -44,8 +44,8 @@ struct SecretTests {
     }
 
     @Test("No description, reflection, dump or log line shows a secret")
-    func values() throws {
-        for value in try Self.values() {
+    func secrecy() throws {
+        for value in try Self.holders() {
             for text in appearances(of: value) { self.expectNoSecret(in: text, "\(type(of: value))") }
         }
         #expect(appearances(of: Redacted(Self.secret)) == appearances(of: Redacted("else")))

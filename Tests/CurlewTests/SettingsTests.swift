@@ -46,7 +46,7 @@ struct SettingsTests {
             (["url": "mqtt://h", "port": "1"], "The settings 'url' and 'port' are both set; leave one of them out."),
             (["url": "mqtt://h/t"], "The setting 'url' has a topic after the host; leave it out."),
             (["password-file": "/nosuch"], "The file '/nosuch' that the setting 'password-file' names cannot be used"),
-            (["ca": "x", "ca-file": "y"], "The setting 'ca' says the same as the setting 'ca-file'"),
+            (["ca": "x", "ca-file": "y"], "The setting 'ca' sets the same as the setting 'ca-file'"),
         ] as [([String: String], String)])
     func errors(settings: [String: String], message: String) throws {
         let error = try #require(throws: MQTTError.self) { try MQTTConfiguration(settings: settings) }
@@ -78,7 +78,7 @@ struct SettingsTests {
     func decodingErrors(json: String) throws {
         let error = try #require(throws: MQTTError.self) { try Self.decode(json) }
         #expect(error.message.hasPrefix("The setting 'keep-alive' is '"), "\(error)")
-        #expect(throws: DecodingError.self) { try Self.decode(#"{"keepAlive": {"a": 1}}"#) }
-        #expect(throws: DecodingError.self) { try Self.decode("[]") }
+        #expect(throws: Swift.DecodingError.self) { try Self.decode(#"{"keepAlive": {"a": 1}}"#) }
+        #expect(throws: Swift.DecodingError.self) { try Self.decode("[]") }
     }
 }

@@ -24,9 +24,8 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
     ///   - path: The path of the file.
     ///   - logger: Logs a warning if all users of the machine can read the file. Default: none.
     /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
-    public init(
-        path: String, logger: Logger = Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
-    ) async throws {
+    public init(path: String, logger: Logger? = nil) async throws {
+        let logger = logger ?? Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
         let file = SettingsFile(path: path, kind: "password file")
         self.file = file
         self.logger = logger
