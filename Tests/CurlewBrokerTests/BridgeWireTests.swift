@@ -31,9 +31,14 @@ struct BridgeWireTests {
     func forbiddenWill() async throws {
         let access = try MQTTAccessFile(text: "topic readwrite home/#\n")
         try await withPeers({ $0.authorizers = [access] }) { peers in
+            let program = try await peers.broker.subscribe(to: "$SYS/#")
             let bridge = try await peers.connect("b", version: .v3_1_1, self.bridge)
             #expect(try await bridge.subscribe("home/#") == [.grantedQoS2])
             bridge.close()
+            while !peers.broker.clients.isEmpty { try await letOthersRun() }
+            try await peers.broker.publish("end", to: "$SYS/end")
+            var messages = program.makeAsyncIterator()
+            #expect(await messages.next()?.topic.string == "$SYS/end")
             let other = try TopicName("$SYS/broker/uptime")
             _ = try await peers.connect("liar") {
                 $0.will = Connect.Will(topic: other, payload: ByteBuffer(string: "1 s"))

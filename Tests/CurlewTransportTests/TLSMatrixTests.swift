@@ -129,9 +129,8 @@ struct TLSMatrixTests {
 
     @Test(
         "A key that can only sign, with a certificate that forbids it, is refused before listening",
-        arguments: Kind.allCases)
+        arguments: Kind.allCases.filter(\.isEllipticCurve))
     func useless(kind: Kind) async throws {
-        guard kind.isEllipticCurve else { return }
         let error = try await self.roundTrip(Self.pair(kind, .enciphers))
         #expect(error?.code == .invalidConfiguration)
         for text in ["\"\(kind.rawValue)-enciphers\"", "digitalSignature", "tls.certificate.chain"] {
