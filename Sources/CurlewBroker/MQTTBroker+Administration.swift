@@ -51,7 +51,7 @@ extension MQTTBroker {
     ) throws(MQTTBrokerError) -> [MQTTBrokerMessage] {
         let topicFilter: TopicFilter
         do { topicFilter = try TopicFilter(filter) } catch {
-            throw MQTTBrokerError(.invalidArgument, "\(error)", cause: error)
+            throw MQTTBrokerError(.invalidTopic, "\(error)", cause: error)
         }
         let now = self.engine.clock.now()
         var cursor = self.engine.retained.withLock { $0.matching(topicFilter) }

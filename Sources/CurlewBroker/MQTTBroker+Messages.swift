@@ -9,8 +9,8 @@ extension MQTTBroker {
     ///
     /// - Returns: The number of receivers: clients that are connected or have a session, and the program's own subscriptions. Receivers whose
     ///   queues are full do not count.
-    /// - Throws: ``MQTTBrokerError`` if the broker is not running, if a publish filter has rejected the message, or if the message was sent but not
-    ///   stored before the broker stopped or the task was cancelled.
+    /// - Throws: ``MQTTBrokerError``: `notRunning`, `publishRefused` with the reason code of a publish filter, or `storageFailed` if the message was
+    ///   sent but not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(_ message: MQTTBrokerMessage) async throws -> Int {
         try self.requireRunning()
@@ -31,12 +31,12 @@ extension MQTTBroker {
         case .routed(let routing):
             guard await engine.journal?.wait(for: routing.effects.position) ?? true else {
                 throw MQTTBrokerError(
-                    .storageFailed, "The message went out, but it is not known whether it was stored.")
+                    .storageFailed, "The message was sent, but may not have been stored.")
             }
             if !routing.holders.isEmpty { await hold.wait(for: routing, engine: engine) }
             return routing.receivers
         case .rejected(let code):
-            throw MQTTBrokerError(.invalidArgument, "A publish filter has refused the message: \(code).")
+            throw MQTTBrokerError(.publishRefused, "A publish filter refused the message.", reasonCode: code)
         }
     }
 
@@ -49,15 +49,15 @@ extension MQTTBroker {
     ///   - retain: Whether the broker keeps the message for later subscribers. Default: `false`.
     ///   - properties: The MQTT 5.0 properties of the message. Default: none.
     /// - Returns: The number of receivers.
-    /// - Throws: ``MQTTBrokerError`` if the topic is not well-formed, if the broker is not running, if a publish filter has rejected the message, or
-    ///   if it was sent but not stored before the broker stopped or the task was cancelled.
+    /// - Throws: ``MQTTBrokerError``: `invalidTopic`, `notRunning`, `publishRefused` with the reason code of a publish filter, or `storageFailed` if
+    ///   the message was sent but not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
         properties: MessageProperties = MessageProperties()
     ) async throws -> Int {
         let name: TopicName
-        do { name = try TopicName(topic) } catch { throw MQTTBrokerError(.invalidArgument, "\(error)", cause: error) }
+        do { name = try TopicName(topic) } catch { throw MQTTBrokerError(.invalidTopic, "\(error)", cause: error) }
         return try await self.publish(
             MQTTBrokerMessage(
                 topic: name, payload: payload.mqttPayload, qos: qos, retain: retain, properties: properties))
@@ -70,14 +70,14 @@ extension MQTTBroker {
     ///   - options: The subscription options. Default: all messages, at the QoS that they were published with.
     ///   - capacity: How many messages may wait to be taken. Further messages are dropped, counted and reported. Default: 10,000.
     /// - Returns: The messages from now on, retained ones first.
-    /// - Throws: ``MQTTBrokerError`` if the filter is not well-formed or the broker is not running.
+    /// - Throws: ``MQTTBrokerError``: `invalidTopic` or `notRunning`.
     public func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(), capacity: Int = 10_000
     ) async throws -> MQTTBrokerSubscription {
         try self.requireRunning()
         let topicFilter: TopicFilter
         do { topicFilter = try TopicFilter(filter) } catch {
-            throw MQTTBrokerError(.invalidArgument, "\(error)", cause: error)
+            throw MQTTBrokerError(.invalidTopic, "\(error)", cause: error)
         }
         let subscriber = LocalSubscriber(
             filter: topicFilter, capacity: max(1, capacity),
@@ -106,40 +106,5 @@ extension MQTTBroker {
             messages.append((message, DeliveryTerms(qos: min(qos, message.qos), retain: true)))
         }
         return messages
-    }
-}
-
-/// The messages of a subscription within the program. Ends with ``unsubscribe()``, or when no reference to it is left.
-public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
-    private let subscriber: LocalSubscriber
-    private let engine: BrokerEngine
-
-    init(_ subscriber: LocalSubscriber, engine: BrokerEngine) {
-        self.subscriber = subscriber
-        self.engine = engine
-    }
-
-    deinit { self.unsubscribe() }
-
-    /// How many messages were dropped because the queue was full.
-    public var droppedCount: Int { self.subscriber.dropped }
-
-    /// Ends the subscription. Messages that wait can still be taken.
-    public func unsubscribe() {
-        self.engine.changeSubscriptions { index in
-            _ = index.remove(self.subscriber.filter, .local(self.subscriber))
-        }
-        self.subscriber.finish()
-    }
-
-    /// Iterates over the messages in the order of their arrival. Only one task at a time may do so.
-    public func makeAsyncIterator() -> Iterator { Iterator(subscription: self) }
-
-    /// Takes the messages one by one.
-    public struct Iterator: AsyncIteratorProtocol {
-        fileprivate let subscription: MQTTBrokerSubscription
-
-        /// The next message; `nil` at the end, or when the task is cancelled.
-        public mutating func next() async -> MQTTBrokerMessage? { await self.subscription.subscriber.next() }
     }
 }

@@ -20,12 +20,12 @@ private final class Notes: MQTTBrokerObserver {
 private struct Censor: MQTTBrokerPublishFilter {
     func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
         switch message.text {
-        case "forbidden": return .reject(.payloadFormatInvalid)
+        case "forbidden": return .deny(.payloadFormatInvalid)
         case "rude":
             var polite = message
             polite.payload = ByteBuffer(string: "polite")
             return .replace(polite)
-        default: return .pass
+        default: return .allow
         }
     }
 }
@@ -125,7 +125,7 @@ struct EmbeddingTests {
         }
     }
 
-    @Test("A publish filter can pass, replace or reject a message, and the publisher gets the reason")
+    @Test("A publish filter can allow, replace or deny a message, and the publisher gets the reason")
     func filters() async throws {
         try await withPeers {
             $0.publishFilters = [Censor()]
@@ -292,7 +292,7 @@ struct EmbeddingTests {
 private struct Backwards: MQTTBrokerEnhancedAuthenticator {
     let method = "backwards"
 
-    struct Exchange: MQTTAuthenticationExchange {
+    struct Exchange: MQTTEnhancedAuthentication {
         var word: String?
 
         mutating func respond(to data: ByteBuffer?) async throws -> MQTTAuthenticationStep {
@@ -305,7 +305,7 @@ private struct Backwards: MQTTBrokerEnhancedAuthenticator {
         }
     }
 
-    func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTAuthenticationExchange { Exchange() }
+    func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTEnhancedAuthentication { Exchange() }
 }
 
 @Suite("Enhanced authentication on the wire", .timeLimit(.minutes(1)))

@@ -261,7 +261,7 @@ private final class CallingBack: MQTTBrokerObserver, MQTTBrokerPublishFilter, MQ
 
     func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
         self.callBack(message.topic.string.hasPrefix("wills/") ? "filter of a will" : "filter")
-        return .pass
+        return .allow
     }
 
     func authorize(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> MQTTAuthorizationDecision {

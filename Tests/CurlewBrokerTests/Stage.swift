@@ -57,7 +57,7 @@ final class Stage: MQTTBrokerAuthorizer, MQTTBrokerPublishFilter, MQTTBrokerObse
 
     func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
         self.pass(.message)
-        return .pass
+        return .allow
     }
 
     func observe(_ event: MQTTBrokerEvent) {

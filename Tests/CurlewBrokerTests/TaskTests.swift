@@ -86,7 +86,7 @@ private struct WaitingAuthenticator: MQTTBrokerAuthenticator {
 }
 
 private struct WaitingMethod: MQTTBrokerEnhancedAuthenticator {
-    struct Exchange: MQTTAuthenticationExchange {
+    struct Exchange: MQTTEnhancedAuthentication {
         let waiting: Waiting
 
         mutating func respond(to data: ByteBuffer?) async throws -> MQTTAuthenticationStep {
@@ -98,7 +98,7 @@ private struct WaitingMethod: MQTTBrokerEnhancedAuthenticator {
     let waiting: Waiting
     let method = "STEPS"
 
-    func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTAuthenticationExchange { Exchange(waiting: self.waiting) }
+    func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTEnhancedAuthentication { Exchange(waiting: self.waiting) }
 }
 
 private struct WaitingStore: MQTTBrokerStore {

@@ -1,4 +1,4 @@
-import CurlewCore
+public import CurlewCore
 package import CurlewTransport
 
 /// The error that the broker's functions throw.
@@ -19,18 +19,24 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
         public static let listeningFailed = Self("listeningFailed")
         /// The broker is not running: not yet, or no longer.
         public static let notRunning = Self("notRunning")
-        /// A message or a subscription is invalid, for example because its topic is not well-formed.
+        /// A topic name or topic filter is not well-formed (MQTT 5.0 section 4.7).
+        public static let invalidTopic = Self("invalidTopic")
+        /// An argument is invalid.
         public static let invalidArgument = Self("invalidArgument")
+        /// A publish filter refused the message; see ``MQTTBrokerError/reasonCode``.
+        public static let publishRefused = Self("publishRefused")
         /// The storage could not be read or written.
         public static let storageFailed = Self("storageFailed")
     }
 
     /// What went wrong, for programs.
-    public let code: Code
-    /// What went wrong and what to do about it, in one sentence for people. Holds no secrets.
-    public let message: String
-    /// The error underneath, if there was one.
-    public let cause: (any Error)?
+    public var code: Code
+    /// The reason code of a publish filter, if one refused the message.
+    public var reasonCode: ReasonCode?
+    /// What went wrong and what to do about it, in one sentence for people. Contains no secrets.
+    public var message: String
+    /// The underlying error, if any.
+    public var cause: (any Error)?
     /// What the message consists of, where it is about listeners.
     private let parts: [Sentence]
 
@@ -43,14 +49,16 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
         var listener: Int? { if case .listener(let index, _) = self { index } else { nil } }
     }
 
-    /// Makes an error.
+    /// Creates an error.
     ///
     /// - Parameters:
     ///   - code: What went wrong, for programs.
     ///   - message: The same for people, in one sentence, without secrets.
-    ///   - cause: The error underneath, if there was one.
-    public init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+    ///   - reasonCode: The reason code of a publish filter. Default: `nil`.
+    ///   - cause: The underlying error. Default: `nil`.
+    public init(_ code: Code, _ message: String, reasonCode: ReasonCode? = nil, cause: (any Error)? = nil) {
         self.code = code
+        self.reasonCode = reasonCode
         self.message = message.endingOnce
         self.cause = cause
         self.parts = [.text(message)]
@@ -82,6 +90,8 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
         }.joined(separator: " ")
     }
 
-    /// The message.
-    public var description: String { self.message }
+    /// The message, then the reason code by name and byte.
+    public var description: String {
+        self.reasonCode.map { "\(self.message) Reason code: \($0)." } ?? self.message
+    }
 }

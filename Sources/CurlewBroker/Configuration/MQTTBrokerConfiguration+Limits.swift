@@ -131,6 +131,9 @@ extension MQTTBrokerConfiguration {
         ///
         /// No client ever receives messages of another user. The options differ in who can prevent whom from using an identifier. If users must
         /// not disturb each other, tie identifiers to users with ``Listener/usesUsernameAsClientIdentifier``.
+        #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+        #endif
         public enum IdentifierConflict: Sendable, Hashable {
             /// The session of the other user ends, with its connection and its queue, and the client gets a new session. Any client that may
             /// connect can therefore disconnect any other, as with mosquitto.
@@ -143,6 +146,9 @@ extension MQTTBrokerConfiguration {
         }
 
         /// Which message is dropped when a queue is full.
+        #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+        #endif
         public enum Overflow: Sendable, Hashable {
             /// The new message, as mosquitto does it.
             case dropNewest

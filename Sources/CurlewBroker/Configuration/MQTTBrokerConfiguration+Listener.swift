@@ -5,6 +5,9 @@ extension MQTTBrokerConfiguration {
     /// An address that the broker listens on, with its own rules.
     public struct Listener: Sendable {
         /// Which clients may connect if all authenticators abstain.
+        #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+        #endif
         public enum Anonymous: Sendable, Hashable {
             /// Clients on the same machine, and only if there is no authenticator.
             case local
@@ -15,6 +18,9 @@ extension MQTTBrokerConfiguration {
         }
 
         /// Kinds of addresses.
+        #if hasAttribute(nonexhaustive)
+        @nonexhaustive
+        #endif
         public enum AddressFamily: Sendable, Hashable {
             /// IPv6 and IPv4; only IPv4 if the machine has no IPv6.
             case any

@@ -10,7 +10,7 @@ extension BrokerConnection {
             // [MQTT-4.12.0-1]
             return self.refuse(.badAuthenticationMethod, "The server does not know that authentication method.")
         }
-        self.authenticationExchange = authenticator.begin(attempt)
+        self.enhancedAuthentication = authenticator.begin(attempt)
         self.continueAuthentication(self.admitted?.authenticationData)
     }
 
@@ -23,15 +23,15 @@ extension BrokerConnection {
             return self.close(.protocolError, "AUTH names another authentication method than CONNECT.")
         }
         switch (self.phase, packet.reasonCode) {
-        case (.connected, .reauthenticate) where self.authenticationExchange == nil && !self.isAuthenticating:
+        case (.connected, .reauthenticate) where self.enhancedAuthentication == nil && !self.isAuthenticating:
             guard
                 let authenticator = self.rules.enhancedAuthenticators.first(where: {
                     $0.method.hasSameBytes(as: method)
                 })
             else { return self.close(.badAuthenticationMethod, "The server does not know that authentication method.") }
-            self.authenticationExchange = authenticator.begin(
+            self.enhancedAuthentication = authenticator.begin(
                 MQTTConnectionAttempt(client: self.client, certificate: self.certificate, isLocal: self.link.isLocal))
-        case (_, .continueAuthentication) where self.authenticationExchange != nil: break
+        case (_, .continueAuthentication) where self.enhancedAuthentication != nil: break
         default: return self.close(.protocolError, "AUTH with \(packet.reasonCode) must not be sent here.")
         }
         if self.life.answered() == .pause { self.pauseReading(for: .connecting) }
@@ -39,7 +39,7 @@ extension BrokerConnection {
     }
 
     private func continueAuthentication(_ data: ByteBuffer?) {
-        guard var authentication = exchange(&self.authenticationExchange, with: nil) else { return }
+        guard var authentication = exchange(&self.enhancedAuthentication, with: nil) else { return }
         self.isAuthenticating = true
         let (reference, log) = (self.reference, self.engine.clientLog)
         self.authentication = Task {
@@ -54,12 +54,12 @@ extension BrokerConnection {
         }
     }
 
-    private func take(_ step: MQTTAuthenticationStep, of authentication: any MQTTAuthenticationExchange) {
+    private func take(_ step: MQTTAuthenticationStep, of authentication: any MQTTEnhancedAuthentication) {
         guard self.phase != .closed, let method = self.admitted?.authenticationMethod else { return }
         self.isAuthenticating = false
         switch step {
         case .challenge(let data):  // [MQTT-4.12.0-2]
-            self.authenticationExchange = authentication
+            self.enhancedAuthentication = authentication
             let challenged = self.life.challenged()
             self.sendAuth(.continueAuthentication, method, data)
             if challenged == .read, self.phase == .challenged {

@@ -278,7 +278,7 @@ extension BrokerConnection {
         self.reply(.connack(self.acceptance(of: admitted, isResumed: isResumed)))
         self.admitted?.authenticationData = nil
         self.engine.logger.debug("client connected", metadata: self.metadata)
-        self.engine.events.tell(.connections, .connected(self.client, resumed: isResumed))
+        self.engine.events.tell(.connections, .connected(self.client, isResumed: isResumed))
         self.holdReplies(for: position)
         // The end of the identifier's last session has to be stored as well.
         if !isResumed, let journal = self.engine.journal {

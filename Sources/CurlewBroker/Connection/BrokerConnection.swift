@@ -70,7 +70,7 @@ final class BrokerConnection: LinkHandler, HostedConnection {
     var isBridge = false
     var admitted: Admission.Admitted?
     /// The authentication of several steps that waits for the client.
-    var authenticationExchange: (any MQTTAuthenticationExchange)?
+    var enhancedAuthentication: (any MQTTEnhancedAuthentication)?
     /// The task of the authenticator; cancelled when the client is gone.
     var authentication: Task<Void, Never>?
     /// Whether an authenticator is working on a step of it.
@@ -474,7 +474,7 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         self.forgetMemory()
         self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
         self.engine.links.remove()
-        self.authenticationExchange = nil
+        self.enhancedAuthentication = nil
         self.handle.forget()
         self.reference.forget()
     }

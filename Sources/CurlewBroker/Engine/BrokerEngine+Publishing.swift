@@ -356,9 +356,9 @@ extension BrokerEngine {
         var message = message
         for filter in self.configuration.publishFilters {
             switch filter.willPublish(message, from: client) {
-            case .pass: continue
+            case .allow: continue
             case .replace(let other): message = other
-            case .reject(let code): return .failure(Rejected(reasonCode: code))
+            case .deny(let code): return .failure(Rejected(reasonCode: code))
             }
         }
         return .success(message)

@@ -62,8 +62,8 @@ final class LocalSubscriber: Sendable {
         self.state = Mutex(State(backpressure: Backpressure(patience: patience)))
     }
 
-    /// How many messages were dropped because the queue was full.
-    var dropped: Int { self.state.withLock { $0.dropped } }
+    /// How many messages wait, and how many were dropped because the queue was full.
+    var counts: (queued: Int, dropped: Int) { self.state.withLock { ($0.load.messages, $0.dropped) } }
 
     /// Dispatches a message to the program, if there is room in the queue.
     ///
@@ -112,7 +112,7 @@ final class LocalSubscriber: Sendable {
     }
 
     /// The next message; `nil` if the subscription is over or the task is cancelled. Several tasks share the messages.
-    func next() async -> MQTTBrokerMessage? {
+    nonisolated(nonsending) func next() async -> MQTTBrokerMessage? {
         while !Task.isCancelled {
             let (message, isFinished, released) = self.state.withLock { state in
                 guard let pending = state.messages.popFirst() else {

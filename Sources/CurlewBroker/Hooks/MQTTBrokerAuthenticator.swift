@@ -35,6 +35,9 @@ extension MQTTBrokerAuthenticator {
 }
 
 /// What an authenticator knows about the credentials of a client.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTCredentialStatus: Sendable, Hashable {
     /// The authenticator does not decide about such a client, or does not follow changes of its credentials.
     case notTracked
@@ -77,6 +80,9 @@ public struct MQTTClientCertificate: Sendable, Hashable {
 }
 
 /// What an authenticator decides.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTAuthenticationDecision: Sendable, Hashable {
     /// Accepts the client.
     case allow
@@ -95,7 +101,7 @@ public protocol MQTTBrokerEnhancedAuthenticator: Sendable {
     var method: String { get }
 
     /// Begins an authentication, at CONNECT or when a connected client authenticates again.
-    func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTAuthenticationExchange
+    func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTEnhancedAuthentication
 
     /// Returns the current state of the credentials by which a client is connected; see ``MQTTBrokerAuthenticator/credentialStatus(of:)``.
     /// Default: ``MQTTCredentialStatus/notTracked``.
@@ -116,7 +122,7 @@ extension MQTTBrokerEnhancedAuthenticator {
 }
 
 /// One authentication under way.
-public protocol MQTTAuthenticationExchange: Sendable {
+public protocol MQTTEnhancedAuthentication: Sendable {
     /// Processes the next data of the client. The task is cancelled when the client disconnects.
     ///
     /// - Throws: What went wrong. The client is then refused with *not authorized*.
@@ -124,6 +130,9 @@ public protocol MQTTAuthenticationExchange: Sendable {
 }
 
 /// The next step of an enhanced authentication.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTAuthenticationStep: Sendable, Hashable {
     /// Sends data to the client, and waits for its answer.
     case challenge(ByteBuffer)

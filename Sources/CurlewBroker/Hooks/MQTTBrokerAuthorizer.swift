@@ -41,6 +41,9 @@ public enum MQTTBrokerAction: Sendable, Hashable {
 }
 
 /// What an authorizer decides.
+#if hasAttribute(nonexhaustive)
+@nonexhaustive
+#endif
 public enum MQTTAuthorizationDecision: Sendable, Hashable {
     /// Allows the action.
     case allow

@@ -42,7 +42,7 @@ public struct MQTTBrokerEvents: OptionSet, Sendable, Hashable {
 #endif
 public enum MQTTBrokerEvent: Sendable, Hashable {
     /// A client was accepted; `resumed` tells whether its earlier session was resumed.
-    case connected(MQTTBrokerClient, resumed: Bool)
+    case connected(MQTTBrokerClient, isResumed: Bool)
     /// A client was refused with a reason code.
     case refused(MQTTBrokerClient, ReasonCode)
     /// A client has disconnected, with the reason code that one side gave the other, or ``ReasonCode/unspecifiedError`` if the connection was lost.
