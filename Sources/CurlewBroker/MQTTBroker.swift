@@ -288,6 +288,7 @@ public actor MQTTBroker {
         self.engine.deadlines.schedule(after: self.engine.configuration.behavior.shutdownTimeout) { links.giveUp() }
         await links.waitForEnd()
         for task in housekeeping { await task.value }
+        for subscriber in self.engine.localSubscribers.withLock({ exchange(&$0, with: []) }) { subscriber.finish() }
         await self.finishStoring()
         self.phase = .stopped
         self.ended.set(())

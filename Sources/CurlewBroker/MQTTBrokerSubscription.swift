@@ -1,4 +1,5 @@
 public import CurlewCore
+import CurlewTransport
 import Synchronization
 
 /// The messages of a subscription within the program.
@@ -43,7 +44,23 @@ public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
         self.engine.changeSubscriptions { index in
             _ = index.remove(self.subscriber.filter, .local(self.subscriber))
         }
+        self.engine.localSubscribers.withLock { _ = $0.remove(self.subscriber) }
         self.subscriber.finish()
+    }
+
+    /// Waits for the next message and keeps the subscription, unlike a loop that ends.
+    ///
+    /// - Parameter limit: How long to wait.
+    /// - Returns: The message; `nil` if none arrived in time, if the subscription has ended, or if the task is cancelled.
+    public nonisolated(nonsending) func next(within limit: Duration) async -> MQTTBrokerMessage? {
+        let timeIsUp = Latch()
+        let deadline = self.engine.deadlines.schedule(after: limit) { [subscriber] in
+            timeIsUp.raise()
+            subscriber.wake()
+        }
+        defer { self.engine.deadlines.cancel(deadline) }
+        if limit <= .zero { timeIsUp.raise() }
+        return await self.subscriber.next { timeIsUp.isRaised }
     }
 
     /// Returns an iterator over the messages in the order of arrival.

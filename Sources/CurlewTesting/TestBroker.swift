@@ -1,5 +1,6 @@
 public import Curlew
 public import CurlewBroker
+public import Logging
 import Synchronization
 
 /// Runs a broker on a free port of this machine while `body` runs.
@@ -13,18 +14,19 @@ import Synchronization
 /// ```
 ///
 /// - Parameters:
+///   - logger: Where the broker logs to. Default: it logs nothing.
 ///   - configure: Changes the broker's configuration, which already has a listener on 127.0.0.1 and any free port.
 ///     Default: no changes.
 ///   - body: Uses the broker. Afterwards, all clients that the broker created are disconnected.
 /// - Throws: What `body` throws, or `MQTTBrokerError` if the broker cannot start.
 public func withBroker<Result>(
-    _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
+    logger: Logger? = nil, _ configure: (inout MQTTBrokerConfiguration) -> Void = { _ in },
     _ body: (TestBroker) async throws -> Result
 ) async throws -> Result {
     var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0)])
     configuration.systemTopicInterval = .zero
     configure(&configuration)
-    let broker = TestBroker(MQTTBroker(configuration))
+    let broker = TestBroker(MQTTBroker(configuration, logger: logger))
     try await broker.broker.start()
     do {
         let result = try await body(broker)

@@ -125,6 +125,44 @@ struct EmbeddingTests {
         }
     }
 
+    @Test("A loop over a subscription ends with the broker")
+    func end() async throws {
+        let broker = MQTTBroker(MQTTBrokerConfiguration(listeners: []))
+        try await broker.start()
+        let subscription = try await broker.subscribe(to: "t")
+        try await broker.publish("last", to: "t")
+        await broker.stop()
+        var topics: [String] = []
+        for await message in subscription { topics.append(message.topic.string) }
+        #expect(topics == ["t"])
+        #expect(await subscription.next(within: .seconds(60)) == nil)
+    }
+
+    @Test("next(within:) keeps a subscription, and the end of its last loop ends it")
+    func loops() async throws {
+        try await withPeers { peers in
+            let subscription = try await peers.broker.subscribe(to: "t")
+            #expect(await subscription.next(within: .zero) == nil)
+            try await peers.broker.publish("1", to: "t")
+            #expect(await subscription.next(within: .seconds(60))?.topic.string == "t")
+            #expect(try await peers.broker.publish("2", to: "t") == 1)
+            #expect(await subscription.first { _ in true }?.topic.string == "t")
+            #expect(try await peers.broker.publish("3", to: "t") == 0)
+        }
+    }
+
+    @Test("Two tasks share the messages of a subscription")
+    func sharing() async throws {
+        try await withPeers { peers in
+            let subscription = try await peers.broker.subscribe(to: "t/#")
+            async let first = subscription.next(within: .seconds(60))
+            async let second = subscription.next(within: .seconds(60))
+            for number in 1...2 { try await peers.broker.publish("x", to: "t/\(number)") }
+            let topics = await Set([first, second].compactMap { $0?.topic.string })
+            #expect(topics == ["t/1", "t/2"])
+        }
+    }
+
     @Test("A publish filter can allow, replace or deny a message, and the publisher gets the reason")
     func filters() async throws {
         try await withPeers {

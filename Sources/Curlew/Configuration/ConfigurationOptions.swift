@@ -19,7 +19,8 @@ struct ConfigurationDraft {
 
     mutating func apply(_ option: ConfigurationOption, _ value: OptionValue) throws(MQTTError) {
         if let other = self.origins.updateValue(value.origin, forKey: option.subject) {
-            throw value.error(other == value.origin ? "is given twice" : "sets the same as \(other); leave one out")
+            throw value.error(
+                other == value.origin ? "is given twice" : "sets the same as \(other.lowercasedFirst); leave one out")
         }
         if option.isAboutTLS { self.tlsOrigin = value.origin }
         try option.apply(&self, value)
@@ -204,6 +205,8 @@ extension ConfigurationDraft {
         tls(.minimumTLS, "minimum-tls", "MQTT_MINIMUM_TLS") { draft, value throws(MQTTError) in
             draft.configuration.tls.minimumVersion = try value.choice([
                 "1.0": .tls10, "1.1": .tls11, "1.2": .tls12, "1.3": .tls13,
+                // As a number of JSON, 1.0 is 1.
+                "1": .tls10,
             ])
         },
         tls(.verification, "insecure", "MQTT_INSECURE") { draft, value throws(MQTTError) in

@@ -17,7 +17,7 @@ extension MQTTConfiguration: Decodable {
     public init(settings: [String: String]) throws(MQTTError) {
         var values: [String: String] = [:]
         // In the order of their names, so that the same error comes each time.
-        for (name, value) in settings.sorted(by: { $0.key < $1.key }) {
+        for (name, value) in settings.sorted(by: { $0.key < $1.key }) where !value.isEmpty {
             guard let variable = Self.variablesBySetting[Self.comparable(name)] else {
                 let known = Self.environmentVariables.map(Variables.setting).joined(separator: ", ")
                 throw MQTTError(
@@ -37,17 +37,21 @@ extension MQTTConfiguration: Decodable {
     /// {"url": "mqtts://broker.example.com", "clientId": "kitchen", "keepAlive": 90, "cleanStart": false, "alpn": ["mqtt"]}
     /// ```
     ///
-    /// The keys are the settings of ``init(settings:)``. A value is a string, a number, a Boolean, or an array of these where several
-    /// values are separated by commas; `null` counts as not set.
+    /// The keys are the settings of ``init(settings:)``. A value is a string, a number or a Boolean; that of `alpn` may be an array. `null`
+    /// counts as not set.
     ///
     /// - Throws: ``MQTTError`` as ``init(settings:)`` does, or `DecodingError` if the decoder finds something else.
     public init(from decoder: any Decoder) throws {
         let container = try decoder.container(keyedBy: SettingName.self)
         var settings: [String: String] = [:]
         for key in container.allKeys {
-            if let value = try container.decode(SettingValue?.self, forKey: key) {
-                settings[key.stringValue] = value.text
+            guard let value = try container.decode(SettingValue?.self, forKey: key) else { continue }
+            guard !value.isList || Self.comparable(key.stringValue) == "alpn" else {
+                throw MQTTError(
+                    .invalidConfiguration,
+                    "The setting '\(key.stringValue.prefix(100))' is a list; it must be one value.")
             }
+            settings[key.stringValue] = value.text
         }
         try self.init(settings: settings)
     }
@@ -72,14 +76,17 @@ private struct SettingName: CodingKey {
 /// A value as a dictionary of settings has it.
 private struct SettingValue: Decodable {
     let text: String
+    let isList: Bool
 
     init(from decoder: any Decoder) throws {
         if var elements = try? decoder.unkeyedContainer() {
             var texts: [String] = []
             while !elements.isAtEnd { texts.append(try elements.decode(SettingValue.self).text) }
             self.text = texts.joined(separator: ",")
+            self.isList = true
             return
         }
+        self.isList = false
         let container = try decoder.singleValueContainer()
         // The string first: a decoder of YAML offers a scalar as several types, and `007` must not become 7.
         if let text = try? container.decode(String.self) {
@@ -89,7 +96,13 @@ private struct SettingValue: Decodable {
         } else if let number = try? container.decode(Int.self) {
             self.text = "\(number)"
         } else {
-            self.text = "\(try container.decode(Double.self))"
+            let number = try container.decode(Double.self)
+            // Beyond this, different numbers have the same value: a password of digits would become another one.
+            guard number.magnitude < Double(1 << 53) else {
+                throw Swift.DecodingError.dataCorruptedError(
+                    in: container, debugDescription: "The number is too large; write it as a string.")
+            }
+            self.text = "\(number)"
         }
     }
 }

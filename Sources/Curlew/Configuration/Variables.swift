@@ -88,6 +88,11 @@ struct Variables {
     }
 }
 
+extension String {
+    /// The beginning of a sentence in the middle of one.
+    var lowercasedFirst: String { self.prefix(1).lowercased() + self.dropFirst() }
+}
+
 // MARK: - What is not in the table of options
 
 extension ConfigurationDraft {
@@ -148,9 +153,9 @@ extension ConfigurationDraft {
     /// The content of a file, up to the length that MQTT allows, without the line break that an editor adds at its end.
     private static func password(in file: OptionValue) throws(MQTTError) -> MQTTPassword {
         func failure(_ reason: String) -> MQTTError {
-            let origin = file.origin.prefix(1).lowercased() + file.origin.dropFirst()
-            return MQTTError(
-                .invalidConfiguration, "The file '\(file.text)' that \(origin) names cannot be used: \(reason).")
+            MQTTError(
+                .invalidConfiguration,
+                "The file '\(file.text)' that \(file.origin.lowercasedFirst) names cannot be used: \(reason).")
         }
         guard let stream = file.text.withKeptCString({ fopen($0, "rb") }) else {
             throw failure(String(cString: strerror(errno)))

@@ -232,7 +232,7 @@ final class ClientConnection: LinkHandler {
         }
         let limits = ServerLimits(connack, version: self.connect.version)
         self.life.accepted(serverKeepAlive: limits.serverKeepAlive)
-        self.serverMaximumPacketSize = limits.maximumPacketSize.map(Int.init)
+        self.serverMaximumPacketSize = limits.maximumPacketSize.map { Int(clamping: $0) }
         self.watch()
         self.opening.set(.accepted(isResumed: isResumed))
         self.flushIfNeeded()

@@ -34,11 +34,11 @@ public struct MQTTBrokerError: Error, Sendable, CustomStringConvertible {
     /// The reason code of a publish filter, if one refused the message.
     public var reasonCode: ReasonCode?
     /// What went wrong and what to do about it, in one sentence for people. Contains no secrets.
-    public var message: String
+    public var message: String { didSet { self.parts = [.text(self.message)] } }
     /// The underlying error, if any.
     public var cause: (any Error)?
     /// What the message consists of, where it is about listeners.
-    private let parts: [Sentence]
+    private var parts: [Sentence]
 
     /// A sentence of the message.
     enum Sentence: Sendable {

@@ -39,6 +39,9 @@ final class BrokerEngine: Sendable {
     /// Guards how many connections are accepted per second, if that is limited.
     private let connectionRate: Mutex<RateLimit?>
 
+    /// The subscriptions of the embedding program, which end with the broker.
+    let localSubscribers = Mutex<Set<LocalSubscriber>>([])
+
     /// How many CONNECT packets have come.
     private let connects = Atomic<UInt64>(0)
 

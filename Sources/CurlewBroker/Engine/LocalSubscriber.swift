@@ -79,14 +79,15 @@ final class LocalSubscriber: Sendable {
             let room = budget.room(holding: state.bytes)
             var delivery = HostedSession.Delivery(outcome: .queueFull)
             // A message for an empty queue is accepted regardless of its size, since the program can take it at once.
-            if state.load.messages < self.capacity, pending.weight <= room || state.load.messages == 0 {
+            let wasEmpty = state.load.messages == 0
+            if state.load.messages < self.capacity, pending.weight <= room || wasEmpty {
                 state.append(pending)
                 delivery.outcome = .written
             } else {
                 state.dropped += 1
             }
             let capacity = Backpressure.Load(messages: self.capacity, bytes: state.bytes + min(room, Int.max / 2))
-            if let publisher, terms.qos > .atMostOnce,
+            if let publisher, terms.qos > .atMostOnce, !wasEmpty,
                 let until = state.backpressure.queued(state.load, capacity: capacity, now: now)
             {
                 state.waitingPublishers.add(publisher)
@@ -112,7 +113,9 @@ final class LocalSubscriber: Sendable {
     }
 
     /// The next message; `nil` if the subscription is over or the task is cancelled. Several tasks share the messages.
-    nonisolated(nonsending) func next() async -> MQTTBrokerMessage? {
+    ///
+    /// - Parameter isOver: Whether the caller does not wait any longer. It must call ``wake()`` when this changes.
+    nonisolated(nonsending) func next(unless isOver: () -> Bool = { false }) async -> MQTTBrokerMessage? {
         while !Task.isCancelled {
             let (message, isFinished, released) = self.state.withLock { state in
                 guard let pending = state.messages.popFirst() else {
@@ -125,11 +128,14 @@ final class LocalSubscriber: Sendable {
                 return (pending.delivered, false, state.takePublishersToRelease())
             }
             self.release(released)
-            if message != nil || isFinished { return message }
-            await self.changed.wait { self.state.withLock { $0.messages.isEmpty && !$0.isFinished } }
+            if message != nil || isFinished || isOver() { return message }
+            await self.changed.wait { !isOver() && self.state.withLock { $0.messages.isEmpty && !$0.isFinished } }
         }
         return nil
     }
+
+    /// Lets the waiting tasks check again whether to wait.
+    func wake() { self.changed.wakeAll() }
 
     /// No more messages come.
     func finish() {

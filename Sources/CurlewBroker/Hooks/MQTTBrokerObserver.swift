@@ -41,7 +41,7 @@ public struct MQTTBrokerEvents: OptionSet, Sendable, Hashable {
 @nonexhaustive
 #endif
 public enum MQTTBrokerEvent: Sendable, Hashable {
-    /// A client was accepted; `resumed` tells whether its earlier session was resumed.
+    /// A client was accepted; `isResumed` says whether its earlier session was resumed.
     case connected(MQTTBrokerClient, isResumed: Bool)
     /// A client was refused with a reason code.
     case refused(MQTTBrokerClient, ReasonCode)

@@ -187,15 +187,13 @@ final class Journal: Sendable {
     /// - Returns: Whether they are: not if the broker has stopped before, or the task was cancelled.
     func wait(for position: JournalPosition) async -> Bool {
         let outcome = OneShot<Bool>()
-        self.state.withLock { state in
-            if self.isCommitted(position) {
-                outcome.set(true)
-            } else if state.isOver {
-                outcome.set(false)
-            } else {
-                state.waiting.append((position.number, outcome))
-            }
+        let known: Bool? = self.state.withLock { state in
+            if self.isCommitted(position) { return true }
+            if state.isOver { return false }
+            state.waiting.append((position.number, outcome))
+            return nil
         }
+        if let known { return known }
         if let isCommitted = await outcome.wait() { return isCommitted }
         self.state.withLock { $0.waiting.removeAll { $0.outcome === outcome } }
         return false
@@ -217,15 +215,18 @@ final class Journal: Sendable {
 
     /// Commits nothing any more. A commit that is under way is cancelled.
     func giveUp() {
-        let (waiting, lost) = self.state.withLock { state in
+        let (waiting, lost, committing) = self.state.withLock { state in
             defer {
                 state.isOver = true
                 state.onCommit = nil
-                exchange(&state.committing, with: nil)?.cancel()
+                state.committing = nil
                 state.changes = []
             }
-            return (exchange(&state.waiting, with: []), state.isOver ? 0 : state.changes.count)
+            return (
+                exchange(&state.waiting, with: []), state.isOver ? 0 : state.changes.count, state.committing
+            )
         }
+        committing?.cancel()
         if lost > 0 { self.logger.error("changes were not stored", metadata: ["changes": "\(lost)"]) }
         for (_, outcome) in waiting { outcome.set(false) }
     }

@@ -143,7 +143,7 @@ struct PayloadLimit: MQTTBrokerPublishFilter, Equatable {
     let maximum: Int
 
     func willPublish(_ message: MQTTBrokerMessage, from client: MQTTBrokerClient?) -> MQTTPublishDecision {
-        message.payload.readableBytes > self.maximum ? .reject(.implementationSpecificError) : .pass
+        message.payload.readableBytes > self.maximum ? .deny(.implementationSpecificError) : .allow
     }
 }
 #endif

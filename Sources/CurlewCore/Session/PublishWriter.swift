@@ -50,7 +50,7 @@ struct PublishWriter: Sendable {
             throw .encoding(error)
         }
         guard size <= maximum else { throw .packetTooLarge(size: size, maximum: maximum) }
-        return Int(maximum) - size
+        return Int(clamping: maximum) - size
     }
 
     private mutating func assignAlias(to packet: inout Publish) {
