@@ -99,7 +99,10 @@ let package = Package(
         ),
         .target(
             name: "CurlewTesting",
-            dependencies: [nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker"],
+            dependencies: [
+                nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker",
+                .product(name: "Logging", package: "swift-log"),
+            ],
             swiftSettings: settings
         ),
         .executableTarget(

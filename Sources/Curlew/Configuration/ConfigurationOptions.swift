@@ -203,10 +203,11 @@ extension ConfigurationDraft {
             draft.configuration.tls.applicationProtocols = value.text.split(separator: ",").map(String.init)
         },
         tls(.minimumTLS, "minimum-tls", "MQTT_MINIMUM_TLS") { draft, value throws(MQTTError) in
+            var value = value
+            // As a number of JSON, 1.0 is 1.
+            if value.text == "1" { value.text = "1.0" }
             draft.configuration.tls.minimumVersion = try value.choice([
                 "1.0": .tls10, "1.1": .tls11, "1.2": .tls12, "1.3": .tls13,
-                // As a number of JSON, 1.0 is 1.
-                "1": .tls10,
             ])
         },
         tls(.verification, "insecure", "MQTT_INSECURE") { draft, value throws(MQTTError) in
