@@ -77,7 +77,7 @@ extension ClientEngine {
     func timedOut(_ message: String) -> MQTTError {
         switch self.status {
         case .disconnected: MQTTError(.timedOut, self.notConnected.message)
-        case .connecting, .reconnecting: MQTTError(.timedOut, "No connection to the server was established in time.")
+        case .connecting, .reconnecting: MQTTError(.timedOut, "There was no connection to the server in time.")
         case .connected, .disconnecting: MQTTError(.timedOut, message)
         }
     }
