@@ -63,7 +63,7 @@ struct CurlewCommand {
         }
     }
 
-    /// Exits with the help that was asked for, or with what is wrong with the arguments.
+    /// Exits after printing the requested help, or the error in the arguments.
     private static func exit(_ error: any Error, _ invocation: Invocation?) -> Never {
         if RootCommand.exitCode(for: error).isSuccess { RootCommand.exit(withError: error) }
         let message = RootCommand.message(for: error)

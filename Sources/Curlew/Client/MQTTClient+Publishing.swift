@@ -3,26 +3,30 @@ import CurlewTransport
 import Synchronization
 
 extension MQTTClient {
-    /// Publishes a message and waits until the server has taken it: at QoS 0 until it is on its way, at QoS 1 and 2 until it is
-    /// acknowledged. It is sent again after the loss of a connection, as often as necessary; unless the server ends each connection
-    /// on which it is sent, and not one without it: then the call throws `brokeConnections` after the third.
+    /// Publishes a message and waits until it is written (QoS 0) or acknowledged by the broker (QoS 1 and 2).
     ///
-    /// While there is no connection, or more is waiting than `queues.unsentBytes` allows, the call waits, at QoS 0 as well: a loop
-    /// that publishes readings rests for as long as the server is away. To fail at once instead, give a `timeout` of `.zero` (at
-    /// QoS 0; it throws `timedOut`, and the message is not sent), or use `enqueue(_:to:)`, which never waits. The call never drops a
-    /// message and never blocks a thread.
+    /// If the connection is lost, the client sends an unacknowledged message again on the next one. It stops only if
+    /// the message seems to be the reason why the broker ends connections: at least three in a row ended while the
+    /// message was unanswered, and one without it did not. Then the call throws `brokeConnections`.
     ///
-    /// Before ``connect()`` it waits no longer than `connection.connectTimeout`, and throws `notConnected`. Once the client has been disconnected, or has given
-    /// up for good, the call throws at once, until ``connect()`` is called again.
+    /// The call waits, even at QoS 0, while there is no connection or while `queues.unsentBytes` are waiting to be
+    /// written. A loop that publishes readings therefore pauses while the broker is unreachable. To fail immediately
+    /// instead, pass a `timeout` of `.zero` at QoS 0 (it throws `timedOut`, and the message is not sent), or use
+    /// `enqueue(_:to:)`, which never waits. The call never drops a message and never blocks a thread.
+    ///
+    /// Before ``connect()`` is called, it waits for up to `connection.connectTimeout`, then throws `notConnected`.
+    /// After the client was disconnected or has given up, it throws immediately until ``connect()`` is called again.
     ///
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
     ///   - topic: The topic name, without wildcards (MQTT 5.0 section 4.7).
-    ///   - qos: How hard to try. Default: at most once.
-    ///   - retain: Whether the server keeps it for later subscribers, in place of the one before. Default: `false`.
-    ///   - properties: What else to say about it; left out before MQTT 5.0. Default: nothing.
-    ///   - timeout: How long to wait. Default: `connection.acknowledgementTimeout`, which is `nil`: as long as it takes.
-    /// - Returns: The server's reason code: success, or that nobody has subscribed to the topic.
+    ///   - qos: The QoS. Default: at most once.
+    ///   - retain: Whether the broker stores the message for later subscribers, in place of the topic's previous
+    ///     retained message. Default: `false`.
+    ///   - properties: Content type, user properties and others. Ignored before MQTT 5.0. Default: none.
+    ///   - timeout: How long to wait. Default: `connection.acknowledgementTimeout`, which is `nil` by default: no
+    ///     limit.
+    /// - Returns: The broker's reason code: success, or no matching subscribers.
     /// - Throws: ``MQTTError``, whose ``MQTTError/delivery`` says whether the message was sent.
     @discardableResult
     public nonisolated(nonsending) func publish(
@@ -33,7 +37,9 @@ extension MQTTClient {
         return try await self.engine.publish(message, timeout: timeout)
     }
 
-    /// Publishes a value as JSON, with content type `application/json`; otherwise like `publish(_:to:)`.
+    /// Publishes a value as JSON; otherwise the same as `publish(_:to:)`.
+    ///
+    /// The content type is `application/json`, unless `properties` contains another one.
     @discardableResult
     public nonisolated(nonsending) func publish(
         json value: some Encodable, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
@@ -45,15 +51,16 @@ extension MQTTClient {
             encodeJSON(value), to: topic, qos: qos, retain: retain, properties: properties, timeout: timeout)
     }
 
-    /// Puts a message in the outbox and returns at once: to send many and wait for some, or for none.
+    /// Puts a message in the outbox and returns immediately, to publish many messages and await some or none of them.
     ///
     /// ```swift
     /// let publishes = try readings.map { try client.enqueue($0.text, to: "readings", qos: .atLeastOnce) }
     /// for publish in publishes { try await publish.outcome() }
     /// ```
     ///
-    /// - Throws: ``MQTTError`` with code `queueFull` when more waits than `queues.outboxCount` or `queues.outboxBytes` allow,
-    ///   for nothing is ever dropped to make room; and as `publish` does, once the client has stopped.
+    /// - Throws: ``MQTTError`` with code `queueFull` if the messages that wait reach `queues.outboxCount` or
+    ///   `queues.outboxBytes`, because no message is dropped to make room; `invalidTopic`; what the broker's limits
+    ///   forbid; and what `publish` throws after the client has stopped.
     @discardableResult
     public func enqueue(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,

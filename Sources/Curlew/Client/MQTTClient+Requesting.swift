@@ -6,25 +6,25 @@ import Synchronization
 extension MQTTClient {
     /// Sends a request and returns the first reply.
     ///
-    /// With MQTT 5.0 the request carries a response topic of this client and correlation data, and all requests share one
-    /// subscription (section 4.10). With another version, or where the responder has a convention of its own, name the topic
-    /// that it replies to as `responseTopic`; the first message there is the reply, unless it was retained, or carries
-    /// correlation data and not those of this request.
+    /// With MQTT 5.0, the request carries a response topic of this client and correlation data, and all requests share
+    /// one subscription (section 4.10). With an older version, or if the responder has its own convention, pass the
+    /// topic that it replies to as `responseTopic`. The first message on that topic is then the reply, unless it is a
+    /// retained message or its correlation data belongs to another request.
     ///
-    /// A request that has ended before it could be sent, because its time was over or its task was cancelled, is not sent
-    /// any more.
+    /// If the request times out or is cancelled before it could be sent, it is not sent.
     ///
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
-    ///   - topic: The topic that responders listen to.
-    ///   - qos: How hard to try, with the request and, where `responseTopic` is given, with the replies. Default: at least
-    ///     once, so that the server can say at once that nobody listens.
-    ///   - properties: What else to say about it. Correlation data and a response topic among them are sent where
-    ///     `responseTopic` is given, and otherwise replaced. Default: nothing.
-    ///   - responseTopic: Where the reply comes. Default: `nil`, a topic of this client.
-    ///   - timeout: How long to wait. Default: 5 seconds.
-    /// - Throws: ``MQTTError``: `timedOut`, `notConnected`, `noMatchingSubscribers`, `requestFailed` when the responder answered with an error,
-    ///   and all that `publish` and `subscribe` throw.
+    ///   - topic: The topic that responders have subscribed to.
+    ///   - qos: The QoS of the request and, with `responseTopic`, of the subscription to the replies. Default: at least
+    ///     once, so that the broker can report immediately that there is no responder.
+    ///   - properties: The properties of the request. A response topic and correlation data in them are sent only with
+    ///     `responseTopic`; otherwise they are replaced. Default: none.
+    ///   - responseTopic: The topic on which the reply arrives. Default: `nil`, a topic of this client.
+    ///   - timeout: How long to wait for the reply. Default: 5 seconds.
+    /// - Returns: The reply.
+    /// - Throws: ``MQTTError``: `timedOut`, `notConnected`, `noMatchingSubscribers`, `requestFailed` if the responder
+    ///   answered with an error, or what `publish` and `subscribe` throw.
     public nonisolated(nonsending) func request(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
         properties: MessageProperties = MessageProperties(),
@@ -38,16 +38,17 @@ extension MQTTClient {
         return reply
     }
 
-    /// Sends a request and returns the first `count` replies, or those that came in time. Replies that are errors are among
-    /// them; see ``MQTTMessage/replyError``.
+    /// Sends a request and returns the first `count` replies, or those that arrived in time.
     ///
-    /// - Throws: As `request(_:to:)` does, but not `timedOut` when at least one reply came, and not `requestFailed`.
+    /// They include error replies; see ``MQTTMessage/replyError``.
+    ///
+    /// - Throws: What `request(_:to:)` throws, except `requestFailed`, and `timedOut` only if no reply arrived.
     public nonisolated(nonsending) func request(
         _ payload: some MQTTPayload, to topic: String, count: Int, qos: QoS = .atLeastOnce,
         properties: MessageProperties = MessageProperties(), responseTopic: String? = nil,
         timeout: Duration = .seconds(5)
     ) async throws -> [MQTTMessage] {
-        guard count > 0 else { throw MQTTError(.invalidArgument, "Ask for at least one reply.") }
+        guard count > 0 else { throw MQTTError(.invalidArgument, "`count` must be at least 1.") }
         let replies = try await self.engine.ask(
             payload.mqttPayload, topic, qos, properties, responseTopic, count, timeout)
         var found: [MQTTMessage] = []
@@ -59,9 +60,9 @@ extension MQTTClient {
         return found
     }
 
-    /// Sends a request and returns its replies as they come, until the time is over.
+    /// Sends a request and returns a sequence of the replies that arrive within `timeout`.
     ///
-    /// - Throws: As `publish` and `subscribe` do.
+    /// - Throws: What `publish` and `subscribe` throw.
     public nonisolated(nonsending) func replies(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
         properties: MessageProperties = MessageProperties(),

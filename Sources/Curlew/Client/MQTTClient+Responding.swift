@@ -10,17 +10,20 @@ extension MQTTClient {
     /// try await client.respond(to: "devices/7/rpc") { request in "pong" }
     /// ```
     ///
-    /// A request is acknowledged when its reply is on the way, so that one that this program did not finish comes again to
-    /// another. If `handler` throws, the reply is an error that the requester can tell, with the error's description: throw
-    /// nothing whose description the requester must not know; see ``MQTTMessage/replyError``. A request that says nowhere
-    /// where to reply is handled and not answered.
+    /// A request is acknowledged after its reply was published; if publishing fails, the client logs a warning. If the
+    /// program crashes before that, the broker delivers the request again. If `handler` throws, the reply is an error
+    /// reply (see ``MQTTMessage/replyError``) that contains the error's description: do not throw errors whose
+    /// description the requester must not see. A request without a response topic is handled but not answered.
     ///
     /// - Parameters:
-    ///   - filter: What to listen to; with `$share/{group}/…`, several responders divide the requests between them.
-    ///   - concurrency: How many requests are handled at once. Default: `limits.concurrentResponses`, 64.
-    ///   - replyTopic: Where the reply to a request goes that does not say so itself, as no request before MQTT 5.0 does.
-    ///   - handler: Makes the reply.
-    /// - Throws: As `subscribe(to:)` does.
+    ///   - filter: The topic filter of the requests; with `$share/{group}/…`, several responders share them.
+    ///   - concurrency: The maximum number of requests that are handled at the same time. Default:
+    ///     `limits.concurrentResponses`, 64.
+    ///   - replyTopic: Returns the topic for the reply to a request that has no response topic, as all requests before
+    ///     MQTT 5.0. Default: `nil`.
+    ///   - handler: Returns the payload of the reply.
+    /// - Throws: What `subscribe(to:)` throws; `invalidArgument` if `concurrency` is less than 1; and the error that
+    ///   ends the subscription.
     public func respond(
         to filter: String, concurrency: Int? = nil, replyTopic: (@Sendable (MQTTMessage) -> String?)? = nil,
         handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
@@ -65,7 +68,7 @@ extension MQTTClient {
                 self.engine.logger.warning("reply not sent", metadata: ["topic": "\(topic)", "error": "\(error)"])
             }
         }
-        // An error means that the client was stopped meanwhile.
+        // Each request is acknowledged once, with the policy `.manual`, so this does not throw.
         try? requests.acknowledge(request)
     }
 }

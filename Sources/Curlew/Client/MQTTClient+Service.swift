@@ -1,26 +1,28 @@
 public import ServiceLifecycle
 
 extension MQTTClient: Service {
-    /// Runs the client as one service of an application: connects, trying for as long as it takes, and stays connected until
-    /// the service group shuts down gracefully; then drains for up to `connection.drainTimeout` and disconnects.
+    /// Runs the client as a service of an application, until the service group shuts down gracefully.
     ///
-    /// - Throws: ``MQTTError`` when the server refuses the client in a way that waiting does not mend, or when the number of
-    ///   tries in `reconnect.maximumTries` is used up.
+    /// Connects, retries until it succeeds, and stays connected. At the shutdown it waits for up to
+    /// `connection.drainTimeout` until all messages are sent and acknowledged, then disconnects.
+    ///
+    /// - Throws: ``MQTTError`` if the broker refuses the client for a reason that does not change with time, or if all
+    ///   attempts that `reconnect.maximumTries` permits have failed.
     public func run() async throws {
         try await cancelWhenGracefulShutdown {
             do {
                 try await self.connect(retrying: true)
                 try await self.waitUntilStopped()
             } catch let error as MQTTError where error.code == .cancelled {
-                // The group shuts down: what follows is the orderly end.
+                // The service group is shutting down: disconnect below.
             }
         }
         await self.disconnect()
     }
 
-    /// Returns when the client was disconnected.
+    /// Waits until the client is disconnected.
     ///
-    /// - Throws: ``MQTTError``: what ended it for good, or `cancelled`.
+    /// - Throws: ``MQTTError``: the error with which the client gave up, or `cancelled`.
     public nonisolated(nonsending) func waitUntilStopped() async throws {
         try await self.engine.waitUntilStopped()
     }

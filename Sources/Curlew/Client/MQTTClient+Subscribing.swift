@@ -3,29 +3,33 @@ import NIOCore
 import Synchronization
 
 extension MQTTClient {
-    /// Subscribes to a topic filter, and returns when the server has granted it.
+    /// Subscribes to a topic filter. Returns when the broker has granted it.
     ///
-    /// Several subscriptions of one client may have the same filter: each gets every message, and the server sends it once. Each
-    /// sends a SUBSCRIBE, and only that subscription receives the retained messages; where the server has no subscription
-    /// identifiers, as before MQTT 5.0, or with `retainAsPublished`, they go to the others again. When they ask for a different
-    /// QoS, the higher one counts; other options must be the same.
+    /// Several subscriptions of a client may use the same filter. The broker sends each message once, and every one of
+    /// these subscriptions receives it. Each `subscribe` sends a SUBSCRIBE, so the broker sends the retained messages
+    /// each time; only the new subscription receives them. The others receive them again if the broker does not support
+    /// subscription identifiers, as before MQTT 5.0, or with `retainAsPublished`. If the subscriptions request
+    /// different QoS levels, the highest applies; all other options must be equal.
     ///
-    /// What has come for the filter and nobody has taken yet, of a kept session for example, goes to this subscription first: see
-    /// ``MQTTConfiguration/UnclaimedQueue``.
+    /// Messages for the filter that arrived earlier and that no subscription has taken, for example those of a resumed
+    /// session, come first: see ``MQTTConfiguration/UnclaimedQueue``.
     ///
-    /// While there is no connection, the call waits; before ``connect()`` no longer than `connection.connectTimeout`. Once the client has been
-    /// disconnected, or has given up for good, it throws at once, until ``connect()`` is called again.
+    /// The call waits while there is no connection. Before ``connect()`` is called, it waits for up to
+    /// `connection.connectTimeout`. After the client was disconnected or has given up, it throws immediately until
+    /// ``connect()`` is called again.
     ///
     /// - Parameters:
-    ///   - filter: The topic filter; `$share/{group}/{filter}` for a share of the messages (MQTT 5.0 section 4.8.2).
-    ///   - options: How the server shall serve it. Default: QoS 2, so that each message keeps the QoS it was published with.
-    ///   - queue: How messages wait for the consumer. Default: `queues.subscription` of the configuration.
+    ///   - filter: The topic filter; `$share/{group}/{filter}` for a shared subscription (MQTT 5.0 section 4.8.2).
+    ///   - options: The subscription options. Default: QoS 2, so that each message keeps the QoS it was published with.
+    ///   - queue: The queue in which messages wait for the consumer. Default: `queues.subscription` of the
+    ///     configuration.
     ///   - acknowledgement: When messages are acknowledged. Default: `acknowledgement.policy` of the configuration.
-    ///   - timeout: How long to wait for the server. Default: `connection.acknowledgementTimeout`.
-    /// - Returns: The messages, those included that came while this call was returning.
-    /// - Throws: ``MQTTError``: `invalidTopic`, `subscriptionRefused` with the server's reason code, `notSupportedByServer`,
-    ///   `notSupportedByProtocolVersion`, `timedOut`, `notConnected`, `brokeConnections`, `cancelled` or `clientStopped`, and
-    ///   what ended the client for good.
+    ///   - timeout: How long to wait for the broker. Default: `connection.acknowledgementTimeout`.
+    /// - Returns: The messages, including those that arrived before the call returned.
+    /// - Throws: ``MQTTError``: `invalidTopic`, `invalidArgument` if other options than the QoS conflict with those of
+    ///   another subscription to the filter, `subscriptionRefused` with the broker's reason code,
+    ///   `notSupportedByServer`, `notSupportedByProtocolVersion`, `timedOut`, `notConnected`, `brokeConnections`,
+    ///   `cancelled`, `clientStopped`, or the error with which the client gave up.
     public nonisolated(nonsending) func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -35,10 +39,12 @@ extension MQTTClient {
             to: [TopicSubscription(filter, options)], queue: queue, acknowledgement: acknowledgement, timeout: timeout)
     }
 
-    /// Subscribes to several topic filters, each with options of its own, as one sequence of messages. A message that matches
-    /// several of them comes once. If the server refuses one filter, none is kept.
+    /// Subscribes to several topic filters, each with its own options, as one sequence of messages.
     ///
-    /// - Throws: As `subscribe(to:options:)` does, and `invalidArgument` for an empty list.
+    /// A message that matches several filters appears once. If the broker refuses one filter, the call unsubscribes
+    /// from the others and throws.
+    ///
+    /// - Throws: What `subscribe(to:options:)` throws, and `invalidArgument` for an empty list.
     public nonisolated(nonsending) func subscribe(
         to subscriptions: [TopicSubscription],
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -49,8 +55,10 @@ extension MQTTClient {
             acknowledgement: acknowledgement, timeout: timeout)
     }
 
-    /// The messages for filters of a kept session: resumes them where the server has kept the session (`session.cleanStart` off,
-    /// a client identifier of its own), and subscribes where it has not. Returns at once, also before ``connect()``.
+    /// Returns the messages for filters that an earlier run of the program subscribed to.
+    ///
+    /// Resumes the subscriptions of the session if the broker kept it, which requires a fixed client identifier and
+    /// `session.cleanStart` set to `false`; otherwise subscribes. Returns immediately, even before ``connect()``.
     ///
     /// ```swift
     /// let orders = try client.messages(matching: ["orders/#"])
@@ -58,16 +66,17 @@ extension MQTTClient {
     /// for try await order in orders { … }
     /// ```
     ///
-    /// Where the server has kept the session, nothing is sent, on the assumption that it knows the filters; a filter that is new
-    /// in this version of the program needs ``subscribe(to:options:queue:acknowledgement:timeout:)``, which asks the server in any
-    /// case. Where it has not, or lost the session later, the client subscribes; if the server refuses, the sequence fails with
-    /// the code `subscriptionRefused`.
+    /// If the broker kept the session, the client assumes that it still has the filters and sends nothing. For a filter
+    /// that is new in this version of the program, use ``subscribe(to:options:queue:acknowledgement:timeout:)``, which
+    /// always sends a SUBSCRIBE. If the broker has no session, or loses it later, the client subscribes. If the broker
+    /// refuses, the sequence fails with the code `subscriptionRefused`.
     ///
     /// - Parameters:
     ///   - filters: The topic filters.
-    ///   - options: How the server shall serve them, where it is asked. Default: QoS 2, so that each message keeps the QoS it was
-    ///     published with.
-    ///   - queue: How messages wait for the consumer. Default: `queues.subscription` of the configuration.
+    ///   - options: The subscription options, if the client must subscribe. Default: QoS 2, so that each message keeps
+    ///     the QoS it was published with.
+    ///   - queue: The queue in which messages wait for the consumer. Default: `queues.subscription` of the
+    ///     configuration.
     ///   - acknowledgement: When messages are acknowledged. Default: `acknowledgement.policy` of the configuration.
     /// - Throws: ``MQTTError`` with code `invalidTopic`, or `invalidArgument` for an empty list.
     public func messages(
@@ -78,12 +87,14 @@ extension MQTTClient {
         try self.engine.listen(to: filters, resumedWith: options, queue, acknowledgement)
     }
 
-    /// The messages for filters that the server sends without being asked, as one does that makes subscriptions for its clients
-    /// by itself. Nothing is sent, at the end neither. Returns at once, also before ``connect()``.
+    /// Returns the messages for filters to which the broker subscribes its clients on its own.
+    ///
+    /// Sends neither SUBSCRIBE nor UNSUBSCRIBE. Returns immediately, even before ``connect()``.
     ///
     /// - Parameters:
     ///   - filters: The topic filters.
-    ///   - queue: How messages wait for the consumer. Default: `queues.subscription` of the configuration.
+    ///   - queue: The queue in which messages wait for the consumer. Default: `queues.subscription` of the
+    ///     configuration.
     ///   - acknowledgement: When messages are acknowledged. Default: `acknowledgement.policy` of the configuration.
     /// - Throws: ``MQTTError`` with code `invalidTopic`, or `invalidArgument` for an empty list.
     public func listen(
@@ -93,17 +104,18 @@ extension MQTTClient {
         try self.engine.listen(to: filters, resumedWith: nil, queue, acknowledgement)
     }
 
-    /// Unsubscribes from topic filters of a kept session that this program no longer wants, and waits until the server has
-    /// confirmed. A filter that a subscription of this client has stays.
+    /// Unsubscribes from topic filters that an earlier run of the program left in the session.
+    ///
+    /// Waits until the broker confirms it. A filter that a subscription of this client uses stays subscribed.
     ///
     /// - Parameter filters: The topic filters, exactly as they were subscribed to.
-    /// - Throws: ``MQTTError`` with code `invalidTopic`, `invalidArgument` for an empty list, `unsubscribeRefused`, `timedOut`,
-    ///   `cancelled` or `clientStopped`.
+    /// - Throws: ``MQTTError``: `invalidTopic`, `invalidArgument` for an empty list, `unsubscribeRefused`, `timedOut`,
+    ///   `notConnected`, `brokeConnections`, `cancelled`, `clientStopped`, or the error with which the client gave up.
     public nonisolated(nonsending) func unsubscribe(from filters: [String]) async throws {
         try await self.engine.unsubscribe(from: ClientEngine.parse(filters))
     }
 
-    /// Subscribes, runs `body`, then unsubscribes and waits for the broker's answer, also if `body` throws.
+    /// Subscribes, runs `body`, then unsubscribes and waits for the broker's answer, even if `body` throws.
     ///
     /// ```swift
     /// try await client.withSubscription(to: "home/#") { messages in
@@ -111,10 +123,11 @@ extension MQTTClient {
     /// }
     /// ```
     ///
-    /// - Parameters: As for ``subscribe(to:options:queue:acknowledgement:timeout:)``; `body` gets the subscription.
+    /// - Parameters: Those of ``subscribe(to:options:queue:acknowledgement:timeout:)``; `body` receives the
+    ///   subscription.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body` throws; and ``MQTTError``, as ``subscribe(to:options:queue:acknowledgement:timeout:)`` and
-    ///   ``MQTTSubscription/unsubscribe()`` do.
+    /// - Throws: What `body`, ``subscribe(to:options:queue:acknowledgement:timeout:)`` or
+    ///   ``MQTTSubscription/unsubscribe()`` throws.
     public nonisolated(nonsending) func withSubscription<Result>(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
         queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -133,7 +146,7 @@ extension MQTTClient {
         return result
     }
 
-    /// Subscribes, and says which unclaimed messages the subscription takes.
+    /// Subscribes, with a choice of the unclaimed messages that the subscription takes.
     package nonisolated(nonsending) func subscribe(
         to subscriptions: [TopicSubscription], claim: Claim, acknowledgement: MQTTConfiguration.AcknowledgementPolicy?
     ) async throws -> MQTTSubscription {

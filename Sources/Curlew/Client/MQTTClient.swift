@@ -1,8 +1,7 @@
 public import CurlewCore
 public import Logging
 
-/// An MQTT client: one connection to a broker, kept up from ``connect(retrying:)`` to ``disconnect(drain:sessionExpiry:)``, and
-/// usable from any task and thread.
+/// An MQTT client, which maintains one connection to a broker.
 ///
 /// ```swift
 /// let client = try MQTTClient("mqtt://localhost")
@@ -10,44 +9,46 @@ public import Logging
 /// try await client.publish("21.5", to: "home/kitchen/temperature", qos: .atLeastOnce)
 /// ```
 ///
-/// A `publish` at QoS 1 or 2 returns when the broker has acknowledged the message; if it throws, the error says whether the
-/// message was sent. The client reconnects automatically; subscriptions and unacknowledged messages survive. A connected client
-/// stays connected until it is disconnected, even if no reference to it remains: see
-/// ``withConnection(_:logger:_:)-(String,_,_)`` for a connection that ends with a block.
+/// A `publish` at QoS 1 or 2 returns when the broker has acknowledged the message. If it throws, the error says whether
+/// the message was sent. The client reconnects automatically, and keeps subscriptions and unacknowledged messages. It
+/// stays connected until it is disconnected, even if no reference to it remains; to connect only for a block of code,
+/// use ``withConnection(_:logger:_:)-(String,_,_)``.
 ///
-/// Public async functions throw ``MQTTError`` and nothing else, except for what closures of the caller throw.
+/// All methods can be called from any task and thread. Public async functions throw only ``MQTTError`` and what the
+/// caller's closures throw.
 public final class MQTTClient: Sendable {
     let engine: ClientEngine
 
-    /// Makes a client for the broker that a URL names: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS. Nothing
-    /// is sent before ``connect(retrying:)``.
+    /// Creates a client for the broker with this URL. Does not connect: call ``connect(retrying:)``.
     ///
     /// - Parameters:
-    ///   - url: The URL of the broker.
-    ///   - logger: Where to log to. Default: a logger that logs nothing.
+    ///   - url: The URL of the broker: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS.
+    ///   - logger: The logger to use. Default: a logger that logs nothing.
     /// - Throws: ``MQTTError`` with code `invalidURL` or `invalidConfiguration`.
     public convenience init(_ url: String, logger: Logger? = nil) throws(MQTTError) {
         try self.init(MQTTConfiguration(url: url), logger: logger)
     }
 
-    /// Makes a client. Nothing is sent before ``connect(retrying:)``.
+    /// Creates a client. Does not connect: call ``connect(retrying:)``.
     ///
     /// - Parameters:
-    ///   - configuration: To which servers to connect, and how.
-    ///   - logger: Where to log to. Default: a logger that logs nothing.
-    /// - Throws: ``MQTTError`` with code `invalidConfiguration` that names the value that cannot work.
+    ///   - configuration: The brokers to connect to, and all settings.
+    ///   - logger: The logger to use. Default: a logger that logs nothing.
+    /// - Throws: ``MQTTError`` with code `invalidConfiguration`; the message names the invalid value.
     public init(_ configuration: MQTTConfiguration, logger: Logger? = nil) throws(MQTTError) {
         self.engine = try ClientEngine(configuration, logger: logger)
     }
 
-    /// The configuration that the client was made with.
+    /// The configuration that the client was created with.
     public var configuration: MQTTConfiguration { self.engine.configuration }
 
-    /// Runs tasks on the thread on which the client's messages arrive: a task that starts with
-    /// `Task(executorPreference: client.executor)` receives, requests and replies without a change of thread. It must not block.
+    /// Runs tasks on the thread of the client's event loop.
+    ///
+    /// A task that starts with `Task(executorPreference: client.executor)` receives, requests and replies without
+    /// thread switches. It must not block.
     public var executor: any TaskExecutor { self.engine.executor }
 
-    /// Where the client stands now.
+    /// The current state of the client.
     public var state: MQTTState {
         switch self.engine.status {
         case .disconnected: .disconnected
@@ -67,10 +68,12 @@ public final class MQTTClient: Sendable {
     /// The client identifier in use; empty before the broker has assigned one.
     public var clientIdentifier: String { self.engine.clientIdentifier }
 
-    /// Counts of what was done and of what is left to do, as they are now.
+    /// The current counters of past and outstanding work.
     public var statistics: MQTTStatistics { self.engine.statistics }
 
-    /// What happens to the connection from now on. Each caller has a buffer of its own (`limits.bufferedEvents`, 256 by
-    /// default), which drops its oldest events when nobody reads.
+    /// The events from now on.
+    ///
+    /// Each call returns a new sequence with its own buffer (`limits.bufferedEvents`, 256 by default), which drops the
+    /// oldest events when it is full.
     public var events: some AsyncSequence<MQTTEvent, Never> { self.engine.events.listen() }
 }

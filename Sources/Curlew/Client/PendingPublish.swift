@@ -5,14 +5,14 @@ import Synchronization
 /// A message that ``MQTTClient/enqueue(_:to:qos:retain:properties:)`` has put in the outbox.
 public final class PendingPublish: Sendable {
     private struct State {
-        /// How many calls wait for the outcome.
+        /// The number of calls that wait for the outcome.
         var waiting = 0
         /// Whether the engine reports the outcome to `result`.
         var isObserved = false
     }
 
     private let engine: ClientEngine
-    /// `nil` if it was written at QoS 0, so that there is nothing to wait for.
+    /// `nil` if the message was written at QoS 0: there is nothing to wait for.
     private let request: RequestID?
     private let result = OneShot<Waiters.Result>()
     private let state = Mutex(State())
@@ -26,18 +26,21 @@ public final class PendingPublish: Sendable {
         if let request, !self.state.withLock({ $0.isObserved }) { self.engine.forget(request) }
     }
 
-    /// Waits until the broker has taken the message. May be called again, and by several tasks at once.
+    /// Waits until the message is written (QoS 0) or acknowledged by the broker (QoS 1 and 2).
     ///
-    /// When the last call that waits is cancelled or its time is over, a message that has not been sent leaves the outbox. One that
-    /// was sent may still be acknowledged: another call tells.
+    /// Can be called more than once, and from several tasks at once.
     ///
-    /// - Parameter timeout: How long to wait. Default: `connection.acknowledgementTimeout`, which is `nil`: as long as it takes.
-    /// - Returns: The broker's reason code: success, or that nobody has subscribed to the topic.
+    /// If the last waiting call times out or is cancelled, a message that was not sent yet is removed from the outbox.
+    /// A message that was sent may still be acknowledged; another call returns the outcome.
+    ///
+    /// - Parameter timeout: How long to wait. Default: `connection.acknowledgementTimeout`, which is `nil` by default:
+    ///   no limit.
+    /// - Returns: The broker's reason code: success, or no matching subscribers.
     /// - Throws: ``MQTTError``, as `publish` does.
     @discardableResult
     public nonisolated(nonsending) func outcome(timeout: Duration? = nil) async throws -> ReasonCode {
         guard let request else { return .success }
-        // Of many that were sent, most are acknowledged by the time somebody asks.
+        // The fast path: most messages are already acknowledged when their outcome is requested.
         if let known = self.knownResult(of: request) { return try self.engine.reasonCode(of: known) }
         self.observe(request)
         self.state.withLock { $0.waiting += 1 }
@@ -56,16 +59,16 @@ public final class PendingPublish: Sendable {
         }
     }
 
-    /// A call waits no longer.
+    /// A call stops waiting; the last one withdraws the message.
     private func leave(
         _ request: RequestID, _ isLast: Bool, _ outcome: (_ wasQueued: Bool) -> Waiters.Result
     ) throws(MQTTError) -> ReasonCode {
         if isLast, self.engine.withdraw(request) { self.result.set(outcome(true)) }
-        // It may have been completed, or withdrawn, at the last moment.
+        // The request may have ended in the meantime.
         return try self.engine.reasonCode(of: self.result.value ?? outcome(false))
     }
 
-    /// What became of the message, if that is known already.
+    /// The outcome, if it is already known; otherwise `nil`.
     package func takeOutcome() -> Result<ReasonCode, MQTTError>? {
         guard let request else { return .success(.success) }
         guard let known = self.knownResult(of: request) else { return nil }

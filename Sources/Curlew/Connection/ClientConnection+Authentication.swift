@@ -1,12 +1,13 @@
 import CurlewCore
 import NIOCore
 
-// Enhanced authentication (MQTT 5.0 section 4.12): the server's steps, and the answers of the application's authenticator.
+// Enhanced authentication (MQTT 5.0 section 4.12): handles AUTH packets, and answers with the application's
+// authenticator.
 extension ClientConnection {
     struct AuthenticationState {
-        /// The authenticator's work on a challenge.
+        /// The task in which the authenticator answers a challenge.
         fileprivate var answering: Task<Void, Never>?
-        /// Whether a re-authentication is under way.
+        /// Whether a re-authentication is in progress.
         fileprivate var isRepeating = false
 
         fileprivate var isAnswering: Bool { self.answering != nil }
@@ -18,27 +19,28 @@ extension ClientConnection {
     /// The server sent AUTH.
     func continueAuthentication(_ auth: Auth) {
         guard let configured = self.context.configuration.authentication else {
-            self.breach("The server sent AUTH although nobody asked for it.")
+            self.breach("The server sent AUTH, but the client does not use enhanced authentication.")
             return
         }
         guard self.isOurs(auth.properties) else { return }
         let data = auth.properties.authenticationData
         switch auth.reasonCode {
         case .continueAuthentication where self.authentication.isAnswering:
-            self.breach("The server sent AUTH before the last one was answered.")
+            self.breach("The server sent AUTH before its previous AUTH was answered.")
         case .continueAuthentication where self.life.phase == .handshake || self.authentication.isRepeating:
             self.answer(data, configured)
-        // Before CONNACK it is CONNACK that says so.
+        // Only a re-authentication: during the handshake, CONNACK reports success.
         case .success where self.authentication.isRepeating && !self.authentication.isAnswering:
             self.authentication.isRepeating = false
             guard self.isTrusted(configured, data) else { return }
             self.owner.reauthenticated(nil)
         default:
-            self.breach("The server sent AUTH with \(auth.reasonCode), out of turn.")
+            self.breach("The server sent AUTH with \(auth.reasonCode) at the wrong time.")
         }
     }
 
-    /// CONNACK came with success: whether the server has kept to the method, and proved itself to it.
+    /// CONNACK reported success. Returns whether the authentication method is unchanged and the authenticator accepts
+    /// the server's data.
     func finishAuthentication(_ connack: ConnAck) -> Bool {
         guard let configured = self.context.configuration.authentication else { return true }
         guard self.isOurs(connack.properties) else { return false }
@@ -49,14 +51,14 @@ extension ClientConnection {
         return self.isTrusted(configured, connack.properties.authenticationData)
     }
 
-    /// Begins a re-authentication (section 4.12.1), unless one is under way.
+    /// Begins a re-authentication (section 4.12.1), unless one is in progress.
     func reauthenticate(_ method: String, _ data: ByteBuffer?) {
         guard !self.authentication.isRepeating else { return }
         self.authentication.isRepeating = true
         self.send(Auth(.reauthenticate, method: method, data: data))
     }
 
-    /// Has the application's authenticator answer.
+    /// Answers a challenge with the application's authenticator.
     private func answer(_ challenge: ByteBuffer?, _ configured: MQTTConfiguration.Authentication) {
         let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
         let loop = self.link.eventLoop
@@ -80,19 +82,19 @@ extension ClientConnection {
         }
     }
 
-    /// [MQTT-3.2.2-15]: the server may have said in CONNACK how much it takes.
+    /// Sends AUTH, unless it exceeds the Maximum Packet Size of CONNACK [MQTT-3.2.2-15].
     private func send(_ auth: Auth) {
         let size = (try? auth.encodedSize(version: .v5_0)) ?? 0
         if let maximum = self.serverMaximumPacketSize, size > maximum {
             let error = MQTTError(
-                .packetTooLarge, "The authentication needs \(size) bytes, and the server takes at most \(maximum).")
+                .packetTooLarge, "The AUTH packet has \(size) bytes, and the server accepts at most \(maximum).")
             self.close(.normalDisconnection, error)
         } else {
             self.write(.auth(auth))
         }
     }
 
-    /// Whether the method is the one that CONNECT named, where the server names one [MQTT-4.12.0-5].
+    /// Whether the authentication method is that of CONNECT [MQTT-4.12.0-5]. Tolerates a packet without one.
     private func isOurs(_ properties: Properties) -> Bool {
         let method = properties.authenticationMethod
         guard method == nil || method.hasSameBytes(as: self.connect.properties.authenticationMethod) else {
@@ -119,6 +121,6 @@ extension ClientConnection {
 
 extension MQTTError {
     fileprivate static func authenticationGivenUp(_ error: any Error) -> Self {
-        Self(.authenticationFailed, "The authentication was given up: \(error)", cause: error)
+        Self(.authenticationFailed, "The authentication failed: \(error)", cause: error)
     }
 }

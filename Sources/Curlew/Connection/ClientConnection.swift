@@ -3,16 +3,16 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// One connection to a server, from CONNECT to the end: bytes to packets, packets to the session, the session's bytes to the
-/// link. Everything here happens on the event loop.
+/// One connection to a server, from CONNECT until the link is closed. Decodes the received bytes, passes the packets to
+/// the session, and writes the session's output to the link. Everything runs on the event loop.
 final class ClientConnection: LinkHandler {
-    /// What the handshake came to.
+    /// The outcome of the handshake.
     enum Opening: Sendable {
         /// The server accepted.
         case accepted(isResumed: Bool)
         /// The server answered with a failure.
         case refused(ConnAck)
-        /// The connection ended before the server had answered.
+        /// The connection ended before CONNACK.
         case closed(Closing)
     }
 
@@ -20,9 +20,9 @@ final class ClientConnection: LinkHandler {
     struct Closing: Sendable {
         /// The server's DISCONNECT, if it sent one.
         var disconnect: Disconnect?
-        /// What to tell people; `nil` when we closed it because we were asked to.
+        /// The error to report; `nil` if the client disconnected on request.
         var error: MQTTError?
-        /// Whether what was unanswered may be the cause.
+        /// Whether an unanswered packet may be the cause.
         var end = ClientSession.ConnectionEnd.other
         /// Whether the server has sent anything.
         var hasAnswered = false
@@ -39,23 +39,23 @@ final class ClientConnection: LinkHandler {
     let connect: Connect
     private(set) var life: ClientConnectionLife
     private var input: PacketInput
-    /// Whether something came that was not looked at yet.
+    /// Whether `input` has bytes that `read` has not processed yet.
     private var hasUnread = false
     private var isReading = false
-    /// How many packets are taken to the session at once: the lock is held for so long.
+    /// The maximum number of packets passed to the session at once, which limits how long the lock is held.
     private static let batchSize = 512
-    /// Packets that were decoded and are not yet processed: kept, so that a read does not allocate.
+    /// Packets that are decoded and not yet processed. The array is reused, so that a read does not allocate.
     private var packets: [Packet] = []
     private var batch = DeliveryBatch()
     private var spare = ByteBuffer()
     private var keepAliveDeadline: Deadlines.ID?
     private var closing = Closing()
-    /// What the server takes, if it has said so in CONNACK.
+    /// The server's Maximum Packet Size, if CONNACK contains one.
     private(set) var serverMaximumPacketSize: Int?
-    /// How far an enhanced authentication is.
+    /// The progress of an enhanced authentication.
     var authentication = AuthenticationState()
 
-    /// Sends CONNECT at once.
+    /// Sends CONNECT immediately.
     init(
         _ owner: any ConnectionOwner, _ context: ConnectionContext, link: any Link, server: Endpoint, connect: Connect,
         opening: OneShot<Opening>, closed: OneShot<Closing>
@@ -85,7 +85,8 @@ final class ClientConnection: LinkHandler {
         guard self.life.isOpen else { return }
         self.input.append(bytes)
         self.hasUnread = true
-        // A write that fails has the socket read what is left, in the middle of what an earlier read led to: it has to wait.
+        // A failed write makes the socket read the remaining bytes, while `read` may be running: let `read` finish
+        // first.
         guard !self.isReading else { return }
         self.isReading = true
         defer { self.isReading = false }
@@ -113,8 +114,7 @@ final class ClientConnection: LinkHandler {
         if let violation, self.life.isOpen { self.refuse(violation) }
     }
 
-    /// Takes a PUBLISH that was left out to the session, after the packets before it. Returns whether there may be more behind
-    /// it.
+    /// Passes a skipped PUBLISH to the session, after the packets before it. Returns whether more packets may follow.
     private func processSkipped() -> Bool {
         guard let skipped = self.input.takeSkipped() else { return false }
         self.process()
@@ -138,7 +138,7 @@ final class ClientConnection: LinkHandler {
         self.close(violation.reasonCode, error)
     }
 
-    /// Closes the connection if the server has answered CONNECT in another protocol.
+    /// Closes the connection if the server answered CONNECT in another protocol. Returns whether it did.
     private func isForeign() -> Bool {
         self.closing.hasAnswered = true
         guard let bytes = self.input.unread, let foreign = ForeignProtocol(answer: bytes) else { return false }
@@ -151,7 +151,7 @@ final class ClientConnection: LinkHandler {
 
     func linkReadCompleted() {
         self.flushIfNeeded()
-        // A server that sends and does not read would have our answers pile up without end.
+        // If the server sends without reading, the answers to it would pile up without limit.
         if !self.link.isWritable, self.owner.hasManyAnswers { self.pause(.answers) }
         if self.life.phase == .connected, self.owner.isHoldingReading { self.pause(.consumer) }
     }
@@ -164,12 +164,12 @@ final class ClientConnection: LinkHandler {
         if self.life.resume(reason) == .startReading { self.link.setReading(true) }
     }
 
-    /// A consumer has taken some of what it had.
+    /// A consumer that paused reading has taken its messages.
     func readOnAfterHolding() {
         if !self.owner.isHoldingReading { self.resume(.consumer) }
     }
 
-    /// Takes the packets of one read to the session, under one lock.
+    /// Passes the decoded packets to the session, usually with one lock for all of them.
     private func process() {
         guard !self.packets.isEmpty else { return }
         defer { self.packets.removeAll(keepingCapacity: true) }
@@ -195,7 +195,7 @@ final class ClientConnection: LinkHandler {
 
     // MARK: The handshake
 
-    /// Takes packets until the handshake is over; returns the index of the first that belongs to the session.
+    /// Processes packets until the handshake is complete. Returns the index of the first packet for the session.
     private func open(_ now: Timestamp) -> Int {
         for (index, packet) in self.packets.enumerated() {
             guard self.life.phase == .handshake else { break }
@@ -215,7 +215,7 @@ final class ClientConnection: LinkHandler {
 
     private func receivedConnack(_ connack: ConnAck, _ now: Timestamp) -> Bool {
         var connack = connack
-        // Nobody asks for them, and what is kept of CONNACK is kept for as long as the connection.
+        // They are unused, and would take memory for as long as the connection lasts.
         connack.properties.userProperties = []
         guard !connack.reasonCode.isFailure else {
             self.endReading()
@@ -227,7 +227,7 @@ final class ClientConnection: LinkHandler {
         guard let isResumed = self.owner.opened(self, connack, to: self.connect, now: now) else {
             self.close(
                 .protocolError,
-                MQTTError(.protocolViolation, "The server resumed a session although a new one was asked for."))
+                MQTTError(.protocolViolation, "The server resumed a session, but the client requested a new one."))
             return false
         }
         let limits = ServerLimits(connack, version: self.connect.version)
@@ -241,12 +241,12 @@ final class ClientConnection: LinkHandler {
 
     // MARK: Writing
 
-    /// A read is over: writes what it led to.
+    /// A read is complete: writes the packets that it caused.
     private func flushIfNeeded() {
         if self.owner.hasOutput { self.flush() }
     }
 
-    /// Writes what the session has to send; called when something was added, or the link takes more.
+    /// Writes the session's output. Called when there is new output, or the link has room again.
     func flush() {
         guard self.life.phase == .connected, self.link.isWritable else { return }
         var rounds = 0
@@ -256,7 +256,7 @@ final class ClientConnection: LinkHandler {
             self.readOn()
             guard self.link.isWritable else { return }
             rounds += 1
-            // Others of the loop want their turn, too.
+            // Let other connections of this event loop run.
             guard rounds < 8 else {
                 let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
                 return self.link.eventLoop.execute { connection.value.flush() }
@@ -267,11 +267,11 @@ final class ClientConnection: LinkHandler {
     func linkWritabilityChanged(_ isWritable: Bool) {
         guard isWritable else { return }
         self.flush()
-        // Also where there was nothing to flush.
+        // `flush` does this only after a write.
         self.readOn()
     }
 
-    /// Reads again, if reading rested: the server has taken its answers.
+    /// Resumes reading: the server has taken its answers.
     private func readOn() { self.resume(.answers) }
 
     private func write(_ bytes: ByteBuffer) {
@@ -306,7 +306,7 @@ final class ClientConnection: LinkHandler {
         case .none: break
         case .sendPing: self.write(.pingreq)
         case .serverIsDead:
-            // Nobody listens: no point in saying goodbye.
+            // DISCONNECT would not arrive.
             self.finish(MQTTError(.connectionClosed, "The server did not answer a ping in time."))
             self.link.close()
             return
@@ -316,11 +316,11 @@ final class ClientConnection: LinkHandler {
 
     // MARK: The end
 
-    /// Ends the connection as the standard wants it: DISCONNECT, then close.
+    /// Sends DISCONNECT, if the standard permits it, then closes the link.
     func close(_ code: ReasonCode, _ error: MQTTError?, properties: Properties = Properties()) {
         guard self.life.isOpen else { return }
         if self.life.phase == .connected {
-            // What is encoded counts as sent: it goes before the goodbye, though the link has much to write already.
+            // Encoded packets count as sent, so write them before DISCONNECT even if the link has no room.
             let rest = self.owner.takeLastOutput()
             if rest.readableBytes > 0 { self.write(rest) }
             let version = self.connect.version
@@ -342,7 +342,7 @@ final class ClientConnection: LinkHandler {
         self.link.closeAfterWrites(within: self.context.configuration.connection.disconnectTimeout)
     }
 
-    /// Processes and writes no more packets. The link is still to be closed.
+    /// Stops processing and writing packets. The caller must close the link.
     private func finish(_ error: MQTTError?, _ end: ClientSession.ConnectionEnd = .other) {
         self.endReading()
         self.leave(error, end)
@@ -352,7 +352,7 @@ final class ClientConnection: LinkHandler {
         if self.life.finished() == .leaveAndRead { self.link.setReading(true) }
     }
 
-    /// Gives the session back.
+    /// Separates the connection from the session.
     private func leave(_ error: MQTTError?, _ end: ClientSession.ConnectionEnd) {
         self.closing.error = self.closing.error ?? error
         self.closing.end = end

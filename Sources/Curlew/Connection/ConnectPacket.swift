@@ -3,16 +3,16 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-// The CONNECT packet, and the code of the application that it needs: credentials and authentication data.
+// Creates the CONNECT packet, with credentials and authentication data from the application.
 extension ConnectionContext {
-    /// The largest packet that the protocol knows: a client need not say that it accepts it.
+    /// The largest packet that the protocol allows; a client need not announce that it accepts it.
     private static let largestPacket = 268_435_460
 
-    /// The CONNECT of the next attempt.
+    /// Creates the CONNECT for the next attempt.
     ///
     /// - Parameters:
-    ///   - identifier: The client identifier; empty to have the server assign one.
-    ///   - resumes: Whether the client has been connected, so that it wants its session back.
+    ///   - identifier: The client identifier; empty if the server assigns it.
+    ///   - resumes: Whether to resume the session, because the client has been connected before.
     func makeConnect(
         _ version: ProtocolVersion, identifier: String, resumes: Bool
     ) async throws(MQTTError) -> Connect {
@@ -27,7 +27,7 @@ extension ConnectionContext {
             clientIdentifier: identifier, username: login.username, password: login.password,
             will: try self.configuration.will?.packetValue(version))
         guard version >= .v5_0 else { return connect }
-        // Before 5.0 a session that is not clean would never end.
+        // Before 5.0, Clean Session must stay set: a session without it never ends.
         connect.cleanStart = session.cleanStart && !resumes
         var properties: [Property] = []
         if let expiry = session.expiry.seconds, expiry > 0 { properties.append(.sessionExpiryInterval(expiry)) }
@@ -63,7 +63,7 @@ extension ConnectionContext {
         }
     }
 
-    /// Runs code of the application, for no longer than a handshake may take; cancels it with the task that wants to connect.
+    /// Runs code of the application, with the time limit of a handshake. Cancels it with the task that connects.
     private func ask<Answer: Sendable>(
         _ failure: String, _ question: @escaping @Sendable () async throws -> Answer
     ) async throws(MQTTError) -> Answer {

@@ -2,7 +2,7 @@ import CurlewCore
 import CurlewTransport
 import NIOCore
 
-/// What all connections of a client share.
+/// What all connections of a client share: configuration, event loop, clock and deadlines.
 struct ConnectionContext: Sendable {
     let configuration: MQTTConfiguration
     let clock: MonotonicClock

@@ -1,45 +1,45 @@
 import CurlewCore
 import NIOCore
 
-/// The client's side of a connection: takes what arrives, and provides what is sent. Called on the event loop, once per read or write.
+/// Processes the packets that a connection receives, and provides the bytes to write. Called on the event loop.
 protocol ConnectionOwner: AnyObject, Sendable {
-    /// CONNACK came with success. Returns whether the session was resumed; `nil` if the server breaks the protocol.
+    /// CONNACK reported success. Returns whether the session is resumed; `nil` if the server violates the protocol.
     func opened(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool?
 
-    /// Takes the packets of one read to the session. Stops after the first that concerns the connection itself, and moves
-    /// `next` to those behind it. Leaves nothing of the packets that it has taken in the array.
+    /// Passes packets to the session. Stops after the first packet that concerns the connection itself, and sets `next`
+    /// to the index after it. Replaces processed packets in the array, so that the array does not keep their payloads.
     func process(
         _ packets: inout [Packet], from next: inout Int, _ now: Timestamp, into batch: inout DeliveryBatch
     ) -> ConnectionEvent?
 
-    /// Acknowledges a PUBLISH that was left out because it is too large, and reports it.
+    /// Acknowledges and reports a PUBLISH that was skipped because it exceeds a limit.
     func process(_ skipped: PacketDecoder.SkippedPublish) -> ConnectionEvent?
 
-    /// The connection must not be used any more.
+    /// The connection has ended: the owner must not use it any more.
     func lost(_ connection: ClientConnection, _ end: ClientSession.ConnectionEnd)
 
-    /// Everything that is to be written, in exchange for a buffer that is not needed any more; `nil` if there is nothing.
+    /// Returns all bytes to write; `nil` if there are none. Takes a buffer to reuse in exchange.
     func takeOutput(replacement: inout ByteBuffer) -> ByteBuffer?
 
-    /// What is left to be written before the connection is closed.
+    /// Returns the bytes to write before the connection is closed.
     func takeLastOutput() -> ByteBuffer
 
-    /// Whether a read has led to something that is to be written.
+    /// Whether there are bytes to write after a read.
     var hasOutput: Bool { get }
 
-    /// Whether so many answers wait to be written that no more is to be read.
+    /// Whether too many answers wait to be written, so that the connection must stop reading.
     var hasManyAnswers: Bool { get }
 
-    /// Whether a consumer has as much as it wants, so that no more is to be read.
+    /// Whether a consumer's queue is full, so that the connection must stop reading.
     var isHoldingReading: Bool { get }
 
-    /// What is left out on a connection that begins now, where the server sends more than the client takes.
+    /// The limits above which a new connection skips a PUBLISH instead of closing.
     func excessLeftOut(_ version: ProtocolVersion) -> PacketDecoder.Excess
 
-    /// From the next connection on, messages that are too large are left out.
+    /// From the next connection on, PUBLISH packets that are too large are skipped.
     func leaveOutLargePublishes()
 
-    /// The server has consented to a re-authentication; or there is an error.
+    /// A re-authentication has ended, with an error or successfully (`nil`).
     func reauthenticated(_ error: MQTTError?)
 }
 

@@ -2,30 +2,31 @@ import CurlewCore
 import CurlewTransport
 import Synchronization
 
-/// One attempt to make a connection, from the address to the server's answer to CONNECT.
+/// One connection attempt, from resolving the host to the server's answer to CONNECT.
 struct Handshake: Sendable {
     let owner: any ConnectionOwner
     let connector: any Connector
     let context: ConnectionContext
     let endpoint: Endpoint
     let version: ProtocolVersion
-    /// The client identifier; empty to have the server assign one.
+    /// The client identifier; empty if the server assigns it.
     let identifier: String
-    /// Whether the client has been connected, so that it wants its session back.
+    /// Whether to resume the session, because the client has been connected before.
     let resumes: Bool
     /// How long the server may take to answer CONNECT.
     let timeout: Duration
-    /// How long it has taken then, with an attempt in another version that it did not answer.
+    /// The time without an answer that the error message states: includes an attempt in another version before this
+    /// one.
     let silence: Duration
 
     /// A connection that the server accepted.
     struct Accepted: Sendable {
         let isResumed: Bool
-        /// Set at the end of the connection.
+        /// Set when the connection ends.
         let closed: OneShot<ClientConnection.Closing>
     }
 
-    /// Why there is no connection.
+    /// Why the attempt failed.
     enum Failure: Error {
         case failed(MQTTError)
         case closedBeforeConnAck(MQTTError)
@@ -34,8 +35,8 @@ struct Handshake: Sendable {
         case refused(ConnAck)
     }
 
-    /// Runs the attempt in a child task: a task keeps the memory of its deepest call until its end, and who makes a connection
-    /// goes on to wait for as long as that lasts.
+    /// Runs the attempt in a child task. A task keeps the memory of its deepest call until it ends, and the caller's
+    /// task lives as long as the connection.
     func resultOfChildTask() async throws(Failure) -> Accepted {
         async let result = self.result()
         return try await result.get()
@@ -69,7 +70,7 @@ struct Handshake: Sendable {
         return try await self.finish(opening, closed, link)
     }
 
-    /// From CONNECT to the server's answer.
+    /// Waits for the server's answer to CONNECT.
     private func finish(
         _ opening: OneShot<ClientConnection.Opening>, _ closed: OneShot<ClientConnection.Closing>,
         _ link: OneShot<any Link>
@@ -83,7 +84,7 @@ struct Handshake: Sendable {
         let opened = await withTaskCancellationHandler {
             await opening.wait()
         } onCancel: {
-            // One that was accepted is ended in order, by whoever waits for its end.
+            // An accepted connection is closed with DISCONNECT, by the supervisor.
             if case .accepted? = opening.value { return }
             link.value?.close()
         }
@@ -119,14 +120,14 @@ struct Handshake: Sendable {
                 cause: error.cause))
     }
 
-    /// Why a server closes the connection that is none of the port's usual uses: the end of a sentence.
+    /// The likely reason why a server closes the connection if the port gives no hint; the end of a sentence.
     private var guess: String {
         self.endpoint.security == .plain
-            ? "; does this port expect TLS (mqtts://), or does the broker take no more clients?"
-            : "; does this port speak MQTT, or does the broker take no more clients?"
+            ? "; does this port expect TLS (mqtts://), or does the broker accept no more clients?"
+            : "; does this port speak MQTT, or does the broker accept no more clients?"
     }
 
-    /// What the port is used for as a rule, where that is not plain MQTT: the end of a sentence.
+    /// The usual protocol of the port, if it is not MQTT over TCP; the end of a sentence. Otherwise `nil`.
     private var hint: String? {
         guard self.endpoint.security == .plain else { return nil }
         return switch self.endpoint.port {

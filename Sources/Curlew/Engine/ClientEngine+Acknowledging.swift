@@ -3,7 +3,7 @@ import CurlewCore
 import Logging
 import Synchronization
 
-// What subscriptions tell: that their consumers are done with messages, or have too many.
+// The events of subscriptions: consumers have processed or dropped messages, or their queues are full.
 extension ClientEngine: ReceiverOwner {
     func acknowledge(_ token: DeliveryToken, _ reasonCode: ReasonCode) {
         let flush = self.state.withLock { state in
@@ -42,7 +42,7 @@ extension ClientEngine: ReceiverOwner {
             self.holdsReading.store(holdsReading, ordering: .relaxed)
             return state.connection.bound
         }
-        // What fills up does so in the middle of a read; the connection looks after it at the end of the read.
+        // Pausing needs no call: a queue fills up during a read, after which the connection checks `isHoldingReading`.
         guard !isFull, let connection else { return }
         self.eventLoop.execute { connection.value.readOnAfterHolding() }
     }
@@ -51,7 +51,10 @@ extension ClientEngine: ReceiverOwner {
 
     // MARK: Stuck acknowledgements
 
-    /// Looks once in a while whether a consumer holds the same message as the last time, for as long as any is unacknowledged.
+    /// Checks periodically, while any message is unacknowledged, whether a consumer still holds the same message as at
+    /// the previous check.
+    ///
+    /// - Parameter before: The messages that consumers held at the previous check, and for how long.
     func watchAcknowledgements(_ before: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]) {
         guard let period = self.configuration.acknowledgement.stuckWarning else { return }
         self.deadlines.schedule(after: period) { [weak self] in

@@ -7,7 +7,7 @@ import Synchronization
 extension ClientEngine {
     nonisolated(nonsending) func reauthenticate(timeout: Duration?) async throws(MQTTError) {
         guard let authentication = self.configuration.authentication else {
-            throw MQTTError(.invalidArgument, "The configuration has no `authentication` to repeat.")
+            throw MQTTError(.invalidArgument, "The configuration has no `authentication`.")
         }
         let data: ByteBuffer?
         do { data = try await authentication.authenticator.begin() } catch {

@@ -4,13 +4,14 @@ import Logging
 import NIOCore
 import Synchronization
 
-// Messages that have more bytes than `session.maximumPacketSize`, or more properties than the client takes.
+// Messages that are larger than `session.maximumPacketSize`, or have more properties than the client accepts.
 //
-// A server cannot be told of the latter, nor of the former before 5.0. If such a message ended the connection, it would do so
-// again on the next one, for ever, and all behind it would wait: it is left out instead, as it streams by, and acknowledged. On
-// 5.0 a server that was told of the size and exceeds it breaks the protocol, which is answered with DISCONNECT and the reason code
-// 0x95 (section 3.1.2.11.4), but once: from then on what is too large is left out there, too, and acknowledged with the reason
-// code 0x83.
+// MQTT has no way to announce the limit on properties, nor, before 5.0, the limit on size. If such a message ended the
+// connection, the server would send it again on the next one, and all later messages would wait forever. Therefore the
+// client skips the message while it arrives, without storing it, and acknowledges it; on 5.0 with the reason code 0x83.
+//
+// A 5.0 server that exceeds the announced size violates the protocol. The client sends DISCONNECT with the reason code
+// 0x95 (section 3.1.2.11.4), but only once: on later connections it skips messages that are too large.
 extension ClientEngine {
     func excessLeftOut(_ version: ProtocolVersion) -> PacketDecoder.Excess {
         guard version >= .v5_0 else { return .bytes }
@@ -52,19 +53,19 @@ extension ClientEngine {
 }
 
 extension MQTTError {
-    /// A message of the server is larger than the configuration allows.
+    /// A received message is larger than the configuration allows.
     static func tooLarge(_ topic: TopicName?, size: Int, maximum: Int, code: Code) -> Self {
         Self(
             code,
-            "A message\(topic.map { " on the topic \"\($0)\"" } ?? "") has \(size) bytes, and this client accepts \(maximum): "
-                + "raise `session.maximumPacketSize`.")
+            "A message\(topic.map { " on the topic \"\($0)\"" } ?? "") has \(size) bytes, "
+                + "and this client accepts at most \(maximum): raise `session.maximumPacketSize`.")
     }
 
-    /// A message has more properties than a client takes: each needs many times its bytes in memory.
+    /// A received message has more properties than the client accepts. They are limited because each takes far more
+    /// memory than bytes on the wire.
     static func tooManyProperties(_ topic: TopicName) -> Self {
         Self(
             .packetTooLarge,
-            "A message on the topic \"\(topic)\" has more than the \(Properties.maximumCount) properties that a client accepts."
-        )
+            "A message on the topic \"\(topic)\" has more than \(Properties.maximumCount) properties.")
     }
 }

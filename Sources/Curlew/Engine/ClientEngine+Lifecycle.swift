@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 import Synchronization
 
-// From `connect()` to `disconnect()`: what ``ClientLifecycle`` decides is carried out here.
+// From `connect()` to `disconnect()`: carries out what ``ClientLifecycle`` decides.
 extension ClientEngine {
     nonisolated(nonsending) func connect(retriesFirst: Bool) async throws(MQTTError) -> Bool {
         let begun: Supervision? = self.state.withLock { state in
@@ -27,7 +27,7 @@ extension ClientEngine {
         return try result.get()
     }
 
-    /// Begins to connect, and reconnects from then on.
+    /// Starts the task that connects and reconnects.
     private func supervise(retriesFirst: Bool) -> Supervision {
         let first = OneShot<Result<Bool, MQTTError>>()
         let ended = OneShot<DrainReport>()
@@ -55,7 +55,7 @@ extension ClientEngine {
             case .drain: break
             }
             guard let supervision = state.life.supervision else { return nil }
-            // Another call may have said how long, and this one not.
+            // Without an expiry, keep the one that a concurrent call may have set.
             if let expiry { state.life.goodbye = self.configuration.goodbye(expiry) }
             let isDrained = state.session.isDrained
             if !isDrained { state.life.waitForDrain(drained) }
@@ -67,18 +67,18 @@ extension ClientEngine {
             return report
         }
         if !begun.isDrained, limit > .zero { _ = await drained.wait(for: limit, by: self.deadlines) }
-        // The supervisor has the connection say goodbye, or closes one that the server has not accepted.
+        // The supervisor sends DISCONNECT, or closes a connection that the server has not accepted yet.
         return await begun.0.stop()
     }
 
-    /// Returns when the client was disconnected; throws what ended it otherwise.
+    /// Waits until the client is disconnected. Throws the error with which it gave up.
     nonisolated(nonsending) func waitUntilStopped() async throws(MQTTError) {
         let ended = self.state.withLock { $0.life.supervision?.ended }
         if let ended, await ended.wait() == nil { throw MQTTError(.cancelled, "The task was cancelled.") }
         if let error = self.state.withLock({ $0.life.stopError }) { throw error }
     }
 
-    /// What DISCONNECT can say of that; `nil` if it can say nothing.
+    /// Returns the expiry that DISCONNECT may contain, in whole seconds; `nil` if this one is not permitted.
     private func possible(_ expiry: MQTTConfiguration.Expiry) -> MQTTConfiguration.Expiry? {
         let expiry = expiry.roundedUp
         // A session expiry interval that CONNECT gave as zero must stay zero (section 3.14.2.2.2).
@@ -89,21 +89,21 @@ extension ClientEngine {
         return nil
     }
 
-    /// Ends the connection, if there is one, in order.
+    /// Sends DISCONNECT and closes the connection, if there is one.
     func sayGoodbye() {
         let (connection, properties) = self.state.withLock { ($0.connection.bound, $0.life.goodbye) }
         guard let connection else { return }
         self.eventLoop.execute { connection.value.close(.normalDisconnection, nil, properties: properties) }
     }
 
-    /// The supervision is over, with that error if it has given up. The session stays for another `connect()`.
+    /// The supervision has ended, with an error if it gave up. The session remains for another `connect()`.
     private func supervisionEnded(_ error: MQTTError?, _ first: OneShot<Result<Bool, MQTTError>>) -> DrainReport {
         let ending: Ending? = self.state.withLock { state in
             state.life.supervision = nil
             switch state.life.lifecycle.supervisionEnded(isFailure: error != nil) {
             case .mayBeRepeated: return nil
             case .final:
-                // Before another `connect()` can schedule some of its own.
+                // Under the lock, so that deadlines of another `connect()` are not cancelled.
                 self.deadlines.cancelAll()
                 return state.end(error)
             }
@@ -114,7 +114,7 @@ extension ClientEngine {
         return report
     }
 
-    /// Tells everybody who waits that the client has stopped.
+    /// Notifies all waiting calls and all receivers that the client has stopped.
     private func finish(_ ending: Ending) -> DrainReport {
         ending.resumptions.resume()
         for receiver in ending.receivers { receiver.finish(ending.error) }
@@ -122,7 +122,7 @@ extension ClientEngine {
         return ending.report
     }
 
-    /// What is to be told when the client has stopped, once the lock is released.
+    /// What to report after the client has stopped, once the lock is released.
     fileprivate struct Ending {
         let error: MQTTError?
         let report: DrainReport
@@ -133,13 +133,13 @@ extension ClientEngine {
 }
 
 extension ClientEngine.State {
-    /// The client has stopped, because of that error if there is one.
+    /// The client has stopped; with an error if it gave up.
     fileprivate mutating func end(_ error: MQTTError?) -> ClientEngine.Ending {
         self.life.stopped(error)
         let remains = self.session.remains
         self.session.end()
         var resumptions = self.takeResumptions()
-        // Other calls of `disconnect()` wait no longer either.
+        // This ends the wait of all `disconnect()` calls.
         resumptions.drained += self.life.takeDrainWaiters()
         return ClientEngine.Ending(
             error: error, report: DrainReport(notSent: remains.notSent, unknown: remains.unknown),
@@ -149,7 +149,7 @@ extension ClientEngine.State {
 }
 
 extension MQTTConfiguration.Expiry {
-    /// Rounded up to whole seconds, and limited to the longest interval that is not "never".
+    /// The expiry in whole seconds, rounded up and limited to the longest interval that does not mean "never".
     fileprivate var roundedUp: Self {
         guard let (seconds, attoseconds) = self.duration?.components else { return self }
         let longest = Int64(UInt32.max - 1)
@@ -159,8 +159,8 @@ extension MQTTConfiguration.Expiry {
 }
 
 extension MQTTConfiguration {
-    /// The properties of the last DISCONNECT: the session expiry interval, where it differs from that of CONNECT. One that was
-    /// zero there must stay zero.
+    /// The properties of the final DISCONNECT. Contains a session expiry interval only if it differs from that of
+    /// CONNECT; an interval of zero in CONNECT must stay zero (section 3.14.2.2.2).
     fileprivate func goodbye(_ sessionExpiry: Expiry?) -> Properties {
         let isUnreachable = if case .given = self.clientIdentifier.kind { false } else { self.session.cleanStart }
         let expiry = sessionExpiry ?? (isUnreachable ? .withConnection : self.session.expiry)

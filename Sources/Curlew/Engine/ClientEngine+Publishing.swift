@@ -3,9 +3,9 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-// Publishing: from the caller's thread to the session, and what became of it.
+// Passes published messages from the caller's thread to the session, and converts the outcome.
 extension ClientEngine {
-    /// Publishes, and waits for the acknowledgement.
+    /// Publishes a message. Waits for the acknowledgement, or at QoS 0 until the message is written.
     nonisolated(nonsending) func publish(_ message: OutgoingMessage, timeout: Duration?) async throws(MQTTError)
         -> ReasonCode
     {
@@ -26,7 +26,8 @@ extension ClientEngine {
         }
     }
 
-    /// Hands a message to the session on the caller's thread. Returns the request to wait for, or `nil` when it is done.
+    /// Passes a message to the session, on the caller's thread. Returns the request to wait for; `nil` if the message
+    /// was written at QoS 0.
     func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
         let now = message.properties.messageExpiryInterval == nil ? Timestamp.start : self.clock.now()
         var refusal: MQTTError?
@@ -54,14 +55,15 @@ extension ClientEngine {
         return request
     }
 
-    /// Times one publish in a while; looks without the lock whether one is being timed would cost as much as the lock.
+    /// Times one of 64 publishes. Taking the lock for each publish, to check whether one is being timed, would cost too
+    /// much.
     private func sampleLatency(_ request: RequestID) {
         guard request.rawValue & 63 == 0 else { return }
         let now = self.clock.now()
         self.state.withLock { $0.tally.timeLatency(of: request, since: now) }
     }
 
-    /// What a wait for a PUBLISH has come to.
+    /// Converts the result of a publish to its reason code or an error.
     func reasonCode(of result: Waiters.Result) throws(MQTTError) -> ReasonCode {
         switch result {
         case .completed(.published(let code, let reason)):

@@ -4,7 +4,7 @@ import Logging
 import NIOCore
 import Synchronization
 
-// What the connection tells: that it is open, what has arrived on it, and its end.
+// The events of a connection: it opens, receives packets and ends.
 extension ClientEngine: ConnectionOwner {
     func opened(_ connection: ClientConnection, _ connack: ConnAck, to connect: Connect, now: Timestamp) -> Bool? {
         let server = "\(connection.server)"
@@ -16,7 +16,7 @@ extension ClientEngine: ConnectionOwner {
             guard result != .protocolError else { return (result, nil) }
             let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
             state.connection.opened(bound)
-            // Subscriptions, and what waited in the outbox, are flushed when the handshake is over.
+            // The connection flushes subscriptions and messages from the outbox at the end of the handshake.
             state.output.opened { bound.value.flush() }
             state.receivers.unclaimed.connected(
                 isResumed: result == .resumed, at: now, isOrphan: state.session.isOrphan)
@@ -38,7 +38,7 @@ extension ClientEngine: ConnectionOwner {
         }
     }
 
-    /// Looks whether the connection has outlived those that a packet seems to have ended.
+    /// Schedules the next deadline of the session's ``PoisonDetector`` on this connection.
     private func watchPoison(on connection: ClientConnection, until end: Timestamp, _ now: Timestamp) {
         let loop = connection.link.eventLoop
         let bound = NIOLoopBound(connection, eventLoop: loop)
@@ -86,7 +86,7 @@ extension ClientEngine: ConnectionOwner {
         let (resumptions, lost, givenUp) = self.state.withLock { state in
             let before = state.output.byteCount
             while index < packets.count, event == nil {
-                // Moved, not copied: a copy counts references to topic, payload and properties up and down again.
+                // Move it: a copy would retain and release topic, payload and properties.
                 let packet = exchange(&packets[index], with: .pingreq)
                 index += 1
                 switch state.session.received(consume packet, now: now, into: &state.output.bytes) {
@@ -127,7 +127,7 @@ extension ClientEngine: ConnectionOwner {
         return event
     }
 
-    /// Resumes those whose requests have been completed by something else than a read.
+    /// Resumes the calls whose requests were completed by something other than a read, and reports failures.
     func resumeCompleted() {
         let (resumptions, lost, givenUp) = self.state.withLock { state in
             (state.takeResumptions(), state.takeLostReceivers(), state.session.takeGivenUpPackets())
@@ -138,8 +138,8 @@ extension ClientEngine: ConnectionOwner {
     }
 
     private func tell(_ deviation: ClientSession.Deviation) {
-        self.logger.warning("the server breaks the protocol without harm: \(deviation.summary)")
-        self.events.post(.protocolDeviation("The server breaks the protocol: \(deviation.summary)."))
+        self.logger.warning("the server violates the protocol harmlessly: \(deviation.summary)")
+        self.events.post(.protocolDeviation("The server violates the protocol: \(deviation.summary)."))
     }
 
     private func tell(_ givenUp: [Rejection]) {
@@ -157,14 +157,14 @@ extension ClientEngine: ConnectionOwner {
             if case .subscribed(let reasonCode, _) = lost.outcome { code = reasonCode }
             let reason = code.map { "\($0)" } ?? "limits"
             self.logger.warning("subscription lost", metadata: ["filters": "\(filters)", "reason": "\(reason)"])
-            // The next request makes another inbox.
+            // The next request creates a new inbox.
             if let inbox = lost.receiver as? ReplyInbox { self.state.withLock { $0.receivers.remove(inbox) } }
             if case .abandoned(let rejection) = lost.outcome {
                 lost.receiver.finish(MQTTError(rejection))
             } else {
                 lost.receiver.finish(
                     MQTTError(
-                        .subscriptionRefused, "The server had lost the session, and refuses the subscription now.",
+                        .subscriptionRefused, "The server lost the session and now refuses the subscription.",
                         reasonCode: code))
             }
             self.events.post(.subscriptionLost(filters: filters, code))

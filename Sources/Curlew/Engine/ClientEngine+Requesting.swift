@@ -3,13 +3,13 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-// Requests: who waits for the reply, and where replies arrive.
+// Sends requests and receives their replies.
 extension ClientEngine {
     static func noReply(_ topic: String, _ timeout: Duration) -> MQTTError {
         MQTTError(.timedOut, "No reply from \"\(topic)\" within \(timeout).")
     }
 
-    /// Registers who waits, then publishes.
+    /// Registers a buffer for the replies, then publishes the request.
     nonisolated(nonsending) func ask(
         _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ properties: Properties, _ responseTopic: String?,
         _ count: Int?, _ timeout: Duration
@@ -21,7 +21,8 @@ extension ClientEngine {
         let buffer = ReplyBuffer(wanted: count, bound: (count ?? queue.count, queue.bytes))
         let source: ReplySource
         if let responseTopic {
-            // What waits there already answers nothing, and what comes after the last reply is for nobody.
+            // Claim nothing, because earlier messages are not replies. Acknowledge on receipt, because messages after
+            // the last reply have no consumer.
             let subscription = try await self.subscribe(
                 to: [(responseTopic, SubscriptionOptions(qos: qos))], claim: .nothing, queue: nil,
                 acknowledgement: .onReceipt, timeout: timeout)
@@ -46,7 +47,7 @@ extension ClientEngine {
             let known = self.report(request) { result in Self.published(result, topic, buffer) }
             if let known { Self.published(known, topic, buffer) }
         }
-        // What the response subscription has taken is part of the time.
+        // The time for subscribing to the replies counts.
         let deadline = self.deadlines.schedule(after: timeout - (self.clock.now() - begun)) {
             if let request { self.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) } }
             buffer.finish(nil)
@@ -54,12 +55,12 @@ extension ClientEngine {
         return MQTTReplies(buffer) {
             self.deadlines.cancel(deadline)
             source.end()
-            // Nobody would read the replies to a request that is still to be sent.
+            // No replies are wanted: do not send a request that still waits.
             if let request { self.giveUp(request) { wasQueued in .cancelled(wasQueued: wasQueued) } }
         }
     }
 
-    /// The server has answered the request's PUBLISH: if that is bad news, there is nothing to wait for.
+    /// The PUBLISH of a request has ended. If it failed, no replies follow.
     private static func published(_ result: Waiters.Result, _ topic: String, _ buffer: ReplyBuffer) {
         switch result {
         case .completed(.published(.noMatchingSubscribers, _)):
@@ -81,15 +82,15 @@ extension ClientEngine {
         }
     }
 
-    /// Sixteen bytes that no other request has.
+    /// Sixteen random bytes.
     private static func makeCorrelationData() -> ByteBuffer {
         var data = ByteBuffer()
         data.writeMultipleIntegers(UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
         return data
     }
 
-    /// Takes what comes on a response topic that the caller named. What the server had kept there answers nothing; what has
-    /// no correlation data may come from a responder that cannot copy them.
+    /// Passes on the replies that arrive on the caller's response topic. Retained messages are not replies. A message
+    /// without correlation data may come from a responder that cannot copy it.
     private func forward(
         _ subscription: MQTTSubscription, _ correlation: ByteBuffer, to buffer: ReplyBuffer
     ) -> Task<Void, Never> {
@@ -109,17 +110,17 @@ extension ClientEngine {
         }
     }
 
-    /// The inbox, subscribed; made at the first request.
+    /// Returns the inbox after its subscription was granted. The first request creates it.
     private nonisolated(nonsending) func inbox(_ timeout: Duration) async throws(MQTTError) -> ReplyInbox {
         try self.requireResponseTopics()
         let (inbox, isNew) = try self.findInbox()
         if isNew {
-            // In a task of its own: other requests may wait for the inbox when the first one has been cancelled.
+            // In a separate task, because other requests may wait for the inbox after the first one was cancelled.
             let subscribing = Task(executorPreference: self.executor) {
                 do throws(MQTTError) {
                     let requests = try self.begin(inbox, [(inbox.filter, SubscriptionOptions(qos: .atLeastOnce))])
                     for request in requests { try await self.granted(request, inbox.filter, nil) }
-                    // Only the connection tells which version the server speaks.
+                    // Check again: only now is the protocol version certain.
                     try self.requireResponseTopics()
                     inbox.subscribed.set(nil)
                 } catch {
@@ -134,7 +135,7 @@ extension ClientEngine {
         return inbox
     }
 
-    /// Waits until the inbox is subscribed, for as long as this request has time.
+    /// Waits until the inbox is subscribed, with the time limit of this request.
     private nonisolated(nonsending) func outcome(
         of inbox: ReplyInbox, _ timeout: Duration
     ) async throws(MQTTError) -> MQTTError? {
@@ -152,7 +153,7 @@ extension ClientEngine {
         guard version < .v5_0 else { return }
         throw MQTTError(
             .notSupportedByProtocolVersion,
-            "Before MQTT 5.0 a request cannot say where to reply: name the topic with `responseTopic`.",
+            "Before MQTT 5.0, a request cannot contain a response topic: name the topic with `responseTopic`.",
             delivery: .notSent)
     }
 
@@ -163,7 +164,7 @@ extension ClientEngine {
             let base = (wantsInformation ? state.session.limits?.responseInformation : nil) ?? "reply"
             let random = String(UInt64.random(in: .min ... .max), radix: 36)
             do throws(TopicError) {
-                // Replies are published to it: with wildcards it would be no topic.
+                // Responders publish to it, so it must not contain wildcards.
                 let filter = try TopicFilter(TopicName("\(base)/\(random)").string)
                 let inbox = ReplyInbox(id: state.receivers.makeID(), filter: filter, owner: self)
                 state.receivers.use(inbox)
@@ -173,7 +174,8 @@ extension ClientEngine {
             }
         }
         do { return try found.get() } catch {
-            throw MQTTError(.protocolViolation, "The server's response information is no topic: \(error)", cause: error)
+            throw MQTTError(
+                .protocolViolation, "The server's response information is not a valid topic: \(error)", cause: error)
         }
     }
 }

@@ -3,11 +3,11 @@ import CurlewTransport
 import NIOCore
 
 extension ClientEngine {
-    /// What the engine's lock guards.
+    /// The state that the engine's lock guards.
     struct State {
-        /// The protocol's state, which outlives connections.
+        /// The protocol state, which survives the loss of a connection.
         var session: ClientSession
-        /// Packets on their way from the session to the connection.
+        /// Encoded packets that the connection has not taken yet.
         var output: OutgoingBuffer
         var connection = CurrentConnection()
         var life: ClientLife
@@ -22,9 +22,9 @@ extension ClientEngine {
             self.receivers = Receivers(configuration.queues.unclaimed.bounds)
         }
 
-        /// Collects who is to be resumed for what the session has completed.
+        /// Collects the calls to resume, whose requests the session has completed.
         ///
-        /// - Parameter now: Present where a read is handled: the time of an acknowledgement.
+        /// - Parameter now: The time of the read that acknowledged the requests; `nil` outside a read.
         mutating func takeResumptions(_ now: Timestamp? = nil) -> Resumptions {
             var resumptions = Resumptions()
             if self.life.drainWaiterCount > 0, self.session.isDrained {
@@ -41,7 +41,7 @@ extension ClientEngine {
             return resumptions
         }
 
-        /// Subscribers that the server has refused after the loss of a session.
+        /// Returns the subscribers that lost their filter: the server lost the session, and subscribing again failed.
         mutating func takeLostReceivers() -> [LostReceiver] {
             self.session.takeLostSubscribers().flatMap { lost in
                 lost.subscribers.compactMap { id in
@@ -51,11 +51,11 @@ extension ClientEngine {
         }
     }
 
-    /// Who is to be told something once the lock is released.
+    /// The calls to resume once the lock is released.
     struct Resumptions {
-        /// Whose requests have ended, and how.
+        /// The calls whose requests have ended, with the results.
         var finished: [(Waiters.Target, Waiters.Result)] = []
-        /// Calls of `disconnect()` that waited until nothing was left to send.
+        /// The calls of `disconnect()` that waited until the session was drained.
         var drained: [OneShot<Void>] = []
 
         func resume() {
@@ -64,22 +64,22 @@ extension ClientEngine {
         }
     }
 
-    /// A subscriber that has lost its filter.
+    /// A subscriber that lost its filter, and the reason.
     struct LostReceiver {
         let receiver: any MessageReceiver
         let outcome: Completion.Outcome
     }
 }
 
-/// The connection in use, and what is known of it and of its server.
+/// The current connection, and facts about its server.
 struct CurrentConnection {
-    /// Present from the end of the handshake to the end of the connection.
+    /// Set from CONNACK to the end of the connection.
     private(set) var bound: NIOLoopBound<ClientConnection>?
-    /// How its server has broken the protocol so far.
+    /// The ways in which the server has violated the protocol on this connection.
     private var deviations: Set<ClientSession.Deviation> = []
-    /// Calls that wait for the end of a re-authentication.
+    /// The calls that wait for a re-authentication.
     var reauthentications: [OneShot<MQTTError?>] = []
-    /// Whether some server has sent a packet that was too large although it was told not to.
+    /// Whether a server has exceeded the announced maximum packet size, on this or an earlier connection.
     var leavesOutLargePublishes = false
 
     func isCurrent(_ connection: ClientConnection) -> Bool { self.bound?.value === connection }
@@ -91,19 +91,19 @@ struct CurrentConnection {
 
     mutating func lost() { self.bound = nil }
 
-    /// Returns whether the server of this connection has not done it before.
+    /// Returns whether this is the first deviation of its kind on this connection.
     mutating func note(_ deviation: ClientSession.Deviation) -> Bool { self.deviations.insert(deviation).inserted }
 }
 
 extension MQTTConfiguration {
-    /// What the session needs to know of the configuration.
+    /// The settings of the session.
     fileprivate var sessionSettings: ClientSession.Settings {
         var settings = ClientSession.Settings()
-        // Servers are told `session.receiveMaximum`, and forgiven when they send more: mosquitto 2.0.11 does so at QoS 1, and
-        // to disconnect it for that would mean to disconnect it for ever. What they send is bounded by 65,535 packet
-        // identifiers and by the queues of the subscriptions.
+        // The client announces `session.receiveMaximum` but tolerates servers that exceed it, as mosquitto 2.0.11 does
+        // at QoS 1: disconnecting would not help, because it would exceed it again on each connection. The 65,535
+        // packet identifiers and the queues of the subscriptions limit the number of messages.
         settings.receiveMaximum = .max
-        // Half-done exchanges of an earlier run, which such a session may have, must not meet new ones.
+        // The session may contain unfinished exchanges of an earlier run, whose identifiers must not be reused.
         if !self.session.cleanStart {
             settings.firstPacketID = PacketID(.random(in: 1...UInt16.max))
             settings.firstSubscriptionIdentifier = .random(in: 1...0x0FFF_FFFF)

@@ -2,7 +2,7 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-// Subscriptions: what is asked of the server, and who gets the messages.
+// Subscribes to and unsubscribes from topic filters.
 extension ClientEngine {
     nonisolated(nonsending) func subscribe(
         to filters: [(filter: String, options: SubscriptionOptions)], claim: Claim,
@@ -18,7 +18,7 @@ extension ClientEngine {
         var granted: [QoS] = []
         for (index, request) in requests.enumerated() {
             do throws(MQTTError) {
-                // The answers arrive one after the other; the time-out is for all of them together.
+                // The answers are awaited one after the other; the time limit is for all of them together.
                 let left = timeout.map { max(.zero, $0 - (self.clock.now() - begun)) }
                 granted.append(try await self.granted(request, parsed[index], left))
             } catch {
@@ -32,9 +32,9 @@ extension ClientEngine {
         return subscription
     }
 
-    /// Makes a subscription that asks the server for nothing, or only if it has no session.
+    /// Creates a subscription that sends no SUBSCRIBE, or only if the server has no session.
     ///
-    /// - Parameter options: How the server is to serve the filters where it has no session; `nil` if it is not asked at all.
+    /// - Parameter options: The options for a SUBSCRIBE if the server has no session; `nil` to never send one.
     func listen(
         to filters: [String], resumedWith options: SubscriptionOptions?, _ queue: MQTTConfiguration.SubscriptionQueue?,
         _ acknowledgement: MQTTConfiguration.AcknowledgementPolicy?
@@ -109,7 +109,7 @@ extension ClientEngine {
         return MQTTSubscription(buffer, owner: self)
     }
 
-    /// Tells the session what is wanted. Returns one request for each filter.
+    /// Adds a receiver, and requests its filters from the session. Returns one request for each filter.
     func begin(
         _ receiver: any MessageReceiver, _ wanted: [(TopicFilter, SubscriptionOptions)],
         _ claim: Claim = .nothing
@@ -148,12 +148,13 @@ extension ClientEngine {
             self.endSubscription(receiver.id)
             throw refusal
         }
-        // What is acknowledged by being received waits until the server has granted the filters: a call that fails takes nothing.
+        // With `.onReceipt`, receiving claimed messages acknowledges them. They wait until the filters are granted, so
+        // that a call that fails takes no messages.
         if (receiver as? SubscriptionBuffer)?.policy != .onReceipt { receiver.receive([]) }
         return requests
     }
 
-    /// Waits for the server's answer to a filter. Returns the QoS that it grants.
+    /// Waits for the server's answer to the subscription to a filter. Returns the granted QoS.
     @discardableResult
     nonisolated(nonsending) func granted(
         _ request: RequestID, _ filter: TopicFilter, _ timeout: Duration?
@@ -168,7 +169,7 @@ extension ClientEngine {
                 reasonCode: code)
         case .completed(.rejected(let rejection)), .completed(.abandoned(let rejection)): throw MQTTError(rejection)
         case .completed(.sessionEnded): throw self.stopped
-        case .completed: throw MQTTError(.clientStopped, "The subscription to \"\(filter)\" was ended meanwhile.")
+        case .completed: throw MQTTError(.clientStopped, "The subscription to \"\(filter)\" has ended in the meantime.")
         case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.")
         case .notConnected: throw self.notConnected
         case .timedOut:

@@ -3,9 +3,9 @@ import Logging
 import NIOCore
 import Synchronization
 
-// Messages that no subscription has taken: they wait for one that does, within bounds.
+// Holds messages that no subscription has taken until one claims them, within limits.
 extension ClientEngine {
-    /// A subscription has not looked at these messages and will not.
+    /// A subscription ended before its consumer saw these messages.
     func handBack(_ messages: [MQTTMessage]) {
         guard messages.contains(where: { $0.token != nil }) else { return }
         let now = self.clock.now()
@@ -20,7 +20,7 @@ extension ClientEngine {
         if mustWatch { self.watchUnclaimed() }
     }
 
-    /// Tells what was let go, and sees to it that this is called again when there is more to do.
+    /// Releases messages that have waited too long, reports them, and schedules the next call.
     func watchUnclaimed() {
         let now = self.clock.now()
         let (report, flush) = self.state.withLock { state in
@@ -40,17 +40,17 @@ extension ClientEngine {
         if let report { self.tell(report) }
     }
 
-    /// Tells that messages were acknowledged that nobody has taken.
+    /// Reports messages that were acknowledged although no subscription took them.
     func tell(_ report: UnclaimedMessages<MQTTMessage>.Report) {
         self.logger.warning(
-            "messages acknowledged that no subscription has taken: subscribe before, or change queues.unclaimed",
+            "acknowledged messages that no subscription took: subscribe earlier, or change queues.unclaimed",
             metadata: ["topics": "\(report.topics)", "count": "\(report.count)"])
         self.events.post(.messagesUnclaimed(topics: report.topics, count: report.count))
     }
 }
 
 extension ClientEngine.State {
-    /// A subscription has been made: gives it what it claims, before anything that it receives.
+    /// Gives a new subscription the messages that it claims, before any other message.
     mutating func give(
         _ claim: Claim, matching filters: [TopicFilter], to receiver: any MessageReceiver
     ) {
@@ -63,7 +63,7 @@ extension ClientEngine.State {
         }
     }
 
-    /// Nobody has taken a message that came in.
+    /// Holds a received message that no subscription takes. Only counts it at QoS 0.
     mutating func hold(_ packet: consuming Publish, _ token: DeliveryToken?, _ now: Timestamp) {
         guard let token, let message = MQTTMessage(consume packet, token: token) else {
             self.tally.statistics.unrouted += 1

@@ -2,9 +2,9 @@ import CurlewCore
 import CurlewTransport
 import Synchronization
 
-// Waiting for the end of a request: its completion, a time-out or a cancellation, whichever is first.
+// Waits for a request: for its completion, a timeout or cancellation, whichever is first.
 extension ClientEngine {
-    /// Waits for a request that was reserved.
+    /// Waits for a reserved request.
     nonisolated(nonsending) func wait(for request: RequestID, timeout: Duration?) async -> Waiters.Result {
         let deadline = timeout.map { timeout in
             self.deadlines.schedule(after: timeout) {
@@ -26,7 +26,7 @@ extension ClientEngine {
         }
     }
 
-    /// Ends a wait if nobody has called `connect()` by the time that a connection might be there.
+    /// If the client is idle, ends the wait after `connection.connectTimeout` if it is still idle then.
     func remindOfConnecting(_ request: RequestID) -> Deadlines.ID? {
         guard self.isIdle else { return nil }
         return self.deadlines.schedule(after: self.configuration.connection.connectTimeout) {
@@ -34,36 +34,37 @@ extension ClientEngine {
         }
     }
 
-    // MARK: Requests that are waited for later, or not at all
+    // MARK: Requests awaited later, or not at all
 
-    /// How a request has ended for which nobody waits; `nil` if it has not. It cannot be asked for again.
+    /// Takes the result of a request that no call waits for; `nil` if there is none yet. Can be taken only once.
     func takeResult(of request: RequestID) -> Waiters.Result? {
         self.state.withLock { $0.waiters.takeResult(of: request) }
     }
 
-    /// Calls `body` when the request has ended. Returns the result instead if it is known already.
+    /// Calls `body` when the request ends. If it has already ended, returns the result instead.
     func report(_ request: RequestID, to body: @escaping @Sendable (Waiters.Result) -> Void) -> Waiters.Result? {
         self.state.withLock { $0.waiters.wait(for: request, .call(body)) }
     }
 
-    /// Nobody will ask how the request ends.
+    /// The result of the request is not needed.
     func forget(_ request: RequestID) { self.state.withLock { $0.waiters.forget(request) } }
 
-    /// Takes a message out of the outbox; nobody else is told. Returns `false` if it was sent, or has ended.
+    /// Removes a message from the outbox, without calling the body of ``report(_:to:)``. Returns `false` if the message
+    /// was sent or its request has ended.
     func withdraw(_ request: RequestID) -> Bool {
         let (wasQueued, resumptions) = self.state.withLock { state in
             let wasQueued = state.session.cancel(request)
             if wasQueued { _ = state.waiters.finish(request, .cancelled(wasQueued: true)) }
-            // It may have been the last that `disconnect` waited for.
+            // This may have been the last request that `disconnect` waits for.
             return (wasQueued, state.takeResumptions())
         }
         resumptions.resume()
         return wasQueued
     }
 
-    // MARK: Why there is nothing to wait for
+    // MARK: Reasons not to wait
 
-    /// Whether nobody is connecting, so that nothing that waits for a connection can go on.
+    /// Whether the client is neither connected nor connecting, so that waiting requests make no progress.
     private var isIdle: Bool {
         self.state.withLock { $0.life.lifecycle.status == .disconnected }
     }
@@ -72,7 +73,7 @@ extension ClientEngine {
         MQTTError(.notConnected, "The client is not connected: call `connect()` first.")
     }
 
-    /// That the time is over, and why if that is known.
+    /// The error for a timeout. States the reason if there was no connection; otherwise the message.
     func timedOut(_ message: String) -> MQTTError {
         switch self.status {
         case .disconnected: MQTTError(.timedOut, self.notConnected.message)
@@ -81,12 +82,12 @@ extension ClientEngine {
         }
     }
 
-    /// Nobody waits any more: a message that was not sent leaves the outbox.
+    /// Ends the wait for a request. A message that was not sent is removed from the outbox.
     func giveUp(_ request: RequestID, _ result: @Sendable (_ wasQueued: Bool) -> Waiters.Result) {
         let resumptions = self.state.withLock { state in
             let outcome = result(state.session.cancel(request))
             let target = state.waiters.finish(request, outcome)
-            // It may have been the last that `disconnect` waited for.
+            // This may have been the last request that `disconnect` waits for.
             var resumptions = state.takeResumptions()
             if let target { resumptions.finished.append((target, outcome)) }
             return resumptions

@@ -3,7 +3,7 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-// What the connection asks for: bytes to write, and whether to read on.
+// Provides a connection with bytes to write, and with reasons to pause reading.
 extension ClientEngine {
     var hasOutput: Bool { self.state.withLock { $0.output.isFlushScheduled } }
 

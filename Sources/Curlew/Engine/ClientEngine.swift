@@ -4,20 +4,22 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// The engine of a client: carries packets between the session, the connection and those who wait. ``MQTTClient`` is its face.
+/// The implementation of ``MQTTClient``: passes packets between the session and the connection, and results to waiting
+/// calls.
 ///
-/// While it is connected, its supervisor keeps it alive, even if no reference to the client remains.
+/// From `connect()` to `disconnect()`, the supervisor's task keeps the engine alive, even if no reference to the client
+/// remains.
 final class ClientEngine: Sendable {
     let configuration: MQTTConfiguration
     let logger: Logger
     let connector: any Connector
-    /// What connections share with the engine: its event loop, clock and deadlines.
+    /// What connections share with the engine: event loop, clock and deadlines.
     let context: ConnectionContext
     let events: EventHub
     let meters = ClientMeters()
-    /// Held while one call or one read is handled; never while a continuation is resumed or user code runs.
+    /// Locked while a call or a read is processed; never while a continuation is resumed or user code runs.
     let state: Mutex<State>
-    /// Whether any subscription is full, so that the connection rests. Read at the end of each read.
+    /// Whether any subscription is full, so that the connection must pause reading. Checked after each read.
     let holdsReading = Atomic(false)
 
     init(_ configuration: MQTTConfiguration, logger: Logger?) throws(MQTTError) {
@@ -39,7 +41,7 @@ final class ClientEngine: Sendable {
     var executor: EventLoopExecutor { self.context.executor }
     var deadlines: Deadlines { self.context.deadlines }
 
-    // MARK: What users may look at
+    // MARK: Queries
 
     var status: ClientLifecycle.Status { self.state.withLock { $0.life.lifecycle.status } }
 
@@ -62,19 +64,19 @@ final class ClientEngine: Sendable {
         }
     }
 
-    /// Why the client does nothing more.
+    /// The error that ended the client, or `clientStopped` if it was disconnected.
     var stopped: MQTTError {
         self.state.withLock { $0.life.stopError } ?? MQTTError(.clientStopped, "The client was disconnected.")
     }
 
-    /// Runs a flush that ``OutgoingBuffer/claimFlush()`` has returned.
+    /// Runs the closure that ``OutgoingBuffer/claimFlush()`` returned, on the event loop.
     func flush(_ flush: (@Sendable () -> Void)?) {
         if let flush { self.eventLoop.execute(flush) }
     }
 }
 
 extension MQTTConfiguration {
-    /// Sockets, unless a test replaces them.
+    /// Creates the connector for sockets, unless another connector overrides it.
     fileprivate func makeConnector() throws(MQTTError) -> any Connector {
         if let connector = self.connectorOverride { return connector }
         do {

@@ -1,22 +1,22 @@
 import CurlewCore
 import CurlewTransport
 
-/// A client's life, and what comes with it: the supervisor that keeps it connected, the identifier it connects under, and its end.
+/// The state of a client between `connect()` and `disconnect()`, with its supervisor, client identifier and stop error.
 struct ClientLife {
     var lifecycle = ClientLifecycle()
-    /// `nil` while nobody has called `connect()`.
+    /// `nil` while the client is neither connected nor connecting.
     var supervision: Supervision?
     var clientIdentifier: String
-    /// The properties of the DISCONNECT with which this client goes.
+    /// The properties of the DISCONNECT that `disconnect()` sends.
     var goodbye = Properties()
-    /// What ended the client for good, for calls that come later; `nil` if it was disconnected.
+    /// The error with which the client gave up, for later calls; `nil` if it was disconnected.
     private(set) var stopError: MQTTError?
-    /// Calls of `disconnect()` that wait until nothing is left to send.
+    /// The calls of `disconnect()` that wait until the session is drained.
     private var drainWaiters: [OneShot<Void>] = []
 
     init(clientIdentifier: String) { self.clientIdentifier = clientIdentifier }
 
-    /// Why nothing new is accepted; `nil` if it is.
+    /// Why new calls are refused; `nil` if they are accepted.
     var refusal: MQTTError? {
         switch self.lifecycle.status {
         case .disconnecting: MQTTError(.clientStopped, "The client is being disconnected.")
@@ -42,15 +42,16 @@ struct ClientLife {
     mutating func takeDrainWaiters() -> [OneShot<Void>] { exchange(&self.drainWaiters, with: []) }
 }
 
-/// The task that keeps a client connected, and what tells of its first connection and its end.
+/// The task that keeps a client connected, with its first outcome and its end.
 struct Supervision {
     let task: Task<Void, Never>
-    /// Set when the first connection is there, with whether the session was resumed, or cannot be made.
+    /// Set when the first connection is established, with whether the session was resumed, or has failed.
     let first: OneShot<Result<Bool, MQTTError>>
-    /// What was not delivered.
+    /// Set when the task ends, with the numbers of messages that were not delivered.
     let ended: OneShot<DrainReport>
 
-    /// Ends what `connect()` began. Not cut short by cancellation: closing is bounded by `connection.disconnectTimeout`.
+    /// Stops the task and waits for its end, even if the caller is cancelled: `connection.disconnectTimeout` limits how
+    /// long closing takes.
     @discardableResult
     nonisolated(nonsending) func stop() async -> DrainReport {
         self.task.cancel()

@@ -1,6 +1,6 @@
 import CoreMetrics
 
-/// What the client counts for swift-metrics. Counted per read and per write, not per message.
+/// The client's counters for swift-metrics. Updated once per read or write, not per message.
 struct ClientMeters: Sendable {
     let connections = Counter(label: "mqtt_client_connections_total")
     let published = Counter(label: "mqtt_client_messages_published_total")

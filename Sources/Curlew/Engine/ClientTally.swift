@@ -1,30 +1,30 @@
 import CurlewCore
 
-/// What a client has done so far, in numbers.
+/// The counters of a client's past work.
 struct ClientTally {
     var statistics = MQTTStatistics()
-    /// How many published messages the metrics know of.
+    /// The number of published messages that were reported to the metrics.
     private var reportedPublishes = 0
-    /// One publish that is timed until its acknowledgement.
+    /// The publish whose acknowledgement is being timed.
     private var sample: (request: RequestID, since: Timestamp)?
 
-    /// How many messages were published since this was asked before.
+    /// Returns the number of messages published since the last call.
     mutating func takePublishes() -> Int {
         let count = self.statistics.published - self.reportedPublishes
         self.reportedPublishes = self.statistics.published
         return count
     }
 
-    /// Times that publish, unless another is being timed.
+    /// Starts to time a publish, unless another one is being timed.
     mutating func timeLatency(of request: RequestID, since now: Timestamp) {
-        // An acknowledgement that was faster than this call leaves a sample that never ends.
+        // A sample never ends if its acknowledgement arrived before this call, so replace it after a minute.
         if let sample, now - sample.since < .seconds(60) { return }
         self.sample = (request, now)
     }
 
-    /// A request is completed.
+    /// A request has completed.
     ///
-    /// - Parameter now: When its acknowledgement came; `nil` if none has come.
+    /// - Parameter now: When the acknowledgement arrived; `nil` if the request completed without one.
     mutating func completed(_ request: RequestID, at now: Timestamp?) {
         guard let sample, sample.request == request else { return }
         self.sample = nil

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// Tells events to any number of listeners, each with a bounded buffer whose oldest go first.
+/// Sends events to any number of listeners, each with a bounded buffer that drops its oldest events when it is full.
 final class EventHub: Sendable {
-    /// Guards the listeners and the number of the next.
+    /// Guards the listeners and the last identifier.
     private let listeners = Mutex((byID: [Int: AsyncStream<MQTTEvent>.Continuation](), next: 0))
     private let bufferSize: Int
 

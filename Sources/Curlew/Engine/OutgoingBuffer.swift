@@ -1,24 +1,26 @@
 import NIOCore
 
-/// Encoded packets that the connection has not written yet. The session appends to it on any thread; the connection takes all of it at once on the
-/// event loop, which is woken once for many packets.
+/// Encoded packets that the connection has not written yet.
+///
+/// The session appends packets on any thread. The connection takes all of them at once, on the event loop, which is
+/// woken once for many packets.
 struct OutgoingBuffer {
     /// The session appends here.
     var bytes = ByteBuffer()
-    /// How many of these bytes answer the server, beyond what publishes may fill.
+    /// The number of bytes of answers to the server that were appended above the high-water mark.
     private var answers = 0
     private let highWaterMark: Int
-    /// Makes the connection write; created once for each connection, so that it costs nothing to hand to the event loop.
+    /// Makes the connection write. Created once per connection, so that scheduling it does not allocate a closure.
     private var flush: (@Sendable () -> Void)?
-    /// Whether the connection will write without being asked again.
+    /// Whether the connection will write without another request.
     private(set) var isFlushScheduled = false
 
-    /// - Parameter highWaterMark: How many bytes publishes may fill.
+    /// - Parameter highWaterMark: The number of bytes above which the session appends no more publishes.
     init(highWaterMark: Int) { self.highWaterMark = highWaterMark }
 
     var byteCount: Int { self.bytes.readableBytes }
 
-    /// A connection begins: nothing of an earlier one is sent on it.
+    /// CONNACK arrived: discards bytes of an earlier connection, before the session appends packets for this one.
     mutating func opens() {
         self.bytes.clear()
         self.isFlushScheduled = false
@@ -32,7 +34,7 @@ struct OutgoingBuffer {
         self.flushesAfterRead()
     }
 
-    /// What is encoded belongs to a connection that is gone.
+    /// The connection is lost: discards its bytes.
     mutating func lost() {
         self.bytes = ByteBuffer()
         self.answers = 0
@@ -40,42 +42,43 @@ struct OutgoingBuffer {
         self.isFlushScheduled = false
     }
 
-    /// If there is something to write and the connection has not been asked to: what the event loop is to do.
+    /// Returns the closure to run on the event loop, if there are bytes to write and no flush is scheduled.
     mutating func claimFlush() -> (@Sendable () -> Void)? {
         guard !self.isFlushScheduled, self.bytes.readableBytes > 0, let flush else { return nil }
         self.isFlushScheduled = true
         return flush
     }
 
-    /// The connection flushes by itself when the read that it is in the middle of is over.
+    /// The connection flushes on its own at the end of the current read.
     mutating func flushesAfterRead() {
         if self.bytes.readableBytes > 0 { self.isFlushScheduled = true }
     }
 
     // MARK: Answers
 
-    /// Whether as many answers wait to be written as publishes may wait.
+    /// Whether more bytes of answers wait to be written than the high-water mark.
     var hasManyAnswers: Bool { self.answers > self.highWaterMark }
 
-    /// The session has answered the server. Beyond the high-water mark it adds no publish.
+    /// Counts the answers that the session has just appended. Above the high-water mark it appends no publishes, so all
+    /// new bytes are answers.
     ///
-    /// - Parameter before: How many bytes there were before.
+    /// - Parameter before: The number of bytes before they were appended.
     mutating func countAnswers(since before: Int) {
         if before >= self.highWaterMark { self.answers += self.bytes.readableBytes - before }
     }
 
     // MARK: Writing
 
-    /// Everything that is to be written, in exchange for a buffer that is not needed any more; `nil` if there is nothing.
+    /// Returns all bytes to write; `nil` if there are none. Takes a buffer to reuse in exchange.
     ///
-    /// Call ``continueFlush()`` after what waited for room in the buffer has been appended.
+    /// Call ``continueFlush()`` after the session has appended the messages that waited for room.
     mutating func take(_ replacement: inout ByteBuffer) -> ByteBuffer? {
         guard self.bytes.readableBytes > 0 else {
             self.isFlushScheduled = false
             return nil
         }
-        // Not before: the link may still hold it, and then it is allocated again. Moved, since only the sole owner of a buffer
-        // writes to it without a copy.
+        // Clear it only now: while the link holds it, clearing would allocate a new buffer. Move it, because writing to
+        // a buffer with more than one owner copies it.
         var empty = exchange(&replacement, with: ByteBuffer())
         empty.clear()
         let bytes = exchange(&self.bytes, with: consume empty)
@@ -83,9 +86,9 @@ struct OutgoingBuffer {
         return bytes
     }
 
-    /// The connection writes what has been appended since, without being asked.
+    /// The connection writes bytes appended since `take` without another request.
     mutating func continueFlush() { self.isFlushScheduled = self.bytes.readableBytes > 0 }
 
-    /// What is left to be written before the connection is closed.
+    /// Returns the bytes to write before the connection is closed.
     mutating func takeLast() -> ByteBuffer { exchange(&self.bytes, with: ByteBuffer()) }
 }

@@ -1,22 +1,22 @@
 import CurlewCore
 import CurlewTransport
 
-/// Who gets received messages: subscriptions, the inbox of replies, and a waiting room for what none of them has claimed.
+/// The receivers of messages: subscriptions, the inbox for replies, and the unclaimed messages.
 struct Receivers {
-    /// By subscriber.
+    /// The receivers that have not ended.
     private(set) var active: [SubscriberID: any MessageReceiver] = [:]
-    /// Subscriptions that ended while their consumer had a message in hand.
+    /// Subscriptions that ended while their consumer was processing a message.
     private var ended: [SubscriberID: any MessageReceiver] = [:]
     private var lastID: UInt64 = 0
-    /// Where replies arrive; made for the first request.
+    /// The inbox for replies; created for the first request.
     private(set) var inbox: ReplyInbox?
-    /// Subscriptions that have the connection rest.
+    /// Subscriptions that are full, for which the connection pauses reading.
     private var full: Set<SubscriberID> = []
     /// Messages that no subscription has claimed.
     var unclaimed: UnclaimedMessages<MQTTMessage>
-    /// When the next of these is let go or reported.
+    /// The deadline at which the next of them is released or reported.
     var unclaimedDeadline: (id: Deadlines.ID, time: Timestamp)?
-    /// Whether stuck acknowledgements are being looked for.
+    /// Whether the periodic check for stuck acknowledgements is running.
     var isWatched = false
 
     init(_ bounds: UnclaimedMessages<MQTTMessage>.Bounds) { self.unclaimed = UnclaimedMessages(bounds) }
@@ -30,17 +30,17 @@ struct Receivers {
 
     mutating func add(_ receiver: any MessageReceiver) { self.active[receiver.id] = receiver }
 
-    /// Ends a subscription. Returns `nil` if it has ended already.
+    /// Ends a subscription. Returns `nil` if it has already ended.
     mutating func end(_ id: SubscriberID) -> (any MessageReceiver)? {
         guard let receiver = self.active.removeValue(forKey: id) else { return nil }
         if receiver.messageInHand != nil { self.ended[id] = receiver }
         return receiver
     }
 
-    /// No reference to the subscription is left.
+    /// The last reference to the subscription is gone.
     mutating func forget(_ id: SubscriberID) { self.ended[id] = nil }
 
-    /// Ends all. Returns those that were active.
+    /// Ends all receivers. Returns those that were active.
     mutating func endAll() -> [any MessageReceiver] {
         self.isWatched = false
         self.unclaimedDeadline = nil
@@ -49,16 +49,16 @@ struct Receivers {
         return Array(exchange(&self.active, with: [:]).values)
     }
 
-    /// Everybody who may have a message in hand.
+    /// The receivers whose consumer may hold a message.
     var holders: [SubscriberID: any MessageReceiver] {
         self.active.merging(self.ended) { receiver, _ in receiver }
     }
 
-    // MARK: The inbox of replies
+    // MARK: The inbox for replies
 
     mutating func use(_ inbox: ReplyInbox) { self.inbox = inbox }
 
-    /// The inbox is of no use any more; the next request makes another.
+    /// Forgets the inbox; the next request creates a new one.
     mutating func drop(_ inbox: ReplyInbox) {
         if self.inbox === inbox { self.inbox = nil }
     }
@@ -70,7 +70,7 @@ struct Receivers {
 
     // MARK: Back-pressure
 
-    /// A subscription has as much as it wants, or wants more again. Returns whether any is full.
+    /// A subscription is full, or has room again. Returns whether any subscription is full.
     mutating func note(_ id: SubscriberID, isFull: Bool) -> Bool {
         if isFull { self.full.insert(id) } else { self.full.remove(id) }
         return !self.full.isEmpty
@@ -78,7 +78,7 @@ struct Receivers {
 
     // MARK: Unclaimed messages
 
-    /// Whether somebody has to look after unclaimed messages earlier than planned.
+    /// Whether ``ClientEngine/watchUnclaimed()`` must run earlier than scheduled.
     var mustWatchUnclaimed: Bool {
         guard let deadline = self.unclaimed.deadline else { return false }
         return self.unclaimedDeadline.map { deadline < $0.time } ?? true

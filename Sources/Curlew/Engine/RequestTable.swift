@@ -2,9 +2,9 @@ import CurlewCore
 
 /// A map from request identifiers to values.
 ///
-/// Requests count up, come and go millions of times a second, and nobody outside chooses them: so one multiplication spreads
-/// them over the places well enough, where a dictionary would hash with a secret. Places are a power of two, at most half of
-/// them taken; an entry whose place is taken stands in the next one that is free.
+/// A hash table with linear probing. Its size is a power of two, and at most half of its places are taken. Request
+/// identifiers count up, are added and removed up to millions of times per second, and cannot be chosen by an attacker.
+/// Therefore a multiplication suffices as hash function; the keyed hash function of `Dictionary` would be slower.
 struct RequestTable<Value> {
     private struct Place {
         var request: RequestID
@@ -12,11 +12,11 @@ struct RequestTable<Value> {
     }
 
     private var places: [Place?] = []
-    /// How many bits of a product are no part of the place.
+    /// The number of bits to shift the product by, to get the index of a place.
     private var shift: UInt64 = 0
     private(set) var count = 0
 
-    /// When nothing is left, a table that had grown beyond this gives its memory back.
+    /// A table with more places than this frees its memory when it becomes empty.
     private static var idleCapacity: Int { 4096 }
 
     /// The value of a request.
@@ -25,7 +25,7 @@ struct RequestTable<Value> {
         return self.places[index]?.value
     }
 
-    /// Puts in a value, in place of the one before if there is one.
+    /// Inserts a value, or replaces the existing one.
     mutating func insert(_ value: Value, for request: RequestID) {
         if self.count * 2 >= self.places.count { self.grow() }
         var index = self.home(of: request)
@@ -34,13 +34,13 @@ struct RequestTable<Value> {
         self.places[index] = Place(request: request, value: value)
     }
 
-    /// Takes out the value of a request.
+    /// Removes and returns the value of a request.
     @discardableResult
     mutating func remove(_ request: RequestID) -> Value? {
         guard var hole = self.index(of: request) else { return nil }
         let value = self.places[hole]?.value
         self.count -= 1
-        // Whoever stands behind the hole and would rather stand in it, or before it, moves up.
+        // Move each following entry into the hole if its home is at the hole or before it.
         var index = self.next(hole)
         while let place = self.places[index] {
             let mask = self.places.count - 1
@@ -66,7 +66,7 @@ struct RequestTable<Value> {
         return nil
     }
 
-    /// Where a request stands if nobody is in its way.
+    /// The index of a request's place if there is no collision.
     private func home(of request: RequestID) -> Int {
         Int(truncatingIfNeeded: (request.rawValue &* 0x9E37_79B9_7F4A_7C15) >> self.shift)
     }

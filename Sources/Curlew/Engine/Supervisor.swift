@@ -4,8 +4,8 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-/// Keeps a client connected: makes a connection, waits for its end, and does as the reconnect policy says, until that says to
-/// stop or the task is cancelled.
+/// Keeps a client connected: connects, waits for the end of the connection, and follows the reconnect policy, until the
+/// policy says to stop or the task is cancelled.
 struct Supervisor {
     private let engine: ClientEngine
     private let retriesFirst: Bool
@@ -29,7 +29,7 @@ struct Supervisor {
             version: configuration.connection.version.exact.map { .fixed($0) } ?? .automatic, settings: settings)
     }
 
-    /// Returns the error that ended it; `nil` when it was cancelled.
+    /// Runs until it gives up, and returns the error; `nil` if it was cancelled or the client was disconnected.
     mutating func run() async -> MQTTError? {
         while !Task.isCancelled {
             let end = await self.connectOnce()
@@ -44,10 +44,10 @@ struct Supervisor {
         return nil
     }
 
-    /// What to do when a connection has ended, or could not be made.
+    /// What to do after a connection ended, or an attempt failed.
     private enum Next {
         case connect(after: Duration)
-        /// With the error that is to blame; `nil` where the end was asked for.
+        /// With the error that caused it; `nil` if the client disconnected on request.
         case stop(MQTTError?)
     }
 
@@ -57,7 +57,7 @@ struct Supervisor {
         let error: MQTTError
         switch end {
         case .unmade(.failed(let cause)):
-            // The same CONNECT would fail the same way; but a version that was only guessed is not the user's.
+            // The same CONNECT would fail again, unless the error comes from a version that the policy only guessed.
             let isOfGuess = self.policy.isGuess && cause.code == .notSupportedByProtocolVersion
             if cause.isPermanent, !isOfGuess { return .stop(cause) }
             error = cause
@@ -73,7 +73,7 @@ struct Supervisor {
             decision = self.policy.refused(
                 connack.reasonCode, serverReference: connack.properties.serverReference, random: random)
         case .lost(let closing):
-            // Without an error it was closed because that was asked for; the cancellation may still be on its way.
+            // No error: the client disconnected on request. The cancellation may not have reached this task yet.
             guard let cause = closing.error else { return .stop(nil) }
             error = cause
             self.engine.events.post(.disconnected(error))
@@ -96,16 +96,17 @@ struct Supervisor {
         return .connect(after: delay)
     }
 
-    /// Whether what the configuration asks for can be said in 3.1.1.
+    /// Whether 3.1.1 supports the configuration.
     private var mayBeOlder: Bool { (try? self.engine.configuration.validate(for: .v3_1_1)) != nil }
 
-    /// Before the first connection one round over the servers is all that `connect()` wants; a delay means that it is over.
+    /// Whether to connect again. Before the first connection, `connect()` tries each server only once, unless it
+    /// retries; a delay means that all were tried.
     private func mayGoOn(_ delay: Duration) -> Bool {
         if self.first.value == nil { return self.retriesFirst || delay == .zero }
         return self.engine.configuration.reconnect.isEnabled
     }
 
-    /// How a connection, or the attempt to make one, ended.
+    /// How a connection ended, or an attempt failed.
     private enum End {
         case unmade(Handshake.Failure)
         case lost(ClientConnection.Closing)
@@ -158,7 +159,7 @@ struct Supervisor {
             case .badUserNameOrPassword where isAnonymous, .notAuthorized where isAnonymous:
                 ": it wants a user name and a password"
             case .badUserNameOrPassword: ": check user name and password"
-            // Many brokers answer a wrong password so.
+            // The answer of many brokers to a wrong password.
             case .notAuthorized: ": check user name and password, and whether this user may connect"
             case .clientIdentifierNotValid: ": choose another client identifier"
             case .unsupportedProtocolVersion: ": it does not speak this version of MQTT"
@@ -172,14 +173,14 @@ struct Supervisor {
 }
 
 extension MQTTError {
-    /// With a word about why there is no further try.
+    /// Adds to the message why there is no further attempt.
     fileprivate func after(tries: Int) -> Self {
         var error = self
         error.message += " That was the last of the \(tries) tries that `reconnect.maximumTries` allows."
         return error
     }
 
-    /// Whether the same configuration will fail again.
+    /// Whether another attempt with the same configuration would fail as well.
     fileprivate var isPermanent: Bool {
         switch self.code {
         case .invalidArgument, .invalidConfiguration, .notSupportedByProtocolVersion: true

@@ -1,23 +1,24 @@
 import CurlewCore
 
-/// Who waits for which request: the map from identifier to continuation.
+/// The calls that wait for requests, by request identifier.
 ///
-/// A request is reserved under the lock that accepts it, and waited for under a later one; what completes it may come between.
+/// A request is reserved under the lock that accepts it. The wait starts later, under another lock, so the request may
+/// complete in between.
 struct Waiters {
     /// How a wait ends.
     enum Result: Sendable {
         case completed(Completion.Outcome)
-        /// The task was cancelled. `wasQueued`: the message had not left the outbox, and is gone from it.
+        /// The task was cancelled. `wasQueued`: the message was not sent, and has been removed from the outbox.
         case cancelled(wasQueued: Bool)
-        /// The time that the caller allowed is over.
+        /// The caller's time limit has passed.
         case timedOut(wasQueued: Bool)
-        /// Nobody has called `connect()`.
+        /// The client is neither connected nor connecting.
         case notConnected
     }
 
     typealias Continuation = UnsafeContinuation<Result, Never>
 
-    /// Who is to be told of a result, once no lock is held.
+    /// Receives a result. Must be resumed without holding a lock.
     enum Target {
         case continuation(Continuation)
         case call(@Sendable (Result) -> Void)
@@ -44,20 +45,21 @@ struct Waiters {
         return RequestID(self.lastRequest)
     }
 
-    /// How many requests are waited for.
+    /// The number of reserved requests, including those with a waiting call.
     var count: Int { self.table.count }
 
-    /// A request was accepted, and somebody will wait for it or call ``forget(_:)``.
+    /// A request was accepted. Its owner must wait for it or call ``forget(_:)``.
     mutating func reserve(_ request: RequestID) { self.table.insert(.reserved, for: request) }
 
-    /// How a request has ended for which nobody waits yet; `nil` when it has not. It is not waited for afterwards.
+    /// Takes the result of a request that no call waits for; `nil` if there is none yet. Nothing may wait for it
+    /// afterwards.
     mutating func takeResult(of request: RequestID) -> Result? {
         guard case .finished(let result)? = self.table[request] else { return nil }
         self.table.remove(request)
         return result
     }
 
-    /// Begins to wait; the result is there already if one is returned.
+    /// Starts to wait. Returns the result if the request has already ended; then `target` is not resumed.
     mutating func wait(for request: RequestID, _ target: Target) -> Result? {
         switch self.table[request] {
         case .finished(let result)?:
@@ -72,7 +74,7 @@ struct Waiters {
         }
     }
 
-    /// The request has ended: returns who is to be resumed.
+    /// The request has ended. Returns the target to resume, if a call waits.
     mutating func finish(_ request: RequestID, _ result: Result) -> Target? {
         switch self.table[request] {
         case .waiting(let target)?:
@@ -85,7 +87,7 @@ struct Waiters {
         }
     }
 
-    /// Nobody will wait.
+    /// No call will wait for the request. Does nothing if one is already waiting.
     mutating func forget(_ request: RequestID) {
         if case .waiting? = self.table[request] { return }
         self.table.remove(request)

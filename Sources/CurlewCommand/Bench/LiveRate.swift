@@ -25,7 +25,7 @@ enum LiveRate {
     }
 
     private static func write(_ text: String) {
-        // If standard error cannot be written, there is nobody to show it to.
+        // Ignore errors: if standard error cannot be written, nobody sees the rate.
         try? Descriptor.standardError.writeAll(Array(text.utf8))
     }
 }

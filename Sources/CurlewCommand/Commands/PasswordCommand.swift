@@ -174,7 +174,7 @@ struct PasswordCommand: ParsableCommand {
     private func readPassword() throws(CommandFailure) -> [UInt8] {
         if let password { return try PasswordInput.checked(password.keptBytes) }
         return try PasswordInput(.standardInput) { text in
-            // If the terminal cannot be written, there is nobody to ask.
+            // Ignore errors: if the terminal cannot be written, nobody can answer.
             try? Descriptor.standardError.writeAll(Array(text.utf8))
         }.read()
     }

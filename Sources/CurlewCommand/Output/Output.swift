@@ -176,7 +176,7 @@ extension Output.State {
         return done
     }
 
-    /// Takes what is to be written next; `nil`, and an end to writing, if there is nothing.
+    /// Takes the text and messages to write next. If there are none, ends the write and returns `nil`.
     fileprivate mutating func take() -> ([UInt8], [MQTTMessage])? {
         guard case .writing = self.phase else { return nil }
         guard self.count > 0 else {

@@ -36,7 +36,7 @@ extension Descriptor {
     }
 
     private func pollForClosedReader(orReadable other: Descriptor) -> Bool {
-        // A closed reader is reported without being asked for.
+        // `poll` reports a closed reader even if no events are requested.
         var polled = [
             pollfd(fd: self.number, events: 0, revents: 0),
             pollfd(fd: other.number, events: Int16(POLLIN), revents: 0),

@@ -2,11 +2,11 @@
 import CurlewCore
 import Synchronization
 
-/// What goes to standard error: sentences for a person, each after the name of the command that writes it.
+/// Writes messages to standard error, each after the name of the command that writes it.
 enum Diagnostics {
     /// The command as it was called.
     struct Speaker: Sendable, Equatable {
-        /// Stands before each sentence, such as `curlew pub`.
+        /// The prefix of each message, for example `curlew pub`.
         var name = "curlew"
         /// The command whose `--help` lists the options; a benchmark has its own.
         var helpName = "curlew"
@@ -28,7 +28,7 @@ enum Diagnostics {
         let (name, isQuiet) = self.state.withLock { ($0.speaker.name, $0.isQuiet) }
         guard !isQuiet else { return }
         var message = message.printable
-        // The quoted sentence at its end had its own full stop.
+        // The message ends with a quoted sentence that has its own full stop.
         if message.hasSuffix(".."), !message.hasSuffix("...") { message.removeLast() }
         self.write("\(name): \(message)\n")
     }

@@ -1,5 +1,5 @@
 #if Tools
-/// The limit on open files, of which each connection takes one.
+/// The limit on open files. Each connection uses one.
 enum FileLimit {
     /// Raises the limit as far as the system allows.
     ///

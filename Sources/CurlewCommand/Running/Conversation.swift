@@ -105,7 +105,7 @@ struct Conversation: Sendable {
         }
     }
 
-    /// Why there is no first connection, with what the options have to do with it.
+    /// The error of the first connection attempt, with a hint at the options that may have caused it.
     private func connectionFailure(_ error: MQTTError) -> MQTTError {
         var error = error
         let isUnreachable = (error.cause as? TransportError)?.code == .hostUnreachable
@@ -113,7 +113,7 @@ struct Conversation: Sendable {
             error.message += " With -A, \(address) must be an address of this machine."
         }
         let count = self.settings.configuration.servers.count
-        // After a refusal that may be permanent, the other brokers are not tried.
+        // After a refusal, the client may not have tried the other brokers.
         if count > 1, error.code != .cancelled, error.code != .connectionRefused {
             error.message = "Cannot connect to any of the \(count) brokers; the last one tried: \(error.message)"
         }
@@ -251,8 +251,8 @@ struct Conversation: Sendable {
         }
     }
 
-    /// What the cancelled body says was not done; `nil` if it says nothing. Waits at most `limit` for it to end: the
-    /// broker may not let go of the connection, and nobody may read the output.
+    /// The failure of the cancelled body, which says what was not done; `nil` if it has none. Waits at most `limit` for
+    /// the body to end: the broker may not close the connection, or the output may be blocked.
     private func undone(within limit: Duration) async -> CommandFailure? {
         _ = await self.workIsDone.wait(within: limit)
         guard let outcome = self.outcome.value else {

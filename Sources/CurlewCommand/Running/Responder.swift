@@ -30,7 +30,7 @@ struct Responder: Sendable {
         let begun = Begun()
         do { try await self.answerAll(requests, count: count, client, begun) } catch  where Task.isCancelled {
             let unanswered = begun.count.load(ordering: .relaxed)
-            // The person has ended the command, so this is no failure.
+            // The user ended the command, so this is not a failure.
             if unanswered > 0 { Diagnostics.say("\(unanswered.counted("request")) received but not answered.") }
             throw error
         }
@@ -102,7 +102,7 @@ struct Responder: Sendable {
             Diagnostics.say(
                 "A request on '\(request.topic)' has no response topic; set one for such requests with -e.")
         }
-        // Only now: the broker sends unacknowledged requests again.
+        // Acknowledge only now, so that the broker sends an unanswered request again after a crash.
         requests.acknowledge(own: request)
     }
 
