@@ -1,4 +1,4 @@
-// What a user of the broker needs to name comes along with `import CurlewBroker`: the standard's words, and NIO's buffer.
+// Re-exports the types that this module's interface uses.
 @_exported public import CurlewCore
 
 @_exported public import struct CurlewTransport.TLSSettings

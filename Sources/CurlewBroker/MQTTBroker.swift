@@ -75,7 +75,7 @@ public actor MQTTBroker {
     public func start() async throws {
         guard case .idle = self.phase else {
             throw MQTTBrokerError(
-                .invalidConfiguration, "The broker was started before; make another one to start again.")
+                .invalidConfiguration, "A broker can be started only once; create a new one.")
         }
         self.phase = .starting
         do {

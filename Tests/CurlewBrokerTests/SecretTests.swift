@@ -12,7 +12,7 @@ struct SecretTests {
         let bytes = Array(secret.utf8)
         var tls = MQTTBrokerConfiguration.TLS(
             certificate: TLSSettings.Identity(chain: .bytes(bytes), key: .pem(secret), passphrase: secret))
-        tls.clientAuthorities = .certificates(.base64(secret))
+        tls.clientTrustRoots = .certificates(.base64(secret))
         tls.preSharedKeys = ["sensor": Redacted(bytes)]
         let listener = MQTTBrokerConfiguration.Listener.tcp(port: 0, tls: tls)
         let configuration = MQTTBrokerConfiguration(listeners: [listener])

@@ -79,7 +79,7 @@ struct TLSListenerTests {
     func clientCertificates() async throws {
         let log = LogLines()
         var tls = Self.tls("server")
-        tls.clientAuthorities = .file("\(Self.fixtures)/ca.pem")
+        tls.clientTrustRoots = .file("\(Self.fixtures)/ca.pem")
         try await self.withBroker(tls, log) { _, port in
             var settings = TLSSettings()
             settings.trustRoots = .file("\(Self.fixtures)/ca.pem")
@@ -106,7 +106,7 @@ struct TLSListenerTests {
         failures.note(failure, now: .start + .seconds(2))
         let lines = await log.all()
         #expect(lines.count == FailedHandshakeLog.burst + 1)
-        #expect(lines.last?.contains("not logged before=80") == true, "\(lines.last ?? "")")
+        #expect(lines.last?.contains("suppressed=80") == true, "\(lines.last ?? "")")
     }
 
     private static let abandoned = FailedHandshake(

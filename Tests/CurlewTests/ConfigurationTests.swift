@@ -89,7 +89,7 @@ struct Impossible: Sendable, CustomTestStringConvertible {
             $0.reconnect.initialDelay = .seconds(121)
         },
         Self("reconnect stable", "stable", "negative") { $0.reconnect.stableAfter = .seconds(-1) },
-        Self("no tries", ".disabled") { $0.reconnect.maximumTries = 0 },
+        Self("no tries", ".disabled") { $0.reconnect.maximumAttempts = 0 },
         Self("no unsent bytes", "unsent bytes", "at least 1") { $0.queues.unsentBytes = 0 },
         Self("no outbox", "outbox", "messages") { $0.queues.outboxCount = 0 },
         Self("no outbox bytes", "outbox", "bytes") { $0.queues.outboxBytes = 0 },
@@ -97,7 +97,7 @@ struct Impossible: Sendable, CustomTestStringConvertible {
         Self("no queue bytes", "subscription queue", "bytes") { $0.queues.subscription.bytes = -1 },
         Self("unclaimed count", "unclaimed messages", "negative") { $0.queues.unclaimed.count = -1 },
         Self("unclaimed bytes", "unclaimed messages", "negative") { $0.queues.unclaimed.bytes = -1 },
-        Self("unclaimed time", "unclaimed messages", "use nil") { $0.queues.unclaimed.time = .seconds(-1) },
+        Self("unclaimed time", "unclaimed messages", "use nil") { $0.queues.unclaimed.timeLimit = .seconds(-1) },
         Self("latest per topic by priority", ".fifo or .lifo") {
             $0.queues.subscription = .init(order: .highestFirst { _ in 0 }, overflow: .latestPerTopic)
         },

@@ -128,7 +128,7 @@ struct SessionTests {
             let client = try broker.client(setup) {
                 $0.clientIdentifier = .given("kept")
                 $0.session.cleanStart = false
-                $0.queues.unclaimed.time = .milliseconds(100)
+                $0.queues.unclaimed.timeLimit = .milliseconds(100)
             }
             let events = client.events
             try await client.connect()

@@ -2,7 +2,7 @@ extension MQTTClient {
     /// Authenticates again on the current connection, for example before a token expires (MQTT 5.0 section 4.12.1).
     ///
     /// - Parameter timeout: How long to wait for the broker. Default: `connection.handshakeTimeout`.
-    /// - Throws: ``MQTTError``: `invalidArgument` if the configuration has no `authentication`, `authenticationFailed`
+    /// - Throws: ``MQTTError``: `invalidArgument` if the configuration has no `enhancedAuthentication`, `authenticationFailed`
     ///   if the authenticator cannot begin, `connectionClosed` if there is no connection or it ends, which is also how
     ///   the client and the broker reject the authentication, `timedOut` or `cancelled`.
     public nonisolated(nonsending) func reauthenticate(timeout: Duration? = nil) async throws {

@@ -7,7 +7,7 @@ extension MQTTClient {
     ///
     /// If the connection is lost, the client sends an unacknowledged message again on the next one. It stops only if
     /// the message seems to be the reason why the broker ends connections: at least three in a row ended while the
-    /// message was unanswered, and one without it did not. Then the call throws `brokeConnections`.
+    /// message was unanswered, and one without it did not. Then the call throws `packetAbandoned`.
     ///
     /// The call waits, even at QoS 0, while there is no connection or while `queues.unsentBytes` are waiting to be
     /// written. A loop that publishes readings therefore pauses while the broker is unreachable. To fail immediately

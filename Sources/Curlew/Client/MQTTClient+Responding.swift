@@ -57,6 +57,7 @@ extension MQTTClient {
                 try await handler(request).mqttPayload
             }
         } catch {
+            if self.isAbandoned(request) { return }
             payload = ByteBuffer()
             properties[MQTTMessage.replyErrorProperty] = "\(error)"
             self.engine.logger.debug("request failed", metadata: ["topic": "\(request.topic)", "error": "\(error)"])
@@ -65,10 +66,19 @@ extension MQTTClient {
             do {
                 try await self.publish(payload, to: topic, qos: request.qos, properties: properties)
             } catch {
+                if self.isAbandoned(request) { return }
                 self.engine.logger.warning("reply not sent", metadata: ["topic": "\(topic)", "error": "\(error)"])
             }
         }
         // Each request is acknowledged once, with the policy `.manual`, so this does not throw.
         try? requests.acknowledge(request)
+    }
+
+    /// If the responder's task is cancelled, gives a request that is not finished to the next responder: another one of this client, or that
+    /// of the next run. At QoS 0 there is no next one, and the requester gets an error.
+    private func isAbandoned(_ request: MQTTMessage) -> Bool {
+        guard Task.isCancelled, request.token != nil else { return false }
+        self.engine.handBack([request])
+        return true
     }
 }

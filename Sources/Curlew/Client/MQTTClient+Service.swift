@@ -7,7 +7,7 @@ extension MQTTClient: Service {
     /// `connection.drainTimeout` until all messages are sent and acknowledged, then disconnects.
     ///
     /// - Throws: ``MQTTError`` if the broker refuses the client for a reason that does not change with time, or if all
-    ///   attempts that `reconnect.maximumTries` permits have failed.
+    ///   attempts that `reconnect.maximumAttempts` permits have failed.
     public func run() async throws {
         try await cancelWhenGracefulShutdown {
             do {

@@ -28,7 +28,7 @@ extension MQTTClient {
     /// - Returns: The messages, including those that arrived before the call returned.
     /// - Throws: ``MQTTError``: `invalidTopic`, `invalidArgument` if other options than the QoS conflict with those of
     ///   another subscription to the filter, `subscriptionRefused` with the broker's reason code,
-    ///   `notSupportedByServer`, `notSupportedByProtocolVersion`, `timedOut`, `notConnected`, `brokeConnections`,
+    ///   `notSupportedByServer`, `notSupportedByProtocolVersion`, `timedOut`, `notConnected`, `packetAbandoned`,
     ///   `cancelled`, `clientStopped`, or the error with which the client gave up.
     public nonisolated(nonsending) func subscribe(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
@@ -110,7 +110,7 @@ extension MQTTClient {
     ///
     /// - Parameter filters: The topic filters, exactly as they were subscribed to.
     /// - Throws: ``MQTTError``: `invalidTopic`, `invalidArgument` for an empty list, `unsubscribeRefused`, `timedOut`,
-    ///   `notConnected`, `brokeConnections`, `cancelled`, `clientStopped`, or the error with which the client gave up.
+    ///   `notConnected`, `packetAbandoned`, `cancelled`, `clientStopped`, or the error with which the client gave up.
     public nonisolated(nonsending) func unsubscribe(from filters: [String]) async throws {
         try await self.engine.unsubscribe(from: ClientEngine.parse(filters))
     }

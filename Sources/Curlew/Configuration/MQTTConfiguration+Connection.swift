@@ -152,7 +152,7 @@ extension MQTTConfiguration {
         /// The maximum number of consecutive reconnection attempts that fail or whose connection is lost before it is
         /// stable. The client then stops with the error of the last one. With several servers, this is the limit for
         /// each of them. Default: `nil`, no limit.
-        public var maximumTries: Int?
+        public var maximumAttempts: Int?
         /// The maximum number of consecutive redirections to another server (MQTT 5.0 section 4.11); 0 follows none.
         /// The client sends the other server the same credentials, with the same TLS settings. Default: 4.
         public var maximumRedirections: Int = 4
@@ -187,7 +187,7 @@ extension MQTTConfiguration {
             settings.stableAfter = self.stableAfter
             settings.jitter = self.jitter
             settings.retriesRefusedCredentials = self.retriesRefusedCredentials
-            settings.maximumTries = self.maximumTries
+            settings.maximumAttempts = self.maximumAttempts
             settings.maximumRedirections = self.maximumRedirections
             return settings
         }

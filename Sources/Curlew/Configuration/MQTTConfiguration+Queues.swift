@@ -33,7 +33,7 @@ extension MQTTConfiguration {
     /// acknowledged and counted in ``MQTTStatistics/unrouted``. The log, as a warning, and
     /// ``MQTTEvent/messagesUnclaimed(topics:count:)`` name its topic.
     ///
-    /// A waiting message delays the acknowledgements of all later ones. After one has waited in vain for `time`, later
+    /// A waiting message delays the acknowledgements of all later ones. After one has waited in vain for `timeLimit`, later
     /// messages do not wait until the next connection.
     public struct UnclaimedQueue: Sendable, Hashable {
         /// The maximum number of waiting messages; above it, the oldest is released. Default: 10,000.
@@ -45,7 +45,7 @@ extension MQTTConfiguration {
 
         /// How long a message waits. `.zero`: not at all. `nil`: no time limit, only the other two limits apply.
         /// Default: 10 seconds.
-        public var time: Duration? = .seconds(10)
+        public var timeLimit: Duration? = .seconds(10)
 
         /// All defaults.
         public init() {}

@@ -35,7 +35,7 @@ extension MQTTConfiguration {
         ///
         /// A 5.0 broker learns this limit and does not send larger messages; the client is not told about them. From
         /// other brokers, the client discards a larger message while it arrives, without storing it, and acknowledges
-        /// it, so that the broker does not send it again: see ``MQTTEvent/messageLeftOut(topic:_:)``. The message
+        /// it, so that the broker does not send it again: see ``MQTTEvent/messageSkipped(topic:_:)``. The message
         /// counts as dropped by its subscriptions; a subscription with the overflow policy `.fail` fails with the code
         /// `packetTooLarge`.
         public var maximumPacketSize: Int = 16 << 20

@@ -30,7 +30,7 @@ extension MQTTConfiguration {
     package func validate(for version: ProtocolVersion) throws(MQTTError) {
         guard version < .v5_0 else { return }
         if case .fixed(let login) = self.credentials.source { try login.validate(for: version) }
-        if self.authentication != nil {
+        if self.enhancedAuthentication != nil {
             throw notSupported(version, "Enhanced authentication", "use MQTT 5.0, or a user name and a password")
         }
         if let will = self.will, will.delay > .zero {
@@ -172,8 +172,8 @@ extension MQTTConfiguration.Reconnect {
         guard self.stableAfter >= .zero else {
             throw invalid("`reconnect.stableAfter`, \(self.stableAfter), must not be negative.")
         }
-        if let tries = self.maximumTries, tries < 1 {
-            throw invalid("`reconnect.maximumTries` must be at least 1; use Reconnect.disabled for none.")
+        if let tries = self.maximumAttempts, tries < 1 {
+            throw invalid("`reconnect.maximumAttempts` must be at least 1; use Reconnect.disabled for none.")
         }
     }
 }
@@ -187,7 +187,7 @@ extension MQTTConfiguration.Queues {
         if self.unclaimed.count < 0 || self.unclaimed.bytes < 0 {
             throw invalid("The maximums of unclaimed messages must not be negative; use 0 to keep none.")
         }
-        if let time = self.unclaimed.time, time < .zero {
+        if let time = self.unclaimed.timeLimit, time < .zero {
             throw invalid("The time limit of unclaimed messages, \(time), must not be negative; use nil for no limit.")
         }
     }

@@ -38,7 +38,7 @@ public struct MQTTConfiguration: Sendable {
     /// Limits that ordinary programs never reach.
     public var limits = Limits()
     /// Enhanced authentication, for brokers that require it; needs MQTT 5.0. Default: none.
-    public var authentication: Authentication?
+    public var enhancedAuthentication: EnhancedAuthentication?
     /// User properties of packets for which the public configuration has none.
     package var packetUserProperties = PacketUserProperties()
     /// The clock for all timeouts. Tests set one of their own, so that they take no time.

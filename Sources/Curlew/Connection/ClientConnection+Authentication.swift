@@ -18,7 +18,7 @@ extension ClientConnection {
 
     /// The server sent AUTH.
     func continueAuthentication(_ auth: Auth) {
-        guard let configured = self.context.configuration.authentication else {
+        guard let configured = self.context.configuration.enhancedAuthentication else {
             self.breach("The server sent AUTH, but the client does not use enhanced authentication.")
             return
         }
@@ -42,7 +42,7 @@ extension ClientConnection {
     /// CONNACK reported success. Returns whether the authentication method is unchanged and the authenticator accepts
     /// the server's data.
     func finishAuthentication(_ connack: ConnAck) -> Bool {
-        guard let configured = self.context.configuration.authentication else { return true }
+        guard let configured = self.context.configuration.enhancedAuthentication else { return true }
         guard self.isOurs(connack.properties) else { return false }
         guard !self.authentication.isAnswering else {
             self.breach("The server sent CONNACK before its AUTH was answered.")
@@ -59,7 +59,7 @@ extension ClientConnection {
     }
 
     /// Answers a challenge with the application's authenticator.
-    private func answer(_ challenge: ByteBuffer?, _ configured: MQTTConfiguration.Authentication) {
+    private func answer(_ challenge: ByteBuffer?, _ configured: MQTTConfiguration.EnhancedAuthentication) {
         let connection = NIOLoopBound(self, eventLoop: self.link.eventLoop)
         let loop = self.link.eventLoop
         self.authentication.answering = Task(executorPreference: self.context.executor) {
@@ -104,7 +104,7 @@ extension ClientConnection {
         return true
     }
 
-    private func isTrusted(_ configured: MQTTConfiguration.Authentication, _ data: ByteBuffer?) -> Bool {
+    private func isTrusted(_ configured: MQTTConfiguration.EnhancedAuthentication, _ data: ByteBuffer?) -> Bool {
         do {
             try configured.authenticator.finish(with: data)
             return true

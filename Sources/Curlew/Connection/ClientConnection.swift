@@ -358,6 +358,7 @@ final class ClientConnection: LinkHandler {
         self.closing.end = end
         if let deadline = self.keepAliveDeadline { self.context.deadlines.cancel(deadline) }
         self.authentication.cancel()
+        if let error = self.closing.error, error.code == .authenticationFailed { self.owner.reauthenticated(error) }
         self.owner.lost(self, end)
     }
 

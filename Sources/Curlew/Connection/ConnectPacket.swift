@@ -42,7 +42,7 @@ extension ConnectionContext {
         }
         if session.requestResponseInformation { properties.append(.requestResponseInformation(true)) }
         if !session.requestProblemInformation { properties.append(.requestProblemInformation(false)) }
-        if let authentication = self.configuration.authentication {
+        if let authentication = self.configuration.enhancedAuthentication {
             properties.append(.authenticationMethod(authentication.method))
             let data = try await self.ask("The authentication could not begin") {
                 try await authentication.authenticator.begin()

@@ -59,11 +59,11 @@ extension ClientEngine: ReceiverOwner {
         guard let period = self.configuration.acknowledgement.stuckWarning else { return }
         self.deadlines.schedule(after: period) { [weak self] in
             guard let self else { return }
-            let receivers: [SubscriberID: any MessageReceiver] = self.state.withLock { state in
+            let receivers: [SubscriberID: any MessageReceiver]? = self.state.withLock { state in
                 state.receivers.isWatched = state.session.unacknowledgedCount > 0
-                return state.receivers.isWatched ? state.receivers.holders : [:]
+                return state.receivers.isWatched ? state.receivers.holders : nil
             }
-            guard !receivers.isEmpty else { return }
+            guard let receivers else { return }
             var now: [SubscriberID: (message: MQTTMessage, age: Duration)] = [:]
             for (id, receiver) in receivers {
                 guard let message = receiver.messageInHand else { continue }

@@ -6,8 +6,8 @@ import Synchronization
 // Re-authentication (MQTT 5.0 section 4.12.1).
 extension ClientEngine {
     nonisolated(nonsending) func reauthenticate(timeout: Duration?) async throws(MQTTError) {
-        guard let authentication = self.configuration.authentication else {
-            throw MQTTError(.invalidArgument, "The configuration has no `authentication`.")
+        guard let authentication = self.configuration.enhancedAuthentication else {
+            throw MQTTError(.invalidArgument, "The configuration has no `enhancedAuthentication`.")
         }
         let data: ByteBuffer?
         do { data = try await authentication.authenticator.begin() } catch {

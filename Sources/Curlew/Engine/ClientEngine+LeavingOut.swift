@@ -47,7 +47,7 @@ extension ClientEngine {
         self.meters.received.increment(by: 1)
         self.meters.dropped.increment(by: 1)
         self.logger.warning("message left out", metadata: ["topic": "\(message.topic)", "error": "\(error)"])
-        self.events.post(.messageLeftOut(topic: message.topic, error))
+        self.events.post(.messageSkipped(topic: message.topic, error))
         return event
     }
 }

@@ -146,7 +146,7 @@ extension ClientEngine: ConnectionOwner {
         for rejection in givenUp {
             let error = MQTTError(rejection)
             self.logger.warning("packet given up", metadata: ["error": "\(error)"])
-            self.events.post(.packetGivenUp(error))
+            self.events.post(.packetAbandoned(error))
         }
     }
 

@@ -121,6 +121,6 @@ extension MQTTConfiguration {
 
 extension MQTTConfiguration.UnclaimedQueue {
     fileprivate var bounds: UnclaimedMessages<MQTTMessage>.Bounds {
-        .init(count: self.count, bytes: self.bytes, time: self.time)
+        .init(count: self.count, bytes: self.bytes, time: self.timeLimit)
     }
 }

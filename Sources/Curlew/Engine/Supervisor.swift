@@ -20,7 +20,7 @@ struct Supervisor {
         self.first = first
         let configuration = engine.configuration
         var settings = configuration.reconnect.settings
-        settings.maximumTries = settings.maximumTries.map { tries in
+        settings.maximumAttempts = settings.maximumAttempts.map { tries in
             let (product, isTooMuch) = tries.multipliedReportingOverflow(by: configuration.servers.count)
             return isTooMuch ? .max : product
         }
@@ -84,7 +84,7 @@ struct Supervisor {
                 random: random)
         }
         if decision == .stop(.triesExhausted) {
-            let tries = self.engine.configuration.reconnect.maximumTries ?? 0
+            let tries = self.engine.configuration.reconnect.maximumAttempts ?? 0
             self.engine.logger.error("giving up", metadata: ["tries": "\(tries)", "error": "\(error)"])
             return .stop(error.after(tries: tries))
         }
@@ -176,7 +176,7 @@ extension MQTTError {
     /// Adds to the message why there is no further attempt.
     fileprivate func after(tries: Int) -> Self {
         var error = self
-        error.message += " That was the last of the \(tries) tries that `reconnect.maximumTries` allows."
+        error.message += " That was the last of the \(tries) tries that `reconnect.maximumAttempts` allows."
         return error
     }
 

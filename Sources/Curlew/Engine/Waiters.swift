@@ -45,9 +45,6 @@ struct Waiters {
         return RequestID(self.lastRequest)
     }
 
-    /// The number of reserved requests, including those with a waiting call.
-    var count: Int { self.table.count }
-
     /// A request was accepted. Its owner must wait for it or call ``forget(_:)``.
     mutating func reserve(_ request: RequestID) { self.table.insert(.reserved, for: request) }
 

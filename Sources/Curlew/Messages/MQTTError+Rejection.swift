@@ -40,9 +40,9 @@ extension MQTTError {
             self.init(
                 .sessionLost,
                 "The server received the message, but lost the session before it confirmed the delivery.")
-        case .brokeConnections(let count, let subject):
+        case .packetAbandoned(let count, let subject):
             self.init(
-                .brokeConnections,
+                .packetAbandoned,
                 "\(count) connections in a row ended while the server had \(subject.name) to answer, and one without it did not: "
                     + "the client does not send it again.")
         }

@@ -132,7 +132,7 @@ extension MQTTError {
         public static let notConnected = Self(rawValue: "notConnected")
         /// Several connections in a row ended while this packet was unanswered, and one without it did not end. The
         /// client does not send it again.
-        public static let brokeConnections = Self(rawValue: "brokeConnections")
+        public static let packetAbandoned = Self(rawValue: "packetAbandoned")
         /// The broker acknowledged the publish with a failure.
         public static let publishRefused = Self(rawValue: "publishRefused")
         /// The broker refused the subscription.

@@ -22,7 +22,7 @@ public enum MQTTEvent: Sendable {
     /// The broker sent a message that is larger than ``MQTTConfiguration/Session/maximumPacketSize``, or has more than
     /// 1,024 properties. The client skipped it, and acknowledged it so that the broker does not send it again. The
     /// error names the limit.
-    case messageLeftOut(topic: TopicName, MQTTError)
+    case messageSkipped(topic: TopicName, MQTTError)
     /// A consumer has held a message for this long without asking for the next one, or a message waits in a
     /// subscription that nobody reads. Acknowledgements of later messages wait.
     case acknowledgementStuck(topic: TopicName, age: Duration)
@@ -32,7 +32,7 @@ public enum MQTTEvent: Sendable {
     case protocolDeviation(String)
     /// Several connections in a row ended while the same packet was unanswered, and one without it did not end. The
     /// client does not send it again.
-    case packetGivenUp(MQTTError)
+    case packetAbandoned(MQTTError)
 }
 
 /// The state of a client. More cases may be added, so a `switch` needs an `@unknown default`.

@@ -39,7 +39,7 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
     public typealias Element = MQTTMessage
     /// Always ``MQTTError``: with the code `queueOverflow`, `packetTooLarge` (with the overflow policy `.fail`, if the
     /// client skipped a message), `subscriptionRefused` (the broker lost the session and now refuses the subscription)
-    /// or `brokeConnections`, or the error that ended the client.
+    /// or `packetAbandoned`, or the error that ended the client.
     public typealias Failure = any Error
 
     let buffer: SubscriptionBuffer

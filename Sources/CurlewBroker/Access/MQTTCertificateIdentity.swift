@@ -6,7 +6,7 @@ import X509
 /// Takes the user name of a client from its certificate, regardless of the user name that it sends.
 ///
 /// The listener must request certificates and name the authorities that it trusts
-/// (``MQTTBrokerConfiguration/TLS/clientAuthorities``). A client without a certificate is left to the next authenticator. A client whose
+/// (``MQTTBrokerConfiguration/TLS/clientTrustRoots``). A client without a certificate is left to the next authenticator. A client whose
 /// certificate has no usable name is refused with *not authorized*.
 public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
     /// The part of the certificate that becomes the user name.

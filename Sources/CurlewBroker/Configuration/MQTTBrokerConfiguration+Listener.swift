@@ -103,8 +103,8 @@ extension MQTTBrokerConfiguration {
         /// The listener's certificate and key; not needed if there are only pre-shared keys.
         public var certificate: TLSSettings.Identity?
         /// The authorities of client certificates. If set, clients may present a certificate, and must if ``requiresClientCertificate`` is `true`.
-        public var clientAuthorities: TLSSettings.TrustRoots?
-        /// Whether clients without a certificate are refused. Ignored without ``clientAuthorities``. Default: `true`.
+        public var clientTrustRoots: TLSSettings.TrustRoots?
+        /// Whether clients without a certificate are refused. Ignored without ``clientTrustRoots``. Default: `true`.
         public var requiresClientCertificate = true
         /// Certificates that complete the chain from ``certificate`` to its root. They are not trusted for anything else.
         package var chainAuthorities: TLSSettings.TrustRoots?

@@ -4,7 +4,7 @@ extension MQTTBrokerConfiguration.TLS {
     /// The settings for the transport.
     var settings: TLSServerSettings {
         var settings = TLSServerSettings(certificate: self.certificate)
-        settings.clientTrustRoots = self.clientAuthorities
+        settings.clientTrustRoots = self.clientTrustRoots
         settings.chainAuthorities = self.chainAuthorities
         settings.requiresClientCertificate = self.requiresClientCertificate
         settings.preSharedKeys = self.preSharedKeys

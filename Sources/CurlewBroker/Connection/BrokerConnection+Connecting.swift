@@ -96,7 +96,7 @@ extension BrokerConnection {
             guard let username = self.client.username, !username.isEmpty else {
                 return self.refuse(
                     .notAuthorized,
-                    "The client identifier is the user name here, and the client gives no user name that is verified.")
+                    "This listener uses the verified user name as the client identifier, and the client has none.")
             }
             self.client.identifier = username
             if !admitted.clientIdentifier.isEmpty { admitted.clientIdentifier = username }
@@ -143,7 +143,7 @@ extension BrokerConnection {
             engine.makeSession(for: client, rules)
         }
         guard let session = found else {
-            return self.refuse(.quotaExceeded, "The server keeps as many sessions as it may.")
+            return self.refuse(.quotaExceeded, "The server has reached its session limit.")
         }
         let conflict = engine.configuration.behavior.identifierConflict
         switch session.acquire(self.handle, number: self.connectNumber, for: client, conflict: conflict) {

@@ -132,7 +132,8 @@ extension BrokerConnection {
         guard let session, let admitted else { return }
         if let seconds = packet.properties.sessionExpiryInterval {
             guard admitted.sessionExpiry != .atDisconnect || seconds == 0 else {  // section 3.14.2.2.2
-                return self.close(.protocolError, "A session that ends with its connection cannot be prolonged.")
+                return self.close(
+                    .protocolError, "A session expiry interval of 0 in CONNECT cannot be changed by DISCONNECT.")
             }
             let expiry = SessionExpiry(seconds: seconds).limited(to: self.rules.terms.maximumSessionExpiry)
             session.state.withLock { $0.expiry = expiry }

@@ -339,7 +339,7 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         guard self.phase == .connected, let session, !self.hasValidCredentials() else { return }
         self.settle { [reference, engine, worker] in
             reference.onLoop?.close(
-                .administrativeAction, "What the client was let in by is no longer valid; connect again.")
+                .administrativeAction, "The client's credentials have changed or were revoked; connect again.")
             engine.endSessionOfRemovedUser(session, on: worker)
         }
     }
@@ -397,7 +397,7 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         case .keepAlive?:
             self.closeOverdue(
                 .keepAlive, .keepAliveTimeout, "Nothing was received for one and a half times the keep alive.")
-        case .packet?: self.closeOverdue(.packet, .quotaExceeded, "A packet has not come to its end in time.")
+        case .packet?: self.closeOverdue(.packet, .quotaExceeded, "A packet was not complete in time.")
         case nil: break
         }
     }

@@ -42,7 +42,7 @@ final class FailedHandshakeLog: Sendable {
         var metadata: Logger.Metadata = [
             "address": "\(failure.peer)", "listener": "\(self.listener)", "reason": "\(failure.error.message)",
         ]
-        if untold > 0 { metadata["not logged before"] = "\(untold)" }
+        if untold > 0 { metadata["suppressed"] = "\(untold)" }
         // Names of clients are logged only at debug level.
         if let name = failure.certificateName, self.logger.logLevel <= .debug { metadata["certificate"] = "\(name)" }
         self.logger.log(level: level, "TLS handshake failed", metadata: metadata)

@@ -37,7 +37,7 @@ extension BrokerEngine {
         if count == 0, self.budget.isExceeded, !self.budget.isExpectingSome { count = self.endYoungest(on: worker) }
         guard count > 0 else { return }
         self.logger.warning(
-            "the memory that clients may take is full: those who held most have lost messages, connections or sessions",
+            "memory limit reached: the largest clients lost messages, connections or sessions",
             metadata: ["clients": "\(count)"])
     }
 

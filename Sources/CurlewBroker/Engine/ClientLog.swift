@@ -7,19 +7,19 @@ import Synchronization
 /// are counted.
 final class ClientLog: Sendable {
     enum Kind: String, CaseIterable, Sendable {
-        case tooManyConnections = "connection refused: as many as allowed are open"
-        case noConnect = "connection closed: its first packet is no CONNECT"
-        case notMQTT = "connection closed: its bytes are no MQTT"
-        case tooLate = "connection closed: it did not connect in time"
+        case tooManyConnections = "connection refused: connection limit reached"
+        case noConnect = "connection closed: the first packet is not CONNECT"
+        case notMQTT = "connection closed: the data is not MQTT"
+        case tooLate = "connection closed: no CONNECT in time"
         case refused = "client refused"
         case closed = "connection closed by the broker"
-        case foreign = "connection closed: its client speaks another protocol"
+        case foreign = "connection closed: the client uses another protocol"
         case authenticatorFailed = "an authenticator failed"
         case authenticationFailed = "an authentication failed"
-        case willLeftOut = "a will is left out: the client may not publish below $SYS"
+        case willLeftOut = "a will was ignored: the client may not publish below $SYS"
         case sessionReplaced = "a session was ended: another user has connected with its client identifier"
         case retainedFull = "a retained message was not kept: the limit is reached"
-        case storedRetainedFull = "a stored retained message is given up: the limit is reached"
+        case storedRetainedFull = "a stored retained message was dropped: the limit is reached"
 
         var level: Logger.Level {
             switch self {
@@ -59,13 +59,13 @@ final class ClientLog: Sendable {
         self.logger.log(level: kind.level, "\(text() ?? kind.rawValue)", metadata: metadata())
     }
 
-    /// Logs how many lines were left out; called once a second.
+    /// Logs how many lines were suppressed; called once a second.
     func sayLeftOut() {
         for kind in Kind.allCases {
             let count = self.throttles.withLock { $0[kind]?.takeLeftOut() ?? 0 }
             guard count > 0 else { continue }
             self.logger.log(
-                level: kind.level, "similar lines were left out",
+                level: kind.level, "similar lines were suppressed",
                 metadata: ["line": "\(kind.rawValue)", "count": "\(count)"])
         }
     }

@@ -118,7 +118,7 @@ struct BenchPublisher {
         if let sentAt { self.progress.latencies.record(.now - sentAt) }
     }
 
-    /// Counts a lost message. Returns whether to continue: not after a time-out, or without a connection.
+    /// Counts a lost message. Returns whether to continue: not after a timeout, or without a connection.
     private mutating func mayGoOn(after error: MQTTError) -> Bool {
         self.measurement.lose(error)
         if error.code == .timedOut { self.isUnanswered = true }

@@ -119,7 +119,7 @@ extension BrokerOptions {
         guard let certificate, let key else { return nil }
         var tls = MQTTBrokerConfiguration.TLS(
             certificate: .init(chain: .file(certificate), key: .file(key), passphrase: passphrase))
-        tls.clientAuthorities = self.authorities.map { .file($0) }
+        tls.clientTrustRoots = self.authorities.map { .file($0) }
         tls.requiresClientCertificate = self.requiresCertificate
         return tls
     }

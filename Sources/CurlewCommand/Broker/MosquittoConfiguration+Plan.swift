@@ -50,7 +50,7 @@ extension TLSSetting {
         switch self {
         case .brokerCertificate: options = ["certfile"]
         case .brokerKey: options = ["keyfile"]
-        case .clientAuthorities, .chainAuthorities: options = ["cafile", "capath"]
+        case .clientTrustRoots, .chainAuthorities: options = ["cafile", "capath"]
         case .brokerCipherSuites: options = ["ciphers"]
         case .minimumVersion: options = ["tls_version"]
         default: return TLSSettingNames(arguments: [], variable: { _ in nil }).name(self)
@@ -121,7 +121,7 @@ extension MosquittoTLS {
         // Without require_certificate, mosquitto asks for no certificate, and uses the CAs to complete certfile's
         // chain.
         if self.requiresCertificate {
-            tls.clientAuthorities = authorities
+            tls.clientTrustRoots = authorities
             tls.requiresClientCertificate = true
         } else {
             tls.chainAuthorities = authorities

@@ -32,7 +32,7 @@ extension CommandSettings {
             }
             return
         }
-        self.configuration.authentication = .init(
+        self.configuration.enhancedAuthentication = .init(
             method: method, authenticator: FixedAuthenticator(data: authentication.data))
     }
 
@@ -71,7 +71,7 @@ extension Property {
 }
 
 /// Sends the authentication data of the command line. It cannot answer a challenge.
-private struct FixedAuthenticator: MQTTAuthenticator {
+private struct FixedAuthenticator: MQTTEnhancedAuthenticator {
     let data: ByteBuffer?
 
     func begin() async throws -> ByteBuffer? { self.data }

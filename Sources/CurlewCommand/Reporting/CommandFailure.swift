@@ -15,7 +15,7 @@ struct CommandFailure: Error, Equatable, CustomStringConvertible {
     static let general: Int32 = 1
     /// The exit code when the connection is lost and does not come back: mosquitto's MOSQ_ERR_CONN_LOST.
     static let connectionLost: Int32 = 7
-    /// The exit code of a time-out: mosquitto's MOSQ_ERR_TIMEOUT.
+    /// The exit code of a timeout: mosquitto's MOSQ_ERR_TIMEOUT.
     static let timeOut: Int32 = 27
 
     init(_ message: String?, exitCode: Int32 = general) {

@@ -31,7 +31,7 @@ struct TLSSettingNames {
         case .brokerCertificate: "--tls-cert"
         case .brokerKey: "--tls-key"
         case .brokerKeyPassphrase: "CURLEW_BROKER_TLS_KEY_PASSPHRASE"
-        case .clientAuthorities, .chainAuthorities: "--tls-ca"
+        case .clientTrustRoots, .chainAuthorities: "--tls-ca"
         case .brokerCipherSuites: "--ciphers"
         }
     }

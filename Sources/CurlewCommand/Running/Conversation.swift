@@ -188,7 +188,7 @@ struct Conversation: Sendable {
                 let names = topics.map { "'\($0)'" }.joined(separator: ", ")
                 Diagnostics.say(
                     "\(count.counted("message")) without a subscription acknowledged and discarded, on \(names).")
-            case .messageLeftOut(_, let error):
+            case .messageSkipped(_, let error):
                 let sentence = error.sentence.replacing(
                     "raise `session.maximumPacketSize`", with: "raise the maximum packet size that was set")
                 Diagnostics.say("\(sentence) It was skipped.")
@@ -199,7 +199,7 @@ struct Conversation: Sendable {
 
     // MARK: The end
 
-    /// If a time-out is caused by a lost connection, the error says that the connection was lost.
+    /// If a timeout is caused by a lost connection, the error says that the connection was lost.
     private func explained(_ error: any Error) -> any Error {
         guard self.client.state == .reconnecting, let patience = self.settings.patience else { return error }
         switch error {

@@ -113,7 +113,7 @@ struct DeliveryWindow {
             self.pop(known)
             return true
         }
-        // All messages share one time limit: after a time-out, the others are not waited for.
+        // All messages share one time limit: after a timeout, the others are not waited for.
         let wait = oldest.begin(timeout: self.isUnanswered ? .zero : nil)
         self.deliveries[0].wait = wait
         guard let outcome = await wait.outcome.wait() else { return false }

@@ -91,7 +91,7 @@ struct Responder: Sendable {
                 // The next request may be fine.
                 switch error.code {
                 case .invalidTopic, .publishRefused, .packetTooLarge, .invalidArgument, .timedOut,
-                    .brokeConnections:
+                    .packetAbandoned:
                     break
                 default: throw error
                 }

@@ -10,13 +10,13 @@ package struct ConnectionLife: Sendable {
     package enum Phase: Equatable, Sendable {
         /// Only CONNECT may come.
         case opening
-        /// CONNECT has come: the client is being authenticated or waits for its session, and nothing is read.
+        /// CONNECT was received: the client is being authenticated or waits for its session, and nothing is read.
         case connecting
         /// The client is in an authentication of several steps, and only AUTH may come.
         case challenged
-        /// The client has its session.
+        /// The client is connected to its session.
         case connected
-        /// Nothing that comes is looked at any more.
+        /// Incoming packets are ignored.
         case closed
     }
 
@@ -31,11 +31,11 @@ package struct ConnectionLife: Sendable {
     private var link = Link.open
     /// Whether the client's messages may be held until their receivers keep up. A client that is gone, or about to be, cannot be slowed down.
     package private(set) var canHoldMessages = true
-    /// Whether everything that has come is processed first, because the connection is about to end.
+    /// Whether everything received is processed first, because the connection is about to end.
     private var isSettling = false
     /// Whether the rights of the client's session are being checked: until then, others find the session occupied by this connection.
     package private(set) var isRechecking = false
-    /// Whether the connection counts for nothing any more.
+    /// Whether the connection was removed from all tables.
     package private(set) var isForgotten = false
 
     /// Whether the client is read.
@@ -60,7 +60,7 @@ package struct ConnectionLife: Sendable {
 
     // MARK: Connecting
 
-    /// CONNECT has come.
+    /// CONNECT was received.
     package mutating func receivedConnect() { if self.phase == .opening { self.phase = .connecting } }
 
     /// What follows from a step of an authentication.
@@ -71,7 +71,7 @@ package struct ConnectionLife: Sendable {
         case none
     }
 
-    /// The authenticator wants to hear more from the client.
+    /// The authenticator sent a challenge.
     package mutating func challenged() -> Challenged {
         guard self.phase == .connecting else { return .none }
         self.phase = .challenged
@@ -98,7 +98,7 @@ package struct ConnectionLife: Sendable {
 
     /// What follows from the check.
     package enum Rechecked: Equatable, Sendable {
-        /// The client is let in, if it still has the right to be.
+        /// The client is accepted, if it still has the right to be.
         case start
         /// The session is given back: its client has gone.
         case giveBack
@@ -110,7 +110,7 @@ package struct ConnectionLife: Sendable {
         return self.phase == .connecting && self.link != .closed ? .start : .giveBack
     }
 
-    /// The client has its session.
+    /// The client is connected to its session.
     ///
     /// - Parameter keepAlive: In seconds; 0 for none.
     package mutating func started(keepAlive: UInt16, now: Timestamp) {
@@ -126,9 +126,9 @@ package struct ConnectionLife: Sendable {
     package enum TimeOut: Equatable, Sendable {
         /// The client was not connected in time.
         case connect
-        /// Nothing has come for one and a half times the keep alive.
+        /// Nothing was received for one and a half times the keep alive.
         case keepAlive
-        /// A packet has not come to its end in time.
+        /// A packet was not complete in time.
         case packet
     }
 
@@ -151,13 +151,13 @@ package struct ConnectionLife: Sendable {
 
     // MARK: The end
 
-    /// The connection is about to end: everything that has come is processed before, whoever cannot keep up.
+    /// The connection is about to end: everything received is processed first, even for slow receivers.
     package mutating func settle() {
         self.isSettling = true
         self.canHoldMessages = false
     }
 
-    /// What follows once everything that has come is processed.
+    /// What follows once everything received is processed.
     package enum Processed: Equatable, Sendable {
         /// The connection continues as before.
         case goOn
@@ -165,7 +165,7 @@ package struct ConnectionLife: Sendable {
         case settled
     }
 
-    /// Everything that has come is processed.
+    /// Everything received is processed.
     package mutating func processed() -> Processed {
         self.canHoldMessages = self.link != .closed
         return exchange(&self.isSettling, with: false) ? .settled : .goOn
@@ -199,9 +199,9 @@ package struct ConnectionLife: Sendable {
     package enum LinkClosed: Equatable, Sendable {
         /// The connection ends.
         case end
-        /// What has come is processed first, in a turn of its own.
+        /// What was received is processed first, in a turn of its own.
         case processFirst
-        /// What has come is about to be processed, and the connection ends after that.
+        /// What was received is about to be processed, and the connection ends after that.
         case wait
     }
 
@@ -223,7 +223,7 @@ package struct ConnectionLife: Sendable {
         case none
     }
 
-    /// The link is closed, and everything that has come is processed.
+    /// The link is closed, and everything received is processed.
     package mutating func ended() -> Ended {
         guard !self.isRechecking, !self.isForgotten else { return .none }
         self.isForgotten = true

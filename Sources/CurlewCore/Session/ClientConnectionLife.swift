@@ -4,11 +4,11 @@
 package struct ClientConnectionLife: Sendable {
     /// How far the connection has come.
     package enum Phase: Equatable, Sendable {
-        /// CONNECT was sent, and CONNACK has not come.
+        /// CONNECT was sent; CONNACK was not received yet.
         case handshake
         /// The server has accepted the client.
         case connected
-        /// Nothing that comes is looked at any more, and nothing is written.
+        /// Incoming packets are ignored, and nothing is written.
         case closing
         /// The link is closed.
         case closed

@@ -111,7 +111,7 @@ extension ClientSession {
     }
 
     private mutating func rejection(_ connections: Int, _ subject: Rejection.Subject) -> Rejection {
-        let rejection = Rejection.brokeConnections(connections, subject)
+        let rejection = Rejection.packetAbandoned(connections, subject)
         self.givenUpPackets.append(rejection)
         return rejection
     }

@@ -68,7 +68,7 @@ package enum Rejection: Error, Equatable, Sendable {
     /// The server forgot the exchange after PUBREC, before PUBCOMP.
     case sessionLost
     /// It was unanswered when this number of consecutive connections ended, and a connection without it lasted.
-    case brokeConnections(Int, Subject)
+    case packetAbandoned(Int, Subject)
 
     /// The packet that broke connections.
     package enum Subject: Hashable, Sendable {

@@ -12,7 +12,7 @@ package struct ReconnectSettings: Hashable, Sendable {
     package var stableAfter: Duration = .seconds(30)
     /// The maximum number of consecutive attempts to reconnect that fail, or whose connection is not stable. Default:
     /// `nil`, no limit.
-    package var maximumTries: Int?
+    package var maximumAttempts: Int?
     /// Whether to keep trying when a server that has accepted the client refuses its credentials. Default: `true`.
     package var retriesRefusedCredentials = true
     /// The maximum number of consecutive redirections without a delay or a stable connection in between. Default: 4.

@@ -73,7 +73,7 @@ package struct ReconnectPolicy: Sendable {
         self.acceptedAt = now
     }
 
-    /// There was no connection (unknown host, refused, TLS failure, time-out), or no CONNACK in time.
+    /// There was no connection (unknown host, refused, TLS failure, timeout), or no CONNACK in time.
     package mutating func failed(random: UInt64) -> AfterFailure {
         self.countFailure() ?? self.nextServer(random: random)
     }
@@ -101,7 +101,7 @@ package struct ReconnectPolicy: Sendable {
         return next
     }
 
-    /// How long the server may take to answer CONNECT, given the configured time-out. An attempt that may be followed
+    /// How long the server may take to answer CONNECT, given the configured timeout. An attempt that may be followed
     /// by another one in the older version gets half of it, and so does the second one.
     package func patience(of whole: Duration, mayBeOlder: Bool = true) -> Duration {
         mayBeOlder && self.mayGuessOlderVersion || self.followsSilence ? whole / 2 : whole
@@ -187,7 +187,7 @@ package struct ReconnectPolicy: Sendable {
 
     private mutating func countFailure() -> AfterFailure? {
         self.failures += 1
-        guard let maximum = self.settings.maximumTries, self.failures >= maximum else { return nil }
+        guard let maximum = self.settings.maximumAttempts, self.failures >= maximum else { return nil }
         return .stop(.triesExhausted)
     }
 

@@ -17,7 +17,7 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
     case brokerCertificate
     case brokerKey
     case brokerKeyPassphrase
-    case clientAuthorities
+    case clientTrustRoots
     case chainAuthorities
     case brokerCipherSuites
 
@@ -36,7 +36,7 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
         case .brokerCertificate: "tls.certificate.chain"
         case .brokerKey: "tls.certificate.key"
         case .brokerKeyPassphrase: "the passphrase of tls.certificate"
-        case .clientAuthorities, .chainAuthorities: "tls.clientAuthorities"
+        case .clientTrustRoots, .chainAuthorities: "tls.clientTrustRoots"
         }
     }
 }

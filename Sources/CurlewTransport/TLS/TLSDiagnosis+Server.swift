@@ -87,7 +87,7 @@ extension TLSDiagnosis {
                 "The client's certificate cannot be used: its key usage does not include digitalSignature."
             )
         }
-        if let fault = contents.fault(of: authorities, setting: .clientAuthorities) {
+        if let fault = contents.fault(of: authorities, setting: .clientTrustRoots) {
             return (.certificateNotTrusted, "The client's certificate was issued by \(contents.issuerName), \(fault)")
         }
         return (

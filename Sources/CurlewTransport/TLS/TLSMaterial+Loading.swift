@@ -14,7 +14,7 @@ struct TLSMaterialRole: Sendable {
     static let clientKey = Self(noun: "The client's private key", setting: .clientKey)
     static let brokerCertificate = Self(noun: "The broker's certificate", setting: .brokerCertificate)
     static let brokerKey = Self(noun: "The broker's private key", setting: .brokerKey)
-    static let clientAuthorities = Self(noun: "The authorities trusted for clients", setting: .clientAuthorities)
+    static let clientTrustRoots = Self(noun: "The authorities trusted for clients", setting: .clientTrustRoots)
     static let chainAuthorities = Self(noun: "The authorities", setting: .chainAuthorities)
 }
 

@@ -51,7 +51,7 @@ extension TLSServerSettings {
         if !self.cipherSuites.isEmpty {
             configuration.cipherSuiteValues = try CipherSuites.named(self.cipherSuites, setting: .brokerCipherSuites)
         }
-        let authorities = try self.clientTrustRoots?.certificates(as: .clientAuthorities)
+        let authorities = try self.clientTrustRoots?.certificates(as: .clientTrustRoots)
         let others = try self.chainAuthorities?.certificates(as: .chainAuthorities)
         var notices: [CertificateNotice] = []
         if let pair = self.certificate {

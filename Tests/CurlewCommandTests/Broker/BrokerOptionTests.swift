@@ -153,7 +153,7 @@ struct BrokerOptionTests {
         ).options
         let tls = try #require(options.tls(passphrase: "secret"))
         #expect(tls.certificate == .init(chain: .file("c"), key: .file("k"), passphrase: "secret"))
-        #expect(tls.clientAuthorities == .file("a"))
+        #expect(tls.clientTrustRoots == .file("a"))
         #expect(!tls.requiresClientCertificate)
         let strict = try BrokerCommand.parse(
             "--tls-cert c --tls-key k --tls-ca a --tls-require-certificate".split(separator: " ").map(String.init))

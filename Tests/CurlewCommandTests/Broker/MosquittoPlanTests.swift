@@ -109,15 +109,15 @@ struct MosquittoPlanTests {
         }
         let lenient = try #require(try tls(text + "tls_version tlsv1.1\nciphers AES128-SHA\n"))
         #expect(lenient.certificate == .init(chain: .file("c"), key: .file("k")))
-        #expect(lenient.clientAuthorities == nil)
+        #expect(lenient.clientTrustRoots == nil)
         #expect(lenient.minimumVersion == .tls11)
         #expect(lenient.cipherSuites == ["AES128-SHA"])
         let strict = try #require(try tls(text + "require_certificate true\n"))
-        #expect(strict.clientAuthorities == .file("a"))
+        #expect(strict.clientTrustRoots == .file("a"))
         #expect(strict.requiresClientCertificate)
         #expect(strict.minimumVersion == .tls12)
         let folder = text.replacing("cafile", with: "capath") + "require_certificate true\n"
-        #expect(try tls(folder)?.clientAuthorities == .directory("a"))
+        #expect(try tls(folder)?.clientTrustRoots == .directory("a"))
         #expect(try tls("listener 1\n") == nil)
     }
 
@@ -151,8 +151,8 @@ struct MosquittoPlanTests {
         func decision(_ payload: String) -> MQTTPublishDecision {
             filter.willPublish(MQTTBrokerMessage(topic: topic, payload: ByteBuffer(string: payload)), from: nil)
         }
-        #expect(decision("abc") == .pass)
-        #expect(decision("abcd") == .reject(.implementationSpecificError))
+        #expect(decision("abc") == .allow)
+        #expect(decision("abcd") == .deny(.implementationSpecificError))
     }
 }
 #endif

@@ -11,7 +11,7 @@ struct ReconnectPolicyTests {
         servers: Int = 1, version: ReconnectPolicy.Version = .automatic, tries: Int? = nil
     ) -> ReconnectPolicy {
         var settings = ReconnectSettings()
-        settings.maximumTries = tries
+        settings.maximumAttempts = tries
         return ReconnectPolicy(serverCount: servers, version: version, settings: settings)
     }
 

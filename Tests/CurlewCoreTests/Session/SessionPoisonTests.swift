@@ -60,7 +60,7 @@ private struct Moody {
 @Suite("Packets that make the server break the connection")
 struct SessionPoisonTests {
     private func abandoned(_ request: RequestID, _ subject: Rejection.Subject, _ count: Int = 3) -> Completion {
-        Completion(request: request, outcome: .abandoned(.brokeConnections(count, subject)))
+        Completion(request: request, outcome: .abandoned(.packetAbandoned(count, subject)))
     }
 
     @Test(

@@ -8,13 +8,13 @@ import Testing
 struct AuthenticationWireTests {
     private let server = ScriptedServer(patience: .seconds(60))
 
-    private struct Authenticator: MQTTAuthenticator {
+    private struct Authenticator: MQTTEnhancedAuthenticator {
         func begin() async throws -> ByteBuffer? { nil }
         func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? { challenge }
     }
 
     /// Never answers a challenge, and ignores cancellation.
-    private struct Sleeper: MQTTAuthenticator {
+    private struct Sleeper: MQTTEnhancedAuthenticator {
         func begin() async throws -> ByteBuffer? { nil }
         func respond(to challenge: ByteBuffer?) async throws -> ByteBuffer? {
             await withUnsafeContinuation { (_: UnsafeContinuation<Void, Never>) in }
@@ -26,9 +26,9 @@ struct AuthenticationWireTests {
         .auth(Auth(reasonCode: code, properties: Properties([.authenticationMethod(method)])))
     }
 
-    private func makeClient(_ authenticator: any MQTTAuthenticator = Authenticator()) throws -> MQTTClient {
+    private func makeClient(_ authenticator: any MQTTEnhancedAuthenticator = Authenticator()) throws -> MQTTClient {
         try self.server.makeClient { configuration in
-            configuration.authentication = .init(method: "M", authenticator: authenticator)
+            configuration.enhancedAuthentication = .init(method: "M", authenticator: authenticator)
             configuration.reconnect = .disabled
         }
     }
@@ -88,7 +88,7 @@ struct AuthenticationWireTests {
     @Test("Enhanced authentication is refused before 5.0, and a client that uses it never falls back [MQTT-4.12.0-1]")
     func olderVersion() async throws {
         var configuration = MQTTConfiguration()
-        configuration.authentication = .init(method: "M", authenticator: Authenticator())
+        configuration.enhancedAuthentication = .init(method: "M", authenticator: Authenticator())
         configuration.connection.version = .exactly(.v3_1_1)
         #expect(throws: MQTTError.self) { try MQTTClient(configuration) }
 

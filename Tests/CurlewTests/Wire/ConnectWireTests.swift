@@ -381,7 +381,7 @@ struct ConnectWireTests {
     func triesUsedUp() async throws {
         let (client, connection) = try await self.server.connectedClient { configuration in
             configuration.reconnectAtOnce()
-            configuration.reconnect.maximumTries = 2
+            configuration.reconnect.maximumAttempts = 2
         }
         let subscription = try await connection.subscribe(client, to: "t")
         async let error = failure { try await client.publish("x", to: "t", qos: .atLeastOnce) }
@@ -418,7 +418,7 @@ struct ConnectWireTests {
     func triesAfterShortConnection() async throws {
         let (client, connection) = try await self.server.connectedClient { configuration in
             configuration.reconnectAtOnce()
-            configuration.reconnect.maximumTries = 12
+            configuration.reconnect.maximumAttempts = 12
         }
         async let end = failure { try await client.waitUntilStopped() }
         connection.close()

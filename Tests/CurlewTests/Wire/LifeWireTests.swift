@@ -93,7 +93,7 @@ struct LifeWireTests {
 
     // MARK: Enhanced authentication
 
-    struct Authenticator: MQTTAuthenticator {
+    struct Authenticator: MQTTEnhancedAuthenticator {
         struct Refused: Error {}
 
         func begin() async throws -> ByteBuffer? { ByteBuffer(string: "begin") }
@@ -119,7 +119,7 @@ struct LifeWireTests {
     /// Connects a client with enhanced authentication.
     private func authenticated(early: [String] = []) async throws -> (MQTTClient, ScriptedConnection) {
         let client = try self.server.makeClient { configuration in
-            configuration.authentication = .init(method: "M", authenticator: Authenticator())
+            configuration.enhancedAuthentication = .init(method: "M", authenticator: Authenticator())
             configuration.reconnect = .disabled
         }
         for text in early { try client.enqueue(text, to: "t", qos: .atLeastOnce) }

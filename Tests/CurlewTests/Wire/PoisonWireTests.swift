@@ -19,7 +19,7 @@ struct PoisonWireTests {
             connection = try await self.server.acceptAgain(sessionPresent: true)
         }
         let thrown = try await error
-        #expect(thrown.code == .brokeConnections)
+        #expect(thrown.code == .packetAbandoned)
         #expect(thrown.delivery == .unknown)
         #expect(thrown.message.contains("\"bad\"") && thrown.message.contains("3 connections"))
         async let published = client.publish("y", to: "good", qos: .exactlyOnce)
@@ -39,7 +39,7 @@ struct PoisonWireTests {
             connection.close()
             connection = try await self.server.acceptAgain()
         }
-        #expect(try await error.code == .brokeConnections)
+        #expect(try await error.code == .packetAbandoned)
         let told: MQTTError = try await givenUp(in: events)
         #expect(told.message.contains("$share/g/a"))
         _ = try await connection.subscribe(client, to: "a")
@@ -66,7 +66,7 @@ struct PoisonWireTests {
         }
         connection = try await self.server.acceptAgain()
         #expect(try await connection.grantSubscribe().map(\.string) == ["good"])
-        #expect(try await error.code == .brokeConnections)
+        #expect(try await error.code == .packetAbandoned)
         try connection.publish("still here", to: "good")
         #expect(try await good.first { _ in true }?.text == "still here")
     }
@@ -107,5 +107,5 @@ struct PoisonWireTests {
 }
 
 private func givenUp<Events: AsyncSequence<MQTTEvent, Never>>(in events: Events) async throws -> MQTTError {
-    try await first(of: events) { if case .packetGivenUp(let error) = $0 { error } else { nil } }
+    try await first(of: events) { if case .packetAbandoned(let error) = $0 { error } else { nil } }
 }

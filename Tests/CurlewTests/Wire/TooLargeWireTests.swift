@@ -24,7 +24,7 @@ struct TooLargeWireTests {
 
     private func left(of events: some AsyncSequence<MQTTEvent, Never>) async throws -> String {
         let (topic, error) = try await first(of: events) { event in
-            if case .messageLeftOut(let topic, let error) = event { (topic, error) } else { nil }
+            if case .messageSkipped(let topic, let error) = event { (topic, error) } else { nil }
         }
         #expect(error.code == .packetTooLarge && error.message.contains("\"\(topic)\""))
         return error.message

@@ -209,7 +209,7 @@ struct UnclaimedWireTests {
 
     @Test("With time zero, unclaimed messages are reported at once; with nil, they wait forever")
     func noTimeAndEndless() async throws {
-        let (client, connection) = try await self.connected { $0.queues.unclaimed.time = .zero }
+        let (client, connection) = try await self.connected { $0.queues.unclaimed.timeLimit = .zero }
         let told = self.expectUnclaimed(client) { $1 == 1 }
         try connection.publish("a", to: "t", qos: .atLeastOnce)
         try await connection.receiveAcknowledgement()
@@ -217,7 +217,7 @@ struct UnclaimedWireTests {
 
         let clock = TestClock()
         let (patient, other) = try await self.connected(clock: clock) { configuration in
-            configuration.queues.unclaimed.time = nil
+            configuration.queues.unclaimed.timeLimit = nil
             configuration.connection.keepAlive = .zero
         }
         try other.publish("a", to: "t", qos: .atLeastOnce)

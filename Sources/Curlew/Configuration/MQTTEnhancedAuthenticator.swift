@@ -3,7 +3,7 @@ public import NIOCore
 import Synchronization
 
 /// The client's side of an enhanced authentication: challenge and response, such as SCRAM (MQTT 5.0 section 4.12).
-public protocol MQTTAuthenticator: Sendable {
+public protocol MQTTEnhancedAuthenticator: Sendable {
     /// Returns the authentication data for CONNECT, or for the AUTH that begins a re-authentication; `nil` for none.
     ///
     /// An error that it throws fails the connection attempt or the re-authentication with the code
@@ -19,21 +19,21 @@ public protocol MQTTAuthenticator: Sendable {
     func finish(with data: ByteBuffer?) throws
 }
 
-extension MQTTAuthenticator {
+extension MQTTEnhancedAuthenticator {
     /// Accepts any data.
     public func finish(with data: ByteBuffer?) throws {}
 }
 
 extension MQTTConfiguration {
     /// Settings of an enhanced authentication; needs MQTT 5.0.
-    public struct Authentication: Sendable {
+    public struct EnhancedAuthentication: Sendable {
         /// The authentication method as the broker knows it, for example `SCRAM-SHA-256`.
         public var method: String
         /// Answers the broker's challenges.
-        public var authenticator: any MQTTAuthenticator
+        public var authenticator: any MQTTEnhancedAuthenticator
 
         /// Creates the settings.
-        public init(method: String, authenticator: any MQTTAuthenticator) {
+        public init(method: String, authenticator: any MQTTEnhancedAuthenticator) {
             self.method = method
             self.authenticator = authenticator
         }
