@@ -25,6 +25,8 @@ final class LocalSubscriber: Sendable {
         var later: Deque<Pending>? = []
         /// The weight of all messages in the queue, in bytes.
         var bytes = 0
+        /// How many tasks wait for a message.
+        var waitingTasks = 0
         var isFinished = false
         var dropped = 0
         var backpressure: Backpressure
@@ -80,6 +82,7 @@ final class LocalSubscriber: Sendable {
             var delivery = HostedSession.Delivery(outcome: .queueFull)
             // A message for an empty queue is accepted regardless of its size, since the program can take it at once.
             let wasEmpty = state.load.messages == 0
+            let isAwaited = wasEmpty && state.waitingTasks > 0
             if state.load.messages < self.capacity, pending.weight <= room || wasEmpty {
                 state.append(pending)
                 delivery.outcome = .written
@@ -87,7 +90,7 @@ final class LocalSubscriber: Sendable {
                 state.dropped += 1
             }
             let capacity = Backpressure.Load(messages: self.capacity, bytes: state.bytes + min(room, Int.max / 2))
-            if let publisher, terms.qos > .atMostOnce, !wasEmpty,
+            if let publisher, terms.qos > .atMostOnce, !isAwaited,
                 let until = state.backpressure.queued(state.load, capacity: capacity, now: now)
             {
                 state.waitingPublishers.add(publisher)
@@ -129,7 +132,9 @@ final class LocalSubscriber: Sendable {
             }
             self.release(released)
             if message != nil || isFinished || isOver() { return message }
+            self.state.withLock { $0.waitingTasks += 1 }
             await self.changed.wait { !isOver() && self.state.withLock { $0.messages.isEmpty && !$0.isFinished } }
+            self.state.withLock { $0.waitingTasks -= 1 }
         }
         return nil
     }
