@@ -1,5 +1,6 @@
 import CurlewCore
 import CurlewTransport
+import Logging
 import Testing
 
 @testable import CurlewBroker
@@ -27,12 +28,13 @@ struct SecretTests {
         return values
     }
 
-    @Test("No description, reflection or dump shows a secret")
+    @Test("No description, reflection, dump or log line shows a secret")
     func secrecy() throws {
         for value in try self.holders() {
             var dumped = ""
             dump(value, to: &dumped)
-            for text in [dumped, String(describing: value), String(reflecting: value), "\([value])"] {
+            let logged = Logger.MetadataValue.string("\(value)")
+            for text in [dumped, "\(logged)", String(describing: value), String(reflecting: value), "\([value])"] {
                 let holder = "\(type(of: value))"
                 #expect(!text.contains("hunter2"), "\(holder)")
                 // Its first bytes in hexadecimal and in decimal.

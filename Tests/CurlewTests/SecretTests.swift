@@ -35,7 +35,8 @@ struct SecretTests {
         var plain = MQTTConfiguration()
         plain.credentials = .password(username: "kitchen", password: password)
         return [
-            password, MQTTPassword(bytes: ByteBuffer(string: Self.secret)), login, plain.credentials, configuration,
+            try MQTTURL("mqtts://kitchen:hunter2@localhost/t"), password,
+            MQTTPassword(bytes: ByteBuffer(string: Self.secret)), login, plain.credentials, configuration,
             environment, plain, tls, tls.preSharedKey, tls.clientCertificate, tls.trustRoots,
             TLSSettings.Material.bytes(bytes), TLSSettings.Material.pem(Self.secret),
             TLSSettings.Material.base64(Self.secret), try MQTTClient(plain),

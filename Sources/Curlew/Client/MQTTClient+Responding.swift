@@ -11,7 +11,8 @@ extension MQTTClient {
     /// ```
     ///
     /// A request is acknowledged after its reply was published; if publishing fails, the client logs a warning. If the
-    /// program crashes before that, the broker delivers the request again. If `handler` throws, the reply is an error
+    /// program crashes before that, the broker delivers the request again. A request that is not finished when the task
+    /// is cancelled goes to the next responder, of this client or of the next run. If `handler` throws, the reply is an error
     /// reply (see ``MQTTMessage/replyError``) that contains the error's description: do not throw errors whose
     /// description the requester must not see. A request without a response topic is handled but not answered.
     ///

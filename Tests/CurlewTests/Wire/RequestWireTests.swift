@@ -1,6 +1,7 @@
 import Curlew
 import CurlewCore
 import CurlewTesting
+import CurlewTransport
 import NIOCore
 import Synchronization
 import Testing
@@ -326,6 +327,38 @@ struct RequestWireTests {
         responding.cancel()
         try await connection.confirmUnsubscribe()
         _ = await responding.result
+    }
+
+    @Test("A request that a cancelled responder has not finished is not acknowledged, and goes to the next responder")
+    func cancelledResponder() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        let begun = OneShot<Void>()
+        let responding = Task {
+            try await client.respond(to: "svc") { _ in
+                begun.set(())
+                _ = await OneShot<Void>().wait()
+                throw CancellationError()
+            }
+        }
+        try await connection.grantSubscribe()
+        var properties = Properties()
+        properties.responseTopic = "reply"
+        try connection.publish("work", to: "svc", qos: .atLeastOnce, properties: properties)
+        _ = await begun.wait()
+        responding.cancel()
+        try await connection.confirmUnsubscribe()
+        _ = await responding.result
+        // Neither a reply nor an acknowledgement was sent.
+        try await connection.sync()
+        #expect(client.statistics.unclaimed == 1)
+
+        let next = Task { try await client.respond(to: "svc") { request in "did \(request.text)" } }
+        try await connection.grantSubscribe()
+        #expect(try await connection.receivePublish().text == "did work")
+        try await connection.receiveAcknowledgement()
+        next.cancel()
+        try await connection.confirmUnsubscribe()
+        _ = await next.result
     }
 
     @Test("A responder handles no more requests at once than its concurrency allows")
