@@ -68,7 +68,8 @@ extension MQTTBroker {
         return messages
     }
 
-    /// Disconnects a client. What the client has sent by now is processed first; its session is kept as the client has requested.
+    /// Disconnects a client. What the client has sent by now is processed first; its session is kept as the client has
+    /// requested.
     ///
     /// - Parameters:
     ///   - clientIdentifier: The client to disconnect.

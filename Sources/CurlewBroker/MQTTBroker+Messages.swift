@@ -4,13 +4,13 @@ import Synchronization
 
 // Publishing and subscribing by the embedding program, without a connection.
 extension MQTTBroker {
-    /// Publishes a message to all subscribers. With a store, this returns once the store has committed the message. At QoS 1 and 2 it also waits
-    /// for slow clients, up to ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay``.
+    /// Publishes a message to all subscribers. With a store, this returns once the store has committed the message. At
+    /// QoS 1 and 2 it also waits for slow clients, up to ``MQTTBrokerConfiguration/Limits/maximumPublisherDelay``.
     ///
-    /// - Returns: The number of receivers: clients that are connected or have a session, and the program's own subscriptions. Receivers whose
-    ///   queues are full do not count.
-    /// - Throws: ``MQTTBrokerError``: `notRunning`, `publishRefused` with the reason code of a publish filter, or `storageFailed` if the message was
-    ///   sent but not stored before the broker stopped or the task was cancelled.
+    /// - Returns: The number of receivers: clients that are connected or have a session, and the program's own
+    ///   subscriptions. Receivers whose queues are full do not count.
+    /// - Throws: ``MQTTBrokerError``: `notRunning`, `publishRefused` with the reason code of a publish filter, or
+    ///   `storageFailed` if the message was sent but not stored before the broker stopped or the task was cancelled.
     @discardableResult
     public func publish(_ message: MQTTBrokerMessage) async throws -> Int {
         try self.requireRunning()
@@ -49,8 +49,9 @@ extension MQTTBroker {
     ///   - retain: Whether the broker keeps the message for later subscribers. Default: `false`.
     ///   - properties: The MQTT 5.0 properties of the message. Default: none.
     /// - Returns: The number of receivers.
-    /// - Throws: ``MQTTBrokerError``: `invalidTopic`, `notRunning`, `publishRefused` with the reason code of a publish filter, or `storageFailed` if
-    ///   the message was sent but not stored before the broker stopped or the task was cancelled.
+    /// - Throws: ``MQTTBrokerError``: `invalidTopic`, `notRunning`, `publishRefused` with the reason code of a publish
+    ///   filter, or `storageFailed` if the message was sent but not stored before the broker stopped or the task was
+    ///   cancelled.
     @discardableResult
     public func publish(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
@@ -68,7 +69,8 @@ extension MQTTBroker {
     /// - Parameters:
     ///   - filter: A topic filter, shared or not.
     ///   - options: The subscription options. Default: all messages, at the QoS that they were published with.
-    ///   - capacity: How many messages may wait to be taken. Further messages are dropped, counted and reported. Default: 10,000.
+    ///   - capacity: How many messages may wait to be taken. Further messages are dropped, counted and reported.
+    ///     Default: 10,000.
     /// - Returns: The messages from now on, retained ones first.
     /// - Throws: ``MQTTBrokerError``: `invalidTopic` or `notRunning`.
     public func subscribe(

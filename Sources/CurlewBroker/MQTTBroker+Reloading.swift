@@ -2,14 +2,16 @@ import CurlewTransport
 import NIOCore
 
 extension MQTTBroker {
-    /// Reads the files of certificates, keys, authenticators and authorizers again, and applies them to connected clients and existing sessions.
+    /// Reads the files of certificates, keys, authenticators and authorizers again, and applies them to connected
+    /// clients and existing sessions.
     ///
-    /// A client is disconnected with *administrative action* if it could no longer connect as it did: its user was removed, or its password,
-    /// pre-shared key or certificate authority has changed. Subscriptions that are no longer allowed end, and messages that a client may no longer
-    /// receive are dropped. Sessions of removed users end, unless ``MQTTBrokerConfiguration/Behavior/endsSessionsOfRemovedUsers`` is off.
+    /// A client is disconnected with *administrative action* if it could no longer connect as it did: its user was
+    /// removed, or its password, pre-shared key or certificate authority has changed. Subscriptions that are no longer
+    /// allowed end, and messages that a client may no longer receive are dropped. Sessions of removed users end, unless
+    /// ``MQTTBrokerConfiguration/Behavior/endsSessionsOfRemovedUsers`` is off.
     ///
-    /// - Throws: One ``MQTTBrokerError`` that names every file that cannot be read or understood. Their earlier content stays in force; all
-    ///   other files are applied.
+    /// - Throws: One ``MQTTBrokerError`` that names every file that cannot be read or understood. Their earlier content
+    ///   stays in force; all other files are applied.
     public func reload() async throws {
         var faults: [MQTTBrokerError.Sentence] = []
         var causes: [any Error] = []

@@ -1,7 +1,8 @@
 public import ServiceLifecycle
 
 extension MQTTBroker: Service {
-    /// Runs the broker as a service of an application, until the service group shuts down gracefully or the task is cancelled.
+    /// Runs the broker as a service of an application, until the service group shuts down gracefully or the task is
+    /// cancelled.
     ///
     /// - Throws: ``MQTTBrokerError`` if the broker cannot be started.
     public func run() async throws {

@@ -12,8 +12,8 @@ import Synchronization
 /// let port = await broker.listeners[0].port
 /// ```
 ///
-/// Every listener accepts MQTT 3.1, 3.1.1 and 5.0. The broker can also run as a service of an application (`Service`), and the program itself can
-/// publish and subscribe without a connection.
+/// Every listener accepts MQTT 3.1, 3.1.1 and 5.0. The broker can also run as a service of an application (`Service`),
+/// and the program itself can publish and subscribe without a connection.
 public actor MQTTBroker {
     /// Where the broker listens.
     public struct BoundListener: Sendable, Hashable {
@@ -60,8 +60,8 @@ public actor MQTTBroker {
     ///
     /// - Parameters:
     ///   - configuration: How it runs. Default: on 127.0.0.1, port 1883.
-    ///   - logger: Where to log to. Default: a logger that logs nothing. The broker logs on event loops, so a log handler that blocks, for
-    ///     example on a paused terminal, stops the broker.
+    ///   - logger: Where to log to. Default: a logger that logs nothing. The broker logs on event loops, so a log
+    ///     handler that blocks, for example on a paused terminal, stops the broker.
     public init(_ configuration: MQTTBrokerConfiguration = MQTTBrokerConfiguration(), logger: Logger? = nil) {
         self.group = EventLoops.shared
         self.engine = BrokerEngine(
@@ -70,8 +70,8 @@ public actor MQTTBroker {
 
     /// Starts to listen. Returns when clients can connect.
     ///
-    /// - Throws: ``MQTTBrokerError`` if the configuration is invalid, if the store cannot be read, or if the broker cannot listen on an address. Then
-    ///   it does not listen on any.
+    /// - Throws: ``MQTTBrokerError`` if the configuration is invalid, if the store cannot be read, or if the broker
+    ///   cannot listen on an address. Then it does not listen on any.
     public func start() async throws {
         guard case .idle = self.phase else {
             throw MQTTBrokerError(
@@ -256,8 +256,9 @@ public actor MQTTBroker {
 
     /// Stops listening, and disconnects all clients with *server shutting down*.
     ///
-    /// Waits until everything that was written to the clients has left, up to ``MQTTBrokerConfiguration/Behavior/shutdownTimeout``. Wills without a
-    /// delay are published before. With a store, all changes are committed when this returns.
+    /// Waits until everything that was written to the clients has left, up to
+    /// ``MQTTBrokerConfiguration/Behavior/shutdownTimeout``. Wills without a delay are published before. With a store,
+    /// all changes are committed when this returns.
     public func stop() async {
         switch self.phase {
         case .idle:

@@ -10,8 +10,8 @@ import Synchronization
 /// }
 /// ```
 ///
-/// The subscription ends when its loop ends, by ``unsubscribe()``, when the broker stops, or when no reference to it remains. Several loops
-/// share the messages; the subscription ends when the last one has ended.
+/// The subscription ends when its loop ends, by ``unsubscribe()``, when the broker stops, or when no reference to it
+/// remains. Several loops share the messages; the subscription ends when the last one has ended.
 public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
     /// A message.
     public typealias Element = MQTTBrokerMessage
@@ -51,7 +51,8 @@ public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
     /// Waits for the next message and keeps the subscription, unlike a loop that ends.
     ///
     /// - Parameter limit: How long to wait.
-    /// - Returns: The message; `nil` if none arrived in time, if the subscription has ended, or if the task is cancelled.
+    /// - Returns: The message; `nil` if none arrived in time, if the subscription has ended, or if the task is
+    ///   cancelled.
     public nonisolated(nonsending) func next(within limit: Duration) async -> MQTTBrokerMessage? {
         let timeIsUp = Latch()
         let deadline = self.engine.deadlines.schedule(after: limit) { [subscriber] in
@@ -72,14 +73,14 @@ public final class MQTTBrokerSubscription: AsyncSequence, Sendable {
 
         fileprivate init(_ loop: Loop) { self.loop = loop }
 
-        /// Waits for the next message. Returns `nil` at the end of the subscription, or when the task is cancelled, which `Task.isCancelled`
-        /// tells from the end.
+        /// Waits for the next message. Returns `nil` at the end of the subscription, or when the task is cancelled,
+        /// which `Task.isCancelled` tells from the end.
         public mutating func next(isolation actor: isolated (any Actor)?) async -> MQTTBrokerMessage? {
             await self.loop.subscription.subscriber.next()
         }
 
-        /// Waits for the next message. Returns `nil` at the end of the subscription, or when the task is cancelled, which `Task.isCancelled`
-        /// tells from the end.
+        /// Waits for the next message. Returns `nil` at the end of the subscription, or when the task is cancelled,
+        /// which `Task.isCancelled` tells from the end.
         public nonisolated(nonsending) mutating func next() async -> MQTTBrokerMessage? {
             await self.loop.subscription.subscriber.next()
         }

@@ -1,7 +1,8 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-// The smallest consumers: one takes the client, one the broker, and none of the traits. `scripts/consumer-check` builds them.
+// The smallest consumers: one takes the client, one the broker, and none of the traits. `scripts/consumer-check` builds
+// them.
 let package = Package(
     name: "consumer",
     platforms: [.macOS(.v15)],

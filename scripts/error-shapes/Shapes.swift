@@ -1,6 +1,6 @@
-// The shapes in which users handle the client's errors. With typed throws on asynchronous functions several of them crash Swift 6.3; so the public
-// functions use plain `throws`. scripts/check-error-shapes compiles this file without and with optimization; when typed throws are tried again, it
-// shows whether the compiler compiles them.
+// The shapes in which users handle the client's errors. With typed throws on asynchronous functions several of them
+// crash Swift 6.3; so the public functions use plain `throws`. scripts/check-error-shapes compiles this file without
+// and with optimization; when typed throws are tried again, it shows whether the compiler compiles them.
 import Curlew
 
 func forWhere(_ client: MQTTClient, _ texts: [String]) async throws {

@@ -12,8 +12,8 @@ extension MQTTClient {
     ///
     /// A request is acknowledged after its reply was published; if publishing fails, the client logs a warning. If the
     /// program crashes before that, the broker delivers the request again. A request that is not finished when the task
-    /// is cancelled goes to the next responder, of this client or of the next run. If `handler` throws, the reply is an error
-    /// reply (see ``MQTTMessage/replyError``) that contains the error's description: do not throw errors whose
+    /// is cancelled goes to the next responder, of this client or of the next run. If `handler` throws, the reply is an
+    /// error reply (see ``MQTTMessage/replyError``) that contains the error's description: do not throw errors whose
     /// description the requester must not see. A request without a response topic is handled but not answered.
     ///
     /// - Parameters:
@@ -75,8 +75,8 @@ extension MQTTClient {
         try? requests.acknowledge(request)
     }
 
-    /// If the responder's task is cancelled, gives a request that is not finished to the next responder: another one of this client, or that
-    /// of the next run. At QoS 0 there is no next one, and the requester gets an error.
+    /// If the responder's task is cancelled, gives a request that is not finished to the next responder: another one of
+    /// this client, or that of the next run. At QoS 0 there is no next one, and the requester gets an error.
     private func isAbandoned(_ request: MQTTMessage) -> Bool {
         guard Task.isCancelled, request.token != nil else { return false }
         self.engine.handBack([request])

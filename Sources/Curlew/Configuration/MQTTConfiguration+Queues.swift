@@ -33,8 +33,8 @@ extension MQTTConfiguration {
     /// acknowledged and counted in ``MQTTStatistics/unrouted``. The log, as a warning, and
     /// ``MQTTEvent/messagesUnclaimed(topics:count:)`` name its topic.
     ///
-    /// A waiting message delays the acknowledgements of all later ones. After one has waited in vain for `timeLimit`, later
-    /// messages do not wait until the next connection.
+    /// A waiting message delays the acknowledgements of all later ones. After one has waited in vain for `timeLimit`,
+    /// later messages do not wait until the next connection.
     public struct UnclaimedQueue: Sendable, Hashable {
         /// The maximum number of waiting messages; above it, the oldest is released. Default: 10,000.
         public var count: Int = 10_000
@@ -102,8 +102,8 @@ extension MQTTConfiguration {
 
             /// The message with the highest priority first; among equals, the oldest.
             ///
-            /// - Parameter priority: Returns the priority of a message. Called once for each message, when it arrives, on the client's
-            ///   event loop, so it must be quick.
+            /// - Parameter priority: Returns the priority of a message. Called once for each message, when it arrives,
+            ///   on the client's event loop, so it must be quick.
             public static func highestFirst(by priority: @escaping @Sendable (MQTTMessage) -> Int) -> Self {
                 Self(kind: .priority(priority))
             }
@@ -114,8 +114,8 @@ extension MQTTConfiguration {
             /// configuration.queues.subscription.order = .lowestFirst { $0.topic.matches("alarm/#") ? 0 : 1 }
             /// ```
             ///
-            /// - Parameter number: Returns the number of a message. Called once for each message, when it arrives, on the client's event
-            ///   loop, so it must be quick.
+            /// - Parameter number: Returns the number of a message. Called once for each message, when it arrives, on
+            ///   the client's event loop, so it must be quick.
             public static func lowestFirst(by number: @escaping @Sendable (MQTTMessage) -> Int) -> Self {
                 // The complement reverses the order and, unlike the negative, exists for every number.
                 Self(kind: .priority { ~number($0) })

@@ -7,13 +7,13 @@ extension MQTTConfiguration: Decodable {
     /// ])
     /// ```
     ///
-    /// The settings and their values are those of ``init(environment:)``; their names are the names of the variables without `MQTT_`, such
-    /// as `client-id` for `MQTT_CLIENT_ID`. Upper and lower case, `-` and `_` make no difference: `clientId` and `client_id` are
-    /// `client-id`. Unlike variables, unknown settings are errors.
+    /// The settings and their values are those of ``init(environment:)``; their names are the names of the variables
+    /// without `MQTT_`, such as `client-id` for `MQTT_CLIENT_ID`. Upper and lower case, `-` and `_` make no difference:
+    /// `clientId` and `client_id` are `client-id`. Unlike variables, unknown settings are errors.
     ///
     /// - Parameter settings: The values by the names of the settings. A setting with an empty value counts as not set.
-    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` (`.invalidURL` for `url`) that names the setting and quotes no
-    ///   secret, or what ``validate()`` throws.
+    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` (`.invalidURL` for `url`) that names the setting
+    ///   and quotes no secret, or what ``validate()`` throws.
     public init(settings: [String: String]) throws(MQTTError) {
         var values: [String: String] = [:]
         // In the order of their names, so that the same error comes each time.
@@ -37,8 +37,8 @@ extension MQTTConfiguration: Decodable {
     /// {"url": "mqtts://broker.example.com", "clientId": "kitchen", "keepAlive": 90, "cleanStart": false, "alpn": ["mqtt"]}
     /// ```
     ///
-    /// The keys are the settings of ``init(settings:)``. A value is a string, a number or a Boolean; that of `alpn` may be an array. `null`
-    /// counts as not set.
+    /// The keys are the settings of ``init(settings:)``. A value is a string, a number or a Boolean; that of `alpn` may
+    /// be an array. `null` counts as not set.
     ///
     /// - Throws: ``MQTTError`` as ``init(settings:)`` does, or `DecodingError` if the decoder finds something else.
     public init(from decoder: any Decoder) throws {

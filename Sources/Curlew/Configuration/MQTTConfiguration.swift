@@ -9,8 +9,8 @@ public import CurlewTransport
 /// configuration.session.cleanStart = false
 /// ```
 ///
-/// ``init(url:)`` reads a configuration from a URL, ``init(environment:)`` from environment variables, ``init(settings:)`` from a
-/// dictionary, and ``init(from:)`` from any decoder, such as one of JSON or YAML.
+/// ``init(url:)`` reads a configuration from a URL, ``init(environment:)`` from environment variables,
+/// ``init(settings:)`` from a dictionary, and ``init(from:)`` from any decoder, such as one of JSON or YAML.
 public struct MQTTConfiguration: Sendable {
     /// The brokers, in the order in which the client tries them; each reconnection starts with the first.
     /// Default: `mqtt://localhost:1883`.

@@ -44,7 +44,8 @@ extension AccessRules {
         "read": .read, "write": .write, "readwrite": [.read, .write], "deny": .deny,
     ]
 
-    /// The rest of a line after `topic` or `pattern`: an access and a filter that may contain blanks, or only a filter without blanks.
+    /// The rest of a line after `topic` or `pattern`: an access and a filter that may contain blanks, or only a filter
+    /// without blanks.
     private static func rule(
         _ kind: String, _ text: Substring.UTF8View, _ line: TextLines.Line, _ lines: TextLines
     ) throws(MQTTBrokerError) -> (filter: TopicFilter, rights: AccessRights) {

@@ -1,7 +1,8 @@
 import CurlewCore
 
-/// The content of an access file, prepared for decisions. These are the same as those of mosquitto 2.0: the rules of the user, or of clients
-/// without a user name, come first; if none of them matches, the patterns decide; anything that no rule allows is denied.
+/// The content of an access file, prepared for decisions. These are the same as those of mosquitto 2.0: the rules of
+/// the user, or of clients without a user name, come first; if none of them matches, the patterns decide; anything that
+/// no rule allows is denied.
 struct AccessRules: Sendable {
     private var anonymous = AccessRuleSet()
     private var users: [ExactText: AccessRuleSet] = [:]
@@ -74,8 +75,8 @@ struct AccessRules: Sendable {
         return Self.isAnything(of: filter, in: readable, notIn: denied)
     }
 
-    /// Whether anything that matches `filter` is readable and not denied. Where only several denials together cover all of it,
-    /// the answer is still yes: each message is decided about anyway.
+    /// Whether anything that matches `filter` is readable and not denied. Where only several denials together cover all
+    /// of it, the answer is still yes: each message is decided about anyway.
     private static func isAnything(
         of filter: TopicFilter, in readable: [TopicFilter], notIn denied: [TopicFilter]
     ) -> Bool {

@@ -2,8 +2,8 @@
 import SwiftASN1
 import X509
 
-/// The subject of a certificate as text by RFC 2253, byte for byte as OpenSSL and with it mosquitto print it: the last part
-/// first, and everything that is not ASCII as `\` and two hexadecimal digits for each byte.
+/// The subject of a certificate as text by RFC 2253, byte for byte as OpenSSL and with it mosquitto print it: the last
+/// part first, and everything that is not ASCII as `\` and two hexadecimal digits for each byte.
 struct DistinguishedNameText {
     let text: String
 

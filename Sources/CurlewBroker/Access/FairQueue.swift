@@ -55,7 +55,8 @@ struct FairQueue<Element> {
             if line.numbers.count > 16, line.numbers.count > 2 * line.count {
                 line.numbers.removeAll { self.elements[$0] == nil }
             }
-            // The source keeps its turn even if it has no more elements: it may queue more, and must not have two turns then.
+            // The source keeps its turn even if it has no more elements: it may queue more, and must not have two turns
+            // then.
             self.lines[source] = line
         }
         return element

@@ -15,9 +15,10 @@ import Synchronization
 /// pattern readwrite devices/%u/#
 /// ```
 ///
-/// The rules before the first `user` apply only to clients without a user name. Among the rules of a user, one that denies overrides those that
-/// allow. If none of them matches a topic, the patterns decide in the same way. Anything that no rule allows is denied. A subscription is refused
-/// if no rule allows any topic that matches it; otherwise, each message is checked.
+/// The rules before the first `user` apply only to clients without a user name. Among the rules of a user, one that
+/// denies overrides those that allow. If none of them matches a topic, the patterns decide in the same way. Anything
+/// that no rule allows is denied. A subscription is refused if no rule allows any topic that matches it; otherwise,
+/// each message is checked.
 public final class MQTTAccessFile: MQTTBrokerAuthorizer {
     /// Guards the current rules.
     private let rules: Mutex<Rules>
@@ -33,7 +34,8 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
     /// Reads a file.
     ///
     /// - Parameter path: The path of the file.
-    /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
+    /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and
+    ///   says what to do.
     public init(path: String) async throws {
         let file = SettingsFile(path: path, kind: "access file")
         self.file = file
@@ -49,7 +51,8 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
         self.rules = Mutex(Rules(try AccessRules(text, name: "The access rules")))
     }
 
-    /// The first rule that refers to user names, as the beginning of a sentence that says where it is; `nil` if there is none.
+    /// The first rule that refers to user names, as the beginning of a sentence that says where it is; `nil` if there
+    /// is none.
     package var usernameRule: String? {
         self.rules.withLock { $0 }.value.usernameRule(in: self.file?.name ?? "The access rules")
     }
@@ -88,7 +91,8 @@ public final class MQTTAccessFile: MQTTBrokerAuthorizer {
 
     /// Reads the file again.
     ///
-    /// - Parameter listener: A listener whose clients have no user names, so that rules that refer to them are an error.
+    /// - Parameter listener: A listener whose clients have no user names, so that rules that refer to them are an
+    ///   error.
     func reload(listenerWithoutUsernames listener: String?) async throws(MQTTBrokerError) {
         guard let file else { return }
         let rules = try await Self.load(file)

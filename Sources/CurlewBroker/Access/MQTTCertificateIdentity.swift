@@ -6,8 +6,8 @@ import X509
 /// Takes the user name of a client from its certificate, regardless of the user name that it sends.
 ///
 /// The listener must request certificates and name the authorities that it trusts
-/// (``MQTTBrokerConfiguration/TLS/clientTrustRoots``). A client without a certificate is left to the next authenticator. A client whose
-/// certificate has no usable name is refused with *not authorized*.
+/// (``MQTTBrokerConfiguration/TLS/clientTrustRoots``). A client without a certificate is left to the next
+/// authenticator. A client whose certificate has no usable name is refused with *not authorized*.
 public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
     /// The part of the certificate that becomes the user name.
     private enum Source {
@@ -19,7 +19,8 @@ public struct MQTTCertificateIdentity: MQTTBrokerAuthenticator, Hashable {
     /// The first common name of the certificate's subject; mosquitto's `use_identity_as_username`.
     public static let commonName = Self(source: .commonName)
 
-    /// The whole subject by RFC 2253, such as `CN=kitchen,O=Home,C=DE`, as OpenSSL prints it; mosquitto's `use_subject_as_username`.
+    /// The whole subject by RFC 2253, such as `CN=kitchen,O=Home,C=DE`, as OpenSSL prints it; mosquitto's
+    /// `use_subject_as_username`.
     public static let subject = Self(source: .subject)
 
     /// Decides by the certificate.

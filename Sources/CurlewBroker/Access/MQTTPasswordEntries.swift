@@ -11,8 +11,9 @@ package struct MQTTPasswordEntries: Sendable {
 
     private var entries: [Entry] = []
 
-    /// The default number of iterations of a hash: some milliseconds of work, so that a thousand devices that reconnect at once are
-    /// served within seconds. With mosquitto_passwd's 101, passwords would be a hundred times easier to guess.
+    /// The default number of iterations of a hash: some milliseconds of work, so that a thousand devices that reconnect
+    /// at once are served within seconds. With mosquitto_passwd's 101, passwords would be a hundred times easier to
+    /// guess.
     package static let defaultIterations = 10_000
     /// The possible numbers of iterations.
     package static let iterationLimits = 1...PasswordHash.maximumIterations

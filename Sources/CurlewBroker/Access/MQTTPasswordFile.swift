@@ -5,12 +5,13 @@ public import Logging
 import NIOCore
 import Synchronization
 
-/// Authenticates clients by a password file of `curlew passwd` or mosquitto_passwd: each line has a user name, a colon, and the hash of a
-/// password.
+/// Authenticates clients by a password file of `curlew passwd` or mosquitto_passwd: each line has a user name, a colon,
+/// and the hash of a password.
 ///
-/// A client without a user name is left to the next authenticator. A wrong name or password is refused with *bad user name or password*, after
-/// the same time in both cases. Passwords are not checked on event loops, at most half of the processors check them, and the addresses of
-/// clients take turns. If a thousand clients of one address wait, further ones are refused with *server busy*.
+/// A client without a user name is left to the next authenticator. A wrong name or password is refused with *bad user
+/// name or password*, after the same time in both cases. Passwords are not checked on event loops, at most half of the
+/// processors check them, and the addresses of clients take turns. If a thousand clients of one address wait, further
+/// ones are refused with *server busy*.
 public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
     /// Guards the current users.
     private let table: Mutex<PasswordTable>
@@ -23,7 +24,8 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
     /// - Parameters:
     ///   - path: The path of the file.
     ///   - logger: Logs a warning if all users of the machine can read the file. Default: none.
-    /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and says what to do.
+    /// - Throws: ``MQTTBrokerError`` if the file cannot be read or a line is invalid; the message names the line and
+    ///   says what to do.
     public init(path: String, logger: Logger? = nil) async throws {
         let logger = logger ?? Logger(label: "curlew.broker", factory: { _ in SwiftLogNoOpLogHandler() })
         let file = SettingsFile(path: path, kind: "password file")
@@ -67,7 +69,8 @@ public final class MQTTPasswordFile: MQTTBrokerAuthenticator {
         guard let (hash, isKnown) = table.hash(of: ExactText(username)) else {
             return .deny(.badUserNameOrPassword)
         }
-        // An empty password is never accepted, even if it was hashed. It is checked anyway, so that the time reveals nothing.
+        // An empty password is never accepted, even if it was hashed. It is checked anyway, so that the time reveals
+        // nothing.
         let password = attempt.password.map { Array($0.bytes.readableBytesView) } ?? []
         do throws(WorkQueue.Refusal) {
             let source = NetworkSource(peer: attempt.client.address).description

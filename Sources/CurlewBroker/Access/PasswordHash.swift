@@ -5,8 +5,8 @@ import CurlewTransport
 /// A hashed password in one of the two forms of mosquitto_passwd.
 struct PasswordHash: Sendable, Hashable {
     enum Algorithm: Sendable, Hashable {
-        /// `$6$`: one SHA-512 of password and salt, as mosquitto_passwd wrote it up to version 1.6. Quick to guess, so it is read but
-        /// never written.
+        /// `$6$`: one SHA-512 of password and salt, as mosquitto_passwd wrote it up to version 1.6. Quick to guess, so
+        /// it is read but never written.
         case sha512
         /// `$7$`: PBKDF2 with HMAC-SHA-512.
         case pbkdf2(iterations: Int)

@@ -26,9 +26,9 @@ struct PasswordTable: Sendable {
         }
     }
 
-    /// The hash to check a password by, and whether the result counts. For a user that does not exist, it is the hash of another user, always
-    /// the same one for the same name. So the time of an answer does not reveal whether a user exists, even if some hashes take longer than
-    /// others. `nil` if there are no users at all.
+    /// The hash to check a password by, and whether the result counts. For a user that does not exist, it is the hash
+    /// of another user, always the same one for the same name. So the time of an answer does not reveal whether a user
+    /// exists, even if some hashes take longer than others. `nil` if there are no users at all.
     func hash(of user: ExactText) -> (hash: PasswordHash, isKnown: Bool)? {
         if let hash = self.hashes[user] { return (hash, true) }
         guard !self.standIns.isEmpty else { return nil }

@@ -2,8 +2,8 @@ import Dispatch
 import NIOCore
 import Synchronization
 
-/// Runs work that keeps a processor busy, neither on event loops nor on the threads of Swift's tasks, and with limited concurrency. Sources take
-/// turns, so that a source that floods the queue delays others by at most one piece of work.
+/// Runs work that keeps a processor busy, neither on event loops nor on the threads of Swift's tasks, and with limited
+/// concurrency. Sources take turns, so that a source that floods the queue delays others by at most one piece of work.
 final class WorkQueue: Sendable {
     /// Why work was not done.
     enum Refusal: Error {
@@ -35,7 +35,8 @@ final class WorkQueue: Sendable {
         self.state = Mutex(State(waiting: FairQueue(maximumPerSource: maximumWaiting)))
     }
 
-    /// The queue of all password files. It leaves half of the processors for serving clients, even under an attack that guesses passwords.
+    /// The queue of all password files. It leaves half of the processors for serving clients, even under an attack that
+    /// guesses passwords.
     static let passwords = WorkQueue(maximumWorkers: System.coreCount / 2, maximumWaiting: 1000)
 
     /// How much work waits.

@@ -20,7 +20,8 @@ public struct MQTTBrokerStatistics: Sendable, Hashable {
     public var messagesSent = 0
     /// Messages dropped since the start; a message that is dropped for several receivers counts several times.
     public var messagesDropped = 0
-    /// Messages that no receiver had room for, since the start. Publishers at QoS 1 and 2 that speak 5.0 were told *quota exceeded*.
+    /// Messages that no receiver had room for, since the start. Publishers at QoS 1 and 2 that speak 5.0 were told
+    /// *quota exceeded*.
     public var messagesRefused = 0
     /// How often a publisher had to wait for a slow receiver, since the start.
     public var publishersHeld = 0
@@ -28,9 +29,11 @@ public struct MQTTBrokerStatistics: Sendable, Hashable {
     public var bytesReceived = 0
     /// Bytes sent since the start.
     public var bytesSent = 0
-    /// Bytes of messages that wait for clients, are in flight to them, or are retained. Each message counts once, however many it waits for.
+    /// Bytes of messages that wait for clients, are in flight to them, or are retained. Each message counts once,
+    /// however many it waits for.
     public var queuedBytes = 0
-    /// Bytes that all clients together make the broker hold, roughly: these messages, sessions, subscriptions, wills, and what connections
-    /// have received of a packet or could not send yet. Bounded by ``MQTTBrokerConfiguration/Limits/maximumMemory``.
+    /// Bytes that all clients together make the broker hold, roughly: these messages, sessions, subscriptions, wills,
+    /// and what connections have received of a packet or could not send yet. Bounded by
+    /// ``MQTTBrokerConfiguration/Limits/maximumMemory``.
     public var heldBytes = 0
 }

@@ -49,9 +49,11 @@ extension MQTTBrokerConfiguration {
         let address: Address
         /// Its name in logs, hooks and statistics. Default: its URL, such as `mqtt://127.0.0.1:1883`.
         public var name: String?
-        /// Which addresses the host `*`, all addresses of the machine, stands for. Ignored with any other host. Default: IPv4 and IPv6.
+        /// Which addresses the host `*`, all addresses of the machine, stands for. Ignored with any other host.
+        /// Default: IPv4 and IPv6.
         public var addressFamily = AddressFamily.any
-        /// Which clients may connect if all authenticators abstain. Default: clients on the same machine, if there is no authenticator.
+        /// Which clients may connect if all authenticators abstain. Default: clients on the same machine, if there is
+        /// no authenticator.
         public var anonymous: Anonymous = .local
         /// How many clients may be connected through this listener at once. Default: only the broker's limit applies.
         public var maximumConnections: Int?
@@ -65,10 +67,11 @@ extension MQTTBrokerConfiguration {
         public var maximumQoS: QoS?
         /// The highest topic alias that clients of this listener may use; `nil` for the broker's.
         public var topicAliasMaximum: UInt16?
-        /// Whether the client identifier is replaced by the authenticated user name. A client without one is refused with *not authorized*.
-        /// Needs an authenticator or ``trustsUnverifiedUsernames``. Default: `false`.
+        /// Whether the client identifier is replaced by the authenticated user name. A client without one is refused
+        /// with *not authorized*. Needs an authenticator or ``trustsUnverifiedUsernames``. Default: `false`.
         public var usesUsernameAsClientIdentifier = false
-        /// Whether user names are accepted although no authenticator verifies them. Default: `false`; such names are dropped.
+        /// Whether user names are accepted although no authenticator verifies them. Default: `false`; such names are
+        /// dropped.
         ///
         /// Anyone who can connect can then use any user name, and has the rights of that user.
         public var trustsUnverifiedUsernames = false
@@ -82,8 +85,8 @@ extension MQTTBrokerConfiguration {
         /// Listens for TCP, with or without TLS.
         ///
         /// - Parameters:
-        ///   - host: The host name or address to listen on. All addresses of the machine: `0.0.0.0` for IPv4, `::` for IPv6, `*` for
-        ///     both. Default: 127.0.0.1.
+        ///   - host: The host name or address to listen on. All addresses of the machine: `0.0.0.0` for IPv4, `::` for
+        ///     IPv6, `*` for both. Default: 127.0.0.1.
         ///   - port: The port; 0 for any free one, see ``MQTTBroker/listeners``. Default: 1883, or 8883 with TLS.
         ///   - tls: Default: none, plain TCP.
         public static func tcp(host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil) -> Self {
@@ -102,11 +105,13 @@ extension MQTTBrokerConfiguration {
     public struct TLS: Sendable {
         /// The listener's certificate and key; not needed if there are only pre-shared keys.
         public var certificate: TLSSettings.Identity?
-        /// The authorities of client certificates. If set, clients may present a certificate, and must if ``requiresClientCertificate`` is `true`.
+        /// The authorities of client certificates. If set, clients may present a certificate, and must if
+        /// ``requiresClientCertificate`` is `true`.
         public var clientTrustRoots: TLSSettings.TrustRoots?
         /// Whether clients without a certificate are refused. Ignored without ``clientTrustRoots``. Default: `true`.
         public var requiresClientCertificate = true
-        /// Certificates that complete the chain from ``certificate`` to its root. They are not trusted for anything else.
+        /// Certificates that complete the chain from ``certificate`` to its root. They are not trusted for anything
+        /// else.
         package var chainAuthorities: TLSSettings.TrustRoots?
         /// Pre-shared keys by identity (RFC 4279). If there are any, nothing else is accepted.
         package var preSharedKeys: [ExactText: Redacted<[UInt8]>] = [:]
@@ -114,7 +119,8 @@ extension MQTTBrokerConfiguration {
         package var preSharedKeySource: (@Sendable () throws -> [ExactText: Redacted<[UInt8]>])?
         /// A hint by which clients choose their key (RFC 4279 section 5.2). Default: none.
         package var preSharedKeyHint: String?
-        /// The cipher suites that are accepted up to TLS 1.2, by their OpenSSL or IANA names; empty for SwiftNIO's choice.
+        /// The cipher suites that are accepted up to TLS 1.2, by their OpenSSL or IANA names; empty for SwiftNIO's
+        /// choice.
         public var cipherSuites: [String] = []
         /// The oldest version of TLS that is accepted. Default: 1.2.
         public var minimumVersion: TLSSettings.Version = .tls12

@@ -1,6 +1,7 @@
 package import CurlewTransport
 
-/// The configuration of a broker. Every value has a default: `MQTTBrokerConfiguration()` listens on 127.0.0.1, port 1883, without TLS.
+/// The configuration of a broker. Every value has a default: `MQTTBrokerConfiguration()` listens on 127.0.0.1, port
+/// 1883, without TLS.
 ///
 /// ```swift
 /// var configuration = MQTTBrokerConfiguration(listeners: [.tcp(port: 0)])
@@ -20,7 +21,8 @@ public struct MQTTBrokerConfiguration: Sendable {
     public var publishFilters: [any MQTTBrokerPublishFilter] = []
     /// Observe what happens.
     public var observers: [any MQTTBrokerObserver] = []
-    /// Keeps sessions and retained messages, so that they outlive the broker. Default: none; they are kept in memory only.
+    /// Keeps sessions and retained messages, so that they outlive the broker. Default: none; they are kept in memory
+    /// only.
     public var store: (any MQTTBrokerStore)?
     /// Limits of what clients may do, and of what is kept for them.
     public var limits = Limits()

@@ -74,7 +74,8 @@ extension BrokerConnection {
         case .deny(let code):
             self.refuse(code.isFailure ? code : .notAuthorized, "The client is not allowed to connect.")
         case .abstain:
-            // An unverified name is ignored unless the listener trusts it; if there are authenticators, the name is wrong.
+            // An unverified name is ignored unless the listener trusts it; if there are authenticators, the name is
+            // wrong.
             guard self.client.username == nil || self.rules.authenticators.isEmpty,
                 self.rules.allowsAnonymous(isLocal: self.link.isLocal)
             else {
@@ -210,7 +211,8 @@ extension BrokerConnection {
             return (state.hasBeenUsed, hasRoutes && state.rulesVersion != version)
         }
         guard mustRecheck else { return self.start(session, incoming, admitted) }
-        // The rules may have changed since the client subscribed and the messages were queued. No more messages must come by the earlier ones.
+        // The rules may have changed since the client subscribed and the messages were queued. No more messages must
+        // come by the earlier ones.
         if mustForgetRoutes { self.engine.forgetRoutes() }
         self.life.recheckBegan()
         self.engine.recheck(session, on: self.worker) { self.rechecked(session, incoming, admitted) }
@@ -311,8 +313,8 @@ extension BrokerConnection {
 
     /// The connection is over: gives the session back, for the next connection or for its end.
     ///
-    /// What the end of the connection leads to is stored in several groups. After a crash in between, the restored broker does the rest: it ends
-    /// what is due, and publishes the will if that is still stored.
+    /// What the end of the connection leads to is stored in several groups. After a crash in between, the restored
+    /// broker does the rest: it ends what is due, and publishes the will if that is still stored.
     func leave(_ session: HostedSession) {
         let timeOfDay = self.engine.recorder.timeOfDay(self.engine.clock.now())
         session.isConnected.store(false, ordering: .relaxed)

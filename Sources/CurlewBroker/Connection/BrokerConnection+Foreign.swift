@@ -4,8 +4,8 @@ import NIOCore
 
 // Clients that speak another protocol than MQTT, for example because two ports were mixed up.
 extension BrokerConnection {
-    /// Ends the connection if its first bytes belong to another protocol, which is logged and stated in an answer that the client's software can
-    /// show.
+    /// Ends the connection if its first bytes belong to another protocol, which is logged and stated in an answer that
+    /// the client's software can show.
     func turnAwayForeign() -> Bool {
         guard let bytes = self.input.unread, let foreign = ForeignProtocol(request: bytes) else { return false }
         self.engine.clientLog.write(

@@ -1,8 +1,9 @@
 import CurlewCore
 import NIOCore
 
-// A client that publishes more than its receivers acknowledge (``Backpressure``) waits for them: its messages are not processed and therefore not
-// acknowledged, and the client stops when it has as many in flight as it may. Its own acknowledgements are still processed.
+// A client that publishes more than its receivers acknowledge (``Backpressure``) waits for them: its messages are not
+// processed and therefore not acknowledged, and the client stops when it has as many in flight as it may. Its own
+// acknowledgements are still processed.
 extension BrokerConnection {
     /// The next packet to process: one that has waited, or the next one of the input.
     func nextPacket() throws(DecodingError) -> Packet? {

@@ -2,8 +2,8 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-// The memory of a connection besides its session (``MemoryBudget``). It is counted when the connection opens, once a second, and when a part of a
-// large packet has been received.
+// The memory of a connection besides its session (``MemoryBudget``). It is counted when the connection opens, once a
+// second, and when a part of a large packet has been received.
 extension BrokerConnection {
     /// Counts what the connection holds now.
     func countMemory() {

@@ -147,7 +147,8 @@ extension TopicName {
     /// Whether only the broker itself may publish to it (section 4.7.2).
     var isReserved: Bool { self.string.utf8.starts(with: "$SYS/".utf8) }
 
-    /// Whether clients may publish to it, unless an authorizer denies it. Bridges of mosquitto publish their state below `$SYS`.
+    /// Whether clients may publish to it, unless an authorizer denies it. Bridges of mosquitto publish their state
+    /// below `$SYS`.
     var isForClients: Bool { !self.isReserved || Self.bridgeStates?.matches(self) == true }
 
     private static let bridgeStates = try? TopicFilter("$SYS/broker/connection/+/state")

@@ -2,7 +2,8 @@ import CurlewCore
 import NIOCore
 import Synchronization
 
-/// A packet with many filters, which is processed a slice at a time. The reason codes are those of the filters processed so far.
+/// A packet with many filters, which is processed a slice at a time. The reason codes are those of the filters
+/// processed so far.
 enum OngoingPacket {
     case subscribe(Subscribe, [ReasonCode])
     case unsubscribe(Unsubscribe, [ReasonCode])
@@ -121,8 +122,8 @@ extension BrokerConnection {
         }
     }
 
-    /// Whether a subscription brings the retained messages [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared one never does
-    /// (section 4.8.2).
+    /// Whether a subscription brings the retained messages [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11]; a shared one
+    /// never does (section 4.8.2).
     private func sendsRetained(_ subscription: Granted, isNew: Bool) -> Bool {
         guard !subscription.filter.isShared else { return false }
         switch subscription.options.retainHandling {
@@ -153,7 +154,8 @@ extension BrokerConnection {
 
     // MARK: Retained messages
 
-    /// Offers retained messages to the session, a slice at a time and as fast as the client takes them: there may be a million.
+    /// Offers retained messages to the session, a slice at a time and as fast as the client takes them: there may be a
+    /// million.
     ///
     /// - Returns: Whether the slice is used up and there may be more that could be sent immediately.
     func continueRetained(now: Timestamp) -> Bool {
@@ -202,7 +204,8 @@ extension BrokerConnection {
             self.engine.configuration.behavior.upgradesOutgoingQoS ? delivery.qos : min(delivery.qos, message.qos)
         // With RETAIN, since the message was published before the subscription was made (section 3.3.1.3).
         let terms = DeliveryTerms(qos: qos, retain: true, identifiers: delivery.identifier.map { [$0] } ?? [])
-        // Under both locks, so that no newer message of the topic can come between. They are always taken in this order.
+        // Under both locks, so that no newer message of the topic can come between. They are always taken in this
+        // order.
         let delivery = self.engine.retained.withLock { retained in
             retained.isCurrent(message) ? session.offer(&publication, terms, now: now) : nil
         }

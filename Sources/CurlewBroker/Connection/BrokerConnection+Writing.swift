@@ -94,8 +94,8 @@ extension BrokerConnection {
         self.link.write(bytes)
     }
 
-    /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that continues to send requests is not read any
-    /// more.
+    /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that continues to send
+    /// requests is not read any more.
     private func hold() {
         self.mustCount = true
         let waiting = self.session?.state.withLock { state in
@@ -131,7 +131,8 @@ extension BrokerConnection {
 
     // MARK: The store
 
-    /// The answers to a packet wait until what it has changed is stored. While the store is behind, nothing more is read.
+    /// The answers to a packet wait until what it has changed is stored. While the store is behind, nothing more is
+    /// read.
     func holdReplies(for position: JournalPosition) {
         guard position > .none else { return }
         self.repliesPosition.advance(to: position)
@@ -157,7 +158,8 @@ extension BrokerConnection {
         self.worker.onLoop.waitingForCommit.append(self.handle)
     }
 
-    /// Calls `body` when the store is no longer behind. If that takes longer than the client may take to connect, the client is refused instead.
+    /// Calls `body` when the store is no longer behind. If that takes longer than the client may take to connect, the
+    /// client is refused instead.
     func waitForStore(_ body: @escaping (BrokerConnection) -> Void) {
         self.whenStored = body
         self.waitForCommit()

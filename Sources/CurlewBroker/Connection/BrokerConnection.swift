@@ -4,8 +4,8 @@ import Logging
 import NIOCore
 import Synchronization
 
-/// A connection of a client, from its first byte to its last: decodes packets, and hands them to the session and the engine. Everything here happens
-/// on the connection's event loop.
+/// A connection of a client, from its first byte to its last: decodes packets, and hands them to the session and the
+/// engine. Everything here happens on the connection's event loop.
 final class BrokerConnection: LinkHandler, HostedConnection {
     let engine: BrokerEngine
     let worker: Worker
@@ -64,7 +64,8 @@ final class BrokerConnection: LinkHandler, HostedConnection {
     var credentials: [MQTTCredentialStatus] = []
     /// The version of the rules by which the client's right to be connected was checked last.
     private var checkedVersion = 0
-    /// The order of CONNECT packets: of two connections with the same identifier, the one with the higher number counts.
+    /// The order of CONNECT packets: of two connections with the same identifier, the one with the higher number
+    /// counts.
     var connectNumber: UInt64 = 0
     /// Whether the client is a bridge of another broker, which must not receive its own messages.
     var isBridge = false
@@ -130,7 +131,8 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         }
     }
 
-    /// Closes the link without an answer; later, because this connection would not be notified before it is the link's handler.
+    /// Closes the link without an answer; later, because this connection would not be notified before it is the link's
+    /// handler.
     private func turnAway() {
         _ = self.life.closed()
         self.worker.eventLoop.execute { [reference] in reference.onLoop?.link.close() }
@@ -295,10 +297,11 @@ final class BrokerConnection: LinkHandler, HostedConnection {
 
     // MARK: Settling
 
-    /// Processes everything that the client has sent by now, even if reading is paused; then calls `body`, even if the connection has ended.
+    /// Processes everything that the client has sent by now, even if reading is paused; then calls `body`, even if the
+    /// connection has ended.
     ///
-    /// What a client has sent takes effect before what others do to its session: its DISCONNECT before a takeover, its PUBLISH before an
-    /// administrator disconnects it.
+    /// What a client has sent takes effect before what others do to its session: its DISCONNECT before a takeover, its
+    /// PUBLISH before an administrator disconnects it.
     func settle(then body: @escaping @Sendable () -> Void) {
         guard !self.life.isRechecking else { return self.afterRecheck.append { self.settle(then: body) } }
         guard self.phase == .connected else { return body() }
@@ -307,8 +310,8 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         }
     }
 
-    /// How many bytes are still read from a client whose connection is to be closed, which is more than the kernel buffers for a connection, and
-    /// how long that may take.
+    /// How many bytes are still read from a client whose connection is to be closed, which is more than the kernel
+    /// buffers for a connection, and how long that may take.
     static let mostSettled = 16 << 20
     static let settlingTime = Duration.seconds(1)
 
@@ -325,7 +328,8 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         self.credentials = self.rules.credentials(of: self.claimed, method: self.admitted?.authenticationMethod)
     }
 
-    /// Whether the client could still connect as it did: its user and password, certificate authority and pre-shared key are unchanged.
+    /// Whether the client could still connect as it did: its user and password, certificate authority and pre-shared
+    /// key are unchanged.
     func hasValidCredentials() -> Bool {
         let version = self.engine.authorizationVersion.load(ordering: .acquiring)
         guard version != self.checkedVersion else { return true }
@@ -418,7 +422,8 @@ final class BrokerConnection: LinkHandler, HostedConnection {
 
     // MARK: The end
 
-    /// Tells the client why, and ends the connection; its will is published. Packets of the client that wait for receivers are processed first.
+    /// Tells the client why, and ends the connection; its will is published. Packets of the client that wait for
+    /// receivers are processed first.
     func close(_ reasonCode: ReasonCode, _ reason: String) {
         guard self.phase != .closed else { return }
         guard self.isProcessing || self.waitingPackets.isEmpty else {

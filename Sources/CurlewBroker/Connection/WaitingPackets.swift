@@ -55,15 +55,16 @@ extension WaitingPackets.Waiting {
 }
 
 extension Packet {
-    /// The packet with its payload in its own storage. Otherwise each of many small packets would keep a whole read alive.
+    /// The packet with its payload in its own storage. Otherwise each of many small packets would keep a whole read
+    /// alive.
     fileprivate var withoutUnusedStorage: Packet {
         guard case .publish(var publish) = self else { return self }
         publish.payload = publish.payload.withoutUnusedStorage
         return .publish(publish)
     }
 
-    /// Whether it may be processed before earlier messages of the client. The receivers that the client waits for may in turn wait for its
-    /// acknowledgements.
+    /// Whether it may be processed before earlier messages of the client. The receivers that the client waits for may
+    /// in turn wait for its acknowledgements.
     var overtakesMessages: Bool {
         switch self {
         case .puback, .pubrec, .pubcomp, .pingreq: true

@@ -41,7 +41,8 @@ extension BrokerEngine {
             metadata: ["clients": "\(count)"])
     }
 
-    /// Very many clients that hold little each fill the memory. Ends the youngest sessions of disconnected clients, because a swarm of them is new.
+    /// Very many clients that hold little each fill the memory. Ends the youngest sessions of disconnected clients,
+    /// because a swarm of them is new.
     ///
     /// - Returns: How many sessions have ended.
     private func endYoungest(on worker: Worker) -> Int {
@@ -63,8 +64,8 @@ extension BrokerEngine {
     /// A limit, because the loop has other work to do as well.
     private static let mostEndedAtOnce = 1000
 
-    /// Halves what a client holds: drops its oldest queued messages or, if they are not what makes it large, closes its connection or ends its
-    /// session.
+    /// Halves what a client holds: drops its oldest queued messages or, if they are not what makes it large, closes its
+    /// connection or ends its session.
     ///
     /// - Parameters:
     ///   - retained: The retained messages now.
@@ -96,7 +97,8 @@ extension BrokerEngine {
 }
 
 extension HostedSession {
-    /// What the session and its connection hold, including queued messages and replaced retained messages that only they keep alive.
+    /// What the session and its connection hold, including queued messages and replaced retained messages that only
+    /// they keep alive.
     ///
     /// - Parameter retained: The retained messages now.
     func holding(_ retained: RetainedMessages.Mark) -> Int {

@@ -38,12 +38,13 @@ extension BrokerEngine {
         var isRefused: Bool { self.receivers == 0 && (self.refusals > 0 || self.isRetainedRefused) }
     }
 
-    /// Publishes a message: delivers it to everybody who has subscribed to it, and keeps it if it is to be retained; on the worker's loop.
+    /// Publishes a message: delivers it to everybody who has subscribed to it, and keeps it if it is to be retained; on
+    /// the worker's loop.
     ///
     /// - Parameters:
     ///   - held: Who waits if the receivers cannot keep up; `nil` for a publisher that cannot wait.
-    ///   - change: What is stored together with the deliveries of the message: neither is true without the other. It is not stored if the
-    ///     message is refused.
+    ///   - change: What is stored together with the deliveries of the message: neither is true without the other. It is
+    ///     not stored if the message is refused.
     func publish(
         _ packet: consuming Publish, topic: TopicName, from publisher: Publisher?, isSystem: Bool = false,
         holding held: (any HeldPublisher)? = nil, with change: MQTTBrokerChange? = nil, on worker: Worker,
@@ -115,7 +116,8 @@ extension BrokerEngine {
         if !routing.effects.isEmpty { self.complete(routing.effects, on: worker) }
     }
 
-    /// Does what an operation has left: dispatches events, and delivers orphans to other members of their groups; under no lock.
+    /// Does what an operation has left: dispatches events, and delivers orphans to other members of their groups; under
+    /// no lock.
     func complete(_ effects: Effects, on worker: Worker) {
         for event in effects.events { self.events.dispatch(event) }
         if !effects.orphans.isEmpty { self.redeliverInTurns(effects.orphans[...], on: worker) }
@@ -123,9 +125,9 @@ extension BrokerEngine {
 
     // MARK: Groups of changes
 
-    // User code is never called within a group of the journal, for other groups wait meanwhile. But the route of a message depends on
-    // authorizers. So, if any of them is asked about receivers, the route is found before the group begins; and if it is outdated by then, the
-    // group does nothing and is tried again.
+    // User code is never called within a group of the journal, for other groups wait meanwhile. But the route of a
+    // message depends on authorizers. So, if any of them is asked about receivers, the route is found before the group
+    // begins; and if it is outdated by then, the group does nothing and is tried again.
 
     /// What became of an attempt at a group of changes.
     enum Outcome {
@@ -141,7 +143,8 @@ extension BrokerEngine {
     struct Attempt {
         fileprivate var number = 1
 
-        /// Whether to go without prepared routes: subscriptions may change all the time, and each attempt may ask about thousands of receivers.
+        /// Whether to go without prepared routes: subscriptions may change all the time, and each attempt may ask about
+        /// thousands of receivers.
         var mustProceed: Bool { self.number >= 8 }
     }
 
@@ -155,10 +158,11 @@ extension BrokerEngine {
     struct PreparedMessage {
         var publication: Publication
         let publisher: Publisher?
-        /// The route, and the version of the subscriptions that it was found by; `nil` to find it when the message is routed.
+        /// The route, and the version of the subscriptions that it was found by; `nil` to find it when the message is
+        /// routed.
         fileprivate let route: (entry: RouteCache.Entry, version: UInt64)?
-        /// Whether it is published in a group. Only not if a route cannot be prepared: then a crash may separate the message from what should
-        /// be stored together with it.
+        /// Whether it is published in a group. Only not if a route cannot be prepared: then a crash may separate the
+        /// message from what should be stored together with it.
         let isGrouped: Bool
     }
 
@@ -178,7 +182,8 @@ extension BrokerEngine {
 
     /// Retains a prepared message and hands it to its receivers; within a group.
     ///
-    /// - Parameter claim: What has to be done first, unless the message is outdated. The message is published if that is done.
+    /// - Parameter claim: What has to be done first, unless the message is outdated. The message is published if that
+    ///   is done.
     func carryOut(
         _ message: inout PreparedMessage, holding held: (any HeldPublisher)? = nil, on worker: Worker, now: Timestamp,
         _ routing: inout Routing, claim: (inout Effects) -> Outcome
@@ -229,8 +234,8 @@ extension BrokerEngine {
         worker.onLoop.work += routing.receivers
     }
 
-    /// Hands a message to one of those who share a subscription: in turn to those who are connected, and if none is, to one who is away. If a
-    /// member has no room, the next one gets it.
+    /// Hands a message to one of those who share a subscription: in turn to those who are connected, and if none is, to
+    /// one who is away. If a member has no room, the next one gets it.
     func share(
         _ publication: inout Publication, among group: SubscriptionIndex<Receiver>.Group, turn: Int,
         holding held: (any HeldPublisher)? = nil, on worker: Worker, now: Timestamp, _ routing: inout Routing
@@ -391,9 +396,9 @@ extension BrokerEngine {
     /// Keeps a message for those who subscribe later, or removes what was kept [MQTT-3.3.1-5] [MQTT-3.3.1-6].
     ///
     /// - Parameters:
-    ///   - version: The version of the subscriptions that the message is routed by, if its route is known already. It is outdated if there is a
-    ///     later version. This is checked under the lock: a subscriber whose subscription the route does not know looks at the retained messages
-    ///     later, and finds this one.
+    ///   - version: The version of the subscriptions that the message is routed by, if its route is known already. It
+    ///     is outdated if there is a later version. This is checked under the lock: a subscriber whose subscription the
+    ///     route does not know looks at the retained messages later, and finds this one.
     ///   - claim: What has to be done first, under the same lock.
     private func retain(
         _ publication: inout Publication, from client: MQTTBrokerClient?, routedBy version: UInt64? = nil,

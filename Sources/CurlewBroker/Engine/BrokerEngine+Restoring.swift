@@ -8,8 +8,8 @@ extension BrokerEngine {
     /// Restores what was stored; on the worker's loop.
     ///
     /// - Parameters:
-    ///   - rules: The rules of all listeners. A session is subject to those of the listener that its client last connected through, or to the
-    ///     first ones if that listener does not exist any more.
+    ///   - rules: The rules of all listeners. A session is subject to those of the listener that its client last
+    ///     connected through, or to the first ones if that listener does not exist any more.
     ///   - end: Called at the end.
     func restore(
         _ snapshot: MQTTBrokerSnapshot, rules: [ClientRules], on worker: Worker, then end: @escaping () -> Void
@@ -87,7 +87,8 @@ extension BrokerEngine {
         return session
     }
 
-    /// Schedules the will and the end of the session, counted from when the client disconnected. After a crash, the time begins now.
+    /// Schedules the will and the end of the session, counted from when the client disconnected. After a crash, the
+    /// time begins now.
     private func waitForClient(of session: HostedSession, _ about: MQTTBrokerSnapshot.Session.About, on worker: Worker)
     {
         let now = self.recorder.timeOfDay(self.clock.now())

@@ -10,7 +10,8 @@ extension BrokerEngine {
         self.forgetRoutes()
     }
 
-    /// Checks the subscriptions and the waiting messages of all sessions, after the rules have changed; on the worker's loop, with pauses.
+    /// Checks the subscriptions and the waiting messages of all sessions, after the rules have changed; on the worker's
+    /// loop, with pauses.
     ///
     /// - Parameters:
     ///   - sessions: The sessions to check. Default: all.
@@ -31,8 +32,8 @@ extension BrokerEngine {
         }
     }
 
-    /// Ends the subscriptions that the current rules do not allow, and drops the messages that the client may no longer receive; on the worker's
-    /// loop, with pauses.
+    /// Ends the subscriptions that the current rules do not allow, and drops the messages that the client may no longer
+    /// receive; on the worker's loop, with pauses.
     ///
     /// - Parameter end: Called at the end.
     func recheck(_ session: HostedSession, on worker: Worker, then end: @escaping () -> Void) {

@@ -22,7 +22,8 @@ extension HostedSession {
     }
 }
 
-// How sessions end, and what happens to wills and to messages of shared subscriptions (MQTT 5.0 sections 3.1.2.5, 4.1 and 4.8.2).
+// How sessions end, and what happens to wills and to messages of shared subscriptions (MQTT 5.0 sections 3.1.2.5, 4.1
+// and 4.8.2).
 extension BrokerEngine {
     /// The connection of a session is about to leave it: publishes its will and ends it, now or later.
     ///
@@ -117,7 +118,8 @@ extension BrokerEngine {
             publisher: Publisher(client: client, session: session))
     }
 
-    /// Publishes a will in a group with what `claim` changes, or makes only these changes if there is nothing to publish.
+    /// Publishes a will in a group with what `claim` changes, or makes only these changes if there is nothing to
+    /// publish.
     ///
     /// - Parameter then: What else belongs to the group.
     private func routeWill(
@@ -165,7 +167,8 @@ extension BrokerEngine {
 
     // MARK: The end of a session
 
-    /// Ends a session: publishes a will that is still due, removes its subscriptions, and gives messages of shared subscriptions to other members.
+    /// Ends a session: publishes a will that is still due, removes its subscriptions, and gives messages of shared
+    /// subscriptions to other members.
     ///
     /// - Parameter presence: Does nothing unless that holds.
     func end(_ session: HostedSession, if presence: HostedSession.Presence = .any, on worker: Worker) {
@@ -227,7 +230,8 @@ extension BrokerEngine {
         )
     }
 
-    /// Removes subscriptions of a session that is over from the index, a slice at a time. Until then they lead to a session that takes nothing.
+    /// Removes subscriptions of a session that is over from the index, a slice at a time. Until then they lead to a
+    /// session that takes nothing.
     private func removeSubscriptions(_ filters: ArraySlice<TopicFilter>, of session: HostedSession, on worker: Worker) {
         guard !filters.isEmpty else { return }
         let slice = filters.prefix(Self.filtersPerSlice)
@@ -269,8 +273,8 @@ extension BrokerEngine {
         return routes
     }
 
-    /// Gives messages of shared subscriptions whose member has left to other members; within the group of the change that made them orphans: with
-    /// a store, they change their owners together with what else changes.
+    /// Gives messages of shared subscriptions whose member has left to other members; within the group of the change
+    /// that made them orphans: with a store, they change their owners together with what else changes.
     private func redeliver(
         _ orphans: [Effects.Orphan], _ routes: PreparedRoutes, on worker: Worker, _ routing: inout Routing
     ) {

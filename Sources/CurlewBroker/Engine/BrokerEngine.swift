@@ -6,9 +6,9 @@ import Synchronization
 
 /// What all connections of a broker share: sessions, subscriptions, retained messages, rules.
 ///
-/// Nothing here belongs to a thread. Each part has a lock of its own. A session's lock may be taken under that of the retained messages. The
-/// journal's lock for changes may be taken under any other, and its lock for groups only before any other. No other locks are nested, and no user
-/// code is called under any of them.
+/// Nothing here belongs to a thread. Each part has a lock of its own. A session's lock may be taken under that of the
+/// retained messages. The journal's lock for changes may be taken under any other, and its lock for groups only before
+/// any other. No other locks are nested, and no user code is called under any of them.
 final class BrokerEngine: Sendable {
     let configuration: MQTTBrokerConfiguration
     let clock: MonotonicClock
@@ -131,7 +131,8 @@ final class BrokerEngine: Sendable {
     /// Makes every loop find its routes again.
     func forgetRoutes() { self.subscriptionVersion.wrappingAdd(1, ordering: .releasing) }
 
-    /// Finds the receivers of a topic's messages; on the worker's loop, and under no lock, since authorizers may be asked.
+    /// Finds the receivers of a topic's messages; on the worker's loop, and under no lock, since authorizers may be
+    /// asked.
     func receivers(of topic: TopicName, on worker: Worker) -> RouteCache.Entry {
         let state = worker.onLoop
         return state.routes.entry(

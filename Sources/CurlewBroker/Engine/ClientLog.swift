@@ -3,8 +3,8 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-/// Log lines that clients cause. Strangers can cause them as fast as they can connect, so only some lines of each kind are written, and the rest
-/// are counted.
+/// Log lines that clients cause. Strangers can cause them as fast as they can connect, so only some lines of each kind
+/// are written, and the rest are counted.
 final class ClientLog: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         case tooManyConnections = "connection refused: connection limit reached"
@@ -44,7 +44,8 @@ final class ClientLog: Sendable {
             Dictionary(uniqueKeysWithValues: Kind.allCases.map { ($0, LogThrottle(now: now)) }))
     }
 
-    /// Whether details that identify a client may be logged in addition to its address: identifiers, user names and topics.
+    /// Whether details that identify a client may be logged in addition to its address: identifiers, user names and
+    /// topics.
     var isDetailed: Bool { self.logger.logLevel <= .debug }
 
     /// Writes a line, unless there were many of its kind.

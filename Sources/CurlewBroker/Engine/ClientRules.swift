@@ -40,7 +40,8 @@ final class ClientRules: Sendable {
             listener.assignedIdentifierPrefix ?? configuration.behavior.assignedIdentifierPrefix
     }
 
-    /// Whether the client may do that: the first authorizer that does not abstain decides; if all abstain, it is allowed.
+    /// Whether the client may do that: the first authorizer that does not abstain decides; if all abstain, it is
+    /// allowed.
     func allows(_ client: MQTTBrokerClient, _ action: MQTTBrokerAction) -> Bool {
         for authorizer in self.authorizers {
             switch authorizer.authorize(client, action) {
@@ -77,7 +78,8 @@ final class ClientRules: Sendable {
         return self.authenticators.map { $0.credentialStatus(of: claimed) }
     }
 
-    /// Whether clients of this listener can have user names: an authenticator verifies them, or they are accepted unverified.
+    /// Whether clients of this listener can have user names: an authenticator verifies them, or they are accepted
+    /// unverified.
     var hasUsernames: Bool {
         !self.authenticators.isEmpty || !self.enhancedAuthenticators.isEmpty || self.trustsUsernames
     }

@@ -5,7 +5,8 @@ import Synchronization
 extension HostedSession {
     /// Counts what the session holds, and records what has changed of its messages.
     ///
-    /// - Parameter isExact: Whether to the last byte. Otherwise small changes are left for later: they come with each message.
+    /// - Parameter isExact: Whether to the last byte. Otherwise small changes are left for later: they come with each
+    ///   message.
     func account(_ state: inout State, isExact: Bool = false) {
         // A session that is over was counted for the last time.
         guard !state.isOver else { return }
@@ -38,8 +39,8 @@ extension HostedSession {
     @discardableResult
     func recordSession(_ state: inout State) -> JournalPosition {
         guard self.recorder.journal != nil, !state.isOver else { return .none }
-        // A session that was kept once is kept to its end, even if that is now the end of the connection: other members of shared subscriptions
-        // may get its messages.
+        // A session that was kept once is kept to its end, even if that is now the end of the connection: other members
+        // of shared subscriptions may get its messages.
         if state.expiry != .atDisconnect { state.session.isKept = true }
         guard state.session.isKept || state.will != nil else { return self.recordEnd(&state) }
         state.isStored = true

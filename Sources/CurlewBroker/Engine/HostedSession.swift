@@ -5,8 +5,8 @@ import Synchronization
 
 /// The session of one client, with or without a connection.
 ///
-/// Messages come from any event loop. They are put into the session and written into its outgoing bytes under its lock, so that no loop waits for
-/// another. The connection's own loop then sends the bytes of many messages at once.
+/// Messages come from any event loop. They are put into the session and written into its outgoing bytes under its lock,
+/// so that no loop waits for another. The connection's own loop then sends the bytes of many messages at once.
 final class HostedSession: Sendable {
     struct State: Sendable {
         var session: BrokerSession
@@ -71,7 +71,8 @@ final class HostedSession: Sendable {
     let budget: MemoryBudget
     /// Where the session records what has changed.
     let recorder: ChangeRecorder
-    /// Guards everything of the session. Held for one message or one acknowledgement; only the journal's lock is taken under it.
+    /// Guards everything of the session. Held for one message or one acknowledgement; only the journal's lock is taken
+    /// under it.
     let state: Mutex<State>
 
     init(
@@ -91,7 +92,8 @@ final class HostedSession: Sendable {
     /// Whether the client is connected, without taking the lock.
     let isConnected = Atomic<Bool>(false)
 
-    /// The memory of the session, including all messages that are queued or in flight, even if other sessions share them.
+    /// The memory of the session, including all messages that are queued or in flight, even if other sessions share
+    /// them.
     let weight = Atomic<Int>(0)
     /// The memory of its connection.
     let connectionBytes = Atomic<Int>(0)

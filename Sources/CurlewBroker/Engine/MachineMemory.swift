@@ -8,7 +8,8 @@ import Musl
 import Glibc
 #endif
 
-/// How much memory this process may use: the machine's, or what a container or service manager leaves it (Linux control groups).
+/// How much memory this process may use: the machine's, or what a container or service manager leaves it (Linux control
+/// groups).
 enum MachineMemory {
     /// In bytes.
     static let available: Int = {
@@ -24,7 +25,8 @@ enum MachineMemory {
         return Int(pages) * Int(size)
     }
 
-    /// The files that may state a limit: of the process's control group and of all groups around it, in version 2 and version 1.
+    /// The files that may state a limit: of the process's control group and of all groups around it, in version 2 and
+    /// version 1.
     ///
     /// - Parameter membership: The content of `/proc/self/cgroup`: lines of `number:controllers:path`.
     static func groupFiles(of membership: [UInt8]) -> [String] {

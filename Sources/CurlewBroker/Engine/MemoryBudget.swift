@@ -2,8 +2,8 @@ import CurlewCore
 import CurlewTransport
 import Synchronization
 
-/// The memory that the broker holds for all clients, in bytes: messages, each counted once, and everything else of sessions and connections.
-/// ``MemoryShares`` decides how much of it a client may hold.
+/// The memory that the broker holds for all clients, in bytes: messages, each counted once, and everything else of
+/// sessions and connections. ``MemoryShares`` decides how much of it a client may hold.
 final class MemoryBudget: MessageLedger {
     let shares: MemoryShares
     /// Messages that are queued, in flight or retained.
@@ -61,7 +61,8 @@ final class MemoryBudget: MessageLedger {
     /// How much more a client may hold that holds so much.
     func room(holding: Int) -> Int { self.shares.room(holding: holding, held: self.held) }
 
-    /// Whether the largest holders may be determined once more. This looks at all sessions, so it must not happen for each packet.
+    /// Whether the largest holders may be determined once more. This looks at all sessions, so it must not happen for
+    /// each packet.
     func mayReclaim() -> Bool {
         self.reclaims.wrappingAdd(1, ordering: .relaxed).newValue <= Self.mostReclaims
     }

@@ -16,7 +16,8 @@ final class OpenLinks: Sendable {
     private let state = Mutex(State())
     private let ended = OneShot<Void>()
 
-    /// Adds a link, and returns how many there are now; `nil` if no more are accepted. Either way, the link counts until it is removed.
+    /// Adds a link, and returns how many there are now; `nil` if no more are accepted. Either way, the link counts
+    /// until it is removed.
     func add() -> Int? {
         self.state.withLock { state in
             state.count += 1

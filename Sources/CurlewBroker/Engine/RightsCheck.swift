@@ -1,7 +1,8 @@
 import CurlewCore
 import Synchronization
 
-/// The check of one session by the current rules, a slice at a time: the client may have 100,000 subscriptions, and as many queued messages.
+/// The check of one session by the current rules, a slice at a time: the client may have 100,000 subscriptions, and as
+/// many queued messages.
 struct RightsCheck {
     private enum Stage {
         case filters(ArraySlice<TopicFilter>)
@@ -19,7 +20,8 @@ struct RightsCheck {
     /// The topics that it may no longer receive.
     private var revoked: Set<TopicName> = []
 
-    /// How many filters or topics are checked at a time. While subscriptions are removed, those of all clients are locked.
+    /// How many filters or topics are checked at a time. While subscriptions are removed, those of all clients are
+    /// locked.
     private static let slice = 256
 
     init(of session: HostedSession, _ engine: BrokerEngine) {
@@ -66,8 +68,8 @@ struct RightsCheck {
         for filter in refused { engine.events.tell(.subscriptions, .unsubscribed(self.client, filter)) }
     }
 
-    /// All subscriptions are checked. Returns the topics that remain to be checked; only now, so that messages that came by the earlier subscriptions
-    /// are included.
+    /// All subscriptions are checked. Returns the topics that remain to be checked; only now, so that messages that
+    /// came by the earlier subscriptions are included.
     private func filtersChecked() -> [TopicName] {
         self.session.state.withLock { state in
             // Not before: until then, other checks of the session have to look at the same filters.

@@ -39,8 +39,8 @@ struct RouteCache {
     private var index = SubscriptionIndex<Receiver>()
     /// That of the subscriptions by which all routes here were found.
     private(set) var version: UInt64 = 0
-    /// When the recent routes are full, they replace the former ones: a flood of new topics evicts routes that are no longer used, while routes
-    /// in use move to the recent ones again.
+    /// When the recent routes are full, they replace the former ones: a flood of new topics evicts routes that are no
+    /// longer used, while routes in use move to the recent ones again.
     private var recent = Generation()
     private var former = Generation()
     /// Shared subscriptions that occur in routes.

@@ -14,7 +14,8 @@ final class SessionRegistry: Sendable {
         self.sessions.withLock { $0[ExactText(clientIdentifier)] }
     }
 
-    /// The session of that identifier, or `make()` if there is none and fewer than `maximum`; `nil` if there is no room.
+    /// The session of that identifier, or `make()` if there is none and fewer than `maximum`; `nil` if there is no
+    /// room.
     func findOrInsert(
         _ clientIdentifier: String, maximum: Int, _ make: () -> HostedSession
     ) -> HostedSession? {

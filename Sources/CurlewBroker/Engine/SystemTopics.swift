@@ -9,7 +9,8 @@ import Musl
 import Glibc
 #endif
 
-/// What the broker publishes about itself below `$SYS/broker`, by mosquitto's names: retained, and only what has changed.
+/// What the broker publishes about itself below `$SYS/broker`, by mosquitto's names: retained, and only what has
+/// changed.
 struct SystemTopics {
     /// A rate per minute, averaged over the last 1, 5 and 15 minutes.
     private struct Load {

@@ -9,7 +9,8 @@ final class Worker: Sendable {
     let eventLoop: any EventLoop
     let counters = Counters()
     private let confined: NIOLoopBound<LoopState>
-    /// Guards the connections of this loop that other loops have given something to send, and whether this loop is scheduled to look.
+    /// Guards the connections of this loop that other loops have given something to send, and whether this loop is
+    /// scheduled to look.
     private let mailbox = Mutex((connections: [ConnectionHandle](), isScheduled: false))
 
     /// Creates the worker of a loop; on that loop only.
@@ -26,8 +27,8 @@ final class Worker: Sendable {
     /// The state of the loop; on the loop only.
     var onLoop: LoopState { self.confined.value }
 
-    /// Flushes a connection of any loop at the end of this round of the event loop, once for everything that it then has to send; on this loop
-    /// only.
+    /// Flushes a connection of any loop at the end of this round of the event loop, once for everything that it then
+    /// has to send; on this loop only.
     func flushSoon(_ connection: ConnectionHandle) {
         let state = self.onLoop
         state.add(connection, isOwn: connection.worker === self)
@@ -75,9 +76,11 @@ final class Worker: Sendable {
 
     // MARK: Turns
 
-    /// Continues work in the next turn, after all connections of the loop that have sent something have been read; on this loop only.
+    /// Continues work in the next turn, after all connections of the loop that have sent something have been read; on
+    /// this loop only.
     ///
-    /// Anything that does more work at a time than ``LoopState/workPerTurn`` divides it in this way, so that others wait no longer than that.
+    /// Anything that does more work at a time than ``LoopState/workPerTurn`` divides it in this way, so that others
+    /// wait no longer than that.
     func continueLater(_ body: @escaping () -> Void) {
         let state = self.onLoop
         state.postponed.append(body)
@@ -100,7 +103,8 @@ final class Worker: Sendable {
     }
 
     private func scheduleTurn() {
-        // A loop reads only when no task is due: the pause begins once the tasks that are due now, such as flushes, have run.
+        // A loop reads only when no task is due: the pause begins once the tasks that are due now, such as flushes,
+        // have run.
         self.eventLoop.execute {
             self.eventLoop.scheduleTask(in: Self.pauseBetweenTurns) { self.takeTurn() }
         }
@@ -110,8 +114,8 @@ final class Worker: Sendable {
 
     private func takeTurn() {
         let state = self.onLoop
-        // Little enough that a turn stays short, but at least as much as was done otherwise since the last turn, so that postponed work
-        // cannot pile up. Work that is postponed during the turn waits for the next one.
+        // Little enough that a turn stays short, but at least as much as was done otherwise since the last turn, so
+        // that postponed work cannot pile up. Work that is postponed during the turn waits for the next one.
         let limit = state.work + max(4 * LoopState.workPerTurn, state.work - state.workBeforeTurn)
         var count = state.postponed.count
         while count > 0, state.work < limit, let body = state.postponed.popFirst() {

@@ -3,19 +3,20 @@ public import NIOCore
 
 /// Decides who may connect.
 ///
-/// The broker asks its authenticators in order; the first one that does not abstain decides. If all abstain, the client is accepted if the
-/// listener accepts anonymous clients, and refused otherwise.
+/// The broker asks its authenticators in order; the first one that does not abstain decides. If all abstain, the client
+/// is accepted if the listener accepts anonymous clients, and refused otherwise.
 public protocol MQTTBrokerAuthenticator: Sendable {
-    /// Decides about one client. May take up to ``MQTTBrokerConfiguration/Limits/connectTimeout``; other clients do not wait. The task is cancelled
-    /// when the client disconnects.
+    /// Decides about one client. May take up to ``MQTTBrokerConfiguration/Limits/connectTimeout``; other clients do not
+    /// wait. The task is cancelled when the client disconnects.
     ///
     /// - Throws: What went wrong. The client is then refused with *server unavailable*, and the error is logged.
     func authenticate(_ attempt: MQTTConnectionAttempt) async throws -> MQTTAuthenticationDecision
 
     /// Returns the current state of the credentials by which a client is connected.
     ///
-    /// The broker asks before it authenticates a client, and again after each reload. A connected client whose status has changed is
-    /// disconnected with *administrative action* and has to authenticate again. Must not block. Default: ``MQTTCredentialStatus/notTracked``.
+    /// The broker asks before it authenticates a client, and again after each reload. A connected client whose status
+    /// has changed is disconnected with *administrative action* and has to authenticate again. Must not block. Default:
+    /// ``MQTTCredentialStatus/notTracked``.
     ///
     /// - Parameter client: The client, with the user name that it gave in CONNECT.
     func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
@@ -43,7 +44,8 @@ public enum MQTTCredentialStatus: Sendable, Hashable {
     case notTracked
     /// The user does not exist.
     case unknownUser
-    /// The user exists. The bytes, such as a digest, are different after each change of its credentials; they must not be a secret.
+    /// The user exists. The bytes, such as a digest, are different after each change of its credentials; they must not
+    /// be a secret.
     case known(version: [UInt8])
 }
 
@@ -103,8 +105,8 @@ public protocol MQTTBrokerEnhancedAuthenticator: Sendable {
     /// Begins an authentication, at CONNECT or when a connected client authenticates again.
     func begin(_ attempt: MQTTConnectionAttempt) -> any MQTTEnhancedAuthentication
 
-    /// Returns the current state of the credentials by which a client is connected; see ``MQTTBrokerAuthenticator/credentialStatus(of:)``.
-    /// Default: ``MQTTCredentialStatus/notTracked``.
+    /// Returns the current state of the credentials by which a client is connected; see
+    /// ``MQTTBrokerAuthenticator/credentialStatus(of:)``. Default: ``MQTTCredentialStatus/notTracked``.
     func credentialStatus(of client: MQTTBrokerClient) -> MQTTCredentialStatus
 
     /// Reads its source, such as a file, again. Default: does nothing.

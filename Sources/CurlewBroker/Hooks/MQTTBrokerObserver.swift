@@ -2,7 +2,8 @@ public import CurlewCore
 
 /// Observes what happens in the broker. Events that no observer is interested in cost nothing.
 ///
-/// Called on event loops and under no lock, so it may call the broker. It must not block; start a task for anything that takes long.
+/// Called on event loops and under no lock, so it may call the broker. It must not block; start a task for anything
+/// that takes long.
 public protocol MQTTBrokerObserver: Sendable {
     /// The kinds of events to observe. Default: all except those that occur for each single message.
     var interests: MQTTBrokerEvents { get }
@@ -45,13 +46,15 @@ public enum MQTTBrokerEvent: Sendable, Hashable {
     case connected(MQTTBrokerClient, isResumed: Bool)
     /// A client was refused with a reason code.
     case refused(MQTTBrokerClient, ReasonCode)
-    /// A client has disconnected, with the reason code that one side gave the other, or ``ReasonCode/unspecifiedError`` if the connection was lost.
+    /// A client has disconnected, with the reason code that one side gave the other, or ``ReasonCode/unspecifiedError``
+    /// if the connection was lost.
     case disconnected(MQTTBrokerClient, ReasonCode)
     /// A client made a subscription, or renewed it.
     case subscribed(MQTTBrokerClient, TopicFilter, SubscriptionOptions)
     /// A subscription of a client has ended.
     case unsubscribed(MQTTBrokerClient, TopicFilter)
-    /// A message for a client was dropped. If older messages were dropped to make room, the topic is that of the new message.
+    /// A message for a client was dropped. If older messages were dropped to make room, the topic is that of the new
+    /// message.
     case dropped(clientIdentifier: String, TopicName, MQTTDropReason)
     /// A client acknowledged a message at QoS 1 or 2.
     case acknowledged(clientIdentifier: String, TopicName, ReasonCode)

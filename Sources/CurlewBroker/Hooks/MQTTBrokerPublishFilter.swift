@@ -2,8 +2,8 @@ public import CurlewCore
 
 /// Inspects each message before it is routed, and may replace or deny it.
 ///
-/// Filters run in order, each with the result of the previous one. They are called for messages of clients, for wills, and for messages of the
-/// embedding program, but not for the broker's own `$SYS` topics.
+/// Filters run in order, each with the result of the previous one. They are called for messages of clients, for wills,
+/// and for messages of the embedding program, but not for the broker's own `$SYS` topics.
 public protocol MQTTBrokerPublishFilter: Sendable {
     /// Decides about one message. Called on the publisher's event loop and under no lock; must not block.
     ///

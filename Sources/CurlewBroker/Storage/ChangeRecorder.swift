@@ -1,25 +1,27 @@
 import CurlewCore
 import CurlewTransport
 
-/// Records in the journal what the store is told (``MQTTBrokerStore``). Without a store, it records nothing and costs nothing.
+/// Records in the journal what the store is told (``MQTTBrokerStore``). Without a store, it records nothing and costs
+/// nothing.
 ///
-/// Each change is recorded under the lock of what has changed, so that the store sees the changes in their order. Each step returns the position
-/// in the journal that an answer to it waits for.
+/// Each change is recorded under the lock of what has changed, so that the store sees the changes in their order. Each
+/// step returns the position in the journal that an answer to it waits for.
 final class ChangeRecorder: Sendable {
     /// Commits changes to the store, if there is one.
     let journal: Journal?
     private let clock: MonotonicClock
     private let readTimeOfDay: @Sendable () -> Duration
 
-    /// - Parameter timeOfDay: The time since 1970. Read each time: the clock of the machine may be adjusted while the broker runs.
+    /// - Parameter timeOfDay: The time since 1970. Read each time: the clock of the machine may be adjusted while the
+    ///   broker runs.
     init(_ journal: Journal?, clock: MonotonicClock, timeOfDay: @escaping @Sendable () -> Duration) {
         self.journal = journal
         self.clock = clock
         self.readTimeOfDay = timeOfDay
     }
 
-    /// Makes the changes in `body` a group, which is stored as a whole or not at all. Must not call user code, for other groups wait meanwhile,
-    /// and must not begin another group.
+    /// Makes the changes in `body` a group, which is stored as a whole or not at all. Must not call user code, for
+    /// other groups wait meanwhile, and must not begin another group.
     ///
     /// - Parameter isGroup: Whether it is to be a group at all.
     func group<Result: Sendable>(if isGroup: Bool = true, _ body: () -> Result) -> Result {

@@ -3,8 +3,8 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-/// The changes that are not stored yet. Collects them, and lets the store commit them batch by batch: while one batch is committed, the next one
-/// collects.
+/// The changes that are not stored yet. Collects them, and lets the store commit them batch by batch: while one batch
+/// is committed, the next one collects.
 final class Journal: Sendable {
     private struct State {
         /// In the order in which they were made.
@@ -43,7 +43,8 @@ final class Journal: Sendable {
     private let store: any MQTTBrokerStore
     private let clock: MonotonicClock
     private let logger: Logger
-    /// Guards what is not committed. May be taken under the locks of sessions and of the retained messages; no other lock is taken under it.
+    /// Guards what is not committed. May be taken under the locks of sessions and of the retained messages; no other
+    /// lock is taken under it.
     private let state: Mutex<State>
     /// Held by the open group. Taken before any other lock.
     private let groups = Mutex<Void>(())
@@ -98,8 +99,8 @@ final class Journal: Sendable {
         self.state.withLock { JournalPosition($0.ends[ExactText(clientIdentifier)] ?? 0) }
     }
 
-    /// Makes the changes in `body` a group, which is committed as a whole or not at all. Other groups wait meanwhile, so it must not call user
-    /// code; and it must not begin another group.
+    /// Makes the changes in `body` a group, which is committed as a whole or not at all. Other groups wait meanwhile,
+    /// so it must not call user code; and it must not begin another group.
     func group<Result: Sendable>(_ body: () -> Result) -> Result {
         self.groups.withLock { _ in
             self.state.withLock { $0.group = $0.end }

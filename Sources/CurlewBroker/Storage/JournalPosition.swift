@@ -1,4 +1,5 @@
-/// A place in the journal. A peer may be told of a change once the journal is committed up to the position of that change.
+/// A place in the journal. A peer may be told of a change once the journal is committed up to the position of that
+/// change.
 struct JournalPosition: Comparable, Sendable {
     /// Counts changes from 1 on.
     let number: UInt64

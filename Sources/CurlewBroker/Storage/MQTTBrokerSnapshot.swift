@@ -124,7 +124,8 @@ public struct MQTTBrokerSnapshot: Sendable, Hashable {
         public struct About: Sendable, Hashable {
             /// The client, as it last connected.
             public var client: MQTTBrokerClient
-            /// How long the session outlives its connection, in seconds. `UInt32.max`: forever. 0: not at all; then only its will is stored.
+            /// How long the session outlives its connection, in seconds. `UInt32.max`: forever. 0: not at all; then
+            /// only its will is stored.
             public var expiryInterval: UInt32
             /// When the client disconnected; `nil` while it is connected, and after a crash.
             public var disconnectedAt: Duration?

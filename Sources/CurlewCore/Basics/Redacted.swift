@@ -1,4 +1,5 @@
-/// A secret: usable, but never printed, not even by `dump`, a debugger's summary or the description of what contains it.
+/// A secret: usable, but never printed, not even by `dump`, a debugger's summary or the description of what contains
+/// it.
 package struct Redacted<Value: Sendable>: Sendable {
     package var value: Value
 

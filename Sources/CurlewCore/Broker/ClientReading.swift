@@ -35,7 +35,8 @@ package struct ClientReading: Sendable {
     package private(set) var pauses: Pauses = []
     /// When the client was last read, or its silence last began for another reason.
     package private(set) var lastRead: Timestamp
-    /// Until when the broker itself did not read the client. What the client sent meanwhile was not seen, so this was no silence.
+    /// Until when the broker itself did not read the client. What the client sent meanwhile was not seen, so this was
+    /// no silence.
     private var restedUntil: Timestamp
 
     package init(now: Timestamp) {
@@ -46,7 +47,8 @@ package struct ClientReading: Sendable {
     /// Bytes of the client have come.
     package mutating func received(now: Timestamp) { self.lastRead = now }
 
-    /// Something else than bytes shows that the client is not silent: it has been let in, or its messages no longer wait.
+    /// Something else than bytes shows that the client is not silent: it has been let in, or its messages no longer
+    /// wait.
     package mutating func silenceBegins(now: Timestamp) { self.lastRead = max(self.lastRead, now) }
 
     /// There is a reason not to read.
@@ -66,7 +68,8 @@ package struct ClientReading: Sendable {
 
     /// The client has sent more than its rate limits allow, and is not read for so long.
     ///
-    /// - Returns: Whether this begins a pause: then pause for ``Pauses/rate``, and call ``rateRest(now:)`` after the duration.
+    /// - Returns: Whether this begins a pause: then pause for ``Pauses/rate``, and call ``rateRest(now:)`` after the
+    ///   duration.
     package mutating func exceededRate(for duration: Duration) -> Bool {
         self.restedUntil = max(self.restedUntil, self.lastRead + duration)
         return !self.pauses.contains(.rate)

@@ -1,8 +1,8 @@
-/// The life of a client's connection to the broker: how far the client has come, which deadline it has missed, and what is left to do until the
-/// connection is forgotten.
+/// The life of a client's connection to the broker: how far the client has come, which deadline it has missed, and what
+/// is left to do until the connection is forgotten.
 ///
-/// Client and link end independently: what was written still leaves after the client has disconnected, and what the client has sent is still
-/// processed after its link was lost.
+/// Client and link end independently: what was written still leaves after the client has disconnected, and what the
+/// client has sent is still processed after its link was lost.
 ///
 /// Lives as long as the connection.
 package struct ConnectionLife: Sendable {
@@ -29,11 +29,13 @@ package struct ConnectionLife: Sendable {
 
     package private(set) var phase = Phase.opening
     private var link = Link.open
-    /// Whether the client's messages may be held until their receivers keep up. A client that is gone, or about to be, cannot be slowed down.
+    /// Whether the client's messages may be held until their receivers keep up. A client that is gone, or about to be,
+    /// cannot be slowed down.
     package private(set) var canHoldMessages = true
     /// Whether everything received is processed first, because the connection is about to end.
     private var isSettling = false
-    /// Whether the rights of the client's session are being checked: until then, others find the session occupied by this connection.
+    /// Whether the rights of the client's session are being checked: until then, others find the session occupied by
+    /// this connection.
     package private(set) var isRechecking = false
     /// Whether the connection was removed from all tables.
     package private(set) var isForgotten = false

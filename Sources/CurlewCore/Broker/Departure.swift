@@ -1,5 +1,5 @@
-/// What happens to a session once its connection has ended: when its will is published, and when it ends itself (MQTT 5.0 sections 3.1.2.5,
-/// 3.1.2.11.2 and 3.1.3.2.2).
+/// What happens to a session once its connection has ended: when its will is published, and when it ends itself (MQTT
+/// 5.0 sections 3.1.2.5, 3.1.2.11.2 and 3.1.3.2.2).
 package struct Departure: Equatable, Sendable {
     /// When the will is published.
     package enum Will: Equatable, Sendable {

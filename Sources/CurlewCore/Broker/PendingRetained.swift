@@ -29,7 +29,8 @@ package struct PendingRetained: Sendable {
     /// The order of the deliveries. A place is void if its number is not that of its filter's delivery.
     private var order = Deque<Place>()
     private var nextNumber: UInt64 = 0
-    /// The progress of the first delivery, once it has begun. Only one is in progress, so that only one state of all retained messages is held.
+    /// The progress of the first delivery, once it has begun. Only one is in progress, so that only one state of all
+    /// retained messages is held.
     private var cursor: RetainedMessages.Cursor?
 
     package init() {}

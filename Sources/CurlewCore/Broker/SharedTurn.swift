@@ -1,5 +1,5 @@
-/// The order in which the members of a shared subscription are offered a message, until one accepts it (MQTT 5.0 section 4.8.2): in turn, and
-/// connected members first.
+/// The order in which the members of a shared subscription are offered a message, until one accepts it (MQTT 5.0
+/// section 4.8.2): in turn, and connected members first.
 package struct SharedTurn: Sendable {
     /// At most so many absent members are skipped; after that, an absent one has to do.
     package static let mostProbes = 1024

@@ -1,4 +1,5 @@
-/// The life of a client's connection to a server, from CONNECT to its end: the phase, keep alive, and why nothing is read.
+/// The life of a client's connection to a server, from CONNECT to its end: the phase, keep alive, and why nothing is
+/// read.
 ///
 /// Lives as long as the connection.
 package struct ClientConnectionLife: Sendable {
@@ -31,8 +32,8 @@ package struct ClientConnectionLife: Sendable {
     private var pauses: Pauses = []
     /// How many bytes were handed to the link.
     private var written = 0
-    /// Set while a PINGREQ waits behind other bytes: how many bytes the link must send until it has left, and how many it had sent at the
-    /// last check.
+    /// Set while a PINGREQ waits behind other bytes: how many bytes the link must send until it has left, and how many
+    /// it had sent at the last check.
     private var waitingPing: (position: Int, sent: Int)?
 
     /// The size of PINGREQ (MQTT 5.0 section 3.12).
@@ -113,8 +114,8 @@ package struct ClientConnectionLife: Sendable {
         return action
     }
 
-    /// A PINGREQ behind a large message leaves late on a slow network. As long as the server accepts the bytes before it, the server is
-    /// alive.
+    /// A PINGREQ behind a large message leaves late on a slow network. As long as the server accepts the bytes before
+    /// it, the server is alive.
     private mutating func checkWaitingPing(unsent: Int, at now: Timestamp) {
         guard let ping = self.waitingPing else { return }
         let sent = self.written - unsent
@@ -134,8 +135,8 @@ package struct ClientConnectionLife: Sendable {
         case again
     }
 
-    /// No more packets are processed or written: the client disconnects, the server has disconnected or refused the client, or the server
-    /// is dead.
+    /// No more packets are processed or written: the client disconnects, the server has disconnected or refused the
+    /// client, or the server is dead.
     package mutating func finished() -> Finished {
         guard self.isOpen else { return .again }
         self.phase = .closing

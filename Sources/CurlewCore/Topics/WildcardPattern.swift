@@ -1,9 +1,10 @@
 /// Which levels of a topic filter are wildcards, and how many levels it has.
 ///
-/// Two filters with the same pattern match no topic together unless they are equal: where neither has a wildcard, both say what the level of
-/// the topic is. So the number of different patterns bounds how many filters one topic matches.
+/// Two filters with the same pattern match no topic together unless they are equal: where neither has a wildcard, both
+/// say what the level of the topic is. So the number of different patterns bounds how many filters one topic matches.
 package struct WildcardPattern: Hashable, Sendable {
-    /// Of the pattern's bytes, with a secret of the process: a pattern of 65,535 levels takes as little room as any other.
+    /// Of the pattern's bytes, with a secret of the process: a pattern of 65,535 levels takes as little room as any
+    /// other.
     private let hash: Int
 
     /// The pattern of a filter; `nil` for one without wildcards, of which a topic matches only one.

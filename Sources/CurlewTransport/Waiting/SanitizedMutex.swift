@@ -7,8 +7,8 @@ import Musl
 import Glibc
 #endif
 
-/// Replaces Synchronization's `Mutex` in builds for the thread sanitizer, which does not see the ordering that a futex establishes and
-/// reports races that do not exist. It does see the ordering of a POSIX mutex.
+/// Replaces Synchronization's `Mutex` in builds for the thread sanitizer, which does not see the ordering that a futex
+/// establishes and reports races that do not exist. It does see the ordering of a POSIX mutex.
 ///
 /// Each target that is tested with the sanitizer names it `Mutex`, which hides the one of Synchronization.
 package final class SanitizedMutex<Value>: @unchecked Sendable {

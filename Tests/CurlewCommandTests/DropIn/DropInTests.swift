@@ -3,8 +3,8 @@ import Foundation
 import MosquittoFixture
 import Testing
 
-/// Scripts that call mosquitto's commands keep working when they call `curlew` instead: each case runs mosquitto's own tool,
-/// the subcommand of curlew, and curlew through a link with the tool's name, and compares the results.
+/// Scripts that call mosquitto's commands keep working when they call `curlew` instead: each case runs mosquitto's own
+/// tool, the subcommand of curlew, and curlew through a link with the tool's name, and compares the results.
 @Suite(
     "Drop-in for mosquitto's commands",
     .enabled(if: Peers.haveMosquittoTools, "mosquitto is not installed; scripts/test installs it"),
