@@ -334,7 +334,7 @@ struct RequestWireTests {
         let (client, connection) = try await self.server.connectedClient()
         let begun = OneShot<Void>()
         let responding = Task {
-            try await client.respond(to: "svc") { _ in
+            try await client.respond(to: "svc") { _ -> String in
                 begun.set(())
                 _ = await OneShot<Void>().wait()
                 throw CancellationError()
