@@ -7,14 +7,16 @@ public final class PendingPublish: Sendable {
     private struct State {
         /// The number of calls that wait for the outcome.
         var waiting = 0
-        /// Whether the engine reports the outcome to `result`.
-        var isObserved = false
+        /// The outcome, if it was known when it was first asked for.
+        var known: Waiters.Result?
+        /// What the engine reports the outcome to; created by the first call that has to wait. Most messages need none.
+        var reported: OneShot<Waiters.Result>?
     }
 
     private let engine: ClientEngine
     /// `nil` if the message was written at QoS 0: there is nothing to wait for.
     private let request: RequestID?
-    private let result = OneShot<Waiters.Result>()
+    /// Guards the outcome. The engine's lock may be taken under it.
     private let state = Mutex(State())
 
     init(_ engine: ClientEngine, _ request: RequestID?) {
@@ -23,7 +25,9 @@ public final class PendingPublish: Sendable {
     }
 
     deinit {
-        if let request, !self.state.withLock({ $0.isObserved }) { self.engine.forget(request) }
+        guard let request else { return }
+        let isUnknown = self.state.withLock { $0.known == nil && $0.reported == nil }
+        if isUnknown { self.engine.forget(request) }
     }
 
     /// Waits until the message is written (QoS 0) or acknowledged by the broker (QoS 1 and 2).
@@ -42,11 +46,11 @@ public final class PendingPublish: Sendable {
         guard let request else { return .success }
         // The fast path: most messages are already acknowledged when their outcome is requested.
         if let known = self.knownResult(of: request) { return try self.engine.reasonCode(of: known) }
-        self.observe(request)
+        let reported = self.observe(request)
         self.state.withLock { $0.waiting += 1 }
         let limit = timeout ?? self.engine.configuration.connection.acknowledgementTimeout
         let reminder = self.engine.remindOfConnecting(request)
-        let waited = await self.result.wait(for: limit, by: self.engine.deadlines)
+        let waited = await reported.wait(for: limit, by: self.engine.deadlines)
         if let reminder { self.engine.deadlines.cancel(reminder) }
         let isLast = self.state.withLock { state in
             state.waiting -= 1
@@ -54,18 +58,19 @@ public final class PendingPublish: Sendable {
         }
         switch waited {
         case .value(let result): return try self.engine.reasonCode(of: result)
-        case .timedOut: return try self.leave(request, isLast) { .timedOut(wasQueued: $0) }
-        case .cancelled: return try self.leave(request, isLast) { .cancelled(wasQueued: $0) }
+        case .timedOut: return try self.leave(request, reported, isLast) { .timedOut(wasQueued: $0) }
+        case .cancelled: return try self.leave(request, reported, isLast) { .cancelled(wasQueued: $0) }
         }
     }
 
     /// A call stops waiting; the last one withdraws the message.
     private func leave(
-        _ request: RequestID, _ isLast: Bool, _ outcome: (_ wasQueued: Bool) -> Waiters.Result
+        _ request: RequestID, _ reported: OneShot<Waiters.Result>, _ isLast: Bool,
+        _ outcome: (_ wasQueued: Bool) -> Waiters.Result
     ) throws(MQTTError) -> ReasonCode {
-        if isLast, self.engine.withdraw(request) { self.result.set(outcome(true)) }
+        if isLast, self.engine.withdraw(request) { reported.set(outcome(true)) }
         // The request may have ended in the meantime.
-        return try self.engine.reasonCode(of: self.result.value ?? outcome(false))
+        return try self.engine.reasonCode(of: reported.value ?? outcome(false))
     }
 
     /// The outcome, if it is already known; otherwise `nil`.
@@ -76,18 +81,24 @@ public final class PendingPublish: Sendable {
     }
 
     private func knownResult(of request: RequestID) -> Waiters.Result? {
-        if let known = self.result.value { return known }
-        guard let known = self.engine.takeResult(of: request) else { return nil }
-        self.state.withLock { $0.isObserved = true }
-        self.result.set(known)
-        return known
+        let (known, reported) = self.state.withLock { state in
+            if state.known == nil, state.reported == nil { state.known = self.engine.takeResult(of: request) }
+            return (state.known, state.reported)
+        }
+        return known ?? reported?.value
     }
 
-    /// Asks the engine to report the outcome.
-    private func observe(_ request: RequestID) {
-        let isFirst = self.state.withLock { !exchange(&$0.isObserved, with: true) }
-        guard isFirst else { return }
-        let known = self.engine.report(request) { [result] in result.set($0) }
-        if let known { self.result.set(known) }
+    /// Asks the engine to report the outcome, unless an earlier call has.
+    private func observe(_ request: RequestID) -> OneShot<Waiters.Result> {
+        let (reported, known, isFirst) = self.state.withLock { state in
+            if let reported = state.reported { return (reported, nil as Waiters.Result?, false) }
+            let reported = OneShot<Waiters.Result>()
+            state.reported = reported
+            return (reported, state.known, true)
+        }
+        guard isFirst else { return reported }
+        // Another call may have taken the outcome from the engine in the meantime.
+        if let known = known ?? self.engine.report(request, to: { reported.set($0) }) { reported.set(known) }
+        return reported
     }
 }
