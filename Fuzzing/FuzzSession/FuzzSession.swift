@@ -104,7 +104,7 @@ private struct SessionUnderTest {
             }
             self.settle()
             if self.setting & 2 == 0 || self.held.count > 6, !self.held.isEmpty {
-                self.session.passed(self.held.remove(at: Int(self.setting) % self.held.count), into: &self.out)
+                self.session.consumed(self.held.remove(at: Int(self.setting) % self.held.count), into: &self.out)
             }
             if case .pingresp = packet {
                 // A PINGRESP in the input stands for a lost connection.

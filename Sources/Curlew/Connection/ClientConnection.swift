@@ -177,7 +177,7 @@ final class ClientConnection: LinkHandler {
         var next = self.life.phase == .handshake ? self.open(now) : 0
         while self.life.phase == .connected, next < self.packets.count {
             let event = self.owner.process(&self.packets, from: &next, now, into: &self.batch)
-            self.batch.deliver()
+            self.batch.dispatch()
             self.handle(event)
         }
     }

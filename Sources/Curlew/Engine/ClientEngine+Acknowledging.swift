@@ -8,7 +8,7 @@ extension ClientEngine: ReceiverOwner {
     func acknowledge(_ token: DeliveryToken, _ reasonCode: ReasonCode) {
         let flush = self.state.withLock { state in
             let before = state.output.byteCount
-            state.session.passed(token, reasonCode: reasonCode, into: &state.output.bytes)
+            state.session.consumed(token, reasonCode: reasonCode, into: &state.output.bytes)
             state.output.countAnswers(since: before)
             return state.output.claimFlush()
         }
@@ -19,7 +19,7 @@ extension ClientEngine: ReceiverOwner {
         guard !tokens.isEmpty else { return }
         let flush = self.state.withLock { state in
             let before = state.output.byteCount
-            for token in tokens { state.session.passed(token, into: &state.output.bytes) }
+            for token in tokens { state.session.consumed(token, into: &state.output.bytes) }
             state.output.countAnswers(since: before)
             return state.output.claimFlush()
         }

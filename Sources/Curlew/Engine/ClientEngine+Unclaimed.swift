@@ -78,6 +78,6 @@ extension ClientEngine.State {
     }
 
     mutating func letGo(_ tokens: [DeliveryToken]) {
-        for token in tokens { self.session.passed(token, into: &self.output.bytes) }
+        for token in tokens { self.session.consumed(token, into: &self.output.bytes) }
     }
 }

@@ -36,7 +36,7 @@ struct DeliveryBatch {
     }
 
     /// Dispatches all messages, with one call for each receiver, and empties the batch.
-    mutating func deliver() {
+    mutating func dispatch() {
         guard !self.entries.isEmpty else { return }
         for index in self.entries.indices {
             // Moved out of the entry, to avoid a copy.

@@ -47,7 +47,7 @@ extension BrokerConnection {
         if let method = self.admitted?.authenticationMethod { return self.beginAuthentication(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }
         let (rules, reference, log) = (self.rules, self.reference, self.engine.clientLog)
-        self.authentication = Task {
+        let deciding = Task {
             var decision = MQTTAuthenticationDecision.abstain
             for authenticator in rules.authenticators where decision == .abstain {
                 if Task.isCancelled { return }
@@ -62,10 +62,12 @@ extension BrokerConnection {
             }
             reference.execute { [decision] in $0.authenticated(decision) }
         }
+        self.authentication = .deciding(deciding)
     }
 
     private func authenticated(_ decision: MQTTAuthenticationDecision) {
         guard self.phase == .connecting else { return }
+        self.authentication = .none
         switch decision {
         case .allow: self.prepare()
         case .allowAs(let username):

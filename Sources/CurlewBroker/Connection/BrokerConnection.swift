@@ -70,12 +70,7 @@ final class BrokerConnection: LinkHandler, HostedConnection {
     /// Whether the client is a bridge of another broker, which must not receive its own messages.
     var isBridge = false
     var admitted: Admission.Admitted?
-    /// The authentication of several steps that waits for the client.
-    var enhancedAuthentication: (any MQTTEnhancedAuthentication)?
-    /// The task of the authenticator; cancelled when the client is gone.
-    var authentication: Task<Void, Never>?
-    /// Whether an authenticator is working on a step of it.
-    var isAuthenticating = false
+    var authentication = Authentication.none
     /// The session, once this connection has it.
     var session: HostedSession?
     var incoming = BrokerIncoming()
@@ -479,15 +474,13 @@ final class BrokerConnection: LinkHandler, HostedConnection {
         self.forgetMemory()
         self.rules.connections.wrappingSubtract(1, ordering: .relaxed)
         self.engine.links.remove()
-        self.enhancedAuthentication = nil
         self.handle.forget()
         self.reference.forget()
     }
 
     private func detach(_ reasonCode: ReasonCode) {
         guard self.life.closed() == .leave else { return }
-        self.authentication?.cancel()
-        self.authentication = nil
+        self.authentication.cancel()
         self.whenStored = nil
         guard let session = exchange(&self.session, with: nil) else { return }
         self.leave(session)

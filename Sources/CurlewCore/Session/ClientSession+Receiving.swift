@@ -133,7 +133,7 @@ extension ClientSession {
         guard let id = packet.packetID else { return .deliver(packet, to: receivers, nil) }
         switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: 1) {
         case .deliver(let token):
-            self.passed(token, reasonCode: .implementationSpecificError, into: &out)
+            self.consumed(token, reasonCode: .implementationSpecificError, into: &out)
             return .deliver(packet, to: receivers, nil)
         case .duplicate:
             self.sendAcknowledgements(into: &out)
@@ -154,10 +154,10 @@ extension ClientSession {
     }
 
     /// A subscriber has passed a message. Acknowledgements whose turn has come are appended to `out`.
-    package mutating func passed(
+    package mutating func consumed(
         _ token: DeliveryToken, reasonCode: ReasonCode = .success, into out: inout ByteBuffer
     ) {
-        self.incoming.passed(token, reasonCode: reasonCode)
+        self.incoming.consumed(token, reasonCode: reasonCode)
         self.sendAcknowledgements(into: &out)
     }
 

@@ -62,8 +62,8 @@ extension ClientSession {
     mutating func pumpSubscriptions(into out: inout ByteBuffer) {
         guard let limits, let version else { return }
         let settings = self.settings
-        while !self.outgoing.isFull, let exchange = self.subscriptions.nextExchange(heldBackBy: self.poison) {
-            switch exchange {
+        while !self.outgoing.isFull, let update = self.subscriptions.nextUpdate(heldBackBy: self.poison) {
+            switch update {
             case .subscribe(let identifier, let subscriptionIdentifier, let filter, let options):
                 do throws(Rejection) {
                     try Self.check(filter, against: limits)

@@ -26,7 +26,7 @@ struct IncomingQoS {
         /// delivered again: they may never pass it, which would block all later acknowledgements.
         case left(origin: UInt64, remaining: Int, reasonCode: ReasonCode)
         /// Passed by all receivers, but the connection was lost before PUBREC could be sent.
-        case passed(reasonCode: ReasonCode)
+        case consumed(reasonCode: ReasonCode)
         /// PUBREC was sent, and PUBREL will end the exchange. With an arrival, the server sent the message again and
         /// gets another PUBREC.
         case received(arrival: UInt64?)
@@ -94,7 +94,7 @@ struct IncomingQoS {
         case .held(let origin, nil, let remaining, let code)?:
             self.exactlyOnce[id] = .held(origin: origin, arrival: sequence, remaining: remaining, reasonCode: code)
             self.append(Arrival(packetID: id, qos: qos, remaining: 0))
-        case .passed(let code)?:
+        case .consumed(let code)?:
             self.exactlyOnce[id] = .held(origin: sequence, arrival: sequence, remaining: 0, reasonCode: code)
             self.append(Arrival(packetID: id, qos: qos, remaining: 0, reasonCode: code, isReady: true))
         case .received(nil)?:
@@ -115,7 +115,7 @@ struct IncomingQoS {
 
     /// A receiver has passed the message. A token of an earlier connection counts only at QoS 2: at QoS 1 the server
     /// sends the message again, with a new token.
-    mutating func passed(_ token: DeliveryToken, reasonCode: ReasonCode) {
+    mutating func consumed(_ token: DeliveryToken, reasonCode: ReasonCode) {
         if token.qos == .exactlyOnce {
             self.passedExactlyOnce(token, reasonCode)
         } else if let index = self.index(of: token.sequence), !self.arrivals[index].isReady {
@@ -130,7 +130,8 @@ struct IncomingQoS {
             let code = reasonCode.isFailure ? reasonCode : earlier
             self.exactlyOnce[token.packetID] =
                 remaining > 1
-                ? .left(origin: token.sequence, remaining: remaining - 1, reasonCode: code) : .passed(reasonCode: code)
+                ? .left(origin: token.sequence, remaining: remaining - 1, reasonCode: code)
+                : .consumed(reasonCode: code)
             return
         }
         guard case .held(let origin, let arrival, let remaining, let earlier)? = self.exactlyOnce[token.packetID],
@@ -146,7 +147,7 @@ struct IncomingQoS {
             }
             return
         }
-        self.exactlyOnce[token.packetID] = .passed(reasonCode: code)
+        self.exactlyOnce[token.packetID] = .consumed(reasonCode: code)
     }
 
     /// Whether the acknowledgement of the message still waits for a receiver to pass it. It does not for a QoS 1
@@ -210,7 +211,7 @@ struct IncomingQoS {
             self.exactlyOnce[id] = nil
             self.window.finished(id)
             return .complete(.success)
-        case .held?, .left?, .passed?:
+        case .held?, .left?, .consumed?:
             guard self.isUncertain, !self.window.contains(id) else { return .protocolError }
             return .complete(.packetIdentifierNotFound)  // it may be of another session
         case nil: return .complete(.packetIdentifierNotFound)
@@ -245,12 +246,12 @@ struct IncomingQoS {
         for arrival in self.arrivals where arrival.qos == .exactlyOnce {
             switch self.exactlyOnce[arrival.packetID] {
             case .held(_, _, _, let code)? where arrival.isReady:
-                self.exactlyOnce[arrival.packetID] = .passed(reasonCode: code)
+                self.exactlyOnce[arrival.packetID] = .consumed(reasonCode: code)
             case .held(let origin, _, let remaining, let code)?:
                 self.exactlyOnce[arrival.packetID] = .held(
                     origin: origin, arrival: nil, remaining: remaining, reasonCode: code)
             case .received?: self.exactlyOnce[arrival.packetID] = .received(arrival: nil)
-            case .left?, .passed?, nil: break
+            case .left?, .consumed?, nil: break
             }
         }
         self.arrivals.removeAll()

@@ -161,7 +161,7 @@ struct SubscriptionRouter {
     /// A server may send one copy with the identifiers of all our filters that match [MQTT-3.3.4-4], or one copy for
     /// each of them [MQTT-3.3.4-5]. The identifier tells which filter a copy is for, so that each subscriber gets the
     /// message once. A message without known identifiers goes to all subscribers with a matching filter.
-    mutating func route(_ topic: TopicName, _ identifiers: [UInt32], retain: Bool) -> [SubscriberID] {
+    mutating func subscribers(for topic: TopicName, _ identifiers: [UInt32], retain: Bool) -> [SubscriberID] {
         guard identifiers.count < 2, topic.string.utf8.count <= Self.longestTopic else {
             return self.findRoute(topic, identifiers, retain)
         }

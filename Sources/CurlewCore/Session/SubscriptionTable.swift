@@ -4,7 +4,7 @@ import DequeModule
 /// ``SubscriptionRouter`` decides who gets a message.
 ///
 /// Each filter has one entry, shared by its subscribers. An entry holds what is requested and what the server knows;
-/// ``nextExchange(heldBackBy:)`` returns the next packet that brings the two together, one pending exchange per entry.
+/// ``nextUpdate(heldBackBy:)`` returns the next packet that brings the two together, one pending update per entry.
 /// Requests that an event ends are appended to the completions that are passed in.
 struct SubscriptionTable {
     /// A subscribe request, which ends with the SUBACK.
@@ -89,14 +89,14 @@ struct SubscriptionTable {
     /// The length of the queue of updates, including those of entries that are gone.
     var queuedUpdates: Int { self.updates.count }
 
-    /// Whether ``nextExchange(heldBackBy:)`` may return something.
+    /// Whether ``nextUpdate(heldBackBy:)`` may return something.
     var needsUpdate: Bool { !self.updates.isEmpty }
 
     // MARK: Routing
 
-    /// The subscribers of a message; see ``SubscriptionRouter/route(_:_:retain:)``.
+    /// The subscribers of a message; see ``SubscriptionRouter/subscribers(for:_:retain:)``.
     mutating func route(_ topic: TopicName, _ identifiers: [UInt32], retain: Bool) -> [SubscriberID] {
-        self.router.route(topic, identifiers, retain: retain)
+        self.router.subscribers(for: topic, identifiers, retain: retain)
     }
 
     /// A subscriber gets all messages that match no filter.
@@ -303,7 +303,7 @@ struct SubscriptionTable {
     mutating func markForUpdate(_ identifier: UInt32, _ entry: inout Entry) {
         guard !entry.needsUpdate else { return }
         entry.needsUpdate = true
-        // If an exchange is pending, its end puts the entry into the queue.
+        // If an update is pending, its end puts the entry into the queue.
         if entry.state.pending == nil { self.enqueue(identifier) }
     }
 

@@ -77,15 +77,15 @@ struct IncomingQoSPropertyTests {
         /// PUBRECs that were being sent may or may not have arrived.
         mutating func reconnect() {
             self.machine.connectionLost()
-            while Bool.random(using: &self.random) { self.pass() }
+            while Bool.random(using: &self.random) { self.consume() }
             self.machine.connected(.present, version: .v5_0, receiveMaximum: 6)
             (self.expected, self.inFlight) = ([], [])
         }
 
-        mutating func pass() {
+        mutating func consume() {
             guard !self.tokens.isEmpty else { return }
             let token = self.tokens.remove(at: .random(in: self.tokens.indices, using: &self.random))
-            self.machine.passed(token, reasonCode: .success)
+            self.machine.consumed(token, reasonCode: .success)
         }
     }
 
@@ -98,14 +98,14 @@ struct IncomingQoSPropertyTests {
         for _ in 0..<3_000 {
             switch Int.random(in: 0..<40, using: &run.random) {
             case 0..<14: run.publish()
-            case 14..<32: run.pass()
+            case 14..<32: run.consume()
             case 32..<39: run.release()
             default: run.reconnect()
             }
             run.acknowledge()
             require(run.machine.unacknowledged <= 6, "more waits than may be in flight")
         }
-        while !run.tokens.isEmpty { run.pass() }
+        while !run.tokens.isEmpty { run.consume() }
         run.acknowledge()
         #expect(run.expected.isEmpty && run.machine.unacknowledged == 0)
         #expect(run.acknowledged > 200)

@@ -69,9 +69,9 @@ private struct Pair {
         self.collect()
     }
 
-    mutating func pass() {
+    mutating func consume() {
         guard !self.tokens.isEmpty else { return }
-        self.fixture.pass(self.tokens.remove(at: .random(in: self.tokens.indices, using: &self.random)))
+        self.fixture.consume(self.tokens.remove(at: .random(in: self.tokens.indices, using: &self.random)))
     }
 
     /// Runs until nothing is left to do.
@@ -81,7 +81,7 @@ private struct Pair {
             if self.toBroker.isEmpty, self.toClient.isEmpty, self.tokens.isEmpty { return }
             self.brokerReads()
             self.clientReads()
-            self.pass()
+            self.consume()
         }
         Issue.record("it does not come to rest")
     }
@@ -128,7 +128,7 @@ struct SessionAndBrokerTests {
             case 4..<7: pair.flush()
             case 7..<11: pair.brokerReads()
             case 11..<15: pair.clientReads()
-            case 15..<19: pair.pass()
+            case 15..<19: pair.consume()
             default:
                 pair.connect(losingSession: false)
                 losses += 1

@@ -115,9 +115,9 @@ struct SessionEndTests {
         _ = fixture.written()
         let new = try [1, 2].map { try fixture.delivered(on: "a", .atLeastOnce, $0) }
         let newExactlyOnce = try fixture.delivered(on: "a", .exactlyOnce, 3, dup: true)
-        for delivery in old + [oldExactlyOnce] { fixture.pass(delivery.token) }
+        for delivery in old + [oldExactlyOnce] { fixture.consume(delivery.token) }
         #expect(fixture.written().isEmpty)
-        for delivery in new + [newExactlyOnce] { fixture.pass(delivery.token) }
+        for delivery in new + [newExactlyOnce] { fixture.consume(delivery.token) }
         #expect(fixture.written().summaries == ["PUBACK 1", "PUBACK 2", "PUBREC 3"])
     }
 
@@ -128,7 +128,7 @@ struct SessionEndTests {
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
         fixture.session.end()
         try fixture.subscribe("a", 3)
-        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in delivery.to { fixture.consume(delivery.token) }
         fixture.connect(present: true)
         _ = fixture.written()
         #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
@@ -138,7 +138,7 @@ struct SessionEndTests {
     @Test("A QoS 2 message acknowledged before the end is completed after it, and not delivered again")
     func acknowledgedBeforeEnd() throws {
         var fixture = try self.subscribed()
-        fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, 7).token)
+        fixture.consume(try fixture.delivered(on: "a", .exactlyOnce, 7).token)
         fixture.session.end()
         fixture.connect(present: true)
         #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)

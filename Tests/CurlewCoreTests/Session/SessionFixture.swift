@@ -146,9 +146,9 @@ struct SessionFixture {
         return request
     }
 
-    mutating func pass(_ token: DeliveryToken?, _ reasonCode: ReasonCode = .success) {
+    mutating func consume(_ token: DeliveryToken?, _ reasonCode: ReasonCode = .success) {
         guard let token else { return }
-        self.session.passed(token, reasonCode: reasonCode, into: &self.out)
+        self.session.consumed(token, reasonCode: reasonCode, into: &self.out)
     }
 
     mutating func completions() -> [Completion] { self.session.takeCompletions() }

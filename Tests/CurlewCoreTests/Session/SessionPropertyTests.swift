@@ -155,7 +155,7 @@ struct SessionPropertyTests {
             case 85..<90: self.receiveAnything()
             case 90..<95:
                 guard let token = self.tokens.randomElement(using: &self.random) else { return }
-                self.fixture.pass(token, self.random.pick([.success, .success, .quotaExceeded]))
+                self.fixture.consume(token, self.random.pick([.success, .success, .quotaExceeded]))
             case 95..<97: self.fixture.now = self.fixture.now + .seconds(Int.random(in: 0...10, using: &self.random))
             case 97:
                 self.fixture.endTrial()

@@ -37,9 +37,9 @@ struct SessionReceivingTests {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
         #expect(delivery.to == [1, 2] && fixture.session.unacknowledgedCount == 1)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         #expect(fixture.written().isEmpty)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         #expect(fixture.written().summaries == ["PUBACK 7"])
         #expect(fixture.session.unacknowledgedCount == 0)
     }
@@ -51,7 +51,7 @@ struct SessionReceivingTests {
         var fixture = try self.subscribed()
         for _ in 1...2 {
             let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7, dup: dup)
-            for _ in delivery.to { fixture.pass(delivery.token) }
+            for _ in delivery.to { fixture.consume(delivery.token) }
             #expect(fixture.written().summaries == ["PUBACK 7"])
         }
     }
@@ -62,9 +62,9 @@ struct SessionReceivingTests {
     func exactlyOnce() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         #expect(fixture.written().isEmpty)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         #expect(fixture.written().summaries == ["PUBREC 7"])
         fixture.receive(.pubrel, 7)
         #expect(fixture.written().summaries == ["PUBCOMP 7"])
@@ -75,7 +75,7 @@ struct SessionReceivingTests {
         var fixture = try self.subscribed()
         for _ in 1...3 {
             let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-            for _ in delivery.to { fixture.pass(delivery.token) }
+            for _ in delivery.to { fixture.consume(delivery.token) }
             fixture.receive(.pubrel, 7)
             #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
         }
@@ -90,7 +90,7 @@ struct SessionReceivingTests {
         #expect(delivery.to.isEmpty && fixture.written().isEmpty)
         let token = try #require(delivery.token)
         #expect(fixture.session.isOwed(token))
-        fixture.pass(token)
+        fixture.consume(token)
         #expect(fixture.written().summaries == [qos == .atLeastOnce ? "PUBACK 9" : "PUBREC 9"])
         #expect(!fixture.session.isOwed(token))
     }
@@ -193,7 +193,7 @@ struct SessionReceivingTests {
             #expect(receivers.map(\.rawValue) == [1, 2])
         }
         #expect(fixture.written().isEmpty)
-        for _ in before.to { fixture.pass(before.token) }
+        for _ in before.to { fixture.consume(before.token) }
         guard version == .v5_0 else {
             #expect(fixture.written().summaries == ["PUBACK 1", "PUBACK 2", "PUBREC 3"])
             // Before 5.0 there is no failure code, so the exchange is completed.
@@ -219,7 +219,7 @@ struct SessionReceivingTests {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
         fixture.now = fixture.now + .seconds(1_000)
-        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in delivery.to { fixture.consume(delivery.token) }
         fixture.receive(.pubrel, 7)
         #expect(fixture.written().summaries == ["PUBREC 7", "PUBCOMP 7"])
     }
@@ -229,8 +229,8 @@ struct SessionReceivingTests {
         var fixture = try self.subscribed { $0.receiveMaximum = 1 }
         for _ in 1...2 {
             let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-            fixture.pass(delivery.token, .notAuthorized)
-            fixture.pass(delivery.token)
+            fixture.consume(delivery.token, .notAuthorized)
+            fixture.consume(delivery.token)
             #expect(fixture.written().summaries == ["PUBREC 7 135"])
         }
         #expect(fixture.session.incoming.remembered == 0)
@@ -240,7 +240,7 @@ struct SessionReceivingTests {
     func refusedBefore5() throws {
         var fixture = try self.subscribed(version: .v3_1_1)
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-        for _ in delivery.to { fixture.pass(delivery.token, .notAuthorized) }
+        for _ in delivery.to { fixture.consume(delivery.token, .notAuthorized) }
         #expect(fixture.written().summaries == ["PUBREC 7"])
         fixture.reconnect()
         #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
@@ -253,8 +253,8 @@ struct SessionReceivingTests {
     func reasonCode(version: ProtocolVersion) throws {
         var fixture = try self.subscribed(version: version)
         let delivery = try fixture.delivered(on: "a", .atLeastOnce, 7)
-        fixture.pass(delivery.token, .quotaExceeded)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token, .quotaExceeded)
+        fixture.consume(delivery.token)
         #expect(fixture.written().summaries == [version == .v5_0 ? "PUBACK 7 151" : "PUBACK 7"])
     }
 
@@ -267,8 +267,8 @@ struct SessionReceivingTests {
         var fixture = SessionFixture.connected(.maximumPacketSize(9))
         try fixture.publish("x", .exactlyOnce)
         _ = fixture.written()
-        fixture.pass(try fixture.delivered(on: "a", .atLeastOnce, 1).token)
-        fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, 2).token)
+        fixture.consume(try fixture.delivered(on: "a", .atLeastOnce, 1).token)
+        fixture.consume(try fixture.delivered(on: "a", .exactlyOnce, 2).token)
         fixture.receive(.pubrel, 2)
         fixture.receive(.pubrel, 3)
         fixture.receive(.pubrec, 1)
@@ -288,9 +288,9 @@ struct SessionReceivingTests {
             fixture.deliver(on: "a", .atLeastOnce, 4)?.token, fixture.deliver(on: "a", .exactlyOnce, 3)?.token,
             fixture.deliver(on: "a", .atLeastOnce, 2)?.token, fixture.deliver(on: "a", .exactlyOnce, 1)?.token,
         ]
-        for index in [3, 1, 2] { fixture.pass(tokens[index]) }
+        for index in [3, 1, 2] { fixture.consume(tokens[index]) }
         #expect(fixture.written().isEmpty)
-        fixture.pass(tokens[0])
+        fixture.consume(tokens[0])
         #expect(fixture.written().summaries == ["PUBACK 4", "PUBREC 3", "PUBACK 2", "PUBREC 1"])
     }
 
@@ -300,7 +300,7 @@ struct SessionReceivingTests {
     func duplicate() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in delivery.to { fixture.consume(delivery.token) }
         for _ in 1...3 { #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil) }
         #expect(fixture.written().summaries == ["PUBREC 7", "PUBREC 7", "PUBREC 7", "PUBREC 7"])
     }
@@ -310,11 +310,11 @@ struct SessionReceivingTests {
     func heldOverLoss() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         fixture.reconnect()
         #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
         #expect(fixture.written().isEmpty)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         #expect(fixture.written().summaries == ["PUBREC 7"])
     }
 
@@ -323,7 +323,7 @@ struct SessionReceivingTests {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
         fixture.lose()
-        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in delivery.to { fixture.consume(delivery.token) }
         fixture.connect(present: true)
         #expect(fixture.written().isEmpty)
         #expect(fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) == nil)
@@ -336,9 +336,9 @@ struct SessionReceivingTests {
         let old = try fixture.delivered(on: "a", .atLeastOnce, 7)
         fixture.reconnect()
         let new = try fixture.delivered(on: "a", .atLeastOnce, 7, dup: true)
-        for _ in 1...2 { fixture.pass(old.token) }
+        for _ in 1...2 { fixture.consume(old.token) }
         #expect(fixture.written().isEmpty)
-        for _ in 1...2 { fixture.pass(new.token) }
+        for _ in 1...2 { fixture.consume(new.token) }
         #expect(fixture.written().summaries == ["PUBACK 7"])
     }
 
@@ -346,7 +346,7 @@ struct SessionReceivingTests {
     func dropBeforePubrel() throws {
         var fixture = try self.subscribed()
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
-        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in delivery.to { fixture.consume(delivery.token) }
         fixture.reconnect()
         fixture.receive(.pubrel, 7)
         #expect(fixture.written().summaries == ["PUBCOMP 7"])
@@ -358,14 +358,14 @@ struct SessionReceivingTests {
         try fixture.subscribe("a", 1)
         fixture.connect(version: .v3_1)
         fixture.suback(1)
-        for number in [5, 6] as [UInt16] { fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, number).token) }
+        for number in [5, 6] as [UInt16] { fixture.consume(try fixture.delivered(on: "a", .exactlyOnce, number).token) }
         fixture.reconnect(present: false)
         _ = fixture.written()
         #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
         #expect(fixture.written().summaries == ["PUBREC 5"])
         let new = try fixture.delivered("new", on: "a", .exactlyOnce, 6)
         #expect(fixture.deliver("new", on: "a", .exactlyOnce, 6) == nil)
-        fixture.pass(new.token)
+        fixture.consume(new.token)
         #expect(fixture.written().summaries == ["PUBREC 6"])
     }
 
@@ -381,7 +381,7 @@ struct SessionReceivingTests {
         #expect(fixture.receive(.pubrel, 5) == .nothing)
         #expect(fixture.written().summaries == ["PUBCOMP 5"])
         #expect(fixture.deliver("m", on: "a", .exactlyOnce, 5, dup: true) == nil)
-        fixture.pass(delivery.token)
+        fixture.consume(delivery.token)
         #expect(fixture.written().summaries == ["PUBREC 5"])
     }
 
@@ -400,7 +400,7 @@ struct SessionReceivingTests {
         let delivery = try fixture.delivered(on: "a", .exactlyOnce, 7)
         #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
         fixture.lose()
-        for _ in delivery.to { fixture.pass(delivery.token) }
+        for _ in delivery.to { fixture.consume(delivery.token) }
         fixture.connect(present: true)
         #expect(fixture.receive(.pubrel, 7).violation == .protocolError)
     }
@@ -409,15 +409,15 @@ struct SessionReceivingTests {
     func pubrelBeforeSecondPubrec() throws {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
-        fixture.pass(fixture.deliver("old", on: "a", .exactlyOnce, 7)?.token)
+        fixture.consume(fixture.deliver("old", on: "a", .exactlyOnce, 7)?.token)
         let first = fixture.deliver("holds up the others", on: "a", .atLeastOnce, 1)
         #expect(fixture.deliver("old", on: "a", .exactlyOnce, 7, dup: true) == nil)
         fixture.receive(.pubrel, 7)
         let new = fixture.deliver("new", on: "a", .exactlyOnce, 7)
         _ = fixture.written()
-        fixture.pass(first?.token)
+        fixture.consume(first?.token)
         #expect(fixture.written().summaries == ["PUBACK 1"])
-        fixture.pass(new?.token)
+        fixture.consume(new?.token)
         #expect(fixture.written().summaries == ["PUBREC 7"])
         #expect(fixture.deliver("new", on: "a", .exactlyOnce, 7, dup: true) == nil)
     }
@@ -428,7 +428,7 @@ struct SessionReceivingTests {
     func receiveMaximum() throws {
         var fixture = try self.subscribed { $0.receiveMaximum = 2 }
         let first = try fixture.delivered(on: "a", .exactlyOnce, 1)
-        for _ in first.to { fixture.pass(first.token) }
+        for _ in first.to { fixture.consume(first.token) }
         #expect(fixture.deliver(on: "a", .atLeastOnce, 2) != nil)
         let third = Packet.publish(.incoming("x", "a", .atLeastOnce, 3))
         #expect(fixture.receive(third).violation == .receiveMaximumExceeded)
@@ -453,7 +453,7 @@ struct SessionReceivingTests {
     func endlessDuplicates() throws {
         var fixture = SessionFixture.connected { $0.receiveMaximum = 3 }
         try fixture.subscribe("a")
-        fixture.pass(fixture.deliver(on: "a", .exactlyOnce, 7)?.token)
+        fixture.consume(fixture.deliver(on: "a", .exactlyOnce, 7)?.token)
         fixture.deliver("holds up the others", on: "a", .atLeastOnce, 1)
         for _ in 1...1_000 { fixture.deliver(on: "a", .exactlyOnce, 7, dup: true) }
         #expect(fixture.session.unacknowledgedCount == 2)
@@ -501,7 +501,7 @@ struct SessionReceivingTests {
     @Test("DUP of a received message does not affect DUP of a sent one [MQTT-3.3.1-3]")
     func dupIsNotCarriedOn() throws {
         var fixture = SessionFixture.connected()
-        fixture.pass(fixture.deliver("m", on: "a", .atLeastOnce, 1, dup: true)?.token)
+        fixture.consume(fixture.deliver("m", on: "a", .atLeastOnce, 1, dup: true)?.token)
         try fixture.publish("m")
         #expect(fixture.written().summaries == ["PUBACK 1", "PUBLISH 1 m"])
     }

@@ -137,7 +137,7 @@ struct SessionResumptionTests {
     func manyLosses() throws {
         var fixture = SessionFixture.connected()
         try fixture.publish("x")
-        fixture.pass(fixture.deliver("in", on: "a", .exactlyOnce, 5)?.token)
+        fixture.consume(fixture.deliver("in", on: "a", .exactlyOnce, 5)?.token)
         for _ in 1...100 { fixture.reconnect() }
         #expect(fixture.written().summaries == ["PUBLISH 1 dup x"])
         #expect(fixture.deliver("in", on: "a", .exactlyOnce, 5, dup: true) == nil)
@@ -184,7 +184,7 @@ struct SessionResumptionTests {
         var fixture = SessionFixture.connected()
         try fixture.subscribe("a")
         fixture.suback(1)
-        for number in [5, 6] as [UInt16] { fixture.pass(try fixture.delivered(on: "a", .exactlyOnce, number).token) }
+        for number in [5, 6] as [UInt16] { fixture.consume(try fixture.delivered(on: "a", .exactlyOnce, number).token) }
         fixture.lose()
         fixture.connect(present: true, server: "two")
         #expect(fixture.deliver("other", on: "a", .exactlyOnce, 5) != nil)
@@ -241,9 +241,9 @@ struct SessionResumptionTests {
         fixture.reconnect(present: false)
         _ = fixture.written()
         let new = try fixture.delivered("new", on: "a", .exactlyOnce, 5)
-        fixture.pass(old.token)
+        fixture.consume(old.token)
         #expect(fixture.written().isEmpty)
-        fixture.pass(new.token)
+        fixture.consume(new.token)
         #expect(fixture.written().summaries == ["PUBREC 5"])
     }
 

@@ -59,7 +59,7 @@ struct SessionWindowTests {
         _ = fixture.written()
         try fixture.subscribe("a")
         try fixture.publish("zero", .atMostOnce)
-        fixture.pass(try fixture.delivered("in", on: "b", .atLeastOnce, 7).token)
+        fixture.consume(try fixture.delivered("in", on: "b", .atLeastOnce, 7).token)
         fixture.receive(.pubrec, 1)
         fixture.receive(.pubrel, 9)
         #expect(

@@ -12,7 +12,7 @@ struct SubscriptionTablePropertyTests {
         var random: SplitMix64
         var table = SubscriptionTable()
         var server: [TopicFilter: UInt32] = [:]
-        var pending: [SubscriptionTable.Exchange] = []
+        var pending: [SubscriptionTable.Update] = []
         var wanted: [SubscriberID: Set<TopicFilter>] = [:]
         var waiting: [RequestID: (subscriber: SubscriberID, filter: TopicFilter?)] = [:]
         var completions: [Completion] = []
@@ -45,7 +45,7 @@ struct SubscriptionTablePropertyTests {
         }
 
         mutating func send() {
-            if let exchange = self.table.nextExchange() { self.pending.append(exchange) }
+            if let exchange = self.table.nextUpdate() { self.pending.append(exchange) }
         }
 
         /// Makes the server answer one exchange.

@@ -1,12 +1,12 @@
 import DequeModule
 
-// What is exchanged with the server about the filters: SUBSCRIBE, UNSUBSCRIBE and their answers, on one connection
+// What the client and the server send about the filters: SUBSCRIBE, UNSUBSCRIBE and their answers, on one connection
 // after another.
 extension SubscriptionTable {
-    // MARK: Exchanges with the server
+    // MARK: Updates of the server
 
     /// The packet to send next for the entry with this key.
-    enum Exchange: Equatable {
+    enum Update: Equatable {
         /// SUBSCRIBE. The subscription identifier in the packet differs from the key when it repeats the filter.
         case subscribe(UInt32, subscriptionIdentifier: UInt32, TopicFilter, SubscriptionOptions)
         case unsubscribe(UInt32, TopicFilter)
@@ -16,7 +16,7 @@ extension SubscriptionTable {
     /// ``subscribed(_:_:_:_:)`` or ``unsubscribed(_:_:_:)``.
     ///
     /// - Parameter poison: Decides which packets must wait.
-    mutating func nextExchange(heldBackBy poison: PoisonDetector = PoisonDetector()) -> Exchange? {
+    mutating func nextUpdate(heldBackBy poison: PoisonDetector = PoisonDetector()) -> Update? {
         guard !poison.isFull else { return nil }
         var held: [UInt32] = []
         defer { for identifier in held.reversed() { self.updates.prepend(identifier) } }
@@ -118,7 +118,7 @@ extension SubscriptionTable {
         self.settle(identifier, entry, &completions)
     }
 
-    /// The filter of the next SUBSCRIBE, or UNSUBSCRIBE, of an entry; `nil` if the other one is next, or an exchange
+    /// The filter of the next SUBSCRIBE, or UNSUBSCRIBE, of an entry; `nil` if the other one is next, or an update
     /// is pending.
     func filter(_ identifier: UInt32, toSubscribe isWanted: Bool) -> TopicFilter? {
         guard let entry = self.entries[identifier], entry.state.pending == nil else { return nil }
@@ -152,7 +152,7 @@ extension SubscriptionTable {
         self.unsubscribed(identifier, .success, &completions)
     }
 
-    /// An exchange has ended: removes an entry without subscribers, queues one that needs another update.
+    /// An update has ended: removes an entry without subscribers, queues one that needs another update.
     private mutating func settle(_ identifier: UInt32, _ entry: Entry, _ completions: inout [Completion]) {
         if entry.subscribers.isEmpty, entry.state.isUnknown {
             for request in entry.unsubscribing { self.confirm(request, .success, &completions) }
@@ -165,7 +165,7 @@ extension SubscriptionTable {
 
     // MARK: Connection and session
 
-    /// The connection is lost. The exchanges of these entries were pending, and start again on the next connection.
+    /// The connection is lost. The updates of these entries were pending, and start again on the next connection.
     mutating func connectionLost(pending: [UInt32], _ completions: inout [Completion]) {
         for identifier in pending.reversed() {
             guard var entry = self.entries[identifier] else { continue }
