@@ -4,9 +4,3 @@
 @_exported public import struct CurlewTransport.TLSSettings
 @_exported public import struct CurlewTransport.TransportError
 @_exported public import struct NIOCore.ByteBuffer
-
-#if CURLEW_THREAD_SANITIZER
-import CurlewTransport
-
-typealias Mutex = SanitizedMutex
-#endif
