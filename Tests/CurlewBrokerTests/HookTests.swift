@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import NIOCore
 import Synchronization
 import Testing

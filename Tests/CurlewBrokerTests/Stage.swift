@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import Synchronization
 
 @testable import CurlewBroker

@@ -1,3 +1,4 @@
+import CurlewTransport
 import Synchronization
 
 /// Counts how many tasks are inside a section, and the maximum at any time.

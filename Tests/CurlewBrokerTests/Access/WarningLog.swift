@@ -1,3 +1,4 @@
+import CurlewTransport
 import Logging
 import Synchronization
 

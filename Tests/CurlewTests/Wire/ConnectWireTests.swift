@@ -1,6 +1,7 @@
 import Curlew
 import CurlewCore
 import CurlewTesting
+import CurlewTransport
 import NIOCore
 import Synchronization
 import Testing

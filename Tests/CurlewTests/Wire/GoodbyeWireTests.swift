@@ -1,6 +1,7 @@
 import Curlew
 import CurlewCore
 import CurlewTesting
+import CurlewTransport
 import Logging
 import NIOCore
 import Synchronization
