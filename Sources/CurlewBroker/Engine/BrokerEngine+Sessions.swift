@@ -220,6 +220,7 @@ extension BrokerEngine {
         session.recordEnd(&state)
         state.isOver = true
         state.session = emptied
+        state.retained = PendingRetained()
         state.will = nil
         session.accountEnd(&state)
         return (
