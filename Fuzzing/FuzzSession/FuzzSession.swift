@@ -97,9 +97,9 @@ private struct SessionUnderTest {
             self.out.clear()
             self.now = self.now + .milliseconds(100)
             switch self.session.received(packet, now: self.now, into: &self.out) {
-            case .deliver(_, let receivers, let token?):
+            case .message(_, let receivers, let token?):
                 self.held += Array(repeating: token, count: max(1, receivers.count))
-            case .deliver(_, _, nil), .nothing, .pong, .deviation: break
+            case .message(_, _, nil), .nothing, .pong, .deviation: break
             case .authenticate, .disconnected, .violation: return
             }
             self.settle()

@@ -163,6 +163,26 @@ struct MemoryWireTests {
         }
     }
 
+    @Test("A session that ends with retained messages on their way releases them, even if a route still refers to it")
+    func retainedOfEnded() async throws {
+        try await withPeers { peers in
+            let engine = peers.broker.engine
+            for number in 0..<10 { try await self.retain(Self.large, number, peers) }
+            let peer = try await self.slow(peers, "r/+")
+            let first = try await peer.receivePublish()
+            // Now the route of this topic is cached, with the session.
+            try await peers.broker.publish("x", to: "r/0", qos: .atLeastOnce)
+            for number in 0..<10 { try await self.retain("", number, peers) }
+            #expect(peers.broker.statistics.queuedBytes > 900_000)
+            try await peer.send(
+                .disconnect(Disconnect(properties: Properties([.sessionExpiryInterval(0)]))))
+            #expect(try await peer.receiveEnd() == nil)
+            while engine.sessions["slow"] != nil { try await letOthersRun() }
+            #expect(peers.broker.statistics.queuedBytes == 0)
+            withExtendedLifetime(first) {}
+        }
+    }
+
     @Test("A session that ends while its rights are checked is not counted again")
     func endedMeanwhile() async throws {
         /// Ends the session that it is asked about.

@@ -21,7 +21,7 @@ struct MessageQueueSparingTests {
             topic: try TopicName("t"), payload: ByteBuffer(string: text),
             qos: isAcknowledged ? .atLeastOnce : .atMostOnce,
             packetID: isAcknowledged ? PacketID(1) : nil)
-        guard case .deliver(let publish, _, let token) = session.received(.publish(packet), now: .start, into: &out),
+        guard case .message(let publish, _, let token) = session.received(.publish(packet), now: .start, into: &out),
             let message = MQTTMessage(publish, token: token)
         else { throw CancellationError() }
         return message

@@ -181,7 +181,7 @@ struct DeliveryTests {
             }
             #expect(received.count == 100)
             #expect(received.values.allSatisfy { $0 == (0..<10).map(String.init) })
-            #expect(publisher.statistics.inFlight == 0)
+            #expect(publisher.statistics.inFlightPackets == 0)
         }
     }
 

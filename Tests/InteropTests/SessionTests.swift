@@ -75,7 +75,7 @@ struct SessionTests {
                 _ = try await mark.next()
                 let messages = Inbox(try await client.subscribe(to: "orders", acknowledgement: .onReceipt))
                 #expect(try await messages.next(3).map(\.text) == ["a", "b", "c"])
-                #expect(client.statistics.unrouted == 0)
+                #expect(client.statistics.messagesUnrouted == 0)
                 await client.disconnect()
             }
         }
@@ -156,7 +156,7 @@ struct SessionTests {
             }
             #expect(client.statistics.reconnects == 0)
             // A broker that knows the maximum does not send such a message.
-            #expect(client.statistics.dropped == (setup.version < .v5_0 ? 3 : 0))
+            #expect(client.statistics.messagesDropped == (setup.version < .v5_0 ? 3 : 0))
         }
     }
 

@@ -69,7 +69,7 @@ public final class MQTTClient: Sendable {
     public var clientIdentifier: String { self.engine.clientIdentifier }
 
     /// The current counters of past and outstanding work.
-    public var statistics: MQTTStatistics { self.engine.statistics }
+    public var statistics: MQTTClientStatistics { self.engine.statistics }
 
     /// The events from now on.
     ///

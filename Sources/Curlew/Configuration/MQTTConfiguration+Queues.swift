@@ -30,7 +30,7 @@ extension MQTTConfiguration {
     /// These are messages of a resumed session that arrive before the program subscribes, messages of subscriptions
     /// that the broker creates on its own, and messages that a subscription had not consumed when it ended. The next
     /// matching subscription gets them, in the order of arrival. A message that nobody takes within these limits is
-    /// acknowledged and counted in ``MQTTStatistics/unrouted``. The log, as a warning, and
+    /// acknowledged and counted in ``MQTTClientStatistics/messagesUnrouted``. The log, as a warning, and
     /// ``MQTTEvent/messagesUnclaimed(topics:count:)`` name its topic.
     ///
     /// A waiting message delays the acknowledgements of all later ones. After one has waited in vain for `timeLimit`,

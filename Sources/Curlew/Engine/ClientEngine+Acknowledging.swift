@@ -27,7 +27,7 @@ extension ClientEngine: ReceiverOwner {
     }
 
     func dropped(_ count: Int, by receiver: any MessageReceiver) {
-        self.state.withLock { $0.tally.statistics.dropped += count }
+        self.state.withLock { $0.tally.statistics.messagesDropped += count }
         self.meters.dropped.increment(by: count)
         self.events.post(.messagesDropped(filters: receiver.filters, count: count))
     }

@@ -26,10 +26,10 @@ extension ClientEngine {
         self.state.withLock { state in
             let before = state.output.byteCount
             switch state.session.receivedSkipped(skipped.publish, into: &state.output.bytes) {
-            case .deliver(let packet, let subscribers, _):
+            case .message(let packet, let subscribers, _):
                 missed = (packet, subscribers.compactMap { state.receivers[$0] })
-                state.tally.statistics.received += 1
-                state.tally.statistics.dropped += 1
+                state.tally.statistics.messagesReceived += 1
+                state.tally.statistics.messagesDropped += 1
             case .violation(let code, let message): event = .violation(code, message)
             case .nothing, .pong, .authenticate, .disconnected, .deviation: break
             }

@@ -39,7 +39,7 @@ extension ClientEngine {
             do throws(Rejection) {
                 let submitted = try state.session.publish(
                     message, request: request, isAwaited: isAwaited, now: now, into: &state.output.bytes)
-                state.tally.statistics.published += 1
+                state.tally.statistics.messagesPublished += 1
                 flush = state.output.claimFlush()
                 guard submitted == .accepted else { return nil }
                 state.waiters.reserve(request)

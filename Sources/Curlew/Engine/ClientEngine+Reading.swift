@@ -91,7 +91,7 @@ extension ClientEngine: ConnectionOwner {
                 index += 1
                 switch state.session.received(consume packet, now: now, into: &state.output.bytes) {
                 case .nothing, .pong: break
-                case .deliver(let publish, let subscribers, let token):
+                case .message(let publish, let subscribers, let token):
                     received += 1
                     guard !subscribers.isEmpty else {
                         state.hold(consume publish, token, now)
@@ -112,7 +112,7 @@ extension ClientEngine: ConnectionOwner {
                 state.receivers.isWatched = true
                 mustWatch = true
             }
-            state.tally.statistics.received += received
+            state.tally.statistics.messagesReceived += received
             hasUnclaimed = state.receivers.mustWatchUnclaimed
             return (state.takeResumptions(now), state.takeLostReceivers(), state.session.takeGivenUpPackets())
         }

@@ -66,7 +66,7 @@ extension ClientEngine.State {
     /// Holds a received message that no subscription takes. Only counts it at QoS 0.
     mutating func hold(_ packet: consuming Publish, _ token: DeliveryToken?, _ now: Timestamp) {
         guard let token, let message = MQTTMessage(consume packet, token: token) else {
-            self.tally.statistics.unrouted += 1
+            self.tally.statistics.messagesUnrouted += 1
             return
         }
         self.hold(message, token, now)

@@ -51,14 +51,14 @@ final class ClientEngine: Sendable {
 
     var clientIdentifier: String { self.state.withLock { $0.life.clientIdentifier } }
 
-    var statistics: MQTTStatistics {
+    var statistics: MQTTClientStatistics {
         self.state.withLock { state in
             var statistics = state.tally.statistics
-            statistics.inFlight = state.session.inFlightCount
-            (statistics.queued, statistics.queuedBytes) = state.session.queued
-            statistics.unacknowledged = state.session.unacknowledgedCount
-            statistics.unclaimed = state.receivers.unclaimed.count
-            statistics.unrouted += state.receivers.unclaimed.letGoCount
+            statistics.inFlightPackets = state.session.inFlightCount
+            (statistics.queuedMessages, statistics.queuedBytes) = state.session.queued
+            statistics.unacknowledgedMessages = state.session.unacknowledgedCount
+            statistics.unclaimedMessages = state.receivers.unclaimed.count
+            statistics.messagesUnrouted += state.receivers.unclaimed.letGoCount
             statistics.unsentBytes = state.output.byteCount
             return statistics
         }

@@ -2,7 +2,7 @@ import CurlewCore
 
 /// The counters of a client's past work.
 struct ClientTally {
-    var statistics = MQTTStatistics()
+    var statistics = MQTTClientStatistics()
     /// The number of published messages that were reported to the metrics.
     private var reportedPublishes = 0
     /// The publish whose acknowledgement is being timed.
@@ -10,8 +10,8 @@ struct ClientTally {
 
     /// Returns the number of messages published since the last call.
     mutating func takePublishes() -> Int {
-        let count = self.statistics.published - self.reportedPublishes
-        self.reportedPublishes = self.statistics.published
+        let count = self.statistics.messagesPublished - self.reportedPublishes
+        self.reportedPublishes = self.statistics.messagesPublished
         return count
     }
 

@@ -16,7 +16,6 @@ extension BrokerConnection {
         self.client.identifier = connect.clientIdentifier
         self.client.username = connect.username
         self.claimed = self.client
-        self.isBridge = connect.isBridge
         self.connectNumber = self.engine.makeConnectNumber()
         self.life.receivedConnect()
         guard self.engine.hasMemory(for: connect) else {
@@ -286,11 +285,11 @@ extension BrokerConnection {
         self.holdReplies(for: position)
         // The end of the identifier's last session has to be stored as well.
         if !isResumed, let journal = self.engine.journal {
-            self.repliesPosition.advance(to: journal.end(of: self.client.identifier))
+            self.output.repliesWait(for: journal.end(of: self.client.identifier))
         }
         // CONNACK is sent first [MQTT-3.2.0-1], then messages that an earlier connection left unacknowledged.
         self.flush()
-        self.isGreetingUncommitted = !self.uncommitted.isEmpty
+        self.output.greeted()
         self.resumeReading(after: .connecting)
         self.process()
     }

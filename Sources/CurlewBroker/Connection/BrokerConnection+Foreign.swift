@@ -13,7 +13,7 @@ extension BrokerConnection {
             saying: "connection closed: the client speaks \(foreign.name), and this port MQTT; \(foreign.remedy)",
             self.metadata.merging(["listener": "\(self.rules.name)"]) { $1 })
         if let answer = foreign.answer {
-            self.replies.writeString(answer)
+            self.output.replies.writeString(answer)
         } else if foreign == .tls {
             // An answer that is not a TLS record makes clients report that the server does not speak TLS.
             self.version = .v5_0

@@ -10,13 +10,13 @@ extension BrokerConnection {
         guard !self.life.isForgotten else { return }
         var bytes = Self.overhead + self.link.overhead + self.link.unsentBytes
         bytes += self.input.capacity + self.input.decoder.byteCount + self.waitingPackets.byteCount
-        bytes += self.replies.readableBytes + self.uncommitted.byteCount
+        bytes += self.output.byteCount
         bytes += self.aliases.byteCount + self.permissions.byteCount + self.incoming.byteCount
         bytes += self.session?.outputBytes ?? 0
         bytes += self.admitted?.authenticationMethod?.utf8.count ?? 0
         self.setCounted(bytes)
         // Unsent bytes become fewer by themselves.
-        self.mustCount = self.link.unsentBytes > 0 || !self.link.isWritable
+        self.memory.isOutdated = self.link.unsentBytes > 0 || !self.link.isWritable
     }
 
     /// The link is closed: the connection holds nothing any more.
@@ -26,12 +26,12 @@ extension BrokerConnection {
     }
 
     private func fulfilExpectation() {
-        if let expectation = exchange(&self.expectation, with: nil) { self.engine.budget.fulfilled(expectation) }
+        if let expectation = exchange(&self.memory.expectation, with: nil) { self.engine.budget.fulfilled(expectation) }
     }
 
     /// The client holds more of a full memory than others.
     func closeForMemory(_ expectation: MemoryBudget.Expectation) {
-        self.expectation = expectation
+        self.memory.expectation = expectation
         self.settle { [reference] in
             guard let connection = reference.onLoop else { return }
             connection.close(
@@ -50,8 +50,7 @@ extension BrokerConnection {
     }
 
     private func setCounted(_ bytes: Int) {
-        self.engine.budget.changed(by: bytes - self.countedBytes)
-        self.countedBytes = bytes
+        self.engine.budget.changed(by: self.memory.update(to: bytes))
         self.session?.connectionBytes.store(bytes, ordering: .relaxed)
     }
 
@@ -62,7 +61,7 @@ extension BrokerConnection {
     func checkPartialPacket() {
         guard self.input.capacity > Self.smallPacket, self.phase != .closed else { return }
         self.countMemory()
-        let holding = self.countedBytes + (self.session?.weight.value ?? 0)
+        let holding = self.memory.byteCount + (self.session?.weight.value ?? 0)
         // No client has to make room for one that is not even connected.
         if self.phase != .connected, self.engine.budget.isFull {
             self.finish()
@@ -83,7 +82,7 @@ extension BrokerConnection {
     ///
     /// - Returns: Whether it has ended.
     func endIfGreedy() -> Bool {
-        if self.mustCount { self.countMemory() }
+        if self.memory.isOutdated { self.countMemory() }
         guard self.phase != .connected, self.engine.budget.isFull, self.input.capacity > Self.smallPacket else {
             return false
         }

@@ -30,13 +30,13 @@ extension BrokerConnection {
         case .receiveMaximumExceeded:
             self.close(.receiveMaximumExceeded, "More messages are in flight than the Receive Maximum allows.")
         case .duplicate: self.acknowledge(.pubrec, id, .success)
-        case .deliver where packet.qos == .exactlyOnce:
+        case .new where packet.qos == .exactlyOnce:
             let received = MQTTBrokerChange.received(clientIdentifier: self.client.identifier, id)
             let (code, position) = self.submit(packet, topic: topic, with: self.isStored ? received : nil, now: now)
             if code.isFailure { self.incoming.refused(id) }
             self.holdReplies(for: position)
             self.acknowledge(.pubrec, id, code)  // [MQTT-4.3.3-8]
-        case .deliver:
+        case .new:
             let (code, position) = self.submit(packet, topic: topic, now: now)
             self.incoming.acknowledged()
             self.holdReplies(for: position)

@@ -92,7 +92,7 @@ extension BrokerConnection {
         guard self.rules.allows(self.client, .subscribe(filter)) else { return .notAuthorized }
         var options = subscription.options
         options.qos = min(options.qos, self.rules.terms.maximumQoS)
-        if self.isBridge {
+        if self.admitted?.isBridge == true {
             // As mosquitto does it: messages must not circulate, and retained messages stay retained on the other side.
             options.noLocal = true
             options.retainAsPublished = true

@@ -9,7 +9,7 @@ extension BrokerConnection {
         guard self.life.canWrite else { return }
         let fitting = self.version == .v5_0 ? self.fitted(packet) : packet
         // A packet that is still larger than the client accepts is not sent [MQTT-3.1.2-27].
-        guard let fitting, (try? fitting.encode(into: &self.replies, version: self.version)) != nil else {
+        guard let fitting, (try? fitting.encode(into: &self.output.replies, version: self.version)) != nil else {
             return self.couldNotAnswer(packet)
         }
         self.worker.counters.messagesSent.count()
@@ -45,18 +45,18 @@ extension BrokerConnection {
     }
 
     func flushSoon() {
-        guard !self.isFlushPending, self.life.canWrite else { return }
-        self.isFlushPending = true
+        guard self.life.canWrite, self.output.requestFlush() else { return }
         self.worker.flushSoon(self.handle)
     }
 
     /// Sends everything in one write. What a slow client cannot take yet stays in its session.
     func flush() {
-        self.isFlushPending = false
+        self.output.flushBegan()
         guard self.life.canWrite else { return }
-        guard self.link.isWritable, self.uncommitted.byteCount < HostedSession.highWaterMark else { return self.hold() }
-        var bytes = exchange(&self.replies, with: ByteBuffer())
-        var position = exchange(&self.repliesPosition, with: .none)
+        guard self.link.isWritable, self.output.uncommittedByteCount < HostedSession.highWaterMark else {
+            return self.hold()
+        }
+        var (bytes, position) = self.output.takeReplies()
         var hasMore = false
         if let session, self.phase == .connected {
             let now = self.engine.clock.now()
@@ -79,17 +79,16 @@ extension BrokerConnection {
 
     /// Continues after other connections have had their turn.
     private func flushLater() {
-        guard !self.isFlushPending else { return }
-        self.isFlushPending = true
+        guard self.output.requestFlush() else { return }
         self.worker.continueLater { [reference] in reference.onLoop?.flush() }
     }
 
     /// Sends the last answers, even if the link is not writable.
-    func flushReplies() { self.write(exchange(&self.replies, with: ByteBuffer())) }
+    func flushReplies() { self.write(exchange(&self.output.replies, with: ByteBuffer())) }
 
     private func write(_ bytes: ByteBuffer) {
         guard bytes.readableBytes > 0, self.life.canWrite else { return }
-        self.mustCount = true
+        self.memory.isOutdated = true
         self.worker.counters.bytesSent.count(bytes.readableBytes)
         self.link.write(bytes)
     }
@@ -97,13 +96,14 @@ extension BrokerConnection {
     /// Nothing can leave at the moment: the client takes nothing, or the store is slow. A client that continues to send
     /// requests is not read any more.
     private func hold() {
-        self.mustCount = true
+        self.memory.isOutdated = true
         let waiting = self.session?.state.withLock { state in
             state.isWritable = false
             state.isFlushPending = false
             return state.out.readableBytes
         }
-        guard self.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
+        guard
+            self.output.replies.readableBytes + max(0, (waiting ?? 0) - HostedSession.highWaterMark) > Self.mostReplies,
             !self.isPaused(for: .answers)
         else { return }
         self.pauseReading(for: .answers)
@@ -135,7 +135,7 @@ extension BrokerConnection {
     /// read.
     func holdReplies(for position: JournalPosition) {
         guard position > .none else { return }
-        self.repliesPosition.advance(to: position)
+        self.output.repliesWait(for: position)
         guard self.engine.journal?.isBehind == true, !self.isPaused(for: .store), self.phase != .closed else {
             return
         }
@@ -145,16 +145,15 @@ extension BrokerConnection {
 
     /// Sends bytes once a position is committed, and after everything that waits already.
     private func write(_ bytes: ByteBuffer, after position: JournalPosition) {
-        guard let journal = self.engine.journal, !self.uncommitted.isEmpty || !journal.isCommitted(position) else {
+        guard let journal = self.engine.journal, self.output.isUncommitted || !journal.isCommitted(position) else {
             return self.write(bytes)
         }
-        self.uncommitted.append(bytes, after: position)
+        self.output.append(bytes, after: position)
         self.waitForCommit()
     }
 
     private func waitForCommit() {
-        guard !self.isWaitingForCommit else { return }
-        self.isWaitingForCommit = true
+        guard self.output.requestCommit() else { return }
         self.worker.onLoop.waitingForCommit.append(self.handle)
     }
 
@@ -167,14 +166,11 @@ extension BrokerConnection {
 
     /// The store has committed more than before: sends what has waited for that.
     func changesCommitted() {
-        self.isWaitingForCommit = false
         guard let journal = self.engine.journal, self.life.canWrite else { return }
-        let committed = self.uncommitted.take(journal.isCommitted)
-        if committed.readableBytes > 0 { self.isGreetingUncommitted = false }
-        self.write(committed)
+        self.write(self.output.committed(journal.isCommitted))
         if !journal.isBehind { self.resumeReading(after: .store) }
         if !journal.isBehind, let body = exchange(&self.whenStored, with: nil) { body(self) }
-        if !self.uncommitted.isEmpty || self.isPaused(for: .store) || self.whenStored != nil {
+        if self.output.isUncommitted || self.isPaused(for: .store) || self.whenStored != nil {
             self.waitForCommit()
         }
         self.flushSoon()
@@ -182,11 +178,6 @@ extension BrokerConnection {
 
     /// The connection ends: answers that depend on uncommitted changes are dropped.
     func dropUncommitted() {
-        guard let journal = self.engine.journal else { return }
-        if !self.uncommitted.isEmpty || !journal.isCommitted(self.repliesPosition) {
-            self.uncommitted.removeAll()
-            self.replies = ByteBuffer()
-        }
-        self.repliesPosition = .none
+        if let journal = self.engine.journal { self.output.dropUncommitted(journal.isCommitted) }
     }
 }

@@ -34,6 +34,8 @@ package enum Admission: Equatable, Sendable {
     /// What the client and the server have agreed on.
     package struct Admitted: Equatable, Sendable {
         package var version: ProtocolVersion
+        /// Whether the client is a bridge of another broker, which must not receive its own messages.
+        package var isBridge: Bool
         /// Empty when the server has to assign one [MQTT-3.1.3-6].
         package var clientIdentifier: String
         package var cleanStart: Bool
@@ -95,7 +97,8 @@ extension ServerTerms {
         let aliases = properties.value { if case .topicAliasMaximum(let value) = $0 { value } else { nil } }
         return .admitted(
             Admission.Admitted(
-                version: connect.version, clientIdentifier: connect.clientIdentifier, cleanStart: connect.cleanStart,
+                version: connect.version, isBridge: connect.isBridge, clientIdentifier: connect.clientIdentifier,
+                cleanStart: connect.cleanStart,
                 keepAlive: keepAlive, isKeepAliveOurs: keepAlive != connect.keepAlive, sessionExpiry: expiry,
                 isSessionExpiryOurs: expiry != asked, will: connect.will,
                 outgoing: BrokerSession.ConnectionTerms(

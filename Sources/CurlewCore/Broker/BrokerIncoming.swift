@@ -30,7 +30,7 @@ package struct BrokerIncoming: Sendable {
     /// What to do with a PUBLISH at QoS 1 or 2.
     package enum ReceivedPublish: Equatable, Sendable {
         /// Route it, and acknowledge it.
-        case deliver
+        case new
         /// It was routed before: only acknowledge it [MQTT-4.3.3-10].
         case duplicate
         /// The client has exceeded the Receive Maximum [MQTT-3.3.4-9].
@@ -39,8 +39,8 @@ package struct BrokerIncoming: Sendable {
 
     package mutating func receivedPublish(_ id: PacketID, qos: QoS) -> ReceivedPublish {
         guard self.window.receivedPublish(id, qos) else { return .receiveMaximumExceeded }
-        guard qos == .exactlyOnce else { return .deliver }
-        return self.received.insert(id).inserted ? .deliver : .duplicate
+        guard qos == .exactlyOnce else { return .new }
+        return self.received.insert(id).inserted ? .new : .duplicate
     }
 
     /// PUBACK was written.

@@ -9,7 +9,7 @@ extension ClientSession {
         /// Deliver the message to these subscribers. It is acknowledged when each has passed the token. Without
         /// subscribers it is unclaimed, and acknowledged when the owner has passed the token once. Without a token
         /// nothing is to be passed: at QoS 0 and for a filter that was given up.
-        case deliver(Publish, to: [SubscriberID], DeliveryToken?)
+        case message(Publish, to: [SubscriberID], DeliveryToken?)
         /// The answer to a PINGREQ.
         case pong
         /// A step of a re-authentication.
@@ -89,17 +89,17 @@ extension ClientSession {
         let identifiers = packet.properties.isEmpty ? [] : packet.properties.subscriptionIdentifiers
         let receivers = self.subscriptions.route(topic, identifiers, retain: packet.retain)
         guard let id = packet.packetID else {
-            return .deliver(consume packet, to: receivers, nil)
+            return .message(consume packet, to: receivers, nil)
         }
         let isUnclaimed =
             receivers.isEmpty
             && !self.givenUp.expectsNobody(for: topic, identifiers, knowsAll: self.found == .absent, at: now)
         let count = isUnclaimed ? 1 : receivers.count
         switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: count) {
-        case .deliver(let token):
-            guard count == 0 else { return .deliver(consume packet, to: receivers, token) }
+        case .new(let token):
+            guard count == 0 else { return .message(consume packet, to: receivers, token) }
             self.sendAcknowledgements(into: &out)
-            return .deliver(consume packet, to: [], nil)
+            return .message(consume packet, to: [], nil)
         case .duplicate:
             self.sendAcknowledgements(into: &out)
             return .nothing
@@ -120,7 +120,7 @@ extension ClientSession {
     /// A PUBLISH that exceeded a limit; it has no payload. It is acknowledged in its turn, with a failure where the
     /// version has one: without an answer the server would send it again and again, and nothing else.
     ///
-    /// - Returns: As ``received(_:now:into:)``; with `deliver`, the subscribers that would have received the message.
+    /// - Returns: As ``received(_:now:into:)``; with `message`, the subscribers that would have received the message.
     package mutating func receivedSkipped(_ packet: Publish, into out: inout ByteBuffer) -> Received {
         guard self.connection != nil else { return .nothing }
         var packet = packet
@@ -130,11 +130,11 @@ extension ClientSession {
         }
         let receivers = self.subscriptions.route(
             topic, packet.properties.subscriptionIdentifiers, retain: packet.retain)
-        guard let id = packet.packetID else { return .deliver(packet, to: receivers, nil) }
+        guard let id = packet.packetID else { return .message(packet, to: receivers, nil) }
         switch self.incoming.receivedPublish(id, qos: packet.qos, dup: packet.dup, receivers: 1) {
-        case .deliver(let token):
+        case .new(let token):
             self.consumed(token, reasonCode: .implementationSpecificError, into: &out)
-            return .deliver(packet, to: receivers, nil)
+            return .message(packet, to: receivers, nil)
         case .duplicate:
             self.sendAcknowledgements(into: &out)
             return .nothing

@@ -67,7 +67,7 @@ struct IncomingQoS {
     /// What to do with a PUBLISH at QoS 1 or 2.
     enum ReceivedPublish: Equatable {
         /// Deliver it. It is acknowledged when all its receivers have passed the token.
-        case deliver(DeliveryToken)
+        case new(DeliveryToken)
         /// It was delivered before: ignore it.
         case duplicate
         /// The server has exceeded the Receive Maximum [MQTT-3.3.4-9].
@@ -83,14 +83,14 @@ struct IncomingQoS {
         let sequence = self.nextSequence
         guard qos == .exactlyOnce else {
             self.append(Arrival(packetID: id, qos: qos, remaining: receivers, isReady: receivers == 0))
-            return .deliver(DeliveryToken(sequence: sequence, packetID: id, qos: qos))
+            return .new(DeliveryToken(sequence: sequence, packetID: id, qos: qos))
         }
         switch self.exactlyOnce[id] {
         case .left?, nil:
             self.exactlyOnce[id] = .held(
                 origin: sequence, arrival: sequence, remaining: receivers, reasonCode: .success)
             self.append(Arrival(packetID: id, qos: qos, remaining: 0, isReady: receivers == 0))
-            return .deliver(DeliveryToken(sequence: sequence, packetID: id, qos: qos))
+            return .new(DeliveryToken(sequence: sequence, packetID: id, qos: qos))
         case .held(let origin, nil, let remaining, let code)?:
             self.exactlyOnce[id] = .held(origin: origin, arrival: sequence, remaining: remaining, reasonCode: code)
             self.append(Arrival(packetID: id, qos: qos, remaining: 0))

@@ -12,13 +12,13 @@ struct BrokerIncomingTests {
         let id = try #require(self.id)
         var incoming = BrokerIncoming()
         incoming.connected(receiveMaximum: 10)
-        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .new)
         #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .duplicate)
         incoming.connected(receiveMaximum: 10)
         #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .duplicate)
         #expect(incoming.receivedPubrel(id) == .success)
         #expect(incoming.receivedPubrel(id) == .packetIdentifierNotFound)
-        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .new)
     }
 
     @Test("The packet identifier of a refused QoS 2 message is free again [MQTT-4.3.3-9]")
@@ -26,9 +26,9 @@ struct BrokerIncomingTests {
         let id = try #require(self.id)
         var incoming = BrokerIncoming()
         incoming.connected(receiveMaximum: 1)
-        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .new)
         incoming.refused(id)
-        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(id, qos: .exactlyOnce) == .new)
     }
 
     @Test("A client may have no more messages in flight than the Receive Maximum [MQTT-3.3.4-7]")
@@ -36,13 +36,13 @@ struct BrokerIncomingTests {
         var incoming = BrokerIncoming()
         incoming.connected(receiveMaximum: 2)
         let ids = try (1...3).map { try #require(PacketID($0)) }
-        #expect(incoming.receivedPublish(ids[0], qos: .exactlyOnce) == .deliver)
-        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .deliver)
+        #expect(incoming.receivedPublish(ids[0], qos: .exactlyOnce) == .new)
+        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .new)
         #expect(incoming.receivedPublish(ids[2], qos: .exactlyOnce) == .receiveMaximumExceeded)
         incoming.acknowledged()
-        #expect(incoming.receivedPublish(ids[2], qos: .exactlyOnce) == .deliver)
+        #expect(incoming.receivedPublish(ids[2], qos: .exactlyOnce) == .new)
         #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .receiveMaximumExceeded)
         _ = incoming.receivedPubrel(ids[0])
-        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .deliver)
+        #expect(incoming.receivedPublish(ids[1], qos: .atLeastOnce) == .new)
     }
 }

@@ -33,7 +33,7 @@ struct IncomingQoSPropertyTests {
             }
             self.inFlight.insert(id)
             switch result {
-            case .deliver(let token):
+            case .new(let token):
                 require(qos == .atLeastOnce || self.handed.insert(id).inserted, "\(id) is handed on twice")
                 self.tokens += Array(repeating: token, count: receivers)
             case .duplicate: require(self.handed.contains(id), "\(id) is new")

@@ -60,7 +60,7 @@ private struct Pair {
         let packet = self.toClient.removeFirst()
         switch self.fixture.receive(packet) {
         case .violation(let code, let message): Issue.record("\(packet.summary): \(code), \(message)")
-        case .deliver(let publish, let subscribers, let token):
+        case .message(let publish, let subscribers, let token):
             self.delivered.append(String(buffer: publish.payload))
             require(subscribers.count == 1, "nobody gets \(packet.summary)")
             if let token { self.tokens.append(token) }

@@ -185,7 +185,7 @@ struct SessionFixture {
     ) -> Delivery? {
         let packet = Publish.incoming(
             text, topic, qos, number, alias: alias, retain: retain, dup: dup, identifiers: identifiers)
-        guard case .deliver(_, let subscribers, let token) = self.receive(.publish(packet)) else { return nil }
+        guard case .message(_, let subscribers, let token) = self.receive(.publish(packet)) else { return nil }
         return Delivery(to: subscribers.map(\.rawValue), token: token)
     }
 

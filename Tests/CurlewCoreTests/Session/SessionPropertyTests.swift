@@ -114,7 +114,7 @@ struct SessionPropertyTests {
             guard self.isConnected else { return }
             let received = self.fixture.receive(packet)
             guard received.violation == nil else { return self.lose() }
-            if case .deliver(_, let subscribers, let token?) = received {
+            if case .message(_, let subscribers, let token?) = received {
                 self.tokens += Array(repeating: token, count: max(1, subscribers.count))
             }
             self.observer.received(packet)

@@ -120,7 +120,7 @@ struct SessionReceivingTests {
         let own = try #require(subscribe.first).properties.subscriptionIdentifiers
         let identifiers = hasIdentifier ? own : own + [77]
         let packet = Publish.incoming("m", "a", .atLeastOnce, 7, identifiers: identifiers)
-        guard case .deliver(_, [], let token) = fixture.receive(.publish(packet)) else {
+        guard case .message(_, [], let token) = fixture.receive(.publish(packet)) else {
             Issue.record("It is not delivered.")
             return
         }
@@ -186,7 +186,7 @@ struct SessionReceivingTests {
             Publish.incoming("", "a", qos, qos == .atMostOnce ? nil : UInt16(qos.rawValue) + 1)
         }
         for packet in packets {
-            guard case .deliver(_, let receivers, nil) = fixture.receiveSkipped(packet) else {
+            guard case .message(_, let receivers, nil) = fixture.receiveSkipped(packet) else {
                 Issue.record("nobody learns of \(packet)")
                 return
             }

@@ -114,7 +114,7 @@ struct CancellationWireTests {
         guard case .unsubscribe(let unsubscribe) = packet else { throw CancellationError() }
         try connection.send(.unsuback(UnsubAck(unsubscribe.packetID, [.success])))
         try await connection.sync()
-        #expect(client.statistics.inFlight == 0)
+        #expect(client.statistics.inFlightPackets == 0)
     }
 
     @Test("A loop over a subscription: it ends and unsubscribes")

@@ -31,7 +31,7 @@ struct FaceWireTests {
         try await self.takeOne(client, connection)
         try await connection.expect(.puback(Acknowledgement(1)))
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unacknowledged == 0)
+        #expect(client.statistics.unacknowledgedMessages == 0)
     }
 
     @Test("A loop that begins acknowledges the last message of next(within:)")
@@ -225,7 +225,7 @@ struct FaceWireTests {
         let publish = try client.enqueue("x", to: "t", qos: .atLeastOnce)
         let error = try await failure { try await publish.outcome(timeout: .zero) }
         #expect(error.code == .timedOut && error.delivery == .notSent)
-        #expect(client.statistics.queued == 0)
+        #expect(client.statistics.queuedMessages == 0)
         #expect(try await failure { try await publish.outcome() }.delivery == .notSent)
     }
 
@@ -236,6 +236,6 @@ struct FaceWireTests {
         let waits = (0..<3).map { _ in Task { try await failure { try await publish.outcome() } } }
         for wait in waits { wait.cancel() }
         for wait in waits { #expect(try await wait.value.code == .cancelled) }
-        #expect(client.statistics.queued == 0)
+        #expect(client.statistics.queuedMessages == 0)
     }
 }

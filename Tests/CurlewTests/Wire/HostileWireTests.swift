@@ -103,7 +103,7 @@ struct HostileWireTests {
         #expect(error.code == .disconnectedByServer)
         #expect(error.reasonCode == .serverShuttingDown)
         try await connection.expectClosed()
-        #expect(client.statistics.received == 1)
+        #expect(client.statistics.messagesReceived == 1)
         _ = subscription
     }
 

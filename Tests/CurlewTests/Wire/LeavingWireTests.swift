@@ -30,7 +30,7 @@ struct LeavingWireTests {
         #expect(try await subscription.first { $0.text == "b" }?.text == "b")
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unacknowledged == 1 && client.statistics.unclaimed == 1)
+        #expect(client.statistics.unacknowledgedMessages == 1 && client.statistics.unclaimedMessages == 1)
         #expect(try await subscription.first { _ in true } == nil)
         let next = try await connection.subscribe(client, to: "t")
         try connection.send(.publish(Publish("d", "t", id: 4)))
@@ -52,8 +52,8 @@ struct LeavingWireTests {
         } catch is Unwilling {}
         try await connection.expect(.puback(Acknowledgement(1)))
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unacknowledged == 2 && client.statistics.unclaimed == 2)
-        #expect(client.statistics.dropped == 0 && subscription.queuedCount == 0)
+        #expect(client.statistics.unacknowledgedMessages == 2 && client.statistics.unclaimedMessages == 2)
+        #expect(client.statistics.messagesDropped == 0 && subscription.queuedCount == 0)
     }
 
     @Test("A cancelled task gets no more messages; unread ones go to the next subscription")
@@ -96,7 +96,7 @@ struct LeavingWireTests {
         let (client, connection, subscription) = try await self.filled()
         do { _ = subscription.makeAsyncIterator() }
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unacknowledged == 3)
+        #expect(client.statistics.unacknowledgedMessages == 3)
         let next = try await connection.subscribe(client, to: "t")
         #expect(try await next.first { _ in true }?.text == "a")
     }
@@ -108,11 +108,11 @@ struct LeavingWireTests {
         #expect(try await subscription.first { _ in true }?.text == "a")
         try await connection.expect(.puback(Acknowledgement(1)))
         #expect(try await second?.next()?.text == "b")
-        #expect(client.statistics.unclaimed == 0)
+        #expect(client.statistics.unclaimedMessages == 0)
         second = nil
         try await connection.expect(.puback(Acknowledgement(2)))
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unclaimed == 1)
+        #expect(client.statistics.unclaimedMessages == 1)
     }
 
     @Test("Unread messages of a temporary subscription go to the next subscription, in order")
@@ -125,7 +125,7 @@ struct LeavingWireTests {
         #expect(try await first?.text == "a")
         try await connection.expect(.puback(Acknowledgement(1)))
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unclaimed == 2 && client.statistics.dropped == 0)
+        #expect(client.statistics.unclaimedMessages == 2 && client.statistics.messagesDropped == 0)
         let next = try await connection.subscribe(client, to: "+")
         try connection.send(.publish(Publish("d", "t", id: 4)))
         var iterator = next.makeAsyncIterator()
@@ -157,7 +157,7 @@ struct LeavingWireTests {
         let (client, connection) = try await self.server.connectedClient()
         try await self.receiveOne(client, connection)
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unclaimed == 0 && client.statistics.unacknowledged == 0)
+        #expect(client.statistics.unclaimedMessages == 0 && client.statistics.unacknowledgedMessages == 0)
     }
 
     private func receiveOne(_ client: MQTTClient, _ connection: ScriptedConnection) async throws {
@@ -175,7 +175,7 @@ struct LeavingWireTests {
         try await connection.sync()
         let message = try #require(try await subscription.first { _ in true })
         try await connection.confirmUnsubscribe()
-        #expect(client.statistics.unacknowledged == 2 && client.statistics.unclaimed == 1)
+        #expect(client.statistics.unacknowledgedMessages == 2 && client.statistics.unclaimedMessages == 1)
         let next = try await connection.subscribe(client, to: "t")
         #expect(try await next.first { _ in true }?.text == "b")
         try await connection.confirmUnsubscribe()
@@ -188,7 +188,7 @@ struct LeavingWireTests {
         let (client, connection) = try await self.server.connectedClient()
         try await self.subscribeTwice(client, connection)
         for _ in 1...2 { try await connection.confirmUnsubscribe() }
-        #expect(client.statistics.unclaimed == 1)
+        #expect(client.statistics.unclaimedMessages == 1)
         let next = try await connection.subscribe(client, to: "#")
         #expect(try await next.first { _ in true }?.text == "a")
         try await connection.expect(.puback(Acknowledgement(1)))
@@ -222,7 +222,7 @@ struct LeavingWireTests {
         try await connection.expect(.puback(Acknowledgement(1)))
         try connection.send(.publish(Publish("b", "t", id: 2)))
         try await connection.expect(.puback(Acknowledgement(2)))
-        #expect(client.statistics.unrouted == 2 && client.statistics.unclaimed == 0)
+        #expect(client.statistics.messagesUnrouted == 2 && client.statistics.unclaimedMessages == 0)
     }
 
     @Test("A message that overflows a queue with the policy fail goes to the next subscription")

@@ -43,15 +43,15 @@ struct LifeWireTests {
         let (client, connection) = try await self.server.connectedClient(properties: [.receiveMaximum(1)])
         let deliveries = try (0..<3).map { try client.enqueue("x\($0)", to: "t", qos: .atLeastOnce) }
         var statistics = client.statistics
-        #expect(statistics.published == 3)
-        #expect(statistics.inFlight == 1)
-        #expect(statistics.queued == 2)
+        #expect(statistics.messagesPublished == 3)
+        #expect(statistics.inFlightPackets == 1)
+        #expect(statistics.queuedMessages == 2)
         #expect(statistics.queuedBytes == 6)
         for _ in 0..<3 { try await connection.receivePublish() }
         for delivery in deliveries { try await delivery.outcome() }
         statistics = client.statistics
-        #expect(statistics.inFlight == 0)
-        #expect(statistics.queued == 0)
+        #expect(statistics.inFlightPackets == 0)
+        #expect(statistics.queuedMessages == 0)
         #expect(statistics.queuedBytes == 0)
         #expect(client.serverLimits?.receiveMaximum == 1)
     }

@@ -16,7 +16,7 @@ struct NotConnectedWireTests {
         let thrown = try await error
         #expect(thrown.code == .notConnected && thrown.delivery == .notSent)
         #expect(thrown.message.contains("connect()"))
-        #expect(client.statistics.queued == 0)
+        #expect(client.statistics.queuedMessages == 0)
     }
 
     @Test("A subscribe without connect() fails and leaves nothing behind")

@@ -22,10 +22,10 @@ struct PublishWireTests {
         let packet = try await connection.receivePublishPacket()
         let id = try #require(packet.packetID)
         #expect(packet == (try Publish("on", "lamp", id: id.rawValue)))
-        #expect(client.statistics.inFlight == 1)
+        #expect(client.statistics.inFlightPackets == 1)
         try connection.send(.puback(Acknowledgement(id, reasonCode: .noMatchingSubscribers)))
         #expect(try await code == .noMatchingSubscribers)
-        #expect(client.statistics.inFlight == 0)
+        #expect(client.statistics.inFlightPackets == 0)
     }
 
     @Test("QoS 2: PUBLISH, then PUBREL; publish returns with the PUBCOMP [MQTT-4.3.3-1] [MQTT-4.3.3-2] [MQTT-4.3.3-4]")
@@ -47,7 +47,7 @@ struct PublishWireTests {
         let thrown = try await error
         #expect(thrown.code == .publishRefused)
         #expect(thrown.reasonCode == .quotaExceeded)
-        #expect(client.statistics.inFlight == 0)
+        #expect(client.statistics.inFlightPackets == 0)
     }
 
     @Test("Receive Maximum 2 is never exceeded, and the order is kept [MQTT-3.3.4-7] [MQTT-3.3.4-8] [MQTT-4.9.0-2]")
@@ -105,7 +105,7 @@ struct PublishWireTests {
         let error = try await failure { try await client.publish(large, to: "t", qos: qos) }
         #expect(error.code == .packetTooLarge)
         #expect(error.delivery == .notSent)
-        #expect(client.statistics.inFlight == 0)
+        #expect(client.statistics.inFlightPackets == 0)
         try await connection.sync()
     }
 
@@ -186,7 +186,7 @@ struct PublishWireTests {
         connection.close()
         _ = try await first(of: events) { if case .disconnected = $0 { () } else { nil } }
         let deliveries = try (0..<3).map { try client.enqueue("\($0)", to: "t") }
-        #expect(client.statistics.queued == 3)
+        #expect(client.statistics.queuedMessages == 3)
         self.server.startListening(at: self.server.addresses[0])
         let second = try await self.server.acceptAgain()
         for number in 0..<3 { try await second.expect(.publish(Publish("\(number)", "t"))) }

@@ -15,10 +15,10 @@ struct ReceiveWireTests {
         try connection.send(.publish(Publish("a", "t", id: 1)), .publish(Publish("b", "t", id: 2)))
         var iterator = subscription.makeAsyncIterator()
         #expect(try await iterator.next()?.text == "a")
-        #expect(client.statistics.unacknowledged == 2)
+        #expect(client.statistics.unacknowledgedMessages == 2)
         #expect(try await iterator.next()?.text == "b")
         try await connection.expect(.puback(Acknowledgement(1)))
-        #expect(client.statistics.unacknowledged == 1)
+        #expect(client.statistics.unacknowledgedMessages == 1)
     }
 
     @Test("On receipt: a message is acknowledged before anybody reads it")
@@ -62,7 +62,7 @@ struct ReceiveWireTests {
         var iterator = second.makeAsyncIterator()
         let message = try #require(try await iterator.next())
         // The first subscriber has released it; the acknowledgement waits for the second.
-        #expect(client.statistics.unacknowledged == 1)
+        #expect(client.statistics.unacknowledgedMessages == 1)
         try second.acknowledge(message)
         try await connection.expect(.puback(Acknowledgement(1)))
         withExtendedLifetime(first) {}
@@ -140,7 +140,7 @@ struct ReceiveWireTests {
         }
         #expect(texts == kept)
         #expect(subscription.droppedCount == 2)
-        #expect(client.statistics.dropped == 2)
+        #expect(client.statistics.messagesDropped == 2)
         let count = try await first(of: events) { if case .messagesDropped(_, let count) = $0 { count } else { nil } }
         #expect(count == 1)
     }

@@ -92,7 +92,7 @@ struct RequestWireTests {
         let thrown = try await error
         #expect(thrown.code == .timedOut)
         #expect(thrown.delivery == .notSent)
-        #expect(client.statistics.queued == 0)
+        #expect(client.statistics.queuedMessages == 0)
         try connection.send(.puback(Acknowledgement(try #require(publish.packetID))))
         try await connection.sync()
     }
@@ -350,7 +350,7 @@ struct RequestWireTests {
         _ = await responding.result
         // Neither a reply nor an acknowledgement was sent.
         try await connection.sync()
-        #expect(client.statistics.unclaimed == 1)
+        #expect(client.statistics.unclaimedMessages == 1)
 
         let next = Task { try await client.respond(to: "svc") { request in "did \(request.text)" } }
         try await connection.grantSubscribe()

@@ -119,7 +119,7 @@ struct ResumptionWireTests {
         var iterator = subscription.makeAsyncIterator()
         #expect(try await iterator.next()?.text == "once")
         #expect(try await iterator.next()?.text == "next")
-        #expect(client.statistics.received == 2)
+        #expect(client.statistics.messagesReceived == 2)
     }
 
     @Test("A QoS 2 message that is being consumed when the connection breaks is delivered once [MQTT-4.3.3-10]")

@@ -52,7 +52,7 @@ struct TooLargeWireTests {
         for part in ["\"t/large\"", "200015 bytes", "1000", "session.maximumPacketSize"] {
             #expect(message.contains(part), "\(message)")
         }
-        #expect(subscription.droppedCount == 3 && client.statistics.dropped == 3)
+        #expect(subscription.droppedCount == 3 && client.statistics.messagesDropped == 3)
         #expect(client.statistics.reconnects == 0)
     }
 

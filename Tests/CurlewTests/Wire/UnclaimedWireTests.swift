@@ -54,7 +54,7 @@ struct UnclaimedWireTests {
         let (client, connection) = try await self.connected(version: version)
         for text in ["a", "b", "c"] { try connection.publish(text, to: "t/1", qos: qos) }
         try await connection.sync()
-        #expect(client.statistics.unclaimed == 3)
+        #expect(client.statistics.unclaimedMessages == 3)
         async let pending = client.subscribe(to: "t/+")
         let subscribe = try await connection.receiveSubscribe()
         try connection.publish("d", to: "t/1", qos: qos)
@@ -65,7 +65,7 @@ struct UnclaimedWireTests {
             let acknowledgement = Acknowledgement(id)
             try await connection.expect(qos == .atLeastOnce ? .puback(acknowledgement) : .pubrec(acknowledgement))
         }
-        #expect(client.statistics.unclaimed == 0 && client.statistics.unrouted == 0)
+        #expect(client.statistics.unclaimedMessages == 0 && client.statistics.messagesUnrouted == 0)
     }
 
     @Test("Messages in a new session, from a subscription that the server made itself, wait too")
@@ -127,7 +127,7 @@ struct UnclaimedWireTests {
         try await again.sync()
         subscription = nil
         _ = try await again.confirmUnsubscribe()
-        #expect(client.statistics.unclaimed == 2)
+        #expect(client.statistics.unclaimedMessages == 2)
         let other = try await again.subscribe(client, to: "+")
         var iterator = other.makeAsyncIterator()
         for text in ["a", "b"] { #expect(try await iterator.next()?.text == text) }
@@ -162,13 +162,13 @@ struct UnclaimedWireTests {
         try await connection.sync()
         async let one = client.subscribe(to: "t", acknowledgement: .onReceipt)
         let subscribe = try await connection.receiveSubscribe()
-        #expect(client.statistics.unacknowledged == 2)
+        #expect(client.statistics.unacknowledgedMessages == 2)
         try connection.send(.suback(SubAck(subscribe.packetID, [.grantedQoS2])))
         try await connection.expect(.puback(Acknowledgement(1)))
         _ = try await one.filters
         let other = try await connection.subscribe(client, to: "u", acknowledgement: .manual)
         let message = try #require(try await other.first { _ in true })
-        #expect(client.statistics.unacknowledged == 1)
+        #expect(client.statistics.unacknowledgedMessages == 1)
         try other.acknowledge(message)
         while try await connection.receive() != .puback(Acknowledgement(2)) {}
     }
@@ -185,11 +185,11 @@ struct UnclaimedWireTests {
         #expect(try await subscription.first { _ in true }?.text == "b")
         try await connection.confirmUnsubscribe()
         try await connection.sync()
-        #expect(client.statistics.unacknowledged == 2)
+        #expect(client.statistics.unacknowledgedMessages == 2)
         clock.advance(by: .seconds(10))
         for id in 1...2 as ClosedRange<UInt16> { try await connection.expect(.puback(Acknowledgement(id))) }
         #expect(try await told.value)
-        #expect(client.statistics.unrouted == 1)
+        #expect(client.statistics.messagesUnrouted == 1)
         // The next message for that topic is not held up either.
         try connection.send(.publish(Publish("c", "old", id: 3)))
         try await connection.expect(.puback(Acknowledgement(3)))
@@ -224,7 +224,7 @@ struct UnclaimedWireTests {
         try await other.sync()
         clock.advance(by: .seconds(1_000_000))
         try await other.sync()
-        #expect(patient.statistics.unclaimed == 1)
+        #expect(patient.statistics.unclaimedMessages == 1)
     }
 
     // MARK: The next connection
@@ -268,7 +268,7 @@ struct UnclaimedWireTests {
         try await connection.sync()
         await client.disconnect()
         try await connection.receiveDisconnect()
-        #expect(client.statistics.unclaimed == 0 && client.statistics.unrouted == 0)
+        #expect(client.statistics.unclaimedMessages == 0 && client.statistics.messagesUnrouted == 0)
     }
 
     // MARK: Resuming or subscribing

@@ -8,7 +8,9 @@ extension MQTTClient {
     func wait(for state: MQTTState) async throws { try await eventually("the state \(state)") { self.state == state } }
 
     /// Waits until there is a message in the outbox.
-    func waitUntilQueued() async throws { try await eventually("a queued message") { self.statistics.queued > 0 } }
+    func waitUntilQueued() async throws {
+        try await eventually("a queued message") { self.statistics.queuedMessages > 0 }
+    }
 
     /// Waits until this many calls of `connect()` wait for the first connection.
     func waitForConnectCalls(_ count: Int) async throws {
