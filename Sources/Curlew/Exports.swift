@@ -3,4 +3,6 @@
 
 @_exported public import struct CurlewTransport.TLSSettings
 @_exported public import struct CurlewTransport.TransportError
+@_exported public import struct CurlewTransport.WebSocketRequest
+@_exported public import struct CurlewTransport.WebSocketSettings
 @_exported public import struct NIOCore.ByteBuffer

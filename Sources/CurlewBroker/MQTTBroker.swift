@@ -19,7 +19,8 @@ public actor MQTTBroker {
     public struct BoundListener: Sendable, Hashable {
         /// Its name in logs, hooks and statistics.
         public let name: String
-        /// The port that it is bound to, even if the configuration leaves the choice to the system.
+        /// The port that it is bound to, even if the configuration leaves the choice to the system; 0 for a Unix domain
+        /// socket.
         public let port: Int
         /// The address as a URL, such as `mqtt://127.0.0.1:1883`.
         public let url: String
@@ -133,50 +134,64 @@ public actor MQTTBroker {
     private func listen(
         _ index: Int, _ listener: MQTTBrokerConfiguration.Listener, _ rules: ClientRules
     ) async throws(MQTTBrokerError) {
-        switch listener.address {
-        case .socket(let host, let port, let tls):
-            let sockets: [SocketListener]
-            do throws(TransportError) {
-                sockets = try await self.bind(host, port, listener.addressFamily, tls?.settings, rules)
-            } catch {
-                throw MQTTBrokerError(
-                    error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration,
-                    [.listener(index, error)], cause: error)
+        let maximumPacketSize = self.engine.configuration.limits.maximumPacketSize
+        let sockets: [SocketListener]
+        do throws(TransportError) {
+            switch listener.address {
+            case .socket(let host, let port, let tls, let webSocket):
+                let binding = Binding(
+                    tls: tls?.settings, webSocket: webSocket?.settings(maximumPacketSize: maximumPacketSize),
+                    rules: rules, refused: self.refuse(rules))
+                sockets = try await self.bind(host, port, listener.addressFamily, binding)
+            case .socketFile(let file):
+                let binding = Binding(tls: nil, webSocket: nil, rules: rules, refused: { _ in })
+                sockets = [try await self.bindOne(.socketFile(file), binding)]
+            case .inMemory(let network, let endpoint):
+                network.listen(at: endpoint, on: self.group.next(), accept: self.accept(rules))
+                self.inMemory.append((network, endpoint))
+                self.listeners.append(BoundListener(name: rules.name, port: 0, url: "\(endpoint)"))
+                return
             }
-            self.sockets += sockets.map { BoundSocket(listener: index, socket: $0) }
-            let bound = sockets.first?.port ?? port
-            let url = listener.address.url(port: bound)
-            self.listeners.append(BoundListener(name: listener.name ?? url, port: bound, url: url))
-        case .inMemory(let network, let endpoint):
-            network.listen(at: endpoint, on: self.group.next(), accept: self.accept(rules))
-            self.inMemory.append((network, endpoint))
-            self.listeners.append(BoundListener(name: rules.name, port: 0, url: "\(endpoint)"))
+        } catch {
+            throw MQTTBrokerError(
+                error.code == .listeningFailed ? .listeningFailed : .invalidConfiguration,
+                [.listener(index, error)], cause: error)
         }
+        self.sockets += sockets.map { BoundSocket(listener: index, socket: $0) }
+        let bound = sockets.first?.port ?? 0
+        let url = listener.address.url(port: bound)
+        self.listeners.append(BoundListener(name: listener.name ?? url, port: bound, url: url))
+    }
+
+    /// What the sockets of one listener have in common.
+    private struct Binding {
+        let tls: TLSServerSettings?
+        let webSocket: WebSocketServerSettings?
+        let rules: ClientRules
+        let refused: @Sendable (FailedHandshake) -> Void
     }
 
     /// Listens on a host, or for `*` on all addresses of the machine, with the same port for IPv4 and IPv6.
     private func bind(
-        _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily,
-        _ tls: TLSServerSettings?, _ rules: ClientRules
+        _ host: String, _ port: Int, _ family: MQTTBrokerConfiguration.Listener.AddressFamily, _ binding: Binding
     ) async throws(TransportError) -> [SocketListener] {
-        let refused = self.refuse(rules)
         let ipv4 = "0.0.0.0"
         guard host == "*", family != .ipv4 else {
-            return [try await self.bindOne(host == "*" ? ipv4 : host, port, tls, rules, refused)]
+            return [try await self.bindOne(.host(host == "*" ? ipv4 : host, port: port), binding)]
         }
         // A port that is free for IPv6 may be in use for IPv4.
         var attempts = port == 0 ? 16 : 1
         while true {
             let ipv6: SocketListener
             do throws(TransportError) {
-                ipv6 = try await self.bindOne("::", acceptsOnlyIPv6: true, port, tls, rules, refused)
+                ipv6 = try await self.bindOne(.host("::", port: port, acceptsOnlyIPv6: true), binding)
             } catch {
                 guard family == .any, error.isIPv6Unavailable else { throw error }
-                return [try await self.bindOne(ipv4, port, tls, rules, refused)]
+                return [try await self.bindOne(.host(ipv4, port: port), binding)]
             }
             guard family == .any else { return [ipv6] }
             do throws(TransportError) {
-                return [ipv6, try await self.bindOne(ipv4, ipv6.port, tls, rules, refused)]
+                return [ipv6, try await self.bindOne(.host(ipv4, port: ipv6.port), binding)]
             } catch {
                 await ipv6.close()
                 attempts -= 1
@@ -186,11 +201,11 @@ public actor MQTTBroker {
     }
 
     private func bindOne(
-        _ host: String, acceptsOnlyIPv6: Bool = false, _ port: Int, _ tls: TLSServerSettings?, _ rules: ClientRules,
-        _ refused: @escaping @Sendable (FailedHandshake) -> Void
+        _ address: SocketListener.Address, _ binding: Binding
     ) async throws(TransportError) -> SocketListener {
-        try await SocketListener.bind(
-            host: host, acceptsOnlyIPv6: acceptsOnlyIPv6, port: port, tls: tls, group: self.group,
+        let rules = binding.rules
+        return try await SocketListener.bind(
+            to: address, tls: binding.tls, webSocket: binding.webSocket, group: self.group,
             handshakes: self.engine.budget,
             report: { [logger = self.engine.logger] event in
                 let listener: Logger.Metadata = ["listener": "\(rules.name)"]
@@ -198,7 +213,7 @@ public actor MQTTBroker {
                 case .paused(let error): logger.error("\(error.message)", metadata: listener)
                 case .resumed: logger.notice("connections are accepted again", metadata: listener)
                 }
-            }, refused: refused, accept: self.accept(rules))
+            }, refused: binding.refused, accept: self.accept(rules))
     }
 
     private func accept(_ rules: ClientRules) -> @Sendable (any Link) -> any LinkHandler {

@@ -13,6 +13,9 @@ package protocol Link: AnyObject, Sendable {
     /// The peer's certificate in DER, verified by TLS; `nil` if there is none.
     var peerCertificate: [UInt8]? { get }
 
+    /// The user that the peer's process runs as, on a Unix domain socket; `nil` if it is not known.
+    var peerUserID: UInt32? { get }
+
     /// Whether the listener, after reloading its files, would still accept what the peer authenticated with in the TLS
     /// handshake: the authority of its certificate, or its pre-shared key. `true` if it did not authenticate. Call on
     /// the event loop only.
@@ -25,6 +28,10 @@ package protocol Link: AnyObject, Sendable {
 
     /// The number of bytes that were written and have not left this process; on the event loop only.
     var unsentBytes: Int { get }
+
+    /// The number of bytes that were received and cannot be passed on yet, because the rest of a frame is missing; on
+    /// the event loop only.
+    var heldBytes: Int { get }
 
     /// An estimate of the memory of the link without its unsent bytes, in bytes: the state and the buffers of TLS.
     var overhead: Int { get }
@@ -59,8 +66,10 @@ package protocol Link: AnyObject, Sendable {
 
 extension Link {
     package var peerCertificate: [UInt8]? { nil }
+    package var peerUserID: UInt32? { nil }
     package var isLocal: Bool { false }
     package var overhead: Int { 0 }
+    package var heldBytes: Int { 0 }
     package var isStillTrusted: Bool { true }
 
     package func drain(atMost maximum: Int, within limit: Duration, then body: @escaping @Sendable () -> Void) {

@@ -2,10 +2,12 @@ package import NIOCore
 import NIOPosix
 import NIOSSL
 
-/// Connects over TCP, with or without TLS, to whichever of IPv4 and IPv6 answers first.
+/// Connects over TCP, to whichever of IPv4 and IPv6 answers first, or over a Unix domain socket; with or without TLS
+/// and WebSocket.
 package struct SocketConnector: Connector {
     private let timeout: Duration
     private let tls: TLSClientContext?
+    private let webSocket: WebSocketSettings
     private let localAddress: SocketAddress?
 
     /// Creates a connector. Reads the files that the settings name, which blocks: do not call it on an event loop.
@@ -13,11 +15,14 @@ package struct SocketConnector: Connector {
     /// - Parameters:
     ///   - timeout: How long an attempt may take, including name resolution and TLS handshake. Default: 10 seconds.
     ///   - tls: Needed for endpoints with TLS. Default: `nil`.
+    ///   - webSocket: For endpoints with a WebSocket. Default: nothing beyond the handshake.
     ///   - localAddress: The local address or host name to connect from; resolved immediately. Default: `nil`, any.
     package init(
-        timeout: Duration = .seconds(10), tls: TLSSettings? = nil, localAddress: String? = nil
+        timeout: Duration = .seconds(10), tls: TLSSettings? = nil, webSocket: WebSocketSettings = WebSocketSettings(),
+        localAddress: String? = nil
     ) throws(TransportError) {
         self.timeout = timeout
+        self.webSocket = webSocket
         do {
             self.localAddress = try localAddress.map { try .makeAddressResolvingHost($0, port: 0) }
         } catch {
@@ -32,9 +37,7 @@ package struct SocketConnector: Connector {
         to endpoint: Endpoint, on eventLoop: any EventLoop,
         handler: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) {
-        guard (1...65_535).contains(endpoint.port), !endpoint.host.isEmpty, !endpoint.host.utf8.contains(0) else {
-            throw .invalidConfiguration("\(endpoint) is not a host and a port from 1 to 65535.")
-        }
+        try endpoint.validate()
         let clock = ContinuousClock()
         let start = clock.now
         let tls: TLSClientContext?
@@ -48,9 +51,13 @@ package struct SocketConnector: Connector {
             try context.check(endpoint.host)
             tls = context
         }
+        let webSocket = try await self.webSocket.request(to: endpoint, within: self.timeout, on: eventLoop)
+            .map { ClientWebSocket(request: $0, settings: self.webSocket) }
+        let rest = self.timeout - (clock.now - start)
+        guard rest > .zero else { throw .timedOut(endpoint, self.timeout) }
         let attempt = ConnectAttempt(
-            endpoint: endpoint, tls: tls.map { ClientTLS($0) }, timeout: self.timeout, localAddress: self.localAddress,
-            eventLoop: eventLoop, makeOwner: handler)
+            endpoint: endpoint, tls: tls.map { ClientTLS($0) }, webSocket: webSocket, timeout: self.timeout, rest: rest,
+            localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
         do throws(TransportError) {
             try await attempt.run()
         } catch {
@@ -59,14 +66,34 @@ package struct SocketConnector: Connector {
             let rest = self.timeout - (clock.now - start)
             guard rest > .zero else { throw error }
             let second = ConnectAttempt(
-                endpoint: endpoint, tls: ClientTLS(tls, keyTransport: context), timeout: rest,
-                localAddress: self.localAddress, eventLoop: eventLoop,
-                makeOwner: handler)
+                endpoint: endpoint, tls: ClientTLS(tls, keyTransport: context), webSocket: webSocket, timeout: self.timeout,
+                rest: rest, localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
             do throws(TransportError) { try await second.run() } catch let failure {
                 // If the peer cannot do without signatures either, the first error says more. If we object to the
                 // peer's second answer, report that.
                 let isNoNews = [.certificateUnsuitable, .tlsFailed, .tlsVersionMismatch].contains(failure.code)
                 throw isNoNews && failure.cause != nil ? error : failure
+            }
+        }
+    }
+}
+
+/// The WebSocket of one attempt to connect.
+private struct ClientWebSocket: Sendable {
+    let request: WebSocketRequest
+    let settings: WebSocketSettings
+}
+
+extension Endpoint {
+    fileprivate func validate() throws(TransportError) {
+        switch self.address {
+        case .host(let host, let port):
+            guard (1...65_535).contains(port), !host.isEmpty, !host.utf8.contains(0) else {
+                throw .invalidConfiguration("\(self) is not a host and a port from 1 to 65535.")
+            }
+        case .socketFile(let path):
+            guard !path.isEmpty, !path.utf8.contains(0) else {
+                throw .invalidConfiguration("The path of a Unix domain socket must not be empty.")
             }
         }
     }
@@ -103,11 +130,17 @@ private final class ConnectAttempt: Sendable {
         /// All channels of the attempt. Closing those that are already closed does no harm.
         var channels: [any Channel] = []
         var deadline: Scheduled<Void>?
+        /// Whether a connection exists, so that only an answer is missing.
+        var isConnected = false
     }
 
     private let endpoint: Endpoint
     private let tls: ClientTLS?
+    private let webSocket: ClientWebSocket?
+    /// For error messages.
     private let timeout: Duration
+    /// What is left of the timeout.
+    private let rest: Duration
     private let localAddress: SocketAddress?
     private let eventLoop: any EventLoop
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
@@ -115,12 +148,14 @@ private final class ConnectAttempt: Sendable {
     private let state: NIOLoopBoundBox<State>
 
     init(
-        endpoint: Endpoint, tls: ClientTLS?, timeout: Duration, localAddress: SocketAddress?,
-        eventLoop: any EventLoop, makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
+        endpoint: Endpoint, tls: ClientTLS?, webSocket: ClientWebSocket?, timeout: Duration, rest: Duration,
+        localAddress: SocketAddress?, eventLoop: any EventLoop, makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.endpoint = endpoint
         self.tls = tls
+        self.webSocket = webSocket
         self.timeout = timeout
+        self.rest = rest
         self.localAddress = localAddress
         self.eventLoop = eventLoop
         self.makeOwner = makeOwner
@@ -144,16 +179,17 @@ private final class ConnectAttempt: Sendable {
     private func start() {
         // Cancelled before it started.
         guard !self.state.value.isOver else { return }
-        let timeout = TimeAmount(self.timeout)
+        let timeout = TimeAmount(self.rest)
         self.state.value.deadline = self.eventLoop.scheduleTask(in: timeout) {
-            self.end(.failure(.timedOut(self.endpoint, self.timeout)))
+            self.end(.failure(self.timedOut))
         }
         var bootstrap = ClientBootstrap(group: self.eventLoop)
-        if let localAddress { bootstrap = bootstrap.bind(to: localAddress) }
+        let isTCP = self.endpoint.port != nil
+        if let localAddress, isTCP { bootstrap = bootstrap.bind(to: localAddress) }
         bootstrap =
             bootstrap
             .connectTimeout(timeout)
-            .socketLinkOptions()
+            .socketLinkOptions(isTCP: isTCP)
             // Until the handlers are installed.
             .channelOption(.autoRead, value: false)
             .channelInitializer { channel in
@@ -161,15 +197,7 @@ private final class ConnectAttempt: Sendable {
                 self.state.value.channels.append(channel)
                 return channel.eventLoop.makeSucceededVoidFuture()
             }
-        // A numeric address needs no resolver and none of its threads.
-        let address = try? SocketAddress(ipAddress: self.endpoint.host, port: self.endpoint.port)
-        let connecting =
-            if let address {
-                bootstrap.connect(to: address)
-            } else {
-                bootstrap.connect(host: self.endpoint.host, port: self.endpoint.port)
-            }
-        connecting.assumeIsolated().whenComplete { result in
+        self.connect(bootstrap).assumeIsolated().whenComplete { result in
             switch result {
             case .success(let channel): self.open(channel)
             case .failure(let error): self.end(.failure(self.explain(error)))
@@ -177,12 +205,31 @@ private final class ConnectAttempt: Sendable {
         }
     }
 
+    private func connect(_ bootstrap: ClientBootstrap) -> EventLoopFuture<any Channel> {
+        switch self.endpoint.address {
+        case .socketFile(let path): return bootstrap.connect(unixDomainSocketPath: path)
+        case .host(let host, let port):
+            // A numeric address needs no resolver and none of its threads.
+            if let address = try? SocketAddress(ipAddress: host, port: port) { return bootstrap.connect(to: address) }
+            return bootstrap.connect(host: host, port: port)
+        }
+    }
+
+    private var timedOut: TransportError {
+        guard self.state.value.isConnected, self.webSocket != nil else { return .timedOut(self.endpoint, self.timeout) }
+        return TransportError(
+            .timedOut,
+            "\(self.endpoint) did not answer the WebSocket handshake within \(self.timeout); is that its port for WebSocket?")
+    }
+
     private func open(_ channel: any Channel) {
         guard !self.state.value.isOver else { return channel.close(promise: nil) }
+        self.state.value.isConnected = true
         let opened = self.eventLoop.makePromise(of: Void.self)
         opened.futureResult.assumeIsolated().whenComplete { self.end($0.mapError { self.explain($0) }) }
         let link = SocketLinkHandler(
-            peer: "\(self.endpoint)", tls: self.tls?.diagnosis(for: self.endpoint), opened: opened,
+            peer: "\(self.endpoint)", tls: self.tls?.diagnosis(for: self.endpoint),
+            webSocket: self.webSocket.map { .client(self.endpoint, $0.request, $0.settings) }, opened: opened,
             makeOwner: self.makeOwner)
         do {
             try channel.syncOptions?.setOption(.autoRead, value: true)

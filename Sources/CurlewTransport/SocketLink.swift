@@ -2,12 +2,14 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import NIOTLS
+import NIOWebSocket
 
-/// A link over a NIO channel: TCP, with or without TLS.
+/// A link over a NIO channel: TCP or a Unix domain socket, with or without TLS and WebSocket.
 final class SocketLink: Link {
     let eventLoop: any EventLoop
     let peer: String
     let peerCertificate: [UInt8]?
+    let peerUserID: UInt32?
     let overhead: Int
     private let channel: any Channel
     private let handler: NIOLoopBound<SocketLinkHandler>
@@ -22,6 +24,7 @@ final class SocketLink: Link {
         self.eventLoop = channel.eventLoop
         self.peer = peer
         self.peerCertificate = peerCertificate
+        self.peerUserID = handler.peerUserID
         self.overhead = isSecure ? Self.overheadOfTLS : 0
         self.channel = channel
         self.handler = NIOLoopBound(handler, eventLoop: channel.eventLoop)
@@ -35,6 +38,8 @@ final class SocketLink: Link {
     var isStillTrusted: Bool { self.trust?.isValid(hasCertificate: self.peerCertificate != nil) ?? true }
 
     var isWritable: Bool { self.channel.isWritable }
+
+    var heldBytes: Int { self.handler.value.heldBytes }
 
     var unsentBytes: Int {
         // Getting an option fails only if the channel is closed, and then no bytes are unsent.
@@ -63,6 +68,10 @@ final class SocketLinkHandler: ChannelInboundHandler {
     /// Explains TLS failures; `nil` on a plain connection.
     private let tls: TLSDiagnosis?
     private let trust: PeerTrust?
+    /// The WebSocket to open once the channel is; `nil` for none.
+    private let webSocket: WebSocketSide?
+    /// Counts the bytes of incomplete frames, once there is a WebSocket.
+    private var incomingFrames: IncomingFrameBytes?
     /// Called when a client's handshake fails.
     private let refused: @Sendable (FailedHandshake) -> Void
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
@@ -88,17 +97,21 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private var handshakes: (any HandshakeBudget)?
     /// The name in the certificate that the peer of a failed handshake presented.
     private var peerName: String?
+    /// Whether the channel is connected and, with TLS, the peer verified.
+    private var isChannelReady = false
     private var handshakeDeadline: Scheduled<Void>?
     private static let handshakeTime = Duration.seconds(10)
 
     init(
-        peer: String, tls: TLSDiagnosis?, trust: PeerTrust? = nil, opened: EventLoopPromise<Void>?,
+        peer: String, tls: TLSDiagnosis?, trust: PeerTrust? = nil, webSocket: WebSocketSide? = nil,
+        opened: EventLoopPromise<Void>?,
         refused: @escaping @Sendable (FailedHandshake) -> Void = { _ in },
         makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.peer = peer
         self.tls = tls
         self.trust = trust
+        self.webSocket = webSocket
         self.opened = opened
         self.refused = refused
         self.makeOwner = makeOwner
@@ -121,6 +134,52 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.handshakes?.giveBack(SocketLink.overheadOfTLS)
         self.handshakes = nil
     }
+
+    // MARK: WebSocket
+
+    /// The side of a WebSocket that this is, and how to open it.
+    enum WebSocketSide {
+        case client(Endpoint, WebSocketRequest, WebSocketSettings)
+        case server(WebSocketServerSettings)
+    }
+
+    /// The channel can be written to and read: opens the link, or the WebSocket first.
+    private func channelReady(_ context: ChannelHandlerContext) {
+        // Handlers that are added to an active channel may still get `channelActive`.
+        guard !self.isChannelReady else { return }
+        self.isChannelReady = true
+        do {
+            switch self.webSocket {
+            case nil: self.open(context)
+            case .client(let peer, let request, let settings)?:
+                try WebSocketClientHandshake.begin(to: peer, request, settings, below: self, context)
+            case .server(let settings)?:
+                try WebSocketServerHandshake.begin(
+                    settings, isLocal: context.remoteAddress?.isLocal ?? false, below: self, context)
+            }
+        } catch {
+            // Handlers can only be missing if the channel is closing.
+            self.failure = self.failure ?? TransportError(linkTo: self.peer, brokenBy: error)
+            context.close(promise: nil)
+        }
+    }
+
+    /// The handshake was successful: frames follow.
+    func addWebSocket(
+        as role: WebSocketReading.Role, maximumFrameSize: Int, _ pipeline: ChannelPipeline.SynchronousOperations
+    ) throws {
+        let incoming = IncomingFrameBytes()
+        self.incomingFrames = incoming
+        let handlers: [any ChannelHandler] = [
+            incoming, WebSocketFrameEncoder(),
+            ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: maximumFrameSize)),
+            WebSocketStreamHandler(peer: self.peer, role: role, incoming: incoming),
+        ]
+        try pipeline.addHandlers(handlers, position: .before(self))
+    }
+
+    /// The bytes of incomplete frames.
+    var heldBytes: Int { self.incomingFrames?.heldBytes ?? 0 }
 
     // MARK: Requests of the owner
 
@@ -165,6 +224,15 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.setAutomaticReading(true, context)
     }
 
+    /// The user of the other process on a Unix domain socket.
+    fileprivate var peerUserID: UInt32? {
+        guard let context = self.context, case .unixDomainSocket? = context.remoteAddress else { return nil }
+        // Throws if the channel is closed.
+        let user = try? context.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self, SocketOptions.peerUserID)
+        return user.flatMap { $0 }
+    }
+
     /// Whether bytes, or the end of the stream, are waiting in the kernel.
     private static func hasUnreadBytes(_ context: ChannelHandlerContext) -> Bool {
         // Throws if the channel is closed, and then there is nothing to read.
@@ -205,16 +273,17 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if let tls = self.tls, self.opened == nil {
+        if self.tls != nil || self.webSocket != nil, self.opened == nil {
             // Nobody waits for a client's handshake, and the client may never start it.
             let channel = context.channel
             let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
+            let tls = self.tls
             self.handshakeDeadline = context.eventLoop.scheduleTask(in: TimeAmount(Self.handshakeTime)) {
-                handler.value.failure = handler.value.failure ?? tls.handshakeTimedOut(after: Self.handshakeTime)
+                handler.value.failure = handler.value.failure ?? tls?.handshakeTimedOut(after: Self.handshakeTime)
                 channel.close(promise: nil)
             }
         }
-        if context.channel.isActive, self.tls == nil { self.open(context) }
+        if context.channel.isActive, self.tls == nil { self.channelReady(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -223,16 +292,17 @@ final class SocketLinkHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if self.tls == nil { self.open(context) }
+        if self.tls == nil { self.channelReady(context) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if event is WebSocketStreamHandler.Opened { return self.open(context) }
         guard let tls = self.tls, case TLSUserEvent.handshakeCompleted = event else { return }
         if let objection = tls.objection(address: context.remoteAddress, certificate: context.peerCertificate) {
             self.failure = objection
             context.close(promise: nil)
         } else {
-            self.open(context)
+            self.channelReady(context)
         }
     }
 
@@ -281,7 +351,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
             let certificate = context.peerCertificate
             self.failure = tls.explain(error, certificate: certificate)
             if self.owner == nil { self.peerName = certificate.flatMap { CertificateContents($0)?.subjectName } }
-        } else if let tls = self.tls, self.owner == nil {
+        } else if let tls = self.tls, !self.isChannelReady {
             self.failure = tls.brokenHandshake(cause: error)
         } else {
             self.failure = TransportError(linkTo: self.peer, brokenBy: error)
@@ -295,7 +365,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.context = nil
         let owner = self.owner
         self.owner = nil
-        if let tls = self.tls, owner == nil, self.opened == nil {
+        if let tls = self.tls, !self.isChannelReady, self.opened == nil {
             self.refused(FailedHandshake(peer: self.peer, error: self.failure, tls, certificateName: self.peerName))
         }
         self.finishOpening(
@@ -333,7 +403,7 @@ extension SocketLinkHandler: Sendable {}
 
 extension SocketAddress {
     /// Whether it is a loopback address or a Unix domain socket.
-    fileprivate var isLocal: Bool {
+    var isLocal: Bool {
         switch self {
         case .v4: return self.ipAddress?.hasPrefix("127.") ?? false
         case .v6:
@@ -343,10 +413,14 @@ extension SocketAddress {
         }
     }
 
-    /// `host:port`, an IPv6 address in brackets.
-    var hostAndPort: String {
-        guard let address = self.ipAddress, let port = self.port else { return "\(self)" }
-        return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+    /// `host:port`, an IPv6 address in brackets, or the path of a Unix domain socket.
+    var name: String {
+        switch self {
+        case .unixDomainSocket: return self.pathname.flatMap { $0.isEmpty ? nil : $0 } ?? "unix"
+        case .v4, .v6:
+            guard let address = self.ipAddress, let port = self.port else { return "\(self)" }
+            return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+        }
     }
 }
 

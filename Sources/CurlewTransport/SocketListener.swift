@@ -10,21 +10,31 @@ import Musl
 import Glibc
 #endif
 
-/// Accepts links over TCP, with or without TLS.
+/// Accepts links over TCP or a Unix domain socket, with or without TLS and WebSocket.
 package struct SocketListener: Sendable {
     private let channel: any Channel
     private let tls: TLSServerContext?
+    /// The socket file to remove at the end.
+    private let socketFile: SocketFile?
 
-    /// The port that it listens on; the actual one if any free port was requested.
+    /// The port that it listens on; the actual one if any free port was requested. 0 for a Unix domain socket.
     package let port: Int
+
+    /// An address to listen on.
+    package enum Address: Sendable {
+        /// - Parameters:
+        ///   - port: 0 for any free one.
+        ///   - acceptsOnlyIPv6: Whether `::` accepts only IPv6; otherwise it accepts IPv4 clients as well.
+        case host(String, port: Int, acceptsOnlyIPv6: Bool = false)
+        case socketFile(SocketFile)
+    }
 
     /// Binds a listening socket.
     ///
     /// - Parameters:
-    ///   - host: The address to listen on.
-    ///   - acceptsOnlyIPv6: Whether `::` accepts only IPv6; otherwise it accepts IPv4 clients as well.
-    ///   - port: The port to listen on; 0 for any free one.
+    ///   - address: Where to listen.
     ///   - tls: `nil` for plain connections.
+    ///   - webSocket: `nil` for connections without WebSocket.
     ///   - group: The event loops of the accepted links.
     ///   - handshakes: Limits the memory for handshakes; clients for which there is no memory are disconnected.
     ///   - clock: Measures how long accepting has worked after a failure.
@@ -33,18 +43,18 @@ package struct SocketListener: Sendable {
     ///   - accept: Creates the owner of a new link; called on the link's event loop when the link is open (with TLS:
     ///     after the handshake), before any byte is read.
     package static func bind(
-        host: String = "127.0.0.1", acceptsOnlyIPv6: Bool = false, port: Int = 0, tls: TLSServerSettings? = nil,
-        group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
+        to address: Address = .host("127.0.0.1", port: 0), tls: TLSServerSettings? = nil,
+        webSocket: WebSocketServerSettings? = nil, group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
         clock: MonotonicClock = MonotonicClock(ContinuousClock()),
         report: @escaping @Sendable (AcceptEvent) -> Void = { _ in },
         refused: @escaping @Sendable (FailedHandshake) -> Void = { _ in },
         accept: @escaping @Sendable (any Link) -> any LinkHandler
     ) async throws(TransportError) -> Self {
         let tls = if let tls { try TLSServerContext(tls) } else { TLSServerContext?.none }
-        var bootstrap = ServerBootstrap(group: group)
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+        let isTCP = if case .host = address { true } else { false }
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: Self.backlog)
-            .socketLinkOptions()
+            .socketLinkOptions(isTCP: isTCP)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(AcceptingHandler(clock: clock, report: report))
@@ -52,14 +62,14 @@ package struct SocketListener: Sendable {
             }
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let peer = channel.remoteAddress?.hostAndPort ?? "unknown"
+                    let peer = channel.remoteAddress?.name ?? "unknown"
                     let material = tls?.material
                     let trust = tls.flatMap { tls in material.map { PeerTrust(tls, $0) } }
                     let link = SocketLinkHandler(
-                        peer: peer, tls: material?.diagnosis(of: peer), trust: trust, opened: nil, refused: refused,
-                        makeOwner: accept)
+                        peer: peer, tls: material?.diagnosis(of: peer), trust: trust,
+                        webSocket: webSocket.map { .server($0) }, opened: nil, refused: refused, makeOwner: accept)
+                    if material != nil || webSocket != nil { try link.takeHandshake(from: handshakes) }
                     if let material, let trust {
-                        try link.takeHandshake(from: handshakes)
                         if material.usesPreSharedKeys {
                             try channel.pipeline.syncOperations.addHandler(HandshakeWatch(trust))
                         }
@@ -68,15 +78,22 @@ package struct SocketListener: Sendable {
                     try channel.pipeline.syncOperations.addHandler(link)
                 }
             }
-        if host == "::" {
-            // On Linux the default is a setting of the machine.
-            bootstrap = bootstrap.serverChannelOption(Self.ipv6Only, value: acceptsOnlyIPv6 ? 1 : 0)
-        }
-        do {
-            let channel = try await bootstrap.bind(host: host, port: port).get()
-            return Self(channel: channel, tls: tls, port: channel.localAddress?.port ?? port)
-        } catch {
-            throw TransportError(listeningOn: host, port: port, failedWith: error)
+        switch address {
+        case .host(let host, let port, let acceptsOnlyIPv6):
+            var bootstrap = bootstrap.serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            if host == "::" {
+                // On Linux the default is a setting of the machine.
+                bootstrap = bootstrap.serverChannelOption(Self.ipv6Only, value: acceptsOnlyIPv6 ? 1 : 0)
+            }
+            do {
+                let channel = try await bootstrap.bind(host: host, port: port).get()
+                return Self(channel: channel, tls: tls, socketFile: nil, port: channel.localAddress?.port ?? port)
+            } catch {
+                throw TransportError(listeningOn: host, port: port, failedWith: error)
+            }
+        case .socketFile(let file):
+            let channel = try await file.bind(bootstrap)
+            return Self(channel: channel, tls: tls, socketFile: file, port: 0)
         }
     }
 
@@ -96,6 +113,7 @@ package struct SocketListener: Sendable {
 
     /// Stops accepting. Existing links stay open.
     package func close() async {
+        self.socketFile?.remove()
         // Closing fails only if the listener is already closed.
         try? await self.channel.close()
     }

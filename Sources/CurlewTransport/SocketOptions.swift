@@ -34,6 +34,20 @@ enum SocketOptions {
         return count >= 0 || ![EAGAIN, EWOULDBLOCK, EINTR].contains(errno)
     }
 
+    /// The user that the process at the other end of a Unix domain socket runs as.
+    static func peerUserID(_ socket: NIOBSDSocket.Handle) -> UInt32? {
+        #if canImport(Darwin)
+        var user = uid_t()
+        var group = gid_t()
+        return getpeereid(socket, &user, &group) == 0 ? user : nil
+        #else
+        // `struct ucred`, which the C library declares only for GNU extensions.
+        var credentials = (pid: pid_t(), user: uid_t(), group: gid_t())
+        var size = socklen_t(MemoryLayout.size(ofValue: credentials))
+        return getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0 ? credentials.user : nil
+        #endif
+    }
+
     /// Makes the kernel acknowledge received bytes immediately, instead of waiting for something to send with the
     /// acknowledgement.
     ///
@@ -50,9 +64,8 @@ enum SocketOptions {
 }
 
 extension ClientBootstrap {
-    func socketLinkOptions() -> ClientBootstrap {
-        self
-            .channelOption(.tcpOption(.tcp_nodelay), value: 1)
+    func socketLinkOptions(isTCP: Bool) -> ClientBootstrap {
+        (isTCP ? self.channelOption(.tcpOption(.tcp_nodelay), value: 1) : self)
             .channelOption(.writeBufferWaterMark, value: SocketOptions.waterMark)
             .channelOption(.recvAllocator, value: SocketOptions.receiveBuffers)
             .channelOption(.maxMessagesPerRead, value: SocketOptions.readsPerRound)
@@ -60,9 +73,8 @@ extension ClientBootstrap {
 }
 
 extension ServerBootstrap {
-    func socketLinkOptions() -> ServerBootstrap {
-        self
-            .childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+    func socketLinkOptions(isTCP: Bool) -> ServerBootstrap {
+        (isTCP ? self.childChannelOption(.tcpOption(.tcp_nodelay), value: 1) : self)
             .childChannelOption(.writeBufferWaterMark, value: SocketOptions.waterMark)
             .childChannelOption(.recvAllocator, value: SocketOptions.receiveBuffers)
             .childChannelOption(.maxMessagesPerRead, value: SocketOptions.readsPerRound)

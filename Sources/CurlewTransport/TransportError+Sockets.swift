@@ -37,6 +37,21 @@ extension TransportError {
                 "\(endpoint.host) is valid on one network of this machine only; name its interface, as in "
                     + "\(endpoint.host)%eth0.",
                 cause: error)
+        case is SocketAddressError where endpoint.port == nil:
+            self.init(
+                .invalidConfiguration,
+                "The path \(endpoint) is too long for a Unix domain socket; use one of at most 103 bytes.", cause: error)
+        case let error as IOError where endpoint.port == nil && error.errnoCode == ENOENT:
+            self.init(
+                .connectionRefused, "There is no socket \(endpoint); is the broker running, and is the path right?",
+                cause: error)
+        case let error as IOError where endpoint.port == nil && error.errnoCode == EACCES:
+            self.init(
+                .connectionRefused, "This user may not connect to \(endpoint); check its owner and mode.", cause: error)
+        case let error as IOError where endpoint.port == nil && error.errnoCode == ECONNREFUSED:
+            self.init(
+                .connectionRefused,
+                "\(endpoint) is not the socket of a program that runs now; is the broker running?", cause: error)
         case let error as IOError where error.errnoCode == ECONNREFUSED:
             self.init(
                 .connectionRefused,

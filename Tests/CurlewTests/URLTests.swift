@@ -9,10 +9,18 @@ private enum RefusedURLs {
     static let all: [(String, [String])] = [
         ("", ["begin with mqtt://"]),
         ("localhost:1883", ["begin with mqtt://"]),
-        ("http://h", ["begin with mqtt://", "mqtts://"]),
-        ("ws://h/mqtt", ["WebSocket", "not available yet"]),
-        ("wss://h/mqtt", ["not available yet"]),
-        ("mqtt+unix:///run/mqtt.sock", ["Unix socket", "not available yet"]),
+        ("ftp://h", ["begin with mqtt://", "mqtts://", "ws://", "mqtt+unix://"]),
+        ("http://h", ["use ws:// for WebSocket"]),
+        ("https://h", ["use wss:// for WebSocket"]),
+        ("ws://", ["no host"]),
+        ("ws://h/a#b", ["'#'", "%23"]),
+        ("ws://h/a%zz", ["path", "%25"]),
+        ("ws://h/a?b=%", ["query", "%25"]),
+        ("ws://h/a?keep-alive=soon", ["'keep-alive'", "number of seconds"]),
+        ("ws://h/?ca=/x", ["'ca'", "wss://"]),
+        ("unix:///run/mqtt.sock", ["use mqtt+unix://"]),
+        ("mqtt+unix://run/mqtt.sock", ["no host", "three slashes"]),
+        ("mqtt+unix://", ["names no socket", "mqtt+unix:///run/curlew.sock"]),
         ("tcp://h", ["use mqtt://"]),
         ("ssl://h", ["use mqtts://"]),
         ("mqtt://", ["no host"]),
@@ -64,9 +72,40 @@ struct URLTests {
             ("mqtt://[2001:db8::7]:1884", .mqtt("2001:db8::7", port: 1884)),
             ("mqtt://[fe80::1%25eth0]", .mqtt("fe80::1%eth0")),
             ("mqtt://my_host-1.local", .mqtt("my_host-1.local")),
+            ("ws://h", .ws("h", port: 80, path: "/mqtt")), ("wss://h", .wss("h", port: 443, path: "/mqtt")),
+            ("ws://h:9001/", .ws("h", port: 9001, path: "/")), ("WS://h/a/b", .ws("h", path: "/a/b")),
+            ("wss://h/a%20b?x=%2F&y", .wss("h", path: "/a%20b?x=%2F&y")),
+            ("wss://h?X-Amz-A=1&keep-alive=30&z=", .wss("h", path: "/mqtt?X-Amz-A=1&z=")),
+            ("mqtt+unix:///run/curlew.sock", .unix("/run/curlew.sock")),
+            ("mqtt+unix:///run/a%20b.sock?keep-alive=30", .unix("/run/a b.sock")),
         ])
     func servers(url: String, server: MQTTConfiguration.Server) throws {
         #expect(try MQTTConfiguration(url: url).servers == [server])
+    }
+
+    @Test("In the URL of a WebSocket, the client takes the items that it knows, and sends the others")
+    func webSocketItems() throws {
+        let configuration = try MQTTConfiguration(url: "wss://u:p@h/a?token=1&client-id=c&insecure=any-host-name")
+        #expect(configuration.clientIdentifier == .given("c"))
+        #expect(configuration.tls.verification == .insecureAnyHostName)
+        #expect(configuration.servers == [.wss("h", path: "/a?token=1")])
+        #expect(configuration.servers[0].description == "wss://h:443/a")
+        #expect(try MQTTURL("ws://h/a").topic == nil && MQTTURL("mqtt+unix:///a").topic == nil)
+    }
+
+    @Test("A server's path must fit its scheme")
+    func paths() {
+        func refuse(_ server: MQTTConfiguration.Server, _ words: [String]) {
+            expectError(.invalidConfiguration, mentioning: words) { () throws(MQTTError) in
+                try MQTTConfiguration(server: server).validate()
+            }
+        }
+        var plain = MQTTConfiguration.Server.mqtt("h")
+        plain.path = "/a"
+        refuse(plain, ["has a path", ".ws"])
+        refuse(.ws("h", path: "mqtt"), ["begin with a '/'"])
+        refuse(.unix(""), ["is empty"])
+        refuse(.unix("/" + String(repeating: "x", count: 103)), ["104 bytes", "at most 103"])
     }
 
     @Test("User name and password are percent-decoded, each of them optional")

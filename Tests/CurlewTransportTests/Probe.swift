@@ -163,7 +163,7 @@ func withListener<Result>(
     host: String = "127.0.0.1", tls: TLSServerSettings? = nil, accepted: Accepted = Accepted(),
     _ body: (_ port: Int, Accepted) async throws -> Result
 ) async throws -> Result {
-    let listener = try await SocketListener.bind(host: host, tls: tls) { accepted.accept($0) }
+    let listener = try await SocketListener.bind(to: .host(host, port: 0), tls: tls) { accepted.accept($0) }
     do {
         let result = try await body(listener.port, accepted)
         await listener.close()

@@ -4,19 +4,39 @@ import Testing
 
 @Suite("Links over sockets", .timeLimit(.minutes(1)))
 struct SocketLinkTests {
-    /// The transports below a link; both must behave alike.
+    /// The transports below a link; all must behave alike.
     enum Carrier: CaseIterable {
-        case tcp
-        case tls
+        case tcp, tls, webSocket, secureWebSocket, unix
 
-        var server: TLSServerSettings? { self == .tls ? Fixture.server() : nil }
+        private var isSecure: Bool { self == .tls || self == .secureWebSocket }
+
+        private var isWebSocket: Bool { self == .webSocket || self == .secureWebSocket }
+
+        /// More than fits into the buffers of both ends. The debug build takes its time to mask bytes.
+        var large: Int { self.isWebSocket ? 8 << 20 : 64 << 20 }
 
         func connector() throws -> SocketConnector {
-            try SocketConnector(tls: self == .tls ? Fixture.client() : nil)
+            try SocketConnector(timeout: .seconds(50), tls: self.isSecure ? Fixture.client() : nil)
         }
 
-        func endpoint(_ port: Int) -> Endpoint {
-            Endpoint(host: "127.0.0.1", port: port, security: self == .tls ? .tls : .plain)
+        /// Runs a listener for the duration of `body`.
+        func withListener(_ accepted: Accepted, _ body: (Endpoint) async throws -> Void) async throws {
+            let file = SocketFile(path: "/tmp/curlew-\(UInt64.random(in: 0 ... .max)).sock")
+            let listener = try await SocketListener.bind(
+                to: self == .unix ? .socketFile(file) : .host("127.0.0.1", port: 0),
+                tls: self.isSecure ? Fixture.server() : nil, webSocket: self.isWebSocket ? .init() : nil
+            ) { accepted.accept($0) }
+            let endpoint =
+                self == .unix
+                ? Endpoint(socketFile: file.path)
+                : Endpoint(
+                    host: "127.0.0.1", port: listener.port, security: self.isSecure ? .tls : .plain,
+                    webSocket: self.isWebSocket ? "/mqtt" : nil)
+            do { try await body(endpoint) } catch {
+                await listener.close()
+                throw error
+            }
+            await listener.close()
         }
     }
 
@@ -24,8 +44,8 @@ struct SocketLinkTests {
     private func withPair(
         _ carrier: Carrier, accepted: Accepted = Accepted(), _ body: (_ near: Probe, _ far: Probe) async throws -> Void
     ) async throws {
-        try await withListener(tls: carrier.server, accepted: accepted) { port, accepted in
-            let near = try await carrier.connector().probe(carrier.endpoint(port))
+        try await carrier.withListener(accepted) { endpoint in
+            let near = try await carrier.connector().probe(endpoint)
             let far = try await accepted.next()
             try await body(near, far)
             near.link.close()
@@ -94,7 +114,7 @@ struct SocketLinkTests {
     }
 
     private static func hasIPv6() async -> Bool {
-        guard let listener = try? await SocketListener.bind(host: "::1", accept: { Probe($0) }) else { return false }
+        guard let listener = try? await SocketListener.bind(to: .host("::1", port: 0), accept: { Probe($0) }) else { return false }
         await listener.close()
         return true
     }
@@ -160,7 +180,7 @@ struct SocketLinkTests {
     @Test("Closing after writes delivers everything that was written", arguments: Carrier.allCases)
     func closeAfterWrites(carrier: Carrier) async throws {
         try await self.withPair(carrier) { near, far in
-            let size = 8 << 20
+            let size = carrier.large / 8
             try await near.onLoop { link in
                 link.write(ByteBuffer(repeating: 7, count: size))
                 link.closeAfterWrites(within: .seconds(50))
@@ -193,7 +213,7 @@ struct SocketLinkTests {
         let accepted = Accepted { $0.setReading(false) }
         try await self.withPair(carrier, accepted: accepted) { near, far in
             try await near.onLoop { link in
-                link.write(ByteBuffer(repeating: 7, count: 64 << 20))
+                link.write(ByteBuffer(repeating: 7, count: carrier.large))
                 link.closeAfterWrites(within: .milliseconds(20))
             }
             let end = try await near.end()
@@ -207,7 +227,7 @@ struct SocketLinkTests {
     func backPressure(carrier: Carrier) async throws {
         let accepted = Accepted { $0.setReading(false) }
         try await self.withPair(carrier, accepted: accepted) { near, far in
-            let size = 64 << 20
+            let size = carrier.large
             let wasWritable = try await near.onLoop { link in
                 let before = link.isWritable
                 link.write(ByteBuffer(repeating: 7, count: size))

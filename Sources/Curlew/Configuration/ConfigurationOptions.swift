@@ -42,7 +42,7 @@ struct ConfigurationDraft {
         }
         // Someone who names a certificate authority expects encryption.
         if let origin = self.tlsOrigin, !self.configuration.servers.contains(where: \.scheme.isSecure) {
-            throw MQTTError(code, "\(origin) is about TLS, but the connection does not use TLS; use mqtts://.")
+            throw MQTTError(code, "\(origin) is about TLS, but the connection does not use TLS; use mqtts:// or wss://.")
         }
         return self.configuration
     }

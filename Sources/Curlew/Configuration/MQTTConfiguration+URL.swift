@@ -1,13 +1,25 @@
 extension MQTTConfiguration {
-    /// Reads a configuration from a URL: `scheme://[user[:password]@]host[:port][?items]`.
+    /// Reads a configuration from a URL: `scheme://[user[:password]@]host[:port][/path][?items]`.
     ///
     /// ```
     /// mqtt://localhost
     /// mqtts://kitchen:secret@broker.example.com?client-id=kitchen&clean-start=false
     /// mqtt://[::1]:1884?version=3.1.1
+    /// wss://broker.example.com/mqtt?token=abc&keep-alive=30
+    /// mqtt+unix:///run/curlew.sock
     /// ```
     ///
-    /// The scheme is `mqtt` (port 1883) or `mqtts` (TLS, port 8883). User name, password and items are percent-decoded.
+    /// | scheme      | connection | default port |
+    /// |-------------|------------|--------------|
+    /// | `mqtt`      | TCP        | 1883 |
+    /// | `mqtts`     | TLS        | 8883 |
+    /// | `ws`, `wss` | WebSocket, with TLS in `wss`; the default path is `/mqtt` | 80, 443 |
+    /// | `mqtt+unix` | the Unix domain socket at the path | – |
+    ///
+    /// User name and password are MQTT's in every scheme. In the query of a WebSocket, the items of the table below are
+    /// for the client; all others belong to the request and are sent as they are.
+    ///
+    /// User name, password and items are percent-decoded.
     /// Percent-encode the characters `/ ? # @ % :` in a user name or password, and `@` everywhere else.
     ///
     /// | item                  | value |

@@ -57,6 +57,7 @@ extension MQTTConfiguration {
 
 extension MQTTConfiguration.Server {
     fileprivate func validate() throws(MQTTError) {
+        guard self.scheme != .unix else { return try self.validateSocket() }
         if self.host.isEmpty { throw invalid("The server's host is empty; give a name or an address.") }
         guard self.host.utf8.allSatisfy({ $0 > 0x20 && $0 != 0x7F && !"/?#@[]".utf8.contains($0) }) else {
             throw invalid(
@@ -65,6 +66,22 @@ extension MQTTConfiguration.Server {
         }
         guard (1...65_535).contains(self.port) else {
             throw invalid("The port \(self.port) of server \(self.host) must be from 1 to 65535.")
+        }
+        guard self.scheme.isWebSocket || self.path.isEmpty else {
+            throw invalid("The server \(self.host) has a path, which only WebSocket (.ws, .wss) and .unix have.")
+        }
+        guard !self.scheme.isWebSocket || self.path.hasPrefix("/") else {
+            throw invalid("The path of the WebSocket to \(self.host) must begin with a '/'.")
+        }
+    }
+
+    private func validateSocket() throws(MQTTError) {
+        guard !self.path.isEmpty, !self.path.utf8.contains(0) else {
+            throw invalid("The path of the Unix domain socket is empty; give the path of its file.")
+        }
+        // What fits in `sockaddr_un` on every system.
+        guard self.path.utf8.count <= 103 else {
+            throw invalid("The path of the Unix domain socket is \(self.path.utf8.count) bytes long; at most 103 fit.")
         }
     }
 }

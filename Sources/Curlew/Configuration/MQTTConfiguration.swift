@@ -22,9 +22,11 @@ public struct MQTTConfiguration: Sendable {
     public var connection = Connection()
     /// User name and password. Default: none.
     public var credentials: Credentials = .none
-    /// The TLS settings for `mqtts` servers. Default: verify certificate and host name against the system's trust
+    /// The TLS settings for `mqtts` and `wss` servers. Default: verify certificate and host name against the system's trust
     /// roots.
     public var tls = TLSSettings()
+    /// The requests by which WebSockets to `ws` and `wss` servers are opened. Default: nothing beyond the handshake.
+    public var webSocket = WebSocketSettings()
     /// What the client and the broker keep for each other, and what they agree on when they connect.
     public var session = Session()
     /// The message that the broker publishes if the connection ends without a DISCONNECT. Default: none.
@@ -73,21 +75,24 @@ extension MQTTConfiguration {
     public struct Server: Sendable, Hashable, CustomStringConvertible {
         /// The protocol to use.
         public var scheme: Scheme
-        /// A host name, an IPv4 address, or an IPv6 address without brackets.
+        /// A host name, an IPv4 address, or an IPv6 address without brackets. Empty for a Unix domain socket.
         public var host: String
-        /// The TCP port, 1…65535.
+        /// The TCP port, 1…65535. Ignored for a Unix domain socket.
         public var port: Int
+        /// The path and query of a WebSocket, percent-encoded; or the path of a Unix domain socket. Otherwise empty.
+        public var path: String
 
         /// Creates a server address.
         ///
         /// - Parameters:
         ///   - host: A host name, an IPv4 address, or an IPv6 address without brackets.
-        ///   - port: The TCP port. Default: the default port of the scheme, 1883 or 8883.
+        ///   - port: The TCP port. Default: the default port of the scheme.
         ///   - scheme: The protocol to use. Default: `mqtt`.
         public init(host: String, port: Int? = nil, scheme: Scheme = .mqtt) {
             self.scheme = scheme
             self.host = host
             self.port = port ?? scheme.defaultPort
+            self.path = scheme.isWebSocket ? "/mqtt" : ""
         }
 
         /// A broker over plain TCP, by default on port 1883. Anyone on the network path can read the messages.
@@ -100,10 +105,39 @@ extension MQTTConfiguration {
             Self(host: host, port: port, scheme: .mqtts)
         }
 
-        /// The server as a URL, for example `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
+        /// A broker over WebSocket, by default on port 80. Anyone on the network path can read the messages.
+        ///
+        /// - Parameter path: The path and query, percent-encoded. Default: `/mqtt`.
+        public static func ws(_ host: String, port: Int = 80, path: String = "/mqtt") -> Self {
+            var server = Self(host: host, port: port, scheme: .ws)
+            server.path = path
+            return server
+        }
+
+        /// A broker over WebSocket with TLS, by default on port 443.
+        ///
+        /// - Parameter path: The path and query, percent-encoded. Default: `/mqtt`.
+        public static func wss(_ host: String, port: Int = 443, path: String = "/mqtt") -> Self {
+            var server = Self(host: host, port: port, scheme: .wss)
+            server.path = path
+            return server
+        }
+
+        /// A broker on this machine, over a Unix domain socket.
+        ///
+        /// - Parameter path: The path of the socket, at most 103 bytes.
+        public static func unix(_ path: String) -> Self {
+            var server = Self(host: "", scheme: .unix)
+            server.path = path
+            return server
+        }
+
+        /// The server as a URL without query, for example `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
         public var description: String {
+            guard self.scheme != .unix else { return "\(self.scheme)://\(self.path)" }
             let host = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
-            return "\(self.scheme)://\(host):\(self.port)"
+            // The query may contain a token.
+            return "\(self.scheme)://\(host):\(self.port)\(self.path.prefix { $0 != "?" })"
         }
     }
 
@@ -111,7 +145,7 @@ extension MQTTConfiguration {
     public struct Scheme: Sendable, Hashable, CustomStringConvertible {
         /// The name in a URL.
         public let rawValue: String
-        /// What the option sets. A URL or the environment may set it only once.
+        /// The usual TCP port; 0 for a Unix domain socket.
         public let defaultPort: Int
 
         /// The name in a URL.
@@ -122,7 +156,16 @@ extension MQTTConfiguration {
         /// MQTT over TLS, port 8883.
         public static let mqtts = Self(rawValue: "mqtts", defaultPort: 8883)
 
+        /// MQTT over WebSocket, port 80.
+        public static let ws = Self(rawValue: "ws", defaultPort: 80)
+        /// MQTT over WebSocket with TLS, port 443.
+        public static let wss = Self(rawValue: "wss", defaultPort: 443)
+        /// MQTT over a Unix domain socket.
+        public static let unix = Self(rawValue: "mqtt+unix", defaultPort: 0)
+
         /// Whether the connection uses TLS.
-        package var isSecure: Bool { self == .mqtts }
+        package var isSecure: Bool { self == .mqtts || self == .wss }
+        /// Whether the connection uses WebSocket.
+        package var isWebSocket: Bool { self == .ws || self == .wss }
     }
 }

@@ -18,7 +18,7 @@ struct URLParts {
             throw Self.error("The URL has a space or control character in it; percent-encode it, as in %20")
         }
         guard let colon = string.firstRange(of: "://") else {
-            throw Self.error("The URL must begin with mqtt:// or mqtts://")
+            throw Self.error("The URL must begin with \(Self.schemes)")
         }
         let scheme = try Self.scheme(string[..<colon.lowerBound])
         let rest = string[colon.upperBound...]
@@ -36,11 +36,46 @@ struct URLParts {
         self.server = .init(host: "", scheme: scheme)
         try self.readAuthority(authority)
 
+        var query: Substring?
         if let question = tail.firstIndex(of: "?") {
-            try self.readQuery(tail[tail.index(after: question)...])
+            query = tail[tail.index(after: question)...]
             tail = tail[..<question]
         }
-        if tail.count > 1 { self.topic = try Self.decoded(tail.dropFirst(), "topic") }
+        switch scheme {
+        case .ws, .wss: try self.readWebSocket(tail, query)
+        case .unix:
+            guard !tail.isEmpty else {
+                throw Self.error("The URL names no socket; write its path after the '//', as in mqtt+unix:///run/curlew.sock")
+            }
+            self.server.path = try Self.decoded(tail, "path")
+            if let query { try self.readQuery(query) }
+        default:
+            if tail.count > 1 { self.topic = try Self.decoded(tail.dropFirst(), "topic") }
+            if let query { try self.readQuery(query) }
+        }
+    }
+
+    /// Reads the path and query of a WebSocket. The items that the client knows are for the client, and all others belong
+    /// to the request, exactly as they are: a signed URL must not change.
+    private mutating func readWebSocket(_ path: Substring, _ query: Substring?) throws(MQTTError) {
+        guard !path.contains("#"), !(query ?? "").contains("#") else {
+            throw Self.error("The URL of a WebSocket has a '#' in it; percent-encode it as %23")
+        }
+        // It is sent as it is, but must be well-formed.
+        _ = try Self.decodedBytes(path, "path")
+        _ = try Self.decodedBytes(query ?? "", "query")
+        if !path.isEmpty { self.server.path = String(path) }
+        guard let query else { return }
+        var others: [Substring] = []
+        for item in query.split(separator: "&", omittingEmptySubsequences: false) {
+            let name = item.prefix { $0 != "=" }
+            if ConfigurationOption.all.contains(where: { $0.item.map { $0 == name } ?? false }) {
+                try self.readQuery(item)
+            } else {
+                others.append(item)
+            }
+        }
+        if !others.isEmpty { self.server.path += "?" + others.joined(separator: "&") }
     }
 
     /// Adds user, password and items from the URL of another broker of the same client.
@@ -86,13 +121,19 @@ extension URLParts {
         switch text.lowercased() {
         case "mqtt": return .mqtt
         case "mqtts": return .mqtts
-        case "ws", "wss": throw Self.error("WebSocket (\(text)://) is not available yet; use mqtt:// or mqtts://")
-        case "mqtt+unix": throw Self.error("A Unix socket (\(text)://) is not available yet; use mqtt:// or mqtts://")
+        case "ws": return .ws
+        case "wss": return .wss
+        case "mqtt+unix": return .unix
+        case "http": throw Self.error("The scheme http is not an MQTT scheme; use ws:// for WebSocket")
+        case "https": throw Self.error("The scheme https is not an MQTT scheme; use wss:// for WebSocket")
+        case "unix": throw Self.error("The scheme unix is not an MQTT scheme; use mqtt+unix://")
         case "tcp": throw Self.error("The scheme tcp is not an MQTT scheme; use mqtt://")
         case "ssl", "tls": throw Self.error("The scheme \(text) is not an MQTT scheme; use mqtts://")
-        default: throw Self.error("The URL must begin with mqtt:// or, for TLS, with mqtts://")
+        default: throw Self.error("The URL must begin with \(Self.schemes)")
         }
     }
+
+    private static let schemes = "mqtt:// or mqtts:// (TLS), ws:// or wss:// (WebSocket), or mqtt+unix://"
 
     private mutating func readAuthority(_ authority: Substring) throws(MQTTError) {
         let parts = authority.split(separator: "@", omittingEmptySubsequences: false)
@@ -100,7 +141,13 @@ extension URLParts {
             throw Self.error("The user name or password has an '@' in it; percent-encode it as %40")
         }
         if parts.count == 2 { try self.readUser(parts[0]) }
-        try self.readHost(parts[parts.count - 1])
+        let host = parts[parts.count - 1]
+        if self.server.scheme != .unix {
+            try self.readHost(host)
+        } else if !host.isEmpty {
+            throw Self.error(
+                "The URL of a Unix domain socket has no host; write three slashes, as in mqtt+unix:///run/curlew.sock")
+        }
     }
 
     private mutating func readUser(_ user: Substring) throws(MQTTError) {

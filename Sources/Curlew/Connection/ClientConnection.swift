@@ -150,6 +150,8 @@ final class ClientConnection: LinkHandler {
     }
 
     func linkReadCompleted() {
+        // A large frame may take longer than a ping.
+        if self.link.heldBytes > 0 { self.life.received(at: self.context.clock.now()) }
         self.flushIfNeeded()
         // If the server sends without reading, the answers to it would pile up without limit.
         if !self.link.isWritable, self.owner.hasManyAnswers { self.pause(.answers) }

@@ -20,9 +20,11 @@ struct ConnectionContext: Sendable {
 
     func endpoint(of server: ServerList.Server) -> Endpoint {
         let configured = self.configuration.servers[min(server.index, self.configuration.servers.count - 1)]
+        if configured.scheme == .unix, server.address == nil { return Endpoint(socketFile: configured.path) }
         return Endpoint(
             host: server.address?.host ?? configured.host,
             port: server.address?.port.map(Int.init) ?? configured.port,
-            security: configured.scheme.isSecure ? .tls : .plain)
+            security: configured.scheme.isSecure ? .tls : .plain,
+            webSocket: configured.scheme.isWebSocket ? configured.path : nil)
     }
 }

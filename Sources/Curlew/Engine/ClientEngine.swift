@@ -77,12 +77,15 @@ final class ClientEngine: Sendable {
 
 extension MQTTConfiguration {
     /// Creates the connector for sockets, unless another connector overrides it.
-    fileprivate func makeConnector() throws(MQTTError) -> any Connector {
+    package func makeConnector() throws(MQTTError) -> any Connector {
         if let connector = self.connectorOverride { return connector }
         do {
             let needsTLS = self.servers.contains { $0.scheme.isSecure }
+            var webSocket = self.webSocket
+            // 3.1 has a name of its own.
+            webSocket.subprotocol = self.connection.version.exact == .v3_1 ? "mqttv3.1" : "mqtt"
             return try SocketConnector(
-                timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil,
+                timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil, webSocket: webSocket,
                 localAddress: self.connection.localAddress)
         } catch {
             throw MQTTError(.invalidConfiguration, "\(error)", cause: error)

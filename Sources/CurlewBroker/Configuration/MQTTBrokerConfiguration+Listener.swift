@@ -32,15 +32,18 @@ extension MQTTBrokerConfiguration {
 
         /// What carries the connections.
         enum Address: Sendable {
-            case socket(host: String, port: Int, tls: TLS?)
+            case socket(host: String, port: Int, tls: TLS?, webSocket: WebSocket?)
+            case socketFile(SocketFile)
             case inMemory(InMemoryNetwork, Endpoint)
 
             /// The address as a URL, with the port that it is bound to if that is known.
             func url(port bound: Int? = nil) -> String {
                 switch self {
-                case .socket(let host, let port, let tls):
+                case .socket(let host, let port, let tls, let webSocket):
                     let host = host.contains(":") ? "[\(host)]" : host
-                    return "\(tls == nil ? "mqtt" : "mqtts")://\(host):\(bound ?? port)"
+                    let scheme = (webSocket == nil ? "mqtt" : "ws") + (tls == nil ? "" : "s")
+                    return "\(scheme)://\(host):\(bound ?? port)"
+                case .socketFile(let file): return "mqtt+unix://\(file.path)"
                 case .inMemory(_, let endpoint): return "\(endpoint)"
                 }
             }
@@ -90,7 +93,36 @@ extension MQTTBrokerConfiguration {
         ///   - port: The port; 0 for any free one, see ``MQTTBroker/listeners``. Default: 1883, or 8883 with TLS.
         ///   - tls: Default: none, plain TCP.
         public static func tcp(host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil) -> Self {
-            Self(address: .socket(host: host, port: port ?? (tls == nil ? 1883 : 8883), tls: tls))
+            Self(address: .socket(host: host, port: port ?? (tls == nil ? 1883 : 8883), tls: tls, webSocket: nil))
+        }
+
+        /// Listens for WebSocket (MQTT 5.0 section 6), with or without TLS.
+        ///
+        /// - Parameters:
+        ///   - host: As for ``tcp(host:port:tls:)``. Default: 127.0.0.1.
+        ///   - port: The port; 0 for any free one. Default: 8083, or 8084 with TLS.
+        ///   - tls: Default: none.
+        ///   - webSocket: Which requests are accepted. Default: those for any path; for pages, see
+        ///     ``WebSocket/origins``.
+        public static func webSocket(
+            host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil, _ webSocket: WebSocket = WebSocket()
+        ) -> Self {
+            Self(
+                address: .socket(
+                    host: host, port: port ?? (tls == nil ? 8083 : 8084), tls: tls, webSocket: webSocket))
+        }
+
+        /// Listens on a Unix domain socket, for clients on the same machine.
+        ///
+        /// A file that a broker has left behind is replaced; one on which a program listens is an error. The broker
+        /// removes the file when it stops.
+        ///
+        /// - Parameters:
+        ///   - path: The path of the socket, at most 103 bytes.
+        ///   - mode: The permissions of the file: who may write to it may connect. Default: those that the process gives
+        ///     to new files.
+        public static func unix(path: String, mode: UInt16? = nil) -> Self {
+            Self(address: .socketFile(SocketFile(path: path, mode: mode)))
         }
 
         /// Listens on a network within the process.
@@ -99,6 +131,38 @@ extension MQTTBrokerConfiguration {
         }
 
         init(address: Address) { self.address = address }
+    }
+
+    /// The WebSocket settings of a listener.
+    public struct WebSocket: Sendable {
+        /// The paths at which clients find the broker, such as `/mqtt`. Default: empty, every path.
+        public var paths: Set<String> = []
+        /// The web pages that may connect. Default: ``Origins/automatic``.
+        public var origins = Origins.automatic
+        /// The maximum size of a request's header in bytes. Default: 16,384.
+        public var maximumHeaderSize = 16 << 10
+
+        /// Makes settings.
+        ///
+        /// - Parameter paths: Default: every path.
+        public init(paths: Set<String> = []) { self.paths = paths }
+
+        /// Which web pages may connect. Browsers send the origin of the page; other programs send none, and are not
+        /// affected.
+        public struct Origins: Sendable, Hashable {
+            let policy: WebSocketOrigins
+
+            /// Pages of every origin, except that a browser on the broker's machine may connect only for pages of that
+            /// machine. Otherwise any page could use its visitor's browser to reach a broker that trusts its own
+            /// machine.
+            public static let automatic = Self(policy: .automatic)
+            /// Pages of every origin, even from the same machine.
+            public static let any = Self(policy: .any)
+            /// Pages of these origins, such as `https://example.com` or `http://localhost:8080`.
+            public static func only(_ origins: Set<String>) -> Self {
+                Self(policy: .only(Set(origins.map { $0.lowercased() })))
+            }
+        }
     }
 
     /// The TLS settings of a listener.

@@ -15,3 +15,17 @@ extension MQTTBrokerConfiguration.TLS {
         return settings
     }
 }
+
+extension MQTTBrokerConfiguration.WebSocket {
+    /// The settings for the transport.
+    ///
+    /// - Parameter maximumPacketSize: That of the broker.
+    func settings(maximumPacketSize: UInt32) -> WebSocketServerSettings {
+        var settings = WebSocketServerSettings()
+        settings.paths = self.paths
+        settings.origins = self.origins.policy
+        settings.maximumHeaderSize = self.maximumHeaderSize
+        settings.maximumFrameSize = max(Int(maximumPacketSize), settings.maximumFrameSize)
+        return settings
+    }
+}

@@ -9,7 +9,7 @@ extension BrokerConnection {
     func countMemory() {
         guard !self.life.isForgotten else { return }
         var bytes = Self.overhead + self.link.overhead + self.link.unsentBytes
-        bytes += self.input.capacity + self.input.decoder.byteCount + self.waitingPackets.byteCount
+        bytes += self.input.capacity + self.link.heldBytes + self.input.decoder.byteCount + self.waitingPackets.byteCount
         bytes += self.output.byteCount
         bytes += self.aliases.byteCount + self.permissions.byteCount + self.incoming.byteCount
         bytes += self.session?.outputBytes ?? 0
@@ -59,7 +59,7 @@ extension BrokerConnection {
 
     /// A part of a packet was received: closes the connection if that takes more memory than the client may use.
     func checkPartialPacket() {
-        guard self.input.capacity > Self.smallPacket, self.phase != .closed else { return }
+        guard self.input.capacity + self.heldBytes > Self.smallPacket, self.phase != .closed else { return }
         self.countMemory()
         let holding = self.memory.byteCount + (self.session?.weight.value ?? 0)
         // No client has to make room for one that is not even connected.
@@ -83,9 +83,9 @@ extension BrokerConnection {
     /// - Returns: Whether it has ended.
     func endIfGreedy() -> Bool {
         if self.memory.isOutdated { self.countMemory() }
-        guard self.phase != .connected, self.engine.budget.isFull, self.input.capacity > Self.smallPacket else {
-            return false
-        }
+        guard self.phase != .connected, self.engine.budget.isFull,
+            self.input.capacity + self.heldBytes > Self.smallPacket
+        else { return false }
         self.finish()
         return true
     }

@@ -21,7 +21,17 @@ extension BrokerConnection {
         self.checkPartialPacket()
     }
 
-    func linkReadCompleted() {}
+    /// The bytes of an incomplete WebSocket frame count like those of an incomplete packet.
+    func linkReadCompleted() {
+        let held = self.link.heldBytes
+        guard held > 0 || self.heldBytes > 0, self.phase != .closed else { return }
+        self.heldBytes = held
+        self.memory.isOutdated = true
+        let now = self.engine.clock.now()
+        if held > 0 { self.life.reading.received(now: now) }
+        self.life.partialPacket.received(waiting: self.input.waiting + held, hasNewBeginning: false, now: now)
+        self.checkPartialPacket()
+    }
 
     /// Processes the packets that have arrived, until others have to have their turn.
     func process() {

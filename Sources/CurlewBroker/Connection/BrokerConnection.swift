@@ -22,6 +22,8 @@ final class BrokerConnection: LinkHandler, HostedConnection {
     var version = ProtocolVersion.v5_0
     var client: MQTTBrokerClient
     var input: PacketInput
+    /// How many bytes of an incomplete WebSocket frame the link held after the last read.
+    var heldBytes = 0
     var isProcessing = false
     /// Whether the client's messages wait for their receivers.
     var publishHold = PublishHold<ObjectIdentifier>()

@@ -57,18 +57,21 @@ public struct MQTTConnectionAttempt: Sendable {
     public var password: MQTTPassword?
     /// The client certificate that TLS has verified, if the client presented one.
     public var certificate: MQTTClientCertificate?
-    /// Whether the client is on the same machine: a loopback address, or in-process.
+    /// The user that the client's process runs as, on a Unix domain socket; `nil` if it is not known.
+    public var userID: UInt32?
+    /// Whether the client is on the same machine: a loopback address, a Unix domain socket, or in-process.
     public var isLocal: Bool
 
     /// Makes an attempt, for tests of authenticators.
     public init(
         client: MQTTBrokerClient, password: MQTTPassword? = nil, certificate: MQTTClientCertificate? = nil,
-        isLocal: Bool = true
+        isLocal: Bool = true, userID: UInt32? = nil
     ) {
         self.client = client
         self.password = password
         self.certificate = certificate
         self.isLocal = isLocal
+        self.userID = userID
     }
 }
 

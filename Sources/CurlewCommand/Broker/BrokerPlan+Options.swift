@@ -44,8 +44,7 @@ extension BrokerPlan {
         self.addresses = try options.addresses
         self.configuration = MQTTBrokerConfiguration(
             listeners: self.addresses.map { address in
-                var listener = MQTTBrokerConfiguration.Listener.tcp(
-                    host: address.host, port: address.port, tls: address.isSecure ? tls : nil)
+                var listener = address.listener(tls: tls)
                 listener.anonymous = options.allowsAnonymous ? .allowed : .local
                 listener.usesUsernameAsClientIdentifier = options.usesUsernameAsClientIdentifier
                 return listener
@@ -84,32 +83,26 @@ extension MQTTBrokerConfiguration {
     }
 }
 
-extension ListenerAddress {
-    /// Whether only this machine can reach it.
-    fileprivate var isOfThisMachineAlone: Bool {
-        self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
-    }
-}
-
 extension BrokerOptions {
     fileprivate var addresses: [ListenerAddress] {
         get throws {
             let isSecure = self.certificate != nil
             guard !self.listen.isEmpty else {
                 let port = self.port?.port ?? (isSecure ? 8883 : 1883)
-                return [ListenerAddress(isSecure: isSecure, host: "127.0.0.1", port: port)]
+                return [ListenerAddress(scheme: isSecure ? .mqtts : .mqtt, host: "127.0.0.1", port: port)]
             }
             let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
                 do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
                     throw CommandFailure("--listen: \(error.sentence)")
                 }
             }
-            if !isSecure, let secure = addresses.first(where: \.isSecure) {
+            if !isSecure, let secure = addresses.first(where: \.scheme.isSecure) {
                 throw CommandFailure(
                     "\(secure.url(bound: secure.port)) needs a certificate; give --tls-cert and --tls-key.")
             }
-            if isSecure, !addresses.contains(where: \.isSecure) {
-                throw CommandFailure("--tls-cert needs a listener with TLS; give a --listen that begins with mqtts://.")
+            if isSecure, !addresses.contains(where: \.scheme.isSecure) {
+                throw CommandFailure(
+                    "--tls-cert needs a listener with TLS; give a --listen that begins with mqtts:// or wss://.")
             }
             return addresses
         }

@@ -66,7 +66,7 @@ extension MosquittoListener {
     /// Where it listens.
     var address: ListenerAddress {
         ListenerAddress(
-            isSecure: self.tls.isOn,
+            scheme: self.tls.isOn ? .mqtts : .mqtt,
             host: self.host ?? (self.isLocal ? self.family == .ipv6 ? "::1" : "127.0.0.1" : "*"),
             port: self.port ?? 1883)
     }

@@ -92,8 +92,8 @@ struct KnownOption: Sendable {
         .init("password-file", .one, about: [.password]), .init("A bind-address", .one),
         .init("M max-inflight", .one),
         .init("D property", .property, about: []), .init("W timeout", .one), .init("d debug"), .init("quiet"),
-        .init("nodelay"), .init("o options-file", .one), .init("S srv"), .init("proxy", .one), .init("unix", .one),
-        .init("ws"), .init("t topic", .one), .init("q qos", .one),
+        .init("nodelay"), .init("o options-file", .one), .init("S srv"), .init("proxy", .one),
+        .init("unix", .one, about: [.server, .port]), .init("ws"), .init("header", .one, about: []), .init("t topic", .one), .init("q qos", .one),
     ]
 
     private static let tls: [KnownOption] = [

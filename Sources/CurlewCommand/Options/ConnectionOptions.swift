@@ -7,8 +7,9 @@ struct ConnectionOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
             """
-            Broker as mqtt[s]://[user[:password]@]host[:port][/topic], instead of -h, -p and -t; several are tried in order. \
-            Any other argument is a topic.
+            Broker as mqtt[s]://[user[:password]@]host[:port][/topic], instead of -h, -p and -t; as ws[s]://host[:port][/path] \
+            over WebSocket; as mqtt+unix:///path over a Unix domain socket. Several are tried in order. Any other argument is \
+            a topic.
             """,
             valueName: "url|topic"))
     // Topics are options by now: see ``PlainWords``.
@@ -30,6 +31,25 @@ struct ConnectionOptions: ParsableArguments {
             "Broker port: one for all hosts, or one per host. (default: 1883, or 8883 with TLS; 8883 implies TLS)",
             valueName: "1-65535"), transform: PortArgument.read)
     var givenPorts: [PortArgument] = []
+
+    @Option(
+        name: .customLong("unix"), parsing: .unconditional,
+        help: ArgumentHelp("Unix domain socket of a broker on this machine, instead of -h and -p.", valueName: "path"))
+    var unixSocket: String?
+
+    @Flag(
+        name: .customLong("ws"),
+        help: "Use WebSocket at the path /mqtt, like a URL with ws:// or, with TLS, wss://. (default port: 80, or 443 with TLS)")
+    var usesWebSocket = false
+
+    @Option(
+        name: .customLong("header"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            """
+            HTTP header field for a WebSocket, as in --header 'Authorization: Bearer …'. May be given several times. Other \
+            users of this machine can see it.
+            """, valueName: "name:value"), transform: HeaderArgument.read)
+    var headers: [HeaderArgument] = []
 
     @Option(
         name: [.customShort("V"), .customLong("protocol-version")],
@@ -173,6 +193,18 @@ struct ConnectionOptions: ParsableArguments {
             throw ValidationError("The URL and -h \(host) both name a broker; give one of them")
         }
         for host in self.hosts { try HostSyntax.check(host) }
+        if let unixSocket {
+            if !self.urls.isEmpty || !self.hosts.isEmpty {
+                throw ValidationError("--unix \(unixSocket) and \(self.urls.isEmpty ? "-h" : "the URL") both name a broker; give one of them")
+            }
+            if !self.ports.isEmpty { throw ValidationError("A Unix domain socket has no port; leave out -p or --unix") }
+            if self.usesWebSocket { throw ValidationError("--ws needs a host, not a Unix domain socket; leave out one of them") }
+            if unixSocket.isEmpty { throw ValidationError("--unix needs the path of a socket") }
+        }
+        if self.usesWebSocket, let url = self.urls.first(where: { !$0.hasPrefix("ws") }) {
+            let scheme = url.hasPrefix("mqtts") ? "wss" : "ws"
+            throw ValidationError("--ws and the URL contradict each other; write \(scheme):// in the URL")
+        }
         if self.ports.count > 1, self.ports.count != self.hosts.count {
             throw ValidationError(
                 "There are \(self.ports.count) ports for \(self.hosts.count) hosts; give one -p for all hosts, or one per -h"

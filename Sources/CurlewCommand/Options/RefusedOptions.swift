@@ -10,12 +10,6 @@ struct RefusedOptions: ParsableArguments {
     @Option(name: .customLong("proxy"), help: .private)
     var proxy: String?
 
-    @Option(name: .customLong("unix"), help: .private)
-    var unixSocket: String?
-
-    @Flag(name: .customLong("ws"), help: .private)
-    var usesWebSocket = false
-
     @Option(name: .customLong("tls-engine"), help: .private)
     var tlsEngine: String?
 
@@ -30,8 +24,6 @@ struct RefusedOptions: ParsableArguments {
                 self.proxy != nil,
                 "--proxy is not supported yet; leave it out, or tunnel the port, for example with ssh -L"
             ),
-            (self.unixSocket != nil, "--unix is not supported yet; use -h and -p"),
-            (self.usesWebSocket, "--ws, MQTT over WebSocket, is not supported yet; use the broker's TCP port"),
             (self.tlsEngine != nil, "--tls-engine: \(engines)"),
             (self.tlsEnginePassword != nil, "--tls-engine-kpass-sha1: \(engines)"),
         ]

@@ -11,6 +11,9 @@ struct ServerChoice {
     private var ports: [Int]
     /// Whether an option enables TLS, regardless of the port.
     private var wantsTLS: Bool
+    private var unixSocket: String?
+    private var usesWebSocket: Bool
+    private var headers: [WebSocketRequest.Header]
 
     /// Removes the variables that name several brokers, because the library reads only one from them.
     init(_ options: ConnectionOptions, _ tls: TLSOptions, _ environment: inout CommandEnvironment) throws {
@@ -18,6 +21,10 @@ struct ServerChoice {
         self.hosts = options.hosts
         self.ports = options.ports
         self.wantsTLS = tls.first != nil
+        self.unixSocket = options.unixSocket
+        self.usesWebSocket = options.usesWebSocket
+        self.headers = options.headers.map(\.header)
+        if self.unixSocket != nil { environment.remove("MQTT_URL", "MQTT_HOST", "MQTT_PORT") }
         guard self.urls.isEmpty, self.hosts.isEmpty else { return }
         if let text = environment["MQTT_URL"] {
             let urls = text.split(separator: " ").map(String.init)
@@ -37,6 +44,26 @@ struct ServerChoice {
 
     /// Replaces the broker that the library has read by all brokers.
     func apply(to configuration: inout MQTTConfiguration) throws {
+        if let unixSocket {
+            configuration.servers = [.unix(unixSocket)]
+        } else {
+            try self.applyHosts(to: &configuration)
+        }
+        if self.usesWebSocket { configuration.servers = configuration.servers.map(self.overWebSocket) }
+        guard let header = self.headers.first else { return }
+        guard configuration.servers.contains(where: { $0.scheme == .ws || $0.scheme == .wss }) else {
+            throw CommandFailure("--header \(header.name) needs a WebSocket; give --ws, or a URL with ws:// or wss://.")
+        }
+        configuration.webSocket.headers = self.headers
+    }
+
+    private func overWebSocket(_ server: MQTTConfiguration.Server) -> MQTTConfiguration.Server {
+        guard server.scheme == .mqtt || server.scheme == .mqtts else { return server }
+        let port = self.ports.isEmpty && server.port == server.scheme.defaultPort ? nil : server.port
+        return .init(host: server.host, port: port, scheme: server.scheme == .mqtts ? .wss : .ws)
+    }
+
+    private func applyHosts(to configuration: inout MQTTConfiguration) throws {
         guard self.urls.isEmpty else {
             guard let port = self.ports.first else { return }
             // -p may set the port of a URL without one.

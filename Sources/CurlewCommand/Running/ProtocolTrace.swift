@@ -7,14 +7,7 @@ import NIOCore
 extension MQTTConfiguration {
     /// Prints every packet of the client to standard error.
     mutating func trace() throws(MQTTError) {
-        do throws(TransportError) {
-            let isSecure = self.servers.contains { $0.scheme.isSecure }
-            let sockets = try SocketConnector(
-                timeout: self.connection.connectTimeout, tls: isSecure ? self.tls : nil)
-            self.connectorOverride = TracingConnector(base: sockets)
-        } catch {
-            throw MQTTError(.invalidConfiguration, "\(error)", cause: error)
-        }
+        self.connectorOverride = TracingConnector(base: try self.makeConnector())
     }
 }
 
@@ -55,6 +48,7 @@ private final class TracingLink: Link {
     var peer: String { self.base.peer }
     var isWritable: Bool { self.base.isWritable }
     var unsentBytes: Int { self.base.unsentBytes }
+    var heldBytes: Int { self.base.heldBytes }
     func write(_ bytes: ByteBuffer) {
         self.trace.value.sent(bytes)
         self.base.write(bytes)

@@ -50,6 +50,12 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let preSharedKeyRejected = Self("preSharedKeyRejected")
         /// The peer does not use TLS on that port.
         public static let notTLS = Self("notTLS")
+        /// The peer is not a WebSocket server for MQTT.
+        public static let notWebSocket = Self("notWebSocket")
+        /// The peer did not open a WebSocket; the message contains the HTTP status.
+        public static let webSocketRefused = Self("webSocketRefused")
+        /// The peer did not open a WebSocket for this client: HTTP 401 or 403.
+        public static let webSocketUnauthorized = Self("webSocketUnauthorized")
         /// TLS failed for another reason.
         public static let tlsFailed = Self("tlsFailed")
     }

@@ -201,7 +201,7 @@ struct BrokerOptionTests {
     func file() async throws {
         let files = ["f": "listener 1884\nmax_qos 1\nlog_type none\nsys_interval 1\nsys_interval 2\n"]
         let plan = try await self.plan("-c f -v", files: files)
-        #expect(plan.addresses == [ListenerAddress(isSecure: false, host: "*", port: 1884)])
+        #expect(plan.addresses == [ListenerAddress(scheme: .mqtt, host: "*", port: 1884)])
         #expect(plan.configuration.listeners.map(\.maximumQoS) == [.atLeastOnce])
         #expect(plan.log.kinds == Set(LogSettings.Kind.allCases))
         #expect(

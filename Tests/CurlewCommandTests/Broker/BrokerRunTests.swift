@@ -35,8 +35,8 @@ struct BrokerRunTests {
     private static let plan = BrokerPlan(
         configuration: MQTTBrokerConfiguration(listeners: [.tcp(port: 0), .tcp(port: 0)]),
         addresses: [
-            ListenerAddress(isSecure: false, host: "127.0.0.1", port: 0),
-            ListenerAddress(isSecure: true, host: "::1", port: 0),
+            ListenerAddress(scheme: .mqtt, host: "127.0.0.1", port: 0),
+            ListenerAddress(scheme: .mqtts, host: "::1", port: 0),
         ])
 
     @Test("It announces its listeners, reloads at SIGHUP, and stops at SIGTERM")

@@ -119,7 +119,7 @@ struct MosquittoReaderTests {
         let listener = try #require(configuration.listeners.first)
         #expect(configuration.listeners.count == 1)
         #expect(listener.isLocal)
-        #expect(listener.address == ListenerAddress(isSecure: false, host: "127.0.0.1", port: 1883))
+        #expect(listener.address == ListenerAddress(scheme: .mqtt, host: "127.0.0.1", port: 1883))
         #expect(listener.maximumConnections == 5)
     }
 

@@ -32,7 +32,7 @@ extension Subprocess {
 
 /// Returns a port on which nothing listens.
 func freePort() async throws -> Int {
-    let listener = try await SocketListener.bind(host: "127.0.0.1", port: 0) { _ in DeafHandler() }
+    let listener = try await SocketListener.bind() { _ in DeafHandler() }
     await listener.close()
     return listener.port
 }

@@ -1,0 +1,111 @@
+import CurlewCore
+import NIOHTTP1
+
+/// What a listener for WebSocket accepts.
+package struct WebSocketServerSettings: Sendable {
+    /// The paths at which there is a WebSocket; empty for every path.
+    package var paths: Set<String> = []
+    /// Which pages may connect.
+    package var origins: WebSocketOrigins = .automatic
+    /// The maximum size of a request's header in bytes.
+    package var maximumHeaderSize = 16 << 10
+    /// The maximum size of a received frame in bytes.
+    package var maximumFrameSize = 1 << 20
+
+    package init() {}
+}
+
+/// Which web pages may connect to a listener. A browser says which page it connects for, and other programs say nothing.
+///
+/// A page of another origin could otherwise use the visitor's browser to reach a broker that trusts this machine.
+package enum WebSocketOrigins: Hashable, Sendable {
+    /// Every page; but pages of this machine only, if the browser connects from this machine.
+    case automatic
+    /// Every page.
+    case any
+    /// Pages of these origins, such as `https://example.com:8443`.
+    case only(Set<String>)
+
+    /// Whether a request is permitted.
+    ///
+    /// - Parameters:
+    ///   - origin: The value of its field `Origin`; `nil` if it has none.
+    ///   - isLocal: Whether it comes from this machine.
+    package func permit(_ origin: String?, isLocal: Bool) -> Bool {
+        guard let origin else { return true }
+        switch self {
+        case .any: return true
+        case .automatic: return !isLocal || Self.isOfThisMachine(origin)
+        case .only(let origins): return origins.contains(origin.lowercased())
+        }
+    }
+
+    /// By name and not by address: a page of another site can give its own name the address of this machine.
+    private static func isOfThisMachine(_ origin: String) -> Bool {
+        let lowercased = origin.lowercased()
+        guard let scheme = ["http://", "https://"].first(where: lowercased.hasPrefix) else { return false }
+        let authority = lowercased.dropFirst(scheme.count)
+        let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        return host == "localhost" || host.hasSuffix(".localhost") || host == "[::1]"
+            || host.hasPrefix("127.") && host.allSatisfy { $0.isNumber || $0 == "." }
+    }
+}
+
+/// Why a listener does not open a WebSocket.
+enum WebSocketObjection: Equatable {
+    /// The request is an ordinary one.
+    case noUpgrade
+    /// There is no WebSocket at this path.
+    case path
+    /// Pages of this origin may not connect.
+    case origin
+    /// The client does not offer the subprotocol of MQTT [MQTT-6.0.0-3].
+    case subprotocol
+    /// The handshake is not one of RFC 6455.
+    case malformed
+
+    var status: HTTPResponseStatus {
+        switch self {
+        case .noUpgrade: .upgradeRequired
+        case .path: .notFound
+        case .origin: .forbidden
+        case .subprotocol, .malformed: .badRequest
+        }
+    }
+
+    /// For the client's developer.
+    var text: String {
+        switch self {
+        case .noUpgrade: "This is an MQTT broker's port for WebSocket. Connect with an MQTT client, such as curlew sub ws://…"
+        case .path: "There is no WebSocket at this path."
+        case .origin: "Pages of this origin may not connect to this MQTT broker."
+        case .subprotocol: "Ask for the WebSocket subprotocol 'mqtt'."
+        case .malformed: "This is not a valid WebSocket handshake (RFC 6455)."
+        }
+    }
+}
+
+extension WebSocketServerSettings {
+    /// The subprotocols of MQTT, the first for 3.1.1 and 5.0, the other for 3.1.
+    private static let subprotocols = ["mqtt", "mqttv3.1"]
+
+    /// The subprotocol to choose for a request; `nil` if it offers none of MQTT.
+    static func subprotocol(for request: HTTPRequestHead) -> String? {
+        let offered = request.headers[canonicalForm: "Sec-WebSocket-Protocol"].map(String.init)
+        return offered.first(where: Self.subprotocols.contains)
+    }
+
+    /// Why a request is not answered with a WebSocket; `nil` if it is.
+    func objection(to request: HTTPRequestHead, isLocal: Bool) -> WebSocketObjection? {
+        guard request.headers[canonicalForm: "Upgrade"].contains(where: { $0.lowercased() == "websocket" }) else {
+            return .noUpgrade
+        }
+        let path = String(request.uri.prefix { $0 != "?" })
+        guard self.paths.isEmpty || self.paths.contains(path) else { return .path }
+        let origins = request.headers["Origin"]
+        guard origins.count <= 1, self.origins.permit(origins.first, isLocal: isLocal) else { return .origin }
+        guard Self.subprotocol(for: request) != nil else { return .subprotocol }
+        guard request.method == .GET else { return .malformed }
+        return nil
+    }
+}
