@@ -47,9 +47,16 @@ public final class TestBroker: Sendable {
 
     init(_ broker: MQTTBroker) { self.broker = broker }
 
-    /// The broker's address.
+    /// The address of the broker's first listener.
     public var server: MQTTConfiguration.Server {
-        get async { .mqtt("127.0.0.1", port: await self.broker.listeners.first?.port ?? 0) }
+        get async {
+            guard let listener = await self.broker.listeners.first,
+                var server = try? MQTTConfiguration(url: listener.url).servers.first
+            else { return .mqtt("127.0.0.1") }
+            // It may listen on all addresses.
+            if server.scheme != .unix { server.host = "127.0.0.1" }
+            return server
+        }
     }
 
     /// Creates a client and connects it to the broker.

@@ -8,6 +8,7 @@ package struct SocketConnector: Connector {
     private let timeout: Duration
     private let tls: TLSClientContext?
     private let webSocket: WebSocketSettings
+    private let proxy: ProxySettings?
     private let localAddress: SocketAddress?
 
     /// Creates a connector. Reads the files that the settings name, which blocks: do not call it on an event loop.
@@ -16,11 +17,14 @@ package struct SocketConnector: Connector {
     ///   - timeout: How long an attempt may take, including name resolution and TLS handshake. Default: 10 seconds.
     ///   - tls: Needed for endpoints with TLS. Default: `nil`.
     ///   - webSocket: For endpoints with a WebSocket. Default: nothing beyond the handshake.
+    ///   - proxy: The proxy to connect through. Default: none.
     ///   - localAddress: The local address or host name to connect from; resolved immediately. Default: `nil`, any.
     package init(
         timeout: Duration = .seconds(10), tls: TLSSettings? = nil, webSocket: WebSocketSettings = WebSocketSettings(),
-        localAddress: String? = nil
+        proxy: ProxySettings? = nil, localAddress: String? = nil
     ) throws(TransportError) {
+        try proxy?.validate()
+        self.proxy = proxy
         self.timeout = timeout
         self.webSocket = webSocket
         do {
@@ -53,10 +57,11 @@ package struct SocketConnector: Connector {
         }
         let webSocket = try await self.webSocket.request(to: endpoint, within: self.timeout, on: eventLoop)
             .map { ClientWebSocket(request: $0, settings: self.webSocket) }
+        let proxy = try await self.proxyRequest(for: endpoint)
         let rest = self.timeout - (clock.now - start)
         guard rest > .zero else { throw .timedOut(endpoint, self.timeout) }
         let attempt = ConnectAttempt(
-            endpoint: endpoint, tls: tls.map { ClientTLS($0) }, webSocket: webSocket, timeout: self.timeout, rest: rest,
+            endpoint: endpoint, proxy: proxy, tls: tls.map { ClientTLS($0) }, webSocket: webSocket, timeout: self.timeout, rest: rest,
             localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
         do throws(TransportError) {
             try await attempt.run()
@@ -66,7 +71,8 @@ package struct SocketConnector: Connector {
             let rest = self.timeout - (clock.now - start)
             guard rest > .zero else { throw error }
             let second = ConnectAttempt(
-                endpoint: endpoint, tls: ClientTLS(tls, keyTransport: context), webSocket: webSocket, timeout: self.timeout,
+                endpoint: endpoint, proxy: proxy, tls: ClientTLS(tls, keyTransport: context), webSocket: webSocket,
+                timeout: self.timeout,
                 rest: rest, localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
             do throws(TransportError) { try await second.run() } catch let failure {
                 // If the peer cannot do without signatures either, the first error says more. If we object to the
@@ -75,6 +81,32 @@ package struct SocketConnector: Connector {
                 throw isNoNews && failure.cause != nil ? error : failure
             }
         }
+    }
+}
+
+extension SocketConnector {
+    /// What a proxy is asked for; `nil` if the endpoint is reached without one.
+    private func proxyRequest(for endpoint: Endpoint) async throws(TransportError) -> ProxyHandshake.Request? {
+        guard let proxy = self.proxy, let port = endpoint.port, !proxy.isException(endpoint.host) else { return nil }
+        if let address = AddressRange.bytes(of: endpoint.host) {
+            return ProxyHandshake.Request(proxy: proxy, endpoint: endpoint, destination: .address(address))
+        }
+        guard proxy.kind == .socks5 else {
+            guard endpoint.host.utf8.count <= 255 else {
+                throw .invalidConfiguration("The host name \(endpoint.host) is too long for a proxy.")
+            }
+            return ProxyHandshake.Request(proxy: proxy, endpoint: endpoint, destination: .name(endpoint.host))
+        }
+        let address = try? await NIOThreadPool.singleton.runIfActive {
+            try SocketAddress.makeAddressResolvingHost(endpoint.host, port: port)
+        }
+        guard let text = address?.ipAddress, let bytes = AddressRange.bytes(of: text) else {
+            throw TransportError(
+                .hostNotFound,
+                "The host name \(endpoint.host) could not be resolved; check its spelling, or let the proxy resolve it with "
+                    + "socks5h://.")
+        }
+        return ProxyHandshake.Request(proxy: proxy, endpoint: endpoint, destination: .address(bytes))
     }
 }
 
@@ -135,6 +167,7 @@ private final class ConnectAttempt: Sendable {
     }
 
     private let endpoint: Endpoint
+    private let proxy: ProxyHandshake.Request?
     private let tls: ClientTLS?
     private let webSocket: ClientWebSocket?
     /// For error messages.
@@ -148,10 +181,11 @@ private final class ConnectAttempt: Sendable {
     private let state: NIOLoopBoundBox<State>
 
     init(
-        endpoint: Endpoint, tls: ClientTLS?, webSocket: ClientWebSocket?, timeout: Duration, rest: Duration,
+        endpoint: Endpoint, proxy: ProxyHandshake.Request?, tls: ClientTLS?, webSocket: ClientWebSocket?, timeout: Duration, rest: Duration,
         localAddress: SocketAddress?, eventLoop: any EventLoop, makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.endpoint = endpoint
+        self.proxy = proxy
         self.tls = tls
         self.webSocket = webSocket
         self.timeout = timeout
@@ -184,7 +218,7 @@ private final class ConnectAttempt: Sendable {
             self.end(.failure(self.timedOut))
         }
         var bootstrap = ClientBootstrap(group: self.eventLoop)
-        let isTCP = self.endpoint.port != nil
+        let isTCP = self.target.port != nil
         if let localAddress, isTCP { bootstrap = bootstrap.bind(to: localAddress) }
         bootstrap =
             bootstrap
@@ -199,14 +233,14 @@ private final class ConnectAttempt: Sendable {
             }
         self.connect(bootstrap).assumeIsolated().whenComplete { result in
             switch result {
-            case .success(let channel): self.open(channel)
-            case .failure(let error): self.end(.failure(self.explain(error)))
+            case .success(let channel): self.connected(channel)
+            case .failure(let error): self.end(.failure(self.explainConnecting(error)))
             }
         }
     }
 
     private func connect(_ bootstrap: ClientBootstrap) -> EventLoopFuture<any Channel> {
-        switch self.endpoint.address {
+        switch self.target.address {
         case .socketFile(let path): return bootstrap.connect(unixDomainSocketPath: path)
         case .host(let host, let port):
             // A numeric address needs no resolver and none of its threads.
@@ -216,10 +250,33 @@ private final class ConnectAttempt: Sendable {
     }
 
     private var timedOut: TransportError {
+        if let proxy = self.proxy?.proxy, !self.state.value.isConnected {
+            return TransportError(
+                .timedOut,
+                "The proxy \(proxy.address) did not connect to \(self.endpoint) within \(self.timeout); check both addresses.")
+        }
         guard self.state.value.isConnected, self.webSocket != nil else { return .timedOut(self.endpoint, self.timeout) }
         return TransportError(
             .timedOut,
             "\(self.endpoint) did not answer the WebSocket handshake within \(self.timeout); is that its port for WebSocket?")
+    }
+
+    /// What the socket connects to.
+    private var target: Endpoint {
+        self.proxy.map { Endpoint(host: $0.proxy.host, port: $0.proxy.port) } ?? self.endpoint
+    }
+
+    private func connected(_ channel: any Channel) {
+        guard !self.state.value.isOver else { return channel.close(promise: nil) }
+        guard let proxy = self.proxy else { return self.open(channel) }
+        ProxyHandshake.begin(proxy, on: channel).assumeIsolated().whenComplete { result in
+            switch result {
+            case .success: self.open(channel)
+            case .failure(let error): self.end(.failure(self.explain(error)))
+            }
+        }
+        // Setting an option fails only if the channel is closed.
+        try? channel.syncOptions?.setOption(.autoRead, value: true)
     }
 
     private func open(_ channel: any Channel) {
@@ -252,6 +309,15 @@ private final class ConnectAttempt: Sendable {
         }
         self.state.value.channels = []
         self.result.completeWith(result.mapError { $0 })
+    }
+
+    /// Tells failures of the proxy apart from those of the server.
+    private func explainConnecting(_ error: any Error) -> TransportError {
+        guard let proxy = self.proxy?.proxy else { return self.explain(error) }
+        let failure = TransportError(connectingTo: self.target, failedWith: error, timeout: self.timeout)
+        guard failure.code != .outOfResources else { return failure }
+        return TransportError(
+            .proxyFailed, "The proxy \(proxy.address) cannot be reached: \(failure.message)", cause: failure)
     }
 
     private func explain(_ error: any Error) -> TransportError {

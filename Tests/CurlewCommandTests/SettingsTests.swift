@@ -36,10 +36,24 @@ struct SettingsTests {
             ("-p 1886", ["MQTT_URL": "mqtts://a"], "mqtts://a:1886"),
             ("mqtt://c/t", ["CURLEW_URL": "mqtts://a", "MQTT_CA_FILE": "/x"], "mqtt://c:1883"),
             ("--cafile /x", ["MQTT_URL": "mqtts://a"], "mqtts://a:8883"),
+            ("ws://a/b?token=1", [:], "ws://a:80/b"), ("wss://a", [:], "wss://a:443/mqtt"),
+            ("--ws -h a", [:], "ws://a:80/mqtt"), ("--ws -h a -p 9001", [:], "ws://a:9001/mqtt"),
+            ("--ws -h a --cafile /x", [:], "wss://a:443/mqtt"), ("--ws -p 8084 --cafile /x", [:], "wss://localhost:8084/mqtt"),
+            ("--unix /run/c.sock", ["MQTT_HOST": "a", "MQTT_PORT": "1"], "mqtt+unix:///run/c.sock"),
+            ("mqtt+unix:///run/c.sock", [:], "mqtt+unix:///run/c.sock"),
         ] as [(String, [String: String], String)])
     func server(arguments: String, environment: [String: String], server: String) throws {
         let servers = try self.settings(arguments, environment).configuration.servers
         #expect(servers.map(\.description) == [server])
+    }
+
+    @Test("Header fields are for WebSockets, and their values are not shown")
+    func headers() throws {
+        let settings = try self.settings("ws://a --header Cookie:session=1 --header X-A:b:c")
+        #expect(settings.configuration.webSocket.headers == [.init("Cookie", "session=1"), .init("X-A", "b:c")])
+        let failure = #expect(throws: CommandFailure.self) { try self.settings("-h a --header X-Secret:hidden") }
+        #expect(failure?.message?.contains("--header X-Secret needs a WebSocket") == true)
+        #expect(failure?.message?.contains("hidden") == false)
     }
 
     @Test("A URL's path is the topic")

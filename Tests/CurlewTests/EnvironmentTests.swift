@@ -109,7 +109,7 @@ struct EnvironmentTests {
         let configuration = try MQTTConfiguration(environment: [
             "MQTT_URL": "mqtts://h?keep-alive=1", "MQTT_KEEP_ALIVE": "30", "MQTT_VERSION": "5", "MQTT_CLIENT_ID": "me",
             "MQTT_CONNECT_TIMEOUT": "3s", "MQTT_CLEAN_START": "0", "MQTT_SESSION_EXPIRY": "2h",
-            "MQTT_RECEIVE_MAXIMUM": "7", "MQTT_MAXIMUM_PACKET_SIZE": "1000", "MQTT_RECONNECT": "off",
+            "MQTT_RECEIVE_MAXIMUM": "7", "MQTT_MAXIMUM_IN_FLIGHT": "8", "MQTT_MAXIMUM_PACKET_SIZE": "1000", "MQTT_RECONNECT": "off",
             "MQTT_CA": "-----BEGIN CERTIFICATE-----\\nQQ==\\n-----END CERTIFICATE-----", "MQTT_CERTIFICATE": "QQ==",
             "MQTT_PRIVATE_KEY": "Qg==", "MQTT_PRIVATE_KEY_PASSPHRASE": "secret", "MQTT_SERVER_NAME": "s",
             "MQTT_ALPN": "mqtt", "MQTT_MINIMUM_TLS": "1.2", "MQTT_INSECURE": "any-certificate",
@@ -120,7 +120,7 @@ struct EnvironmentTests {
         #expect(configuration.connection.connectTimeout == .seconds(3))
         #expect(configuration.session.cleanStart == false)
         #expect(configuration.session.expiry == .after(.seconds(7200)))
-        #expect(configuration.session.receiveMaximum == 7)
+        #expect(configuration.session.receiveMaximum == 7 && configuration.session.maximumInFlight == 8)
         #expect(configuration.session.maximumPacketSize == 1000)
         #expect(configuration.reconnect.isEnabled == false)
         let authority = "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----"

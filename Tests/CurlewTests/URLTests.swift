@@ -139,7 +139,7 @@ struct URLTests {
     func items() throws {
         let configuration = try MQTTConfiguration(
             url: "mqtts://h?version=3.1.1&client-id=a%26b&keep-alive=30&connect-timeout=500ms&clean-start=false"
-                + "&session-expiry=1d&receive-maximum=20&maximum-packet-size=4096&reconnect=no&ca=/etc/ca.pem"
+                + "&session-expiry=1d&receive-maximum=20&maximum-in-flight=30&maximum-packet-size=4096&reconnect=no&ca=/etc/ca.pem"
                 + "&cert=/c.pem&key=/k.pem&server-name=real&alpn=mqtt,x&minimum-tls=1.3&insecure=any-host-name")
         #expect(configuration.connection.version == .exactly(.v3_1_1))
         #expect(configuration.clientIdentifier == .given("a&b"))
@@ -147,7 +147,7 @@ struct URLTests {
         #expect(configuration.connection.connectTimeout == .milliseconds(500))
         #expect(configuration.session.cleanStart == false)
         #expect(configuration.session.expiry == .after(.seconds(86_400)))
-        #expect(configuration.session.receiveMaximum == 20)
+        #expect(configuration.session.receiveMaximum == 20 && configuration.session.maximumInFlight == 30)
         #expect(configuration.session.maximumPacketSize == 4096)
         #expect(configuration.reconnect.isEnabled == false)
         #expect(configuration.tls.trustRoots == .file("/etc/ca.pem"))

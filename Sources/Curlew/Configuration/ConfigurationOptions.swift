@@ -112,7 +112,7 @@ struct OptionValue {
 struct ConfigurationOption: Sendable {
     /// What the option sets. A URL or the environment may set it only once.
     enum Subject: Hashable, Sendable {
-        case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum
+        case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum, maximumInFlight
         case maximumPacketSize, reconnect
         case trustRoots, certificate, privateKey, passphrase, serverName, applicationProtocols, minimumTLS, verification
     }
@@ -161,6 +161,10 @@ struct ConfigurationOption: Sendable {
         Self(subject: .receiveMaximum, item: "receive-maximum", variable: "MQTT_RECEIVE_MAXIMUM") {
             draft, value throws(MQTTError) in
             draft.configuration.session.receiveMaximum = try value.integer()
+        },
+        Self(subject: .maximumInFlight, item: "maximum-in-flight", variable: "MQTT_MAXIMUM_IN_FLIGHT") {
+            draft, value throws(MQTTError) in
+            draft.configuration.session.maximumInFlight = try value.integer()
         },
         Self(subject: .maximumPacketSize, item: "maximum-packet-size", variable: "MQTT_MAXIMUM_PACKET_SIZE") {
             draft, value throws(MQTTError) in

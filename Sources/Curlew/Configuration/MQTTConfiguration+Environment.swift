@@ -30,6 +30,7 @@ extension MQTTConfiguration {
     /// | `MQTT_CLEAN_START`                               | `true` or `false` |
     /// | `MQTT_SESSION_EXPIRY`                            | a time, or `never` |
     /// | `MQTT_RECEIVE_MAXIMUM`                           | a number of messages |
+    /// | `MQTT_MAXIMUM_IN_FLIGHT`                         | a number of messages |
     /// | `MQTT_MAXIMUM_PACKET_SIZE`                       | a number of bytes |
     /// | `MQTT_RECONNECT`                                 | `true` or `false` |
     /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |

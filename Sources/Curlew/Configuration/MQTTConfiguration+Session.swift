@@ -31,6 +31,15 @@ extension MQTTConfiguration {
         /// messages do not overflow it.
         public var receiveMaximum: Int = 1024
 
+        /// The maximum number of QoS 1 and 2 messages that the client sends before the first of them is acknowledged,
+        /// 1…65,535; further messages wait in the outbox. Default: `nil`, which means what the broker states on 5.0, its
+        /// Receive Maximum, and 20 before 5.0, where a broker cannot state anything.
+        ///
+        /// Libmosquitto assumes 20 as well, and mosquitto by default closes the connection of a client before 5.0 that
+        /// sends a 21st message at QoS 2. For brokers that accept more, such as Curlew's, a higher value makes publishing
+        /// over 3.1.1 several times faster. On 5.0 the lower of both limits applies.
+        public var maximumInFlight: Int?
+
         /// The maximum size of a packet that the client accepts, in bytes, 1…268,435,460. Default: 16 MiB.
         ///
         /// A 5.0 broker learns this limit and does not send larger messages; the client is not told about them. From

@@ -32,6 +32,7 @@ extension MQTTConfiguration {
     /// | `clean-start`         | `true` or `false` |
     /// | `session-expiry`      | a time, or `never` |
     /// | `receive-maximum`     | a number of messages |
+    /// | `maximum-in-flight`   | a number of messages |
     /// | `maximum-packet-size` | a number of bytes |
     /// | `reconnect`           | `true` or `false` |
     /// | `ca`                  | a file of the certificate authorities to trust, PEM or DER |

@@ -147,6 +147,7 @@ extension MQTTConfiguration.Session {
             )
         }
         try requireRange(self.receiveMaximum, 1...65_535, "The receive maximum")
+        if let maximumInFlight { try requireRange(maximumInFlight, 1...65_535, "The maximum of messages in flight") }
         // A fixed header of five bytes plus the maximum remaining length.
         try requireRange(self.maximumPacketSize, 1...268_435_460, "The maximum packet size")
         try requireRange(self.topicAliasMaximum, 0...65_535, "The topic alias maximum")

@@ -103,6 +103,7 @@ extension MQTTConfiguration {
         // at QoS 1: disconnecting would not help, because it would exceed it again on each connection. The 65,535
         // packet identifiers and the queues of the subscriptions limit the number of messages.
         settings.receiveMaximum = .max
+        settings.maximumInFlight = self.session.maximumInFlight.map { UInt16(clamping: $0) }
         // The session may contain unfinished exchanges of an earlier run, whose identifiers must not be reused.
         if !self.session.cleanStart {
             settings.firstPacketID = PacketID(.random(in: 1...UInt16.max))

@@ -42,7 +42,8 @@ extension MQTTBrokerConfiguration {
                 case .socket(let host, let port, let tls, let webSocket):
                     let host = host.contains(":") ? "[\(host)]" : host
                     let scheme = (webSocket == nil ? "mqtt" : "ws") + (tls == nil ? "" : "s")
-                    return "\(scheme)://\(host):\(bound ?? port)"
+                    let paths = webSocket?.paths ?? []
+                    return "\(scheme)://\(host):\(bound ?? port)\(paths.count == 1 ? paths.first ?? "" : "")"
                 case .socketFile(let file): return "mqtt+unix://\(file.path)"
                 case .inMemory(_, let endpoint): return "\(endpoint)"
                 }

@@ -65,8 +65,9 @@ extension TLSSetting {
 extension MosquittoListener {
     /// Where it listens.
     var address: ListenerAddress {
-        ListenerAddress(
-            scheme: self.tls.isOn ? .mqtts : .mqtt,
+        if let socketFile { return ListenerAddress(scheme: .unix, host: "", port: 0, path: socketFile) }
+        return ListenerAddress(
+            scheme: self.isWebSocket ? self.tls.isOn ? .wss : .ws : self.tls.isOn ? .mqtts : .mqtt,
             host: self.host ?? (self.isLocal ? self.family == .ipv6 ? "::1" : "127.0.0.1" : "*"),
             port: self.port ?? 1883)
     }
@@ -76,8 +77,11 @@ extension MosquittoListener {
     ) async throws -> MQTTBrokerConfiguration.Listener {
         let tls = try self.tls.settings(
             keys: self.security.preSharedKeyFile, files: files, passphrase: passphrase)
-        var listener = MQTTBrokerConfiguration.Listener.tcp(
-            host: self.address.host, port: self.address.port, tls: tls)
+        var webSocket = MQTTBrokerConfiguration.WebSocket()
+        // 0 is mosquitto's default.
+        if let headerSize, headerSize > 0 { webSocket.maximumHeaderSize = headerSize }
+        if !self.origins.isEmpty { webSocket.origins = .only(self.origins) }
+        var listener = self.address.listener(tls: tls, webSocket: webSocket)
         listener.addressFamily = self.family
         listener.maximumConnections = self.maximumConnections
         listener.maximumQoS = self.maximumQoS

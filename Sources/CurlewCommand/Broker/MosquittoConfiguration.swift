@@ -38,6 +38,13 @@ struct MosquittoListener: Equatable, Sendable {
     var port: Int?
     /// `nil` for all addresses of the machine.
     var host: String?
+    /// The path of a Unix domain socket; then there is no port.
+    var socketFile: String?
+    var isWebSocket = false
+    /// The maximum size of the header of a WebSocket's request; `nil` for the default.
+    var headerSize: Int?
+    /// The origins of pages that may open a WebSocket; empty for the default.
+    var origins: Set<String> = []
     var family = MQTTBrokerConfiguration.Listener.AddressFamily.any
     var maximumConnections: Int?
     var maximumQoS = QoS.exactlyOnce

@@ -62,13 +62,14 @@ extension MosquittoOption {
     ]
 
     private static let listener: [Self] = [
-        .onListener("protocol", .refused) { value, _ throws(Objection) in
-            switch try value.word() {
-            case "mqtt": break
-            case "websockets":
-                throw Objection("MQTT over WebSocket is not supported yet; use mqtt, or put a proxy in front.")
-            case let word: throw Objection("\"\(word)\" is not a protocol; it can only be mqtt.")
-            }
+        .onListener("protocol", .refused) { value, listener throws(Objection) in
+            listener.isWebSocket = try value.oneOf([("mqtt", false), ("websockets", true)])
+        },
+        .onListener("websockets_headers_size") { value, listener throws(Objection) in
+            listener.headerSize = try value.number(in: 0...1 << 20)
+        },
+        .onListener("websockets_origin", .allCount) { value, listener throws(Objection) in
+            listener.origins.insert(String(try value.word()))
         },
         .onListener("socket_domain") { value, listener throws(Objection) in
             listener.family = try value.oneOf([("ipv4", .ipv4), ("ipv6", .ipv6)])

@@ -92,6 +92,7 @@ struct MosquittoReader {
             let address = try self.address(line.value)
             self.listeners[self.listeners.count - 1].port = address.port
             self.listeners[self.listeners.count - 1].host = address.host
+            self.listeners[self.listeners.count - 1].socketFile = address.socketFile
         case .port:
             try self.note(option, line.place, .defaultListener)
             self.defaultListener.port = try line.value.number(in: 1...65_535)
@@ -111,18 +112,21 @@ struct MosquittoReader {
         }
     }
 
-    private func address(_ value: MosquittoValue) throws(Objection) -> (port: Int, host: String?) {
+    private func address(
+        _ value: MosquittoValue
+    ) throws(Objection) -> (port: Int?, host: String?, socketFile: String?) {
         let words = value.words
         guard let first = words.first else { throw Objection("it needs a port, as in listener 1883.") }
         let port = try MosquittoValue(first).number(in: 0...65_535)
         guard words.count < 3 else {
             throw Objection("it takes only a port and an address; remove \"\(words[2])\".")
         }
-        guard port != 0 else {
-            throw Objection(
-                "Unix sockets (port 0) are not supported yet; give a port from 1 to 65535.")
+        let second = words.count == 2 ? String(words[1]) : nil
+        guard port == 0 else { return (port, second, nil) }
+        guard let second, second.hasPrefix("/") else {
+            throw Objection("port 0 means a Unix domain socket; give its absolute path, as in listener 0 /run/curlew.sock.")
         }
-        return (port, words.count == 2 ? String(words[1]) : nil)
+        return (nil, nil, second)
     }
 
     private mutating func include(_ folder: String) throws(Objection) {
@@ -212,6 +216,10 @@ struct MosquittoReader {
             guard let place = given[option] else { continue }
             self.object(place, "\(option): \(sentence)")
         }
+        for (option, sentence) in listener.contradictionsOfTransport {
+            guard let place = given[option] else { continue }
+            self.object(place, "\(option): \(sentence)")
+        }
         if let place = given["socket_domain"], let sentence = listener.contradictionOfFamily {
             self.object(place, "socket_domain: \(sentence)")
         }
@@ -227,6 +235,12 @@ struct MosquittoReader {
     private mutating func checkAddresses() {
         var places: [String: FilePlace] = [:]
         for listener in self.listeners {
+            if let path = listener.socketFile, let place = listener.place {
+                if let earlier = places[path] {
+                    self.object(place, "listener: \(path) is already used by the listener of \(earlier); give another.")
+                }
+                places[path] = place
+            }
             guard let port = listener.port else { continue }
             let address = "\(listener.host ?? "*"):\(port):\(listener.family)"
             // The default listener, which has no place, comes last.

@@ -3,6 +3,28 @@ import CurlewBroker
 import CurlewTransport
 
 extension MosquittoListener {
+    /// Options that do not match what carries the connections: the option to report, and the reason.
+    var contradictionsOfTransport: [(option: String, sentence: String)] {
+        var found: [(option: String, sentence: String)] = []
+        if self.socketFile != nil {
+            let others: [(String, Bool)] = [
+                ("protocol", self.isWebSocket), ("certfile", self.tls.certificateFile != nil),
+                ("keyfile", self.tls.keyFile != nil), ("psk_hint", self.tls.preSharedKeyHint != nil),
+                ("socket_domain", self.family != .any),
+            ]
+            for (option, isGiven) in others where isGiven {
+                found.append((option, "a Unix domain socket has neither TLS nor WebSocket; remove the line."))
+            }
+        }
+        guard !self.isWebSocket else { return found }
+        for (option, isGiven) in [
+            ("websockets_headers_size", self.headerSize != nil), ("websockets_origin", !self.origins.isEmpty),
+        ] where isGiven {
+            found.append((option, "the listener does not use WebSocket; set protocol websockets, or remove the line."))
+        }
+        return found
+    }
+
     /// Why `socket_domain` does not match the address; `nil` if it does.
     var contradictionOfFamily: String? {
         guard let host, self.family != .any else { return nil }

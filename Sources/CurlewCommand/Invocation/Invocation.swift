@@ -144,6 +144,7 @@ struct Invocation {
             "CLIENT_ID": [.identity], "CLIENT_ID_PREFIX": [.identity], "KEEP_ALIVE": [.itself("keepalive")],
             "CLEAN_START": [.itself("disable-clean-session")],
             "SESSION_EXPIRY": [.itself("session-expiry-interval")], "RECEIVE_MAXIMUM": [.itself("max-inflight")],
+            "MAXIMUM_IN_FLIGHT": [.itself("max-inflight")],
             "CA": [.authorities], "CA_FILE": [.authorities], "CA_DIRECTORY": [.authorities],
             "CERTIFICATE": [.itself("cert")], "CERTIFICATE_FILE": [.itself("cert")],
             "PRIVATE_KEY": [.itself("key")], "PRIVATE_KEY_FILE": [.itself("key")], "ALPN": [.itself("tls-alpn")],

@@ -102,6 +102,7 @@ struct CommandSettings {
         self.configuration.connection.localAddress = options.localAddress
         if let inFlight = options.inFlight?.count {
             self.configuration.session.receiveMaximum = min(inFlight, Self.receiveMaximum)
+            self.configuration.session.maximumInFlight = min(inFlight, 65_535)
         }
         if let version = options.version?.version { self.configuration.connection.version = .exactly(version) }
         if let keepAlive = options.keepAlive {

@@ -120,7 +120,10 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         name: [.customShort("M"), .customLong("max-inflight")], parsing: .unconditional,
         help: ArgumentHelp(
-            "Maximum number of unacknowledged messages at QoS 1 and 2. (default: 1000 sent, 65535 received)",
+            """
+            Maximum number of unacknowledged messages at QoS 1 and 2. (default: sent, what the broker allows, at most 1000, \
+            and 20 before MQTT 5; received, 65535)
+            """,
             valueName: "count"), transform: CountArgument.read)
     var inFlight: CountArgument?
 

@@ -19,8 +19,9 @@ extension ClientSession {
     ) -> Connected {
         guard !(connack.sessionPresent && connect.cleanStart) else { return .protocolError }  // [MQTT-3.2.2-4]
         self.connectionLost()
-        let limits = ServerLimits(connack, version: connect.version)
-        let window = Int(max(1, min(limits.receiveMaximum, self.settings.maximumInFlight)))  // [MQTT-4.9.0-1]
+        let limits = ServerLimits(
+            connack, version: connect.version, assumedReceiveMaximum: self.settings.maximumInFlight)
+        let window = Int(max(1, min(limits.receiveMaximum, self.settings.maximumInFlight ?? .max)))  // [MQTT-4.9.0-1]
         self.connection = Connection(
             version: connect.version, limits: limits,
             publishes: PublishWriter(

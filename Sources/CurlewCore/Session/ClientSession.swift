@@ -52,8 +52,9 @@ package struct ClientSession: Sendable {
 
     /// Settings of the owner.
     package struct Settings: Sendable {
-        /// The maximum number of unacknowledged publishes at QoS 1 and 2. The server's Receive Maximum may be lower.
-        package var maximumInFlight: UInt16 = .max
+        /// The maximum number of unacknowledged publishes at QoS 1 and 2; `nil` for the server's Receive Maximum, which
+        /// may also be lower.
+        package var maximumInFlight: UInt16?
         /// The first packet identifier; `nil` for 1. If the server may have kept a session of an earlier run with
         /// unfinished exchanges, a random one is unlikely to collide with theirs.
         package var firstPacketID: PacketID?

@@ -1,7 +1,7 @@
 /// What the server supports according to its CONNACK (MQTT 5.0 section 3.2.2.3), or the standard's defaults before 5.0.
 public struct ServerLimits: Hashable, Sendable {
     /// The maximum number of unacknowledged publishes at QoS 1 and 2. Default: 65,535. Before 5.0, where a server
-    /// cannot state it: 20, because mosquitto by default closes the connection over a 21st at QoS 2.
+    /// cannot state it: what the client assumes, by default 20.
     public package(set) var receiveMaximum: UInt16 = .max
     /// The highest QoS that the server supports. Default: 2.
     public package(set) var maximumQoS: QoS = .exactlyOnce
@@ -28,9 +28,10 @@ public struct ServerLimits: Hashable, Sendable {
 
     package init() {}
 
-    package init(_ connack: ConnAck, version: ProtocolVersion) {
+    /// - Parameter assumedReceiveMaximum: Before 5.0; `nil` for the default.
+    package init(_ connack: ConnAck, version: ProtocolVersion, assumedReceiveMaximum: UInt16? = nil) {
         guard version >= .v5_0 else {
-            self.receiveMaximum = 20
+            self.receiveMaximum = assumedReceiveMaximum ?? 20
             return
         }
         self.subscriptionIdentifierAvailable = true

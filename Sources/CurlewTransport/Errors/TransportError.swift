@@ -50,6 +50,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let preSharedKeyRejected = Self("preSharedKeyRejected")
         /// The peer does not use TLS on that port.
         public static let notTLS = Self("notTLS")
+        /// The proxy cannot be reached, refused the connection, or is not one of its kind.
+        public static let proxyFailed = Self("proxyFailed")
         /// The peer is not a WebSocket server for MQTT.
         public static let notWebSocket = Self("notWebSocket")
         /// The peer did not open a WebSocket; the message contains the HTTP status.

@@ -79,20 +79,22 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
         switch error {
         case is NIOHTTPClientUpgradeError: break  // the response follows
         case is HTTPParserError: self.fail(self.notWebSocket(cause: error), context)
+        case is IOError: self.fail(self.unanswered(cause: error), context)
         default: context.fireErrorCaught(error)
         }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if !self.hasFailed, self.firstBytes.bytes.readableBytes > 0 { self.fail(self.notWebSocket(cause: nil), context) }
-        if !self.hasFailed {
-            context.fireErrorCaught(
-                TransportError(
-                    .notWebSocket,
-                    "\(self.peer) closed the connection without answering the WebSocket handshake; is that its port for "
-                        + "WebSocket, and does it expect \(self.request.isSecure ? "ws://" : "wss://")?"))
-        }
+        self.fail(
+            self.firstBytes.bytes.readableBytes > 0 ? self.notWebSocket(cause: nil) : self.unanswered(cause: nil), context)
         context.fireChannelInactive()
+    }
+
+    private func unanswered(cause: (any Error)?) -> TransportError {
+        TransportError(
+            .notWebSocket,
+            "\(self.peer) closed the connection without answering the WebSocket handshake; is that its port for WebSocket"
+                + "\(self.request.isSecure ? "" : ", and does it expect wss://")?", cause: cause)
     }
 
     private func notWebSocket(cause: (any Error)?) -> TransportError {

@@ -28,6 +28,9 @@ struct BrokerOptionTests {
             ("--listen mqtt://*:1884/", ["mqtt://*:1884"]),
             ("--listen mqtt://:1884", ["mqtt://127.0.0.1:1884"]),
             ("--listen mqtt://[::1]:0", ["mqtt://[::1]:0"]),
+            ("--listen ws://*,ws://[::1]:9001/mqtt", ["ws://*:8083", "ws://[::1]:9001/mqtt"]),
+            ("--listen wss://a --tls-cert c --tls-key k", ["wss://a:8084"]),
+            ("--listen mqtt+unix:///run/c.sock", ["mqtt+unix:///run/c.sock"]),
             (
                 "--listen mqtt://a,mqtts://[::] --listen mqtt://b:2 --tls-cert c --tls-key k",
                 ["mqtt://a:1883", "mqtts://[::]:8883", "mqtt://b:2"]
@@ -186,7 +189,8 @@ struct BrokerOptionTests {
         "An invalid address is reported in one sentence",
         arguments: [
             ("1883", "not an address to listen on"), ("http://a", "not an address to listen on"),
-            ("ws://a", "not supported yet"),
+            ("mqtt+unix://run/a", "three slashes"), ("ws://a/b?c=d", "more than a host and a port"),
+            ("wss://a", "needs a certificate"),
             ("mqtt://a:65536", "no port from 0"), ("mqtt://::1", "in brackets"), ("mqtt://[::1", "no ]"),
             ("mqtt://a/topic", "more than a host and a port"), ("mqtt://me@a", "more than a host and a port"),
             ("mqtts://a", "needs a certificate"), ("mqtt://a --tls-cert c --tls-key k", "needs a listener with TLS"),

@@ -8,7 +8,7 @@ import Testing
 struct MosquittoOptionTests {
     /// The supported options, including `max_qos`, which is `maximum_qos` in mosquitto's manual.
     private static let promisedNames = """
-        listener port bind_address protocol socket_domain max_connections per_listener_settings allow_anonymous \
+        listener port bind_address protocol websockets_headers_size websockets_origin socket_domain max_connections per_listener_settings allow_anonymous \
         password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath certfile \
         keyfile require_certificate use_identity_as_username use_subject_as_username tls_version ciphers psk_file \
         psk_hint max_inflight_messages max_inflight_bytes max_queued_messages max_queued_bytes memory_limit queue_qos0_messages \
@@ -58,7 +58,13 @@ struct MosquittoOptionTests {
         Self.listener("listener 1884 192.0.2.1", "1884 192.0.2.1") { "\($0.port ?? 0) \($0.host ?? "nil")" },
         Self.listener("port 1885", "1885 nil false") { "\($0.port ?? 0) \($0.host ?? "nil") \($0.isLocal)" },
         Self.listener("bind_address 127.0.0.1", "1883 127.0.0.1") { "\($0.port ?? 0) \($0.host ?? "nil")" },
-        Self.listener("protocol mqtt", "1883") { $0.port ?? 0 },
+        Self.listener("listener 0 /run/m.sock", "nil /run/m.sock") { "\($0.port.map { "\($0)" } ?? "nil") \($0.socketFile ?? "")" },
+        Self.listener("protocol mqtt", "false") { $0.isWebSocket },
+        Self.listener("protocol websockets", "true") { $0.isWebSocket },
+        Self.listener("protocol websockets\nwebsockets_headers_size 4096", "4096") { $0.headerSize ?? 0 },
+        Self.listener("protocol websockets\nwebsockets_origin https://a\nwebsockets_origin https://b", "https://a https://b") {
+            $0.origins.sorted().joined(separator: " ")
+        },
         Self.listener("socket_domain ipv4", "ipv4") { "\($0.family)" },
         Self.listener("socket_domain ipv6", "ipv6") { "\($0.family)" },
         Self.listener("max_connections 5", "5") { $0.maximumConnections ?? -1 },
@@ -165,11 +171,12 @@ struct MosquittoOptionTests {
     }
 
     static let badLines: [(String, String)] = [
-        ("listener", "it needs a port"), ("listener 0 /run/m.sock", "are not supported yet"),
+        ("listener", "it needs a port"), ("listener 0", "give its absolute path"), ("listener 0 m.sock", "give its absolute path"),
         ("listener 65536", "not a number from 0 to 65535"), ("listener mqtt", "not a number"),
         ("listener 1883 localhost now", "remove \"now\""), ("port 0", "not a number from 1 to 65535"),
         ("port", "no value"), ("bind_address", "no value"), ("bind_address a b", "takes only one value"),
-        ("protocol websockets", "WebSocket is not supported yet"), ("protocol MQTT", "it can only be mqtt"),
+        ("protocol MQTT", "not one of mqtt, websockets"),
+        ("websockets_headers_size x", "not a number"), ("websockets_origin", "no value"),
         ("socket_domain unix", "not one of ipv4, ipv6"), ("max_connections many", "not a number"),
         ("max_connections -2", "not a number"), ("per_listener_settings maybe", "neither true nor false"),
         ("allow_anonymous TRUE", "neither true nor false"), ("allow_anonymous true false", "takes only one value"),

@@ -56,13 +56,17 @@ struct MosquittoPlanTests {
             keyfile k
             listener 1885
             socket_domain ipv6
+            listener 8083
+            protocol websockets
+            listener 0 /run/m.sock
             """
         let plan = try await MosquittoFiles.plan(text)
         #expect(
             plan.addresses.map { $0.url(bound: $0.port) } == [
                 "mqtt://*:1883", "mqtt://[::1]:1884", "mqtts://example.com:8883", "mqtt://*:1885",
+                "ws://*:8083", "mqtt+unix:///run/m.sock",
             ])
-        #expect(plan.configuration.listeners.map(\.addressFamily) == [.any, .any, .any, .ipv6])
+        #expect(plan.configuration.listeners.map(\.addressFamily) == [.any, .any, .any, .ipv6, .any, .any])
     }
 
     @Test("Password files, access files and certificate names apply to their listeners")

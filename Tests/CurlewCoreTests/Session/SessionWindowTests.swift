@@ -29,6 +29,15 @@ struct SessionWindowTests {
         #expect(fixture.written().count == sent)
     }
 
+    @Test("Before 5.0, the client's own limit replaces the usual 20", arguments: [ProtocolVersion.v3_1, .v3_1_1])
+    func ownMaximumBefore5(version: ProtocolVersion) throws {
+        for (setting, sent) in [(nil, 20), (50, 50), (3, 3)] as [(UInt16?, Int)] {
+            var fixture = SessionFixture.connected(version: version) { $0.maximumInFlight = setting }
+            for _ in 1...60 { try fixture.publish() }
+            #expect(fixture.written().count == sent)
+        }
+    }
+
     @Test("Messages in flight count towards the byte limit for messages that nobody awaits")
     func bytesInFlight() throws {
         var fixture = SessionFixture.connected { $0.outboxBytes = 10 }

@@ -232,5 +232,6 @@ struct ServerLimitsTests {
     func before5(version: ProtocolVersion) {
         let limits = ServerLimits(ConnAck(properties: Properties([.receiveMaximum(99)])), version: version)
         #expect(!limits.subscriptionIdentifierAvailable && limits.receiveMaximum == 20)
+        #expect(ServerLimits(ConnAck(), version: version, assumedReceiveMaximum: 500).receiveMaximum == 500)
     }
 }

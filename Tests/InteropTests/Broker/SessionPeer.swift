@@ -23,6 +23,12 @@ struct SessionPeer: Sendable, CustomTestStringConvertible {
         Self.all(.paho) + Self.all(.aiomqtt) + Self.all(.gmqtt, [.v3_1_1, .v5_0]) + Self.all(.amqtt, [.v3_1_1])
         + Self.all(.awscrt, [.v3_1_1, .v5_0]) + Self.all(.awscrt, [.v3_1_1, .v5_0], .mutualTLS)
     static let node = Self.all(.node) + Self.all(.node, .mutualTLS)
+    /// The libraries that can use WebSocket or Unix domain sockets.
+    static let pythonOverOthers =
+        Self.all(.paho, .webSocket) + Self.all(.aiomqtt, [.v5_0], .webSocket)
+        + Self.all(.awscrt, [.v3_1_1, .v5_0], .webSocket) + Self.all(.awscrt, [.v5_0], .secureWebSocket)
+        + Self.all(.paho, [.v5_0], .unix)
+    static let nodeOverOthers = Self.all(.node, .webSocket) + Self.all(.node, [.v5_0], .secureWebSocket)
     static let pahoC = Self.all(.pahoC)
 
     private static func all(
@@ -92,6 +98,11 @@ struct SessionPeer: Sendable, CustomTestStringConvertible {
         // -B: do not write compiled files next to the sources.
         var arguments = isPython ? ["-B", script] : [script]
         arguments += ["converse", "--port", "\(try broker.port(self.listener))", "--version", "\(self.version)"]
+        switch self.listener {
+        case .webSocket, .secureWebSocket: arguments += ["--transport", "websockets"]
+        case .unix: arguments += ["--transport", "unix", "--host", broker.socketFile]
+        default: break
+        }
         arguments += ["--identifier", "peer", "--topic", filter, "--qos", "\(self.subscriptionQoS)"]
         arguments += ["--count", "\(count)"]
         if self.listener.isSecure {

@@ -20,6 +20,19 @@ struct SessionPeerTests {
     func node(_ peer: SessionPeer) async throws { try await self.live(peer) }
 
     @Test(
+        "paho-mqtt, aiomqtt and awscrt over WebSocket, and paho-mqtt over a Unix domain socket",
+        .enabled(
+            if: SessionPeer.havePython, "the Python clients are not all installed; scripts/test installs them"),
+        arguments: SessionPeer.pythonOverOthers)
+    func pythonOverOthers(_ peer: SessionPeer) async throws { try await self.live(peer) }
+
+    @Test(
+        "node's mqtt over WebSocket",
+        .enabled(if: SessionPeer.haveNode, "node-mqtt is not installed; scripts/test installs it"),
+        arguments: SessionPeer.nodeOverOthers)
+    func nodeOverOthers(_ peer: SessionPeer) async throws { try await self.live(peer) }
+
+    @Test(
         "Paho for C",
         .enabled(if: SessionPeer.havePahoC, "libpaho-mqtt-dev is not installed; scripts/test installs it"),
         arguments: SessionPeer.pahoC)
@@ -28,7 +41,8 @@ struct SessionPeerTests {
     /// A client connects, receives its own messages, disconnects, and on its return receives what it missed and what is
     /// retained. It sends DISCONNECT both times, so its will is never published.
     private func live(_ peer: SessionPeer) async throws {
-        try await Mosquitto.run(.init(listeners: [.tcp, .mutualTLS]), on: .curlew) { broker in
+        let listeners = peer.listener == .tcp ? [.tcp] : [.tcp, peer.listener]
+        try await Mosquitto.run(.init(listeners: listeners), on: .curlew) { broker in
             let watcher = try await broker.connect(Setup(listener: .tcp, version: .v5_0))
             let inbox = Inbox(try await watcher.subscribe(to: ["life/#", "will/#"]))
 

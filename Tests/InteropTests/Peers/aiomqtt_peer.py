@@ -22,7 +22,8 @@ class Aiomqtt:
             else:
                 options["clean_session"] = False
         self.client = aiomqtt.Client(
-            arguments.host, arguments.port, protocol=VERSIONS[arguments.version], timeout=arguments.deadline, **options)
+            arguments.host, arguments.port, protocol=VERSIONS[arguments.version], timeout=arguments.deadline,
+            transport=arguments.transport, **options)
 
     async def __aenter__(self):
         await self.client.__aenter__()

@@ -40,7 +40,8 @@ class Awscrt3(Awscrt):
             options["will"] = mqtt.Will(topic, mqtt.QoS.AT_LEAST_ONCE, payload, False)
         self.connection = mqtt.Connection(
             mqtt.Client(tls_ctx=tls(arguments)), arguments.host, arguments.port, arguments.identifier or "awscrt",
-            clean_session=not arguments.identifier, disable_metrics=True, **options)
+            clean_session=not arguments.identifier, disable_metrics=True,
+            use_websockets=arguments.transport == "websockets", **options)
         self.connection.on_message(
             lambda topic, payload, dup, qos, retain, **rest: self.hand(
                 self.inbox, {"topic": topic, "payload": payload, "qos": int(qos), "retain": retain}))
@@ -72,9 +73,11 @@ class Awscrt5(Awscrt):
             connect.session_expiry_interval_sec = peer.SESSION_EXPIRY
             connect.will = mqtt5.PublishPacket(topic=topic, payload=payload, qos=mqtt5.QoS.AT_LEAST_ONCE)
             session = mqtt5.ClientSessionBehaviorType.REJOIN_ALWAYS
+        # With this function, even one that changes nothing, the client uses WebSocket.
+        websocket = (lambda transform_args: transform_args.set_done()) if arguments.transport == "websockets" else None
         self.client = mqtt5.Client(mqtt5.ClientOptions(
             arguments.host, arguments.port, tls_ctx=tls(arguments), connect_options=connect, session_behavior=session,
-            disable_metrics=True,
+            disable_metrics=True, websocket_handshake_transform=websocket,
             on_publish_callback_fn=lambda data: self.hand(self.inbox, self.received(data.publish_packet)),
             on_lifecycle_event_connection_success_fn=lambda data: self.hand(self.changes, None),
             on_lifecycle_event_connection_failure_fn=lambda data: self.hand(self.changes, data),

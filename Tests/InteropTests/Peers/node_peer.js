@@ -14,16 +14,17 @@ const { values: options, positionals: [role] } = parseArgs({
     options: {
         host: { ...text, default: "127.0.0.1" }, port: text, version: text, identifier: text, topic: text, authority: text,
         certificate: text, key: text, qos: { ...text, default: "0" }, count: { ...text, default: "0" },
-        message: { ...text, multiple: true, default: [] }, deadline: { ...text, default: "90" },
+        transport: { ...text, default: "tcp" }, message: { ...text, multiple: true, default: [] }, deadline: { ...text, default: "90" },
     },
 });
 if (!["publish", "subscribe", "converse"].includes(role)) throw new Error(`unknown role ${role}`);
 
 const version = { "3.1": 3, "3.1.1": 4, "5.0": 5 }[options.version];
 const settings = {
-    host: options.host, port: Number(options.port), protocol: options.authority ? "mqtts" : "mqtt", protocolVersion: version,
+    host: options.host, port: Number(options.port), path: "/mqtt", protocolVersion: version,
     protocolId: version === 3 ? "MQIsdp" : "MQTT", reconnectPeriod: 0, resubscribe: false, clean: !options.identifier,
 };
+settings.protocol = (options.transport === "websockets" ? "ws" : "mqtt") + (options.authority ? "s" : "");
 if (options.authority) {
     settings.ca = fs.readFileSync(options.authority);
     settings.cert = fs.readFileSync(options.certificate);

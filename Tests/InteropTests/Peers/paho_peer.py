@@ -57,7 +57,8 @@ class Paho:
         # For 5.0, paho takes this when it connects instead.
         is_clean = None if protocol == paho.MQTTv5 else not identifier
         self.client = paho.Client(
-            paho.CallbackAPIVersion.VERSION2, identifier or "", clean_session=is_clean, protocol=protocol)
+            paho.CallbackAPIVersion.VERSION2, identifier or "", clean_session=is_clean, protocol=protocol,
+            transport=arguments.transport)
         self.options = {}
         if identifier:
             self.client.will_set(*peer.will(arguments), qos=1)

@@ -21,6 +21,7 @@ def main(library):
     parser.add_argument("role", choices=["publish", "subscribe", "converse", "respond", "request"])
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--transport", choices=["tcp", "websockets", "unix"], default="tcp")
     parser.add_argument("--version", choices=["3.1", "3.1.1", "5.0"], required=True)
     parser.add_argument("--identifier", help="client identifier; its session is kept")
     parser.add_argument("--authority", help="file with the CA of the broker's certificate; without it, no TLS")

@@ -5,8 +5,14 @@ extension Mosquitto {
     /// A client configuration for one of its listeners.
     func configuration(_ setup: Setup) throws -> MQTTConfiguration {
         let port = try self.port(setup.listener)
-        var configuration = MQTTConfiguration(
-            server: setup.listener.isSecure ? .mqtts("127.0.0.1", port: port) : .mqtt("127.0.0.1", port: port))
+        let server: MQTTConfiguration.Server =
+            switch setup.listener {
+            case .webSocket: .ws("127.0.0.1", port: port)
+            case .secureWebSocket: .wss("127.0.0.1", port: port)
+            case .unix: .unix(self.socketFile)
+            case let listener: listener.isSecure ? .mqtts("127.0.0.1", port: port) : .mqtt("127.0.0.1", port: port)
+            }
+        var configuration = MQTTConfiguration(server: server)
         configuration.connection.version = .exactly(setup.version)
         configuration.tls.trustRoots = .file("\(Peers.certificates)/ca.pem")
         configuration.reconnect.initialDelay = .milliseconds(50)

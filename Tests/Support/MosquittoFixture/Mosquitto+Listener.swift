@@ -14,9 +14,12 @@ extension Mosquitto {
         case enciphering = "TLS, enciphering"
         case p521 = "TLS, P-521"
         case ed25519 = "TLS, Ed25519"
+        case webSocket = "WebSocket"
+        case secureWebSocket = "WebSocket over TLS"
+        case unix = "Unix domain socket"
 
         package var description: String { self.rawValue }
-        package var isSecure: Bool { self != .tcp }
+        package var isSecure: Bool { self != .tcp && self != .webSocket && self != .unix }
 
         /// The listener's lines in the configuration file.
         var settings: [String] {
@@ -25,7 +28,9 @@ extension Mosquitto {
                 ["certfile \(folder)/\(name).pem", "keyfile \(folder)/\(key ?? name).key.pem"]
             }
             return switch self {
-            case .tcp: []
+            case .tcp, .unix: []
+            case .webSocket: ["protocol websockets"]
+            case .secureWebSocket: ["protocol websockets"] + certificate("server")
             case .tls: certificate("server")
             case .mutualTLS: certificate("server") + ["cafile \(folder)/ca.pem", "require_certificate true"]
             case .preSharedKey: ["psk_hint curlew"]

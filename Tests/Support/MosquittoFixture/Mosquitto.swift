@@ -116,7 +116,9 @@ package final class Mosquitto: Sendable {
         if settings.logsPackets { lines.append("log_type all") }
         lines += settings.lines.map { $0.replacing("{folder}", with: folder.path) }
         for listener in settings.listeners {
-            lines.append("listener \(ports[listener] ?? 0) 127.0.0.1")
+            lines.append(
+                listener == .unix
+                    ? "listener 0 \(Self.socketFile(folder))" : "listener \(ports[listener] ?? 0) 127.0.0.1")
             lines += listener.settings
         }
         return lines.joined(separator: "\n") + "\n"
@@ -126,6 +128,7 @@ package final class Mosquitto: Sendable {
         for ending in self.endings.withLock({ $0 }) { await ending() }
         self.process.withLock { $0 }.send(SIGKILL)
         try? FileManager.default.removeItem(at: self.folder)
+        try? FileManager.default.removeItem(atPath: self.socketFile)
     }
 
     // MARK: Interface for tests
@@ -159,6 +162,11 @@ package final class Mosquitto: Sendable {
     package func subscribed(_ client: String) async throws {
         try await self.log(says: self.program.subscribed(client))
     }
+
+    /// The path of the Unix domain socket. A path in a temporary folder of some systems would be too long.
+    package var socketFile: String { Self.socketFile(self.folder) }
+
+    private static func socketFile(_ folder: URL) -> String { "/tmp/\(folder.lastPathComponent.suffix(36)).sock" }
 
     /// The port of a listener.
     package func port(_ listener: Listener = .tcp) throws -> Int {
