@@ -61,7 +61,8 @@ package struct SocketConnector: Connector {
         let rest = self.timeout - (clock.now - start)
         guard rest > .zero else { throw .timedOut(endpoint, self.timeout) }
         let attempt = ConnectAttempt(
-            endpoint: endpoint, proxy: proxy, tls: tls.map { ClientTLS($0) }, webSocket: webSocket, timeout: self.timeout, rest: rest,
+            endpoint: endpoint, proxy: proxy, tls: tls.map { ClientTLS($0) }, webSocket: webSocket,
+            timeout: self.timeout, rest: rest,
             localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
         do throws(TransportError) {
             try await attempt.run()
@@ -181,8 +182,10 @@ private final class ConnectAttempt: Sendable {
     private let state: NIOLoopBoundBox<State>
 
     init(
-        endpoint: Endpoint, proxy: ProxyHandshake.Request?, tls: ClientTLS?, webSocket: ClientWebSocket?, timeout: Duration, rest: Duration,
-        localAddress: SocketAddress?, eventLoop: any EventLoop, makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
+        endpoint: Endpoint, proxy: ProxyHandshake.Request?, tls: ClientTLS?, webSocket: ClientWebSocket?,
+        timeout: Duration, rest: Duration,
+        localAddress: SocketAddress?, eventLoop: any EventLoop,
+        makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.endpoint = endpoint
         self.proxy = proxy
@@ -253,12 +256,14 @@ private final class ConnectAttempt: Sendable {
         if let proxy = self.proxy?.proxy, !self.state.value.isConnected {
             return TransportError(
                 .timedOut,
-                "The proxy \(proxy.address) did not connect to \(self.endpoint) within \(self.timeout); check both addresses.")
+                "The proxy \(proxy.address) did not connect to \(self.endpoint) within \(self.timeout); check both addresses."
+            )
         }
         guard self.state.value.isConnected, self.webSocket != nil else { return .timedOut(self.endpoint, self.timeout) }
         return TransportError(
             .timedOut,
-            "\(self.endpoint) did not answer the WebSocket handshake within \(self.timeout); is that its port for WebSocket?")
+            "\(self.endpoint) did not answer the WebSocket handshake within \(self.timeout); is that its port for WebSocket?"
+        )
     }
 
     /// What the socket connects to.

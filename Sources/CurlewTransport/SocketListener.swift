@@ -44,7 +44,8 @@ package struct SocketListener: Sendable {
     ///     after the handshake), before any byte is read.
     package static func bind(
         to address: Address = .host("127.0.0.1", port: 0), tls: TLSServerSettings? = nil,
-        webSocket: WebSocketServerSettings? = nil, group: any EventLoopGroup = EventLoops.shared, handshakes: (any HandshakeBudget)? = nil,
+        webSocket: WebSocketServerSettings? = nil, group: any EventLoopGroup = EventLoops.shared,
+        handshakes: (any HandshakeBudget)? = nil,
         clock: MonotonicClock = MonotonicClock(ContinuousClock()),
         report: @escaping @Sendable (AcceptEvent) -> Void = { _ in },
         refused: @escaping @Sendable (FailedHandshake) -> Void = { _ in },

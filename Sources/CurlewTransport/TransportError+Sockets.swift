@@ -40,7 +40,8 @@ extension TransportError {
         case is SocketAddressError where endpoint.port == nil:
             self.init(
                 .invalidConfiguration,
-                "The path \(endpoint) is too long for a Unix domain socket; use one of at most 103 bytes.", cause: error)
+                "The path \(endpoint) is too long for a Unix domain socket; use one of at most 103 bytes.", cause: error
+            )
         case let error as IOError where endpoint.port == nil && error.errnoCode == ENOENT:
             self.init(
                 .connectionRefused, "There is no socket \(endpoint); is the broker running, and is the path right?",

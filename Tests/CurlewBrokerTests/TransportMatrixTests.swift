@@ -130,7 +130,9 @@ struct TransportMatrixTests {
             let error = await #expect(throws: MQTTError.self) {
                 _ = try await client { $0.credentials = .password(username: "stranger", password: "x") }
             }
-            #expect(error?.code == .connectionRefused && error?.reasonCode == .notAuthorized, "\(String(describing: error))")
+            #expect(
+                error?.code == .connectionRefused && error?.reasonCode == .notAuthorized, "\(String(describing: error))"
+            )
         }
     }
 }

@@ -38,7 +38,8 @@ struct SettingsTests {
             ("--cafile /x", ["MQTT_URL": "mqtts://a"], "mqtts://a:8883"),
             ("ws://a/b?token=1", [:], "ws://a:80/b"), ("wss://a", [:], "wss://a:443/mqtt"),
             ("--ws -h a", [:], "ws://a:80/mqtt"), ("--ws -h a -p 9001", [:], "ws://a:9001/mqtt"),
-            ("--ws -h a --cafile /x", [:], "wss://a:443/mqtt"), ("--ws -p 8084 --cafile /x", [:], "wss://localhost:8084/mqtt"),
+            ("--ws -h a --cafile /x", [:], "wss://a:443/mqtt"),
+            ("--ws -p 8084 --cafile /x", [:], "wss://localhost:8084/mqtt"),
             ("--unix /run/c.sock", ["MQTT_HOST": "a", "MQTT_PORT": "1"], "mqtt+unix:///run/c.sock"),
             ("mqtt+unix:///run/c.sock", [:], "mqtt+unix:///run/c.sock"),
         ] as [(String, [String: String], String)])

@@ -109,7 +109,8 @@ struct EnvironmentTests {
         let configuration = try MQTTConfiguration(environment: [
             "MQTT_URL": "mqtts://h?keep-alive=1", "MQTT_KEEP_ALIVE": "30", "MQTT_VERSION": "5", "MQTT_CLIENT_ID": "me",
             "MQTT_CONNECT_TIMEOUT": "3s", "MQTT_CLEAN_START": "0", "MQTT_SESSION_EXPIRY": "2h",
-            "MQTT_RECEIVE_MAXIMUM": "7", "MQTT_MAXIMUM_IN_FLIGHT": "8", "MQTT_MAXIMUM_PACKET_SIZE": "1000", "MQTT_RECONNECT": "off",
+            "MQTT_RECEIVE_MAXIMUM": "7", "MQTT_MAXIMUM_IN_FLIGHT": "8", "MQTT_MAXIMUM_PACKET_SIZE": "1000",
+            "MQTT_RECONNECT": "off",
             "MQTT_CA": "-----BEGIN CERTIFICATE-----\\nQQ==\\n-----END CERTIFICATE-----", "MQTT_CERTIFICATE": "QQ==",
             "MQTT_PRIVATE_KEY": "Qg==", "MQTT_PRIVATE_KEY_PASSPHRASE": "secret", "MQTT_SERVER_NAME": "s",
             "MQTT_ALPN": "mqtt", "MQTT_MINIMUM_TLS": "1.2", "MQTT_INSECURE": "any-certificate",

@@ -46,7 +46,9 @@ struct SocketFileTests {
     @Test("The file has the mode, and is removed at the end")
     func file() async throws {
         try await self.withPath { path in
-            let listener = try await SocketListener.bind(to: .socketFile(SocketFile(path: path, mode: 0o620))) { Probe($0) }
+            let listener = try await SocketListener.bind(to: .socketFile(SocketFile(path: path, mode: 0o620))) {
+                Probe($0)
+            }
             var status = stat()
             #expect(lstat(path, &status) == 0 && status.st_mode & 0o777 == 0o620)
             await listener.close()
@@ -58,7 +60,9 @@ struct SocketFileTests {
     func user() async throws {
         try await self.withPath { path in
             let accepted = Accepted()
-            let listener = try await SocketListener.bind(to: .socketFile(SocketFile(path: path))) { accepted.accept($0) }
+            let listener = try await SocketListener.bind(to: .socketFile(SocketFile(path: path))) {
+                accepted.accept($0)
+            }
             let near = try await SocketConnector().probe(Endpoint(socketFile: path))
             let far = try await accepted.next()
             #expect(far.link.peerUserID == getuid() && far.link.isLocal)

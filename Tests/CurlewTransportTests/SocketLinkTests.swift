@@ -114,7 +114,9 @@ struct SocketLinkTests {
     }
 
     private static func hasIPv6() async -> Bool {
-        guard let listener = try? await SocketListener.bind(to: .host("::1", port: 0), accept: { Probe($0) }) else { return false }
+        guard let listener = try? await SocketListener.bind(to: .host("::1", port: 0), accept: { Probe($0) }) else {
+            return false
+        }
         await listener.close()
         return true
     }

@@ -30,7 +30,9 @@ struct TransportTests {
         }
     }
 
-    @Test("A client says what is wrong if it connects to the port of another transport", arguments: BrokerProgram.available)
+    @Test(
+        "A client says what is wrong if it connects to the port of another transport",
+        arguments: BrokerProgram.available)
     func confusedPorts(_ program: BrokerProgram) async throws {
         try await Mosquitto.run(.init(listeners: [.tcp, .tls, .webSocket]), on: program) { broker in
             let (tcp, tls, webSocket) = (try broker.port(.tcp), try broker.port(.tls), try broker.port(.webSocket))

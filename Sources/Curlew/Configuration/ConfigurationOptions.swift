@@ -42,7 +42,8 @@ struct ConfigurationDraft {
         }
         // Someone who names a certificate authority expects encryption.
         if let origin = self.tlsOrigin, !self.configuration.servers.contains(where: \.scheme.isSecure) {
-            throw MQTTError(code, "\(origin) is about TLS, but the connection does not use TLS; use mqtts:// or wss://.")
+            throw MQTTError(
+                code, "\(origin) is about TLS, but the connection does not use TLS; use mqtts:// or wss://.")
         }
         return self.configuration
     }
@@ -92,6 +93,14 @@ struct OptionValue {
         return .milliseconds(milliseconds)
     }
 
+    /// Parses the URL of a proxy; empty for none.
+    func proxy() throws(MQTTError) -> ProxySettings? {
+        guard !self.text.isEmpty else { return nil }
+        do throws(TransportError) { return try ProxySettings(url: self.text) } catch {
+            throw self.error("is not a proxy: \(error.message.lowercasedFirst)")
+        }
+    }
+
     func choice<Value>(_ choices: KeyValuePairs<String, Value>) throws(MQTTError) -> Value {
         let text = self.text.lowercased()
         if let match = choices.first(where: { $0.key == text }) { return match.value }
@@ -112,7 +121,8 @@ struct OptionValue {
 struct ConfigurationOption: Sendable {
     /// What the option sets. A URL or the environment may set it only once.
     enum Subject: Hashable, Sendable {
-        case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum, maximumInFlight
+        case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum,
+            maximumInFlight, proxy
         case maximumPacketSize, reconnect
         case trustRoots, certificate, privateKey, passphrase, serverName, applicationProtocols, minimumTLS, verification
     }
@@ -169,6 +179,9 @@ struct ConfigurationOption: Sendable {
         Self(subject: .maximumPacketSize, item: "maximum-packet-size", variable: "MQTT_MAXIMUM_PACKET_SIZE") {
             draft, value throws(MQTTError) in
             draft.configuration.session.maximumPacketSize = try value.integer()
+        },
+        Self(subject: .proxy, item: "proxy", variable: "MQTT_PROXY", isSecret: true) { draft, value throws(MQTTError) in
+            draft.configuration.proxy = try value.proxy()
         },
         Self(subject: .reconnect, item: "reconnect", variable: "MQTT_RECONNECT") { draft, value throws(MQTTError) in
             draft.configuration.reconnect.isEnabled = try value.boolean()

@@ -32,6 +32,9 @@ extension MQTTConfiguration {
     /// | `MQTT_RECEIVE_MAXIMUM`                           | a number of messages |
     /// | `MQTT_MAXIMUM_IN_FLIGHT`                         | a number of messages |
     /// | `MQTT_MAXIMUM_PACKET_SIZE`                       | a number of bytes |
+    /// | `MQTT_PROXY`                                     | the URL of a proxy: `http://…`, `socks5://…` or `socks5h://…` |
+    /// | `ALL_PROXY`, and `HTTPS_PROXY` if all servers use TLS | the proxy, if `MQTT_PROXY` is not set; not for this machine |
+    /// | `NO_PROXY`                                       | the hosts to reach without that proxy, separated by commas |
     /// | `MQTT_RECONNECT`                                 | `true` or `false` |
     /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |
     /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file |
@@ -92,6 +95,7 @@ extension MQTTConfiguration {
         draft.beginSource()
         try parts.apply(to: &draft)
         try draft.applyCredentials(variables)
+        try draft.applyUsualProxy(variables)
         var topics: [String] = []
         // Compare bytes, not characters: topics that Unicode considers equal are different topics in MQTT.
         for topic in all.compactMap(\.topic) where !topics.contains(where: { $0.utf8.elementsEqual(topic.utf8) }) {
@@ -106,13 +110,19 @@ extension MQTTConfiguration {
     /// the byte), which ``init(environment:)`` turns back into the byte.
     public static var processEnvironment: [String: String] {
         var environment: [String: String] = [:]
-        for name in Self.environmentVariables {
+        for name in Self.environmentVariables + Self.proxyVariables {
             if let value = getenv(name) { environment[name] = String(keepingCString: value) }
         }
         return environment
     }
 
-    /// The names of all variables that ``init(environment:)`` reads.
+    /// The names of the variables that many programs share, from which ``init(environment:)`` takes the proxy unless
+    /// `MQTT_PROXY` is set. In lower case, they count more than in upper case.
+    public static let proxyVariables = [
+        "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
+    ]
+
+    /// The names of all other variables that ``init(environment:)`` reads.
     public static let environmentVariables: [String] =
         ["MQTT_URL", "MQTT_HOST", "MQTT_PORT", "MQTT_TLS", "MQTT_USERNAME", "MQTT_PASSWORD", "MQTT_PASSWORD_FILE"]
         + ConfigurationOption.all.map(\.variable)

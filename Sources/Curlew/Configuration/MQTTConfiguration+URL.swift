@@ -34,6 +34,7 @@ extension MQTTConfiguration {
     /// | `receive-maximum`     | a number of messages |
     /// | `maximum-in-flight`   | a number of messages |
     /// | `maximum-packet-size` | a number of bytes |
+    /// | `proxy`               | the URL of a proxy, percent-encoded: `http://…`, `socks5://…` or `socks5h://…` |
     /// | `reconnect`           | `true` or `false` |
     /// | `ca`                  | a file of the certificate authorities to trust, PEM or DER |
     /// | `ca-directory`        | a directory of such files |

@@ -27,6 +27,9 @@ public struct MQTTConfiguration: Sendable {
     public var tls = TLSSettings()
     /// The requests by which WebSockets to `ws` and `wss` servers are opened. Default: nothing beyond the handshake.
     public var webSocket = WebSocketSettings()
+    /// The proxy through which the client connects, except to Unix domain sockets and the proxy's exceptions. Default: none;
+    /// ``init(environment:)`` also reads the usual variables of proxies.
+    public var proxy: ProxySettings?
     /// What the client and the broker keep for each other, and what they agree on when they connect.
     public var session = Session()
     /// The message that the broker publishes if the connection ends without a DISCONNECT. Default: none.

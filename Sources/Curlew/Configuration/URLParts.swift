@@ -45,7 +45,8 @@ struct URLParts {
         case .ws, .wss: try self.readWebSocket(tail, query)
         case .unix:
             guard !tail.isEmpty else {
-                throw Self.error("The URL names no socket; write its path after the '//', as in mqtt+unix:///run/curlew.sock")
+                throw Self.error(
+                    "The URL names no socket; write its path after the '//', as in mqtt+unix:///run/curlew.sock")
             }
             self.server.path = try Self.decoded(tail, "path")
             if let query { try self.readQuery(query) }

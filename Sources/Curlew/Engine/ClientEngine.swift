@@ -86,7 +86,7 @@ extension MQTTConfiguration {
             webSocket.subprotocol = self.connection.version.exact == .v3_1 ? "mqttv3.1" : "mqtt"
             return try SocketConnector(
                 timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil, webSocket: webSocket,
-                localAddress: self.connection.localAddress)
+                proxy: self.proxy, localAddress: self.connection.localAddress)
         } catch {
             throw MQTTError(.invalidConfiguration, "\(error)", cause: error)
         }

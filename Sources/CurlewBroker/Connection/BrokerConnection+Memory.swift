@@ -9,7 +9,8 @@ extension BrokerConnection {
     func countMemory() {
         guard !self.life.isForgotten else { return }
         var bytes = Self.overhead + self.link.overhead + self.link.unsentBytes
-        bytes += self.input.capacity + self.link.heldBytes + self.input.decoder.byteCount + self.waitingPackets.byteCount
+        bytes +=
+            self.input.capacity + self.link.heldBytes + self.input.decoder.byteCount + self.waitingPackets.byteCount
         bytes += self.output.byteCount
         bytes += self.aliases.byteCount + self.permissions.byteCount + self.incoming.byteCount
         bytes += self.session?.outputBytes ?? 0

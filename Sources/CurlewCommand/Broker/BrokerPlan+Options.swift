@@ -44,7 +44,8 @@ extension BrokerPlan {
         self.addresses = try options.addresses
         self.configuration = MQTTBrokerConfiguration(
             listeners: self.addresses.map { address in
-                var listener = address.listener(tls: tls)
+                var listener = address.listener(
+                    tls: tls, webSocket: options.webSocket, mode: options.socketMode?.mode)
                 listener.anonymous = options.allowsAnonymous ? .allowed : .local
                 listener.usesUsernameAsClientIdentifier = options.usesUsernameAsClientIdentifier
                 return listener
@@ -87,15 +88,15 @@ extension BrokerOptions {
     fileprivate var addresses: [ListenerAddress] {
         get throws {
             let isSecure = self.certificate != nil
-            guard !self.listen.isEmpty else {
-                let port = self.port?.port ?? (isSecure ? 8883 : 1883)
-                return [ListenerAddress(scheme: isSecure ? .mqtts : .mqtt, host: "127.0.0.1", port: port)]
-            }
-            let addresses = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
+            let usual = ListenerAddress(
+                scheme: isSecure ? .mqtts : .mqtt, host: "127.0.0.1",
+                port: self.port?.port ?? (isSecure ? 8883 : 1883))
+            let given = try self.listen.flatMap { $0.split(separator: ",") }.map { url in
                 do throws(Objection) { return try ListenerAddress(url: String(url)) } catch {
                     throw CommandFailure("--listen: \(error.sentence)")
                 }
             }
+            let addresses = given.isEmpty ? [usual] : given
             if !isSecure, let secure = addresses.first(where: \.scheme.isSecure) {
                 throw CommandFailure(
                     "\(secure.url(bound: secure.port)) needs a certificate; give --tls-cert and --tls-key.")
@@ -104,8 +105,26 @@ extension BrokerOptions {
                 throw CommandFailure(
                     "--tls-cert needs a listener with TLS; give a --listen that begins with mqtts:// or wss://.")
             }
+            if !self.origins.isEmpty, !addresses.contains(where: \.scheme.isWebSocket) {
+                throw CommandFailure(
+                    "--allow-origin needs a listener for WebSocket; give a --listen that begins with ws://.")
+            }
+            if self.socketMode != nil, !addresses.contains(where: { $0.scheme == .unix }) {
+                throw CommandFailure(
+                    "--socket-mode needs a Unix domain socket; give a --listen that begins with mqtt+unix://.")
+            }
             return addresses
         }
+    }
+
+    fileprivate var webSocket: MQTTBrokerConfiguration.WebSocket {
+        var webSocket = MQTTBrokerConfiguration.WebSocket()
+        if self.origins.contains("*") {
+            webSocket.origins = .any
+        } else if !self.origins.isEmpty {
+            webSocket.origins = .only(Set(self.origins))
+        }
+        return webSocket
     }
 
     func tls(passphrase: String?) -> MQTTBrokerConfiguration.TLS? {

@@ -76,7 +76,8 @@ extension ListenerAddress {
         var rest = url.dropFirst(scheme.rawValue.count + 3)
         guard scheme != .unix else {
             guard rest.hasPrefix("/"), rest.count > 1 else {
-                throw Objection("'\(url)' has no absolute path; write three slashes, as in mqtt+unix:///run/curlew.sock.")
+                throw Objection(
+                    "'\(url)' has no absolute path; write three slashes, as in mqtt+unix:///run/curlew.sock.")
             }
             (self.host, self.port, self.path) = ("", 0, String(rest))
             return

@@ -124,7 +124,8 @@ struct MosquittoReader {
         let second = words.count == 2 ? String(words[1]) : nil
         guard port == 0 else { return (port, second, nil) }
         guard let second, second.hasPrefix("/") else {
-            throw Objection("port 0 means a Unix domain socket; give its absolute path, as in listener 0 /run/curlew.sock.")
+            throw Objection(
+                "port 0 means a Unix domain socket; give its absolute path, as in listener 0 /run/curlew.sock.")
         }
         return (nil, nil, second)
     }

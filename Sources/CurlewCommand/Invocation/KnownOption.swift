@@ -93,7 +93,8 @@ struct KnownOption: Sendable {
         .init("M max-inflight", .one),
         .init("D property", .property, about: []), .init("W timeout", .one), .init("d debug"), .init("quiet"),
         .init("nodelay"), .init("o options-file", .one), .init("S srv"), .init("proxy", .one),
-        .init("unix", .one, about: [.server, .port]), .init("ws"), .init("header", .one, about: []), .init("t topic", .one), .init("q qos", .one),
+        .init("unix", .one, about: [.server, .port]), .init("ws"), .init("header", .one, about: []),
+        .init("t topic", .one), .init("q qos", .one),
     ]
 
     private static let tls: [KnownOption] = [
@@ -151,6 +152,7 @@ struct KnownOption: Sendable {
     private static let broker: [KnownOption] = [
         .init("p port", .one, in: [.broker], about: [.server]),
         .init("listen", .one, in: [.broker], about: [.server]),
+        .init("allow-origin", .one, in: [.broker]), .init("socket-mode", .one, in: [.broker]),
         .init("c config-file", .one, in: [.broker]), .init("v verbose", in: [.broker]),
         .init("d daemon", in: [.broker]),
         .init("password-file", .one, in: [.broker]), .init("acl-file", .one, in: [.broker]),

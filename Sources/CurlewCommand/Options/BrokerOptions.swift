@@ -15,11 +15,29 @@ struct BrokerOptions: ParsableArguments {
         name: .customLong("listen"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            Listen on mqtt://host:port or, with TLS, on mqtts://host:port; the host * means all addresses. May be given \
-            several times, or separate several with commas.
+            Listen on mqtt://host:port or, with TLS, on mqtts://host:port; on ws:// or wss://host:port/path for WebSocket; on \
+            mqtt+unix:///path for a Unix domain socket. The host * means all addresses. May be given several times, or \
+            separate several with commas.
             """,
             valueName: "url"))
     var listen: [String] = []
+
+    @Option(
+        name: .customLong("allow-origin"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            """
+            Origin of web pages that may connect over WebSocket, as in https://example.com; '*' for all. May be given several \
+            times. (default: all, but for a browser on this machine only pages of this machine)
+            """,
+            valueName: "origin"))
+    var origins: [String] = []
+
+    @Option(
+        name: .customLong("socket-mode"), parsing: .unconditional,
+        help: ArgumentHelp(
+            "Permissions of Unix domain sockets in octal, as in 660; who may write to the file may connect.",
+            valueName: "mode"), transform: SocketModeArgument.read)
+    var socketMode: SocketModeArgument?
 
     @Option(
         name: [.customShort("c"), .customLong("config-file")], parsing: .unconditional,
@@ -242,6 +260,7 @@ struct BrokerOptions: ParsableArguments {
             ("--password-file", self.passwordFile != nil), ("--acl-file", self.accessFile != nil),
             ("--allow-anonymous", self.allowsAnonymous),
             ("--use-username-as-clientid", self.usesUsernameAsClientIdentifier),
+            ("--allow-origin", !self.origins.isEmpty), ("--socket-mode", self.socketMode != nil),
             ("--tls-cert", self.certificate != nil),
             ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
             ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),

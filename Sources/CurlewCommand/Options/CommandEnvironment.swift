@@ -25,7 +25,9 @@ struct CommandEnvironment {
 
     /// - Parameter variable: Returns the value of a variable; `nil` if it is unset or empty.
     init(variable: (String) -> String?) {
-        for name in MQTTConfiguration.environmentVariables { self.variables[name] = variable(name) }
+        for name in MQTTConfiguration.environmentVariables + MQTTConfiguration.proxyVariables {
+            self.variables[name] = variable(name)
+        }
         for name in MQTTConfiguration.environmentVariables {
             let own = "CURLEW_" + name.dropFirst("MQTT_".count)
             guard let value = variable(own) else { continue }

@@ -100,6 +100,13 @@ struct CommandSettings {
 
     private mutating func apply(_ options: ConnectionOptions) throws {
         self.configuration.connection.localAddress = options.localAddress
+        if let proxy = options.proxy {
+            do throws(TransportError) {
+                self.configuration.proxy = proxy.isEmpty ? nil : try ProxySettings(url: proxy)
+            } catch {
+                throw CommandFailure("--proxy: \(error.message)")
+            }
+        }
         if let inFlight = options.inFlight?.count {
             self.configuration.session.receiveMaximum = min(inFlight, Self.receiveMaximum)
             self.configuration.session.maximumInFlight = min(inFlight, 65_535)

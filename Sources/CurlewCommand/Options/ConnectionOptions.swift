@@ -39,7 +39,9 @@ struct ConnectionOptions: ParsableArguments {
 
     @Flag(
         name: .customLong("ws"),
-        help: "Use WebSocket at the path /mqtt, like a URL with ws:// or, with TLS, wss://. (default port: 80, or 443 with TLS)")
+        help:
+            "Use WebSocket at the path /mqtt, like a URL with ws:// or, with TLS, wss://. (default port: 80, or 443 with TLS)"
+    )
     var usesWebSocket = false
 
     @Option(
@@ -50,6 +52,15 @@ struct ConnectionOptions: ParsableArguments {
             users of this machine can see it.
             """, valueName: "name:value"), transform: HeaderArgument.read)
     var headers: [HeaderArgument] = []
+
+    @Option(
+        name: .customLong("proxy"), parsing: .unconditional,
+        help: ArgumentHelp(
+            """
+            Proxy as http://, socks5:// or, to let it resolve names, socks5h://[user[:password]@]host[:port]; '' for none. \
+            (default: from HTTPS_PROXY or ALL_PROXY, except for NO_PROXY)
+            """, valueName: "url"))
+    var proxy: String?
 
     @Option(
         name: [.customShort("V"), .customLong("protocol-version")],
@@ -198,10 +209,14 @@ struct ConnectionOptions: ParsableArguments {
         for host in self.hosts { try HostSyntax.check(host) }
         if let unixSocket {
             if !self.urls.isEmpty || !self.hosts.isEmpty {
-                throw ValidationError("--unix \(unixSocket) and \(self.urls.isEmpty ? "-h" : "the URL") both name a broker; give one of them")
+                throw ValidationError(
+                    "--unix \(unixSocket) and \(self.urls.isEmpty ? "-h" : "the URL") both name a broker; give one of them"
+                )
             }
             if !self.ports.isEmpty { throw ValidationError("A Unix domain socket has no port; leave out -p or --unix") }
-            if self.usesWebSocket { throw ValidationError("--ws needs a host, not a Unix domain socket; leave out one of them") }
+            if self.usesWebSocket {
+                throw ValidationError("--ws needs a host, not a Unix domain socket; leave out one of them")
+            }
             if unixSocket.isEmpty { throw ValidationError("--unix needs the path of a socket") }
         }
         if self.usesWebSocket, let url = self.urls.first(where: { !$0.hasPrefix("ws") }) {

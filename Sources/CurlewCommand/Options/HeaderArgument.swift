@@ -1,4 +1,5 @@
 #if Tools
+import ArgumentParser
 import Curlew
 
 /// An HTTP header field, as in `Authorization: Bearer abc`.
@@ -8,7 +9,7 @@ struct HeaderArgument: Sendable {
     static func read(_ text: String) throws -> Self {
         guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else {
             // The text may be a secret.
-            throw Objection("the header field must have a name, a colon and a value, as in 'Cookie: session=1'")
+            throw ValidationError("it must have a name, a colon and a value, as in 'Cookie: session=1'")
         }
         let value = text[text.index(after: colon)...].drop { $0 == " " }
         return Self(header: .init(String(text[..<colon]), String(value)))

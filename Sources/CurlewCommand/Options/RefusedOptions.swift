@@ -7,9 +7,6 @@ struct RefusedOptions: ParsableArguments {
     @Flag(name: [.customShort("S"), .customLong("srv")], help: .private)
     var looksUpServer = false
 
-    @Option(name: .customLong("proxy"), help: .private)
-    var proxy: String?
-
     @Option(name: .customLong("tls-engine"), help: .private)
     var tlsEngine: String?
 
@@ -20,10 +17,6 @@ struct RefusedOptions: ParsableArguments {
         let engines = "OpenSSL engines are not supported; give a key file with --key"
         let refusals: [(Bool, String)] = [
             (self.looksUpServer, "-S, DNS service lookup, is not supported yet; name the broker with -h"),
-            (
-                self.proxy != nil,
-                "--proxy is not supported yet; leave it out, or tunnel the port, for example with ssh -L"
-            ),
             (self.tlsEngine != nil, "--tls-engine: \(engines)"),
             (self.tlsEnginePassword != nil, "--tls-engine-kpass-sha1: \(engines)"),
         ]

@@ -1,4 +1,10 @@
-import NIOCore
+#if canImport(Darwin)
+import Darwin
+#elseif canImport(Musl)
+import Musl
+#else
+import Glibc
+#endif
 
 /// A range of IP addresses, such as `10.0.0.0/8` or `::1`.
 package struct AddressRange: Hashable, Sendable {
@@ -22,14 +28,11 @@ package struct AddressRange: Hashable, Sendable {
 
     /// The bytes of an address; an IPv4 address in IPv6 form has four. `nil` if the text is not an address.
     package static func bytes(of text: String) -> [UInt8]? {
-        switch try? SocketAddress(ipAddress: text, port: 0) {
-        case .v4(let address)?: return withUnsafeBytes(of: address.address.sin_addr) { Array($0) }
-        case .v6(let address)?:
-            let bytes = withUnsafeBytes(of: address.address.sin6_addr) { Array($0) }
-            let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
-            return bytes.starts(with: mapped) ? Array(bytes.suffix(4)) : bytes
-        default: return nil
-        }
+        var bytes = [UInt8](repeating: 0, count: 16)
+        if inet_pton(AF_INET, text, &bytes) == 1 { return Array(bytes.prefix(4)) }
+        guard inet_pton(AF_INET6, text, &bytes) == 1 else { return nil }
+        let mapped: [UInt8] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF]
+        return bytes.starts(with: mapped) ? Array(bytes.suffix(4)) : bytes
     }
 
     package func contains(_ address: [UInt8]) -> Bool {

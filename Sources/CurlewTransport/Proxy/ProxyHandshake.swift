@@ -33,7 +33,8 @@ enum ProxyHandshake {
 
     fileprivate static func closed(_ proxy: ProxySettings) -> TransportError {
         TransportError(
-            .proxyFailed, "The proxy \(proxy.address) closed the connection; check its port and its kind (\(proxy.kind)://).")
+            .proxyFailed,
+            "The proxy \(proxy.address) closed the connection; check its port and its kind (\(proxy.kind)://).")
     }
 }
 
@@ -129,8 +130,9 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = 16 << 10
         limits.maxHeaderListSize = 16 << 10
+        // Neither in TLS nor in MQTT or WebSocket does a server send the first bytes.
         let decoder = ByteToMessageHandler(
-            HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
+            HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits))
         let handler = HTTPProxyHandler(request, done, [decoder, encoder])
         try pipeline.addHandlers([encoder, decoder, handler] as [any ChannelHandler])
         handler.send(try pipeline.context(handler: handler))
@@ -152,7 +154,6 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
         self.isOver = true
         guard (200...299).contains(head.status.code) else { return self.done.fail(self.refusal(head.status)) }
-        // From now on, the bytes are the server's.
         let pipeline = context.pipeline.syncOperations
         let removed = self.others.map { pipeline.removeHandler($0) } + [pipeline.removeHandler(self)]
         EventLoopFuture.andAllSucceed(removed, promise: self.done)
@@ -162,16 +163,19 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         let proxy = "The proxy \(self.request.proxy.address)"
         let shown = "(HTTP \(status.code) \(status.reasonPhrase.printable))"
         switch status.code {
-        case 407 where self.request.proxy.username == nil:
+        case 401 where self.request.proxy.username == nil, 407 where self.request.proxy.username == nil:
             return TransportError(
                 .proxyFailed, "\(proxy) requires a user name and a password \(shown); give them for the proxy.")
-        case 407: return TransportError(.proxyFailed, "\(proxy) does not accept its user name and password \(shown).")
+        case 401, 407:
+            return TransportError(.proxyFailed, "\(proxy) does not accept its user name and password \(shown).")
         case 403, 405:
-            return TransportError(.proxyFailed, "\(proxy) does not permit connections to \(self.request.endpoint) \(shown).")
-        case 502, 503, 504:
+            return TransportError(
+                .proxyFailed, "\(proxy) does not permit connections to \(self.request.endpoint) \(shown).")
+        // Tinyproxy uses 500 for it.
+        case 500, 502, 503, 504:
             return TransportError(
                 .hostUnreachable,
-                "\(proxy) works, but could not connect to \(self.request.endpoint) \(shown); check host and port.")
+                "\(proxy) could not connect to \(self.request.endpoint) \(shown); check host and port.")
         default: return TransportError(.proxyFailed, "\(proxy) did not connect to \(self.request.endpoint) \(shown).")
         }
     }
@@ -182,7 +186,8 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         guard error is HTTPParserError else { return self.done.fail(ProxyHandshake.closed(self.request.proxy)) }
         self.done.fail(
             TransportError(
-                .proxyFailed, "The proxy \(self.request.proxy.address) does not speak HTTP; check its port and its kind.",
+                .proxyFailed,
+                "The proxy \(self.request.proxy.address) does not speak HTTP; check its port and its kind.",
                 cause: error))
     }
 

@@ -76,7 +76,8 @@ extension ProxySettings {
         }
         let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
         guard !authority.contains(where: { "/?#".contains($0) }) else {
-            throw Self.error("has more than user, password, host and port; percent-encode '/', '?' and '#' in a password")
+            throw Self.error(
+                "has more than user, password, host and port; percent-encode '/', '?' and '#' in a password")
         }
         let parts = authority.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count <= 2 else {
@@ -92,7 +93,11 @@ extension ProxySettings {
             port = Int(number)
             host = host[..<colon]
         }
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
+        if host.hasPrefix("["), host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") {
+            throw Self.error("must have a port from 1 to 65535, and an IPv6 address in brackets")
+        }
         guard !host.isEmpty, host.utf8.allSatisfy({ (0x21...0x7E).contains($0) }) else {
             throw Self.error("names no host")
         }
@@ -135,11 +140,13 @@ extension ProxySettings {
     /// Checks what the protocol of the proxy cannot express.
     func validate() throws(TransportError) {
         guard (1...65_535).contains(self.port), !self.host.isEmpty, !self.host.utf8.contains(0) else {
-            throw TransportError(.invalidConfiguration, "The proxy \(self.address) is not a host and a port from 1 to 65535.")
+            throw TransportError(
+                .invalidConfiguration, "The proxy \(self.address) is not a host and a port from 1 to 65535.")
         }
         if self.kind == .http {
             guard self.username?.utf8.contains(UInt8(ascii: ":")) != true else {
-                throw TransportError(.invalidConfiguration, "The user name for an HTTP proxy must not have a ':' in it.")
+                throw TransportError(
+                    .invalidConfiguration, "The user name for an HTTP proxy must not have a ':' in it.")
             }
         } else if let username {
             guard (1...255).contains(username.utf8.count), (self.password ?? "").utf8.count <= 255 else {
@@ -155,7 +162,9 @@ extension ProxySettings {
         return self.exceptions.contains { entry in
             var entry = entry.lowercased()
             if entry == "*" { return true }
-            if let range = AddressRange(entry), let address = AddressRange.bytes(of: host) { return range.contains(address) }
+            if let range = AddressRange(entry), let address = AddressRange.bytes(of: host) {
+                return range.contains(address)
+            }
             if entry.hasPrefix("*.") { entry.removeFirst(2) } else if entry.hasPrefix(".") { entry.removeFirst() }
             return !entry.isEmpty && (host == entry || host.hasSuffix("." + entry))
         }

@@ -86,7 +86,8 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     func channelInactive(context: ChannelHandlerContext) {
         self.fail(
-            self.firstBytes.bytes.readableBytes > 0 ? self.notWebSocket(cause: nil) : self.unanswered(cause: nil), context)
+            self.firstBytes.bytes.readableBytes > 0 ? self.notWebSocket(cause: nil) : self.unanswered(cause: nil),
+            context)
         context.fireChannelInactive()
     }
 
@@ -206,7 +207,8 @@ enum WebSocketRefusal: Equatable {
         let path = request.target.prefix { $0 != "?" }
         return switch self {
         case .malformed:
-            TransportError(.notWebSocket, "\(peer) answered the WebSocket handshake in a way that no WebSocket server does.")
+            TransportError(
+                .notWebSocket, "\(peer) answered the WebSocket handshake in a way that no WebSocket server does.")
         case .subprotocol(let name):
             TransportError(
                 .notWebSocket,
@@ -226,7 +228,8 @@ enum WebSocketRefusal: Equatable {
         case .notFound(let status):
             TransportError(
                 .webSocketRefused,
-                "\(peer) has no WebSocket at \(path) (HTTP \(status.code) \(status.reasonPhrase.printable)); check the path.")
+                "\(peer) has no WebSocket at \(path) (HTTP \(status.code) \(status.reasonPhrase.printable)); check the path."
+            )
         case .other(let status):
             TransportError(
                 .webSocketRefused,

@@ -62,7 +62,8 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         self.hasAnswered = true
         let body = ByteBuffer(string: text + "\n")
         var headers: HTTPHeaders = [
-            "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(body.readableBytes)", "Connection": "close",
+            "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(body.readableBytes)",
+            "Connection": "close",
         ]
         if status == .upgradeRequired { headers.add(name: "Upgrade", value: "websocket") }
         let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)

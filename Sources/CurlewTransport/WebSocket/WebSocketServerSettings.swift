@@ -76,7 +76,8 @@ enum WebSocketObjection: Equatable {
     /// For the client's developer.
     var text: String {
         switch self {
-        case .noUpgrade: "This is an MQTT broker's port for WebSocket. Connect with an MQTT client, such as curlew sub ws://…"
+        case .noUpgrade:
+            "This is an MQTT broker's port for WebSocket. Connect with an MQTT client, such as curlew sub ws://…"
         case .path: "There is no WebSocket at this path."
         case .origin: "Pages of this origin may not connect to this MQTT broker."
         case .subprotocol: "Ask for the WebSocket subprotocol 'mqtt'."

@@ -17,6 +17,7 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
     private let incoming: IncomingFrameBytes
     private var reading: WebSocketReading
     private var isCloseSent = false
+    private var isPeerClosed = false
 
     /// A larger write becomes several frames: a peer need not hold a large one until it is complete.
     private static let largestSentFrame = 64 << 10
@@ -71,12 +72,15 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
         if let reason = closing.reason(of: self.peer) {
             context.fireErrorCaught(TransportError(.connectionLost, reason))
         }
+        self.isPeerClosed = true
         self.sendClose(closing.answer, context)
         self.closeSoon(context)
     }
 
-    /// The decoder of frames cannot go on.
+    /// The decoder of frames cannot go on, or the connection breaks.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // A peer that has closed the WebSocket may not wait for the answer.
+        guard !self.isPeerClosed else { return }
         guard let error = error as? NIOWebSocketError else { return context.fireErrorCaught(error) }
         let isTooLarge = error == .invalidFrameLength
         let what = isTooLarge ? "a WebSocket frame that is too large" : "a malformed WebSocket frame"
@@ -99,7 +103,8 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
             return
         }
         var bytes = self.unwrapOutboundIn(data)
-        while let part = bytes.readableBytes > Self.largestSentFrame ? bytes.readSlice(length: Self.largestSentFrame) : nil
+        while let part = bytes.readableBytes > Self.largestSentFrame
+            ? bytes.readSlice(length: Self.largestSentFrame) : nil
         {
             context.write(self.frame(.binary, part), promise: nil)
         }

@@ -190,7 +190,8 @@ struct BrokerOptionTests {
         arguments: [
             ("1883", "not an address to listen on"), ("http://a", "not an address to listen on"),
             ("mqtt+unix://run/a", "three slashes"), ("ws://a/b?c=d", "more than a host and a port"),
-            ("wss://a", "needs a certificate"),
+            ("wss://a", "needs a certificate"), ("mqtt://a --allow-origin https://a", "needs a listener for WebSocket"),
+            ("mqtt://a --socket-mode 660", "needs a Unix domain socket"),
             ("mqtt://a:65536", "no port from 0"), ("mqtt://::1", "in brackets"), ("mqtt://[::1", "no ]"),
             ("mqtt://a/topic", "more than a host and a port"), ("mqtt://me@a", "more than a host and a port"),
             ("mqtts://a", "needs a certificate"), ("mqtt://a --tls-cert c --tls-key k", "needs a listener with TLS"),

@@ -58,11 +58,15 @@ struct MosquittoOptionTests {
         Self.listener("listener 1884 192.0.2.1", "1884 192.0.2.1") { "\($0.port ?? 0) \($0.host ?? "nil")" },
         Self.listener("port 1885", "1885 nil false") { "\($0.port ?? 0) \($0.host ?? "nil") \($0.isLocal)" },
         Self.listener("bind_address 127.0.0.1", "1883 127.0.0.1") { "\($0.port ?? 0) \($0.host ?? "nil")" },
-        Self.listener("listener 0 /run/m.sock", "nil /run/m.sock") { "\($0.port.map { "\($0)" } ?? "nil") \($0.socketFile ?? "")" },
+        Self.listener("listener 0 /run/m.sock", "nil /run/m.sock") {
+            "\($0.port.map { "\($0)" } ?? "nil") \($0.socketFile ?? "")"
+        },
         Self.listener("protocol mqtt", "false") { $0.isWebSocket },
         Self.listener("protocol websockets", "true") { $0.isWebSocket },
         Self.listener("protocol websockets\nwebsockets_headers_size 4096", "4096") { $0.headerSize ?? 0 },
-        Self.listener("protocol websockets\nwebsockets_origin https://a\nwebsockets_origin https://b", "https://a https://b") {
+        Self.listener(
+            "protocol websockets\nwebsockets_origin https://a\nwebsockets_origin https://b", "https://a https://b"
+        ) {
             $0.origins.sorted().joined(separator: " ")
         },
         Self.listener("socket_domain ipv4", "ipv4") { "\($0.family)" },
@@ -171,7 +175,8 @@ struct MosquittoOptionTests {
     }
 
     static let badLines: [(String, String)] = [
-        ("listener", "it needs a port"), ("listener 0", "give its absolute path"), ("listener 0 m.sock", "give its absolute path"),
+        ("listener", "it needs a port"), ("listener 0", "give its absolute path"),
+        ("listener 0 m.sock", "give its absolute path"),
         ("listener 65536", "not a number from 0 to 65535"), ("listener mqtt", "not a number"),
         ("listener 1883 localhost now", "remove \"now\""), ("port 0", "not a number from 1 to 65535"),
         ("port", "no value"), ("bind_address", "no value"), ("bind_address a b", "takes only one value"),

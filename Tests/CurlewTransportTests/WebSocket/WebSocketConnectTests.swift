@@ -15,7 +15,8 @@ struct WebSocketConnectTests {
             let failure = Task {
                 try await SocketConnector(timeout: timeout, tls: security == .tls ? Fixture.client() : nil)
                     .failure(
-                        connectingTo: Endpoint(host: "127.0.0.1", port: port, security: security, webSocket: "/mqtt?token=x"))
+                        connectingTo: Endpoint(
+                            host: "127.0.0.1", port: port, security: security, webSocket: "/mqtt?token=x"))
             }
             let far = try await accepted.next()
             _ = await far.read(1)
@@ -28,21 +29,33 @@ struct WebSocketConnectTests {
     @Test(
         "A refused handshake is explained, with the HTTP status",
         arguments: [
-            ("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "webSocketUnauthorized", "HTTP 401 Unauthorized"),
+            (
+                "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n", "webSocketUnauthorized",
+                "HTTP 401 Unauthorized"
+            ),
             ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "webSocketUnauthorized", "HTTP 403 Forbidden"),
             (
                 "HTTP/1.1 301 Moved\r\nLocation: https://a.example/mqtt?secret=1\r\nContent-Length: 0\r\n\r\n",
                 "webSocketRefused", "redirects the WebSocket (HTTP 301) to https://a.example/mqtt;"
             ),
-            ("HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "webSocketRefused", "no WebSocket at /mqtt (HTTP 404"),
-            ("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "webSocketRefused", "did not open a WebSocket (HTTP 200 OK)"),
+            (
+                "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "webSocketRefused",
+                "no WebSocket at /mqtt (HTTP 404"
+            ),
+            (
+                "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "webSocketRefused",
+                "did not open a WebSocket (HTTP 200 OK)"
+            ),
             (
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     + "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
                 "notWebSocket", "in a way that no WebSocket server does"
             ),
             ("\u{20}\u{02}\u{00}\u{00}", "notWebSocket", "it speaks MQTT without WebSocket; connect with mqtt://"),
-            ("\u{15}\u{03}\u{03}\u{00}\u{02}\u{02}\u{28}", "notWebSocket", "this port expects TLS; connect with wss://"),
+            (
+                "\u{15}\u{03}\u{03}\u{00}\u{02}\u{02}\u{28}", "notWebSocket",
+                "this port expects TLS; connect with wss://"
+            ),
             ("SSH-2.0-OpenSSH_9\r\n", "notWebSocket", "it speaks SSH"),
             ("", "notWebSocket", "closed the connection without answering the WebSocket handshake"),
         ])

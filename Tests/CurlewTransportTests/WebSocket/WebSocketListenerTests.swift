@@ -71,7 +71,8 @@ struct WebSocketListenerTests {
                 "not a valid WebSocket handshake"
             ),
             (
-                WebSocketPeer.request.replacing("Host: localhost", with: "Host: localhost\r\nOrigin: http://evil.example"),
+                WebSocketPeer.request.replacing(
+                    "Host: localhost", with: "Host: localhost\r\nOrigin: http://evil.example"),
                 "403 Forbidden", "Pages of this origin may not connect"
             ),
             ("\u{10}\u{0C}\u{00}\u{04}MQTT\u{05}", "400 Bad Request", "not an HTTP request"),

@@ -8,7 +8,8 @@ struct WebSocketReadingTests {
     private func frame(_ opcode: Int, isFinal: Bool = true, isMasked: Bool = true, _ reserved: Bool = false)
         -> WebSocketReading.Frame
     {
-        .init(opcode: .init(encodedWebSocketOpcode: UInt8(opcode))!, isFinal: isFinal, isMasked: isMasked,
+        .init(
+            opcode: .init(encodedWebSocketOpcode: UInt8(opcode))!, isFinal: isFinal, isMasked: isMasked,
             hasReservedBits: reserved)
     }
 

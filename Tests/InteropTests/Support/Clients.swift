@@ -15,6 +15,10 @@ extension Mosquitto {
         var configuration = MQTTConfiguration(server: server)
         configuration.connection.version = .exactly(setup.version)
         configuration.tls.trustRoots = .file("\(Peers.certificates)/ca.pem")
+        if setup.listener == .secureWebSocket {
+            configuration.tls.clientCertificate = .init(
+                chain: .file("\(Peers.certificates)/client.pem"), key: .file("\(Peers.certificates)/client.key.pem"))
+        }
         configuration.reconnect.initialDelay = .milliseconds(50)
         configuration.reconnect.maximumDelay = .milliseconds(200)
         configuration.reconnect.minimumDelay = .milliseconds(10)

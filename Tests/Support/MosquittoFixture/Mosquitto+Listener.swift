@@ -15,7 +15,8 @@ extension Mosquitto {
         case p521 = "TLS, P-521"
         case ed25519 = "TLS, Ed25519"
         case webSocket = "WebSocket"
-        case secureWebSocket = "WebSocket over TLS"
+        /// Requires a client certificate.
+        case secureWebSocket = "WebSocket over TLS with client certificates"
         case unix = "Unix domain socket"
 
         package var description: String { self.rawValue }
@@ -30,7 +31,8 @@ extension Mosquitto {
             return switch self {
             case .tcp, .unix: []
             case .webSocket: ["protocol websockets"]
-            case .secureWebSocket: ["protocol websockets"] + certificate("server")
+            case .secureWebSocket:
+                ["protocol websockets", "cafile \(folder)/ca.pem", "require_certificate true"] + certificate("server")
             case .tls: certificate("server")
             case .mutualTLS: certificate("server") + ["cafile \(folder)/ca.pem", "require_certificate true"]
             case .preSharedKey: ["psk_hint curlew"]

@@ -86,6 +86,9 @@ package final class Subprocess: Sendable {
     }
     package func endInput() throws { try self.input?.fileHandleForWriting.close() }
 
+    /// Whether it has not ended.
+    package var isRunning: Bool { self.process.isRunning }
+
     /// Sends the program a signal, unless it has ended.
     package func send(_ signal: Int32) { if self.process.isRunning { kill(self.process.processIdentifier, signal) } }
 
