@@ -141,10 +141,11 @@ public actor MQTTBroker {
             case .socket(let host, let port, let tls, let webSocket):
                 let binding = Binding(
                     tls: tls?.settings, webSocket: webSocket?.settings(maximumPacketSize: maximumPacketSize),
-                    rules: rules, refused: self.refuse(rules))
+                    proxies: try listener.proxies, rules: rules, refused: self.refuse(rules))
                 sockets = try await self.bind(host, port, listener.addressFamily, binding)
             case .socketFile(let file):
-                let binding = Binding(tls: nil, webSocket: nil, rules: rules, refused: { _ in })
+                let binding = Binding(
+                    tls: nil, webSocket: nil, proxies: TrustedProxies(), rules: rules, refused: { _ in })
                 sockets = [try await self.bindOne(.socketFile(file), binding)]
             case .inMemory(let network, let endpoint):
                 network.listen(at: endpoint, on: self.group.next(), accept: self.accept(rules))
@@ -167,6 +168,7 @@ public actor MQTTBroker {
     private struct Binding {
         let tls: TLSServerSettings?
         let webSocket: WebSocketServerSettings?
+        let proxies: TrustedProxies
         let rules: ClientRules
         let refused: @Sendable (FailedHandshake) -> Void
     }
@@ -205,7 +207,8 @@ public actor MQTTBroker {
     ) async throws(TransportError) -> SocketListener {
         let rules = binding.rules
         return try await SocketListener.bind(
-            to: address, tls: binding.tls, webSocket: binding.webSocket, group: self.group,
+            to: address, tls: binding.tls, webSocket: binding.webSocket, proxies: binding.proxies,
+            group: self.group,
             handshakes: self.engine.budget,
             report: { [logger = self.engine.logger] event in
                 let listener: Logger.Metadata = ["listener": "\(rules.name)"]

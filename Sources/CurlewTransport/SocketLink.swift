@@ -8,6 +8,7 @@ import NIOWebSocket
 final class SocketLink: Link {
     let eventLoop: any EventLoop
     let peer: String
+    let isLocal: Bool
     let peerCertificate: [UInt8]?
     let peerUserID: UInt32?
     let overhead: Int
@@ -17,12 +18,13 @@ final class SocketLink: Link {
     private let trust: PeerTrust?
 
     fileprivate init(
-        channel: any Channel, peer: String, peerCertificate: [UInt8]?, isSecure: Bool, trust: PeerTrust?,
+        channel: any Channel, peer: String, isLocal: Bool, peerCertificate: [UInt8]?, isSecure: Bool, trust: PeerTrust?,
         handler: SocketLinkHandler
     ) {
         self.trust = trust
         self.eventLoop = channel.eventLoop
         self.peer = peer
+        self.isLocal = isLocal
         self.peerCertificate = peerCertificate
         self.peerUserID = handler.peerUserID
         self.overhead = isSecure ? Self.overheadOfTLS : 0
@@ -32,8 +34,6 @@ final class SocketLink: Link {
 
     /// An estimate of the memory of a TLS connection with its buffers.
     static let overheadOfTLS = 40 << 10
-
-    var isLocal: Bool { self.channel.remoteAddress?.isLocal ?? false }
 
     var isStillTrusted: Bool { self.trust?.isValid(hasCertificate: self.peerCertificate != nil) ?? true }
 
@@ -64,7 +64,11 @@ final class SocketLinkHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    private let peer: String
+    private var peer: String
+    /// The client behind a trusted proxy, if the peer is one.
+    private var forwarded: ForwardedClient?
+    /// Whether a header of the PROXY protocol comes first.
+    private var awaitsProxyHeader: Bool
     /// Explains TLS failures; `nil` on a plain connection.
     private let tls: TLSDiagnosis?
     private let trust: PeerTrust?
@@ -103,12 +107,14 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private static let handshakeTime = Duration.seconds(10)
 
     init(
-        peer: String, tls: TLSDiagnosis?, trust: PeerTrust? = nil, webSocket: WebSocketSide? = nil,
+        peer: String, awaitsProxyHeader: Bool = false, tls: TLSDiagnosis?, trust: PeerTrust? = nil,
+        webSocket: WebSocketSide? = nil,
         opened: EventLoopPromise<Void>?,
         refused: @escaping @Sendable (FailedHandshake) -> Void = { _ in },
         makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.peer = peer
+        self.awaitsProxyHeader = awaitsProxyHeader
         self.tls = tls
         self.trust = trust
         self.webSocket = webSocket
@@ -140,7 +146,17 @@ final class SocketLinkHandler: ChannelInboundHandler {
     /// The side of a WebSocket that this is, and how to open it.
     enum WebSocketSide {
         case client(Endpoint, WebSocketRequest, WebSocketSettings)
-        case server(WebSocketServerSettings)
+        case server(WebSocketServerSettings, TrustedProxies)
+    }
+
+    /// A trusted proxy has stated the address of its client.
+    func forwards(_ client: ForwardedClient) {
+        self.forwarded = client
+        self.peer = client.peer
+    }
+
+    private func isLocal(_ context: ChannelHandlerContext) -> Bool {
+        self.forwarded?.isLocal ?? context.remoteAddress?.isLocal ?? false
     }
 
     /// The channel can be written to and read: opens the link, or the WebSocket first.
@@ -153,9 +169,11 @@ final class SocketLinkHandler: ChannelInboundHandler {
             case nil: self.open(context)
             case .client(let peer, let request, let settings)?:
                 try WebSocketClientHandshake.begin(to: peer, request, settings, below: self, context)
-            case .server(let settings)?:
-                try WebSocketServerHandshake.begin(
-                    settings, isLocal: context.remoteAddress?.isLocal ?? false, below: self, context)
+            case .server(let settings, let proxies)?:
+                let gate = WebSocketGate(
+                    settings: settings, proxies: proxies, address: context.remoteAddress?.ipAddress,
+                    isLocal: self.isLocal(context))
+                try WebSocketServerHandshake.begin(gate, below: self, context)
             }
         } catch {
             // Handlers can only be missing if the channel is closing.
@@ -273,7 +291,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     func handlerAdded(context: ChannelHandlerContext) {
         self.context = context
-        if self.tls != nil || self.webSocket != nil, self.opened == nil {
+        if self.tls != nil || self.webSocket != nil || self.awaitsProxyHeader, self.opened == nil {
             // Nobody waits for a client's handshake, and the client may never start it.
             let channel = context.channel
             let handler = NIOLoopBound(self, eventLoop: context.eventLoop)
@@ -283,7 +301,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
                 channel.close(promise: nil)
             }
         }
-        if context.channel.isActive, self.tls == nil { self.channelReady(context) }
+        if context.channel.isActive, self.tls == nil, !self.awaitsProxyHeader { self.channelReady(context) }
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
@@ -292,11 +310,19 @@ final class SocketLinkHandler: ChannelInboundHandler {
     }
 
     func channelActive(context: ChannelHandlerContext) {
-        if self.tls == nil { self.channelReady(context) }
+        if self.tls == nil, !self.awaitsProxyHeader { self.channelReady(context) }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if event is WebSocketStreamHandler.Opened { return self.open(context) }
+        switch event {
+        case is WebSocketStreamHandler.Opened: return self.open(context)
+        case let header as ProxyHeaderHandler.Received:
+            self.awaitsProxyHeader = false
+            if let client = header.client { self.forwards(client) }
+            if self.tls == nil { self.channelReady(context) }
+            return
+        default: break
+        }
         guard let tls = self.tls, case TLSUserEvent.handshakeCompleted = event else { return }
         if let objection = tls.objection(address: context.remoteAddress, certificate: context.peerCertificate) {
             self.failure = objection
@@ -386,7 +412,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
         let certificate = self.tls == nil ? nil : try? context.peerCertificate?.toDERBytes()
         self.owner = self.makeOwner(
             SocketLink(
-                channel: context.channel, peer: self.peer, peerCertificate: certificate, isSecure: self.tls != nil,
+                channel: context.channel, peer: self.peer, isLocal: self.isLocal(context), peerCertificate: certificate,
+                isSecure: self.tls != nil,
                 trust: self.trust,
                 handler: self))
         self.finishOpening(.success(()))

@@ -35,6 +35,7 @@ package struct SocketListener: Sendable {
     ///   - address: Where to listen.
     ///   - tls: `nil` for plain connections.
     ///   - webSocket: `nil` for connections without WebSocket.
+    ///   - proxies: Proxies in front of the listener that state the addresses of their clients.
     ///   - group: The event loops of the accepted links.
     ///   - handshakes: Limits the memory for handshakes; clients for which there is no memory are disconnected.
     ///   - clock: Measures how long accepting has worked after a failure.
@@ -44,7 +45,8 @@ package struct SocketListener: Sendable {
     ///     after the handshake), before any byte is read.
     package static func bind(
         to address: Address = .host("127.0.0.1", port: 0), tls: TLSServerSettings? = nil,
-        webSocket: WebSocketServerSettings? = nil, group: any EventLoopGroup = EventLoops.shared,
+        webSocket: WebSocketServerSettings? = nil, proxies: TrustedProxies = TrustedProxies(),
+        group: any EventLoopGroup = EventLoops.shared,
         handshakes: (any HandshakeBudget)? = nil,
         clock: MonotonicClock = MonotonicClock(ContinuousClock()),
         report: @escaping @Sendable (AcceptEvent) -> Void = { _ in },
@@ -64,11 +66,19 @@ package struct SocketListener: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let peer = channel.remoteAddress?.name ?? "unknown"
+                    if proxies.usesProxyProtocol {
+                        guard let address = channel.remoteAddress?.ipAddress, proxies.include(address) else {
+                            throw TransportError(.connectionLost, "\(peer) is not a trusted proxy.")
+                        }
+                        try channel.pipeline.syncOperations.addHandler(ProxyHeaderHandler())
+                    }
                     let material = tls?.material
                     let trust = tls.flatMap { tls in material.map { PeerTrust(tls, $0) } }
                     let link = SocketLinkHandler(
-                        peer: peer, tls: material?.diagnosis(of: peer), trust: trust,
-                        webSocket: webSocket.map { .server($0) }, opened: nil, refused: refused, makeOwner: accept)
+                        peer: peer, awaitsProxyHeader: proxies.usesProxyProtocol, tls: material?.diagnosis(of: peer),
+                        trust: trust,
+                        webSocket: webSocket.map { .server($0, proxies) }, opened: nil, refused: refused,
+                        makeOwner: accept)
                     if material != nil || webSocket != nil { try link.takeHandshake(from: handshakes) }
                     if let material, let trust {
                         if material.usesPreSharedKeys {

@@ -86,6 +86,14 @@ extension MQTTBrokerConfiguration {
         /// ``Behavior/assignedIdentifierPrefix``.
         public var assignedIdentifierPrefix: String?
 
+        /// The addresses, or ranges such as `10.0.0.0/8`, of proxies and load balancers in front of this listener that state
+        /// the addresses of their clients: in the PROXY protocol (``usesProxyProtocol``), or for WebSocket in the header
+        /// field `X-Forwarded-For`. What others state is ignored. Default: none.
+        public var trustedProxies: [String] = []
+        /// Whether every connection begins with a header of the PROXY protocol, version 1 or 2. Connections that do not come
+        /// from ``trustedProxies`` are then closed. Default: `false`.
+        public var usesProxyProtocol = false
+
         /// Listens for TCP, with or without TLS.
         ///
         /// - Parameters:

@@ -16,6 +16,29 @@ extension MQTTBrokerConfiguration.TLS {
     }
 }
 
+extension MQTTBrokerConfiguration.Listener {
+    /// The proxies in front of the listener.
+    var proxies: TrustedProxies {
+        get throws(TransportError) {
+            var ranges: [AddressRange] = []
+            for text in self.trustedProxies {
+                guard let range = AddressRange(text) else {
+                    throw TransportError(
+                        .invalidConfiguration,
+                        "The trusted proxy '\(text)' is not an IP address or a range such as 10.0.0.0/8.")
+                }
+                ranges.append(range)
+            }
+            guard !self.usesProxyProtocol || !ranges.isEmpty else {
+                throw TransportError(
+                    .invalidConfiguration,
+                    "The PROXY protocol needs the addresses of the proxies that may use it; set trustedProxies.")
+            }
+            return TrustedProxies(ranges: ranges, usesProxyProtocol: self.usesProxyProtocol)
+        }
+    }
+}
+
 extension MQTTBrokerConfiguration.WebSocket {
     /// The settings for the transport.
     ///

@@ -1,5 +1,6 @@
 #if Tools
 import CurlewBroker
+import CurlewTransport
 
 extension BrokerPlan {
     /// The plan of the options, or of the file that they name. Does not listen yet.
@@ -47,6 +48,8 @@ extension BrokerPlan {
                 var listener = address.listener(
                     tls: tls, webSocket: options.webSocket, mode: options.socketMode?.mode)
                 listener.anonymous = options.allowsAnonymous ? .allowed : .local
+                listener.trustedProxies = options.trustedProxies
+                listener.usesProxyProtocol = options.usesProxyProtocol && address.scheme != .unix
                 listener.usesUsernameAsClientIdentifier = options.usesUsernameAsClientIdentifier
                 return listener
             })
@@ -104,6 +107,12 @@ extension BrokerOptions {
             if isSecure, !addresses.contains(where: \.scheme.isSecure) {
                 throw CommandFailure(
                     "--tls-cert needs a listener with TLS; give a --listen that begins with mqtts:// or wss://.")
+            }
+            for proxy in self.trustedProxies where AddressRange(proxy) == nil {
+                throw CommandFailure("--trust-proxy: '\(proxy)' is not an IP address or a range as in 10.0.0.0/8.")
+            }
+            if self.usesProxyProtocol, self.trustedProxies.isEmpty {
+                throw CommandFailure("--proxy-protocol needs the addresses of the proxies; give --trust-proxy.")
             }
             if !self.origins.isEmpty, !addresses.contains(where: \.scheme.isWebSocket) {
                 throw CommandFailure(

@@ -152,6 +152,7 @@ struct KnownOption: Sendable {
     private static let broker: [KnownOption] = [
         .init("p port", .one, in: [.broker], about: [.server]),
         .init("listen", .one, in: [.broker], about: [.server]),
+        .init("trust-proxy", .one, in: [.broker]), .init("proxy-protocol", in: [.broker]),
         .init("allow-origin", .one, in: [.broker]), .init("socket-mode", .one, in: [.broker]),
         .init("c config-file", .one, in: [.broker]), .init("v verbose", in: [.broker]),
         .init("d daemon", in: [.broker]),

@@ -33,6 +33,23 @@ struct BrokerOptions: ParsableArguments {
     var origins: [String] = []
 
     @Option(
+        name: .customLong("trust-proxy"), parsing: .unconditionalSingleValue,
+        help: ArgumentHelp(
+            """
+            Address of a proxy or load balancer, or a range as in 10.0.0.0/8, that states the addresses of its clients: with \
+            --proxy-protocol, or for WebSocket in X-Forwarded-For. May be given several times.
+            """,
+            valueName: "address"))
+    var trustedProxies: [String] = []
+
+    @Flag(
+        name: .customLong("proxy-protocol"),
+        help:
+            "Connections begin with a header of the PROXY protocol; those of other hosts than --trust-proxy are closed."
+    )
+    var usesProxyProtocol = false
+
+    @Option(
         name: .customLong("socket-mode"), parsing: .unconditional,
         help: ArgumentHelp(
             "Permissions of Unix domain sockets in octal, as in 660; who may write to the file may connect.",
@@ -261,6 +278,7 @@ struct BrokerOptions: ParsableArguments {
             ("--allow-anonymous", self.allowsAnonymous),
             ("--use-username-as-clientid", self.usesUsernameAsClientIdentifier),
             ("--allow-origin", !self.origins.isEmpty), ("--socket-mode", self.socketMode != nil),
+            ("--trust-proxy", !self.trustedProxies.isEmpty), ("--proxy-protocol", self.usesProxyProtocol),
             ("--tls-cert", self.certificate != nil),
             ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
             ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),

@@ -10,20 +10,16 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    private let settings: WebSocketServerSettings
-    private let isLocal: Bool
+    private let gate: WebSocketGate
     private var hasAnswered = false
 
-    private init(_ settings: WebSocketServerSettings, isLocal: Bool) {
-        self.settings = settings
-        self.isLocal = isLocal
-    }
+    private init(_ gate: WebSocketGate) { self.gate = gate }
 
     /// Waits for the handshake of a client on an open channel, below the link.
     static func begin(
-        _ settings: WebSocketServerSettings, isLocal: Bool, below link: SocketLinkHandler,
-        _ context: ChannelHandlerContext
+        _ gate: WebSocketGate, below link: SocketLinkHandler, _ context: ChannelHandlerContext
     ) throws {
+        let settings = gate.settings
         let encoder = HTTPResponseEncoder()
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = settings.maximumHeaderSize
@@ -31,9 +27,9 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         limits.maxHeaderFieldCount = 128
         let decoder = ByteToMessageHandler(
             HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-        let handshake = WebSocketServerHandshake(settings, isLocal: isLocal)
+        let handshake = WebSocketServerHandshake(gate)
         let upgrade = HTTPServerUpgradeHandler(
-            upgraders: [WebSocketServerUpgrader(settings, isLocal: isLocal, link)], httpEncoder: encoder,
+            upgraders: [WebSocketServerUpgrader(gate, link)], httpEncoder: encoder,
             extraHTTPHandlers: [decoder, handshake], upgradeCompletionHandler: { _ in })
         let handlers: [any ChannelHandler] = [encoder, decoder, upgrade, handshake]
         try context.pipeline.syncOperations.addHandlers(handlers, position: .before(link))
@@ -42,7 +38,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         // The upgrade handler forwards only requests that are not upgraded.
         guard case .head(let head) = self.unwrapInboundIn(data) else { return }
-        let objection = self.settings.objection(to: head, isLocal: self.isLocal) ?? .malformed
+        let objection = self.gate.objection(to: head) ?? .malformed
         self.answer(objection.status, objection.text, isHead: head.method == .HEAD, context)
     }
 
@@ -81,15 +77,15 @@ extension WebSocketServerHandshake: Sendable {}
 /// The library's upgrade to WebSocket, with the handlers of this link.
 private final class WebSocketServerUpgrader: HTTPServerProtocolUpgrader {
     private let library: NIOWebSocketServerUpgrader
-    private let settings: WebSocketServerSettings
+    private let gate: WebSocketGate
     private let link: SocketLinkHandler
 
-    init(_ settings: WebSocketServerSettings, isLocal: Bool, _ link: SocketLinkHandler) {
-        self.settings = settings
+    init(_ gate: WebSocketGate, _ link: SocketLinkHandler) {
+        self.gate = gate
         self.link = link
         self.library = NIOWebSocketServerUpgrader { channel, request in
-            guard settings.objection(to: request, isLocal: isLocal) == nil,
-                let subprotocol = WebSocketServerSettings.subprotocol(for: request)
+            guard gate.objection(to: request) == nil,
+                let subprotocol = WebSocketGate.subprotocol(for: request)
             else { return channel.eventLoop.makeSucceededFuture(nil) }
             return channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": subprotocol])
         } upgradePipelineHandler: { channel, _ in
@@ -109,9 +105,10 @@ private final class WebSocketServerUpgrader: HTTPServerProtocolUpgrader {
     }
 
     func upgrade(context: ChannelHandlerContext, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
-        context.eventLoop.makeCompletedFuture {
+        if let client = self.gate.forwardedClient(of: upgradeRequest) { self.link.forwards(client) }
+        return context.eventLoop.makeCompletedFuture {
             try self.link.addWebSocket(
-                as: .server, maximumFrameSize: self.settings.maximumFrameSize, context.pipeline.syncOperations)
+                as: .server, maximumFrameSize: self.gate.settings.maximumFrameSize, context.pipeline.syncOperations)
         }
     }
 }

@@ -86,7 +86,15 @@ enum WebSocketObjection: Equatable {
     }
 }
 
-extension WebSocketServerSettings {
+/// Decides which requests to a connection of a listener open a WebSocket.
+struct WebSocketGate: Sendable {
+    let settings: WebSocketServerSettings
+    let proxies: TrustedProxies
+    /// The address of the peer; `nil` if it is none of IP.
+    let address: String?
+    /// Whether the peer is on this machine.
+    let isLocal: Bool
+
     /// The subprotocols of MQTT, the first for 3.1.1 and 5.0, the other for 3.1.
     private static let subprotocols = ["mqtt", "mqttv3.1"]
 
@@ -96,15 +104,22 @@ extension WebSocketServerSettings {
         return offered.first(where: Self.subprotocols.contains)
     }
 
+    /// The client behind a trusted proxy; `nil` if the peer is none, or states no address.
+    func forwardedClient(of request: HTTPRequestHead) -> ForwardedClient? {
+        self.address.flatMap { self.proxies.client(forwardedFor: request.headers["X-Forwarded-For"], by: $0) }
+            .map { ForwardedClient(address: $0) }
+    }
+
     /// Why a request is not answered with a WebSocket; `nil` if it is.
-    func objection(to request: HTTPRequestHead, isLocal: Bool) -> WebSocketObjection? {
+    func objection(to request: HTTPRequestHead) -> WebSocketObjection? {
         guard request.headers[canonicalForm: "Upgrade"].contains(where: { $0.lowercased() == "websocket" }) else {
             return .noUpgrade
         }
         let path = String(request.uri.prefix { $0 != "?" })
-        guard self.paths.isEmpty || self.paths.contains(path) else { return .path }
+        guard self.settings.paths.isEmpty || self.settings.paths.contains(path) else { return .path }
         let origins = request.headers["Origin"]
-        guard origins.count <= 1, self.origins.permit(origins.first, isLocal: isLocal) else { return .origin }
+        let isLocal = self.forwardedClient(of: request)?.isLocal ?? self.isLocal
+        guard origins.count <= 1, self.settings.origins.permit(origins.first, isLocal: isLocal) else { return .origin }
         guard Self.subprotocol(for: request) != nil else { return .subprotocol }
         guard request.method == .GET else { return .malformed }
         return nil

@@ -192,6 +192,8 @@ struct BrokerOptionTests {
             ("mqtt+unix://run/a", "three slashes"), ("ws://a/b?c=d", "more than a host and a port"),
             ("wss://a", "needs a certificate"), ("mqtt://a --allow-origin https://a", "needs a listener for WebSocket"),
             ("mqtt://a --socket-mode 660", "needs a Unix domain socket"),
+            ("mqtt://a --trust-proxy x", "not an IP address or a range"),
+            ("mqtt://a --proxy-protocol", "give --trust-proxy"),
             ("mqtt://a:65536", "no port from 0"), ("mqtt://::1", "in brackets"), ("mqtt://[::1", "no ]"),
             ("mqtt://a/topic", "more than a host and a port"), ("mqtt://me@a", "more than a host and a port"),
             ("mqtts://a", "needs a certificate"), ("mqtt://a --tls-cert c --tls-key k", "needs a listener with TLS"),

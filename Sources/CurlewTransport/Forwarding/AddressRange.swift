@@ -35,6 +35,15 @@ package struct AddressRange: Hashable, Sendable {
         return bytes.starts(with: mapped) ? Array(bytes.suffix(4)) : bytes
     }
 
+    /// The text of an address with four or sixteen bytes.
+    package static func text(of bytes: [UInt8]) -> String? {
+        var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+        guard bytes.count == 4 || bytes.count == 16,
+            inet_ntop(bytes.count == 4 ? AF_INET : AF_INET6, bytes, &text, socklen_t(text.count)) != nil
+        else { return nil }
+        return String(decoding: text.prefix { $0 != 0 }.map(UInt8.init(bitPattern:)), as: UTF8.self)
+    }
+
     package func contains(_ address: [UInt8]) -> Bool {
         guard address.count == self.address.count else { return false }
         let whole = self.prefix / 8
