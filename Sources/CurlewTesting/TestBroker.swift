@@ -52,7 +52,7 @@ public final class TestBroker: Sendable {
         get async {
             guard let listener = await self.broker.listeners.first,
                 var server = try? MQTTConfiguration(url: listener.url).servers.first
-            else { return .mqtt("127.0.0.1") }
+            else { return .mqtt("127.0.0.1", port: 0) }
             // It may listen on all addresses.
             if server.scheme != .unix { server.host = "127.0.0.1" }
             return server

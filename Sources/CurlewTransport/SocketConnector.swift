@@ -94,7 +94,8 @@ extension SocketConnector {
         }
         guard proxy.kind == .socks5 else {
             guard endpoint.host.utf8.count <= 255 else {
-                throw .invalidConfiguration("The host name \(endpoint.host) is too long for a proxy.")
+                throw .invalidConfiguration(
+                    "The host name \(endpoint.host) is longer than 255 bytes, the maximum for a proxy.")
             }
             return ProxyHandshake.Request(proxy: proxy, endpoint: endpoint, destination: .name(endpoint.host))
         }
@@ -256,13 +257,14 @@ private final class ConnectAttempt: Sendable {
         if let proxy = self.proxy?.proxy, !self.state.value.isConnected {
             return TransportError(
                 .timedOut,
-                "The proxy \(proxy.address) did not connect to \(self.endpoint) within \(self.timeout); check both addresses."
+                "The proxy \(proxy.address) did not connect to \(self.endpoint) within \(self.timeout); check the proxy, and "
+                    + "that it can reach the broker."
             )
         }
         guard self.state.value.isConnected, self.webSocket != nil else { return .timedOut(self.endpoint, self.timeout) }
         return TransportError(
             .timedOut,
-            "\(self.endpoint) did not answer the WebSocket handshake within \(self.timeout); is that its port for WebSocket?"
+            "\(self.endpoint) did not answer the \(self.tls == nil ? "WebSocket handshake" : "handshakes of TLS and WebSocket") within \(self.timeout); check that this is its port for WebSocket."
         )
     }
 
@@ -320,9 +322,17 @@ private final class ConnectAttempt: Sendable {
     private func explainConnecting(_ error: any Error) -> TransportError {
         guard let proxy = self.proxy?.proxy else { return self.explain(error) }
         let failure = TransportError(connectingTo: self.target, failedWith: error, timeout: self.timeout)
-        guard failure.code != .outOfResources else { return failure }
-        return TransportError(
-            .proxyFailed, "The proxy \(proxy.address) cannot be reached: \(failure.message)", cause: failure)
+        let message =
+            switch failure.code {
+            case .outOfResources: failure.message
+            case .connectionRefused:
+                "The proxy \(proxy.address) refused the connection; check that it is running, and its port."
+            case .hostNotFound:
+                "The host name of the proxy, \(proxy.host), could not be resolved; check its spelling and the network."
+            case .timedOut: "The proxy \(proxy.address) did not answer; check host, port and firewall."
+            default: "There is no connection to the proxy \(proxy.address); check the network and the address."
+            }
+        return TransportError(failure.code == .outOfResources ? failure.code : .proxyFailed, message, cause: error)
     }
 
     private func explain(_ error: any Error) -> TransportError {

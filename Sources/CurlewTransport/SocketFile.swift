@@ -26,7 +26,12 @@ package struct SocketFile: Hashable, Sendable {
         do {
             if self.isStale { self.remove() }
             let channel = try await bootstrap.bind(unixDomainSocketPath: self.path).get()
-            try self.setMode()
+            do throws(TransportError) { try self.setMode() } catch {
+                self.remove()
+                // Closing fails only if the channel is closed.
+                try? await channel.close()
+                throw error
+            }
             return channel
         } catch let error as TransportError {
             throw error
@@ -35,11 +40,12 @@ package struct SocketFile: Hashable, Sendable {
         }
     }
 
-    /// Permissions are set after binding: until then, the file has those of the process, which should be stricter.
+    /// A socket has the permissions of the umask from binding until this call. A directory that others cannot enter
+    /// protects it in between.
     private func setMode() throws(TransportError) {
         guard let mode, chmod(self.path, mode_t(mode)) != 0 else { return }
         throw TransportError(
-            .listeningFailed, "The mode of \(self.path) could not be set: \(String(cString: strerror(errno))).")
+            .listeningFailed, "The permissions of \(self.path) could not be set: \(String(cString: strerror(errno))).")
     }
 
     /// Whether it is a socket on which nobody listens any more.

@@ -316,6 +316,11 @@ final class SocketLinkHandler: ChannelInboundHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is WebSocketStreamHandler.Opened: return self.open(context)
+        case let refusal as WebSocketServerHandshake.Refused:
+            return self.refused(
+                FailedHandshake(
+                    "WebSocket", peer: self.peer, error: TransportError(.notWebSocket, refusal.sentence),
+                    isAbandoned: refusal.isOrdinaryRequest))
         case let header as ProxyHeaderHandler.Received:
             self.awaitsProxyHeader = false
             if let client = header.client { self.forwards(client) }
@@ -391,7 +396,15 @@ final class SocketLinkHandler: ChannelInboundHandler {
         self.context = nil
         let owner = self.owner
         self.owner = nil
-        if let tls = self.tls, !self.isChannelReady, self.opened == nil {
+        if self.awaitsProxyHeader {
+            self.refused(
+                FailedHandshake(
+                    "PROXY protocol", peer: self.peer,
+                    error: self.failure
+                        ?? TransportError(
+                            .connectionLost, "The proxy closed the connection before its header was complete."),
+                    isAbandoned: self.failure == nil))
+        } else if let tls = self.tls, !self.isChannelReady, self.opened == nil {
             self.refused(FailedHandshake(peer: self.peer, error: self.failure, tls, certificateName: self.peerName))
         }
         self.finishOpening(

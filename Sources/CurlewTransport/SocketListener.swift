@@ -40,7 +40,7 @@ package struct SocketListener: Sendable {
     ///   - handshakes: Limits the memory for handshakes; clients for which there is no memory are disconnected.
     ///   - clock: Measures how long accepting has worked after a failure.
     ///   - report: Called when connections cannot be accepted, and when they can again; on the listener's event loop.
-    ///   - refused: Called for each client whose TLS handshake failed; on an event loop.
+    ///   - refused: Called for each client whose handshake failed; on an event loop.
     ///   - accept: Creates the owner of a new link; called on the link's event loop when the link is open (with TLS:
     ///     after the handshake), before any byte is read.
     package static func bind(
@@ -68,7 +68,9 @@ package struct SocketListener: Sendable {
                     let peer = channel.remoteAddress?.name ?? "unknown"
                     if proxies.usesProxyProtocol {
                         guard let address = channel.remoteAddress?.ipAddress, proxies.include(address) else {
-                            throw TransportError(.connectionLost, "\(peer) is not a trusted proxy.")
+                            let error = TransportError(.connectionLost, "\(peer) is not a trusted proxy.")
+                            refused(FailedHandshake("PROXY protocol", peer: peer, error: error, isAbandoned: false))
+                            throw error
                         }
                         try channel.pipeline.syncOperations.addHandler(ProxyHeaderHandler())
                     }

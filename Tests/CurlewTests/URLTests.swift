@@ -19,7 +19,7 @@ private enum RefusedURLs {
         ("ws://h/a?keep-alive=soon", ["'keep-alive'", "number of seconds"]),
         ("ws://h/?ca=/x", ["'ca'", "wss://"]),
         ("unix:///run/mqtt.sock", ["use mqtt+unix://"]),
-        ("mqtt+unix://run/mqtt.sock", ["no host", "three slashes"]),
+        ("mqtt+unix://run/mqtt.sock", ["must not name a host", "three slashes"]),
         ("mqtt+unix://", ["names no socket", "mqtt+unix:///run/curlew.sock"]),
         ("tcp://h", ["use mqtt://"]),
         ("ssl://h", ["use mqtts://"]),
@@ -102,7 +102,7 @@ struct URLTests {
         }
         var plain = MQTTConfiguration.Server.mqtt("h")
         plain.path = "/a"
-        refuse(plain, ["has a path", ".ws"])
+        refuse(plain, ["must not have a path", ".ws"])
         refuse(.ws("h", path: "mqtt"), ["begin with a '/'"])
         refuse(.unix(""), ["is empty"])
         refuse(.unix("/" + String(repeating: "x", count: 103)), ["104 bytes", "at most 103"])

@@ -7,6 +7,8 @@ struct ConfigurationDraft {
     private var certificate: TLSSettings.Material?
     private var privateKey: TLSSettings.Material?
     private var passphrase: String?
+    /// Whether an option has set the proxy, or that there is none.
+    var isProxyDecided = false
     /// The option about TLS that was applied last, as the beginning of a sentence.
     private(set) var tlsOrigin: String?
     /// The subjects set since the last `beginSource`, and by which option.
@@ -93,11 +95,11 @@ struct OptionValue {
         return .milliseconds(milliseconds)
     }
 
-    /// Parses the URL of a proxy; empty for none.
+    /// Parses the URL of a proxy; `none` for a direct connection.
     func proxy() throws(MQTTError) -> ProxySettings? {
-        guard !self.text.isEmpty else { return nil }
+        guard self.text.lowercased() != "none" else { return nil }
         do throws(TransportError) { return try ProxySettings(url: self.text) } catch {
-            throw self.error("is not a proxy: \(error.message.lowercasedFirst)")
+            throw self.error("is not a proxy; \(error.message.lowercasedFirst)")
         }
     }
 
@@ -182,6 +184,7 @@ struct ConfigurationOption: Sendable {
         },
         Self(subject: .proxy, item: "proxy", variable: "MQTT_PROXY", isSecret: true) { draft, value throws(MQTTError) in
             draft.configuration.proxy = try value.proxy()
+            draft.isProxyDecided = true
         },
         Self(subject: .reconnect, item: "reconnect", variable: "MQTT_RECONNECT") { draft, value throws(MQTTError) in
             draft.configuration.reconnect.isEnabled = try value.boolean()

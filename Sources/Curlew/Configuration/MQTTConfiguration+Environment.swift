@@ -32,9 +32,9 @@ extension MQTTConfiguration {
     /// | `MQTT_RECEIVE_MAXIMUM`                           | a number of messages |
     /// | `MQTT_MAXIMUM_IN_FLIGHT`                         | a number of messages |
     /// | `MQTT_MAXIMUM_PACKET_SIZE`                       | a number of bytes |
-    /// | `MQTT_PROXY`                                     | the URL of a proxy: `http://…`, `socks5://…` or `socks5h://…` |
-    /// | `ALL_PROXY`, and `HTTPS_PROXY` if all servers use TLS | the proxy, if `MQTT_PROXY` is not set; not for this machine |
-    /// | `NO_PROXY`                                       | the hosts to reach without that proxy, separated by commas |
+    /// | `MQTT_PROXY`                                     | the URL of a proxy: `http://…`, `socks5://…` or `socks5h://…`; `none` for none |
+    /// | `ALL_PROXY`; `HTTPS_PROXY` if all servers use TLS, which takes precedence | the proxy, if `MQTT_PROXY` is not set; this machine is reached directly |
+    /// | `NO_PROXY`                                       | the hosts to reach directly, separated by commas |
     /// | `MQTT_RECONNECT`                                 | `true` or `false` |
     /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |
     /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file |
@@ -95,7 +95,7 @@ extension MQTTConfiguration {
         draft.beginSource()
         try parts.apply(to: &draft)
         try draft.applyCredentials(variables)
-        try draft.applyUsualProxy(variables)
+        try draft.applySharedProxyVariables(variables)
         var topics: [String] = []
         // Compare bytes, not characters: topics that Unicode considers equal are different topics in MQTT.
         for topic in all.compactMap(\.topic) where !topics.contains(where: { $0.utf8.elementsEqual(topic.utf8) }) {
@@ -116,8 +116,8 @@ extension MQTTConfiguration {
         return environment
     }
 
-    /// The names of the variables that many programs share, from which ``init(environment:)`` takes the proxy unless
-    /// `MQTT_PROXY` is set. In lower case, they count more than in upper case.
+    /// The names of the proxy variables that many programs share. ``init(environment:)`` uses them unless `MQTT_PROXY` is
+    /// set; a lower-case name takes precedence.
     public static let proxyVariables = [
         "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
     ]

@@ -16,8 +16,9 @@ extension MQTTConfiguration {
     /// | `ws`, `wss` | WebSocket, with TLS in `wss`; the default path is `/mqtt` | 80, 443 |
     /// | `mqtt+unix` | the Unix domain socket at the path | – |
     ///
-    /// User name and password are MQTT's in every scheme. In the query of a WebSocket, the items of the table below are
-    /// for the client; all others belong to the request and are sent as they are.
+    /// In a URL with `ws` or `wss`, items whose names are in the table below configure the client; all others are part of
+    /// the request and are sent unchanged. To send an item that has one of these names, percent-encode a character of
+    /// the name, as in `%6Bey=…` for `key`. User name and password are always those of MQTT, not of HTTP.
     ///
     /// User name, password and items are percent-decoded.
     /// Percent-encode the characters `/ ? # @ % :` in a user name or password, and `@` everywhere else.
@@ -34,7 +35,7 @@ extension MQTTConfiguration {
     /// | `receive-maximum`     | a number of messages |
     /// | `maximum-in-flight`   | a number of messages |
     /// | `maximum-packet-size` | a number of bytes |
-    /// | `proxy`               | the URL of a proxy, percent-encoded: `http://…`, `socks5://…` or `socks5h://…` |
+    /// | `proxy`               | the URL of a proxy, percent-encoded: `http://…`, `socks5://…` or `socks5h://…`; `none` for none |
     /// | `reconnect`           | `true` or `false` |
     /// | `ca`                  | a file of the certificate authorities to trust, PEM or DER |
     /// | `ca-directory`        | a directory of such files |
@@ -64,8 +65,9 @@ extension MQTTConfiguration {
 
 /// A URL that names a broker and a topic: `mqtts://broker.example.com/home/+/temperature`.
 ///
-/// The topic is everything between the first `/` after the host and the first `?`, percent-decoded. The wildcards `+`
-/// and `#` need no percent-encoding. For the other parts see ``MQTTConfiguration/init(url:)``.
+/// In a URL with `mqtt` or `mqtts`, the topic is everything between the first `/` after the host and the first `?`,
+/// percent-decoded. The wildcards `+` and `#` need no percent-encoding. Other URLs have no topic: their path belongs to
+/// the WebSocket or the Unix domain socket. For the other parts see ``MQTTConfiguration/init(url:)``.
 public struct MQTTURL: Sendable, CustomStringConvertible {
     /// The configuration from the rest of the URL; not validated.
     public let configuration: MQTTConfiguration

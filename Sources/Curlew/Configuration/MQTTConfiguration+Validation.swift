@@ -68,7 +68,7 @@ extension MQTTConfiguration.Server {
             throw invalid("The port \(self.port) of server \(self.host) must be from 1 to 65535.")
         }
         guard self.scheme.isWebSocket || self.path.isEmpty else {
-            throw invalid("The server \(self.host) has a path, which only WebSocket (.ws, .wss) and .unix have.")
+            throw invalid("The server \(self.host) must not have a path; only .ws, .wss and .unix servers have one.")
         }
         guard !self.scheme.isWebSocket || self.path.hasPrefix("/") else {
             throw invalid("The path of the WebSocket to \(self.host) must begin with a '/'.")
@@ -76,8 +76,11 @@ extension MQTTConfiguration.Server {
     }
 
     private func validateSocket() throws(MQTTError) {
-        guard !self.path.isEmpty, !self.path.utf8.contains(0) else {
-            throw invalid("The path of the Unix domain socket is empty; give the path of its file.")
+        guard !self.path.isEmpty else {
+            throw invalid("The path of the Unix domain socket is empty; give the path of the socket.")
+        }
+        guard !self.path.utf8.contains(0) else {
+            throw invalid("The path of the Unix domain socket contains a zero byte; remove it.")
         }
         // What fits in `sockaddr_un` on every system.
         guard self.path.utf8.count <= 103 else {
@@ -147,7 +150,9 @@ extension MQTTConfiguration.Session {
             )
         }
         try requireRange(self.receiveMaximum, 1...65_535, "The receive maximum")
-        if let maximumInFlight { try requireRange(maximumInFlight, 1...65_535, "The maximum of messages in flight") }
+        if let maximumInFlight {
+            try requireRange(maximumInFlight, 1...65_535, "The maximum number of messages in flight")
+        }
         // A fixed header of five bytes plus the maximum remaining length.
         try requireRange(self.maximumPacketSize, 1...268_435_460, "The maximum packet size")
         try requireRange(self.topicAliasMaximum, 0...65_535, "The topic alias maximum")

@@ -25,10 +25,11 @@ public struct MQTTConfiguration: Sendable {
     /// The TLS settings for `mqtts` and `wss` servers. Default: verify certificate and host name against the system's trust
     /// roots.
     public var tls = TLSSettings()
-    /// The requests by which WebSockets to `ws` and `wss` servers are opened. Default: nothing beyond the handshake.
+    /// The HTTP request that opens a WebSocket to a `ws` or `wss` server (MQTT 5.0 section 6). Default: no additional header
+    /// fields.
     public var webSocket = WebSocketSettings()
-    /// The proxy through which the client connects, except to Unix domain sockets and the proxy's exceptions. Default: none;
-    /// ``init(environment:)`` also reads the usual variables of proxies.
+    /// The proxy to connect through; Unix domain sockets never use it. Default: none, except that ``init(environment:)``
+    /// reads the variables `MQTT_PROXY`, `ALL_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
     public var proxy: ProxySettings?
     /// What the client and the broker keep for each other, and what they agree on when they connect.
     public var session = Session()
@@ -137,7 +138,7 @@ extension MQTTConfiguration {
 
         /// The server as a URL without query, for example `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
         public var description: String {
-            guard self.scheme != .unix else { return "\(self.scheme)://\(self.path)" }
+            guard self.scheme != .unix else { return "\(self.scheme)://\(self.path.percentEncodedPath)" }
             let host = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
             // The query may contain a token.
             return "\(self.scheme)://\(host):\(self.port)\(self.path.prefix { $0 != "?" })"

@@ -147,7 +147,8 @@ extension URLParts {
             try self.readHost(host)
         } else if !host.isEmpty {
             throw Self.error(
-                "The URL of a Unix domain socket has no host; write three slashes, as in mqtt+unix:///run/curlew.sock")
+                "The URL of a Unix domain socket must not name a host; write three slashes, as in mqtt+unix:///run/curlew.sock"
+            )
         }
     }
 
@@ -234,30 +235,9 @@ extension URLParts {
     }
 
     private static func decodedBytes(_ text: Substring, _ part: String) throws(MQTTError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let high = rest.popFirst()?.hexadecimalDigit, let low = rest.popFirst()?.hexadecimalDigit else {
-                throw Self.error(
-                    "The \(part) in the URL has a '%' without two hexadecimal digits; write %25 for a '%'")
-            }
-            bytes.append(high << 4 | low)
+        guard let bytes = String(text).percentDecodedBytes else {
+            throw Self.error("The \(part) in the URL has a '%' without two hexadecimal digits; write %25 for a '%'")
         }
         return bytes
-    }
-}
-
-extension UInt8 {
-    fileprivate var hexadecimalDigit: UInt8? {
-        switch self {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): self - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): self - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): self - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 }

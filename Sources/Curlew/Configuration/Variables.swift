@@ -84,7 +84,7 @@ struct Variables {
         }
         try draft.applyServer(self)
         try draft.applyCredentials(self)
-        try draft.applyUsualProxy(self)
+        try draft.applySharedProxyVariables(self)
         return try draft.finish(code: .invalidConfiguration)
     }
 }

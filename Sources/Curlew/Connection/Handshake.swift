@@ -129,12 +129,13 @@ struct Handshake: Sendable {
 
     /// The usual protocol of the port, if it is not MQTT over TCP; the end of a sentence. Otherwise `nil`.
     private var hint: String? {
-        guard self.endpoint.webSocket == nil else { return "; is the path of its WebSocket right?" }
+        guard self.endpoint.webSocket == nil else { return "; check the path of the WebSocket." }
         guard self.endpoint.security == .plain, let port = self.endpoint.port else { return nil }
         return switch port {
         case 8883, 8884, 8886, 443, 8443: "; port \(port) is usually for TLS: connect with mqtts://."
-        case 80, 8080, 8000, 8083, 8084, 9001:
-            "; port \(port) is usually for HTTP or WebSocket (connect with ws://), and MQTT's is 1883."
+        case 8084: "; port \(port) is usually for WebSocket over TLS: connect with wss://."
+        case 80, 8080, 8000, 8083, 9001:
+            "; port \(port) is usually for HTTP or WebSocket: connect with ws://, or use MQTT's port, usually 1883."
         default: nil
         }
     }

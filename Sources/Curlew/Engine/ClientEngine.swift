@@ -82,7 +82,7 @@ extension MQTTConfiguration {
         do {
             let needsTLS = self.servers.contains { $0.scheme.isSecure }
             var webSocket = self.webSocket
-            // 3.1 has a name of its own.
+            // MQTT 3.1 has its own subprotocol.
             webSocket.subprotocol = self.connection.version.exact == .v3_1 ? "mqttv3.1" : "mqtt"
             return try SocketConnector(
                 timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil, webSocket: webSocket,

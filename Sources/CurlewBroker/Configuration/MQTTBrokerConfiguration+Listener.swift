@@ -44,7 +44,7 @@ extension MQTTBrokerConfiguration {
                     let scheme = (webSocket == nil ? "mqtt" : "ws") + (tls == nil ? "" : "s")
                     let paths = webSocket?.paths ?? []
                     return "\(scheme)://\(host):\(bound ?? port)\(paths.count == 1 ? paths.first ?? "" : "")"
-                case .socketFile(let file): return "mqtt+unix://\(file.path)"
+                case .socketFile(let file): return "mqtt+unix://\(file.path.percentEncodedPath)"
                 case .inMemory(_, let endpoint): return "\(endpoint)"
                 }
             }

@@ -55,7 +55,8 @@ extension BrokerConnection {
             self.authentication = .waiting(
                 authenticator.begin(
                     MQTTConnectionAttempt(
-                        client: self.client, certificate: self.certificate, isLocal: self.link.isLocal)))
+                        client: self.client, certificate: self.certificate, isLocal: self.link.isLocal,
+                        userID: self.link.peerUserID)))
         case (_, .continueAuthentication, .waiting): break
         default: return self.close(.protocolError, "AUTH with \(packet.reasonCode) must not be sent here.")
         }

@@ -3,7 +3,7 @@ import CurlewTransport
 import Logging
 import Synchronization
 
-/// Logs why TLS handshakes fail.
+/// Logs why handshakes of TLS, WebSocket and the PROXY protocol fail.
 ///
 /// Anyone can cause as many failures as the network carries, so lines beyond a budget are counted and not written.
 final class FailedHandshakeLog: Sendable {
@@ -45,6 +45,6 @@ final class FailedHandshakeLog: Sendable {
         if untold > 0 { metadata["suppressed"] = "\(untold)" }
         // Names of clients are logged only at debug level.
         if let name = failure.certificateName, self.logger.logLevel <= .debug { metadata["certificate"] = "\(name)" }
-        self.logger.log(level: level, "TLS handshake failed", metadata: metadata)
+        self.logger.log(level: level, "\(failure.layer) handshake failed", metadata: metadata)
     }
 }

@@ -59,7 +59,7 @@ extension BrokerPlan {
         if let path = options.accessFile { self.configuration.authorizers = [try await accounts.access(path)] }
         options.apply(to: &self.configuration.limits)
         guard !options.allowsAnonymous, options.passwordFile == nil else { return }
-        self.warnings = self.addresses.filter { !$0.isOfThisMachineAlone }.map {
+        self.warnings = self.addresses.filter { !$0.isReachableOnlyLocally }.map {
             "Only clients on this machine can connect to \($0.url(bound: $0.port)); "
                 + "give --password-file, or --allow-anonymous to accept anonymous clients."
         }
@@ -116,7 +116,7 @@ extension BrokerOptions {
             }
             if !self.origins.isEmpty, !addresses.contains(where: \.scheme.isWebSocket) {
                 throw CommandFailure(
-                    "--allow-origin needs a listener for WebSocket; give a --listen that begins with ws://.")
+                    "--allow-origin needs a listener for WebSocket; give --listen ws://… or wss://….")
             }
             if self.socketMode != nil, !addresses.contains(where: { $0.scheme == .unix }) {
                 throw CommandFailure(

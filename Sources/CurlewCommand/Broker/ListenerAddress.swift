@@ -1,7 +1,8 @@
 #if Tools
 import CurlewBroker
+import CurlewCore
 
-/// A listener's address, for people.
+/// The address of a listener, as `--listen` and log lines write it.
 struct ListenerAddress: Equatable, Sendable {
     /// How clients connect.
     enum Scheme: String, CaseIterable, Sendable {
@@ -33,13 +34,13 @@ struct ListenerAddress: Equatable, Sendable {
 
     /// - Parameter bound: The actual port.
     func url(bound: Int) -> String {
-        guard self.scheme != .unix else { return "\(self.scheme.rawValue)://\(self.path)" }
+        guard self.scheme != .unix else { return "\(self.scheme.rawValue)://\(self.path.percentEncodedPath)" }
         let host = self.host.contains(":") ? "[\(self.host)]" : self.host
         return "\(self.scheme.rawValue)://\(host):\(bound)\(self.path)"
     }
 
     /// Whether only this machine can reach it.
-    var isOfThisMachineAlone: Bool {
+    var isReachableOnlyLocally: Bool {
         self.scheme == .unix || self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
     }
 
@@ -79,7 +80,11 @@ extension ListenerAddress {
                 throw Objection(
                     "'\(url)' has no absolute path; write three slashes, as in mqtt+unix:///run/curlew.sock.")
             }
-            (self.host, self.port, self.path) = ("", 0, String(rest))
+            guard let path = String(rest).percentDecoded else {
+                throw Objection(
+                    "'\(url)' has a '%' without two hexadecimal digits, or is not UTF-8; write %25 for a '%'.")
+            }
+            (self.host, self.port, self.path) = ("", 0, path)
             return
         }
         if scheme.isWebSocket, let slash = rest.firstIndex(of: "/") {

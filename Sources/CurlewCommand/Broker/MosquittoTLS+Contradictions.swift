@@ -10,11 +10,13 @@ extension MosquittoListener {
             let others: [(String, Bool)] = [
                 ("protocol", self.isWebSocket), ("certfile", self.tls.certificateFile != nil),
                 ("keyfile", self.tls.keyFile != nil), ("psk_hint", self.tls.preSharedKeyHint != nil),
-                ("socket_domain", self.family != .any),
             ]
             for (option, isGiven) in others where isGiven {
                 found.append((option, "a Unix domain socket has neither TLS nor WebSocket; remove the line."))
             }
+        }
+        if self.socketFile != nil, self.family != .any {
+            found.append(("socket_domain", "a Unix domain socket has no address family; remove the line."))
         }
         guard !self.isWebSocket else { return found }
         for (option, isGiven) in [

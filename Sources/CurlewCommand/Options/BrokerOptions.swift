@@ -15,7 +15,7 @@ struct BrokerOptions: ParsableArguments {
         name: .customLong("listen"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            Listen on mqtt://host:port or, with TLS, on mqtts://host:port; on ws:// or wss://host:port/path for WebSocket; on \
+            Address to listen on: mqtt://host:port, ws://host:port/path for WebSocket, mqtts:// or wss:// with TLS, or \
             mqtt+unix:///path for a Unix domain socket. The host * means all addresses. May be given several times, or \
             separate several with commas.
             """,
@@ -26,8 +26,8 @@ struct BrokerOptions: ParsableArguments {
         name: .customLong("allow-origin"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            Origin of web pages that may connect over WebSocket, as in https://example.com; '*' for all. May be given several \
-            times. (default: all, but for a browser on this machine only pages of this machine)
+            Origin whose web pages may connect over WebSocket, as in https://example.com; '*' for any. May be given several \
+            times. (default: any, but from a browser on this machine only pages of this machine)
             """,
             valueName: "origin"))
     var origins: [String] = []
@@ -52,7 +52,7 @@ struct BrokerOptions: ParsableArguments {
     @Option(
         name: .customLong("socket-mode"), parsing: .unconditional,
         help: ArgumentHelp(
-            "Permissions of Unix domain sockets in octal, as in 660; who may write to the file may connect.",
+            "Permissions of Unix domain sockets in octal, as in 660: users who may write to a socket may connect. (default: set by the umask)",
             valueName: "mode"), transform: SocketModeArgument.read)
     var socketMode: SocketModeArgument?
 

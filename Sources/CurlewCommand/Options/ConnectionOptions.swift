@@ -7,9 +7,9 @@ struct ConnectionOptions: ParsableArguments {
     @Argument(
         help: ArgumentHelp(
             """
-            Broker as mqtt[s]://[user[:password]@]host[:port][/topic], instead of -h, -p and -t; as ws[s]://host[:port][/path] \
-            over WebSocket; as mqtt+unix:///path over a Unix domain socket. Several are tried in order. Any other argument is \
-            a topic.
+            Broker URL, instead of -h, -p and -t: mqtt[s]://[user[:password]@]host[:port][/topic]; \
+            ws[s]://[user[:password]@]host[:port][/path] for WebSocket (default path: /mqtt); or mqtt+unix:///path for a Unix \
+            domain socket. Several are tried in order. Any other argument is a topic.
             """,
             valueName: "url|topic"))
     // Topics are options by now: see ``PlainWords``.
@@ -40,7 +40,7 @@ struct ConnectionOptions: ParsableArguments {
     @Flag(
         name: .customLong("ws"),
         help:
-            "Use WebSocket at the path /mqtt, like a URL with ws:// or, with TLS, wss://. (default port: 80, or 443 with TLS)"
+            "Connect over WebSocket at the path /mqtt; for another path, give a URL with ws:// or wss://. (default port: 80, or 443 with TLS)"
     )
     var usesWebSocket = false
 
@@ -48,8 +48,8 @@ struct ConnectionOptions: ParsableArguments {
         name: .customLong("header"), parsing: .unconditionalSingleValue,
         help: ArgumentHelp(
             """
-            HTTP header field for a WebSocket, as in --header 'Authorization: Bearer …'. May be given several times. Other \
-            users of this machine can see it.
+            HTTP header field to send when opening a WebSocket, as in --header 'Authorization: Bearer …'. May be given several \
+            times. Other users of this machine can see it; use CURLEW_HEADER or the options file to hide it.
             """, valueName: "name:value"), transform: HeaderArgument.read)
     var headers: [HeaderArgument] = []
 
@@ -57,8 +57,9 @@ struct ConnectionOptions: ParsableArguments {
         name: .customLong("proxy"), parsing: .unconditional,
         help: ArgumentHelp(
             """
-            Proxy as http://, socks5:// or, to let it resolve names, socks5h://[user[:password]@]host[:port]; '' for none. \
-            (default: from HTTPS_PROXY or ALL_PROXY, except for NO_PROXY)
+            Proxy URL, as in http://[user[:password]@]host[:port], socks5://… or socks5h://… (the proxy resolves host names); \
+            '' connects directly. (default: HTTPS_PROXY if the broker uses TLS, or ALL_PROXY; not for hosts in NO_PROXY or on \
+            this machine; default port: 1080)
             """, valueName: "url"))
     var proxy: String?
 
@@ -132,8 +133,8 @@ struct ConnectionOptions: ParsableArguments {
         name: [.customShort("M"), .customLong("max-inflight")], parsing: .unconditional,
         help: ArgumentHelp(
             """
-            Maximum number of unacknowledged messages at QoS 1 and 2. (default: sent, what the broker allows, at most 1000, \
-            and 20 before MQTT 5; received, 65535)
+            Maximum number of unacknowledged messages at QoS 1 and 2. (default: 65535 received; sent, what the broker \
+            allows, at most 1000, or 20 before MQTT 5)
             """,
             valueName: "count"), transform: CountArgument.read)
     var inFlight: CountArgument?
@@ -215,11 +216,15 @@ struct ConnectionOptions: ParsableArguments {
             }
             if !self.ports.isEmpty { throw ValidationError("A Unix domain socket has no port; leave out -p or --unix") }
             if self.usesWebSocket {
-                throw ValidationError("--ws needs a host, not a Unix domain socket; leave out one of them")
+                throw ValidationError("--ws and --unix contradict each other; give one of them")
             }
             if unixSocket.isEmpty { throw ValidationError("--unix needs the path of a socket") }
         }
-        if self.usesWebSocket, let url = self.urls.first(where: { !$0.hasPrefix("ws") }) {
+        if self.usesWebSocket, let url = self.urls.map({ $0.lowercased() }).first(where: { !$0.hasPrefix("ws") }) {
+            if url.hasPrefix("mqtt+unix:") {
+                throw ValidationError(
+                    "--ws and the Unix domain socket of the URL contradict each other; leave out --ws")
+            }
             let scheme = url.hasPrefix("mqtts") ? "wss" : "ws"
             throw ValidationError("--ws and the URL contradict each other; write \(scheme):// in the URL")
         }

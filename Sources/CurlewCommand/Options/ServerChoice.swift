@@ -68,6 +68,9 @@ struct ServerChoice {
             guard let port = self.ports.first else { return }
             // -p may set the port of a URL without one.
             for (index, server) in configuration.servers.enumerated() {
+                guard server.scheme != .unix else {
+                    throw CommandFailure("The Unix domain socket \(server.path) has no port; leave out -p.")
+                }
                 guard [port, server.scheme.defaultPort].contains(server.port) else {
                     throw CommandFailure("The URL has port \(server.port) but -p sets \(port); give one of them.")
                 }

@@ -8,7 +8,9 @@ struct SocketModeArgument: CheckedArgument {
     let mode: UInt16
 
     init?(argument: String) {
-        guard let mode = UInt16(argument, radix: 8), mode <= 0o777 else { return nil }
+        guard argument.utf8.count == 3, argument.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
+            let mode = UInt16(argument, radix: 8)
+        else { return nil }
         self.mode = mode
     }
 }

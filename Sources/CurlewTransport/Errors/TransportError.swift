@@ -14,13 +14,13 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
 
         /// The settings are not valid: a file cannot be read, a key does not match its certificate, and so on.
         public static let invalidConfiguration = Self("invalidConfiguration")
-        /// Nothing listens on that port.
+        /// Nothing listens on that port or Unix domain socket, or this user may not connect to it.
         public static let connectionRefused = Self("connectionRefused")
         /// The host name could not be resolved.
         public static let hostNotFound = Self("hostNotFound")
         /// There is no route to the host.
         public static let hostUnreachable = Self("hostUnreachable")
-        /// The connection or its TLS handshake took too long.
+        /// Connecting took too long: the network, the proxy, or the handshake of TLS or WebSocket.
         public static let timedOut = Self("timedOut")
         /// Listening on the port failed.
         public static let listeningFailed = Self("listeningFailed")
@@ -50,13 +50,13 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let preSharedKeyRejected = Self("preSharedKeyRejected")
         /// The peer does not use TLS on that port.
         public static let notTLS = Self("notTLS")
-        /// The proxy cannot be reached, refused the connection, or is not one of its kind.
+        /// The proxy cannot be reached, refused to connect, or does not speak the configured protocol.
         public static let proxyFailed = Self("proxyFailed")
         /// The peer is not a WebSocket server for MQTT.
         public static let notWebSocket = Self("notWebSocket")
-        /// The peer did not open a WebSocket; the message contains the HTTP status.
+        /// The server answered the WebSocket handshake with another HTTP status, which the message contains.
         public static let webSocketRefused = Self("webSocketRefused")
-        /// The peer did not open a WebSocket for this client: HTTP 401 or 403.
+        /// The server did not open a WebSocket for this client: HTTP 401 or 403.
         public static let webSocketUnauthorized = Self("webSocketUnauthorized")
         /// TLS failed for another reason.
         public static let tlsFailed = Self("tlsFailed")

@@ -34,7 +34,8 @@ enum ProxyHandshake {
     fileprivate static func closed(_ proxy: ProxySettings) -> TransportError {
         TransportError(
             .proxyFailed,
-            "The proxy \(proxy.address) closed the connection; check its port and its kind (\(proxy.kind)://).")
+            "The proxy \(proxy.address) closed the connection; check its port, and whether it is \(proxy.kind == .http ? "an HTTP" : "a SOCKS 5") proxy."
+        )
     }
 }
 
@@ -111,15 +112,15 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
 
     private let request: ProxyHandshake.Request
     private let done: EventLoopPromise<Void>
-    private let others: [any RemovableChannelHandler]
+    private let codec: [any RemovableChannelHandler]
     private var isOver = false
 
     private init(
-        _ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>, _ others: [any RemovableChannelHandler]
+        _ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>, _ codec: [any RemovableChannelHandler]
     ) {
         self.request = request
         self.done = done
-        self.others = others
+        self.codec = codec
     }
 
     static func add(
@@ -130,7 +131,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = 16 << 10
         limits.maxHeaderListSize = 16 << 10
-        // Neither in TLS nor in MQTT or WebSocket does a server send the first bytes.
+        // In TLS, MQTT and WebSocket the client speaks first, so nothing follows the response.
         let decoder = ByteToMessageHandler(
             HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits))
         let handler = HTTPProxyHandler(request, done, [decoder, encoder])
@@ -155,7 +156,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         self.isOver = true
         guard (200...299).contains(head.status.code) else { return self.done.fail(self.refusal(head.status)) }
         let pipeline = context.pipeline.syncOperations
-        let removed = self.others.map { pipeline.removeHandler($0) } + [pipeline.removeHandler(self)]
+        let removed = self.codec.map { pipeline.removeHandler($0) } + [pipeline.removeHandler(self)]
         EventLoopFuture.andAllSucceed(removed, promise: self.done)
     }
 
@@ -165,9 +166,12 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         switch status.code {
         case 401 where self.request.proxy.username == nil, 407 where self.request.proxy.username == nil:
             return TransportError(
-                .proxyFailed, "\(proxy) requires a user name and a password \(shown); give them for the proxy.")
+                .proxyFailed,
+                "\(proxy) requires a user name and a password \(shown); add them to its URL, as in http://user:password@host."
+            )
         case 401, 407:
-            return TransportError(.proxyFailed, "\(proxy) does not accept its user name and password \(shown).")
+            return TransportError(
+                .proxyFailed, "\(proxy) rejected the user name or the password for the proxy \(shown); check both.")
         case 403, 405:
             return TransportError(
                 .proxyFailed, "\(proxy) does not permit connections to \(self.request.endpoint) \(shown).")
@@ -187,7 +191,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         self.done.fail(
             TransportError(
                 .proxyFailed,
-                "The proxy \(self.request.proxy.address) does not speak HTTP; check its port and its kind.",
+                "The proxy \(self.request.proxy.address) does not speak HTTP; check its port, and whether it is a SOCKS proxy.",
                 cause: error))
     }
 

@@ -42,7 +42,7 @@ public struct ProxySettings: Sendable, Hashable, CustomStringConvertible {
     /// - Parameters:
     ///   - kind: The protocol of the proxy.
     ///   - host: The proxy's host name or address.
-    ///   - port: The proxy's port. Default: 1080.
+    ///   - port: The proxy's port. Default: 1080, as in curl; many HTTP proxies use 3128 or 8080.
     public init(_ kind: Kind, host: String, port: Int = 1080) {
         self.kind = kind
         self.host = host
@@ -59,7 +59,7 @@ public struct ProxySettings: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension ProxySettings {
-    /// Reads a proxy from a URL such as `http://proxy:3128` or `socks5h://user:password@proxy`. Without a scheme, it is an
+    /// Reads a proxy from a URL such as `http://proxy:3128` or `socks5h://user:password@proxy`; `socks` means `socks5h`. Without a scheme, it is an
     /// HTTP proxy; without a port, 1080. User name and password are percent-decoded.
     ///
     /// - Throws: ``TransportError`` with the code `.invalidConfiguration`. The message never quotes a password.
@@ -77,11 +77,11 @@ extension ProxySettings {
         let authority = rest.hasSuffix("/") ? rest.dropLast() : rest
         guard !authority.contains(where: { "/?#".contains($0) }) else {
             throw Self.error(
-                "has more than user, password, host and port; percent-encode '/', '?' and '#' in a password")
+                "contains a path, query or fragment; leave it out, and percent-encode '/', '?' and '#' in a password")
         }
         let parts = authority.split(separator: "@", omittingEmptySubsequences: false)
         guard parts.count <= 2 else {
-            throw Self.error("has an '@' in its user name or password; percent-encode it as %40")
+            throw Self.error("contains an '@' in its user name or password; percent-encode it as %40")
         }
         var host = parts[parts.count - 1]
         var port = 1080
@@ -114,18 +114,8 @@ extension ProxySettings {
     }
 
     private static func decoded(_ text: Substring) throws(TransportError) -> String {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16), rest.count >= 2 else {
-                throw Self.error("has a '%' without two hexadecimal digits; write %25 for a '%'")
-            }
-            rest = rest.dropFirst(2)
-            bytes.append(value)
+        guard let bytes = String(text).percentDecodedBytes else {
+            throw Self.error("has a '%' without two hexadecimal digits; write %25 for a '%'")
         }
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Self.error("has a user name or password that is not UTF-8 after percent-decoding")
@@ -146,12 +136,13 @@ extension ProxySettings {
         if self.kind == .http {
             guard self.username?.utf8.contains(UInt8(ascii: ":")) != true else {
                 throw TransportError(
-                    .invalidConfiguration, "The user name for an HTTP proxy must not have a ':' in it.")
+                    .invalidConfiguration, "The user name for an HTTP proxy must not contain ':'.")
             }
         } else if let username {
             guard (1...255).contains(username.utf8.count), (self.password ?? "").utf8.count <= 255 else {
                 throw TransportError(
-                    .invalidConfiguration, "User name and password for a SOCKS proxy may have at most 255 bytes each.")
+                    .invalidConfiguration,
+                    "The user name for a SOCKS proxy must be 1 to 255 bytes long, and the password at most 255.")
             }
         }
     }

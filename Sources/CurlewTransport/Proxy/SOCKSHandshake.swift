@@ -109,6 +109,7 @@ struct SOCKSHandshake: Sendable {
         guard view.count >= 5 else { return .wait }
         let head = Array(view.prefix(5))
         guard head[0] == Self.version else { return self.fail(.notSOCKS) }
+        guard head[1] == 0 else { return self.fail(.reply(head[1])) }
         // The address that the proxy is bound to, which nobody needs.
         let length: Int
         switch head[3] {
@@ -117,7 +118,6 @@ struct SOCKSHandshake: Sendable {
         case 4: length = 16
         default: return self.fail(.notSOCKS)
         }
-        guard head[1] == 0 else { return self.fail(.reply(head[1])) }
         guard bytes.readBytes(length: 4 + length + 2) != nil else { return .wait }
         self.state = .over
         return .connected
@@ -140,16 +140,24 @@ extension SOCKSHandshake.Failure {
     func error(of proxy: ProxySettings, connectingTo endpoint: Endpoint) -> TransportError {
         let proxy = "The proxy \(proxy.address)"
         return switch self {
-        case .notSOCKS: TransportError(.proxyFailed, "\(proxy) does not speak SOCKS 5; check its port and its kind.")
+        case .notSOCKS:
+            TransportError(
+                .proxyFailed, "\(proxy) does not speak SOCKS 5; check its port, and whether it is an HTTP proxy.")
         case .authenticationRequired:
-            TransportError(.proxyFailed, "\(proxy) requires a user name and a password; give them for the proxy.")
-        case .loginRefused: TransportError(.proxyFailed, "\(proxy) does not accept its user name and password.")
+            TransportError(
+                .proxyFailed,
+                "\(proxy) requires a user name and a password; add them to its URL, as in socks5h://user:password@host."
+            )
+        case .loginRefused:
+            TransportError(.proxyFailed, "\(proxy) rejected the user name or the password for the proxy; check both.")
         case .reply(2): TransportError(.proxyFailed, "\(proxy) does not permit connections to \(endpoint).")
         case .reply(3), .reply(4):
-            TransportError(.hostUnreachable, "\(proxy) works, but cannot reach \(endpoint); check host and port.")
+            TransportError(.hostUnreachable, "\(proxy) could not reach \(endpoint); check host and port.")
         case .reply(5):
             TransportError(
-                .connectionRefused, "\(proxy) works, but \(endpoint) refused its connection; is the broker running?")
+                .connectionRefused,
+                "\(proxy) reached \(endpoint), which refused the connection; is the broker running, and is the port right?"
+            )
         case .reply(8):
             TransportError(.proxyFailed, "\(proxy) does not support the address of \(endpoint); try socks5h://.")
         case .reply(let code):

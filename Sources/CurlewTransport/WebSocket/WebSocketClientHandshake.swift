@@ -94,8 +94,8 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     private func unanswered(cause: (any Error)?) -> TransportError {
         TransportError(
             .notWebSocket,
-            "\(self.peer) closed the connection without answering the WebSocket handshake; is that its port for WebSocket"
-                + "\(self.request.isSecure ? "" : ", and does it expect wss://")?", cause: cause)
+            "\(self.peer) closed the connection without answering the WebSocket handshake; is this its port for WebSocket"
+                + "\(self.request.isSecure ? "" : ", or does it expect wss://")?", cause: cause)
     }
 
     private func notWebSocket(cause: (any Error)?) -> TransportError {
@@ -190,7 +190,7 @@ enum WebSocketRefusal: Equatable {
     init(_ head: HTTPResponseHead, _ settings: WebSocketSettings) {
         switch head.status.code {
         case 101: self = Self.isSubprotocolChosen(head, settings) ? .malformed : .subprotocol(settings.subprotocol)
-        case 401, 403, 407: self = .unauthorized(head.status)
+        case 401, 403: self = .unauthorized(head.status)
         case 301, 302, 303, 307, 308: self = .redirected(head.status, to: head.headers.first(name: "Location"))
         case 404, 405, 410: self = .notFound(head.status)
         default: self = .other(head.status)
@@ -208,7 +208,8 @@ enum WebSocketRefusal: Equatable {
         return switch self {
         case .malformed:
             TransportError(
-                .notWebSocket, "\(peer) answered the WebSocket handshake in a way that no WebSocket server does.")
+                .notWebSocket,
+                "\(peer) sent an invalid answer to the WebSocket handshake (RFC 6455); is this a WebSocket server?")
         case .subprotocol(let name):
             TransportError(
                 .notWebSocket,

@@ -10,6 +10,14 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
+    /// A request was answered without opening a WebSocket.
+    struct Refused: Sendable {
+        /// Why, for the operator.
+        let sentence: String
+        /// Whether the client asked for no WebSocket, as browsers, scanners and health checks do.
+        let isOrdinaryRequest: Bool
+    }
+
     private let gate: WebSocketGate
     private var hasAnswered = false
 
@@ -39,6 +47,8 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         // The upgrade handler forwards only requests that are not upgraded.
         guard case .head(let head) = self.unwrapInboundIn(data) else { return }
         let objection = self.gate.objection(to: head) ?? .malformed
+        context.fireUserInboundEventTriggered(
+            Refused(sentence: objection.sentence(about: head), isOrdinaryRequest: objection == .noUpgrade))
         self.answer(objection.status, objection.text, isHead: head.method == .HEAD, context)
     }
 
@@ -48,7 +58,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         case is NIOWebSocketUpgradeError, is HTTPServerUpgradeErrors: break
         case let error as HTTPParserError:
             let status: HTTPResponseStatus = error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest
-            self.answer(status, "This is not an HTTP request that is understood here.", isHead: false, context)
+            self.answer(status, "The HTTP request is malformed or too large.", isHead: false, context)
         default: context.fireErrorCaught(error)
         }
     }

@@ -73,6 +73,19 @@ enum WebSocketObjection: Equatable {
         }
     }
 
+    /// For the operator of the listener.
+    func sentence(about request: HTTPRequestHead) -> String {
+        switch self {
+        case .noUpgrade: "The client sent an ordinary HTTP request."
+        case .path: "There is no WebSocket at \(String(request.uri.prefix { $0 != "?" }).printable)."
+        case .origin:
+            "Pages of \((request.headers.first(name: "Origin") ?? "").printable) may not connect; permit their origin with "
+                + "--allow-origin, websockets_origin or WebSocket.origins."
+        case .subprotocol: "The client does not offer the subprotocol mqtt."
+        case .malformed: "The request is not a valid WebSocket handshake."
+        }
+    }
+
     /// For the client's developer.
     var text: String {
         switch self {

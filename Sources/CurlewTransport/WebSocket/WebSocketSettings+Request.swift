@@ -8,6 +8,11 @@ extension WebSocketSettings {
         to endpoint: Endpoint, within limit: Duration, on eventLoop: any EventLoop
     ) async throws(TransportError) -> WebSocketRequest? {
         guard let target = endpoint.webSocket, let port = endpoint.port else { return nil }
+        guard (125...268_435_460).contains(self.maximumFrameSize) else {
+            throw TransportError(
+                .invalidConfiguration,
+                "The maximum frame size of a WebSocket is \(self.maximumFrameSize); it must be from 125 to 268435460.")
+        }
         var request = WebSocketRequest(
             host: endpoint.host, port: port, isSecure: endpoint.security == .tls, target: target, headers: self.headers)
         if let prepare = self.prepareRequest {

@@ -1,7 +1,7 @@
 import CurlewCore
 
 /// The HTTP request by which a client opens a WebSocket (RFC 6455 section 4.1).
-public struct WebSocketRequest: Sendable {
+public struct WebSocketRequest: Sendable, CustomStringConvertible, CustomReflectable {
     /// A header field. No description shows its value, which may be a secret.
     public struct Header: Sendable, Hashable, CustomStringConvertible {
         /// The name, such as `Authorization`.
@@ -34,6 +34,15 @@ public struct WebSocketRequest: Sendable {
     /// Header fields besides those of the WebSocket handshake. A field `Host` replaces the usual one.
     public var headers: [Header]
 
+    /// The request without the query and the values of the header fields, which may be secrets.
+    public var description: String {
+        let fields = self.headers.isEmpty ? "" : ", with \(self.headers.map(\.name).joined(separator: ", "))"
+        return "\(self.isSecure ? "wss" : "ws")://\(self.host):\(self.port)\(self.target.prefix { $0 != "?" })\(fields)"
+    }
+
+    /// The description, for debuggers and `dump`.
+    public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
+
     package init(host: String, port: Int, isSecure: Bool, target: String, headers: [Header]) {
         self.host = host
         self.port = port
@@ -43,12 +52,13 @@ public struct WebSocketRequest: Sendable {
     }
 }
 
-/// How a client connects over WebSocket.
+/// Settings for connecting over WebSocket (MQTT 5.0 section 6).
 public struct WebSocketSettings: Sendable {
     /// Header fields of the request, for example cookies or an `Authorization`. Default: none.
     public var headers: [WebSocketRequest.Header] = []
-    /// Changes the request before each attempt to connect, for example to add a token that expires, or to sign it. An
-    /// error that it throws is the reason why the attempt failed. Default: none.
+    /// Called before each attempt to connect, to change the request, for example to add a fresh token or a signature. If
+    /// it throws, the attempt fails with that error as its cause, and the client tries again later. It counts towards
+    /// the time limit of connecting, after which its task is cancelled. Default: none.
     public var prepareRequest: (@Sendable (inout WebSocketRequest) async throws -> Void)?
     /// The maximum size of a received frame in bytes. The connection ends with the error `connectionClosed` if a frame
     /// is larger. Default: 268,435,460, the size of the largest MQTT packet.
@@ -78,18 +88,20 @@ extension WebSocketRequest {
         }
         guard self.target.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !self.target.contains("#") else {
             throw .invalidWebSocket(
-                "The path of the WebSocket has a character in it that must be percent-encoded, such as a space or '#'")
+                "The path of the WebSocket contains a character that must be percent-encoded, such as a space or '#'")
         }
         for header in self.headers {
             let name = header.name.lowercased()
             guard !name.isEmpty, name.utf8.allSatisfy(Self.isTokenCharacter) else {
-                throw .invalidWebSocket("'\(header.name.printable)' is not the name of an HTTP header field")
+                throw .invalidWebSocket(
+                    "'\(header.name.printable)' is not a valid name of a header field; use letters, digits and '-'")
             }
             guard !Self.reserved.contains(name), !name.hasPrefix("sec-websocket-") else {
                 throw .invalidWebSocket("The header field \(header.name) is set by the client itself; leave it out")
             }
             guard header.value.utf8.allSatisfy({ $0 == 0x09 || $0 >= 0x20 && $0 != 0x7F }) else {
-                throw .invalidWebSocket("The value of the header field \(header.name) has a control character in it")
+                throw .invalidWebSocket(
+                    "The value of the header field \(header.name) contains a control character; remove it")
             }
         }
     }

@@ -132,7 +132,7 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
         context.writeAndFlush(self.frame(.connectionClose, data), promise: nil)
     }
 
-    /// Closes the connection once the close frame has left. A peer that does not take it has to wait no longer.
+    /// Closes the connection once the close frame has left, and after two seconds even if the peer does not read it.
     private func closeSoon(_ context: ChannelHandlerContext) {
         let channel = context.channel
         context.close(mode: .output, promise: nil)

@@ -31,7 +31,7 @@ struct ProxyConnectTests {
         "Failures of an HTTP proxy and of the server are told apart",
         arguments: [
             ("407 Proxy Authentication Required", nil, "proxyFailed", "requires a user name and a password (HTTP 407"),
-            ("407 Proxy Authentication Required", "me", "proxyFailed", "does not accept its user name and password"),
+            ("407 Proxy Authentication Required", "me", "proxyFailed", "rejected the user name or the password"),
             (
                 "403 Filtered", nil, "proxyFailed",
                 "does not permit connections to broker.invalid:1883 (HTTP 403 Forbidden)"
@@ -57,11 +57,11 @@ struct ProxyConnectTests {
             ),
             (
                 [[5, 0], [5, 4, 0, 1, 0, 0, 0, 0, 0, 0]], "hostUnreachable",
-                "works, but cannot reach broker.invalid:1883"
+                "could not reach broker.invalid:1883"
             ),
             (
                 [[5, 0], [5, 5, 0, 1, 0, 0, 0, 0, 0, 0]], "connectionRefused",
-                "broker.invalid:1883 refused its connection"
+                "reached broker.invalid:1883, which refused the connection"
             ),
             ([[5, 0], [5, 1, 0, 1, 0, 0, 0, 0, 0, 0]], "proxyFailed", "(SOCKS reply 1)"),
             ([Array("HTTP/1.1 400 Bad Request\r\n".utf8)], "proxyFailed", "does not speak SOCKS 5"),
@@ -80,7 +80,7 @@ struct ProxyConnectTests {
         let closed = ProxySettings(.http, host: "127.0.0.1", port: listener.port)
         let error = try await SocketConnector(proxy: closed).failure(connectingTo: Self.broker)
         #expect(error.code == .proxyFailed)
-        #expect(error.message.hasPrefix("The proxy 127.0.0.1:\(listener.port) cannot be reached: "), "\(error)")
+        #expect(error.message.hasPrefix("The proxy 127.0.0.1:\(listener.port) refused the connection;"), "\(error)")
         let other = try await self.failure(.http, answers: [Array("SSH-2.0-OpenSSH\r\n\r\n".utf8)])
         #expect(other.message.contains("does not speak HTTP"), "\(other)")
         let name = Endpoint(host: "no-such-host.invalid", port: 1)

@@ -49,7 +49,7 @@ struct WebSocketConnectTests {
             (
                 "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     + "Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n",
-                "notWebSocket", "in a way that no WebSocket server does"
+                "notWebSocket", "sent an invalid answer to the WebSocket handshake"
             ),
             ("\u{20}\u{02}\u{00}\u{00}", "notWebSocket", "it speaks MQTT without WebSocket; connect with mqtt://"),
             (
@@ -128,7 +128,7 @@ struct WebSocketConnectTests {
         "A request that cannot be sent is refused before connecting",
         arguments: [
             ("mqtt", [("A", "b")], "begin with a '/'"), ("/a b", [], "percent-encoded"),
-            ("/a", [("Up grade", "b")], "not the name of an HTTP header field"),
+            ("/a", [("Up grade", "b")], "not a valid name of a header field"),
             ("/a", [("Upgrade", "b")], "set by the client itself"), ("/a", [("X", "a\r\nY: b")], "control character"),
         ] as [(String, [(String, String)], String)])
     func invalid(path: String, headers: [(String, String)], fragment: String) async throws {

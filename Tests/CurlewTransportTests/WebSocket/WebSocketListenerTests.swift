@@ -75,7 +75,7 @@ struct WebSocketListenerTests {
                     "Host: localhost", with: "Host: localhost\r\nOrigin: http://evil.example"),
                 "403 Forbidden", "Pages of this origin may not connect"
             ),
-            ("\u{10}\u{0C}\u{00}\u{04}MQTT\u{05}", "400 Bad Request", "not an HTTP request"),
+            ("\u{10}\u{0C}\u{00}\u{04}MQTT\u{05}", "400 Bad Request", "malformed or too large"),
             (
                 "GET /mqtt HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 20_000))\r\n\r\n",
                 "431 Request Header Fields Too Large", ""

@@ -1,5 +1,7 @@
-/// A client's TLS handshake that failed.
+/// A client's handshake that failed before there was a link.
 package struct FailedHandshake: Sendable {
+    /// What the handshake was for, for a log line: `TLS`, `WebSocket` or `PROXY protocol`.
+    package let layer: String
     /// The client's address.
     package let peer: String
     package let error: TransportError
@@ -8,7 +10,10 @@ package struct FailedHandshake: Sendable {
     /// The name in the certificate that the client presented, verified or not.
     package let certificateName: String?
 
-    package init(peer: String, error: TransportError, isAbandoned: Bool, certificateName: String? = nil) {
+    package init(
+        _ layer: String = "TLS", peer: String, error: TransportError, isAbandoned: Bool, certificateName: String? = nil
+    ) {
+        self.layer = layer
         self.peer = peer
         self.error = error
         self.isAbandoned = isAbandoned
@@ -16,6 +21,7 @@ package struct FailedHandshake: Sendable {
     }
 
     init(peer: String, error: TransportError?, _ diagnosis: TLSDiagnosis, certificateName: String?) {
+        self.layer = "TLS"
         self.peer = peer
         self.error = error ?? TransportError(.tlsFailed, sentence: diagnosis.closedEarly)
         self.isAbandoned = error.map(TLSDiagnosis.isAbandonment) ?? true

@@ -4,8 +4,8 @@ extension ConfigurationDraft {
     /// Takes the proxy from the variables that many programs share, unless one was set otherwise.
     ///
     /// As in other programs, the machine itself is reached without a proxy.
-    mutating func applyUsualProxy(_ variables: Variables) throws(MQTTError) {
-        guard self.configuration.proxy == nil, !variables.has("MQTT_PROXY") else { return }
+    mutating func applySharedProxyVariables(_ variables: Variables) throws(MQTTError) {
+        guard self.configuration.proxy == nil, !self.isProxyDecided else { return }
         let isSecure = self.configuration.servers.allSatisfy(\.scheme.isSecure)
         let names = (isSecure ? ["https_proxy", "HTTPS_PROXY"] : []) + ["all_proxy", "ALL_PROXY"]
         guard let name = names.first(where: variables.has), let value = try variables.value(of: name, isSecret: true)
