@@ -57,7 +57,7 @@ package struct SocketConnector: Connector {
         }
         let webSocket = try await self.webSocket.request(to: endpoint, within: self.timeout, on: eventLoop)
             .map { ClientWebSocket(request: $0, settings: self.webSocket) }
-        let proxy = try await self.proxyRequest(for: endpoint)
+        let proxy = try await self.proxyRequest(for: endpoint, on: eventLoop)
         let rest = self.timeout - (clock.now - start)
         guard rest > .zero else { throw .timedOut(endpoint, self.timeout) }
         let attempt = ConnectAttempt(
@@ -87,7 +87,9 @@ package struct SocketConnector: Connector {
 
 extension SocketConnector {
     /// What a proxy is asked for; `nil` if the endpoint is reached without one.
-    private func proxyRequest(for endpoint: Endpoint) async throws(TransportError) -> ProxyHandshake.Request? {
+    private func proxyRequest(
+        for endpoint: Endpoint, on eventLoop: any EventLoop
+    ) async throws(TransportError) -> ProxyHandshake.Request? {
         guard let proxy = self.proxy, let port = endpoint.port, !proxy.isException(endpoint.host) else { return nil }
         if let address = AddressRange.bytes(of: endpoint.host) {
             return ProxyHandshake.Request(proxy: proxy, endpoint: endpoint, destination: .address(address))
@@ -99,9 +101,13 @@ extension SocketConnector {
             }
             return ProxyHandshake.Request(proxy: proxy, endpoint: endpoint, destination: .name(endpoint.host))
         }
-        let address = try? await NIOThreadPool.singleton.runIfActive {
-            try SocketAddress.makeAddressResolvingHost(endpoint.host, port: port)
-        }
+        // The system's resolver knows no time limit.
+        let resolved = OneShot<SocketAddress?>()
+        let pool = NIOThreadPool.singleton
+        pool.submit { _ in resolved.set(try? SocketAddress.makeAddressResolvingHost(endpoint.host, port: port)) }
+        let deadline = eventLoop.scheduleTask(in: TimeAmount(self.timeout)) { resolved.set(nil) }
+        defer { deadline.cancel() }
+        guard let address = await resolved.wait() else { throw .cancelled(endpoint) }
         guard let text = address?.ipAddress, let bytes = AddressRange.bytes(of: text) else {
             throw TransportError(
                 .hostNotFound,

@@ -22,54 +22,86 @@ package struct SocketFile: Hashable, Sendable {
     }
 
     /// Binds a listener to the file, in place of one that a program has left behind.
+    ///
+    /// The permissions are set before anybody can connect. The library binds no sockets here: it would remove the file at
+    /// the end even if it is another program's by then.
     func bind(_ bootstrap: ServerBootstrap) async throws(TransportError) -> any Channel {
+        let former = self.identity
+        if self.isStale { self.remove(former) }
         do {
-            if self.isStale { self.remove() }
-            let channel = try await bootstrap.bind(unixDomainSocketPath: self.path).get()
-            do throws(TransportError) { try self.setMode() } catch {
-                self.remove()
-                // Closing fails only if the channel is closed.
-                try? await channel.close()
-                throw error
-            }
-            return channel
-        } catch let error as TransportError {
-            throw error
+            let descriptor = try self.makeSocket()
+            return try await bootstrap.withBoundSocket(descriptor).get()
         } catch {
-            throw TransportError(listeningOn: self, failedWith: error)
+            throw error as? TransportError ?? TransportError(listeningOn: self, failedWith: error)
         }
     }
 
-    /// A socket has the permissions of the umask from binding until this call. A directory that others cannot enter
-    /// protects it in between.
-    private func setMode() throws(TransportError) {
-        guard let mode, chmod(self.path, mode_t(mode)) != 0 else { return }
-        throw TransportError(
-            .listeningFailed, "The permissions of \(self.path) could not be set: \(String(cString: strerror(errno))).")
+    private func makeSocket() throws -> CInt {
+        let address = try SocketAddress(unixDomainSocketPath: self.path)
+        let descriptor = socket(AF_UNIX, Self.stream, 0)
+        guard descriptor >= 0 else { throw IOError(errnoCode: errno, reason: "socket") }
+        do {
+            guard address.withSockAddr({ Self.bind(descriptor, $0, $1) }) == 0 else {
+                throw IOError(errnoCode: errno, reason: "bind")
+            }
+            if let mode, chmod(self.path, mode_t(mode)) != 0 {
+                let reason = String(cString: strerror(errno))
+                self.remove(self.identity)
+                throw TransportError(.listeningFailed, "The permissions of \(self.path) could not be set: \(reason).")
+            }
+            return descriptor
+        } catch {
+            close(descriptor)
+            throw error
+        }
     }
+
+    private static func bind(_ descriptor: CInt, _ address: UnsafePointer<sockaddr>, _ size: Int) -> CInt {
+        #if canImport(Darwin)
+        Darwin.bind(descriptor, address, socklen_t(size))
+        #elseif canImport(Musl)
+        Musl.bind(descriptor, address, socklen_t(size))
+        #else
+        Glibc.bind(descriptor, address, socklen_t(size))
+        #endif
+    }
+
+    #if canImport(Darwin) || canImport(Musl)
+    private static let stream = SOCK_STREAM
+    #else
+    private static let stream = CInt(SOCK_STREAM.rawValue)
+    #endif
 
     /// Whether it is a socket on which nobody listens any more.
     private var isStale: Bool {
         guard self.isSocket, let address = try? SocketAddress(unixDomainSocketPath: self.path) else { return false }
-        #if canImport(Darwin) || canImport(Musl)
-        let kind = SOCK_STREAM
-        #else
-        let kind = Int32(SOCK_STREAM.rawValue)
-        #endif
-        let descriptor = socket(AF_UNIX, kind, 0)
+        let descriptor = socket(AF_UNIX, Self.stream, 0)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }
+        // A program whose queue of connections is full must not hold us up.
+        guard fcntl(descriptor, F_SETFL, O_NONBLOCK) == 0 else { return false }
         let result = address.withSockAddr { connect(descriptor, $0, socklen_t($1)) }
         return result != 0 && errno == ECONNREFUSED
     }
 
-    fileprivate var isSocket: Bool {
-        var status = stat()
-        return lstat(self.path, &status) == 0 && status.st_mode & S_IFMT == S_IFSOCK
+    fileprivate var isSocket: Bool { self.identity != nil }
+
+    /// Tells a socket apart from another one at the same path.
+    struct Identity: Equatable, Sendable {
+        let device: UInt64
+        let inode: UInt64
     }
 
-    /// Removes the file if it is a socket.
-    func remove() { if self.isSocket { unlink(self.path) } }
+    /// The socket that is at the path now; `nil` if there is none.
+    var identity: Identity? {
+        var status = stat()
+        guard lstat(self.path, &status) == 0, status.st_mode & S_IFMT == S_IFSOCK else { return nil }
+        return Identity(
+            device: UInt64(truncatingIfNeeded: status.st_dev), inode: UInt64(truncatingIfNeeded: status.st_ino))
+    }
+
+    /// Removes a socket, unless there is another one at the path by now.
+    func remove(_ identity: Identity?) { if let identity, identity == self.identity { unlink(self.path) } }
 }
 
 extension TransportError {

@@ -74,8 +74,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private let trust: PeerTrust?
     /// The WebSocket to open once the channel is; `nil` for none.
     private let webSocket: WebSocketSide?
-    /// Counts the bytes of incomplete frames, once there is a WebSocket.
-    private var incomingFrames: IncomingFrameBytes?
+    /// The decoder of frames, once there is a WebSocket.
+    private var incomingFrames: WebSocketFrames?
     /// Called when a client's handshake fails.
     private let refused: @Sendable (FailedHandshake) -> Void
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
@@ -186,12 +186,10 @@ final class SocketLinkHandler: ChannelInboundHandler {
     func addWebSocket(
         as role: WebSocketReading.Role, maximumFrameSize: Int, _ pipeline: ChannelPipeline.SynchronousOperations
     ) throws {
-        let incoming = IncomingFrameBytes()
-        self.incomingFrames = incoming
+        let frames = WebSocketFrames(maximumSize: maximumFrameSize)
+        self.incomingFrames = frames
         let handlers: [any ChannelHandler] = [
-            incoming, WebSocketFrameEncoder(),
-            ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: maximumFrameSize)),
-            WebSocketStreamHandler(peer: self.peer, role: role, incoming: incoming),
+            WebSocketFrameEncoder(), ByteToMessageHandler(frames), WebSocketStreamHandler(peer: self.peer, role: role),
         ]
         try pipeline.addHandlers(handlers, position: .before(self))
     }
@@ -387,6 +385,10 @@ final class SocketLinkHandler: ChannelInboundHandler {
         } else {
             self.failure = TransportError(linkTo: self.peer, brokenBy: error)
         }
+        // Over TLS, the end of the channel may take a while.
+        if let failure = self.failure, self.owner == nil, self.webSocket != nil {
+            self.finishOpening(.failure(failure))
+        }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -416,7 +418,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     }
 
     private func open(_ context: ChannelHandlerContext) {
-        guard self.owner == nil, self.failure == nil else { return }
+        guard self.owner == nil, self.context != nil else { return }
+        guard self.failure == nil else { return context.close(promise: nil) }
         self.handshakeDeadline?.cancel()
         self.handshakeDeadline = nil
         // From now on, the owner counts the memory of the link.
@@ -453,10 +456,11 @@ extension SocketAddress {
         }
     }
 
-    /// `host:port`, an IPv6 address in brackets, or the path of a Unix domain socket.
+    /// `host:port`, an IPv6 address in brackets, or `unix`.
     var name: String {
         switch self {
-        case .unixDomainSocket: return self.pathname.flatMap { $0.isEmpty ? nil : $0 } ?? "unix"
+        // A client may choose the path of its own end.
+        case .unixDomainSocket: return "unix"
         case .v4, .v6:
             guard let address = self.ipAddress, let port = self.port else { return "\(self)" }
             return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"

@@ -15,7 +15,7 @@ package struct SocketListener: Sendable {
     private let channel: any Channel
     private let tls: TLSServerContext?
     /// The socket file to remove at the end.
-    private let socketFile: SocketFile?
+    private let socketFile: (file: SocketFile, identity: SocketFile.Identity?)?
 
     /// The port that it listens on; the actual one if any free port was requested. 0 for a Unix domain socket.
     package let port: Int
@@ -106,7 +106,7 @@ package struct SocketListener: Sendable {
             }
         case .socketFile(let file):
             let channel = try await file.bind(bootstrap)
-            return Self(channel: channel, tls: tls, socketFile: file, port: 0)
+            return Self(channel: channel, tls: tls, socketFile: (file, file.identity), port: 0)
         }
     }
 
@@ -126,7 +126,7 @@ package struct SocketListener: Sendable {
 
     /// Stops accepting. Existing links stay open.
     package func close() async {
-        self.socketFile?.remove()
+        if let (file, identity) = self.socketFile { file.remove(identity) }
         // Closing fails only if the listener is already closed.
         try? await self.channel.close()
     }

@@ -85,6 +85,19 @@ struct SocketFileTests {
         }
     }
 
+    @Test("A listener that stops leaves the file of another program alone")
+    func replaced() async throws {
+        try await self.withPath { path in
+            let first = try await SocketListener.bind(to: .socketFile(SocketFile(path: path))) { Probe($0) }
+            unlink(path)
+            let second = try await SocketListener.bind(to: .socketFile(SocketFile(path: path))) { Probe($0) }
+            await first.close()
+            #expect(self.exists(path))
+            await second.close()
+            #expect(!self.exists(path))
+        }
+    }
+
     @Test("Listening explains what is wrong with the path")
     func listening() async throws {
         try await self.withPath { path in

@@ -76,7 +76,7 @@ extension MQTTConfiguration {
 
 extension MQTTConfiguration {
     /// The address of a broker, and the protocol to use.
-    public struct Server: Sendable, Hashable, CustomStringConvertible {
+    public struct Server: Sendable, Hashable, CustomStringConvertible, CustomReflectable {
         /// The protocol to use.
         public var scheme: Scheme
         /// A host name, an IPv4 address, or an IPv6 address without brackets. Empty for a Unix domain socket.
@@ -135,6 +135,9 @@ extension MQTTConfiguration {
             server.path = path
             return server
         }
+
+        /// The description: a query may contain a secret.
+        public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
 
         /// The server as a URL without query, for example `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
         public var description: String {

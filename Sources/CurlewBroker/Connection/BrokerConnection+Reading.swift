@@ -78,7 +78,8 @@ extension BrokerConnection {
             loop.work += 1
             if loop.work >= limit { return .turnIsOver }
         }
-        self.life.partialPacket.received(waiting: self.input.waiting, hasNewBeginning: packets > 0, now: now)
+        self.life.partialPacket.received(
+            waiting: self.input.waiting + self.link.heldBytes, hasNewBeginning: packets > 0, now: now)
         return .done
     }
 

@@ -112,12 +112,15 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
 
     private let request: ProxyHandshake.Request
     private let done: EventLoopPromise<Void>
+    private let gate: HTTPHeadGate
     private let codec: [any RemovableChannelHandler]
     private var isOver = false
 
     private init(
-        _ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>, _ codec: [any RemovableChannelHandler]
+        _ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>, _ gate: HTTPHeadGate,
+        _ codec: [any RemovableChannelHandler]
     ) {
+        self.gate = gate
         self.request = request
         self.done = done
         self.codec = codec
@@ -127,15 +130,10 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         _ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>,
         _ pipeline: ChannelPipeline.SynchronousOperations
     ) throws {
-        let encoder = HTTPRequestEncoder()
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = 16 << 10
-        limits.maxHeaderListSize = 16 << 10
-        // In TLS, MQTT and WebSocket the client speaks first, so nothing follows the response.
-        let decoder = ByteToMessageHandler(
-            HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: limits))
-        let handler = HTTPProxyHandler(request, done, [decoder, encoder])
-        try pipeline.addHandlers([encoder, decoder, handler] as [any ChannelHandler])
+        let gate = HTTPHeadGate(maximumSize: 16 << 10, beginning: "HTTP/")
+        let (encoder, decoder) = (HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()))
+        let handler = HTTPProxyHandler(request, done, gate, [encoder, decoder])
+        try pipeline.addHandlers([gate, encoder, decoder, handler] as [any ChannelHandler])
         handler.send(try pipeline.context(handler: handler))
     }
 
@@ -154,10 +152,17 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
         self.isOver = true
-        guard (200...299).contains(head.status.code) else { return self.done.fail(self.refusal(head.status)) }
-        let pipeline = context.pipeline.syncOperations
-        let removed = self.codec.map { pipeline.removeHandler($0) } + [pipeline.removeHandler(self)]
-        EventLoopFuture.andAllSucceed(removed, promise: self.done)
+        guard (200...299).contains(head.status.code) else {
+            self.gate.discard()
+            return self.done.fail(self.refusal(head.status))
+        }
+        // After the decoder has finished with the head.
+        let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.execute { handler.value.0.finish(handler.value.1) }
+    }
+
+    private func finish(_ context: ChannelHandlerContext) {
+        HTTPHandshake.leave(self.codec, self, self.gate, context) { _ in self.done.succeed() }
     }
 
     private func refusal(_ status: HTTPResponseStatus) -> TransportError {
@@ -187,7 +192,9 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isOver else { return context.fireErrorCaught(error) }
         self.isOver = true
-        guard error is HTTPParserError else { return self.done.fail(ProxyHandshake.closed(self.request.proxy)) }
+        guard error is HTTPParserError || error is HTTPHeadGate.HeadTooLarge else {
+            return self.done.fail(ProxyHandshake.closed(self.request.proxy))
+        }
         self.done.fail(
             TransportError(
                 .proxyFailed,

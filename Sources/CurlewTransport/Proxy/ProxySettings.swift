@@ -147,11 +147,19 @@ extension ProxySettings {
         }
     }
 
+    /// In lower case, without the brackets of an IPv6 address and the dot of a complete name.
+    private static func comparable(_ host: String) -> String {
+        var host = host.lowercased()
+        if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+        if host.hasSuffix("."), host.utf8.count > 1 { host.removeLast() }
+        return host
+    }
+
     /// Whether a host is reached without the proxy.
     func isException(_ host: String) -> Bool {
-        let host = host.lowercased()
+        let host = Self.comparable(host)
         return self.exceptions.contains { entry in
-            var entry = entry.lowercased()
+            var entry = Self.comparable(entry)
             if entry == "*" { return true }
             if let range = AddressRange(entry), let address = AddressRange.bytes(of: host) {
                 return range.contains(address)

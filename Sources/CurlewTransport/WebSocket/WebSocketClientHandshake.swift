@@ -13,15 +13,23 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     private let peer: Endpoint
     private let request: WebSocketRequest
     private let settings: WebSocketSettings
-    private let firstBytes: FirstBytes
-    private var hasFailed = false
+    private let link: SocketLinkHandler
+    private let gate: HTTPHeadGate
+    private let codec: [any RemovableChannelHandler]
+    /// Makes the key of the request, and checks the answer to it.
+    private let upgrader = NIOWebSocketClientUpgrader { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
+    private var isOver = false
 
-    private init(_ peer: Endpoint, _ request: WebSocketRequest, _ settings: WebSocketSettings, _ firstBytes: FirstBytes)
-    {
+    private init(
+        _ peer: Endpoint, _ request: WebSocketRequest, _ settings: WebSocketSettings, _ link: SocketLinkHandler,
+        _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
+    ) {
         self.peer = peer
         self.request = request
         self.settings = settings
-        self.firstBytes = firstBytes
+        self.link = link
+        self.gate = gate
+        self.codec = codec
     }
 
     /// Begins the handshake on an open channel, below the link.
@@ -29,24 +37,16 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
         to peer: Endpoint, _ request: WebSocketRequest, _ settings: WebSocketSettings, below link: SocketLinkHandler,
         _ context: ChannelHandlerContext
     ) throws {
-        let firstBytes = FirstBytes()
-        let encoder = HTTPRequestEncoder()
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = Self.largestHeaders
-        limits.maxHeaderListSize = Self.largestHeaders
-        let decoder = ByteToMessageHandler(
-            HTTPResponseDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-        let handshake = WebSocketClientHandshake(peer, request, settings, firstBytes)
-        let upgrade = NIOHTTPClientUpgradeHandler(
-            upgraders: [WebSocketClientUpgrader(settings, link)],
-            httpHandlers: [firstBytes, encoder, decoder, handshake], upgradeCompletionHandler: { _ in })
+        let gate = HTTPHeadGate(maximumSize: Self.largestHead, beginning: "HTTP/")
+        let (encoder, decoder) = (HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()))
+        let handshake = WebSocketClientHandshake(peer, request, settings, link, gate, [encoder, decoder])
         let pipeline = context.pipeline.syncOperations
-        let handlers: [any ChannelHandler] = [firstBytes, encoder, decoder, upgrade, handshake]
+        let handlers: [any ChannelHandler] = [gate, encoder, decoder, handshake]
         try pipeline.addHandlers(handlers, position: .before(link))
         handshake.sendRequest(try pipeline.context(handler: handshake))
     }
 
-    private static let largestHeaders = 16 << 10
+    private static let largestHead = 16 << 10
 
     private func sendRequest(_ context: ChannelHandlerContext) {
         var headers = HTTPHeaders()
@@ -55,6 +55,9 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
         }
         for header in self.request.headers { headers.add(name: header.name, value: header.value) }
         headers.add(name: "Sec-WebSocket-Protocol", value: self.settings.subprotocol)
+        headers.add(name: "Connection", value: "Upgrade")
+        headers.add(name: "Upgrade", value: "websocket")
+        self.upgrader.addCustom(upgradeRequestHeaders: &headers)
         let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: self.request.target, headers: headers)
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
@@ -67,18 +70,31 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
         return self.request.port == (self.request.isSecure ? 443 : 80) ? name : "\(name):\(self.request.port)"
     }
 
-    // MARK: Failures
+    // MARK: The answer
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // The upgrade handler forwards only a response that is no upgrade.
-        guard case .head(let head) = self.unwrapInboundIn(data) else { return }
-        self.fail(WebSocketRefusal(head, self.settings).error(from: self.peer, self.request), context)
+        guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
+        if let refusal = WebSocketRefusal(head, self.settings, isKeyAccepted: self.upgrader.shouldAllowUpgrade) {
+            return self.fail(refusal.error(from: self.peer, self.request), context)
+        }
+        self.isOver = true
+        // After the decoder has finished with the head.
+        let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.execute { handler.value.0.finish(handler.value.1) }
     }
 
+    private func finish(_ context: ChannelHandlerContext) {
+        HTTPHandshake.leave(self.codec, self, self.gate, context) { pipeline in
+            try self.link.addWebSocket(as: .client, maximumFrameSize: self.settings.maximumFrameSize, pipeline)
+        }
+    }
+
+    // MARK: Failures
+
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !self.isOver else { return context.fireErrorCaught(error) }
         switch error {
-        case is NIOHTTPClientUpgradeError: break  // the response follows
-        case is HTTPParserError: self.fail(self.notWebSocket(cause: error), context)
+        case is HTTPParserError, is HTTPHeadGate.HeadTooLarge: self.fail(self.notWebSocket(cause: error), context)
         case is IOError: self.fail(self.unanswered(cause: error), context)
         default: context.fireErrorCaught(error)
         }
@@ -86,7 +102,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     func channelInactive(context: ChannelHandlerContext) {
         self.fail(
-            self.firstBytes.bytes.readableBytes > 0 ? self.notWebSocket(cause: nil) : self.unanswered(cause: nil),
+            self.gate.firstBytes.readableBytes > 0 ? self.notWebSocket(cause: nil) : self.unanswered(cause: nil),
             context)
         context.fireChannelInactive()
     }
@@ -99,7 +115,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     }
 
     private func notWebSocket(cause: (any Error)?) -> TransportError {
-        let bytes = self.firstBytes.bytes
+        let bytes = self.gate.firstBytes
         let advice =
             switch ForeignProtocol(answer: bytes) {
             case .tls? where !self.request.isSecure: "this port expects TLS; connect with wss://"
@@ -116,8 +132,9 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     private static func isFromMQTT(_ first: UInt8) -> Bool { first == 0x20 || first == 0xE0 }
 
     private func fail(_ error: TransportError, _ context: ChannelHandlerContext) {
-        guard !self.hasFailed else { return }
-        self.hasFailed = true
+        guard !self.isOver else { return }
+        self.isOver = true
+        self.gate.discard()
         context.fireErrorCaught(error)
         context.close(promise: nil)
     }
@@ -125,55 +142,6 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
 @available(*, unavailable)
 extension WebSocketClientHandshake: Sendable {}
-
-/// Remembers how the peer begins, to recognise other protocols.
-private final class FirstBytes: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private(set) var bytes = ByteBuffer()
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let missing = 64 - self.bytes.readableBytes
-        if missing > 0 { self.bytes.writeBytes(self.unwrapInboundIn(data).readableBytesView.prefix(missing)) }
-        context.fireChannelRead(data)
-    }
-}
-
-@available(*, unavailable)
-extension FirstBytes: Sendable {}
-
-/// The library's upgrade to WebSocket, with the handlers of this link.
-private final class WebSocketClientUpgrader: NIOHTTPClientProtocolUpgrader {
-    private let library = NIOWebSocketClientUpgrader { channel, _ in channel.eventLoop.makeSucceededVoidFuture() }
-    private let settings: WebSocketSettings
-    private let link: SocketLinkHandler
-
-    init(_ settings: WebSocketSettings, _ link: SocketLinkHandler) {
-        self.settings = settings
-        self.link = link
-    }
-
-    var supportedProtocol: String { self.library.supportedProtocol }
-
-    var requiredUpgradeHeaders: [String] { self.library.requiredUpgradeHeaders }
-
-    func addCustom(upgradeRequestHeaders: inout HTTPHeaders) {
-        self.library.addCustom(upgradeRequestHeaders: &upgradeRequestHeaders)
-    }
-
-    func shouldAllowUpgrade(upgradeResponse: HTTPResponseHead) -> Bool {
-        self.library.shouldAllowUpgrade(upgradeResponse: upgradeResponse)
-            && WebSocketRefusal.isSubprotocolChosen(upgradeResponse, self.settings)
-    }
-
-    func upgrade(context: ChannelHandlerContext, upgradeResponse: HTTPResponseHead) -> EventLoopFuture<Void> {
-        context.eventLoop.makeCompletedFuture {
-            try self.link.addWebSocket(
-                as: .client, maximumFrameSize: self.settings.maximumFrameSize, context.pipeline.syncOperations)
-        }
-    }
-}
 
 /// Why a server did not open a WebSocket.
 enum WebSocketRefusal: Equatable {
@@ -186,19 +154,24 @@ enum WebSocketRefusal: Equatable {
     case notFound(HTTPResponseStatus)
     case other(HTTPResponseStatus)
 
-    /// - Parameter head: An answer that is no valid upgrade.
-    init(_ head: HTTPResponseHead, _ settings: WebSocketSettings) {
+    /// `nil` if the answer opens the WebSocket.
+    init?(_ head: HTTPResponseHead, _ settings: WebSocketSettings, isKeyAccepted: (HTTPResponseHead) -> Bool) {
         switch head.status.code {
-        case 101: self = Self.isSubprotocolChosen(head, settings) ? .malformed : .subprotocol(settings.subprotocol)
+        case 101:
+            let isUpgrade =
+                head.headers[canonicalForm: "Upgrade"].map { $0.lowercased() } == ["websocket"]
+                && head.headers[canonicalForm: "Connection"].contains { $0.lowercased() == "upgrade" }
+            guard isUpgrade, isKeyAccepted(head), head.headers["Sec-WebSocket-Extensions"].isEmpty else {
+                self = .malformed
+                return
+            }
+            guard head.headers["Sec-WebSocket-Protocol"] != [settings.subprotocol] else { return nil }
+            self = .subprotocol(settings.subprotocol)
         case 401, 403: self = .unauthorized(head.status)
         case 301, 302, 303, 307, 308: self = .redirected(head.status, to: head.headers.first(name: "Location"))
         case 404, 405, 410: self = .notFound(head.status)
         default: self = .other(head.status)
         }
-    }
-
-    static func isSubprotocolChosen(_ head: HTTPResponseHead, _ settings: WebSocketSettings) -> Bool {
-        head.headers["Sec-WebSocket-Protocol"] == [settings.subprotocol]
     }
 
     /// One sentence for people.
@@ -224,7 +197,7 @@ enum WebSocketRefusal: Equatable {
             TransportError(
                 .webSocketRefused,
                 "\(peer) redirects the WebSocket (HTTP \(status.code))"
-                    + (location.map { " to \($0.prefix { $0 != "?" }.description.printable)" } ?? "")
+                    + (location.map { " to \(Self.server(of: $0).printable)" } ?? "")
                     + "; connect to that address.")
         case .notFound(let status):
             TransportError(
@@ -237,5 +210,12 @@ enum WebSocketRefusal: Equatable {
                 "\(peer) did not open a WebSocket (HTTP \(status.code) \(status.reasonPhrase.printable)); are port and path "
                     + "those of the broker's WebSocket?")
         }
+    }
+
+    /// Scheme, host and port of a URL; the rest may contain secrets.
+    private static func server(of url: String) -> String {
+        guard let scheme = url.firstRange(of: "://") else { return "another path" }
+        let authority = url[scheme.upperBound...].prefix { !"/?#".contains($0) }
+        return "\(url[..<scheme.upperBound])\(authority.split(separator: "@").last ?? "")"
     }
 }

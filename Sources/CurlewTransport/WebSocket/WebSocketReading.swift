@@ -54,24 +54,31 @@ struct WebSocketReading: Sendable {
 
     mutating func received(_ frame: Frame) -> Received {
         guard !self.isClosed else { return .ignore }
-        guard !frame.hasReservedBits else { return .violation(.reserved) }
-        guard frame.isMasked == (self.role == .server) else { return .violation(.masking) }
+        if let violation = self.violation(frame) {
+            self.isClosed = true
+            return .violation(violation)
+        }
         switch frame.opcode {
-        case .binary:
-            guard !self.isInMessage else { return .violation(.fragments) }
-            self.isInMessage = !frame.isFinal
-            return .data
-        case .continuation:
-            guard self.isInMessage else { return .violation(.fragments) }
-            self.isInMessage = !frame.isFinal
-            return .data
-        case .text: return .violation(.text)
         case .ping: return .ping
         case .pong: return .ignore
         case .connectionClose:
             self.isClosed = true
             return .close
-        default: return .violation(.reserved)
+        default:
+            self.isInMessage = !frame.isFinal
+            return .data
+        }
+    }
+
+    private func violation(_ frame: Frame) -> Violation? {
+        guard !frame.hasReservedBits else { return .reserved }
+        guard frame.isMasked == (self.role == .server) else { return .masking }
+        switch frame.opcode {
+        case .binary: return self.isInMessage ? .fragments : nil
+        case .continuation: return self.isInMessage ? nil : .fragments
+        case .text: return .text
+        case .ping, .pong, .connectionClose: return nil
+        default: return .reserved
         }
     }
 }

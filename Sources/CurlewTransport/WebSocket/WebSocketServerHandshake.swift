@@ -18,60 +18,93 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         let isOrdinaryRequest: Bool
     }
 
-    private let gate: WebSocketGate
-    private var hasAnswered = false
+    private let rules: WebSocketGate
+    private let link: SocketLinkHandler
+    private let gate: HTTPHeadGate
+    private let codec: [any RemovableChannelHandler]
+    /// Computes the answer to the request's key.
+    private let upgrader = NIOWebSocketServerUpgrader(
+        shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(HTTPHeaders()) },
+        upgradePipelineHandler: { channel, _ in channel.eventLoop.makeSucceededVoidFuture() })
+    private var isOver = false
 
-    private init(_ gate: WebSocketGate) { self.gate = gate }
+    private init(
+        _ rules: WebSocketGate, _ link: SocketLinkHandler, _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
+    ) {
+        self.rules = rules
+        self.link = link
+        self.gate = gate
+        self.codec = codec
+    }
 
     /// Waits for the handshake of a client on an open channel, below the link.
-    static func begin(
-        _ gate: WebSocketGate, below link: SocketLinkHandler, _ context: ChannelHandlerContext
-    ) throws {
-        let settings = gate.settings
-        let encoder = HTTPResponseEncoder()
-        var limits = NIOHTTPDecoderLimitConfiguration()
-        limits.maxHeaderFieldSize = settings.maximumHeaderSize
-        limits.maxHeaderListSize = settings.maximumHeaderSize
-        limits.maxHeaderFieldCount = 128
-        let decoder = ByteToMessageHandler(
-            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: limits))
-        let handshake = WebSocketServerHandshake(gate)
-        let upgrade = HTTPServerUpgradeHandler(
-            upgraders: [WebSocketServerUpgrader(gate, link)], httpEncoder: encoder,
-            extraHTTPHandlers: [decoder, handshake], upgradeCompletionHandler: { _ in })
-        let handlers: [any ChannelHandler] = [encoder, decoder, upgrade, handshake]
+    static func begin(_ rules: WebSocketGate, below link: SocketLinkHandler, _ context: ChannelHandlerContext) throws {
+        let gate = HTTPHeadGate(maximumSize: rules.settings.maximumHeaderSize)
+        let (encoder, decoder) = (HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder()))
+        let handshake = WebSocketServerHandshake(rules, link, gate, [encoder, decoder])
+        let handlers: [any ChannelHandler] = [gate, encoder, decoder, handshake]
         try context.pipeline.syncOperations.addHandlers(handlers, position: .before(link))
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        // The upgrade handler forwards only requests that are not upgraded.
-        guard case .head(let head) = self.unwrapInboundIn(data) else { return }
-        let objection = self.gate.objection(to: head) ?? .malformed
-        context.fireUserInboundEventTriggered(
-            Refused(sentence: objection.sentence(about: head), isOrdinaryRequest: objection == .noUpgrade))
-        self.answer(objection.status, objection.text, isHead: head.method == .HEAD, context)
+        guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
+        if let objection = self.rules.objection(to: head) {
+            context.fireUserInboundEventTriggered(
+                Refused(sentence: objection.sentence(about: head), isOrdinaryRequest: objection == .noUpgrade))
+            return self.answer(objection.status, objection.text, isHead: head.method == .HEAD, context)
+        }
+        self.isOver = true
+        let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        self.upgrader.buildUpgradeResponse(
+            channel: context.channel, upgradeRequest: head, initialResponseHeaders: HTTPHeaders()
+        ).whenComplete { result in
+            // After the decoder has finished with the head.
+            handler.eventLoop.execute { handler.value.0.finish(result, head, handler.value.1) }
+        }
+    }
+
+    private func finish(
+        _ result: Result<HTTPHeaders, any Error>, _ head: HTTPRequestHead, _ context: ChannelHandlerContext
+    ) {
+        guard case .success(var headers) = result, let subprotocol = WebSocketGate.subprotocol(for: head) else {
+            self.isOver = false
+            return self.answer(.badRequest, WebSocketObjection.malformed.text, isHead: false, context)
+        }
+        headers.add(name: "Sec-WebSocket-Protocol", value: subprotocol)
+        context.writeAndFlush(
+            self.wrapOutboundOut(
+                .head(HTTPResponseHead(version: .http1_1, status: .switchingProtocols, headers: headers))), promise: nil
+        )
+        if let client = self.rules.forwardedClient(of: head) { self.link.forwards(client) }
+        HTTPHandshake.leave(self.codec, self, self.gate, context) { pipeline in
+            try self.link.addWebSocket(as: .server, maximumFrameSize: self.rules.settings.maximumFrameSize, pipeline)
+        }
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        guard !self.isOver else { return context.fireErrorCaught(error) }
         switch error {
-        // The request follows, and is answered.
-        case is NIOWebSocketUpgradeError, is HTTPServerUpgradeErrors: break
-        case let error as HTTPParserError:
-            let status: HTTPResponseStatus = error == .headerOverflow ? .requestHeaderFieldsTooLarge : .badRequest
-            self.answer(status, "The HTTP request is malformed or too large.", isHead: false, context)
+        case is HTTPHeadGate.HeadTooLarge:
+            self.answer(.requestHeaderFieldsTooLarge, "The HTTP request is too large.", isHead: false, context)
+        case is HTTPParserError:
+            self.answer(.badRequest, "The HTTP request is malformed or too large.", isHead: false, context)
         default: context.fireErrorCaught(error)
         }
     }
 
     private func answer(_ status: HTTPResponseStatus, _ text: String, isHead: Bool, _ context: ChannelHandlerContext) {
-        guard !self.hasAnswered else { return }
-        self.hasAnswered = true
+        guard !self.isOver else { return }
+        self.isOver = true
+        self.gate.discard()
         let body = ByteBuffer(string: text + "\n")
         var headers: HTTPHeaders = [
             "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(body.readableBytes)",
             "Connection": "close",
         ]
-        if status == .upgradeRequired { headers.add(name: "Upgrade", value: "websocket") }
+        if status == .upgradeRequired || status == .badRequest {
+            headers.add(name: "Upgrade", value: "websocket")
+            headers.add(name: "Sec-WebSocket-Version", value: "13")
+        }
         let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
         if !isHead { context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
@@ -83,42 +116,3 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
 
 @available(*, unavailable)
 extension WebSocketServerHandshake: Sendable {}
-
-/// The library's upgrade to WebSocket, with the handlers of this link.
-private final class WebSocketServerUpgrader: HTTPServerProtocolUpgrader {
-    private let library: NIOWebSocketServerUpgrader
-    private let gate: WebSocketGate
-    private let link: SocketLinkHandler
-
-    init(_ gate: WebSocketGate, _ link: SocketLinkHandler) {
-        self.gate = gate
-        self.link = link
-        self.library = NIOWebSocketServerUpgrader { channel, request in
-            guard gate.objection(to: request) == nil,
-                let subprotocol = WebSocketGate.subprotocol(for: request)
-            else { return channel.eventLoop.makeSucceededFuture(nil) }
-            return channel.eventLoop.makeSucceededFuture(["Sec-WebSocket-Protocol": subprotocol])
-        } upgradePipelineHandler: { channel, _ in
-            channel.eventLoop.makeSucceededVoidFuture()
-        }
-    }
-
-    var supportedProtocol: String { self.library.supportedProtocol }
-
-    var requiredUpgradeHeaders: [String] { self.library.requiredUpgradeHeaders }
-
-    func buildUpgradeResponse(
-        channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
-    ) -> EventLoopFuture<HTTPHeaders> {
-        self.library.buildUpgradeResponse(
-            channel: channel, upgradeRequest: upgradeRequest, initialResponseHeaders: initialResponseHeaders)
-    }
-
-    func upgrade(context: ChannelHandlerContext, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
-        if let client = self.gate.forwardedClient(of: upgradeRequest) { self.link.forwards(client) }
-        return context.eventLoop.makeCompletedFuture {
-            try self.link.addWebSocket(
-                as: .server, maximumFrameSize: self.gate.settings.maximumFrameSize, context.pipeline.syncOperations)
-        }
-    }
-}

@@ -125,16 +125,18 @@ struct WebSocketGate: Sendable {
 
     /// Why a request is not answered with a WebSocket; `nil` if it is.
     func objection(to request: HTTPRequestHead) -> WebSocketObjection? {
-        guard request.headers[canonicalForm: "Upgrade"].contains(where: { $0.lowercased() == "websocket" }) else {
-            return .noUpgrade
-        }
+        let upgrades = request.headers["Upgrade"]
+        guard upgrades.count == 1, upgrades[0].lowercased() == "websocket" else { return .noUpgrade }
         let path = String(request.uri.prefix { $0 != "?" })
         guard self.settings.paths.isEmpty || self.settings.paths.contains(path) else { return .path }
         let origins = request.headers["Origin"]
         let isLocal = self.forwardedClient(of: request)?.isLocal ?? self.isLocal
         guard origins.count <= 1, self.settings.origins.permit(origins.first, isLocal: isLocal) else { return .origin }
         guard Self.subprotocol(for: request) != nil else { return .subprotocol }
-        guard request.method == .GET else { return .malformed }
+        guard request.method == .GET, request.headers["Content-Length"].isEmpty,
+            request.headers["Transfer-Encoding"].isEmpty,
+            request.headers[canonicalForm: "Connection"].contains(where: { $0.lowercased() == "upgrade" })
+        else { return .malformed }
         return nil
     }
 }

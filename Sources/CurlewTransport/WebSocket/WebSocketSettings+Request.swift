@@ -37,7 +37,8 @@ extension WebSocketSettings {
                     .failure(
                         TransportError(
                             .invalidConfiguration,
-                            "The WebSocket request to \(endpoint) could not be prepared: \(error).", cause: error)))
+                            "The WebSocket request to \(endpoint) could not be prepared: \(type(of: error)).",
+                            cause: error)))
             }
         }
         let deadline = eventLoop.scheduleTask(in: TimeAmount(limit)) {

@@ -14,19 +14,21 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
 
     private let peer: String
     private let role: WebSocketReading.Role
-    private let incoming: IncomingFrameBytes
     private var reading: WebSocketReading
     private var isCloseSent = false
+    private var isClosing = false
     private var isPeerClosed = false
+    /// The data of the latest ping, until it is answered.
+    private var ping: ByteBuffer?
+    /// Whether the last pong has not left yet.
+    private var isPongOnItsWay = false
 
     /// A larger write becomes several frames: a peer need not hold a large one until it is complete.
     private static let largestSentFrame = 64 << 10
 
-    /// - Parameter incoming: The handler before the decoder of frames.
-    init(peer: String, role: WebSocketReading.Role, incoming: IncomingFrameBytes) {
+    init(peer: String, role: WebSocketReading.Role) {
         self.peer = peer
         self.role = role
-        self.incoming = incoming
         self.reading = WebSocketReading(role)
     }
 
@@ -36,7 +38,6 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var frame = self.unwrapInboundIn(data)
-        self.incoming.decoded(frame)
         let header = WebSocketReading.Frame(
             opcode: frame.opcode, isFinal: frame.fin, isMasked: frame.maskKey != nil,
             hasReservedBits: frame.rsv1 || frame.rsv2 || frame.rsv3)
@@ -44,7 +45,7 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
         case .data:
             let bytes = Self.takeData(&frame)
             if bytes.readableBytes > 0 { context.fireChannelRead(self.wrapInboundOut(bytes)) }
-        case .ping: self.answerPing(Self.takeData(&frame), context)
+        case .ping: self.ping = Self.takeData(&frame)
         case .close: self.peerCloses(Self.takeData(&frame), context)
         case .ignore: break
         case .violation(let violation):
@@ -60,11 +61,24 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
         return data
     }
 
-    /// A peer that takes no answers cannot make us collect them: only the latest ping needs one (RFC 6455 section
-    /// 5.5.3).
-    private func answerPing(_ data: ByteBuffer, _ context: ChannelHandlerContext) {
-        guard context.channel.isWritable, !self.isCloseSent else { return }
-        context.writeAndFlush(self.frame(.pong, data), promise: nil)
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.answerPing(context)
+        context.fireChannelReadComplete()
+    }
+
+    /// Only the latest ping needs an answer (RFC 6455 section 5.5.3): a peer that sends many, or takes no answers, cannot
+    /// make us collect them.
+    private func answerPing(_ context: ChannelHandlerContext) {
+        guard let ping, !self.isPongOnItsWay, !self.isCloseSent else { return }
+        self.ping = nil
+        self.isPongOnItsWay = true
+        let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let sent = context.eventLoop.makePromise(of: Void.self)
+        sent.futureResult.whenComplete { _ in
+            handler.value.0.isPongOnItsWay = false
+            handler.value.0.answerPing(handler.value.1)
+        }
+        context.writeAndFlush(self.frame(.pong, ping), promise: sent)
     }
 
     private func peerCloses(_ data: ByteBuffer, _ context: ChannelHandlerContext) {
@@ -80,7 +94,7 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
     /// The decoder of frames cannot go on, or the connection breaks.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         // A peer that has closed the WebSocket may not wait for the answer.
-        guard !self.isPeerClosed else { return }
+        guard !self.isPeerClosed, !self.isClosing else { return }
         guard let error = error as? NIOWebSocketError else { return context.fireErrorCaught(error) }
         let isTooLarge = error == .invalidFrameLength
         let what = isTooLarge ? "a WebSocket frame that is too large" : "a malformed WebSocket frame"
@@ -134,6 +148,8 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
 
     /// Closes the connection once the close frame has left, and after two seconds even if the peer does not read it.
     private func closeSoon(_ context: ChannelHandlerContext) {
+        guard !self.isClosing else { return }
+        self.isClosing = true
         let channel = context.channel
         context.close(mode: .output, promise: nil)
         let deadline = context.eventLoop.scheduleTask(in: TimeAmount(Self.closingTime)) { channel.close(promise: nil) }
@@ -175,26 +191,3 @@ struct WebSocketClosing {
         return "\(peer) closed the WebSocket with code \(number)\(text)."
     }
 }
-
-/// Counts the bytes of frames that are not complete yet, which the decoder holds.
-final class IncomingFrameBytes: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    typealias InboundOut = ByteBuffer
-
-    private(set) var heldBytes = 0
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        self.heldBytes += self.unwrapInboundIn(data).readableBytes
-        context.fireChannelRead(data)
-    }
-
-    /// A frame is complete.
-    func decoded(_ frame: WebSocketFrame) {
-        let length = frame.length
-        let header = 2 + (length > 125 ? length > 65_535 ? 8 : 2 : 0) + (frame.maskKey == nil ? 0 : 4)
-        self.heldBytes = max(0, self.heldBytes - header - length)
-    }
-}
-
-@available(*, unavailable)
-extension IncomingFrameBytes: Sendable {}

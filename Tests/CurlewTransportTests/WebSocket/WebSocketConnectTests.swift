@@ -35,8 +35,8 @@ struct WebSocketConnectTests {
             ),
             ("HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", "webSocketUnauthorized", "HTTP 403 Forbidden"),
             (
-                "HTTP/1.1 301 Moved\r\nLocation: https://a.example/mqtt?secret=1\r\nContent-Length: 0\r\n\r\n",
-                "webSocketRefused", "redirects the WebSocket (HTTP 301) to https://a.example/mqtt;"
+                "HTTP/1.1 301 Moved\r\nLocation: https://u:secret@a.example/mqtt?secret=1\r\nContent-Length: 0\r\n\r\n",
+                "webSocketRefused", "redirects the WebSocket (HTTP 301) to https://a.example;"
             ),
             (
                 "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "webSocketRefused",
@@ -84,6 +84,29 @@ struct WebSocketConnectTests {
         #expect(error.message.contains("did not choose the subprotocol 'mqtt'"), "\(error)")
     }
 
+    @Test("A server that opens the WebSocket and leaves at once ends the link, once")
+    func leavesAtOnce() async throws {
+        try await withListener { port, accepted in
+            let connecting = Task {
+                try await SocketConnector().failure(
+                    connectingTo: Endpoint(host: "127.0.0.1", port: port, webSocket: "/mqtt"))
+            }
+            let far = try await accepted.next()
+            let accept = try await WebSocketPeer.accept(await far.readHead())
+            try await far.write(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    + "Sec-WebSocket-Accept: \(accept)\r\nSec-WebSocket-Protocol: mqtt\r\n\r\n")
+            far.link.close()
+            _ = try await connecting.value
+        }
+    }
+
+    @Test("A server that sends an endless head is refused")
+    func endless() async throws {
+        let error = try await self.failure(answering: "HTTP/1.1 200 OK\r\nA:" + String(repeating: " ", count: 300_000))
+        #expect(error.code == .notWebSocket)
+    }
+
     @Test("A server that does not answer is told apart from one that cannot be reached")
     func timeout() async throws {
         let error = try await self.failure(answering: "", closes: false, timeout: .seconds(4))
@@ -119,7 +142,7 @@ struct WebSocketConnectTests {
             #expect(request.hasPrefix("GET /a?attempt=\(attempt) HTTP/1.1\r\n"))
             for field in [
                 "Host: host", "Cookie: session=1", "Authorization: Basic dTpw", "Sec-WebSocket-Protocol: mqtt",
-                "Sec-WebSocket-Version: 13", "Connection: upgrade", "Upgrade: websocket",
+                "Sec-WebSocket-Version: 13", "Connection: Upgrade", "Upgrade: websocket",
             ] { #expect(request.contains("\r\n\(field)\r\n"), "\(field) in \(request)") }
         }
     }

@@ -24,8 +24,9 @@ struct WebSocketReadingTests {
 
     @Test("A continuation needs a beginning, and a beginning the end of the last message")
     func wrongFragments() {
+        var without = WebSocketReading(.server)
+        #expect(without.received(self.frame(.continuation)) == .violation(.fragments))
         var reading = WebSocketReading(.server)
-        #expect(reading.received(self.frame(.continuation)) == .violation(.fragments))
         #expect(reading.received(self.frame(.binary, isFinal: false)) == .data)
         #expect(reading.received(self.frame(.binary)) == .violation(.fragments))
     }
@@ -35,17 +36,22 @@ struct WebSocketReadingTests {
         var server = WebSocketReading(.server)
         #expect(server.received(self.frame(.binary, isMasked: false)) == .violation(.masking))
         var client = WebSocketReading(.client)
-        #expect(client.received(self.frame(.binary, isMasked: true)) == .violation(.masking))
         #expect(client.received(self.frame(.binary, isMasked: false)) == .data)
+        #expect(client.received(self.frame(.binary, isMasked: true)) == .violation(.masking))
     }
 
     @Test("Text, reserved opcodes and reserved bits are violations [MQTT-6.0.0-1]")
     func reserved() throws {
         let unknown = try #require(WebSocketOpcode(encodedWebSocketOpcode: 3))
-        var reading = WebSocketReading(.server)
-        #expect(reading.received(self.frame(.text)) == .violation(.text))
-        #expect(reading.received(self.frame(unknown)) == .violation(.reserved))
-        #expect(reading.received(self.frame(.binary, hasReservedBits: true)) == .violation(.reserved))
+        for (frame, violation) in [
+            (self.frame(.text), .text), (self.frame(unknown), .reserved),
+            (self.frame(.binary, hasReservedBits: true), .reserved),
+        ] as [(WebSocketReading.Frame, WebSocketReading.Violation)] {
+            var reading = WebSocketReading(.server)
+            #expect(reading.received(frame) == .violation(violation))
+            // Nothing is read after a violation.
+            #expect(reading.received(self.frame(.binary)) == .ignore)
+        }
     }
 
     @Test("Nothing counts after the close")
