@@ -4,7 +4,8 @@ package import NIOCore
 package protocol Link: AnyObject, Sendable {
     var eventLoop: any EventLoop { get }
 
-    /// The peer's address for logs: `host:port`. Contains no secrets.
+    /// The peer's address for logs: `host:port`, or the path of a Unix domain socket; on the side of a listener `unix`.
+    /// Contains no secrets.
     var peer: String { get }
 
     /// Whether the peer is on the same machine.

@@ -109,7 +109,8 @@ extension MQTTConfiguration {
             Self(host: host, port: port, scheme: .mqtts)
         }
 
-        /// A broker over WebSocket, by default on port 80. Anyone on the network path can read the messages.
+        /// A broker over WebSocket, by default on port 80; many brokers use 8083, 8080 or 9001 instead. Anyone on the network
+        /// path can read the messages.
         ///
         /// - Parameter path: The path and query, percent-encoded. Default: `/mqtt`.
         public static func ws(_ host: String, port: Int = 80, path: String = "/mqtt") -> Self {

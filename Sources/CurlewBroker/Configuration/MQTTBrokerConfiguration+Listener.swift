@@ -151,23 +151,26 @@ extension MQTTBrokerConfiguration {
         /// The maximum size of a request's header in bytes. Default: 16,384.
         public var maximumHeaderSize = 16 << 10
 
-        /// Makes settings.
+        /// Creates settings.
         ///
         /// - Parameter paths: Default: every path.
         public init(paths: Set<String> = []) { self.paths = paths }
 
-        /// Which web pages may connect. Browsers send the origin of the page; other programs send none, and are not
-        /// affected.
+        /// The web pages that may open a WebSocket. Browsers send the origin of the page (RFC 6454); other programs send none
+        /// and are always accepted.
         public struct Origins: Sendable, Hashable {
             let policy: WebSocketOrigins
 
-            /// Pages of every origin, except that a browser on the broker's machine may connect only for pages of that
-            /// machine. Otherwise any page could use its visitor's browser to reach a broker that trusts its own
-            /// machine.
+            /// Any page from remote browsers; from a browser on the broker's machine, only pages served by that machine.
+            /// This keeps other sites from using a visitor's browser to reach a broker that trusts its own machine.
+            ///
+            /// Behind a reverse proxy on the same machine, all clients appear to be on this machine, unless
+            /// ``Listener/trustedProxies`` names the proxy.
             public static let automatic = Self(policy: .automatic)
-            /// Pages of every origin, even from the same machine.
+            /// Pages of any origin.
             public static let any = Self(policy: .any)
-            /// Pages of these origins, such as `https://example.com` or `http://localhost:8080`.
+            /// Pages of these origins, such as `https://example.com` or `http://localhost:8080`, compared without regard to
+            /// case.
             public static func only(_ origins: Set<String>) -> Self {
                 Self(policy: .only(Set(origins.map { $0.lowercased() })))
             }
@@ -198,7 +201,7 @@ extension MQTTBrokerConfiguration {
         /// The oldest version of TLS that is accepted. Default: 1.2.
         public var minimumVersion: TLSSettings.Version = .tls12
 
-        /// Makes settings.
+        /// Creates settings.
         ///
         /// - Parameter certificate: The listener's certificate and key.
         public init(certificate: TLSSettings.Identity? = nil) { self.certificate = certificate }

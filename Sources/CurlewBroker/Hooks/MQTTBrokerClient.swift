@@ -8,7 +8,7 @@ public struct MQTTBrokerClient: Sendable {
     public var username: String?
     /// The MQTT version of the connection.
     public var version: ProtocolVersion
-    /// The address that it connects from, as `host:port`.
+    /// The address that it connects from, as `host:port`, or `unix` for a Unix domain socket.
     public var address: String
     /// The name of the listener that accepted it.
     public var listener: String
