@@ -1,7 +1,8 @@
 // swift-tools-version:6.2
 import PackageDescription
 
-/// The settings of every target: STYLE's language mode and the upcoming features that keep imports and existentials honest.
+/// The settings of every target: STYLE's language mode and the upcoming features that keep imports and existentials
+/// honest.
 var settings: [SwiftSetting] = [
     .swiftLanguageMode(.v6),
     .enableUpcomingFeature("ExistentialAny"),
@@ -204,8 +205,8 @@ let package = Package(
     ]
 )
 
-// Benchmarks and fuzz targets look inside, which only targets of the package may; they are no part of ordinary builds, so
-// that a consumer never sees them.
+// Benchmarks and fuzz targets look inside, which only targets of the package may; they are no part of ordinary builds,
+// so that a consumer never sees them.
 if Context.environment["CURLEW_BENCHMARKS"] != nil {
     package.targets += [
         .target(name: "MallocCount", path: "Benchmarks/MallocCount"),

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Lets the head of one HTTP message pass to the handlers of a handshake, and holds what follows until it is known whose
-/// bytes these are.
+/// Lets the head of one HTTP message pass to the handlers of a handshake, and holds what follows until it is known
+/// whose bytes these are.
 ///
 /// The parser of HTTP never sees bytes of another protocol, and the head has a bound that includes every byte of it.
 final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {

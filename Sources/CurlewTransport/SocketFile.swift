@@ -23,8 +23,8 @@ package struct SocketFile: Hashable, Sendable {
 
     /// Binds a listener to the file, in place of one that a program has left behind.
     ///
-    /// The permissions are set before anybody can connect. The library binds no sockets here: it would remove the file at
-    /// the end even if it is another program's by then.
+    /// The permissions are set before anybody can connect. The library binds no sockets here: it would remove the file
+    /// at the end even if it is another program's by then.
     func bind(_ bootstrap: ServerBootstrap) async throws(TransportError) -> any Channel {
         let former = self.identity
         if self.isStale { self.remove(former) }

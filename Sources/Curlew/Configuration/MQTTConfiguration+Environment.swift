@@ -116,8 +116,8 @@ extension MQTTConfiguration {
         return environment
     }
 
-    /// The names of the proxy variables that many programs share. ``init(environment:)`` uses them unless `MQTT_PROXY` is
-    /// set; a lower-case name takes precedence.
+    /// The names of the proxy variables that many programs share. ``init(environment:)`` uses them unless `MQTT_PROXY`
+    /// is set; a lower-case name takes precedence.
     public static let proxyVariables = [
         "ALL_PROXY", "all_proxy", "HTTPS_PROXY", "https_proxy", "NO_PROXY", "no_proxy",
     ]

@@ -32,12 +32,12 @@ extension MQTTConfiguration {
         public var receiveMaximum: Int = 1024
 
         /// The maximum number of unacknowledged QoS 1 and 2 messages that the client sends, 1…65,535 (MQTT 5.0 section
-        /// 4.9); more wait in the outbox. With 5.0, the broker's Receive Maximum applies if it is lower. Default: `nil`,
-        /// the broker's Receive Maximum with 5.0, and 20 before 5.0, which has no Receive Maximum.
+        /// 4.9); more wait in the outbox. With 5.0, the broker's Receive Maximum applies if it is lower. Default:
+        /// `nil`, the broker's Receive Maximum with 5.0, and 20 before 5.0, which has no Receive Maximum.
         ///
-        /// 20 is safe everywhere: by default, mosquitto closes the connection of a 3.1.1 client that sends a 21st message
-        /// at QoS 2. If the broker accepts more, as Curlew's does, a higher value makes publishing over 3.1.1 several times
-        /// faster.
+        /// 20 is safe everywhere: by default, mosquitto closes the connection of a 3.1.1 client that sends a 21st
+        /// message at QoS 2. If the broker accepts more, as Curlew's does, a higher value makes publishing over 3.1.1
+        /// several times faster.
         public var maximumInFlight: Int?
 
         /// The maximum size of a packet that the client accepts, in bytes, 1…268,435,460. Default: 16 MiB.

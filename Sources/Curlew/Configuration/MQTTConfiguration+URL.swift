@@ -16,9 +16,9 @@ extension MQTTConfiguration {
     /// | `ws`, `wss` | WebSocket, with TLS in `wss`; the default path is `/mqtt` | 80, 443 |
     /// | `mqtt+unix` | the Unix domain socket at the path | – |
     ///
-    /// In a URL with `ws` or `wss`, items whose names are in the table below configure the client; all others are part of
-    /// the request and are sent unchanged. To send an item that has one of these names, percent-encode a character of
-    /// the name, as in `%6Bey=…` for `key`. User name and password are always those of MQTT, not of HTTP.
+    /// In a URL with `ws` or `wss`, items whose names are in the table below configure the client; all others are part
+    /// of the request and are sent unchanged. To send an item that has one of these names, percent-encode a character
+    /// of the name, as in `%6Bey=…` for `key`. User name and password are always those of MQTT, not of HTTP.
     ///
     /// User name, password and items are percent-decoded.
     /// Percent-encode the characters `/ ? # @ % :` in a user name or password, and `@` everywhere else.

@@ -22,14 +22,14 @@ public struct MQTTConfiguration: Sendable {
     public var connection = Connection()
     /// User name and password. Default: none.
     public var credentials: Credentials = .none
-    /// The TLS settings for `mqtts` and `wss` servers. Default: verify certificate and host name against the system's trust
-    /// roots.
+    /// The TLS settings for `mqtts` and `wss` servers. Default: verify certificate and host name against the system's
+    /// trust roots.
     public var tls = TLSSettings()
-    /// The HTTP request that opens a WebSocket to a `ws` or `wss` server (MQTT 5.0 section 6). Default: no additional header
-    /// fields.
+    /// The HTTP request that opens a WebSocket to a `ws` or `wss` server (MQTT 5.0 section 6). Default: no additional
+    /// header fields.
     public var webSocket = WebSocketSettings()
-    /// The proxy to connect through; Unix domain sockets never use it. Default: none, except that ``init(environment:)``
-    /// reads the variables `MQTT_PROXY`, `ALL_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
+    /// The proxy to connect through; Unix domain sockets never use it. Default: none, except that
+    /// ``init(environment:)`` reads the variables `MQTT_PROXY`, `ALL_PROXY`, `HTTPS_PROXY` and `NO_PROXY`.
     public var proxy: ProxySettings?
     /// What the client and the broker keep for each other, and what they agree on when they connect.
     public var session = Session()
@@ -109,8 +109,8 @@ extension MQTTConfiguration {
             Self(host: host, port: port, scheme: .mqtts)
         }
 
-        /// A broker over WebSocket, by default on port 80; many brokers use 8083, 8080 or 9001 instead. Anyone on the network
-        /// path can read the messages.
+        /// A broker over WebSocket, by default on port 80; many brokers use 8083, 8080 or 9001 instead. Anyone on the
+        /// network path can read the messages.
         ///
         /// - Parameter path: The path and query, percent-encoded. Default: `/mqtt`.
         public static func ws(_ host: String, port: Int = 80, path: String = "/mqtt") -> Self {

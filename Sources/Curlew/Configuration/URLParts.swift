@@ -56,8 +56,8 @@ struct URLParts {
         }
     }
 
-    /// Reads the path and query of a WebSocket. The items that the client knows are for the client, and all others belong
-    /// to the request, exactly as they are: a signed URL must not change.
+    /// Reads the path and query of a WebSocket. The items that the client knows are for the client, and all others
+    /// belong to the request, exactly as they are: a signed URL must not change.
     private mutating func readWebSocket(_ path: Substring, _ query: Substring?) throws(MQTTError) {
         guard !path.contains("#"), !(query ?? "").contains("#") else {
             throw Self.error("The URL of a WebSocket has a '#' in it; percent-encode it as %23")

@@ -150,7 +150,8 @@ final class ClientConnection: LinkHandler {
     }
 
     func linkReadCompleted() {
-        // Bytes of an incomplete frame prove that the server is alive: a large frame may take longer than the ping timeout.
+        // Bytes of an incomplete frame prove that the server is alive: a large frame may take longer than the ping
+        // timeout.
         if self.link.heldBytes > 0 { self.life.received(at: self.context.clock.now()) }
         self.flushIfNeeded()
         // If the server sends without reading, the answers to it would pile up without limit.

@@ -86,12 +86,12 @@ extension MQTTBrokerConfiguration {
         /// ``Behavior/assignedIdentifierPrefix``.
         public var assignedIdentifierPrefix: String?
 
-        /// The addresses, or ranges such as `10.0.0.0/8`, of proxies and load balancers in front of this listener that state
-        /// the addresses of their clients: in the PROXY protocol (``usesProxyProtocol``), or for WebSocket in the header
-        /// field `X-Forwarded-For`. What others state is ignored. Default: none.
+        /// The addresses, or ranges such as `10.0.0.0/8`, of proxies and load balancers in front of this listener that
+        /// state the addresses of their clients: in the PROXY protocol (``usesProxyProtocol``), or for WebSocket in the
+        /// header field `X-Forwarded-For`. What others state is ignored. Default: none.
         public var trustedProxies: [String] = []
-        /// Whether every connection begins with a header of the PROXY protocol, version 1 or 2. Connections that do not come
-        /// from ``trustedProxies`` are then closed. Default: `false`.
+        /// Whether every connection begins with a header of the PROXY protocol, version 1 or 2. Connections that do not
+        /// come from ``trustedProxies`` are then closed. Default: `false`.
         public var usesProxyProtocol = false
 
         /// Listens for TCP, with or without TLS.
@@ -128,8 +128,8 @@ extension MQTTBrokerConfiguration {
         ///
         /// - Parameters:
         ///   - path: The path of the socket, at most 103 bytes.
-        ///   - mode: The permissions of the file: who may write to it may connect. Default: those that the process gives
-        ///     to new files.
+        ///   - mode: The permissions of the file: who may write to it may connect. Default: those that the process
+        ///     gives to new files.
         public static func unix(path: String, mode: UInt16? = nil) -> Self {
             Self(address: .socketFile(SocketFile(path: path, mode: mode)))
         }
@@ -156,21 +156,22 @@ extension MQTTBrokerConfiguration {
         /// - Parameter paths: Default: every path.
         public init(paths: Set<String> = []) { self.paths = paths }
 
-        /// The web pages that may open a WebSocket. Browsers send the origin of the page (RFC 6454); other programs send none
-        /// and are always accepted.
+        /// The web pages that may open a WebSocket. Browsers send the origin of the page (RFC 6454); other programs
+        /// send none and are always accepted.
         public struct Origins: Sendable, Hashable {
             let policy: WebSocketOrigins
 
-            /// Any page from remote browsers; from a browser on the broker's machine, only pages served by that machine.
-            /// This keeps other sites from using a visitor's browser to reach a broker that trusts its own machine.
+            /// Any page from remote browsers; from a browser on the broker's machine, only pages served by that
+            /// machine. This keeps other sites from using a visitor's browser to reach a broker that trusts its own
+            /// machine.
             ///
             /// Behind a reverse proxy on the same machine, all clients appear to be on this machine, unless
             /// ``Listener/trustedProxies`` names the proxy.
             public static let automatic = Self(policy: .automatic)
             /// Pages of any origin.
             public static let any = Self(policy: .any)
-            /// Pages of these origins, such as `https://example.com` or `http://localhost:8080`, compared without regard to
-            /// case.
+            /// Pages of these origins, such as `https://example.com` or `http://localhost:8080`, compared without
+            /// regard to case.
             public static func only(_ origins: Set<String>) -> Self {
                 Self(policy: .only(Set(origins.map { $0.lowercased() })))
             }

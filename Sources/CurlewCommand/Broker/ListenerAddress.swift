@@ -65,8 +65,8 @@ struct ListenerAddress: Equatable, Sendable {
 }
 
 extension ListenerAddress {
-    /// Parses a URL such as `mqtt://host:port`, `wss://host:port/path` or `mqtt+unix:///path`; host, port or both can be
-    /// omitted.
+    /// Parses a URL such as `mqtt://host:port`, `wss://host:port/path` or `mqtt+unix:///path`; host, port or both can
+    /// be omitted.
     init(url: String) throws(Objection) {
         guard let scheme = Scheme.allCases.first(where: { url.hasPrefix("\($0.rawValue)://") }) else {
             throw Objection(

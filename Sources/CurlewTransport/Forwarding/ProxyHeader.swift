@@ -3,8 +3,8 @@ import NIOCore
 /// The header by which a load balancer states the address of its client: the PROXY protocol, versions 1 and 2
 /// (haproxy.org/download/3.0/doc/proxy-protocol.txt).
 struct ProxyHeader: Equatable, Sendable {
-    /// The client's address and port; `nil` if the balancer speaks for itself, for example to check whether the listener
-    /// lives, or does not know the address.
+    /// The client's address and port; `nil` if the balancer speaks for itself, for example to check whether the
+    /// listener lives, or does not know the address.
     var client: (address: String, port: Int)?
 
     static func == (left: Self, right: Self) -> Bool {

@@ -16,9 +16,11 @@ package struct TrustedProxies: Sendable, Hashable {
         return self.ranges.contains { $0.contains(bytes) }
     }
 
-    /// The client's address according to `X-Forwarded-For`: the last one that no trusted proxy has; `nil` if there is none.
+    /// The client's address according to `X-Forwarded-For`: the last one that no trusted proxy has; `nil` if there is
+    /// none.
     ///
-    /// Each proxy appends the address that it was connected from, so only the entries of trusted proxies can be believed.
+    /// Each proxy appends the address that it was connected from, so only the entries of trusted proxies can be
+    /// believed.
     func client(forwardedFor fields: [String], by proxy: String) -> String? {
         guard self.include(proxy) else { return nil }
         let addresses = fields.flatMap { $0.split(separator: ",") }.map { Self.address($0) }

@@ -2,8 +2,8 @@ import CurlewCore
 import NIOCore
 import NIOHTTP1
 
-/// The handshake with a proxy at the beginning of a channel's pipeline. Its handlers leave when the proxy has connected to
-/// the destination.
+/// The handshake with a proxy at the beginning of a channel's pipeline. Its handlers leave when the proxy has connected
+/// to the destination.
 enum ProxyHandshake {
     /// What is needed for one handshake.
     struct Request: Sendable {

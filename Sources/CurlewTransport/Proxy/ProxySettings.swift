@@ -33,8 +33,8 @@ public struct ProxySettings: Sendable, Hashable, CustomStringConvertible {
         set { self.secret = newValue.map { Redacted($0) } }
     }
     private var secret: Redacted<String>?
-    /// The hosts to connect to without the proxy: names, which include their subdomains, addresses, address ranges such as
-    /// `10.0.0.0/8`, or `*` for all. Default: none.
+    /// The hosts to connect to without the proxy: names, which include their subdomains, addresses, address ranges such
+    /// as `10.0.0.0/8`, or `*` for all. Default: none.
     public var exceptions: [String] = []
 
     /// Creates settings for a proxy.
@@ -59,8 +59,9 @@ public struct ProxySettings: Sendable, Hashable, CustomStringConvertible {
 }
 
 extension ProxySettings {
-    /// Reads a proxy from a URL such as `http://proxy:3128` or `socks5h://user:password@proxy`; `socks` means `socks5h`. Without a scheme, it is an
-    /// HTTP proxy; without a port, 1080. User name and password are percent-decoded.
+    /// Reads a proxy from a URL such as `http://proxy:3128` or `socks5h://user:password@proxy`; `socks` means
+    /// `socks5h`. Without a scheme, it is an HTTP proxy; without a port, 1080. User name and password are
+    /// percent-decoded.
     ///
     /// - Throws: ``TransportError`` with the code `.invalidConfiguration`. The message never quotes a password.
     public init(url: String) throws(TransportError) {

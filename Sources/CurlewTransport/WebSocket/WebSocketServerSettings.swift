@@ -15,7 +15,8 @@ package struct WebSocketServerSettings: Sendable {
     package init() {}
 }
 
-/// Which web pages may connect to a listener. A browser says which page it connects for, and other programs say nothing.
+/// Which web pages may connect to a listener. A browser says which page it connects for, and other programs say
+/// nothing.
 ///
 /// A page of another origin could otherwise use the visitor's browser to reach a broker that trusts this machine.
 package enum WebSocketOrigins: Hashable, Sendable {

@@ -66,8 +66,8 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
         context.fireChannelReadComplete()
     }
 
-    /// Only the latest ping needs an answer (RFC 6455 section 5.5.3): a peer that sends many, or takes no answers, cannot
-    /// make us collect them.
+    /// Only the latest ping needs an answer (RFC 6455 section 5.5.3): a peer that sends many, or takes no answers,
+    /// cannot make us collect them.
     private func answerPing(_ context: ChannelHandlerContext) {
         guard let ping, !self.isPongOnItsWay, !self.isCloseSent else { return }
         self.ping = nil

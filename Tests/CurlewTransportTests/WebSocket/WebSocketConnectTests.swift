@@ -109,7 +109,7 @@ struct WebSocketConnectTests {
 
     @Test("A server that does not answer is told apart from one that cannot be reached")
     func timeout() async throws {
-        let error = try await self.failure(answering: "", closes: false, timeout: .seconds(4))
+        let error = try await self.failure(answering: "", closes: false, timeout: .seconds(15))
         #expect(error.code == .timedOut)
         #expect(error.message.contains("did not answer the WebSocket handshake within"), "\(error)")
     }
