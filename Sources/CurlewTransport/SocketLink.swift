@@ -170,8 +170,10 @@ final class SocketLinkHandler: ChannelInboundHandler {
             case .client(let peer, let request, let settings)?:
                 try WebSocketClientHandshake.begin(to: peer, request, settings, below: self, context)
             case .server(let settings, let proxies)?:
+                // A balancer that speaks the PROXY protocol passes X-Forwarded-For on as its client has written it.
                 let gate = WebSocketGate(
-                    settings: settings, proxies: proxies, address: context.remoteAddress?.ipAddress,
+                    settings: settings, proxies: proxies,
+                    address: self.forwarded?.address ?? context.remoteAddress?.ipAddress,
                     isLocal: self.isLocal(context))
                 try WebSocketServerHandshake.begin(gate, below: self, context)
             }

@@ -43,6 +43,7 @@ package struct TrustedProxies: Sendable, Hashable {
 
 /// The address of the client behind a proxy.
 struct ForwardedClient: Sendable, Equatable {
+    let address: String
     /// As in ``Link/peer``.
     let peer: String
     /// Whether it is this machine.
@@ -50,6 +51,7 @@ struct ForwardedClient: Sendable, Equatable {
 
     init(address: String, port: Int? = nil) {
         let bytes = AddressRange.bytes(of: address) ?? []
+        self.address = address
         self.isLocal = bytes.count == 4 ? bytes[0] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
         let host = bytes.count == 16 ? "[\(address)]" : address
         self.peer = port.map { "\(host):\($0)" } ?? host

@@ -59,6 +59,18 @@ struct TrustedProxiesTests {
         }
     }
 
+    @Test("Behind the PROXY protocol, a client cannot choose its address with X-Forwarded-For")
+    func both() async throws {
+        let request = WebSocketPeer.request.replacing(
+            "Host: localhost", with: "Host: localhost\r\nX-Forwarded-For: 127.0.0.1")
+        try await self.withLink(
+            try Self.proxies("127.0.0.1", usesProxyProtocol: true), webSocket: .init(),
+            sending: "PROXY TCP4 192.0.2.1 10.0.0.1 56324 1883\r\n" + request
+        ) { far in
+            #expect(far.link.peer == "192.0.2.1:56324" && !far.link.isLocal)
+        }
+    }
+
     @Test("Hosts that are no trusted proxies, and connections without a header, are closed")
     func refused() async throws {
         for (range, text) in [("10.0.0.0/8", "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n"), ("127.0.0.1", "hello, world\r\n")] {
