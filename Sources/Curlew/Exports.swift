@@ -4,6 +4,5 @@
 @_exported public import struct CurlewTransport.ProxySettings
 @_exported public import struct CurlewTransport.TLSSettings
 @_exported public import struct CurlewTransport.TransportError
-@_exported public import struct CurlewTransport.WebSocketRequest
 @_exported public import struct CurlewTransport.WebSocketSettings
 @_exported public import struct NIOCore.ByteBuffer

@@ -140,7 +140,7 @@ public actor MQTTBroker {
             switch listener.address {
             case .socket(let host, let port, let tls, let webSocket):
                 let binding = Binding(
-                    tls: tls?.settings, webSocket: webSocket?.settings(maximumPacketSize: maximumPacketSize),
+                    tls: tls?.settings, webSocket: try webSocket?.settings(maximumPacketSize: maximumPacketSize),
                     proxies: try listener.proxies, rules: rules, refused: self.refuse(rules))
                 sockets = try await self.bind(host, port, listener.addressFamily, binding)
             case .socketFile(let file):

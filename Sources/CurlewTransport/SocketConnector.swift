@@ -120,7 +120,7 @@ extension SocketConnector {
 
 /// The WebSocket of one attempt to connect.
 private struct ClientWebSocket: Sendable {
-    let request: WebSocketRequest
+    let request: WebSocketSettings.Request
     let settings: WebSocketSettings
 }
 

@@ -14,11 +14,11 @@ import Glibc
 package struct SocketFile: Hashable, Sendable {
     package let path: String
     /// The permissions of the file, such as 0o660; `nil` for those that the process gives to new files.
-    package let mode: UInt16?
+    package let permissions: UInt16?
 
-    package init(path: String, mode: UInt16? = nil) {
+    package init(path: String, permissions: UInt16? = nil) {
         self.path = path
-        self.mode = mode
+        self.permissions = permissions
     }
 
     /// Binds a listener to the file, in place of one that a program has left behind.
@@ -44,7 +44,7 @@ package struct SocketFile: Hashable, Sendable {
             guard address.withSockAddr({ Self.bind(descriptor, $0, $1) }) == 0 else {
                 throw IOError(errnoCode: errno, reason: "bind")
             }
-            if let mode, chmod(self.path, mode_t(mode)) != 0 {
+            if let permissions, chmod(self.path, mode_t(permissions)) != 0 {
                 let reason = String(cString: strerror(errno))
                 self.remove(self.identity)
                 throw TransportError(.listeningFailed, "The permissions of \(self.path) could not be set: \(reason).")

@@ -1,3 +1,4 @@
+import CurlewCore
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -145,7 +146,7 @@ final class SocketLinkHandler: ChannelInboundHandler {
 
     /// The side of a WebSocket that this is, and how to open it.
     enum WebSocketSide {
-        case client(Endpoint, WebSocketRequest, WebSocketSettings)
+        case client(Endpoint, WebSocketSettings.Request, WebSocketSettings)
         case server(WebSocketServerSettings, TrustedProxies)
     }
 
@@ -465,7 +466,7 @@ extension SocketAddress {
         case .unixDomainSocket: return "unix"
         case .v4, .v6:
             guard let address = self.ipAddress, let port = self.port else { return "\(self)" }
-            return address.contains(":") ? "[\(address)]:\(port)" : "\(address):\(port)"
+            return hostInURL(address, port: port)
         }
     }
 }

@@ -68,7 +68,7 @@ struct Impossible: Sendable, CustomTestStringConvertible {
         },
         Self("expiry too long", "4294967294", ".never") { $0.session.expiry = .after(.seconds(4_294_967_295)) },
         Self("expiry with a fraction", "whole seconds") { $0.session.expiry = .after(.milliseconds(1)) },
-        Self("in flight 0", "messages in flight", "from 1 to 65535") { $0.session.maximumInFlight = 0 },
+        Self("in flight 0", "messages in flight", "from 1 to 65535") { $0.session.maximumInFlightMessages = 0 },
         Self("receive maximum 0", "receive maximum", "from 1 to 65535") { $0.session.receiveMaximum = 0 },
         Self("packet size 0", "maximum packet size", "from 1") { $0.session.maximumPacketSize = 0 },
         Self("packet size too large", "268435460") { $0.session.maximumPacketSize = 268_435_461 },

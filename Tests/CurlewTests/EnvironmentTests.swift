@@ -121,7 +121,7 @@ struct EnvironmentTests {
         #expect(configuration.connection.connectTimeout == .seconds(3))
         #expect(configuration.session.cleanStart == false)
         #expect(configuration.session.expiry == .after(.seconds(7200)))
-        #expect(configuration.session.receiveMaximum == 7 && configuration.session.maximumInFlight == 8)
+        #expect(configuration.session.receiveMaximum == 7 && configuration.session.maximumInFlightMessages == 8)
         #expect(configuration.session.maximumPacketSize == 1000)
         #expect(configuration.reconnect.isEnabled == false)
         let authority = "-----BEGIN CERTIFICATE-----\nQQ==\n-----END CERTIFICATE-----"

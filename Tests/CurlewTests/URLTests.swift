@@ -74,13 +74,19 @@ struct URLTests {
             ("mqtt://my_host-1.local", .mqtt("my_host-1.local")),
             ("ws://h", .ws("h", port: 80, path: "/mqtt")), ("wss://h", .wss("h", port: 443, path: "/mqtt")),
             ("ws://h:9001/", .ws("h", port: 9001, path: "/")), ("WS://h/a/b", .ws("h", path: "/a/b")),
-            ("wss://h/a%20b?x=%2F&y", .wss("h", path: "/a%20b?x=%2F&y")),
-            ("wss://h?X-Amz-A=1&keep-alive=30&z=", .wss("h", path: "/mqtt?X-Amz-A=1&z=")),
-            ("mqtt+unix:///run/curlew.sock", .unix("/run/curlew.sock")),
-            ("mqtt+unix:///run/a%20b.sock?keep-alive=30", .unix("/run/a b.sock")),
+            ("wss://h/a%20b?x=%2F&y", Self.wss("/a%20b", query: "x=%2F&y")),
+            ("wss://h?X-Amz-A=1&keep-alive=30&z=", Self.wss("/mqtt", query: "X-Amz-A=1&z=")),
+            ("mqtt+unix:///run/curlew.sock", .unix(path: "/run/curlew.sock")),
+            ("mqtt+unix:///run/a%20b.sock?keep-alive=30", .unix(path: "/run/a b.sock")),
         ])
     func servers(url: String, server: MQTTConfiguration.Server) throws {
         #expect(try MQTTConfiguration(url: url).servers == [server])
+    }
+
+    private static func wss(_ path: String, query: String) -> MQTTConfiguration.Server {
+        var server = MQTTConfiguration.Server.wss("h", path: path)
+        server.query = query
+        return server
     }
 
     @Test("In the URL of a WebSocket, the client takes the items that it knows, and sends the others")
@@ -88,7 +94,7 @@ struct URLTests {
         let configuration = try MQTTConfiguration(url: "wss://u:p@h/a?token=1&client-id=c&insecure=any-host-name")
         #expect(configuration.clientIdentifier == .given("c"))
         #expect(configuration.tls.verification == .insecureAnyHostName)
-        #expect(configuration.servers == [.wss("h", path: "/a?token=1")])
+        #expect(configuration.servers == [Self.wss("/a", query: "token=1")])
         #expect(configuration.servers[0].description == "wss://h:443/a")
         #expect(try MQTTURL("ws://h/a").topic == nil && MQTTURL("mqtt+unix:///a").topic == nil)
     }
@@ -104,8 +110,12 @@ struct URLTests {
         plain.path = "/a"
         refuse(plain, ["must not have a path", ".ws"])
         refuse(.ws("h", path: "mqtt"), ["begin with a '/'"])
-        refuse(.unix(""), ["is empty"])
-        refuse(.unix("/" + String(repeating: "x", count: 103)), ["104 bytes", "at most 103"])
+        refuse(.ws("h", path: "/a?b=c"), ["'?'", "`query`"])
+        var secure = MQTTConfiguration.Server.mqtts("h")
+        secure.query = "a=b"
+        refuse(secure, ["must not have a query", ".wss"])
+        refuse(.unix(path: ""), ["is empty"])
+        refuse(.unix(path: "/" + String(repeating: "x", count: 103)), ["104 bytes", "at most 103"])
     }
 
     @Test("User name and password are percent-decoded, each of them optional")
@@ -147,7 +157,7 @@ struct URLTests {
         #expect(configuration.connection.connectTimeout == .milliseconds(500))
         #expect(configuration.session.cleanStart == false)
         #expect(configuration.session.expiry == .after(.seconds(86_400)))
-        #expect(configuration.session.receiveMaximum == 20 && configuration.session.maximumInFlight == 30)
+        #expect(configuration.session.receiveMaximum == 20 && configuration.session.maximumInFlightMessages == 30)
         #expect(configuration.session.maximumPacketSize == 4096)
         #expect(configuration.reconnect.isEnabled == false)
         #expect(configuration.tls.trustRoots == .file("/etc/ca.pem"))

@@ -46,7 +46,7 @@ struct SocketFileTests {
     @Test("The file has the mode, and is removed at the end")
     func file() async throws {
         try await self.withPath { path in
-            let listener = try await SocketListener.bind(to: .socketFile(SocketFile(path: path, mode: 0o620))) {
+            let listener = try await SocketListener.bind(to: .socketFile(SocketFile(path: path, permissions: 0o620))) {
                 Probe($0)
             }
             var status = stat()

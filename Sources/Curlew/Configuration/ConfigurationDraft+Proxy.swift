@@ -13,10 +13,10 @@ extension ConfigurationDraft {
         var proxy = try value.proxy()
         for name in ["no_proxy", "NO_PROXY"] {
             guard let list = try variables.value(of: name)?.text else { continue }
-            proxy?.exceptions = list.split { ", ".contains($0) }.map(String.init)
+            proxy?.excludedHosts = list.split { ", ".contains($0) }.map(String.init)
             break
         }
-        proxy?.exceptions += ["localhost", "127.0.0.0/8", "::1"]
+        proxy?.excludedHosts += ["localhost", "127.0.0.0/8", "::1"]
         self.configuration.proxy = proxy
     }
 }

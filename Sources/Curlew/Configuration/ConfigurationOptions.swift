@@ -176,7 +176,7 @@ struct ConfigurationOption: Sendable {
         },
         Self(subject: .maximumInFlight, item: "maximum-in-flight", variable: "MQTT_MAXIMUM_IN_FLIGHT") {
             draft, value throws(MQTTError) in
-            draft.configuration.session.maximumInFlight = try value.integer()
+            draft.configuration.session.maximumInFlightMessages = try value.integer()
         },
         Self(subject: .maximumPacketSize, item: "maximum-packet-size", variable: "MQTT_MAXIMUM_PACKET_SIZE") {
             draft, value throws(MQTTError) in

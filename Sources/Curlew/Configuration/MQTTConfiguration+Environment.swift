@@ -109,8 +109,13 @@ extension MQTTConfiguration {
     /// Passwords and file names need not be UTF-8: each byte that is not becomes a private-use character (U+10FE00 plus
     /// the byte), which ``init(environment:)`` turns back into the byte.
     public static var processEnvironment: [String: String] {
+        Self.processEnvironment(of: Self.environmentVariables + Self.proxyVariables)
+    }
+
+    /// The variables of the process that have these names.
+    static func processEnvironment(of names: [String]) -> [String: String] {
         var environment: [String: String] = [:]
-        for name in Self.environmentVariables + Self.proxyVariables {
+        for name in names {
             if let value = getenv(name) { environment[name] = String(keepingCString: value) }
         }
         return environment

@@ -38,7 +38,7 @@ extension MQTTConfiguration {
         /// 20 is safe everywhere: by default, mosquitto closes the connection of a 3.1.1 client that sends a 21st
         /// message at QoS 2. If the broker accepts more, as Curlew's does, a higher value makes publishing over 3.1.1
         /// several times faster.
-        public var maximumInFlight: Int?
+        public var maximumInFlightMessages: Int?
 
         /// The maximum size of a packet that the client accepts, in bytes, 1…268,435,460. Default: 16 MiB.
         ///

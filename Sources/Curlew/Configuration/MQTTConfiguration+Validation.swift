@@ -22,6 +22,7 @@ extension MQTTConfiguration {
         try requireAtLeastOne(self.limits.waitingRequests, "The number of waiting requests")
         try requireAtLeastOne(self.limits.concurrentResponses, "The number of concurrent responses")
         try requireAtLeastOne(self.limits.bufferedEvents, "The number of buffered events")
+        try self.serviceLimits.check(self)
         if let version = self.connection.version.exact { try self.validate(for: version) }
     }
 
@@ -73,6 +74,13 @@ extension MQTTConfiguration.Server {
         guard !self.scheme.isWebSocket || self.path.hasPrefix("/") else {
             throw invalid("The path of the WebSocket to \(self.host) must begin with a '/'.")
         }
+        guard !self.path.contains("?") else {
+            throw invalid(
+                "The path of the WebSocket to \(self.host) has a '?' in it; put what follows it into `query`.")
+        }
+        guard self.scheme.isWebSocket || self.query.isEmpty else {
+            throw invalid("The server \(self.host) must not have a query; only .ws and .wss servers have one.")
+        }
     }
 
     private func validateSocket() throws(MQTTError) {
@@ -91,7 +99,7 @@ extension MQTTConfiguration.Server {
 
 extension MQTTConfiguration.ClientIdentifier {
     /// In bytes; `nil` if the broker assigns the identifier.
-    fileprivate var length: Int? {
+    var length: Int? {
         switch self.kind {
         case .given(let identifier): identifier.utf8.count
         case .generated(let prefix): prefix.utf8.count + Self.generatedLength
@@ -150,8 +158,8 @@ extension MQTTConfiguration.Session {
             )
         }
         try requireRange(self.receiveMaximum, 1...65_535, "The receive maximum")
-        if let maximumInFlight {
-            try requireRange(maximumInFlight, 1...65_535, "The maximum number of messages in flight")
+        if let maximumInFlightMessages {
+            try requireRange(maximumInFlightMessages, 1...65_535, "The maximum number of messages in flight")
         }
         // A fixed header of five bytes plus the maximum remaining length.
         try requireRange(self.maximumPacketSize, 1...268_435_460, "The maximum packet size")

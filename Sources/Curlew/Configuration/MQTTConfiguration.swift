@@ -43,6 +43,9 @@ public struct MQTTConfiguration: Sendable {
     public var acknowledgement = Acknowledgement()
     /// Limits that ordinary programs never reach.
     public var limits = Limits()
+    /// What a hosted service documents and its CONNACK does not say, checked before anything is sent. Default: no
+    /// limits.
+    public var serviceLimits = ServiceLimits()
     /// Enhanced authentication, for brokers that require it; needs MQTT 5.0. Default: none.
     public var enhancedAuthentication: EnhancedAuthentication?
     /// User properties of packets for which the public configuration has none.
@@ -76,15 +79,22 @@ extension MQTTConfiguration {
 
 extension MQTTConfiguration {
     /// The address of a broker, and the protocol to use.
-    public struct Server: Sendable, Hashable, CustomStringConvertible, CustomReflectable {
+    public struct Server: Sendable, Hashable, CustomStringConvertible {
         /// The protocol to use.
         public var scheme: Scheme
         /// A host name, an IPv4 address, or an IPv6 address without brackets. Empty for a Unix domain socket.
         public var host: String
         /// The TCP port, 1…65535. Ignored for a Unix domain socket.
         public var port: Int
-        /// The path and query of a WebSocket, percent-encoded; or the path of a Unix domain socket. Otherwise empty.
+        /// The path of a WebSocket, percent-encoded; or the path of a Unix domain socket. Otherwise empty.
         public var path: String
+        /// The query of a WebSocket's address, percent-encoded and without the question mark; empty for none. No
+        /// description shows it, because it may contain a token.
+        public var query: String {
+            get { self.redactedQuery.value }
+            set { self.redactedQuery = Redacted(newValue) }
+        }
+        private var redactedQuery = Redacted("")
 
         /// Creates a server address.
         ///
@@ -112,7 +122,7 @@ extension MQTTConfiguration {
         /// A broker over WebSocket, by default on port 80; many brokers use 8083, 8080 or 9001 instead. Anyone on the
         /// network path can read the messages.
         ///
-        /// - Parameter path: The path and query, percent-encoded. Default: `/mqtt`.
+        /// - Parameter path: The path, percent-encoded; for a query, see ``query``. Default: `/mqtt`.
         public static func ws(_ host: String, port: Int = 80, path: String = "/mqtt") -> Self {
             var server = Self(host: host, port: port, scheme: .ws)
             server.path = path
@@ -121,7 +131,7 @@ extension MQTTConfiguration {
 
         /// A broker over WebSocket with TLS, by default on port 443.
         ///
-        /// - Parameter path: The path and query, percent-encoded. Default: `/mqtt`.
+        /// - Parameter path: The path, percent-encoded; for a query, see ``query``. Default: `/mqtt`.
         public static func wss(_ host: String, port: Int = 443, path: String = "/mqtt") -> Self {
             var server = Self(host: host, port: port, scheme: .wss)
             server.path = path
@@ -131,22 +141,20 @@ extension MQTTConfiguration {
         /// A broker on this machine, over a Unix domain socket.
         ///
         /// - Parameter path: The path of the socket, at most 103 bytes.
-        public static func unix(_ path: String) -> Self {
+        public static func unix(path: String) -> Self {
             var server = Self(host: "", scheme: .unix)
             server.path = path
             return server
         }
 
-        /// The description: a query may contain a secret.
-        public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
-
         /// The server as a URL without query, for example `mqtts://broker.example.com:8883` or `mqtt://[::1]:1883`.
         public var description: String {
             guard self.scheme != .unix else { return "\(self.scheme)://\(self.path.percentEncodedPath)" }
-            let host = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
-            // The query may contain a token.
-            return "\(self.scheme)://\(host):\(self.port)\(self.path.prefix { $0 != "?" })"
+            return "\(self.scheme)://\(hostInURL(self.host, port: self.port))\(self.path)"
         }
+
+        /// Path and query of a WebSocket's address, as HTTP sends them.
+        package var target: String { self.query.isEmpty ? self.path : "\(self.path)?\(self.query)" }
     }
 
     /// The transport protocol of a server. More may be added.

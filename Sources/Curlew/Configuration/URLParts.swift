@@ -76,7 +76,7 @@ struct URLParts {
                 others.append(item)
             }
         }
-        if !others.isEmpty { self.server.path += "?" + others.joined(separator: "&") }
+        if !others.isEmpty { self.server.query = others.joined(separator: "&") }
     }
 
     /// Adds user, password and items from the URL of another broker of the same client.

@@ -10,12 +10,13 @@ import Musl
 import Glibc
 #endif
 
-/// Environment variables, or settings that have the same names without `MQTT_`.
+/// Environment variables, or settings and keys that have the same names without `MQTT_`.
 struct Variables {
     /// Where they come from, and what errors call them.
     enum Source {
         case environment
         case settings
+        case configReader
     }
 
     private let values: [String: String]
@@ -55,6 +56,7 @@ struct Variables {
         switch self.source {
         case .environment: "The environment variable \(variable)"
         case .settings: "The setting '\(Self.setting(variable))'"
+        case .configReader: "The value of the key '\(Self.key(variable))'"
         }
     }
 
@@ -65,6 +67,7 @@ struct Variables {
             switch self.source {
             case .environment: "The environment variables \(first) and \(second)"
             case .settings: "The settings '\(Self.setting(first))' and '\(Self.setting(second))'"
+            case .configReader: "The keys '\(Self.key(first))' and '\(Self.key(second))'"
             }
         throw MQTTError(.invalidConfiguration, "\(subject) are both set; leave one of them out.")
     }
@@ -72,6 +75,12 @@ struct Variables {
     /// The name of the setting that corresponds to an environment variable: `keep-alive` for `MQTT_KEEP_ALIVE`.
     static func setting(_ variable: String) -> String {
         variable.dropFirst("MQTT_".count).lowercased().split(separator: "_").joined(separator: "-")
+    }
+
+    /// The key of swift-configuration that corresponds to an environment variable: `keepAlive` for `MQTT_KEEP_ALIVE`.
+    static func key(_ variable: String) -> String {
+        let words = variable.dropFirst("MQTT_".count).lowercased().split(separator: "_")
+        return words.dropFirst().reduce(String(words.first ?? "")) { $0 + $1.prefix(1).uppercased() + $1.dropFirst() }
     }
 
     /// The configuration with these values.

@@ -25,6 +25,6 @@ struct ConnectionContext: Sendable {
             host: server.address?.host ?? configured.host,
             port: server.address?.port.map(Int.init) ?? configured.port,
             security: configured.scheme.isSecure ? .tls : .plain,
-            webSocket: configured.scheme.isWebSocket ? configured.path : nil)
+            webSocket: configured.scheme.isWebSocket ? configured.target : nil)
     }
 }

@@ -116,7 +116,7 @@ extension ClientEngine {
 
     /// Notifies all waiting calls and all receivers that the client has stopped.
     private func finish(_ ending: Ending) -> DrainReport {
-        ending.resumptions.resume()
+        self.resume(ending.resumptions)
         for receiver in ending.receivers { receiver.finish(ending.error) }
         if let unclaimed = ending.unclaimed { self.tell(unclaimed) }
         return ending.report

@@ -17,21 +17,27 @@ extension ClientEngine {
     func makeMessage(
         _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ retain: Bool, _ properties: Properties
     ) throws(MQTTError) -> OutgoingMessage {
+        let name: TopicName
         do {
-            let name = try TopicName(topic)
-            return OutgoingMessage(
-                topic: name, payload: payload, qos: qos, retain: retain, properties: self.traced(properties))
+            name = try TopicName(topic)
         } catch {
             throw MQTTError(.invalidTopic, error.message, delivery: .notSent, cause: error)
         }
+        try self.configuration.serviceLimits.check(name, payload: payload, qos)
+        return OutgoingMessage(
+            topic: name, payload: payload, qos: qos, retain: retain, properties: self.traced(properties))
     }
 
     /// Passes a message to the session, on the caller's thread. Returns the request to wait for; `nil` if the message
     /// was written at QoS 0.
     func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
-        let now = message.properties.messageExpiryInterval == nil ? Timestamp.start : self.clock.now()
+        let needsTime =
+            message.properties.messageExpiryInterval != nil
+            || self.configuration.serviceLimits.publishesPerSecond != nil
+        let now = needsTime ? self.clock.now() : Timestamp.start
         var refusal: MQTTError?
         var flush: (@Sendable () -> Void)?
+        var paceDeadline: Timestamp?
         let request: RequestID? = self.state.withLock { state in
             refusal = state.life.refusal
             guard refusal == nil else { return nil }
@@ -41,6 +47,7 @@ extension ClientEngine {
                     message, request: request, isAwaited: isAwaited, now: now, into: &state.output.bytes)
                 state.tally.statistics.messagesPublished += 1
                 flush = state.output.claimFlush()
+                paceDeadline = state.session.takePaceDeadline()
                 guard submitted == .accepted else { return nil }
                 state.waiters.reserve(request)
                 return request
@@ -51,8 +58,23 @@ extension ClientEngine {
         }
         if let refusal { throw refusal.with(delivery: .notSent) }
         self.flush(flush)
+        if let paceDeadline { self.keepPace(until: paceDeadline) }
         if let request, message.qos != .atMostOnce { self.sampleLatency(request) }
         return request
+    }
+
+    /// Sends what waits for the service's rate limit once it may be sent.
+    func keepPace(until deadline: Timestamp) {
+        self.deadlines.schedule(after: max(.zero, deadline - self.clock.now())) { [weak self] in
+            guard let self else { return }
+            let now = max(deadline, self.clock.now())
+            let flush = self.state.withLock { state in
+                state.session.paceAllows(now: now, into: &state.output.bytes)
+                return state.output.claimFlush()
+            }
+            self.resumeCompleted()
+            self.flush(flush)
+        }
     }
 
     /// Times one of 64 publishes. Taking the lock for each publish, to check whether one is being timed, would cost too

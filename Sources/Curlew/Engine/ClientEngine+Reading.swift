@@ -117,7 +117,7 @@ extension ClientEngine: ConnectionOwner {
             return (state.takeResumptions(now), state.takeLostReceivers(), state.session.takeGivenUpPackets())
         }
         next = index
-        resumptions.resume()
+        self.resume(resumptions)
         self.fail(lost)
         self.tell(givenUp)
         for deviation in deviations { self.tell(deviation) }
@@ -132,7 +132,7 @@ extension ClientEngine: ConnectionOwner {
         let (resumptions, lost, givenUp) = self.state.withLock { state in
             (state.takeResumptions(), state.takeLostReceivers(), state.session.takeGivenUpPackets())
         }
-        resumptions.resume()
+        self.resume(resumptions)
         self.fail(lost)
         self.tell(givenUp)
     }

@@ -30,6 +30,7 @@ extension ClientEngine {
             if self.life.drainWaiterCount > 0, self.session.isDrained {
                 resumptions.drained = self.life.takeDrainWaiters()
             }
+            resumptions.paceDeadline = self.session.takePaceDeadline()
             guard self.session.hasCompletions else { return resumptions }
             for completion in self.session.takeCompletions() {
                 self.tally.completed(completion.request, at: now)
@@ -57,11 +58,18 @@ extension ClientEngine {
         var finished: [(Waiters.Target, Waiters.Result)] = []
         /// The calls of `disconnect()` that waited until the session was drained.
         var drained: [OneShot<Void>] = []
+        /// When messages that wait for the service's rate limit may be sent.
+        var paceDeadline: Timestamp?
 
-        func resume() {
+        fileprivate func resume() {
             for (target, result) in self.finished { target.resume(with: result) }
             for oneShot in self.drained { oneShot.set(()) }
         }
+    }
+
+    func resume(_ resumptions: Resumptions) {
+        resumptions.resume()
+        if let deadline = resumptions.paceDeadline { self.keepPace(until: deadline) }
     }
 
     /// A subscriber that lost its filter, and the reason.
@@ -103,12 +111,13 @@ extension MQTTConfiguration {
         // at QoS 1: disconnecting would not help, because it would exceed it again on each connection. The 65,535
         // packet identifiers and the queues of the subscriptions limit the number of messages.
         settings.receiveMaximum = .max
-        settings.maximumInFlight = self.session.maximumInFlight.map { UInt16(clamping: $0) }
+        settings.maximumInFlight = self.session.maximumInFlightMessages.map { UInt16(clamping: $0) }
         // The session may contain unfinished exchanges of an earlier run, whose identifiers must not be reused.
         if !self.session.cleanStart {
             settings.firstPacketID = PacketID(.random(in: 1...UInt16.max))
             settings.firstSubscriptionIdentifier = .random(in: 1...0x0FFF_FFFF)
         }
+        settings.publishesPerSecond = self.serviceLimits.publishesPerSecond
         settings.topicAliasMaximum = UInt16(clamping: self.session.topicAliasMaximum)
         settings.outgoingTopicAliasMaximum = self.session.usesTopicAliases ? 1024 : 0
         settings.highWaterMark = self.queues.unsentBytes

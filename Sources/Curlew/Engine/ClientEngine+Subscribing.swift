@@ -10,6 +10,9 @@ extension ClientEngine {
         timeout: Duration?
     ) async throws(MQTTError) -> MQTTSubscription {
         let parsed = try Self.parse(filters.map(\.filter))
+        for (filter, options) in zip(parsed, filters.map(\.options)) {
+            try self.configuration.serviceLimits.check(filter, options.qos)
+        }
         let wanted = Array(zip(parsed, filters.map(\.options)))
         let subscription = self.makeSubscription(parsed, queue, acknowledgement)
         let buffer = subscription.buffer
@@ -40,6 +43,7 @@ extension ClientEngine {
         _ acknowledgement: MQTTConfiguration.AcknowledgementPolicy?
     ) throws(MQTTError) -> MQTTSubscription {
         let filters = try Self.parse(filters)
+        for filter in filters { try self.configuration.serviceLimits.check(filter, options?.qos) }
         let subscription = self.makeSubscription(filters, queue, acknowledgement)
         let buffer = subscription.buffer
         let flush = self.state.withLock { state in

@@ -58,7 +58,7 @@ extension ClientEngine {
             // This may have been the last request that `disconnect` waits for.
             return (wasQueued, state.takeResumptions())
         }
-        resumptions.resume()
+        self.resume(resumptions)
         return wasQueued
     }
 
@@ -92,6 +92,6 @@ extension ClientEngine {
             if let target { resumptions.finished.append((target, outcome)) }
             return resumptions
         }
-        resumptions.resume()
+        self.resume(resumptions)
     }
 }

@@ -21,7 +21,7 @@ extension ClientEngine {
             state.output.continueFlush()
             return (bytes, state.tally.takePublishes(), state.takeResumptions())
         }
-        resumptions.resume()
+        self.resume(resumptions)
         if published > 0 { self.meters.published.increment(by: published) }
         return bytes
     }

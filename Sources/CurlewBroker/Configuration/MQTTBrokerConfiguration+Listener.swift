@@ -40,10 +40,10 @@ extension MQTTBrokerConfiguration {
             func url(port bound: Int? = nil) -> String {
                 switch self {
                 case .socket(let host, let port, let tls, let webSocket):
-                    let host = host.contains(":") ? "[\(host)]" : host
                     let scheme = (webSocket == nil ? "mqtt" : "ws") + (tls == nil ? "" : "s")
                     let paths = webSocket?.paths ?? []
-                    return "\(scheme)://\(host):\(bound ?? port)\(paths.count == 1 ? paths.first ?? "" : "")"
+                    return
+                        "\(scheme)://\(hostInURL(host, port: bound ?? port))\(paths.count == 1 ? paths.first ?? "" : "")"
                 case .socketFile(let file): return "mqtt+unix://\(file.path.percentEncodedPath)"
                 case .inMemory(_, let endpoint): return "\(endpoint)"
                 }
@@ -111,14 +111,14 @@ extension MQTTBrokerConfiguration {
         ///   - host: As for ``tcp(host:port:tls:)``. Default: 127.0.0.1.
         ///   - port: The port; 0 for any free one. Default: 8083, or 8084 with TLS.
         ///   - tls: Default: none.
-        ///   - webSocket: Which requests are accepted. Default: those for any path; for pages, see
+        ///   - settings: Which requests are accepted. Default: those for any path; for pages, see
         ///     ``WebSocket/origins``.
         public static func webSocket(
-            host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil, _ webSocket: WebSocket = WebSocket()
+            host: String = "127.0.0.1", port: Int? = nil, tls: TLS? = nil, settings: WebSocket = WebSocket()
         ) -> Self {
             Self(
                 address: .socket(
-                    host: host, port: port ?? (tls == nil ? 8083 : 8084), tls: tls, webSocket: webSocket))
+                    host: host, port: port ?? (tls == nil ? 8083 : 8084), tls: tls, webSocket: settings))
         }
 
         /// Listens on a Unix domain socket, for clients on the same machine.
@@ -128,10 +128,10 @@ extension MQTTBrokerConfiguration {
         ///
         /// - Parameters:
         ///   - path: The path of the socket, at most 103 bytes.
-        ///   - mode: The permissions of the file: who may write to it may connect. Default: those that the process
-        ///     gives to new files.
-        public static func unix(path: String, mode: UInt16? = nil) -> Self {
-            Self(address: .socketFile(SocketFile(path: path, mode: mode)))
+        ///   - permissions: The permissions of the file, such as `0o660`: who may write to it may connect. Default:
+        ///     those that the process gives to new files.
+        public static func unix(path: String, permissions: UInt16? = nil) -> Self {
+            Self(address: .socketFile(SocketFile(path: path, permissions: permissions)))
         }
 
         /// Listens on a network within the process.
@@ -171,9 +171,9 @@ extension MQTTBrokerConfiguration {
             /// Pages of any origin.
             public static let any = Self(policy: .any)
             /// Pages of these origins, such as `https://example.com` or `http://localhost:8080`, compared without
-            /// regard to case.
+            /// regard to case. The broker does not start if one of them is not an origin.
             public static func only(_ origins: Set<String>) -> Self {
-                Self(policy: .only(Set(origins.map { $0.lowercased() })))
+                Self(policy: .only(Set(origins.map { WebSocketOrigins.normalized($0) ?? $0 })))
             }
         }
     }

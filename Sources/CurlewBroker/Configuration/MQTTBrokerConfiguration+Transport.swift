@@ -43,7 +43,15 @@ extension MQTTBrokerConfiguration.WebSocket {
     /// The settings for the transport.
     ///
     /// - Parameter maximumPacketSize: That of the broker.
-    func settings(maximumPacketSize: UInt32) -> WebSocketServerSettings {
+    func settings(maximumPacketSize: UInt32) throws(TransportError) -> WebSocketServerSettings {
+        if case .only(let origins) = self.origins.policy {
+            for origin in origins where WebSocketOrigins.normalized(origin) != origin {
+                throw TransportError(
+                    .invalidConfiguration,
+                    "'\(origin.printable)' is not the origin of a page; write scheme, host and port alone, as in "
+                        + "https://example.com:8443.")
+            }
+        }
         var settings = WebSocketServerSettings()
         settings.paths = self.paths
         settings.origins = self.origins.policy

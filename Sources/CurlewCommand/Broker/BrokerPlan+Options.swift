@@ -46,7 +46,7 @@ extension BrokerPlan {
         self.configuration = MQTTBrokerConfiguration(
             listeners: self.addresses.map { address in
                 var listener = address.listener(
-                    tls: tls, webSocket: options.webSocket, mode: options.socketMode?.mode)
+                    tls: tls, webSocket: options.webSocket, permissions: options.socketMode?.permissions)
                 listener.anonymous = options.allowsAnonymous ? .allowed : .local
                 listener.trustedProxies = options.trustedProxies
                 listener.usesProxyProtocol = options.usesProxyProtocol && address.scheme != .unix
@@ -117,6 +117,11 @@ extension BrokerOptions {
             if !self.origins.isEmpty, !addresses.contains(where: \.scheme.isWebSocket) {
                 throw CommandFailure(
                     "--allow-origin needs a listener for WebSocket; give --listen ws://… or wss://….")
+            }
+            for origin in self.origins where WebSocketOrigins.normalized(origin) == nil {
+                throw CommandFailure(
+                    "--allow-origin: '\(origin)' is not the origin of a page; write scheme, host and port alone, as in "
+                        + "https://example.com:8443.")
             }
             if self.socketMode != nil, !addresses.contains(where: { $0.scheme == .unix }) {
                 throw CommandFailure(

@@ -35,8 +35,7 @@ struct ListenerAddress: Equatable, Sendable {
     /// - Parameter bound: The actual port.
     func url(bound: Int) -> String {
         guard self.scheme != .unix else { return "\(self.scheme.rawValue)://\(self.path.percentEncodedPath)" }
-        let host = self.host.contains(":") ? "[\(self.host)]" : self.host
-        return "\(self.scheme.rawValue)://\(host):\(bound)\(self.path)"
+        return "\(self.scheme.rawValue)://\(hostInURL(self.host, port: bound))\(self.path)"
     }
 
     /// Whether only this machine can reach it.
@@ -50,15 +49,16 @@ struct ListenerAddress: Equatable, Sendable {
     ///   - tls: Ignored unless the address needs it.
     ///   - webSocket: The settings besides the path.
     func listener(
-        tls: MQTTBrokerConfiguration.TLS?, webSocket: MQTTBrokerConfiguration.WebSocket = .init(), mode: UInt16? = nil
+        tls: MQTTBrokerConfiguration.TLS?, webSocket: MQTTBrokerConfiguration.WebSocket = .init(),
+        permissions: UInt16? = nil
     ) -> MQTTBrokerConfiguration.Listener {
         switch self.scheme {
-        case .unix: return .unix(path: self.path, mode: mode)
+        case .unix: return .unix(path: self.path, permissions: permissions)
         case .ws, .wss:
             var webSocket = webSocket
             if !self.path.isEmpty { webSocket.paths = [self.path] }
             return .webSocket(
-                host: self.host, port: self.port, tls: self.scheme.isSecure ? tls : nil, webSocket)
+                host: self.host, port: self.port, tls: self.scheme.isSecure ? tls : nil, settings: webSocket)
         case .mqtt, .mqtts: return .tcp(host: self.host, port: self.port, tls: self.scheme.isSecure ? tls : nil)
         }
     }

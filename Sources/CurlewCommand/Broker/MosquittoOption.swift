@@ -1,5 +1,6 @@
 #if Tools
 import CurlewBroker
+import CurlewTransport
 
 /// A supported option of mosquitto.conf: what it sets, and how its value is parsed.
 struct MosquittoOption: Sendable {
@@ -69,7 +70,11 @@ extension MosquittoOption {
             listener.headerSize = try value.number(in: 0...1 << 20)
         },
         .onListener("websockets_origin", .allCount) { value, listener throws(Objection) in
-            listener.origins.insert(String(try value.word()))
+            let origin = String(try value.word())
+            guard let normalized = WebSocketOrigins.normalized(origin) else {
+                throw Objection("\(origin) is not the origin of a page, such as https://example.com:8443.")
+            }
+            listener.origins.insert(normalized)
         },
         .onListener("socket_domain") { value, listener throws(Objection) in
             listener.family = try value.oneOf([("ipv4", .ipv4), ("ipv6", .ipv6)])

@@ -109,7 +109,7 @@ struct CommandSettings {
         }
         if let inFlight = options.inFlight?.count {
             self.configuration.session.receiveMaximum = min(inFlight, Self.receiveMaximum)
-            self.configuration.session.maximumInFlight = min(inFlight, 65_535)
+            self.configuration.session.maximumInFlightMessages = min(inFlight, 65_535)
         }
         if let version = options.version?.version { self.configuration.connection.version = .exactly(version) }
         if let keepAlive = options.keepAlive {

@@ -4,7 +4,7 @@ import Curlew
 
 /// An HTTP header field, as in `Authorization: Bearer abc`.
 struct HeaderArgument: Sendable {
-    let header: WebSocketRequest.Header
+    let header: WebSocketSettings.Header
 
     static func read(_ text: String) throws -> Self {
         guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else {
@@ -12,7 +12,7 @@ struct HeaderArgument: Sendable {
             throw ValidationError("it must have a name, a colon and a value, as in 'Cookie: session=1'")
         }
         let value = text[text.index(after: colon)...].drop { $0 == " " }
-        return Self(header: .init(String(text[..<colon]), String(value)))
+        return Self(header: .init(name: String(text[..<colon]), value: String(value)))
     }
 }
 #endif

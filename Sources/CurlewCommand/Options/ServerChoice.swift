@@ -13,7 +13,7 @@ struct ServerChoice {
     private var wantsTLS: Bool
     private var unixSocket: String?
     private var usesWebSocket: Bool
-    private var headers: [WebSocketRequest.Header]
+    private var headers: [WebSocketSettings.Header]
 
     /// Removes the variables that name several brokers, because the library reads only one from them.
     init(_ options: ConnectionOptions, _ tls: TLSOptions, _ environment: inout CommandEnvironment) throws {
@@ -45,7 +45,7 @@ struct ServerChoice {
     /// Replaces the broker that the library has read by all brokers.
     func apply(to configuration: inout MQTTConfiguration) throws {
         if let unixSocket {
-            configuration.servers = [.unix(unixSocket)]
+            configuration.servers = [.unix(path: unixSocket)]
         } else {
             try self.applyHosts(to: &configuration)
         }

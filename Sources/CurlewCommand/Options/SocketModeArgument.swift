@@ -5,13 +5,13 @@ import ArgumentParser
 struct SocketModeArgument: CheckedArgument {
     static let expectation = "three octal digits, as in 660"
 
-    let mode: UInt16
+    let permissions: UInt16
 
     init?(argument: String) {
         guard argument.utf8.count == 3, argument.utf8.allSatisfy({ (0x30...0x37).contains($0) }),
-            let mode = UInt16(argument, radix: 8)
+            let permissions = UInt16(argument, radix: 8)
         else { return nil }
-        self.mode = mode
+        self.permissions = permissions
     }
 }
 #endif

@@ -11,7 +11,8 @@ extension ClientSession {
     }
 
     /// Accepts a message. `isAwaited` means that a caller waits for the outcome, which bounds the number of messages;
-    /// all others are bounded by the outbox's limits. `now` matters only for messages with an expiry interval.
+    /// all others are bounded by the outbox's limits. `now` matters only for messages with an expiry interval, and if
+    /// the settings limit the publishes of a second.
     package mutating func publish(
         _ message: OutgoingMessage, request: RequestID, isAwaited: Bool, now: Timestamp, into out: inout ByteBuffer
     ) throws(Rejection) -> Submitted {
@@ -20,7 +21,7 @@ extension ClientSession {
         // This applies even if it could be sent at once: with a server that never acknowledges, it would have to be
         // kept.
         guard isAwaited || message.qos == .atMostOnce || self.hasRoom else { throw .queueFull }
-        if self.maySendAtOnce(message.qos, request, out) {
+        if self.maySendAtOnce(message.qos, request, now, out) {
             guard message.qos != .atMostOnce else {
                 try self.write(message, id: nil, dup: false, expiresAt: nil, now: now, into: &out)
                 return .written
@@ -51,6 +52,7 @@ extension ClientSession {
             }
             do {
                 if let limits { try Self.check(message, against: limits) }
+                guard self.isInPace(now) else { return }
                 if message.qos == .atMostOnce {
                     try self.write(message, id: nil, dup: false, expiresAt: entry.expiresAt, now: now, into: &out)
                     self.complete(entry.request, .published(.success, reason: nil))
@@ -81,6 +83,7 @@ extension ClientSession {
                 }
                 do {
                     if let limits { try Self.check(sent.message, against: limits) }
+                    guard self.isInPace(now) else { return }
                     try self.write(
                         sent.message, id: id, dup: true, expiresAt: sent.expiresAt, now: now, into: &out)
                     self.outgoing.resent(id)
@@ -107,10 +110,24 @@ extension ClientSession {
 
     /// Whether the message can be sent before those that wait. QoS 0 needs no place in the window and may overtake QoS
     /// 1 and 2, but never QoS 0 (section 4.6).
-    private func maySendAtOnce(_ qos: QoS, _ request: RequestID, _ out: ByteBuffer) -> Bool {
+    private mutating func maySendAtOnce(
+        _ qos: QoS, _ request: RequestID, _ now: Timestamp, _ out: ByteBuffer
+    ) -> Bool {
         guard self.connection != nil, out.readableBytes < self.settings.highWaterMark else { return false }
-        if qos == .atMostOnce { return self.outbox.countAtMostOnce == 0 }
+        if qos == .atMostOnce { return self.outbox.countAtMostOnce == 0 && self.isInPace(now) }
         return self.outgoing.mayPublish && self.outbox.isEmpty && self.poison.maySend(.publish(request))
+            && self.isInPace(now)
+    }
+
+    private mutating func isInPace(_ now: Timestamp) -> Bool { self.pace?.maySend(at: now) ?? true }
+
+    /// When to call ``paceAllows(now:into:)``; `nil` if no message waits for it, or if this was returned before.
+    package mutating func takePaceDeadline() -> Timestamp? { self.pace?.takeWait() }
+
+    /// The time that ``takePaceDeadline()`` returned has come.
+    package mutating func paceAllows(now: Timestamp, into out: inout ByteBuffer) {
+        self.pace?.waitIsOver()
+        self.pump(now: now, into: &out)
     }
 
     /// Sends a QoS 1 or 2 message for the first time. Returns `false` when no packet identifier is free.
@@ -146,6 +163,7 @@ extension ClientSession {
             packet.countDownExpiry(to: expiresAt, now: now)
         }
         try self.connection?.publishes.write(&packet, into: &out)
+        self.pace?.sent(at: now)
     }
 
     /// What the server's CONNACK forbids [MQTT-3.2.2-11] [MQTT-3.2.2-14].

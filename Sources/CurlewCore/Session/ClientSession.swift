@@ -32,6 +32,8 @@ package struct ClientSession: Sendable {
     var found: IncomingQoS.Session?
     /// Finds packets that repeatedly make the server end the connection.
     var poison = PoisonDetector()
+    /// `nil` if the server permits any number of publishes.
+    var pace: PublishPace?
     var completions: [Completion] = []
     var lostSubscribers: [LostSubscription] = []
     var givenUpPackets: [Rejection] = []
@@ -46,6 +48,7 @@ package struct ClientSession: Sendable {
 
     package init(_ settings: Settings) {
         self.settings = settings
+        self.pace = settings.publishesPerSecond.map { PublishPace(maximum: $0) }
         self.outgoing = OutgoingQoS(first: settings.firstPacketID)
         self.subscriptions = SubscriptionTable(firstIdentifier: settings.firstSubscriptionIdentifier)
     }
@@ -55,6 +58,8 @@ package struct ClientSession: Sendable {
         /// The maximum number of unacknowledged publishes at QoS 1 and 2; `nil` for the server's Receive Maximum, which
         /// may also be lower.
         package var maximumInFlight: UInt16?
+        /// The maximum number of PUBLISH packets in any second; `nil` for no limit. Above it, messages wait.
+        package var publishesPerSecond: Int?
         /// The first packet identifier; `nil` for 1. If the server may have kept a session of an earlier run with
         /// unfinished exchanges, a random one is unlikely to collide with theirs.
         package var firstPacketID: PacketID?

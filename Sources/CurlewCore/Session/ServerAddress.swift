@@ -10,10 +10,7 @@ package struct ServerAddress: Hashable, Sendable, CustomStringConvertible {
         self.port = port
     }
 
-    package var description: String {
-        let host = self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]" : self.host
-        return self.port.map { "\(host):\($0)" } ?? host
-    }
+    package var description: String { hostInURL(self.host, port: self.port.map(Int.init)) }
 
     /// More servers than a client tries in turn. The rest of a longer list is ignored.
     package static let maximumReferences = 4

@@ -1,3 +1,5 @@
+import CurlewCore
+
 /// The address of a peer, and how to reach it.
 package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     package enum Security: Hashable, Sendable {
@@ -37,8 +39,7 @@ package struct Endpoint: Hashable, Sendable, CustomStringConvertible {
     /// `host:port`, as in a URL, or the path of a Unix domain socket.
     package var description: String {
         switch self.address {
-        case .host(let host, let port):
-            host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .host(let host, let port): hostInURL(host, port: port)
         case .socketFile(let path): path
         }
     }

@@ -37,6 +37,11 @@ package enum Files {
         return path.withKeptCString { stat($0, &status) } == 0 && status.st_mode & S_IROTH != 0
     }
 
+    package static func exists(_ path: String) -> Bool {
+        var status = stat()
+        return path.withKeptCString { stat($0, &status) } == 0
+    }
+
     static func isDirectory(_ path: String) -> Bool {
         var status = stat()
         return path.withKeptCString { stat($0, &status) } == 0 && status.st_mode & S_IFMT == S_IFDIR

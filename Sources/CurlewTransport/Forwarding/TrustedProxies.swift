@@ -1,3 +1,5 @@
+import CurlewCore
+
 /// The proxies in front of a listener that state the addresses of their clients.
 package struct TrustedProxies: Sendable, Hashable {
     /// Their addresses. What others state is ignored, because anyone could state anything.
@@ -53,7 +55,6 @@ struct ForwardedClient: Sendable, Equatable {
         let bytes = AddressRange.bytes(of: address) ?? []
         self.address = address
         self.isLocal = bytes.count == 4 ? bytes[0] == 127 : bytes.dropLast().allSatisfy { $0 == 0 } && bytes.last == 1
-        let host = bytes.count == 16 ? "[\(address)]" : address
-        self.peer = port.map { "\(host):\($0)" } ?? host
+        self.peer = hostInURL(address, port: port)
     }
 }

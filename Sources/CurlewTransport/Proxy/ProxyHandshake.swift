@@ -140,8 +140,8 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
     private func send(_ context: ChannelHandlerContext) {
         var headers: HTTPHeaders = ["Host": "\(self.request.endpoint)"]
         if let username = self.request.proxy.username {
-            let login = "\(username):\(self.request.proxy.password ?? "")"
-            headers.add(name: "Proxy-Authorization", value: "Basic \(Base64.encode(Array(login.utf8)))")
+            let login = BasicAuthorization(username: username, password: self.request.proxy.password ?? "")
+            headers.add(name: "Proxy-Authorization", value: login.value)
         }
         let head = HTTPRequestHead(
             version: .http1_1, method: .CONNECT, uri: "\(self.request.endpoint)", headers: headers)

@@ -35,7 +35,7 @@ public struct ProxySettings: Sendable, Hashable, CustomStringConvertible {
     private var secret: Redacted<String>?
     /// The hosts to connect to without the proxy: names, which include their subdomains, addresses, address ranges such
     /// as `10.0.0.0/8`, or `*` for all. Default: none.
-    public var exceptions: [String] = []
+    public var excludedHosts: [String] = []
 
     /// Creates settings for a proxy.
     ///
@@ -53,9 +53,7 @@ public struct ProxySettings: Sendable, Hashable, CustomStringConvertible {
     public var description: String { "\(self.kind)://\(self.address)" }
 
     /// `host:port`, as in a URL.
-    var address: String {
-        self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
-    }
+    var address: String { hostInURL(self.host, port: self.port) }
 }
 
 extension ProxySettings {
@@ -159,7 +157,7 @@ extension ProxySettings {
     /// Whether a host is reached without the proxy.
     func isException(_ host: String) -> Bool {
         let host = Self.comparable(host)
-        return self.exceptions.contains { entry in
+        return self.excludedHosts.contains { entry in
             var entry = Self.comparable(entry)
             if entry == "*" { return true }
             if let range = AddressRange(entry), let address = AddressRange.bytes(of: host) {

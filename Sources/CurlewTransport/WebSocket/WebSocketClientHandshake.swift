@@ -11,7 +11,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     typealias OutboundOut = HTTPClientRequestPart
 
     private let peer: Endpoint
-    private let request: WebSocketRequest
+    private let request: WebSocketSettings.Request
     private let settings: WebSocketSettings
     private let link: SocketLinkHandler
     private let gate: HTTPHeadGate
@@ -21,7 +21,8 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     private var isOver = false
 
     private init(
-        _ peer: Endpoint, _ request: WebSocketRequest, _ settings: WebSocketSettings, _ link: SocketLinkHandler,
+        _ peer: Endpoint, _ request: WebSocketSettings.Request, _ settings: WebSocketSettings,
+        _ link: SocketLinkHandler,
         _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
     ) {
         self.peer = peer
@@ -34,7 +35,8 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     /// Begins the handshake on an open channel, below the link.
     static func begin(
-        to peer: Endpoint, _ request: WebSocketRequest, _ settings: WebSocketSettings, below link: SocketLinkHandler,
+        to peer: Endpoint, _ request: WebSocketSettings.Request, _ settings: WebSocketSettings,
+        below link: SocketLinkHandler,
         _ context: ChannelHandlerContext
     ) throws {
         let gate = HTTPHeadGate(maximumSize: Self.largestHead, beginning: "HTTP/")
@@ -65,9 +67,8 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     /// The value of the field `Host`, without the port that is usual for the scheme.
     private var host: String {
-        let host = self.request.host
-        let name = host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]" : host
-        return self.request.port == (self.request.isSecure ? 443 : 80) ? name : "\(name):\(self.request.port)"
+        let isUsual = self.request.port == (self.request.isSecure ? 443 : 80)
+        return hostInURL(self.request.host, port: isUsual ? nil : self.request.port)
     }
 
     // MARK: The answer
@@ -175,7 +176,7 @@ enum WebSocketRefusal: Equatable {
     }
 
     /// One sentence for people.
-    func error(from peer: Endpoint, _ request: WebSocketRequest) -> TransportError {
+    func error(from peer: Endpoint, _ request: WebSocketSettings.Request) -> TransportError {
         // The query may contain a token.
         let path = request.target.prefix { $0 != "?" }
         return switch self {

@@ -1,57 +1,53 @@
-import NIOCore
+import CurlewCore
 
 extension WebSocketSettings {
-    /// Makes the request of one attempt to connect; `nil` if there is no WebSocket.
-    ///
-    /// - Parameter limit: How long ``prepareRequest`` may take.
-    func request(
-        to endpoint: Endpoint, within limit: Duration, on eventLoop: any EventLoop
-    ) async throws(TransportError) -> WebSocketRequest? {
-        guard let target = endpoint.webSocket, let port = endpoint.port else { return nil }
-        guard (125...268_435_460).contains(self.maximumFrameSize) else {
-            throw TransportError(
-                .invalidConfiguration,
-                "The maximum frame size of a WebSocket is \(self.maximumFrameSize); it must be from 125 to 268435460.")
-        }
-        var request = WebSocketRequest(
-            host: endpoint.host, port: port, isSecure: endpoint.security == .tls, target: target, headers: self.headers)
-        if let prepare = self.prepareRequest {
-            request = try await Self.prepare(request, prepare, to: endpoint, within: limit, on: eventLoop)
-        }
-        try request.validate()
-        return request
-    }
+    /// The HTTP request by which a client opens a WebSocket (RFC 6455 section 4.1).
+    public struct Request: Sendable, CustomStringConvertible, CustomReflectable {
+        /// The host that the client connects to.
+        public let host: String
+        /// The port that the client connects to.
+        public let port: Int
+        /// Whether the connection uses TLS.
+        public let isSecure: Bool
+        /// The path and query, percent-encoded, such as `/mqtt?token=abc`.
+        public var target: String
+        /// Header fields besides those of the WebSocket handshake. A field `Host` replaces the usual one.
+        public var headers: [Header]
 
-    private static func prepare(
-        _ request: WebSocketRequest, _ prepare: @escaping @Sendable (inout WebSocketRequest) async throws -> Void,
-        to endpoint: Endpoint, within limit: Duration, on eventLoop: any EventLoop
-    ) async throws(TransportError) -> WebSocketRequest {
-        let prepared = OneShot<Result<WebSocketRequest, TransportError>>()
-        let work = Task {
-            var request = request
-            do {
-                try await prepare(&request)
-                prepared.set(.success(request))
-            } catch {
-                prepared.set(
-                    .failure(
-                        TransportError(
-                            .invalidConfiguration,
-                            "The WebSocket request to \(endpoint) could not be prepared: \(type(of: error)).",
-                            cause: error)))
-            }
+        /// The request without the query and the values of the header fields, which may be secrets.
+        public var description: String {
+            let fields = self.headers.isEmpty ? "" : ", with \(self.headers.map(\.name).joined(separator: ", "))"
+            let server = hostInURL(self.host, port: self.port)
+            return "\(self.isSecure ? "wss" : "ws")://\(server)\(self.target.prefix { $0 != "?" })\(fields)"
         }
-        let deadline = eventLoop.scheduleTask(in: TimeAmount(limit)) {
-            prepared.set(
-                .failure(
-                    TransportError(
-                        .timedOut, "The WebSocket request to \(endpoint) was not prepared within \(limit).")))
+
+        /// The description, for debuggers and `dump`.
+        public var customMirror: Mirror { Mirror(self, children: ["description": self.description]) }
+
+        package init(host: String, port: Int, isSecure: Bool, target: String, headers: [Header]) {
+            self.host = host
+            self.port = port
+            self.isSecure = isSecure
+            self.target = target
+            self.headers = headers
         }
-        defer {
-            work.cancel()
-            deadline.cancel()
-        }
-        guard let result = await prepared.wait() else { throw .cancelled(endpoint) }
-        return try result.get()
     }
+}
+
+extension WebSocketSettings.Request {
+    /// Throws if the request cannot be sent as it is.
+    func validate() throws(TransportError) {
+        guard self.target.utf8.first == UInt8(ascii: "/") else {
+            throw .invalidWebSocket("The path of the WebSocket must begin with a '/'")
+        }
+        guard self.target.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !self.target.contains("#") else {
+            throw .invalidWebSocket(
+                "The path of the WebSocket contains a character that must be percent-encoded, such as a space or '#'")
+        }
+        for header in self.headers { try header.validate() }
+    }
+}
+
+extension TransportError {
+    static func invalidWebSocket(_ message: String) -> Self { Self(.invalidConfiguration, message + ".") }
 }

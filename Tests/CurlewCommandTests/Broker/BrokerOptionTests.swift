@@ -191,6 +191,7 @@ struct BrokerOptionTests {
             ("1883", "not an address to listen on"), ("http://a", "not an address to listen on"),
             ("mqtt+unix://run/a", "three slashes"), ("ws://a/b?c=d", "more than a host and a port"),
             ("wss://a", "needs a certificate"), ("mqtt://a --allow-origin https://a", "needs a listener for WebSocket"),
+            ("ws://a --allow-origin a.example", "not the origin of a page"),
             ("mqtt://a --socket-mode 660", "needs a Unix domain socket"),
             ("mqtt://a --trust-proxy x", "not an IP address or a range"),
             ("mqtt://a --proxy-protocol", "give --trust-proxy"),

@@ -61,6 +61,14 @@ struct SessionFixture {
         self.session.poisonDeadlineReached(now: end, into: &self.out)
     }
 
+    /// Advances the time to when publishes may be sent again; `nil` if none waits for it.
+    mutating func endPaceWait() -> Timestamp? {
+        guard let deadline = self.session.takePaceDeadline() else { return nil }
+        self.now = deadline
+        self.session.paceAllows(now: deadline, into: &self.out)
+        return deadline
+    }
+
     mutating func reconnect(present: Bool = true, _ properties: Property...) {
         self.lose()
         self.connect(present: present, properties, version: self.version)

@@ -133,10 +133,10 @@ struct ProxyConnectTests {
     }
 
     @Test("Exceptions are reached without the proxy")
-    func exceptions() async throws {
+    func excludedHosts() async throws {
         try await withListener(accepted: Accepted(echoes: true)) { port, _ in
             var proxy = ProxySettings(.http, host: "127.0.0.1", port: 1)
-            proxy.exceptions = ["127.0.0.0/8"]
+            proxy.excludedHosts = ["127.0.0.0/8"]
             let near = try await SocketConnector(proxy: proxy).probe(Endpoint(host: "127.0.0.1", port: port))
             try await near.write("direct")
             #expect(await near.read(6) == "direct")

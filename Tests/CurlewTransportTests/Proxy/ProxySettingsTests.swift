@@ -38,9 +38,9 @@ struct ProxySettingsTests {
     }
 
     @Test("Exceptions are names with their subdomains, addresses and ranges")
-    func exceptions() {
+    func excludedHosts() {
         var proxy = ProxySettings(.http, host: "p")
-        proxy.exceptions = ["example.com", ".local", "*.lan", "10.0.0.0/8", "192.168.1.7", "fd00::/8"]
+        proxy.excludedHosts = ["example.com", ".local", "*.lan", "10.0.0.0/8", "192.168.1.7", "fd00::/8"]
         for host in [
             "example.com", "EXAMPLE.com", "a.example.com", "x.local", "a.lan", "10.1.2.3", "192.168.1.7", "fd12::1",
         ] {
@@ -49,7 +49,7 @@ struct ProxySettingsTests {
         for host in ["badexample.com", "example.org", "11.0.0.1", "192.168.1.70", "fe80::1"] {
             #expect(!proxy.isException(host), "\(host)")
         }
-        proxy.exceptions = ["*"]
+        proxy.excludedHosts = ["*"]
         #expect(proxy.isException("anything"))
     }
 

@@ -117,7 +117,7 @@ struct WebSocketConnectTests {
     @Test("The request has the path, the subprotocol and the given header fields [MQTT-6.0.0-3]")
     func request() async throws {
         var settings = WebSocketSettings()
-        settings.headers = [.init("Cookie", "session=1")]
+        settings.headers = [.init(name: "Cookie", value: "session=1"), .bearerAuthorization("abc")]
         let count = Mutex(0)
         settings.prepareRequest = { request in
             let number = count.withLock { count in
@@ -125,7 +125,7 @@ struct WebSocketConnectTests {
                 return count
             }
             request.target += "?attempt=\(number)"
-            request.headers.append(WebSocketSettings.basicAuthorization(username: "u", password: "p"))
+            request.headers.append(.basicAuthorization(username: "u", password: "p"))
         }
         for attempt in 1...2 {
             let request = try await withListener { port, accepted in
@@ -141,7 +141,8 @@ struct WebSocketConnectTests {
             }
             #expect(request.hasPrefix("GET /a?attempt=\(attempt) HTTP/1.1\r\n"))
             for field in [
-                "Host: host", "Cookie: session=1", "Authorization: Basic dTpw", "Sec-WebSocket-Protocol: mqtt",
+                "Host: host", "Cookie: session=1", "Authorization: Bearer abc", "Authorization: Basic dTpw",
+                "Sec-WebSocket-Protocol: mqtt",
                 "Sec-WebSocket-Version: 13", "Connection: Upgrade", "Upgrade: websocket",
             ] { #expect(request.contains("\r\n\(field)\r\n"), "\(field) in \(request)") }
         }
@@ -156,7 +157,7 @@ struct WebSocketConnectTests {
         ] as [(String, [(String, String)], String)])
     func invalid(path: String, headers: [(String, String)], fragment: String) async throws {
         var settings = WebSocketSettings()
-        settings.headers = headers.map { .init($0.0, $0.1) }
+        settings.headers = headers.map { .init(name: $0.0, value: $0.1) }
         let error = try await SocketConnector(webSocket: settings)
             .failure(connectingTo: Endpoint(host: "127.0.0.1", port: 1, webSocket: path))
         #expect(error.code == .invalidConfiguration)
@@ -179,14 +180,14 @@ struct WebSocketConnectTests {
 
     @Test("No description shows the value of a header field")
     func redacted() {
-        let header = WebSocketRequest.Header("Authorization", "Bearer secret")
+        let header = WebSocketSettings.Header.bearerAuthorization("secret")
         for text in ["\(header)", String(reflecting: header), "\(header.customMirrorText)"] {
             #expect(!text.contains("secret"), "\(text)")
         }
     }
 }
 
-extension WebSocketRequest.Header {
+extension WebSocketSettings.Header {
     fileprivate var customMirrorText: String {
         var text = ""
         dump(self, to: &text)

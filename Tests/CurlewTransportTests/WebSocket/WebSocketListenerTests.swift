@@ -246,4 +246,17 @@ struct WebSocketListenerTests {
         let only = WebSocketOrigins.only(["http://evil.example"])
         #expect(only.permit(origin, isLocal: true) == (origin == nil || origin == "http://evil.example"))
     }
+
+    @Test(
+        "Origins are compared in the form in which browsers send them, and what is none can be recognized",
+        arguments: [
+            ("https://Example.com", "https://example.com"), ("https://example.com:443", "https://example.com"),
+            ("http://example.com:80", "http://example.com"), ("http://example.com:443", "http://example.com:443"),
+            ("http://[::1]:3000", "http://[::1]:3000"), ("NULL", "null"), ("example.com", nil), ("*", nil), ("", nil),
+            ("https://example.com/", nil), ("https://*.example.com", nil), ("https://u@h", nil), ("://h", nil),
+            ("https://", nil), ("https://a b", nil),
+        ] as [(String, String?)])
+    func originForms(text: String, normalized: String?) {
+        #expect(WebSocketOrigins.normalized(text) == normalized)
+    }
 }

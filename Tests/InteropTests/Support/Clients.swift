@@ -9,7 +9,7 @@ extension Mosquitto {
             switch setup.listener {
             case .webSocket: .ws("127.0.0.1", port: port)
             case .secureWebSocket: .wss("127.0.0.1", port: port)
-            case .unix: .unix(self.socketFile)
+            case .unix: .unix(path: self.socketFile)
             case let listener: listener.isSecure ? .mqtts("127.0.0.1", port: port) : .mqtt("127.0.0.1", port: port)
             }
         var configuration = MQTTConfiguration(server: server)

@@ -1,0 +1,77 @@
+import CurlewCore
+public import CurlewTransport
+
+/// How a client proves its identity to AWS IoT Core
+/// ([protocols and ports](https://docs.aws.amazon.com/iot/latest/developerguide/protocols.html)).
+public struct AWSIoTAuthentication: Sendable {
+    let apply: @Sendable (inout MQTTConfiguration, _ endpoint: String) throws(MQTTError) -> Void
+
+    /// A client certificate that is registered with AWS IoT.
+    ///
+    /// - Parameters:
+    ///   - certificate: The certificate and its key.
+    ///   - port: 8883, or 443, which firewalls usually permit. Default: 8883.
+    public static func certificate(_ certificate: TLSSettings.Identity, port: Int = 8883) -> Self {
+        Self { configuration, endpoint in
+            configuration.servers = [.mqtts(endpoint, port: port)]
+            configuration.tls.clientCertificate = certificate
+            // Says on the shared port that this is MQTT.
+            if port == 443 { configuration.tls.applicationProtocols = ["x-amzn-mqtt-ca"] }
+        }
+    }
+
+    /// A custom authorizer
+    /// ([custom authentication](https://docs.aws.amazon.com/iot/latest/developerguide/custom-auth.html)): MQTT over TLS
+    /// on port 443.
+    ///
+    /// - Parameters:
+    ///   - name: The name of the authorizer; `nil` for the default one.
+    ///   - username: The user name for the authorizer. Default: none.
+    ///   - password: The password for the authorizer. Default: none.
+    ///   - token: The token to check, if the authorizer requires a signed one.
+    public static func customAuthorizer(
+        _ name: String? = nil, username: String? = nil, password: MQTTPassword? = nil, token: AWSIoTToken? = nil
+    ) -> Self {
+        Self { configuration, endpoint throws(MQTTError) in
+            if let character = username?.first(where: { "?&".contains($0) }) {
+                throw MQTTError(
+                    .invalidConfiguration,
+                    "The user name for the custom authorizer contains '\(character)', which begins the parameters that "
+                        + "follow it; remove it.")
+            }
+            var items: [(name: String, value: String)] = []
+            if let name { items.append(("x-amz-customauthorizer-name", name)) }
+            if let token {
+                items.append(("x-amz-customauthorizer-signature", token.signature.value))
+                items.append((token.keyName, token.value.value))
+            }
+            let query = items.map { "\($0.name.utf8.percentEncoded())=\($0.value.utf8.percentEncoded())" }
+            let parameters = query.isEmpty ? "" : "?" + query.joined(separator: "&")
+            configuration.servers = [.mqtts(endpoint, port: 443)]
+            configuration.tls.applicationProtocols = ["mqtt"]
+            guard username != nil || password != nil || !parameters.isEmpty else { return }
+            configuration.credentials = .password(username: (username ?? "") + parameters, password: password)
+        }
+    }
+}
+
+/// A token for a custom authorizer of AWS IoT Core, with its signature. No description shows them.
+public struct AWSIoTToken: Sendable, Hashable {
+    /// The name under which the authorizer expects the token.
+    public var keyName: String
+    let value: Redacted<String>
+    let signature: Redacted<String>
+
+    /// Creates a token.
+    ///
+    /// - Parameters:
+    ///   - keyName: The token key name of the authorizer.
+    ///   - value: The token.
+    ///   - signature: The signature of the token in Base64, made with the private key of the authorizer.
+    public init(keyName: String, value: String, signature: String) {
+        self.keyName = keyName
+        self.value = Redacted(value)
+        // AWS expects it URL-encoded. It often comes in that form.
+        self.signature = Redacted(signature.contains("%") ? signature.percentDecoded ?? signature : signature)
+    }
+}

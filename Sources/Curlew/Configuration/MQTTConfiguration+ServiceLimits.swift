@@ -1,0 +1,127 @@
+public import CurlewCore
+import NIOCore
+
+extension MQTTConfiguration {
+    /// What a hosted service documents and its CONNACK does not say. The client checks it before it sends anything,
+    /// because such services end the connection instead of answering.
+    ///
+    /// Presets such as `awsIoT` set it. What a CONNACK says is respected without it.
+    public struct ServiceLimits: Sendable, Hashable {
+        /// The name of the service in error messages. Default: "The service".
+        public var serviceName = "The service"
+        /// The highest QoS of messages and subscriptions. Default: 2.
+        public var maximumQoS: QoS = .exactlyOnce
+        /// The maximum size of a payload in bytes. Default: `nil`, no limit.
+        public var maximumPayloadSize: Int?
+        /// The maximum length of a topic name or topic filter in bytes of UTF-8. Default: `nil`, no limit.
+        public var maximumTopicLength: Int?
+        /// The maximum number of slashes in a topic name or topic filter. Default: `nil`, no limit.
+        public var maximumTopicSlashes: Int?
+        /// The maximum length of the client identifier in bytes of UTF-8. Default: `nil`, no limit.
+        public var maximumClientIdentifierLength: Int?
+        /// The keep-alive intervals that the service permits. Default: `nil`, all.
+        public var keepAlive: ClosedRange<Duration>?
+        /// The maximum number of PUBLISH packets in any second. Above it, messages wait and none is refused. Default:
+        /// `nil`, no limit.
+        public var publishesPerSecond: Int?
+        /// The beginning of topics whose first levels do not count, and how many these are.
+        package var uncountedLevels: (prefix: String, count: Int)? {
+            get { self.uncounted.map { ($0.prefix, $0.count) } }
+            set { self.uncounted = newValue.map { Uncounted(prefix: $0.prefix, count: $0.count) } }
+        }
+        private var uncounted: Uncounted?
+
+        private struct Uncounted: Hashable {
+            let prefix: String
+            let count: Int
+        }
+
+        /// No limits.
+        public init() {}
+    }
+}
+
+// MARK: - Checking
+
+extension MQTTConfiguration.ServiceLimits {
+    /// Throws if the service does not accept a message.
+    func check(_ topic: TopicName, payload: ByteBuffer, _ qos: QoS) throws(MQTTError) {
+        if qos > self.maximumQoS {
+            throw self.refusal(
+                .notSupportedByServer,
+                "accepts no messages above QoS \(self.maximumQoS.rawValue); publish at QoS \(self.maximumQoS.rawValue)")
+        }
+        if let maximumPayloadSize, payload.readableBytes > maximumPayloadSize {
+            throw self.refusal(
+                .packetTooLarge,
+                "accepts payloads of at most \(maximumPayloadSize) bytes, and this one has \(payload.readableBytes)")
+        }
+        if let excess = self.excess(of: topic.string) { throw self.refusal(.invalidTopic, excess) }
+    }
+
+    /// Throws if the service does not accept a subscription.
+    func check(_ filter: TopicFilter, _ qos: QoS?) throws(MQTTError) {
+        if let qos, qos > self.maximumQoS {
+            throw self.refusal(
+                .notSupportedByServer,
+                "accepts no subscriptions above QoS \(self.maximumQoS.rawValue); "
+                    + "subscribe with QoS \(self.maximumQoS.rawValue)")
+        }
+        if let excess = self.excess(of: filter.filter) { throw self.refusal(.invalidTopic, excess) }
+    }
+
+    private func refusal(_ code: MQTTError.Code, _ predicate: String) -> MQTTError {
+        MQTTError(code, "\(self.serviceName) \(predicate).", delivery: .notSent)
+    }
+
+    /// What is too much about a topic name or filter.
+    private func excess(of topic: String) -> String? {
+        let counted = self.counted(topic)
+        if let maximumTopicLength, counted.count > maximumTopicLength {
+            return "accepts topics of at most \(maximumTopicLength) bytes, and this one has \(counted.count)"
+        }
+        let slashes = self.maximumTopicSlashes == nil ? 0 : counted.count { $0 == UInt8(ascii: "/") }
+        if let maximumTopicSlashes, slashes > maximumTopicSlashes {
+            return "accepts at most \(maximumTopicSlashes) slashes in a topic, and \"\(topic)\" has \(slashes)"
+        }
+        return nil
+    }
+
+    /// The part of a topic that counts.
+    private func counted(_ topic: String) -> Substring.UTF8View {
+        var rest = topic.utf8[...]
+        guard let uncounted, rest.starts(with: uncounted.prefix.utf8) else { return rest }
+        for _ in 0..<uncounted.count {
+            guard let slash = rest.firstIndex(of: UInt8(ascii: "/")) else { break }
+            rest = rest[rest.index(after: slash)...]
+        }
+        return rest
+    }
+
+    /// Throws if the service does not accept what the configuration says in CONNECT.
+    func check(_ configuration: MQTTConfiguration) throws(MQTTError) {
+        if let publishesPerSecond, publishesPerSecond < 1 {
+            throw MQTTError(
+                .invalidConfiguration,
+                "`serviceLimits.publishesPerSecond` is \(publishesPerSecond); it must be at least 1, or nil.")
+        }
+        let length = configuration.clientIdentifier.length
+        if let maximumClientIdentifierLength, let length, length > maximumClientIdentifierLength {
+            throw MQTTError(
+                .invalidConfiguration,
+                "\(self.serviceName) accepts client identifiers of at most \(maximumClientIdentifierLength) bytes, and this "
+                    + "one has \(length).")
+        }
+        let interval = configuration.connection.keepAlive
+        if let keepAlive, !keepAlive.contains(interval) {
+            throw MQTTError(
+                .invalidConfiguration,
+                "\(self.serviceName) accepts keep-alive intervals from \(keepAlive.lowerBound) to "
+                    + "\(keepAlive.upperBound), and `connection.keepAlive` is \(interval).")
+        }
+        guard let will = configuration.will, let topic = try? TopicName(will.topic) else { return }
+        do throws(MQTTError) { try self.check(topic, payload: will.payload, will.qos) } catch {
+            throw MQTTError(.invalidConfiguration, "The will cannot be used: \(error.message)", cause: error)
+        }
+    }
+}
