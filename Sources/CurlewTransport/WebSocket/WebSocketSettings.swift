@@ -57,8 +57,9 @@ public struct WebSocketSettings: Sendable {
     /// Header fields of the request, for example cookies or an `Authorization`. Default: none.
     public var headers: [WebSocketRequest.Header] = []
     /// Called before each attempt to connect, to change the request, for example to add a fresh token or a signature.
-    /// If it throws, the attempt fails with that error as its cause, and the client tries again later. It counts
-    /// towards the time limit of connecting, after which its task is cancelled. Default: none.
+    /// If it throws, the attempt fails with that error, or with another one whose cause it is if it is no
+    /// ``TransportError``, and the client tries again later. It counts towards the time limit of connecting, after which
+    /// its task is cancelled. Default: none.
     public var prepareRequest: (@Sendable (inout WebSocketRequest) async throws -> Void)?
     /// The maximum size of a received frame in bytes. The connection ends with the error `connectionClosed` if a frame
     /// is larger. Default: 268,435,460, the size of the largest MQTT packet.
