@@ -28,7 +28,8 @@ let package = Package(
     traits: [
         .trait(name: "Tools", description: "The command `curlew`, with what it needs beyond the client."),
         .trait(name: "Accounts", description: "The broker's password files and names of client certificates."),
-        .default(enabledTraits: ["Tools", "Accounts"]),
+        .trait(name: "AWS", description: "Signing for MQTT over WebSocket to AWS IoT Core."),
+        .default(enabledTraits: ["Tools", "Accounts", "AWS"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -82,6 +83,7 @@ let package = Package(
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["AWS"])),
             ],
             swiftSettings: settings
         ),
