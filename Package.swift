@@ -28,8 +28,9 @@ let package = Package(
     traits: [
         .trait(name: "Tools", description: "The command `curlew`, with what it needs beyond the client."),
         .trait(name: "Accounts", description: "The broker's password files and names of client certificates."),
+        .trait(name: "AWS", description: "Signing for MQTT over WebSocket to AWS IoT Core."),
         .trait(name: "Configuration", description: "Reading the client's configuration with swift-configuration."),
-        .default(enabledTraits: ["Tools", "Accounts", "Configuration"]),
+        .default(enabledTraits: ["Tools", "Accounts", "AWS", "Configuration"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -84,6 +85,7 @@ let package = Package(
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["AWS"])),
                 .product(
                     name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Configuration"])),
             ],
@@ -109,6 +111,8 @@ let package = Package(
             dependencies: [
                 nioCore, "CurlewCore", "CurlewTransport", "Curlew", "CurlewBroker",
                 .product(name: "Logging", package: "swift-log"),
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Accounts"])),
+                .product(name: "X509", package: "swift-certificates", condition: .when(traits: ["Accounts"])),
             ],
             swiftSettings: settings
         ),

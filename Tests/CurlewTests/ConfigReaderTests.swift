@@ -42,7 +42,7 @@ struct ConfigReaderTests {
             InMemoryProvider(values: ["mqtt.keepAlive": 30, "mqtt.cleanStart": false]),
             InMemoryProvider(values: [
                 "mqtt.url": "mqtts://h", "mqtt.keepAlive": 60, "mqtt.minimumTls": 1.3,
-                "mqtt.alpn": ConfigValue(["mqtt", "x"], isSecret: false),
+                "mqtt.alpn": .init(.stringArray(["mqtt", "x"]), isSecret: false),
             ]),
         ])
         let configuration = try MQTTConfiguration(config: reader.scoped(to: "mqtt"))

@@ -55,6 +55,29 @@ public struct AWSIoTAuthentication: Sendable {
     }
 }
 
+#if AWS
+extension AWSIoTAuthentication {
+    /// AWS credentials: MQTT over WebSocket and TLS on port 443, where each attempt to connect is signed anew with AWS
+    /// Signature Version 4. Needs the package trait `AWS`, which is enabled by default.
+    ///
+    /// - Parameters:
+    ///   - credentials: Where the credentials come from; asked for each attempt. Default: the environment, then the
+    ///     shared files.
+    ///   - region: The region, such as `eu-central-1`. Default: that of the endpoint's host name, which a custom domain
+    ///     does not state.
+    public static func signature(
+        credentials: AWSCredentialsSource = .standard(), region: String? = nil
+    ) -> Self {
+        Self { configuration, endpoint throws(MQTTError) in
+            // An error about the region must come now, and not with each attempt.
+            let region = if let region { region } else { try AWSRegion.ofEndpoint(endpoint) }
+            configuration.servers = [.wss(endpoint)]
+            configuration.webSocket.signForAWS(credentials: credentials, region: region)
+        }
+    }
+}
+#endif
+
 /// A token for a custom authorizer of AWS IoT Core, with its signature. No description shows them.
 public struct AWSIoTToken: Sendable, Hashable {
     /// The name under which the authorizer expects the token.

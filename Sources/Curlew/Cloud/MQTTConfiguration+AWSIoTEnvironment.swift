@@ -1,5 +1,5 @@
 import CurlewCore
-public import CurlewTransport
+import CurlewTransport
 
 extension MQTTConfiguration {
     /// A client of AWS IoT Core with a certificate, from the environment variables that many devices have.

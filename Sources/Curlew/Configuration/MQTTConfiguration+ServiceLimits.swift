@@ -75,7 +75,7 @@ extension MQTTConfiguration.ServiceLimits {
     }
 
     /// What is too much about a topic name or filter.
-    private func excess(of topic: String) -> String? {
+    package func excess(of topic: String) -> String? {
         let counted = self.counted(topic)
         if let maximumTopicLength, counted.count > maximumTopicLength {
             return "accepts topics of at most \(maximumTopicLength) bytes, and this one has \(counted.count)"

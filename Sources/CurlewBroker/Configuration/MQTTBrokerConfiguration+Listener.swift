@@ -150,6 +150,8 @@ extension MQTTBrokerConfiguration {
         public var origins = Origins.automatic
         /// The maximum size of a request's header in bytes. Default: 16,384.
         public var maximumHeaderSize = 16 << 10
+        /// Returns why a request is refused, by its path, query and host; `nil` if it is accepted.
+        package var refusal: (@Sendable (_ target: String, _ host: String) -> String?)?
 
         /// Creates settings.
         ///

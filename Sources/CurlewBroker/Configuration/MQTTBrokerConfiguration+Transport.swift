@@ -55,6 +55,7 @@ extension MQTTBrokerConfiguration.WebSocket {
         var settings = WebSocketServerSettings()
         settings.paths = self.paths
         settings.origins = self.origins.policy
+        settings.refusal = self.refusal
         settings.maximumHeaderSize = self.maximumHeaderSize
         settings.maximumFrameSize = max(Int(maximumPacketSize), settings.maximumFrameSize)
         return settings

@@ -1,3 +1,4 @@
+import CurlewCore
 import NIOSSL
 
 #if canImport(Darwin)
@@ -48,21 +49,10 @@ struct ValidityPeriod: Hashable, Sendable {
 
     /// A date in UTC, such as 2026-11-27.
     static func date(_ seconds: Int) -> String {
-        // Count in years that begin in March, so that the leap day is the last day; 400 years have 146,097 days.
         let days = (Double(seconds) / Double(Self.day)).rounded(.down)
-        guard days.magnitude < 3_000_000 else { return seconds < 0 ? "long ago" : "a time far away" }
-        let shifted = Int(days) + 719_468
-        let cycle = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfCycle = shifted - cycle * 146_097
-        let yearOfCycle =
-            (dayOfCycle - dayOfCycle / 1460 + dayOfCycle / 36_524 - dayOfCycle / 146_096) / 365
-        let dayOfYear = dayOfCycle - (365 * yearOfCycle + yearOfCycle / 4 - yearOfCycle / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let dayOfMonth = dayOfYear - (153 * month + 2) / 5 + 1
-        let monthOfYear = month < 10 ? month + 3 : month - 9
-        let year = yearOfCycle + cycle * 400 + (monthOfYear <= 2 ? 1 : 0)
-        return "\(year)-\(Self.twoDigits(monthOfYear))-\(Self.twoDigits(dayOfMonth))"
+        guard days.magnitude < 3_000_000, let date = CivilDate(daysSince1970: Int(days)) else {
+            return seconds < 0 ? "long ago" : "a time far away"
+        }
+        return date.description
     }
-
-    private static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }

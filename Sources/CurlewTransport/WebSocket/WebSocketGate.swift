@@ -39,6 +39,7 @@ struct WebSocketGate: Sendable {
             request.headers["Transfer-Encoding"].isEmpty,
             request.headers[canonicalForm: "Connection"].contains(where: { $0.lowercased() == "upgrade" })
         else { return .malformed }
-        return nil
+        let host = request.headers.first(name: "Host") ?? ""
+        return self.settings.refusal?(request.uri, host).map { .refused($0) }
     }
 }

@@ -13,12 +13,14 @@ enum WebSocketObjection: Equatable {
     case subprotocol
     /// The handshake is not one of RFC 6455.
     case malformed
+    /// The program that embeds the listener does not accept it, for this reason.
+    case refused(String)
 
     var status: HTTPResponseStatus {
         switch self {
         case .noUpgrade: .upgradeRequired
         case .path: .notFound
-        case .origin: .forbidden
+        case .origin, .refused: .forbidden
         case .subprotocol, .malformed: .badRequest
         }
     }
@@ -33,6 +35,7 @@ enum WebSocketObjection: Equatable {
                 + "--allow-origin, websockets_origin or WebSocket.origins."
         case .subprotocol: "The client does not offer the subprotocol mqtt."
         case .malformed: "The request is not a valid WebSocket handshake."
+        case .refused(let reason): reason
         }
     }
 
@@ -45,6 +48,7 @@ enum WebSocketObjection: Equatable {
         case .origin: "Pages of this origin may not connect to this MQTT broker."
         case .subprotocol: "Ask for the WebSocket subprotocol 'mqtt'."
         case .malformed: "This is not a valid WebSocket handshake (RFC 6455)."
+        case .refused: "This request is not authorized."
         }
     }
 }

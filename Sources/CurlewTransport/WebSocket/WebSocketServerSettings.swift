@@ -4,6 +4,9 @@ package struct WebSocketServerSettings: Sendable {
     package var paths: Set<String> = []
     /// Which pages may connect.
     package var origins: WebSocketOrigins = .automatic
+    /// Decides about requests that are acceptable otherwise: returns why one is refused, for the operator; `nil` if it
+    /// is accepted.
+    package var refusal: (@Sendable (_ target: String, _ host: String) -> String?)?
     /// The maximum size of a request's header in bytes.
     package var maximumHeaderSize = 16 << 10
     /// The maximum size of a received frame in bytes.

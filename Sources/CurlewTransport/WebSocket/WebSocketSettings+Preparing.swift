@@ -33,6 +33,8 @@ extension WebSocketSettings {
             do {
                 try await prepare(&request)
                 prepared.set(.success(request))
+            } catch let error as TransportError {
+                prepared.set(.failure(error))
             } catch {
                 prepared.set(
                     .failure(

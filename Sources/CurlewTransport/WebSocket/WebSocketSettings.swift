@@ -7,8 +7,9 @@ public struct WebSocketSettings: Sendable {
     /// ```
     public var headers: [Header] = []
     /// Called before each attempt to connect, to change the request, for example to add a fresh token or a signature.
-    /// If it throws, the attempt fails with that error as its cause, and the client tries again later. It counts
-    /// towards the time limit of connecting, after which its task is cancelled. Default: none.
+    /// If it throws, the attempt fails with that error, or with another one whose cause it is if it is no
+    /// ``TransportError``, and the client tries again later. It counts towards the time limit of connecting, after which
+    /// its task is cancelled. Default: none.
     public var prepareRequest: (@Sendable (inout Request) async throws -> Void)?
     /// The maximum size of a received frame in bytes. The connection ends with the error `connectionClosed` if a frame
     /// is larger. Default: 268,435,460, the size of the largest MQTT packet.

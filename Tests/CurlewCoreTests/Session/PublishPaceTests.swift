@@ -22,42 +22,56 @@ struct PublishPaceTests {
     @Test("The time to wait is told once until it is over")
     func wait() {
         var pace = PublishPace(maximum: 1)
-        #expect(pace.maySend(at: .start) && pace.takeWait() == nil)
         pace.sent(at: .start)
-        #expect(!pace.maySend(at: .start + .milliseconds(400)))
-        #expect(pace.takeWait() == .start + .seconds(1))
-        #expect(!pace.maySend(at: .start + .milliseconds(500)) && pace.takeWait() == nil)
+        var answers: [Bool] = []
+        var waits: [Timestamp?] = [pace.takeWait()]
+        for milliseconds in [400, 500, 1000] {
+            answers.append(pace.maySend(at: .start + .milliseconds(milliseconds)))
+            waits.append(pace.takeWait())
+        }
+        #expect(answers == [false, false, true])
+        #expect(waits == [nil, .start + .seconds(1), nil, nil])
         pace.waitIsOver()
-        #expect(pace.maySend(at: .start + .seconds(1)) && pace.takeWait() == nil)
+        pace.sent(at: .start + .seconds(1))
+        _ = pace.maySend(at: .start + .seconds(1))
+        let next = pace.takeWait()
+        #expect(next == .start + .seconds(2))
     }
 
     @Test("Above the rate, messages of every QoS wait in order and are sent when they may be", arguments: QoS.allCases)
     func session(qos: QoS) throws {
         var fixture = SessionFixture.connected { $0.publishesPerSecond = 2 }
         for number in 1...5 { _ = try fixture.publish("\(number)", qos) }
-        #expect(fixture.publishes() == ["1", "2"])
-        try #expect(#require(fixture.endPaceWait()) == .start + .seconds(1))
-        #expect(fixture.publishes() == ["3", "4"])
-        try #expect(#require(fixture.endPaceWait()) == .start + .seconds(2))
-        #expect(fixture.publishes() == ["5"])
-        #expect(fixture.endPaceWait() == nil)
+        fixture.expectPublishes("1", "2")
+        let first = fixture.endPaceWait()
+        #expect(first == .start + .seconds(1))
+        fixture.expectPublishes("3", "4")
+        let second = fixture.endPaceWait()
+        #expect(second == .start + .seconds(2))
+        fixture.expectPublishes("5")
+        let third = fixture.endPaceWait()
+        #expect(third == nil)
     }
 
     @Test("Messages that are sent again count, too")
     func resends() throws {
         var fixture = SessionFixture.connected { $0.publishesPerSecond = 2 }
         for number in 1...2 { _ = try fixture.publish("\(number)") }
-        #expect(fixture.publishes() == ["1", "2"])
+        fixture.expectPublishes("1", "2")
         fixture.reconnect()
-        #expect(fixture.publishes() == [])
-        #expect(fixture.endPaceWait() != nil)
-        #expect(fixture.publishes() == ["1", "2"])
+        fixture.expectPublishes()
+        let deadline = fixture.endPaceWait()
+        #expect(deadline == .start + .seconds(1))
+        fixture.expectPublishes("1", "2")
     }
 }
 
 extension SessionFixture {
-    /// The payloads of the PUBLISH packets written since the last call.
-    fileprivate mutating func publishes() -> [String] {
-        self.written().compactMap { if case .publish(let packet) = $0 { String(buffer: packet.payload) } else { nil } }
+    /// Expects PUBLISH packets with these payloads since the last call.
+    fileprivate mutating func expectPublishes(_ payloads: String...) {
+        let written = self.written().compactMap { packet in
+            if case .publish(let packet) = packet { String(buffer: packet.payload) } else { nil }
+        }
+        #expect(written == payloads)
     }
 }

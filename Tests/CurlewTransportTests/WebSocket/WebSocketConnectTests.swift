@@ -172,6 +172,9 @@ struct WebSocketConnectTests {
         let endpoint = Endpoint(host: "127.0.0.1", port: 1, webSocket: "/a")
         let error = try await SocketConnector(webSocket: settings).failure(connectingTo: endpoint)
         #expect(error.cause is NoToken)
+        settings.prepareRequest = { _ in throw TransportError(.proxyFailed, "The token is not there yet.") }
+        let given = try await SocketConnector(webSocket: settings).failure(connectingTo: endpoint)
+        #expect(given.code == .proxyFailed && given.message == "The token is not there yet.")
         settings.prepareRequest = { _ in try await Task.sleep(for: .seconds(3600)) }
         let late = try await SocketConnector(timeout: .milliseconds(50), webSocket: settings)
             .failure(connectingTo: endpoint)
