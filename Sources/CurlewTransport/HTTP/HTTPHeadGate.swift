@@ -8,12 +8,19 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
 
-    /// The head is longer than permitted.
-    struct HeadTooLarge: Error {}
+    /// Why no head passes.
+    enum Failure: Error {
+        /// The head is longer than permitted.
+        case tooLarge
+        /// The message is not one of HTTP.
+        case notHTTP
+    }
 
     private enum State {
         case head
-        /// The head has passed. What follows waits.
+        /// The head has passed, and the handlers of the handshake decide what follows it.
+        case deciding
+        /// What follows waits for the handlers of another protocol.
         case holding
         /// What follows belongs to nobody.
         case discarding
@@ -52,35 +59,30 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
             let searched = max(0, self.bytes.readableBytes - 3)
             self.bytes.writeBuffer(&received)
             self.passHead(context, searchingFrom: searched)
-        case .holding:
+        case .deciding, .holding:
             self.bytes.writeBuffer(&received)
-            if self.bytes.readableBytes > Self.mostHeld { self.fail(context) }
+            if self.bytes.readableBytes > Self.mostHeld { self.fail(.tooLarge, context) }
         case .discarding: break
         }
     }
 
     private func passHead(_ context: ChannelHandlerContext, searchingFrom start: Int) {
+        guard self.mayBeHTTP else { return self.fail(.notHTTP, context) }
         let view = self.bytes.readableBytesView
         let end = Self.endOfHead(view, from: view.startIndex + start)
         let size = (end ?? view.endIndex) - view.startIndex
-        guard size <= self.maximumSize else { return self.fail(context) }
-        guard end != nil, let head = self.bytes.readSlice(length: size) else {
-            // What is no HTTP at all is recognised by its first bytes.
-            if !self.mayBeHTTP { self.pass(exchange(&self.bytes, with: ByteBuffer()), context) }
-            return
-        }
-        self.pass(head, context)
-    }
-
-    private func pass(_ head: ByteBuffer, _ context: ChannelHandlerContext) {
-        self.state = .holding
+        guard size <= self.maximumSize else { return self.fail(.tooLarge, context) }
+        guard end != nil, let head = self.bytes.readSlice(length: size) else { return }
+        self.state = .deciding
         context.fireChannelRead(self.wrapInboundOut(head))
         context.fireChannelReadComplete()
+        // The parser waits for more, although the head is complete: HTTP/2, for example.
+        if self.state == .deciding { self.fail(.notHTTP, context) }
     }
 
-    private func fail(_ context: ChannelHandlerContext) {
+    private func fail(_ failure: Failure, _ context: ChannelHandlerContext) {
         self.discard()
-        context.fireErrorCaught(HeadTooLarge())
+        context.fireErrorCaught(failure)
     }
 
     /// The index after an empty line; `nil` if there is none.
@@ -94,11 +96,17 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
         return nil
     }
 
+    /// Whether the bytes can be the beginning of a head. What cannot be is recognised by its first byte.
     private var mayBeHTTP: Bool {
-        let start = self.firstBytes.readableBytesView
+        let start = self.bytes.readableBytesView
         if let beginning { return start.starts(with: beginning.prefix(start.count)) }
         return start.first.map { (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains($0) } ?? true
     }
+
+    // MARK: What the handlers of the handshake decide
+
+    /// The head ends the handshake: what follows waits for ``release()``.
+    func hold() { self.state = .holding }
 
     /// Nobody gets what follows.
     func discard() {

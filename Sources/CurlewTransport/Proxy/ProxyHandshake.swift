@@ -156,6 +156,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
             self.gate.discard()
             return self.done.fail(self.refusal(head.status))
         }
+        self.gate.hold()
         // After the decoder has finished with the head.
         let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.execute { handler.value.0.finish(handler.value.1) }
@@ -192,7 +193,8 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isOver else { return context.fireErrorCaught(error) }
         self.isOver = true
-        guard error is HTTPParserError || error is HTTPHeadGate.HeadTooLarge else {
+        self.gate.discard()
+        guard error is HTTPParserError || error is HTTPHeadGate.Failure else {
             return self.done.fail(ProxyHandshake.closed(self.request.proxy))
         }
         self.done.fail(

@@ -78,6 +78,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
             return self.fail(refusal.error(from: self.peer, self.request), context)
         }
         self.isOver = true
+        self.gate.hold()
         // After the decoder has finished with the head.
         let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.execute { handler.value.0.finish(handler.value.1) }
@@ -94,7 +95,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isOver else { return context.fireErrorCaught(error) }
         switch error {
-        case is HTTPParserError, is HTTPHeadGate.HeadTooLarge: self.fail(self.notWebSocket(cause: error), context)
+        case is HTTPParserError, is HTTPHeadGate.Failure: self.fail(self.notWebSocket(cause: error), context)
         case is IOError: self.fail(self.unanswered(cause: error), context)
         default: context.fireErrorCaught(error)
         }
