@@ -1,7 +1,7 @@
 import NIOCore
 
-/// Lets the head of one HTTP message pass to the handlers of a handshake, and holds what follows until it is known
-/// whose bytes these are.
+/// Lets the head of one HTTP message pass to the handlers of a handshake, after the heads of interim responses, and holds
+/// what follows until it is known whose bytes these are.
 ///
 /// The parser of HTTP never sees bytes of another protocol, and the head has a bound that includes every byte of it.
 final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
@@ -30,6 +30,8 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
     private let beginning: [UInt8]?
     private var state = State.head
     private var bytes = ByteBuffer()
+    /// The size of the heads that have passed.
+    private var passed = 0
     private var context: ChannelHandlerContext?
 
     /// More cannot follow a head in the same moment: the peer waits for an answer.
@@ -58,7 +60,7 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
         case .head:
             let searched = max(0, self.bytes.readableBytes - 3)
             self.bytes.writeBuffer(&received)
-            self.passHead(context, searchingFrom: searched)
+            self.passHeads(context, searchingFrom: searched)
         case .deciding, .holding:
             self.bytes.writeBuffer(&received)
             if self.bytes.readableBytes > Self.mostHeld { self.fail(.tooLarge, context) }
@@ -66,18 +68,23 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    private func passHead(_ context: ChannelHandlerContext, searchingFrom start: Int) {
-        guard self.mayBeHTTP else { return self.fail(.notHTTP, context) }
-        let view = self.bytes.readableBytesView
-        let end = Self.endOfHead(view, from: view.startIndex + start)
-        let size = (end ?? view.endIndex) - view.startIndex
-        guard size <= self.maximumSize else { return self.fail(.tooLarge, context) }
-        guard end != nil, let head = self.bytes.readSlice(length: size) else { return }
-        self.state = .deciding
-        context.fireChannelRead(self.wrapInboundOut(head))
-        context.fireChannelReadComplete()
-        // The parser waits for more, although the head is complete: HTTP/2, for example.
-        if self.state == .deciding { self.fail(.notHTTP, context) }
+    private func passHeads(_ context: ChannelHandlerContext, searchingFrom start: Int) {
+        var start = start
+        while self.state == .head {
+            guard self.mayBeHTTP else { return self.fail(.notHTTP, context) }
+            let view = self.bytes.readableBytesView
+            let end = Self.endOfHead(view, from: view.startIndex + start)
+            let size = (end ?? view.endIndex) - view.startIndex
+            guard self.passed + size <= self.maximumSize else { return self.fail(.tooLarge, context) }
+            guard end != nil, let head = self.bytes.readSlice(length: size) else { return }
+            self.passed += size
+            self.state = .deciding
+            context.fireChannelRead(self.wrapInboundOut(head))
+            context.fireChannelReadComplete()
+            // The parser waits for more, although the head is complete: HTTP/2, for example.
+            if self.state == .deciding { self.fail(.notHTTP, context) }
+            start = 0
+        }
     }
 
     private func fail(_ failure: Failure, _ context: ChannelHandlerContext) {
@@ -104,6 +111,9 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     // MARK: What the handlers of the handshake decide
+
+    /// The head was only an interim response: another one follows.
+    func passNext() { self.state = .head }
 
     /// The head ends the handshake: what follows waits for ``release()``.
     func hold() { self.state = .holding }

@@ -131,7 +131,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         _ pipeline: ChannelPipeline.SynchronousOperations
     ) throws {
         let gate = HTTPHeadGate(maximumSize: 16 << 10, beginning: "HTTP/")
-        let (encoder, decoder) = (HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()))
+        let (encoder, decoder) = (HTTPRequestEncoder(), HTTPHandshake.makeResponseDecoder())
         let handler = HTTPProxyHandler(request, done, gate, [encoder, decoder])
         try pipeline.addHandlers([gate, encoder, decoder, handler] as [any ChannelHandler])
         handler.send(try pipeline.context(handler: handler))
@@ -151,6 +151,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
+        guard !head.isInterim else { return self.gate.passNext() }
         self.isOver = true
         guard (200...299).contains(head.status.code) else {
             self.gate.discard()

@@ -38,7 +38,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
         _ context: ChannelHandlerContext
     ) throws {
         let gate = HTTPHeadGate(maximumSize: Self.largestHead, beginning: "HTTP/")
-        let (encoder, decoder) = (HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()))
+        let (encoder, decoder) = (HTTPRequestEncoder(), HTTPHandshake.makeResponseDecoder())
         let handshake = WebSocketClientHandshake(peer, request, settings, link, gate, [encoder, decoder])
         let pipeline = context.pipeline.syncOperations
         let handlers: [any ChannelHandler] = [gate, encoder, decoder, handshake]
@@ -74,6 +74,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
+        guard !head.isInterim else { return self.gate.passNext() }
         if let refusal = WebSocketRefusal(head, self.settings, isKeyAccepted: self.upgrader.shouldAllowUpgrade) {
             return self.fail(refusal.error(from: self.peer, self.request), context)
         }
