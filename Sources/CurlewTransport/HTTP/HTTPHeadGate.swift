@@ -40,6 +40,9 @@ final class HTTPHeadGate: ChannelInboundHandler, RemovableChannelHandler {
     /// The first bytes of the message, for recognising other protocols.
     private(set) var firstBytes = ByteBuffer()
 
+    /// The bytes that wait for the end of the head, or for what comes after the handshake.
+    var heldBytes: Int { self.bytes.readableBytes }
+
     /// - Parameters:
     ///   - maximumSize: Of the head, in bytes.
     ///   - beginning: How every head begins; `nil` if any letter may come first.

@@ -40,7 +40,7 @@ enum ProxyHandshake {
 }
 
 /// Talks to a SOCKS proxy.
-private final class SOCKSHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class SOCKSHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -50,6 +50,9 @@ private final class SOCKSHandler: ChannelInboundHandler, RemovableChannelHandler
     private var handshake: SOCKSHandshake
     private var bytes = ByteBuffer()
     private var isOver = false
+
+    /// The bytes of an incomplete answer.
+    var heldBytes: Int { self.bytes.readableBytes }
 
     init(_ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>) {
         self.request = request
