@@ -245,4 +245,14 @@ if Context.environment["CURLEW_FUZZING"] != nil {
             name: name, dependencies: fuzzed + ["FuzzSupport", "LibFuzzer"], path: "Fuzzing/\(name)",
             swiftSettings: settings)
     }
+    package.targets.append(
+        .executableTarget(
+            name: "FuzzHandshake",
+            dependencies: fuzzed + [
+                "LibFuzzer",
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOWebSocket", package: "swift-nio"),
+            ],
+            path: "Fuzzing/FuzzHandshake",
+            swiftSettings: settings))
 }

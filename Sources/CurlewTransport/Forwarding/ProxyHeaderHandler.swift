@@ -14,6 +14,9 @@ final class ProxyHeaderHandler: ChannelInboundHandler, RemovableChannelHandler {
     private var bytes = ByteBuffer()
     private var isOver = false
 
+    /// The bytes of an incomplete header.
+    var heldBytes: Int { self.bytes.readableBytes }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver else { return context.fireChannelRead(data) }
         self.bytes.writeImmutableBuffer(self.unwrapInboundIn(data))

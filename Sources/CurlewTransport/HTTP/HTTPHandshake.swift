@@ -1,7 +1,13 @@
 import NIOCore
+import NIOHTTP1
 
 /// The end of a handshake over HTTP, after which the connection speaks another protocol.
 enum HTTPHandshake {
+    /// A decoder of a server's answers, which include interim responses.
+    static func makeResponseDecoder() -> ByteToMessageHandler<HTTPResponseDecoder> {
+        ByteToMessageHandler(HTTPResponseDecoder(informationalResponseStrategy: .forward))
+    }
+
     /// Removes the handlers of the handshake, adds those of the next protocol, and releases what was held.
     ///
     /// - Parameters:
@@ -27,4 +33,9 @@ enum HTTPHandshake {
             }
         }
     }
+}
+
+extension HTTPResponseHead {
+    /// Whether another response follows, which is the answer (RFC 9110 section 15.2).
+    var isInterim: Bool { (100...199).contains(self.status.code) && self.status != .switchingProtocols }
 }

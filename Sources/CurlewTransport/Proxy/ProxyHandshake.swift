@@ -40,7 +40,7 @@ enum ProxyHandshake {
 }
 
 /// Talks to a SOCKS proxy.
-private final class SOCKSHandler: ChannelInboundHandler, RemovableChannelHandler {
+final class SOCKSHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -50,6 +50,9 @@ private final class SOCKSHandler: ChannelInboundHandler, RemovableChannelHandler
     private var handshake: SOCKSHandshake
     private var bytes = ByteBuffer()
     private var isOver = false
+
+    /// The bytes of an incomplete answer.
+    var heldBytes: Int { self.bytes.readableBytes }
 
     init(_ request: ProxyHandshake.Request, _ done: EventLoopPromise<Void>) {
         self.request = request
@@ -131,7 +134,7 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
         _ pipeline: ChannelPipeline.SynchronousOperations
     ) throws {
         let gate = HTTPHeadGate(maximumSize: 16 << 10, beginning: "HTTP/")
-        let (encoder, decoder) = (HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()))
+        let (encoder, decoder) = (HTTPRequestEncoder(), HTTPHandshake.makeResponseDecoder())
         let handler = HTTPProxyHandler(request, done, gate, [encoder, decoder])
         try pipeline.addHandlers([gate, encoder, decoder, handler] as [any ChannelHandler])
         handler.send(try pipeline.context(handler: handler))
@@ -151,11 +154,13 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
+        guard !head.isInterim else { return self.gate.passNext() }
         self.isOver = true
         guard (200...299).contains(head.status.code) else {
             self.gate.discard()
             return self.done.fail(self.refusal(head.status))
         }
+        self.gate.hold()
         // After the decoder has finished with the head.
         let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.execute { handler.value.0.finish(handler.value.1) }
@@ -192,7 +197,8 @@ private final class HTTPProxyHandler: ChannelInboundHandler, RemovableChannelHan
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isOver else { return context.fireErrorCaught(error) }
         self.isOver = true
-        guard error is HTTPParserError || error is HTTPHeadGate.HeadTooLarge else {
+        self.gate.discard()
+        guard error is HTTPParserError || error is HTTPHeadGate.Failure else {
             return self.done.fail(ProxyHandshake.closed(self.request.proxy))
         }
         self.done.fail(

@@ -40,7 +40,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
         _ context: ChannelHandlerContext
     ) throws {
         let gate = HTTPHeadGate(maximumSize: Self.largestHead, beginning: "HTTP/")
-        let (encoder, decoder) = (HTTPRequestEncoder(), ByteToMessageHandler(HTTPResponseDecoder()))
+        let (encoder, decoder) = (HTTPRequestEncoder(), HTTPHandshake.makeResponseDecoder())
         let handshake = WebSocketClientHandshake(peer, request, settings, link, gate, [encoder, decoder])
         let pipeline = context.pipeline.syncOperations
         let handlers: [any ChannelHandler] = [gate, encoder, decoder, handshake]
@@ -75,10 +75,12 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
+        guard !head.isInterim else { return self.gate.passNext() }
         if let refusal = WebSocketRefusal(head, self.settings, isKeyAccepted: self.upgrader.shouldAllowUpgrade) {
             return self.fail(refusal.error(from: self.peer, self.request), context)
         }
         self.isOver = true
+        self.gate.hold()
         // After the decoder has finished with the head.
         let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         context.eventLoop.execute { handler.value.0.finish(handler.value.1) }
@@ -95,7 +97,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isOver else { return context.fireErrorCaught(error) }
         switch error {
-        case is HTTPParserError, is HTTPHeadGate.HeadTooLarge: self.fail(self.notWebSocket(cause: error), context)
+        case is HTTPParserError, is HTTPHeadGate.Failure: self.fail(self.notWebSocket(cause: error), context)
         case is IOError: self.fail(self.unanswered(cause: error), context)
         default: context.fireErrorCaught(error)
         }

@@ -9,7 +9,10 @@ final class WebSocketFrames: ByteToMessageDecoder {
     /// The bytes of an incomplete frame.
     private(set) var heldBytes = 0
 
-    init(maximumSize: Int) { self.decoder = WebSocketFrameDecoder(maxFrameSize: maximumSize) }
+    init(maximumSize: Int) {
+        // The decoder traps on more.
+        self.decoder = WebSocketFrameDecoder(maxFrameSize: min(maximumSize, Int(clamping: UInt32.max)))
+    }
 
     func decode(context: ChannelHandlerContext, buffer: inout ByteBuffer) throws -> DecodingState {
         // After an error, nothing more is decoded.

@@ -54,6 +54,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
             return self.answer(objection.status, objection.text, isHead: head.method == .HEAD, context)
         }
         self.isOver = true
+        self.gate.hold()
         let handler = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         self.upgrader.buildUpgradeResponse(
             channel: context.channel, upgradeRequest: head, initialResponseHeaders: HTTPHeaders()
@@ -84,9 +85,9 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         guard !self.isOver else { return context.fireErrorCaught(error) }
         switch error {
-        case is HTTPHeadGate.HeadTooLarge:
+        case HTTPHeadGate.Failure.tooLarge:
             self.answer(.requestHeaderFieldsTooLarge, "The HTTP request is too large.", isHead: false, context)
-        case is HTTPParserError:
+        case is HTTPParserError, HTTPHeadGate.Failure.notHTTP:
             self.answer(.badRequest, "The HTTP request is malformed or too large.", isHead: false, context)
         default: context.fireErrorCaught(error)
         }

@@ -37,6 +37,8 @@ struct ProxyConnectTests {
                 "does not permit connections to broker.invalid:1883 (HTTP 403 Forbidden)"
             ),
             ("502 Bad Gateway", nil, "hostUnreachable", "could not connect to broker.invalid:1883 (HTTP 502"),
+            ("100 Continue\r\n\r\nHTTP/1.1 502 Bad Gateway", nil, "hostUnreachable", "could not connect to"),
+            ("101 Switching Protocols", nil, "proxyFailed", "did not connect to broker.invalid:1883 (HTTP 101"),
             ("500 Oops", nil, "hostUnreachable", "could not connect to broker.invalid:1883 (HTTP 500"),
             ("404 Not Found", nil, "proxyFailed", "did not connect to broker.invalid:1883 (HTTP 404 Not Found)"),
         ] as [(String, String?, String, String)])
@@ -116,6 +118,7 @@ struct ProxyConnectTests {
             let far = try await accepted.next()
             if kind == .http {
                 _ = await far.readHead()
+                try await far.write("HTTP/1.1 103 Early Hints\r\n\r\n")
                 try await far.write("HTTP/1.1 200 Connection established\r\nContent-Length: 100\r\n\r\n")
             } else {
                 _ = await far.read(3)

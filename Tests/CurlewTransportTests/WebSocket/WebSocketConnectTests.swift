@@ -43,6 +43,11 @@ struct WebSocketConnectTests {
                 "no WebSocket at /mqtt (HTTP 404"
             ),
             (
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+                    + "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "webSocketRefused",
+                "no WebSocket at /mqtt (HTTP 404"
+            ),
+            (
                 "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", "webSocketRefused",
                 "did not open a WebSocket (HTTP 200 OK)"
             ),
@@ -101,9 +106,15 @@ struct WebSocketConnectTests {
         }
     }
 
-    @Test("A server that sends an endless head is refused")
-    func endless() async throws {
-        let error = try await self.failure(answering: "HTTP/1.1 200 OK\r\nA:" + String(repeating: " ", count: 300_000))
+    @Test(
+        "A server that sends an endless head, or endlessly many interim responses, is refused",
+        arguments: [
+            "HTTP/1.1 200 OK\r\nA:" + String(repeating: " ", count: 300_000),
+            String(repeating: "HTTP/1.1 100 Continue\r\n\r\n", count: 1000),
+        ])
+    func endless(answer: String) async throws {
+        // Without a close, only the limit ends the handshake.
+        let error = try await self.failure(answering: answer, closes: false)
         #expect(error.code == .notWebSocket)
     }
 

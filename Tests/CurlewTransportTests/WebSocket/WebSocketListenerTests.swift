@@ -100,6 +100,10 @@ struct WebSocketListenerTests {
                 ""
             ),
             ("\u{10}\u{0C}\u{00}\u{04}MQTT\u{05}", "400 Bad Request", "malformed or too large"),
+            // The parser of HTTP would wait for more after these.
+            ("\r\n" + WebSocketPeer.request, "400 Bad Request", "malformed or too large"),
+            ("\r\n\r\n\u{00}\r\nQUIT\n", "400 Bad Request", "malformed or too large"),
+            ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "400 Bad Request", "malformed or too large"),
             (
                 "GET /mqtt HTTP/1.1\r\nHost: a\r\nX: \(String(repeating: "x", count: 20_000))\r\n\r\n",
                 "431 Request Header Fields Too Large", ""

@@ -22,6 +22,12 @@ struct WebSocketReadingTests {
         #expect(reading.received(self.frame(.binary)) == .data)
     }
 
+    @Test("A limit for frames above the largest that the decoder supports is lowered to that")
+    func largestLimit() {
+        // The decoder itself would trap.
+        #expect(WebSocketFrames(maximumSize: .max).heldBytes == 0)
+    }
+
     @Test("A continuation needs a beginning, and a beginning the end of the last message")
     func wrongFragments() {
         var without = WebSocketReading(.server)
