@@ -23,7 +23,7 @@ final class RevocationLists: Sendable {
 
     init(_ entries: [Entry]) {
         self.entries = Dictionary(grouping: entries, by: \.list.issuer)
-            .mapValues { $0.sorted { $0.list.period.start > $1.list.period.start } }
+            .mapValues { $0.sorted { $0.list.period.isNewer(than: $1.list.period) } }
     }
 
     /// Why the lists do not permit a certificate of a verified chain; `nil` if they do.
@@ -57,7 +57,9 @@ final class RevocationLists: Sendable {
             return .notYetValid(lists.last?.period.start ?? now)
         }
         if newest.revokes(identifier.serialNumber) { return .revoked }
-        return now > newest.period.end ? .outdated(newest.period.end) : nil
+        let ends = lists.map(\.period).filter { $0.start <= now }.map(\.end)
+        guard let end = ends.max(), now > end else { return nil }
+        return .outdated(end)
     }
 
     /// Whether the newest list with the name of the certificate's issuer contains the certificate.
@@ -75,9 +77,17 @@ final class RevocationLists: Sendable {
 
     /// Warnings for the operator about lists that are not current, or soon will not be.
     func notices(at now: Int) -> [String] {
-        // An older list does no harm beside a newer one.
-        self.entries.values.compactMap { $0.first?.notice(at: now) }.sorted()
+        // An outdated list does no harm beside a current one.
+        self.entries.values.compactMap { entries in
+            let current = entries.filter { $0.list.period.start <= now }
+            return (current.isEmpty ? entries : current).max { $0.list.period.end < $1.list.period.end }?.notice(
+                at: now)
+        }.sorted()
     }
+}
+
+extension ValidityPeriod {
+    fileprivate func isNewer(than other: Self) -> Bool { (self.start, self.end) > (other.start, other.end) }
 }
 
 extension RevocationLists.Entry {
