@@ -16,7 +16,7 @@ struct RevocationListBrokerTests {
     }
 
     /// Sends CONNECT, and reports the answer and the end.
-    private final class Client: LinkHandler {
+    private final class Client: LinkHandler, Sendable {
         let answered = OneShot<Void>()
         let closed = OneShot<Void>()
 
@@ -61,7 +61,7 @@ struct RevocationListBrokerTests {
         let broker = MQTTBroker(
             MQTTBrokerConfiguration(listeners: [.tcp(port: 0, tls: tls)]), logger: log.logger)
         try await broker.start()
-        let port = broker.listeners[0].port
+        let port = await broker.listeners[0].port
         #expect(await log.first("was due to be replaced on 2021-01-01")?.hasPrefix("warning") == true)
         try write("empty")
         try await broker.reload()
