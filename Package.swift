@@ -27,7 +27,9 @@ let package = Package(
     ],
     traits: [
         .trait(name: "Tools", description: "The command `curlew`, with what it needs beyond the client."),
-        .trait(name: "Accounts", description: "The broker's password files and names of client certificates."),
+        .trait(
+            name: "Accounts",
+            description: "The broker's password files, names of client certificates, and revocation lists."),
         .trait(name: "AWS", description: "Signing for MQTT over WebSocket to AWS IoT Core."),
         .trait(name: "Configuration", description: "Reading the client's configuration with swift-configuration."),
         .default(enabledTraits: ["Tools", "Accounts", "AWS", "Configuration"]),
@@ -70,6 +72,8 @@ let package = Package(
                 .product(name: "NIOWebSocket", package: "swift-nio"),
                 .product(name: "NIOTLS", package: "swift-nio"),
                 .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["Accounts"])),
+                .product(name: "CryptoExtras", package: "swift-crypto", condition: .when(traits: ["Accounts"])),
             ],
             swiftSettings: settings
         ),

@@ -297,8 +297,9 @@ private final class ConnectAttempt: Sendable {
         self.state.value.isConnected = true
         let opened = self.eventLoop.makePromise(of: Void.self)
         opened.futureResult.assumeIsolated().whenComplete { self.end($0.mapError { self.explain($0) }) }
+        let revocation = self.tls?.tls.revocationLists.map { RevocationCheck($0) }
         let link = SocketLinkHandler(
-            peer: "\(self.endpoint)", tls: self.tls?.diagnosis(for: self.endpoint),
+            peer: "\(self.endpoint)", tls: self.tls?.diagnosis(for: self.endpoint, revocation),
             webSocket: self.webSocket.map { .client(self.endpoint, $0.request, $0.settings) }, opened: opened,
             makeOwner: self.makeOwner)
         do {
@@ -306,7 +307,7 @@ private final class ConnectAttempt: Sendable {
             try channel.pipeline.syncOperations.addHandler(link)
             if let tls = self.tls {
                 try channel.pipeline.syncOperations.addHandler(
-                    try tls.tls.makeHandler(for: self.endpoint.host, tls.context), position: .first)
+                    try tls.tls.makeHandler(for: self.endpoint.host, tls.context, revocation), position: .first)
             }
         } catch {
             opened.fail(error)
@@ -347,7 +348,7 @@ private final class ConnectAttempt: Sendable {
 }
 
 extension ClientTLS {
-    fileprivate func diagnosis(for endpoint: Endpoint) -> TLSDiagnosis {
+    fileprivate func diagnosis(for endpoint: Endpoint, _ revocation: RevocationCheck?) -> TLSDiagnosis {
         let settings = self.tls.settings
         return TLSDiagnosis(
             peer: "\(endpoint)",
@@ -357,6 +358,7 @@ extension ClientTLS {
                     verifiesHostName: settings.verification == .full && settings.preSharedKey == nil,
                     ownCertificate: self.tls.ownCertificate, hasPreSharedKey: settings.preSharedKey != nil,
                     minimumVersion: settings.minimumVersion, authorities: self.tls.authorities,
-                    expectsNoSignatures: self.expectsNoSignatures)))
+                    expectsNoSignatures: self.expectsNoSignatures)),
+            revocation: revocation)
     }
 }

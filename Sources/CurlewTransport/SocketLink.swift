@@ -36,7 +36,7 @@ final class SocketLink: Link {
     /// An estimate of the memory of a TLS connection with its buffers.
     static let overheadOfTLS = 40 << 10
 
-    var isStillTrusted: Bool { self.trust?.isValid(hasCertificate: self.peerCertificate != nil) ?? true }
+    var isStillTrusted: Bool { self.trust?.isValid(self.peerCertificate) ?? true }
 
     var isWritable: Bool { self.channel.isWritable }
 

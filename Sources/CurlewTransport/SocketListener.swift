@@ -75,9 +75,11 @@ package struct SocketListener: Sendable {
                         try channel.pipeline.syncOperations.addHandler(ProxyHeaderHandler())
                     }
                     let material = tls?.material
-                    let trust = tls.flatMap { tls in material.map { PeerTrust(tls, $0) } }
+                    let revocation = material?.revocationLists.map { RevocationCheck($0) }
+                    let trust = tls.flatMap { tls in material.map { PeerTrust(tls, $0, revocation) } }
                     let link = SocketLinkHandler(
-                        peer: peer, awaitsProxyHeader: proxies.usesProxyProtocol, tls: material?.diagnosis(of: peer),
+                        peer: peer, awaitsProxyHeader: proxies.usesProxyProtocol,
+                        tls: material?.diagnosis(of: peer, revocation),
                         trust: trust,
                         webSocket: webSocket.map { .server($0, proxies) }, opened: nil, refused: refused,
                         makeOwner: accept)
@@ -86,7 +88,8 @@ package struct SocketListener: Sendable {
                         if material.usesPreSharedKeys {
                             try channel.pipeline.syncOperations.addHandler(HandshakeWatch(trust))
                         }
-                        try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: material.context))
+                        try channel.pipeline.syncOperations.addHandler(
+                            try NIOSSLServerHandler.checking(material.context, with: revocation))
                     }
                     try channel.pipeline.syncOperations.addHandler(link)
                 }
@@ -110,13 +113,13 @@ package struct SocketListener: Sendable {
         }
     }
 
-    /// Reloads the files of certificate, key and authorities, for future connections.
+    /// Reloads the files of certificate, key, authorities and revocation lists, for future connections.
     ///
     /// - Throws: ``TransportError`` if they are not valid; then nothing changes.
     package func reloadCertificates() throws(TransportError) { try self.tls?.reload() }
 
     /// Warnings about certificates that have expired or will soon, are not valid yet, or do not permit what they are
-    /// used for. Empty without TLS.
+    /// used for, and about revocation lists that are not current. Empty without TLS.
     package func certificateNotices() -> [String] { self.tls?.notices(at: ValidityPeriod.now) ?? [] }
 
     /// The maximum number of connections that wait to be accepted. After an outage, a whole fleet reconnects at once.

@@ -188,16 +188,19 @@ struct SettingsTests {
     func tls() throws {
         let environment = [
             "MQTT_CA_FILE": "/ca", "MQTT_CERTIFICATE_FILE": "/cert", "MQTT_PRIVATE_KEY_FILE": "/key",
-            "MQTT_PRIVATE_KEY_PASSPHRASE": "secret",
+            "MQTT_PRIVATE_KEY_PASSPHRASE": "secret", "MQTT_CRL_FILE": "/list",
         ]
         let before = try self.settings("-h a", environment).configuration
         #expect(before.servers.first?.scheme == .mqtts)
         #expect(before.tls.trustRoots == .file("/ca"))
+        #expect(before.tls.revocationLists == [.file("/list")])
         #expect(before.tls.clientCertificate?.chain == .file("/cert"))
         let after = try self.settings(
-            "-h a --capath /dir --cert /c --key /k --insecure --tls-alpn mqtt,x --tls-version tlsv1.3", environment
+            "-h a --capath /dir --crlfile /l --cert /c --key /k --insecure --tls-alpn mqtt,x --tls-version tlsv1.3",
+            environment
         ).configuration.tls
         #expect(after.trustRoots == .directory("/dir"))
+        #expect(after.revocationLists == [.file("/l")])
         #expect(
             after.clientCertificate == .init(chain: .file("/c"), key: .file("/k"), passphrase: "secret"))
         #expect(after.verification == .insecureAnyHostName)

@@ -114,6 +114,7 @@ struct EnvironmentTests {
             "MQTT_CA": "-----BEGIN CERTIFICATE-----\\nQQ==\\n-----END CERTIFICATE-----", "MQTT_CERTIFICATE": "QQ==",
             "MQTT_PRIVATE_KEY": "Qg==", "MQTT_PRIVATE_KEY_PASSPHRASE": "secret", "MQTT_SERVER_NAME": "s",
             "MQTT_ALPN": "mqtt", "MQTT_MINIMUM_TLS": "1.2", "MQTT_INSECURE": "any-certificate",
+            "MQTT_CRL_FILE": "/l",
         ])
         #expect(configuration.connection.keepAlive == .seconds(30))
         #expect(configuration.connection.version == .exactly(.v5_0))
@@ -128,6 +129,7 @@ struct EnvironmentTests {
         #expect(configuration.tls.trustRoots == .certificates(.pem(authority)))
         let pair = TLSSettings.Identity(chain: .base64("QQ=="), key: .base64("Qg=="), passphrase: "secret")
         #expect(configuration.tls.clientCertificate == pair)
+        #expect(configuration.tls.revocationLists == [.file("/l")])
         #expect(configuration.tls.serverName == "s")
         #expect(configuration.tls.applicationProtocols == ["mqtt"])
         #expect(configuration.tls.verification == .insecureAnyCertificate)

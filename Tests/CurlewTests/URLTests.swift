@@ -169,6 +169,7 @@ struct URLTests {
         #expect(try MQTTConfiguration(url: "mqtt://h?session-expiry=never").session.expiry == .never)
         #expect(try MQTTConfiguration(url: "mqtt://h?keep-alive=2m").connection.keepAlive == .seconds(120))
         #expect(try MQTTConfiguration(url: "mqtt://h?client-id-prefix=x").clientIdentifier == .generated(prefix: "x"))
+        #expect(try MQTTConfiguration(url: "mqtts://h?crl=/l").tls.revocationLists == [.file("/l")])
         #expect(try MQTTConfiguration(url: "mqtts://h?ca-directory=/d").tls.trustRoots == .directory("/d"))
     }
 

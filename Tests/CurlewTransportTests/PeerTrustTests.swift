@@ -16,7 +16,7 @@ struct PeerTrustTests {
         if let identity { trust.note(identity) }
         current.withLock { $0 = keys }
         try context.reload()
-        return trust.isValid(hasCertificate: false)
+        return trust.isValid(nil)
     }
 
     @Test("A client that resumed a TLS session without naming a key is trusted only while no key is changed or removed")

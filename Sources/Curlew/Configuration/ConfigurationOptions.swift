@@ -126,7 +126,8 @@ struct ConfigurationOption: Sendable {
         case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum,
             maximumInFlight, proxy
         case maximumPacketSize, reconnect
-        case trustRoots, certificate, privateKey, passphrase, serverName, applicationProtocols, minimumTLS, verification
+        case trustRoots, revocationLists, certificate, privateKey, passphrase, serverName, applicationProtocols,
+            minimumTLS, verification
     }
 
     let subject: Subject
@@ -202,6 +203,9 @@ extension ConfigurationDraft {
         },
         tls(.trustRoots, nil, "MQTT_CA") { draft, value in
             draft.configuration.tls.trustRoots = .certificates(value.material())
+        },
+        tls(.revocationLists, "crl", "MQTT_CRL_FILE", isPath: true) { draft, value in
+            draft.configuration.tls.revocationLists = [.file(value.text)]
         },
         tls(.certificate, "cert", "MQTT_CERTIFICATE_FILE", isPath: true) { draft, value in
             draft.certificate = .file(value.text)

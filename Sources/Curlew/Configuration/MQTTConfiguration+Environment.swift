@@ -37,6 +37,7 @@ extension MQTTConfiguration {
     /// | `NO_PROXY`                                       | the hosts to reach directly, separated by commas |
     /// | `MQTT_RECONNECT`                                 | `true` or `false` |
     /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |
+    /// | `MQTT_CRL_FILE`                                  | a file of certificate revocation lists |
     /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file |
     /// | `MQTT_PRIVATE_KEY` or `MQTT_PRIVATE_KEY_FILE`    | its private key: inline or a file |
     /// | `MQTT_PRIVATE_KEY_PASSPHRASE`                    | the passphrase of the private key |

@@ -39,6 +39,7 @@ extension MQTTConfiguration {
     /// | `reconnect`           | `true` or `false` |
     /// | `ca`                  | a file of the certificate authorities to trust, PEM or DER |
     /// | `ca-directory`        | a directory of such files |
+    /// | `crl`                 | a file of certificate revocation lists, PEM or DER |
     /// | `cert`, `key`         | the files of the client certificate and its private key |
     /// | `server-name`         | the host name to expect in the broker's certificate |
     /// | `alpn`                | application protocols, separated by commas |

@@ -5,6 +5,7 @@ extension MQTTBrokerConfiguration.TLS {
     var settings: TLSServerSettings {
         var settings = TLSServerSettings(certificate: self.certificate)
         settings.clientTrustRoots = self.clientTrustRoots
+        settings.revocationLists = self.revocationLists
         settings.chainAuthorities = self.chainAuthorities
         settings.requiresClientCertificate = self.requiresClientCertificate
         settings.preSharedKeys = self.preSharedKeys

@@ -146,6 +146,7 @@ extension BrokerOptions {
         var tls = MQTTBrokerConfiguration.TLS(
             certificate: .init(chain: .file(certificate), key: .file(key), passphrase: passphrase))
         tls.clientTrustRoots = self.authorities.map { .file($0) }
+        tls.revocationLists = self.revocationLists.map { [.file($0)] } ?? []
         tls.requiresClientCertificate = self.requiresCertificate
         return tls
     }

@@ -51,6 +51,7 @@ extension TLSSetting {
         case .brokerCertificate: options = ["certfile"]
         case .brokerKey: options = ["keyfile"]
         case .clientTrustRoots, .chainAuthorities: options = ["cafile", "capath"]
+        case .clientRevocationLists: options = ["crlfile"]
         case .brokerCipherSuites: options = ["ciphers"]
         case .minimumVersion: options = ["tls_version"]
         default: return TLSSettingNames(arguments: [], variable: { _ in nil }).name(self)
@@ -127,6 +128,7 @@ extension MosquittoTLS {
         if self.requiresCertificate {
             tls.clientTrustRoots = authorities
             tls.requiresClientCertificate = true
+            tls.revocationLists = self.revocationFile.map { [.file($0)] } ?? []
         } else {
             tls.chainAuthorities = authorities
         }

@@ -73,6 +73,7 @@ struct MosquittoSecurity: Equatable, Sendable {
 struct MosquittoTLS: Equatable, Sendable {
     var authoritiesFile: String?
     var authoritiesFolder: String?
+    var revocationFile: String?
     var certificateFile: String?
     var keyFile: String?
     var requiresCertificate = false

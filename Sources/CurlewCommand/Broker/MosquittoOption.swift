@@ -99,6 +99,7 @@ extension MosquittoOption {
     private static let tls: [Self] = [
         .tlsText("cafile") { $0.authoritiesFile = $1 },
         .tlsText("capath") { $0.authoritiesFolder = $1 },
+        .tlsText("crlfile") { $0.revocationFile = $1 },
         .tlsText("certfile") { $0.certificateFile = $1 },
         .tlsText("keyfile") { $0.keyFile = $1 },
         .tlsText("psk_hint") { $0.preSharedKeyHint = $1 },

@@ -63,7 +63,8 @@ extension MosquittoTLS {
                     "the CAs of client certificates are not set; set cafile or capath."
                 ))
         }
-        for (option, isOn) in self.identities where isOn && !self.requiresCertificate {
+        let ofClients = [("crlfile", self.revocationFile != nil)] + self.identities.map { ($0.option, $0.isOn) }
+        for (option, isGiven) in ofClients where isGiven && !self.requiresCertificate {
             found.append(
                 (option, "it needs client certificates; set require_certificate true as well."))
         }
@@ -83,6 +84,7 @@ extension MosquittoTLS {
         let others: [(option: String, isGiven: Bool)] = [
             ("certfile", self.certificateFile != nil), ("cafile", self.authoritiesFile != nil),
             ("capath", self.authoritiesFolder != nil), ("require_certificate", self.requiresCertificate),
+            ("crlfile", self.revocationFile != nil),
         ]
         for (option, isGiven) in others where isGiven {
             found.append(
@@ -107,7 +109,7 @@ extension MosquittoTLS {
             [
                 ("cafile", self.authoritiesFile != nil), ("capath", self.authoritiesFolder != nil),
                 ("require_certificate", self.requiresCertificate), ("tls_version", self.minimumVersion != nil),
-                ("ciphers", !self.cipherSuites.isEmpty),
+                ("ciphers", !self.cipherSuites.isEmpty), ("crlfile", self.revocationFile != nil),
             ] + self.identities.map { ($0.option, $0.isOn) }
         return others.filter(\.isGiven).map {
             ($0.option, "the listener does not use TLS; set certfile and keyfile, or remove the line.")

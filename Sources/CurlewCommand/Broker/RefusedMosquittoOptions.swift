@@ -27,7 +27,6 @@ enum RefusedMosquittoOptions {
             "clientid_prefixes": "client IDs cannot be restricted by prefix; use password_file and acl_file.",
             "connection_messages":
                 "connections are logged at level information; leave that out of log_type, and remove the line.",
-            "crlfile": "certificate revocation lists are not supported; use short-lived certificates.",
             "dhparamfile": "key exchange uses elliptic curves, which need no such file; remove the line.",
             "log_facility": "syslog is not supported; log to stderr, which systemd collects.",
             "log_timestamp": Self.stamps, "log_timestamp_format": Self.stamps,

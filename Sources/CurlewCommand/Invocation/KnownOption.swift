@@ -35,8 +35,9 @@ struct KnownOption: Sendable {
     var takesBytes: Bool { Self.ofBytes.contains(self.long) }
 
     private static let ofBytes: Set = [
-        "acl-file", "cafile", "capath", "cert", "config-file", "exec", "file", "format", "key", "message",
-        "options-file", "password", "password-file", "property", "pw", "template", "tls-ca", "tls-cert", "tls-key",
+        "acl-file", "cafile", "capath", "cert", "config-file", "crlfile", "exec", "file", "format", "key", "message",
+        "options-file", "password", "password-file", "property", "pw", "template", "tls-ca", "tls-cert", "tls-crl",
+        "tls-key",
         "will-payload",
     ]
 
@@ -99,7 +100,8 @@ struct KnownOption: Sendable {
 
     private static let tls: [KnownOption] = [
         .init("cafile", .one, about: [.authorities]), .init("capath", .one, about: [.authorities]),
-        .init("tls-use-os-certs", about: [.authorities]), .init("cert", .one), .init("key", .one),
+        .init("tls-use-os-certs", about: [.authorities]), .init("crlfile", .one), .init("cert", .one),
+        .init("key", .one),
         .init("keyform", .one), .init("insecure"), .init("tls-alpn", .one), .init("tls-version", .one),
         .init("ciphers", .one), .init("psk", .one), .init("psk-identity", .one), .init("tls-engine", .one),
         .init("tls-engine-kpass-sha1", .one),
@@ -159,6 +161,7 @@ struct KnownOption: Sendable {
         .init("password-file", .one, in: [.broker]), .init("acl-file", .one, in: [.broker]),
         .init("allow-anonymous", in: [.broker]), .init("tls-cert", .one, in: [.broker]),
         .init("tls-key", .one, in: [.broker]), .init("tls-ca", .one, in: [.broker]),
+        .init("tls-crl", .one, in: [.broker]),
         .init("trust-usernames", in: [.broker]), .init("use-username-as-clientid", in: [.broker]),
         .init("identifier-conflict", .one, in: [.broker]), .init("keep-sessions-of-removed-users", in: [.broker]),
         .init("tls-require-certificate", in: [.broker]), .init("max-connections", .one, in: [.broker]),

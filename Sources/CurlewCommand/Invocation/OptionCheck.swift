@@ -8,7 +8,8 @@ enum OptionCheck {
         "--json": "--output json", "--user": "-u", "--login": "-u", "--pass": "-P", "--passwd": "-P",
         "--client-id": "-i", "--clientid": "-i", "--client": "-i", "--payload": "-m", "--msg": "-m", "--body": "-m",
         "--retained": "-r", "--tls": "--tls-use-os-certs", "--ssl": "--tls-use-os-certs", "--ca": "--cafile",
-        "--ca-file": "--cafile", "--cacert": "--cafile", "--cert-file": "--cert", "--key-file": "--key",
+        "--ca-file": "--cafile", "--cacert": "--cafile", "--crl": "--crlfile", "--cert-file": "--cert",
+        "--key-file": "--key",
         "--will": "--will-topic", "--wait": "-W", "--limit": "-C", "--server": "-h", "--broker": "-h",
     ]
 

@@ -121,6 +121,11 @@ struct BrokerOptions: ParsableArguments {
         help: "CA file for client certificates; clients may then present one.")
     var authorities: String?
 
+    @Option(
+        name: .customLong("tls-crl"), parsing: .unconditional,
+        help: "File of certificate revocation lists (CRLs) for client certificates.")
+    var revocationLists: String?
+
     @Flag(name: .customLong("tls-require-certificate"), help: "Require a client certificate.")
     var requiresCertificate = false
 
@@ -245,9 +250,15 @@ struct BrokerOptions: ParsableArguments {
         if (self.certificate == nil) != (self.key == nil) {
             throw ValidationError("--tls-cert and --tls-key belong together; give both")
         }
-        if self.certificate == nil, self.authorities != nil || self.requiresCertificate {
-            let option = self.authorities != nil ? "--tls-ca" : "--tls-require-certificate"
+        let others = [
+            ("--tls-ca", self.authorities != nil), ("--tls-crl", self.revocationLists != nil),
+            ("--tls-require-certificate", self.requiresCertificate),
+        ]
+        if self.certificate == nil, let option = others.first(where: \.1)?.0 {
             throw ValidationError("\(option) needs TLS; give --tls-cert and --tls-key as well")
+        }
+        if self.revocationLists != nil, self.authorities == nil {
+            throw ValidationError("--tls-crl needs the CAs of client certificates; give --tls-ca as well")
         }
         if self.requiresCertificate, self.authorities == nil {
             throw ValidationError("--tls-require-certificate needs the CAs to trust; give --tls-ca as well")
@@ -281,6 +292,7 @@ struct BrokerOptions: ParsableArguments {
             ("--trust-proxy", !self.trustedProxies.isEmpty), ("--proxy-protocol", self.usesProxyProtocol),
             ("--tls-cert", self.certificate != nil),
             ("--tls-key", self.key != nil), ("--tls-ca", self.authorities != nil),
+            ("--tls-crl", self.revocationLists != nil),
             ("--tls-require-certificate", self.requiresCertificate), ("--max-qos", self.maximumQoS != nil),
         ]
         return others.filter(\.isGiven).map(\.name) + self.numbers.filter { $0.number != nil }.map(\.name)

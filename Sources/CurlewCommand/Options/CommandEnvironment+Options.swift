@@ -26,6 +26,7 @@ extension CommandEnvironment {
         if tls.authoritiesFile != nil || tls.authoritiesDirectory != nil || tls.usesSystemAuthorities {
             self.remove("MQTT_CA", "MQTT_CA_FILE", "MQTT_CA_DIRECTORY")
         }
+        if tls.revocationLists != nil { self.remove("MQTT_CRL_FILE") }
         if tls.key != nil {
             self.remove(
                 "MQTT_CERTIFICATE", "MQTT_CERTIFICATE_FILE", "MQTT_PRIVATE_KEY", "MQTT_PRIVATE_KEY_FILE",

@@ -14,6 +14,11 @@ struct TLSOptions: ParsableArguments {
     @Flag(name: .customLong("tls-use-os-certs"), help: "Use TLS, and trust the CAs of the operating system.")
     var usesSystemAuthorities = false
 
+    @Option(
+        name: .customLong("crlfile"),
+        help: "File of certificate revocation lists (CRLs) to check the broker's certificate against.")
+    var revocationLists: String?
+
     @Option(name: .customLong("cert"), help: "Client certificate file.")
     var certificate: String?
 
@@ -59,7 +64,8 @@ struct TLSOptions: ParsableArguments {
     var first: String? {
         let given: [(String, Bool)] = [
             ("--cafile", self.authoritiesFile != nil), ("--capath", self.authoritiesDirectory != nil),
-            ("--tls-use-os-certs", self.usesSystemAuthorities), ("--cert", self.certificate != nil),
+            ("--tls-use-os-certs", self.usesSystemAuthorities), ("--crlfile", self.revocationLists != nil),
+            ("--cert", self.certificate != nil),
             ("--key", self.key != nil), ("--insecure", self.isInsecure),
             ("--tls-alpn", self.applicationProtocols != nil), ("--tls-version", self.version != nil),
             ("--ciphers", self.cipherSuites != nil),
@@ -91,7 +97,8 @@ struct TLSOptions: ParsableArguments {
             }
             return
         }
-        if let first = authorities.first ?? (self.certificate == nil ? nil : "--cert")
+        if let first = authorities.first ?? (self.revocationLists == nil ? nil : "--crlfile")
+            ?? (self.certificate == nil ? nil : "--cert")
             ?? (self.isInsecure ? "--insecure" : nil) ?? (self.cipherSuites == nil ? nil : "--ciphers")
         {
             throw ValidationError("A pre-shared key replaces certificates; leave out \(first)")
@@ -108,6 +115,7 @@ extension TLSOptions {
         if let path = self.authoritiesFile { settings.trustRoots = .file(path) }
         if let path = self.authoritiesDirectory { settings.trustRoots = .directory(path) }
         if self.usesSystemAuthorities { settings.trustRoots = .system }
+        if let path = self.revocationLists { settings.revocationLists = [.file(path)] }
         if let certificate, let key {
             settings.clientCertificate = .init(
                 chain: .file(certificate), key: .file(key), passphrase: environment["MQTT_PRIVATE_KEY_PASSPHRASE"])

@@ -28,10 +28,12 @@ struct TLSSettingNames {
         case .cipherSuites: "--ciphers"
         case .applicationProtocols: self.given(["--tls-alpn"], ["ALPN"]) ?? "--tls-alpn"
         case .preSharedKey: self.given(["--psk"], ["PSK"]) ?? "--psk"
+        case .revocationLists: self.given(["--crlfile"], ["CRL_FILE"]) ?? "--crlfile"
         case .brokerCertificate: "--tls-cert"
         case .brokerKey: "--tls-key"
         case .brokerKeyPassphrase: "CURLEW_BROKER_TLS_KEY_PASSPHRASE"
         case .clientTrustRoots, .chainAuthorities: "--tls-ca"
+        case .clientRevocationLists: "--tls-crl"
         case .brokerCipherSuites: "--ciphers"
         }
     }

@@ -13,11 +13,13 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
     case cipherSuites
     case applicationProtocols
     case preSharedKey
+    case revocationLists
     // Listener settings.
     case brokerCertificate
     case brokerKey
     case brokerKeyPassphrase
     case clientTrustRoots
+    case clientRevocationLists
     case chainAuthorities
     case brokerCipherSuites
 
@@ -33,6 +35,7 @@ package enum TLSSetting: Hashable, Sendable, CaseIterable {
         case .cipherSuites, .brokerCipherSuites: "tls.cipherSuites"
         case .applicationProtocols: "tls.applicationProtocols"
         case .preSharedKey: "tls.preSharedKey"
+        case .revocationLists, .clientRevocationLists: "tls.revocationLists"
         case .brokerCertificate: "tls.certificate.chain"
         case .brokerKey: "tls.certificate.key"
         case .brokerKeyPassphrase: "the passphrase of tls.certificate"

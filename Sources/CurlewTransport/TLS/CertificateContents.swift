@@ -12,6 +12,8 @@ struct CertificateContents: Hashable, Sendable {
         static let digitalSignature = Self(rawValue: 0x80)
         static let keyEncipherment = Self(rawValue: 0x20)
         static let keyAgreement = Self(rawValue: 0x08)
+        /// To sign revocation lists.
+        static let listSigning = Self(rawValue: 0x02)
     }
 
     /// What a certificate is for (RFC 5280 section 4.2.1.12).
@@ -104,7 +106,7 @@ struct CertificateContents: Hashable, Sendable {
     }
 
     /// The common name; if there is none, all values of the name, separated by commas.
-    private static func text(of name: [UInt8]) -> String {
+    static func text(of name: [UInt8]) -> String {
         var outer = DERReader(name[...])
         guard var sets = outer.next(DERReader.Tag.sequence)?.elements else { return "(no name)" }
         var values: [String] = []

@@ -17,6 +17,8 @@ struct DERReader {
         static let octetString: UInt8 = 0x04
         static let objectIdentifier: UInt8 = 0x06
         static let boolean: UInt8 = 0x01
+        static let utcTime: UInt8 = 0x17
+        static let generalizedTime: UInt8 = 0x18
         static let sequence: UInt8 = 0x30
         static let set: UInt8 = 0x31
 
@@ -27,6 +29,10 @@ struct DERReader {
     private var rest: ArraySlice<UInt8>
 
     init(_ bytes: ArraySlice<UInt8>) { self.rest = bytes }
+
+    /// Whether there are no more bytes. A reader that is not at the end and has no next element has met bytes that are
+    /// not DER.
+    var isAtEnd: Bool { self.rest.isEmpty }
 
     /// The next element; `nil` at the end or if the bytes are not DER.
     mutating func next() -> Element? {

@@ -124,7 +124,7 @@ extension Substring {
 
 extension ArraySlice<UInt8> {
     /// The object identifier in dotted form, for example 1.2.840.10045.2.1.
-    fileprivate var dotted: String {
+    var dotted: String {
         var numbers: [UInt64] = []
         var number: UInt64 = 0
         for byte in self.prefix(64) {

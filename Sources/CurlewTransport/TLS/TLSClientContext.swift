@@ -10,6 +10,7 @@ struct TLSClientContext: Sendable {
     let ownCertificate: TLSDiagnosis.OwnCertificate?
     /// The trusted authorities; empty if the system decides.
     let authorities: [NIOSSLCertificate]
+    let revocationLists: RevocationLists?
     /// For brokers whose RSA certificate permits only key encipherment, not signatures: TLS 1.2 in which the client
     /// encrypts the secret with the certificate's key (RFC 5246 section 7.4.7.1). `nil` if the settings permit no such
     /// cipher suite.
@@ -29,12 +30,14 @@ struct TLSClientContext: Sendable {
             )
         }
         self.settings = settings
+        try settings.checkUseOfRevocationLists()
         guard settings.preSharedKey == nil else {
             try configuration.applyPreSharedKey(of: settings)
             self.context = try NIOSSLContext(explaining: configuration)
             self.keyTransport = nil
             self.ownCertificate = nil
             self.authorities = []
+            self.revocationLists = nil
             return
         }
         switch settings.verification {
@@ -48,6 +51,8 @@ struct TLSClientContext: Sendable {
         self.ownCertificate = try settings.clientCertificate.map { pair throws(TransportError) in
             try configuration.apply(pair, as: .client, completedBy: authorities ?? [])
         }
+        self.revocationLists = try settings.revocationLists.revocationLists(
+            as: .revocationLists, authorities: authorities)
         self.context = try NIOSSLContext(explaining: configuration)
         self.keyTransport = Self.keyTransport(configuration, settings)
     }
@@ -82,13 +87,18 @@ struct TLSClientContext: Sendable {
 
     /// Creates the handler that turns a channel to `host` into a TLS channel.
     ///
-    /// - Parameter context: ``context``, or one for key transport.
-    func makeHandler(for host: String, _ context: NIOSSLContext) throws(TransportError) -> NIOSSLClientHandler {
+    /// - Parameters:
+    ///   - context: ``context``, or one for key transport.
+    ///   - revocation: Checks the peer's certificates against revocation lists, if there are lists.
+    func makeHandler(
+        for host: String, _ context: NIOSSLContext, _ revocation: RevocationCheck? = nil
+    ) throws(TransportError) -> NIOSSLClientHandler {
         // For an address there is no name to send; NIOSSL then verifies the certificate against the address of the
         // connection.
         let name = self.settings.serverName ?? (HostName.isAddress(host) ? nil : host)
         do {
-            return try NIOSSLClientHandler(context: context, serverHostname: name.map(HostName.withoutRootDot))
+            return try NIOSSLClientHandler.checking(
+                context, name: name.map(HostName.withoutRootDot), with: revocation)
         } catch {
             throw .invalidConfiguration("\(host) is not a host name that TLS can verify.", cause: error)
         }

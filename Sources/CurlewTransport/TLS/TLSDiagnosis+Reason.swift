@@ -15,6 +15,8 @@ extension TLSDiagnosis {
         static let illegalParameterAlert = Self("SSLV3_ALERT_ILLEGAL_PARAMETER")
         static let certificateRequired = Self("TLSV1_ALERT_CERTIFICATE_REQUIRED")
         static let certificateUnknown = Self("SSLV3_ALERT_CERTIFICATE_UNKNOWN")
+        /// What BoringSSL sends if a revocation check refuses a certificate, besides real internal errors.
+        static let internalErrorAlert = Self("TLSV1_ALERT_INTERNAL_ERROR")
         static let keyUsage = Self("KEY_USAGE_BIT_INCORRECT")
         static let noCertificate = Self("PEER_DID_NOT_RETURN_A_CERTIFICATE")
         static let unknownIdentity = Self("PSK_IDENTITY_NOT_FOUND")
@@ -30,7 +32,9 @@ extension TLSDiagnosis {
 
         /// Whether peers also send it for lack of a better reason.
         var isVague: Bool {
-            [.certificateUnknown, .handshakeFailureAlert, Self("TLSV1_ALERT_DECRYPT_ERROR")].contains(self)
+            [
+                .certificateUnknown, .handshakeFailureAlert, .internalErrorAlert, Self("TLSV1_ALERT_DECRYPT_ERROR"),
+            ].contains(self)
         }
 
         /// What peers answer to an unknown key or identity.
@@ -56,6 +60,7 @@ extension TLSDiagnosis {
             Self("TLSV1_ALERT_ACCESS_DENIED"): "its holder has no access",
             Self("TLSV1_ALERT_DECRYPT_ERROR"): "its signature does not verify",
             .handshakeFailureAlert: "the peer gives no reason",
+            .internalErrorAlert: "the peer gives no reason; the certificate may have been revoked",
         ]
 
         /// How the first bytes of other protocols look to TLS.

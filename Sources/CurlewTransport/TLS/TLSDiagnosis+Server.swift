@@ -24,7 +24,7 @@ extension TLSDiagnosis {
             return (.clientCertificateRejected, "The client did not accept the broker's certificate: \(reason.value).")
         }
         // OpenSSL answers the encrypted certificate of TLS 1.3 with an unencrypted alert, which BoringSSL cannot read.
-        if reasons.contains(.certificateUnknown) || reasons.contains(.wrongSecret) {
+        if !reasons.isDisjoint(with: [.certificateUnknown, .wrongSecret, .internalErrorAlert]) {
             return (
                 .clientCertificateRejected,
                 "The client did not accept the broker's certificate and gave no reason; does it trust the authority, and is the"

@@ -35,6 +35,8 @@ struct TLSDiagnosis: Sendable {
 
     let peer: String
     let side: Side
+    /// The check of the peer's certificates against revocation lists, if there are lists.
+    var revocation: RevocationCheck?
 
     /// Whether `error` comes from TLS, not from the socket below it.
     static func covers(_ error: any Error) -> Bool {
@@ -55,6 +57,7 @@ struct TLSDiagnosis: Sendable {
             guard case .client(let client) = self.side else { return nil }
             return self.mismatch(client.host, certificate, cause: error)
         default:
+            if let finding = self.revocation?.refusal { return self.refusal(finding, cause: error) }
             let presented = certificate.map { PresentedCertificate($0) }
             let reasons = Reason.all(in: error)
             let (code, sentence) =
@@ -89,6 +92,7 @@ struct TLSDiagnosis: Sendable {
                     "\(self.peer) presented two different certificates; somebody on the way may want to weaken the connection.",
                 cause: nil)
         }
+        if let finding = self.revocation?.conclude(certificate) { return self.refusal(finding, cause: nil) }
         return self.nameMismatch(address: address, certificate: certificate)
     }
 

@@ -15,6 +15,8 @@ struct TLSMaterialRole: Sendable {
     static let brokerCertificate = Self(noun: "The broker's certificate", setting: .brokerCertificate)
     static let brokerKey = Self(noun: "The broker's private key", setting: .brokerKey)
     static let clientTrustRoots = Self(noun: "The authorities trusted for clients", setting: .clientTrustRoots)
+    static let revocationLists = Self(noun: "The revocation list", setting: .revocationLists)
+    static let clientRevocationLists = Self(noun: "The revocation list", setting: .clientRevocationLists)
     static let chainAuthorities = Self(noun: "The authorities", setting: .chainAuthorities)
 }
 

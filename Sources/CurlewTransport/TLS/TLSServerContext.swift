@@ -11,13 +11,15 @@ final class TLSServerContext: Sendable {
         let authorities: [NIOSSLCertificate]?
         let preSharedKeys: [ExactText: Redacted<[UInt8]>]
         let usesPreSharedKeys: Bool
+        let revocationLists: RevocationLists?
         fileprivate let notices: [CertificateNotice]
 
         /// Explains failures of a connection that was accepted with this material.
-        func diagnosis(of peer: String) -> TLSDiagnosis {
+        func diagnosis(of peer: String, _ revocation: RevocationCheck? = nil) -> TLSDiagnosis {
             TLSDiagnosis(
                 peer: peer,
-                side: .server(usesPreSharedKeys: self.usesPreSharedKeys, authorities: self.authorities ?? []))
+                side: .server(usesPreSharedKeys: self.usesPreSharedKeys, authorities: self.authorities ?? []),
+                revocation: revocation)
         }
     }
 
@@ -32,8 +34,11 @@ final class TLSServerContext: Sendable {
 
     var material: Material { self.current.withLock { $0 } }
 
-    /// Warnings about the certificates, for the operator.
-    func notices(at now: Int) -> [String] { self.material.notices.compactMap { $0.text(at: now) } }
+    /// Warnings about the certificates and revocation lists, for the operator.
+    func notices(at now: Int) -> [String] {
+        let material = self.material
+        return material.notices.compactMap { $0.text(at: now) } + (material.revocationLists?.notices(at: now) ?? [])
+    }
 
     func reload() throws(TransportError) {
         let material = try self.settings.load()
@@ -82,7 +87,26 @@ extension TLSServerSettings {
         }
         return TLSServerContext.Material(
             context: try NIOSSLContext(explaining: configuration), authorities: authorities, preSharedKeys: keys,
-            usesPreSharedKeys: usesPreSharedKeys, notices: notices)
+            usesPreSharedKeys: usesPreSharedKeys,
+            revocationLists: try self.loadRevocationLists(authorities, usesPreSharedKeys: usesPreSharedKeys),
+            notices: notices)
+    }
+
+    private func loadRevocationLists(
+        _ authorities: [NIOSSLCertificate]?, usesPreSharedKeys: Bool
+    ) throws(TransportError) -> RevocationLists? {
+        guard !self.revocationLists.isEmpty else { return nil }
+        guard !usesPreSharedKeys else {
+            throw .invalidConfiguration(
+                "Revocation lists (\(.clientRevocationLists)) are about certificates, which pre-shared keys replace; leave one"
+                    + " of the two out.")
+        }
+        guard self.clientTrustRoots != nil else {
+            throw .invalidConfiguration(
+                "Revocation lists (\(.clientRevocationLists)) have no effect without client certificates; set"
+                    + " \(.clientTrustRoots).")
+        }
+        return try self.revocationLists.revocationLists(as: .clientRevocationLists, authorities: authorities)
     }
 
     private func loadPreSharedKeys() throws(TransportError) -> [ExactText: Redacted<[UInt8]>] {
@@ -115,6 +139,9 @@ package struct TLSServerSettings: Sendable {
     /// If set, clients may present a certificate issued by one of these; with `requiresClientCertificate`, they must.
     package var clientTrustRoots: TLSSettings.TrustRoots?
     package var requiresClientCertificate = true
+    /// The revocation lists for client certificates. If there are any, each client's certificate must be covered by a
+    /// current one of its issuer.
+    package var revocationLists: [TLSSettings.Material] = []
     /// Where to look for certificates that are missing in the listener's chain. These authorities are not trusted for
     /// client certificates.
     package var chainAuthorities: TLSSettings.TrustRoots?

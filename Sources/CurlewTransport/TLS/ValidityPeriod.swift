@@ -23,6 +23,9 @@ struct ValidityPeriod: Hashable, Sendable {
         case expired
     }
 
+    /// The end of a period without one. Less than the maximum, so that differences never overflow.
+    static let noEnd = Int.max / 2
+
     /// How long before the end to warn.
     static let noticePeriod = 14 * Self.day
 

@@ -161,6 +161,10 @@ struct BrokerOptionTests {
         let strict = try BrokerCommand.parse(
             "--tls-cert c --tls-key k --tls-ca a --tls-require-certificate".split(separator: " ").map(String.init))
         #expect(strict.options.tls(passphrase: nil)?.requiresClientCertificate == true)
+        #expect(strict.options.tls(passphrase: nil)?.revocationLists == [])
+        let revoking = try BrokerCommand.parse(
+            "--tls-cert c --tls-key k --tls-ca a --tls-crl r".split(separator: " ").map(String.init))
+        #expect(revoking.options.tls(passphrase: nil)?.revocationLists == [.file("r")])
         #expect(try BrokerCommand.parse([]).options.tls(passphrase: nil) == nil)
     }
 
@@ -175,6 +179,8 @@ struct BrokerOptionTests {
             ("-d", "stays in the foreground"), ("--tls-cert c", "belong together"),
             ("--tls-ca a", "--tls-ca needs TLS"), ("--tls-require-certificate", "needs TLS"),
             ("--tls-cert c --tls-key k --tls-require-certificate", "--tls-ca as well"),
+            ("--tls-crl r", "--tls-crl needs TLS"), ("--tls-cert c --tls-key k --tls-crl r", "--tls-ca as well"),
+            ("-c f --tls-crl r", "leave out --tls-crl"),
             ("--max-connections 0", "--max-connections must be from 1 to"), ("--max-packet-size 19", "from 20 to"),
             ("--max-keepalive 9", "from 10 to 65535"), ("--max-inflight-messages 65536", "from 1 to 65535"),
             ("--max-topic-alias 65536", "from 0 to 65535"), ("--max-session-expiry 4294967296", "from 0 to"),

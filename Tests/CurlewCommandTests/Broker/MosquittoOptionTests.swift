@@ -9,7 +9,7 @@ struct MosquittoOptionTests {
     /// The supported options, including `max_qos`, which is `maximum_qos` in mosquitto's manual.
     private static let promisedNames = """
         listener port bind_address protocol websockets_headers_size websockets_origin socket_domain max_connections per_listener_settings allow_anonymous \
-        password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath certfile \
+        password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath crlfile certfile \
         keyfile require_certificate use_identity_as_username use_subject_as_username tls_version ciphers psk_file \
         psk_hint max_inflight_messages max_inflight_bytes max_queued_messages max_queued_bytes memory_limit queue_qos0_messages \
         upgrade_outgoing_qos maximum_qos max_topic_alias retain_available max_packet_size message_size_limit \
@@ -103,6 +103,7 @@ struct MosquittoOptionTests {
         Self.listener(certificate, "/c d /k") { "\($0.tls.certificateFile ?? "") \($0.tls.keyFile ?? "")" },
         Self.listener(certificate + "capath /a b", "/a b") { $0.tls.authoritiesFolder ?? "" },
         Self.listener(demanding, "/a true") { "\($0.tls.authoritiesFile ?? "") \($0.tls.requiresCertificate)" },
+        Self.listener(demanding + "crlfile /r l", "/r l") { $0.tls.revocationFile ?? "" },
         Self.listener(demanding + "use_identity_as_username true", "true") { $0.tls.usesCommonNameAsUsername },
         Self.listener(demanding + "use_subject_as_username true", "true") { $0.tls.usesSubjectAsUsername },
         Self.listener(certificate + "tls_version tlsv1.3", "TLS 1.3") { $0.tls.minimumVersion ?? .tls10 },
@@ -189,6 +190,7 @@ struct MosquittoOptionTests {
         ("password_file", "no value"), ("acl_file ", "no value"), ("psk_file", "no value"),
         ("allow_zero_length_clientid", "no value"), ("auto_id_prefix", "no value"),
         ("use_username_as_clientid 2", "neither true nor false"), ("cafile", "no value"), ("capath", "no value"),
+        ("crlfile", "no value"),
         ("certfile", "no value"), ("keyfile", "no value"), ("require_certificate no", "neither true nor false"),
         ("use_identity_as_username no", "neither true nor false"),
         ("use_subject_as_username no", "neither true nor false"),

@@ -120,6 +120,9 @@ struct MosquittoPlanTests {
         #expect(strict.clientTrustRoots == .file("a"))
         #expect(strict.requiresClientCertificate)
         #expect(strict.minimumVersion == .tls12)
+        #expect(strict.revocationLists.isEmpty)
+        let revoking = try #require(try tls(text + "require_certificate true\ncrlfile r\n"))
+        #expect(revoking.revocationLists == [.file("r")])
         let folder = text.replacing("cafile", with: "capath") + "require_certificate true\n"
         #expect(try tls(folder)?.clientTrustRoots == .directory("a"))
         #expect(try tls("listener 1\n") == nil)

@@ -201,6 +201,7 @@ struct MosquittoReaderTests {
             ("keyfile k", 2, "keyfile: a private key needs its certificate"),
             ("cafile a", 2, "cafile: the listener does not use TLS"),
             ("capath a", 2, "capath: the listener does not use TLS"),
+            ("crlfile l", 2, "crlfile: the listener does not use TLS"),
             ("tls_version tlsv1.2", 2, "tls_version: the listener does not use TLS"),
             ("ciphers AES128-SHA", 2, "ciphers: the listener does not use TLS"),
             ("require_certificate true", 2, "require_certificate: the listener does not use TLS"),
@@ -213,6 +214,8 @@ struct MosquittoReaderTests {
                 "certfile c\nkeyfile k\nuse_subject_as_username true", 4,
                 "use_subject_as_username: it needs client certificates"
             ),
+            ("certfile c\nkeyfile k\ncrlfile l", 4, "crlfile: it needs client certificates"),
+            ("psk_file f\npsk_hint h\ncrlfile l", 4, "crlfile: pre-shared keys replace certificates"),
             ("certfile c\nkeyfile k\ncafile a\ncapath b", 5, "capath: cafile is set as well"),
             ("psk_hint h", 2, "psk_hint: there are no keys"),
             ("websockets_origin https://a", 2, "websockets_origin: the listener does not use WebSocket"),
