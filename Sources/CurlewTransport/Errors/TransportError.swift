@@ -42,8 +42,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let certificateNotTrusted = Self("certificateNotTrusted")
         /// The peer's certificate, or one that it depends on, was revoked by its issuer.
         public static let certificateRevoked = Self("certificateRevoked")
-        /// It cannot be determined whether the peer's certificate was revoked: the revocation list of its issuer is missing,
-        /// outdated or not valid.
+        /// It cannot be determined whether the peer's certificate was revoked: the revocation list of its issuer is
+        /// missing, outdated or not valid.
         public static let revocationUnknown = Self("revocationUnknown")
         /// The peer requires a client certificate, and none is configured.
         public static let clientCertificateRequired = Self("clientCertificateRequired")

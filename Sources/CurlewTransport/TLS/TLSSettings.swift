@@ -14,15 +14,15 @@ public struct TLSSettings: Sendable, Hashable {
     /// The certificate revocation lists (CRLs, RFC 5280 section 5) to check the peer's certificate against. Default:
     /// empty, which checks nothing.
     ///
-    /// If there are any, the peer's own certificate must be covered by a current list of the authority that issued it: the
-    /// peer is refused if it is on that list, if there is no such list, or if the list should have been replaced already.
-    /// A certificate of another authority in the chain is refused as well if it is on a list of its issuer, or if that
-    /// list is not current; it needs no list. Root certificates are not checked.
+    /// If there are any, the peer's own certificate must be covered by a current list of the authority that issued it:
+    /// the peer is refused if it is on that list, if there is no such list, or if the list should have been replaced
+    /// already. A certificate of another authority in the chain is refused as well if it is on a list of its issuer, or
+    /// if that list is not current; it needs no list. Root certificates are not checked.
     ///
-    /// Each material holds one list in DER, or any number in PEM (`-----BEGIN X509 CRL-----`). Lists are not downloaded:
-    /// give new ones before the old ones end. Only complete lists are accepted, not delta or indirect lists and not those of a
-    /// part of an authority's certificates (with an issuing distribution point). They must be signed with RSA, ECDSA or
-    /// Ed25519, and not with SHA-1. Certificates with policy constraints are refused.
+    /// Each material holds one list in DER, or any number in PEM (`-----BEGIN X509 CRL-----`). Lists are not
+    /// downloaded: give new ones before the old ones end. Only complete lists are accepted, not delta or indirect lists
+    /// and not those of a part of an authority's certificates (with an issuing distribution point). They must be signed
+    /// with RSA, ECDSA or Ed25519, and not with SHA-1. Certificates with policy constraints are refused.
     ///
     /// Needs the package trait `Accounts`, which is on by default; without it, creating a client throws. On Apple
     /// platforms, ``trustRoots`` must not be `.system`.
