@@ -18,6 +18,15 @@ private func embed() async throws {
     }
     // README end
 }
+
+private func access() async throws -> MQTTBrokerConfiguration {
+    // README: access
+    var configuration = MQTTBrokerConfiguration()
+    configuration.authenticators = [MQTTCertificateIdentity.commonName, try await MQTTPasswordFile(path: "users")]
+    configuration.authorizers = [try await MQTTAccessFile(path: "access")]
+    // README end
+    return configuration
+}
 #endif
 
 @Suite("The README's examples of the broker", .timeLimit(.minutes(1)))

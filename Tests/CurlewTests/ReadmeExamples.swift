@@ -1,7 +1,13 @@
 import Curlew
+import CurlewTesting
 import Logging
 import ServiceLifecycle
+import Testing
 import UnixSignals
+
+#if Configuration
+import Configuration
+#endif
 
 // The README's examples; scripts/check-readme compares them with the README. They only have to compile: other tests
 // cover what they do.
@@ -21,6 +27,68 @@ private func publish() async throws {
     }
     // README end
 }
+
+private func webSocket(
+    _ configuration: inout MQTTConfiguration, _ token: String, _ makeToken: @escaping @Sendable () async throws -> String
+) {
+    // README: websocket
+    configuration.webSocket.headers = [.bearerAuthorization(token), .init(name: "Cookie", value: "session=1")]
+    configuration.webSocket.prepareRequest = { request in  // before each attempt: signatures and tokens expire
+        request.target += "?token=" + (try await makeToken())
+    }
+    // README end
+}
+
+private func aws() throws -> MQTTClient {
+    // README: aws
+    let configuration = try MQTTConfiguration.awsIoT(
+        endpoint: "abc123-ats.iot.eu-central-1.amazonaws.com", clientIdentifier: "camera-7",
+        authentication: .certificate(.init(chain: .file("device.pem.crt"), key: .file("private.pem.key"))))
+    let client = try MQTTClient(configuration)
+    // README end
+    return client
+}
+
+#if AWS && Accounts
+@Suite("The examples of the documentation", .bounded)
+struct DocumentedExamples {
+    // README: aws-test
+    @Test func `the camera reports motion`() async throws {
+        try await withAWSIoT { aws in
+            let camera = try MQTTClient(aws.configuration(clientIdentifier: "camera-7"))
+            try await camera.connect()
+            try await camera.publish("motion", to: "cameras/7/event", qos: .atLeastOnce)
+            await camera.disconnect()
+            #expect(aws.violations.isEmpty)  // nothing for which AWS would have closed the connection
+        }
+    }
+    // README end
+}
+#endif
+
+private func clouds(_ identity: TLSSettings.Identity) -> [MQTTConfiguration] {
+    // README: clouds
+    let azure = MQTTConfiguration.azureEventGrid(
+        host: "example.westeurope-1.ts.eventgrid.azure.net", clientIdentifier: "kitchen-7", certificate: identity)
+    let hive = MQTTConfiguration.hiveMQCloud(host: "0123abcd.s1.eu.hivemq.cloud", username: "kitchen", password: "…")
+    let emqx = MQTTConfiguration.emqxCloud(host: "abc.ala.eu-central-1.emqxsl.com", username: "kitchen", password: "…")
+    let thingsBoard = MQTTConfiguration.thingsBoard(accessToken: "…")
+    // README end
+    return [azure, hive, emqx, thingsBoard]
+}
+
+#if Configuration
+private func config() throws -> MQTTConfiguration {
+    // README: config
+    let config = ConfigReader(providers: [
+        EnvironmentVariablesProvider(),  // MQTT_URL, MQTT_KEEP_ALIVE, …
+        InMemoryProvider(values: ["mqtt.url": "mqtts://broker.example.com", "mqtt.keepAlive": 90]),
+    ])
+    let configuration = try MQTTConfiguration(config: config.scoped(to: "mqtt"))
+    // README end
+    return configuration
+}
+#endif
 
 private func respond(_ device: MQTTClient) async throws {
     // README: respond
