@@ -11,6 +11,7 @@ extension MQTTBrokerConfiguration.TLS {
         settings.preSharedKeySource = self.preSharedKeySource
         settings.preSharedKeyHint = self.preSharedKeyHint
         settings.cipherSuites = self.cipherSuites
+        settings.applicationProtocols = self.applicationProtocols
         settings.minimumVersion = self.minimumVersion
         return settings
     }

@@ -108,7 +108,9 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tls-cert"), parsing: .unconditional,
-        help: "Certificate file of the broker, including intermediate certificates.")
+        help:
+            "Certificate file of the broker, with intermediate certificates; or a PKCS#12 bundle, which needs no --tls-key."
+    )
     var certificate: String?
 
     @Option(
@@ -242,12 +244,12 @@ struct BrokerOptions: ParsableArguments {
     }
 
     private func validateTLS() throws {
-        if (self.certificate == nil) != (self.key == nil) {
-            throw ValidationError("--tls-cert and --tls-key belong together; give both")
+        if self.certificate == nil, self.key != nil {
+            throw ValidationError("--tls-key needs its certificate; give --tls-cert as well")
         }
         if self.certificate == nil, self.authorities != nil || self.requiresCertificate {
             let option = self.authorities != nil ? "--tls-ca" : "--tls-require-certificate"
-            throw ValidationError("\(option) needs TLS; give --tls-cert and --tls-key as well")
+            throw ValidationError("\(option) needs TLS; give --tls-cert as well")
         }
         if self.requiresCertificate, self.authorities == nil {
             throw ValidationError("--tls-require-certificate needs the CAs to trust; give --tls-ca as well")

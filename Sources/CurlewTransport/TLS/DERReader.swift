@@ -28,6 +28,8 @@ struct DERReader {
 
     init(_ bytes: ArraySlice<UInt8>) { self.rest = bytes }
 
+    var isAtEnd: Bool { self.rest.isEmpty }
+
     /// The next element; `nil` at the end or if the bytes are not DER.
     mutating func next() -> Element? {
         let start = self.rest

@@ -162,6 +162,8 @@ struct BrokerOptionTests {
             "--tls-cert c --tls-key k --tls-ca a --tls-require-certificate".split(separator: " ").map(String.init))
         #expect(strict.options.tls(passphrase: nil)?.requiresClientCertificate == true)
         #expect(try BrokerCommand.parse([]).options.tls(passphrase: nil) == nil)
+        let bundle = try BrokerCommand.parse(["--tls-cert", "c.p12"])
+        #expect(bundle.options.tls(passphrase: "p")?.certificate == .pkcs12(.file("c.p12"), passphrase: "p"))
     }
 
     @Test(
@@ -172,7 +174,7 @@ struct BrokerOptionTests {
             ("-c f --allow-anonymous", "leave out --allow-anonymous"),
             ("-c f --use-username-as-clientid", "leave out --use-username-as-clientid"),
             ("-p 1 --listen mqtt://a", "give one of them"),
-            ("-d", "stays in the foreground"), ("--tls-cert c", "belong together"),
+            ("-d", "stays in the foreground"), ("--tls-key k", "--tls-key needs its certificate"),
             ("--tls-ca a", "--tls-ca needs TLS"), ("--tls-require-certificate", "needs TLS"),
             ("--tls-cert c --tls-key k --tls-require-certificate", "--tls-ca as well"),
             ("--max-connections 0", "--max-connections must be from 1 to"), ("--max-packet-size 19", "from 20 to"),
