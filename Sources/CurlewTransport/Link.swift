@@ -14,6 +14,9 @@ package protocol Link: AnyObject, Sendable {
     /// The peer's certificate in DER, verified by TLS; `nil` if there is none.
     var peerCertificate: [UInt8]? { get }
 
+    /// The application protocol that both ends agreed on in the TLS handshake (ALPN, RFC 7301); `nil` if there is none.
+    var applicationProtocol: String? { get }
+
     /// The user that the peer's process runs as, on a Unix domain socket; `nil` if it is not known.
     var peerUserID: UInt32? { get }
 
@@ -67,6 +70,7 @@ package protocol Link: AnyObject, Sendable {
 
 extension Link {
     package var peerCertificate: [UInt8]? { nil }
+    package var applicationProtocol: String? { nil }
     package var peerUserID: UInt32? { nil }
     package var isLocal: Bool { false }
     package var overhead: Int { 0 }

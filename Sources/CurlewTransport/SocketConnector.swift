@@ -1,15 +1,17 @@
 package import NIOCore
-import NIOPosix
+package import NIOPosix
 import NIOSSL
 
 /// Connects over TCP, to whichever of IPv4 and IPv6 answers first, or over a Unix domain socket; with or without TLS
 /// and WebSocket.
 package struct SocketConnector: Connector {
     private let timeout: Duration
-    private let tls: TLSClientContext?
+    private let tls: TLSClientFiles?
     private let webSocket: WebSocketSettings
     private let proxy: ProxySettings?
     private let localAddress: SocketAddress?
+    private let resolver: (any Resolver & Sendable)?
+    private let now: @Sendable () -> Int
 
     /// Creates a connector. Reads the files that the settings name, which blocks: do not call it on an event loop.
     ///
@@ -19,9 +21,14 @@ package struct SocketConnector: Connector {
     ///   - webSocket: For endpoints with a WebSocket. Default: nothing beyond the handshake.
     ///   - proxy: The proxy to connect through. Default: none.
     ///   - localAddress: The local address or host name to connect from; resolved immediately. Default: `nil`, any.
+    ///   - resolver: Resolves host names for one connection at a time. Default: `nil`, the system.
+    ///   - now: The current time in seconds since 1970, to compare with the client certificate.
+    ///   - report: Called when files of TLS have changed and cannot be used, on any thread. The former ones stay.
     package init(
         timeout: Duration = .seconds(10), tls: TLSSettings? = nil, webSocket: WebSocketSettings = WebSocketSettings(),
-        proxy: ProxySettings? = nil, localAddress: String? = nil
+        proxy: ProxySettings? = nil, localAddress: String? = nil, resolver: (any Resolver & Sendable)? = nil,
+        now: @escaping @Sendable () -> Int = { ValidityPeriod.now },
+        report: @escaping @Sendable (TransportError) -> Void = { _ in }
     ) throws(TransportError) {
         try proxy?.validate()
         self.proxy = proxy
@@ -34,7 +41,9 @@ package struct SocketConnector: Connector {
                 "\(localAddress ?? "") is not an address of this machine; give one to connect from.",
                 cause: error)
         }
-        self.tls = if let tls { try TLSClientContext(tls) } else { nil }
+        self.resolver = resolver
+        self.now = now
+        self.tls = if let tls { try TLSClientFiles(tls, report: report) } else { nil }
     }
 
     package func connect(
@@ -49,10 +58,14 @@ package struct SocketConnector: Connector {
         case .plain:
             tls = nil
         case .tls:
-            guard let context = self.tls else {
+            guard let files = self.tls else {
                 throw .invalidConfiguration("\(endpoint) needs TLS, but there are no TLS settings.")
             }
+            guard let context = await files.refreshed(within: self.timeout, on: eventLoop) else {
+                throw .cancelled(endpoint)
+            }
             try context.check(endpoint.host)
+            try context.checkOwnCertificate(at: self.now())
             tls = context
         }
         let webSocket = try await self.webSocket.request(to: endpoint, within: self.timeout, on: eventLoop)
@@ -63,7 +76,7 @@ package struct SocketConnector: Connector {
         let attempt = ConnectAttempt(
             endpoint: endpoint, proxy: proxy, tls: tls.map { ClientTLS($0) }, webSocket: webSocket,
             timeout: self.timeout, rest: rest,
-            localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
+            localAddress: self.localAddress, resolver: self.resolver, eventLoop: eventLoop, makeOwner: handler)
         do throws(TransportError) {
             try await attempt.run()
         } catch {
@@ -74,7 +87,8 @@ package struct SocketConnector: Connector {
             let second = ConnectAttempt(
                 endpoint: endpoint, proxy: proxy, tls: ClientTLS(tls, keyTransport: context), webSocket: webSocket,
                 timeout: self.timeout,
-                rest: rest, localAddress: self.localAddress, eventLoop: eventLoop, makeOwner: handler)
+                rest: rest, localAddress: self.localAddress, resolver: self.resolver, eventLoop: eventLoop,
+                makeOwner: handler)
             do throws(TransportError) { try await second.run() } catch let failure {
                 // If the peer cannot do without signatures either, the first error says more. If we object to the
                 // peer's second answer, report that.
@@ -183,6 +197,7 @@ private final class ConnectAttempt: Sendable {
     /// What is left of the timeout.
     private let rest: Duration
     private let localAddress: SocketAddress?
+    private let resolver: (any Resolver & Sendable)?
     private let eventLoop: any EventLoop
     private let makeOwner: @Sendable (any Link) -> any LinkHandler
     private let result: EventLoopPromise<Void>
@@ -191,7 +206,7 @@ private final class ConnectAttempt: Sendable {
     init(
         endpoint: Endpoint, proxy: ProxyHandshake.Request?, tls: ClientTLS?, webSocket: ClientWebSocket?,
         timeout: Duration, rest: Duration,
-        localAddress: SocketAddress?, eventLoop: any EventLoop,
+        localAddress: SocketAddress?, resolver: (any Resolver & Sendable)?, eventLoop: any EventLoop,
         makeOwner: @escaping @Sendable (any Link) -> any LinkHandler
     ) {
         self.endpoint = endpoint
@@ -201,6 +216,7 @@ private final class ConnectAttempt: Sendable {
         self.timeout = timeout
         self.rest = rest
         self.localAddress = localAddress
+        self.resolver = resolver
         self.eventLoop = eventLoop
         self.makeOwner = makeOwner
         self.result = eventLoop.makePromise()
@@ -233,6 +249,7 @@ private final class ConnectAttempt: Sendable {
         bootstrap =
             bootstrap
             .connectTimeout(timeout)
+            .resolver(self.resolver)
             .socketLinkOptions(isTCP: isTCP)
             // Until the handlers are installed.
             .channelOption(.autoRead, value: false)
@@ -357,7 +374,8 @@ extension ClientTLS {
                     host: settings.serverName ?? endpoint.host,
                     verifiesHostName: settings.verification == .full && settings.preSharedKey == nil,
                     ownCertificate: self.tls.ownCertificate, hasPreSharedKey: settings.preSharedKey != nil,
-                    minimumVersion: settings.minimumVersion, authorities: self.tls.authorities,
+                    minimumVersion: settings.minimumVersion, applicationProtocols: settings.applicationProtocols,
+                    authorities: self.tls.authorities,
                     expectsNoSignatures: self.expectsNoSignatures)),
             revocation: revocation)
     }

@@ -11,6 +11,7 @@ final class SocketLink: Link {
     let peer: String
     let isLocal: Bool
     let peerCertificate: [UInt8]?
+    let applicationProtocol: String?
     let peerUserID: UInt32?
     let overhead: Int
     private let channel: any Channel
@@ -27,6 +28,7 @@ final class SocketLink: Link {
         self.peer = peer
         self.isLocal = isLocal
         self.peerCertificate = peerCertificate
+        self.applicationProtocol = handler.applicationProtocol
         self.peerUserID = handler.peerUserID
         self.overhead = isSecure ? Self.overheadOfTLS : 0
         self.channel = channel
@@ -102,6 +104,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
     private var handshakes: (any HandshakeBudget)?
     /// The name in the certificate that the peer of a failed handshake presented.
     private var peerName: String?
+    /// The protocol of the completed TLS handshake.
+    fileprivate private(set) var applicationProtocol: String?
     /// Whether the channel is connected and, with TLS, the peer verified.
     private var isChannelReady = false
     private var handshakeDeadline: Scheduled<Void>?
@@ -329,7 +333,8 @@ final class SocketLinkHandler: ChannelInboundHandler {
             return
         default: break
         }
-        guard let tls = self.tls, case TLSUserEvent.handshakeCompleted = event else { return }
+        guard let tls = self.tls, case TLSUserEvent.handshakeCompleted(let applicationProtocol) = event else { return }
+        self.applicationProtocol = applicationProtocol
         if let objection = tls.objection(address: context.remoteAddress, certificate: context.peerCertificate) {
             self.failure = objection
             context.close(promise: nil)

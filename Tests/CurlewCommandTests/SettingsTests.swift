@@ -203,6 +203,8 @@ struct SettingsTests {
         #expect(after.revocationLists == [.file("/l")])
         #expect(
             after.clientCertificate == .init(chain: .file("/c"), key: .file("/k"), passphrase: "secret"))
+        let bundle = try self.settings("-h a --cert /c.p12", environment).configuration.tls
+        #expect(bundle.clientCertificate == .pkcs12(.file("/c.p12"), passphrase: "secret"))
         #expect(after.verification == .insecureAnyHostName)
         #expect(after.applicationProtocols == ["mqtt", "x"])
         #expect(after.minimumVersion == .tls13)

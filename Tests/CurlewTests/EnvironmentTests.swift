@@ -28,7 +28,6 @@ private enum RefusedEnvironments {
         (["MQTT_KEEP_ALIVE": "x"], ["MQTT_KEEP_ALIVE", "number of seconds"]),
         (["MQTT_KEEP_ALIVE": "70000"], ["keep alive"]),
         (["MQTT_HOST": "h", "MQTT_CA": "a", "MQTT_CA_FILE": "b"], ["MQTT_CA", "MQTT_CA_FILE", "leave one out"]),
-        (["MQTT_HOST": "h", "MQTT_CERTIFICATE": "a"], ["private key"]),
         (["MQTT_HOST": "h", "MQTT_PRIVATE_KEY": "hunter2"], ["certificate"]),
         (["MQTT_HOST": "h", "MQTT_PRIVATE_KEY_PASSPHRASE": "hunter2"], ["passphrase", "key"]),
     ]
@@ -141,6 +140,25 @@ struct EnvironmentTests {
             "MQTT_URL": "mqtts://h?cert=/c.pem", "MQTT_PRIVATE_KEY_FILE": "/k.pem",
         ])
         #expect(configuration.tls.clientCertificate == .init(chain: .file("/c.pem"), key: .file("/k.pem")))
+    }
+
+    @Test("A certificate without a key may be a PKCS#12 bundle, with its passphrase")
+    func bundle() throws {
+        let file = try MQTTConfiguration(environment: [
+            "MQTT_URL": "mqtts://h?cert=/c.p12", "MQTT_PRIVATE_KEY_PASSPHRASE": "secret",
+        ])
+        #expect(file.tls.clientCertificate == .pkcs12(.file("/c.p12"), passphrase: "secret"))
+        let inline = try MQTTConfiguration(environment: ["MQTT_HOST": "h", "MQTT_CERTIFICATE": "QQ=="])
+        #expect(inline.tls.clientCertificate == .pkcs12(.base64("QQ==")))
+    }
+
+    @Test("A certificate that has no key is reported when the client is created, without its content")
+    func certificateAlone() throws {
+        let configuration = try MQTTConfiguration(environment: ["MQTT_HOST": "h", "MQTT_CERTIFICATE": "aHVudGVyMg=="])
+        let error = #expect(throws: MQTTError.self) { try MQTTClient(configuration) }
+        #expect(error?.code == .invalidConfiguration)
+        #expect(error?.message.contains("client certificate") == true, "\(String(describing: error))")
+        #expect(!String(reflecting: error).contains("aHVudGVyMg"))
     }
 
     @Test("An invalid value is refused in a sentence that names the variable", arguments: RefusedEnvironments.all)

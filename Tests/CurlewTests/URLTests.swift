@@ -54,7 +54,6 @@ private enum RefusedURLs {
         ("mqtt://h?receive-maximum=many", ["whole number"]),
         ("mqtt://h?ca=/x", ["'ca'", "mqtts://"]),
         ("mqtts://h?insecure=true", ["any-host-name", "any-certificate"]),
-        ("mqtts://h?cert=/c", ["private key"]),
         ("mqtts://h?key=/k", ["certificate"]),
     ]
 }
@@ -162,6 +161,8 @@ struct URLTests {
         #expect(configuration.reconnect.isEnabled == false)
         #expect(configuration.tls.trustRoots == .file("/etc/ca.pem"))
         #expect(configuration.tls.clientCertificate == .init(chain: .file("/c.pem"), key: .file("/k.pem")))
+        let bundle = try MQTTConfiguration(url: "mqtts://h?cert=/c.p12")
+        #expect(bundle.tls.clientCertificate == .pkcs12(.file("/c.p12")))
         #expect(configuration.tls.serverName == "real")
         #expect(configuration.tls.applicationProtocols == ["mqtt", "x"])
         #expect(configuration.tls.minimumVersion == .tls13)

@@ -59,6 +59,26 @@ struct ConnectTests {
         }
     }
 
+    @Test("If one address does not answer, the next one is tried long before the timeout (RFC 8305)")
+    func silentAddress() async throws {
+        try await withListener { port, accepted in
+            let silent = try SilentListener()
+            let alone = Endpoint(
+                host: try #require(silent.address.ipAddress), port: try #require(silent.address.port))
+            let impatient = try SocketConnector(timeout: .milliseconds(50))
+            #expect(try await impatient.failure(connectingTo: alone).code == .timedOut)
+            let resolver = FixedResolver(
+                ipv6: [silent.address], ipv4: [try SocketAddress(ipAddress: "127.0.0.1", port: port)])
+            // Longer than the time limit of the test.
+            let connector = try SocketConnector(timeout: .seconds(600), resolver: resolver)
+            let near = try await connector.probe(Endpoint(host: "two.example", port: port))
+            try await near.write("hello")
+            #expect(await (try accepted.next()).read(5) == "hello")
+            #expect(resolver.names == ["two.example"])
+            near.link.close()
+        }
+    }
+
     @Test("A task that is already cancelled does not connect")
     func cancelledBefore() async throws {
         try await withListener { port, _ in

@@ -2,6 +2,7 @@ import CurlewCore
 import CurlewTransport
 import Foundation
 import NIOCore
+import NIOSSL
 import Synchronization
 import Testing
 
@@ -133,11 +134,68 @@ struct TLSConnectTests {
         #expect(try await self.roundTrip(server, client) == nil)
     }
 
-    @Test("A connection with a common application protocol succeeds")
-    func applicationProtocol() async throws {
-        let server = Fixture.server { $0.applicationProtocols = ["mqtt"] }
-        let client = Fixture.client { $0.applicationProtocols = ["x-amzn-mqtt-ca", "mqtt"] }
+    @Test(
+        "Both ends learn the application protocol that the broker chose",
+        arguments: [
+            (["mqtt"], ["x-amzn-mqtt-ca", "mqtt"], "mqtt"), (["a", "b"], ["b", "a"], "a"), (["a"], ["b"], nil),
+            ([], ["mqtt"], nil), (["mqtt"], [], nil),
+        ] as [([String], [String], String?)], [TLSSettings.Version.tls12, .tls13])
+    func applicationProtocol(
+        protocols: (supported: [String], offered: [String], chosen: String?), version: TLSSettings.Version
+    ) async throws {
+        let server = Fixture.server {
+            $0.applicationProtocols = protocols.supported
+            $0.maximumVersion = version
+        }
+        let client = Fixture.client { $0.applicationProtocols = protocols.offered }
+        try await withListener(tls: server) { port, accepted in
+            let near = try await SocketConnector(tls: client)
+                .probe(Endpoint(host: "localhost", port: port, security: .tls))
+            #expect(near.link.applicationProtocol == protocols.chosen)
+            #expect(try await accepted.next().link.applicationProtocol == protocols.chosen)
+            near.link.close()
+        }
+    }
+
+    @Test(
+        "A broker that refuses all offered application protocols is reported with them",
+        arguments: [
+            (
+                ["mqtt", "x"],
+                "supports none of the application protocols that we offer (tls.applicationProtocols): mqtt, x;"
+            ),
+            ([], "requires an application protocol (ALPN); set tls.applicationProtocols"),
+        ])
+    func refusedApplicationProtocol(offered: [String], text: String) async throws {
+        // The fatal alert no_application_protocol (RFC 7301 section 3.2), which NIOSSL itself never sends.
+        let accepted = Accepted { $0.write(ByteBuffer(bytes: [0x15, 0x03, 0x03, 0x00, 0x02, 0x02, 0x78])) }
+        try await withListener(accepted: accepted) { port, _ in
+            let error = try await SocketConnector(tls: Fixture.client { $0.applicationProtocols = offered })
+                .failure(connectingTo: Endpoint(host: "localhost", port: port, security: .tls))
+            #expect(error.code == .tlsFailed)
+            #expect(error.message.contains(text), "\(error)")
+        }
+    }
+
+    @Test("A PKCS#12 bundle serves client and broker")
+    func bundle() async throws {
+        let bundle = try NIOSSLPKCS12Bundle(
+            certificateChain: NIOSSLCertificate.fromPEMBytes(Fixture.bytes("server.pem")),
+            privateKey: NIOSSLPrivateKey(bytes: Fixture.bytes("server.key.pem"), format: .pem))
+        let bytes = try bundle.serialize(passphrase: Array("secret".utf8))
+        var server = TLSServerSettings(certificate: .pkcs12(.bytes(bytes), passphrase: "secret"))
+        server.clientTrustRoots = .file(Fixture.path("ca.pem"))
+        let client = Fixture.client {
+            $0.clientCertificate = .pkcs12(Fixture.file("client.p12"), passphrase: Fixture.passphrase)
+        }
         #expect(try await self.roundTrip(server, client) == nil)
+        server.certificate = .pkcs12(.bytes(bytes), passphrase: "wrong")
+        let error = await #expect(throws: TransportError.self) {
+            try await SocketListener.bind(tls: server) { Probe($0) }
+        }
+        #expect(
+            error?.message.contains("is the passphrase of tls.certificate right?") == true,
+            "\(String(describing: error))")
     }
 
     @Test("A pre-shared key works without certificates")

@@ -71,11 +71,16 @@ struct TLSSettingsTests {
             naming: ["client.encrypted.key.der", "passphrase is wrong"]),
         .certificate(
             "no passphrase for DER", key: Fixture.file("client.encrypted.key.der"),
-            naming: ["client.encrypted.key.der", "not a private key"]),
+            naming: ["client.encrypted.key.der", "is encrypted; set the passphrase"]),
         .certificate(
             "a passphrase outside ASCII", key: Fixture.file("client.encrypted.key.pem"), passphrase: "brachvögel",
             naming: ["passphrase", "ASCII"]),
         .certificate("bad base64", key: .base64("!"), naming: ["client's private key", "not valid Base64"]),
+        .certificate(
+            "bad base64 for a certificate", chain: .base64("!"), naming: ["client certificate", "not valid Base64"]),
+        Mistake("bad base64 for authorities", naming: ["trusted authorities", "not valid Base64"]) {
+            $0.trustRoots = .certificates(.base64("!"))
+        },
         .certificate("base64 of nothing", key: .base64(""), naming: ["client's private key", "empty"]),
         Mistake("an address as server name", naming: ["127.0.0.1", "host name"]) { $0.serverName = "127.0.0.1" },
         Mistake("an empty server name", naming: ["host name"]) { $0.serverName = "" },
@@ -124,6 +129,9 @@ struct TLSSettingsTests {
         var settings = TLSSettings()
         settings.clientCertificate = TLSSettings.Identity(
             chain: .file("chain.pem"), key: .base64("c2VjcmV0"), passphrase: "hunter2")
+        let bundle = TLSSettings.Identity.pkcs12(.base64("c2VjcmV0"), passphrase: "hunter2")
+        #expect(!"\(bundle) \(String(reflecting: bundle))".contains("hunter2"))
+        #expect(!"\(bundle) \(String(reflecting: bundle))".contains("c2VjcmV0"))
         settings.preSharedKey = TLSSettings.PreSharedKey(identity: "sensor", key: Array("hunter2".utf8))
         settings.trustRoots = .certificates(.bytes(Array("hunter2".utf8)))
         var dumped = ""

@@ -65,6 +65,10 @@ public final class MQTTClient: Sendable {
     /// The protocol version of the connection; `nil` while there is none.
     public var protocolVersion: ProtocolVersion? { self.engine.protocolVersion }
 
+    /// The application protocol that client and broker agreed on in the TLS handshake (ALPN, RFC 7301); `nil` without
+    /// TLS, if the broker chose none of ``TLSSettings/applicationProtocols``, and while there is no connection.
+    public var applicationProtocol: String? { self.engine.applicationProtocol }
+
     /// The client identifier in use; empty before the broker has assigned one.
     public var clientIdentifier: String { self.engine.clientIdentifier }
 

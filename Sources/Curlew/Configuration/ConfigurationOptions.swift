@@ -31,15 +31,15 @@ struct ConfigurationDraft {
     /// Applies and checks what needs more than one value.
     mutating func finish(code: MQTTError.Code) throws(MQTTError) -> MQTTConfiguration {
         switch (self.certificate, self.privateKey) {
-        case (let certificate?, let key?):
+        case (let certificate?, let key):
+            // Without a key, it may be a PKCS#12 bundle. The content, which is read later, tells.
             self.configuration.tls.clientCertificate = .init(chain: certificate, key: key, passphrase: self.passphrase)
-        case (_?, nil):
-            throw MQTTError(code, "The client certificate has no private key; give the key as well.")
         case (nil, _?):
             throw MQTTError(code, "The private key has no certificate; give the certificate as well.")
         case (nil, nil):
             if self.passphrase != nil {
-                throw MQTTError(code, "The passphrase has no private key; give the key and its certificate.")
+                throw MQTTError(
+                    code, "The passphrase has no private key; give the key and its certificate, or a PKCS#12 bundle.")
             }
         }
         // Someone who names a certificate authority expects encryption.
@@ -109,7 +109,7 @@ struct OptionValue {
         throw self.error(mustBe: "one of " + choices.map(\.key).joined(separator: ", "))
     }
 
-    /// PEM if the text looks like it, otherwise Base64 of PEM or DER.
+    /// PEM if the text looks like it, otherwise Base64 of PEM, DER or a PKCS#12 bundle.
     func material() -> TLSSettings.Material {
         // Some stores of environment variables do not keep line breaks; people write `\n` there.
         let text = self.text.split(separator: "\\n", omittingEmptySubsequences: false).joined(separator: "\n")
@@ -210,7 +210,9 @@ extension ConfigurationDraft {
         tls(.certificate, "cert", "MQTT_CERTIFICATE_FILE", isPath: true) { draft, value in
             draft.certificate = .file(value.text)
         },
-        tls(.certificate, nil, "MQTT_CERTIFICATE") { draft, value in draft.certificate = value.material() },
+        tls(.certificate, nil, "MQTT_CERTIFICATE", isSecret: true) { draft, value in
+            draft.certificate = value.material()
+        },
         tls(.privateKey, "key", "MQTT_PRIVATE_KEY_FILE", isPath: true) { draft, value in
             draft.privateKey = .file(value.text)
         },

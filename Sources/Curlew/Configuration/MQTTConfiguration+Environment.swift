@@ -38,15 +38,16 @@ extension MQTTConfiguration {
     /// | `MQTT_RECONNECT`                                 | `true` or `false` |
     /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |
     /// | `MQTT_CRL_FILE`                                  | a file of certificate revocation lists |
-    /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file |
-    /// | `MQTT_PRIVATE_KEY` or `MQTT_PRIVATE_KEY_FILE`    | its private key: inline or a file |
-    /// | `MQTT_PRIVATE_KEY_PASSPHRASE`                    | the passphrase of the private key |
+    /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file; or a PKCS#12 bundle |
+    /// | `MQTT_PRIVATE_KEY` or `MQTT_PRIVATE_KEY_FILE`    | its private key: inline or a file; not with a PKCS#12 bundle |
+    /// | `MQTT_PRIVATE_KEY_PASSPHRASE`                    | the passphrase of the private key or the PKCS#12 bundle |
     /// | `MQTT_SERVER_NAME`                               | the host name to expect in the broker's certificate |
     /// | `MQTT_ALPN`                                      | application protocols, separated by commas |
     /// | `MQTT_MINIMUM_TLS`                               | `1.0`, `1.1`, `1.2` or `1.3` |
     /// | `MQTT_INSECURE`                                  | `any-host-name` or `any-certificate`: what *not* to verify |
     ///
-    /// Inline certificates and keys are PEM (with line breaks, or `\n` in their place) or Base64 of PEM or DER.
+    /// Inline certificates and keys are PEM (with line breaks, or `\n` in their place), or Base64 of PEM, DER or a
+    /// PKCS#12 bundle. The client reads the files when it is created, and again when they have changed.
     /// A time is a number of seconds, or a number with the unit `ms`, `s`, `m`, `h` or `d`.
     ///
     /// - Parameter environment: The variables; ``processEnvironment`` returns those of the process.

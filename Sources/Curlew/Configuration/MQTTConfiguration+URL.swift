@@ -40,7 +40,7 @@ extension MQTTConfiguration {
     /// | `ca`                  | a file of the certificate authorities to trust, PEM or DER |
     /// | `ca-directory`        | a directory of such files |
     /// | `crl`                 | a file of certificate revocation lists, PEM or DER |
-    /// | `cert`, `key`         | the files of the client certificate and its private key |
+    /// | `cert`, `key`         | the files of the client certificate and its private key; or `cert` alone, a PKCS#12 bundle |
     /// | `server-name`         | the host name to expect in the broker's certificate |
     /// | `alpn`                | application protocols, separated by commas |
     /// | `minimum-tls`         | `1.0`, `1.1`, `1.2` or `1.3` |

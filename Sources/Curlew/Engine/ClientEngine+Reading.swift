@@ -15,7 +15,7 @@ extension ClientEngine: ConnectionOwner {
                 connack, to: connect, server: server, now: now, into: &state.output.bytes)
             guard result != .protocolError else { return (result, nil) }
             let bound = NIOLoopBound(connection, eventLoop: connection.link.eventLoop)
-            state.connection.opened(bound)
+            state.connection.opened(bound, applicationProtocol: connection.link.applicationProtocol)
             // The connection flushes subscriptions and messages from the outbox at the end of the handshake.
             state.output.opened { bound.value.flush() }
             state.receivers.unclaimed.connected(

@@ -83,6 +83,8 @@ extension ClientEngine {
 struct CurrentConnection {
     /// Set from CONNACK to the end of the connection.
     private(set) var bound: NIOLoopBound<ClientConnection>?
+    /// What both ends agreed on in the TLS handshake.
+    private(set) var applicationProtocol: String?
     /// The ways in which the server has violated the protocol on this connection.
     private var deviations: Set<ClientSession.Deviation> = []
     /// The calls that wait for a re-authentication.
@@ -92,12 +94,16 @@ struct CurrentConnection {
 
     func isCurrent(_ connection: ClientConnection) -> Bool { self.bound?.value === connection }
 
-    mutating func opened(_ connection: NIOLoopBound<ClientConnection>) {
+    mutating func opened(_ connection: NIOLoopBound<ClientConnection>, applicationProtocol: String?) {
         self.bound = connection
+        self.applicationProtocol = applicationProtocol
         self.deviations = []
     }
 
-    mutating func lost() { self.bound = nil }
+    mutating func lost() {
+        self.bound = nil
+        self.applicationProtocol = nil
+    }
 
     /// Returns whether this is the first deviation of its kind on this connection.
     mutating func note(_ deviation: ClientSession.Deviation) -> Bool { self.deviations.insert(deviation).inserted }

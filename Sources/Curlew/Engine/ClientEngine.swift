@@ -25,7 +25,6 @@ final class ClientEngine: Sendable {
     init(_ configuration: MQTTConfiguration, logger: Logger?) throws(MQTTError) {
         try configuration.validate()
         self.configuration = configuration
-        self.connector = try configuration.makeConnector()
         self.context = ConnectionContext(configuration)
         self.events = EventHub(bufferSize: configuration.limits.bufferedEvents)
         var logger = logger ?? Logger(label: "curlew", factory: { _ in SwiftLogNoOpLogHandler() })
@@ -33,6 +32,9 @@ final class ClientEngine: Sendable {
         let identifier = configuration.clientIdentifier.firstIdentifier(using: &random)
         logger[metadataKey: "mqtt_client"] = "\(identifier)"
         self.logger = logger
+        self.connector = try configuration.makeConnector { [logger] error in
+            logger.warning("changed TLS files cannot be used; the former ones stay", metadata: ["error": "\(error)"])
+        }
         self.state = Mutex(State(configuration, clientIdentifier: identifier))
     }
 
@@ -48,6 +50,8 @@ final class ClientEngine: Sendable {
     var serverLimits: ServerLimits? { self.state.withLock { $0.session.limits } }
 
     var protocolVersion: ProtocolVersion? { self.state.withLock { $0.session.version } }
+
+    var applicationProtocol: String? { self.state.withLock { $0.connection.applicationProtocol } }
 
     var clientIdentifier: String { self.state.withLock { $0.life.clientIdentifier } }
 
@@ -77,7 +81,11 @@ final class ClientEngine: Sendable {
 
 extension MQTTConfiguration {
     /// Creates the connector for sockets, unless another connector overrides it.
-    package func makeConnector() throws(MQTTError) -> any Connector {
+    ///
+    /// - Parameter report: Called when files of TLS have changed and cannot be used, on any thread.
+    package func makeConnector(
+        report: @escaping @Sendable (TransportError) -> Void = { _ in }
+    ) throws(MQTTError) -> any Connector {
         if let connector = self.connectorOverride { return connector }
         do {
             let needsTLS = self.servers.contains { $0.scheme.isSecure }
@@ -86,7 +94,7 @@ extension MQTTConfiguration {
             webSocket.subprotocol = self.connection.version.exact == .v3_1 ? "mqttv3.1" : "mqtt"
             return try SocketConnector(
                 timeout: self.connection.connectTimeout, tls: needsTLS ? self.tls : nil, webSocket: webSocket,
-                proxy: self.proxy, localAddress: self.connection.localAddress)
+                proxy: self.proxy, localAddress: self.connection.localAddress, report: report)
         } catch {
             throw MQTTError(.invalidConfiguration, "\(error)", cause: error)
         }

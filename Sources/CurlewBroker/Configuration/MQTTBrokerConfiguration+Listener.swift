@@ -212,9 +212,14 @@ extension MQTTBrokerConfiguration {
         package var preSharedKeySource: (@Sendable () throws -> [ExactText: Redacted<[UInt8]>])?
         /// A hint by which clients choose their key (RFC 4279 section 5.2). Default: none.
         package var preSharedKeyHint: String?
-        /// The cipher suites that are accepted up to TLS 1.2, by their OpenSSL or IANA names; empty for SwiftNIO's
-        /// choice.
+        /// The cipher suites that are accepted up to TLS 1.2, by their OpenSSL names such as
+        /// `ECDHE-RSA-AES128-GCM-SHA256`; expressions such as `HIGH:!aNULL` are not supported. Default: empty, all that
+        /// are considered safe.
         public var cipherSuites: [String] = []
+        /// The application protocols to choose from in the handshake (ALPN), in order of preference. Default: none.
+        ///
+        /// If a client offers none of them, the connection has no application protocol; the broker accepts it.
+        public var applicationProtocols: [String] = []
         /// The oldest version of TLS that is accepted. Default: 1.2.
         public var minimumVersion: TLSSettings.Version = .tls12
 

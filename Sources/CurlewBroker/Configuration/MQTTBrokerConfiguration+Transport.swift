@@ -12,6 +12,7 @@ extension MQTTBrokerConfiguration.TLS {
         settings.preSharedKeySource = self.preSharedKeySource
         settings.preSharedKeyHint = self.preSharedKeyHint
         settings.cipherSuites = self.cipherSuites
+        settings.applicationProtocols = self.applicationProtocols
         settings.minimumVersion = self.minimumVersion
         return settings
     }

@@ -142,9 +142,9 @@ extension BrokerOptions {
     }
 
     func tls(passphrase: String?) -> MQTTBrokerConfiguration.TLS? {
-        guard let certificate, let key else { return nil }
+        guard let certificate else { return nil }
         var tls = MQTTBrokerConfiguration.TLS(
-            certificate: .init(chain: .file(certificate), key: .file(key), passphrase: passphrase))
+            certificate: .init(chain: .file(certificate), key: self.key.map { .file($0) }, passphrase: passphrase))
         tls.clientTrustRoots = self.authorities.map { .file($0) }
         tls.revocationLists = self.revocationLists.map { [.file($0)] } ?? []
         tls.requiresClientCertificate = self.requiresCertificate

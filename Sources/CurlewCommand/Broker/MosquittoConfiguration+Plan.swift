@@ -118,8 +118,9 @@ extension MosquittoTLS {
     ) throws -> MQTTBrokerConfiguration.TLS? {
         guard self.isOn else { return nil }
         var tls = MQTTBrokerConfiguration.TLS()
-        if let certificateFile, let keyFile {
-            tls.certificate = .init(chain: .file(certificateFile), key: .file(keyFile), passphrase: passphrase)
+        if let certificateFile {
+            tls.certificate = .init(
+                chain: .file(certificateFile), key: self.keyFile.map { .file($0) }, passphrase: passphrase)
         }
         let authorities: TLSSettings.TrustRoots? =
             self.authoritiesFile.map { .file($0) } ?? self.authoritiesFolder.map { .directory($0) }

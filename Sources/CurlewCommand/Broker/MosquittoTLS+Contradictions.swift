@@ -44,8 +44,12 @@ extension MosquittoTLS {
     /// Options that are missing or exclude each other: the option to report, and the reason.
     var contradictions: [(option: String, sentence: String)] {
         var found: [(option: String, sentence: String)] = []
-        if self.certificateFile != nil, self.keyFile == nil {
-            found.append(("certfile", "a certificate needs its private key; set keyfile."))
+        if let file = self.certificateFile, self.keyFile == nil, !file.isNameOfBundle {
+            found.append(
+                (
+                    "certfile",
+                    "a certificate needs its private key; set keyfile, or give a PKCS#12 bundle (.p12 or .pfx)."
+                ))
         }
         if self.keyFile != nil, self.certificateFile == nil {
             found.append(("keyfile", "a private key needs its certificate; set certfile."))
@@ -115,5 +119,10 @@ extension MosquittoTLS {
             ($0.option, "the listener does not use TLS; set certfile and keyfile, or remove the line.")
         }
     }
+}
+
+extension String {
+    /// Whether a file of that name is usually a PKCS#12 bundle, which contains its private key.
+    fileprivate var isNameOfBundle: Bool { [".p12", ".pfx"].contains { self.lowercased().hasSuffix($0) } }
 }
 #endif

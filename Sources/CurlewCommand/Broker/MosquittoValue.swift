@@ -87,11 +87,9 @@ struct MosquittoValue: Equatable {
 
     /// Names of cipher suites, separated by colons.
     func cipherSuites() throws(Objection) -> [String] {
-        let names = try self.word().split(separator: ":").map(String.init)
-        let known = CipherSuites.names
-        for name in names where !known.contains(name) {
-            throw Objection(
-                "\"\(name)\" is not a supported cipher suite; use one of \(known.joined(separator: ", ")).")
+        let names = CipherSuites.names(in: String(try self.word()))
+        for name in names {
+            if let objection = CipherSuites.objection(to: name) { throw Objection("\"\(name)\" \(objection)") }
         }
         return names
     }

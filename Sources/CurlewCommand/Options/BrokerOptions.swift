@@ -108,7 +108,9 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tls-cert"), parsing: .unconditional,
-        help: "Certificate file of the broker, including intermediate certificates.")
+        help:
+            "Certificate file of the broker, with intermediate certificates; or a PKCS#12 bundle, which needs no --tls-key."
+    )
     var certificate: String?
 
     @Option(
@@ -247,15 +249,15 @@ struct BrokerOptions: ParsableArguments {
     }
 
     private func validateTLS() throws {
-        if (self.certificate == nil) != (self.key == nil) {
-            throw ValidationError("--tls-cert and --tls-key belong together; give both")
+        if self.certificate == nil, self.key != nil {
+            throw ValidationError("--tls-key needs its certificate; give --tls-cert as well")
         }
         let others = [
             ("--tls-ca", self.authorities != nil), ("--tls-crl", self.revocationLists != nil),
             ("--tls-require-certificate", self.requiresCertificate),
         ]
         if self.certificate == nil, let option = others.first(where: \.1)?.0 {
-            throw ValidationError("\(option) needs TLS; give --tls-cert and --tls-key as well")
+            throw ValidationError("\(option) needs TLS; give --tls-cert as well")
         }
         if self.revocationLists != nil, self.authorities == nil {
             throw ValidationError("--tls-crl needs the CAs of client certificates; give --tls-ca as well")

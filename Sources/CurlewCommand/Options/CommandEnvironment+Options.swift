@@ -27,7 +27,7 @@ extension CommandEnvironment {
             self.remove("MQTT_CA", "MQTT_CA_FILE", "MQTT_CA_DIRECTORY")
         }
         if tls.revocationLists != nil { self.remove("MQTT_CRL_FILE") }
-        if tls.key != nil {
+        if tls.certificate != nil {
             self.remove(
                 "MQTT_CERTIFICATE", "MQTT_CERTIFICATE_FILE", "MQTT_PRIVATE_KEY", "MQTT_PRIVATE_KEY_FILE",
                 "MQTT_PRIVATE_KEY_PASSPHRASE")

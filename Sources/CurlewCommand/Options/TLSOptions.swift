@@ -19,7 +19,9 @@ struct TLSOptions: ParsableArguments {
         help: "File of certificate revocation lists (CRLs) to check the broker's certificate against.")
     var revocationLists: String?
 
-    @Option(name: .customLong("cert"), help: "Client certificate file.")
+    @Option(
+        name: .customLong("cert"),
+        help: "Client certificate file, PEM or DER; or a PKCS#12 bundle (.p12, .pfx), which needs no --key.")
     var certificate: String?
 
     @Option(
@@ -82,8 +84,8 @@ struct TLSOptions: ParsableArguments {
         if authorities.count > 1 {
             throw ValidationError("\(authorities.joined(separator: " and ")) exclude each other; give one of them")
         }
-        if (self.certificate == nil) != (self.key == nil) {
-            throw ValidationError("--cert and --key belong together; give both")
+        if self.certificate == nil, self.key != nil {
+            throw ValidationError("--key needs its certificate; give --cert as well")
         }
         if let keyForm {
             guard keyForm == "pem" else {
@@ -116,16 +118,17 @@ extension TLSOptions {
         if let path = self.authoritiesDirectory { settings.trustRoots = .directory(path) }
         if self.usesSystemAuthorities { settings.trustRoots = .system }
         if let path = self.revocationLists { settings.revocationLists = [.file(path)] }
-        if let certificate, let key {
+        if let certificate {
             settings.clientCertificate = .init(
-                chain: .file(certificate), key: .file(key), passphrase: environment["MQTT_PRIVATE_KEY_PASSPHRASE"])
+                chain: .file(certificate), key: self.key.map { .file($0) },
+                passphrase: environment["MQTT_PRIVATE_KEY_PASSPHRASE"])
         }
         if self.isInsecure { settings.verification = .insecureAnyHostName }
         if let applicationProtocols {
             settings.applicationProtocols = applicationProtocols.split(separator: ",").map(String.init)
         }
         if let version { settings.minimumVersion = version.version }
-        if let cipherSuites { settings.cipherSuites = cipherSuites.split(separator: ":").map(String.init) }
+        if let cipherSuites { settings.cipherSuites = [cipherSuites] }
         if let identity = self.preSharedKeyIdentity {
             guard let key = try self.preSharedKey ?? environment.preSharedKey() else {
                 throw CommandFailure("--psk-identity needs the key; set CURLEW_PSK or give --psk.")

@@ -7,7 +7,10 @@ import NIOCore
 extension MQTTConfiguration {
     /// Prints every packet of the client to standard error.
     mutating func trace() throws(MQTTError) {
-        self.connectorOverride = TracingConnector(base: try self.makeConnector())
+        let connector = try self.makeConnector { error in
+            Diagnostics.trace("Changed TLS files cannot be used; the former ones stay: \(error.message)")
+        }
+        self.connectorOverride = TracingConnector(base: connector)
     }
 }
 
@@ -46,6 +49,7 @@ private final class TracingLink: Link {
 
     var eventLoop: any EventLoop { self.base.eventLoop }
     var peer: String { self.base.peer }
+    var applicationProtocol: String? { self.base.applicationProtocol }
     var isWritable: Bool { self.base.isWritable }
     var unsentBytes: Int { self.base.unsentBytes }
     var heldBytes: Int { self.base.heldBytes }

@@ -47,6 +47,10 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         public static let revocationUnknown = Self("revocationUnknown")
         /// The peer requires a client certificate, and none is configured.
         public static let clientCertificateRequired = Self("clientCertificateRequired")
+        /// The client certificate has expired. The client sends nothing; it connects once the file is renewed.
+        public static let clientCertificateExpired = Self("clientCertificateExpired")
+        /// The client certificate is not valid yet, or the local clock is wrong. The client sends nothing.
+        public static let clientCertificateNotYetValid = Self("clientCertificateNotYetValid")
         /// The peer rejected the client certificate.
         public static let clientCertificateRejected = Self("clientCertificateRejected")
         /// Client and peer have no TLS version in common.

@@ -25,7 +25,7 @@ struct CertificateRole: Sendable {
         case .suitable: return certificates
         case .otherKey:
             throw .invalidConfiguration(
-                "The private key (\(self.key.setting)), \(pair.key), does not belong to"
+                "The private key (\(self.key.setting)), \(pair.key ?? pair.chain), does not belong to"
                     + " \(certificates.count == 1 ? "the" : "any") certificate in \(pair.chain) (\(self.certificate.setting));"
                     + " give the pair that belongs together.",
                 cause: NIOSSLError.failedToLoadPrivateKey)

@@ -31,16 +31,38 @@ package enum CipherSuites {
         .TLS_RSA_WITH_AES_128_CBC_SHA, .TLS_RSA_WITH_AES_256_CBC_SHA,
     ]
 
+    /// The names in a list as OpenSSL writes it, separated by colons, commas or spaces.
+    package static func names(in list: String) -> [String] {
+        list.split { $0 == ":" || $0 == "," || $0 == " " }.map(String.init)
+    }
+
     static func named(_ names: [String], setting: TLSSetting) throws(TransportError) -> [NIOTLSCipher] {
         var suites: [NIOTLSCipher] = []
-        for name in names {
+        for name in names.flatMap({ Self.names(in: $0) }) {
             guard let suite = self.all[name] else {
-                throw .invalidConfiguration(
-                    "\"\(name)\" is not an available cipher suite (\(setting)); choose from"
-                        + " \(self.names.joined(separator: ", ")).")
+                throw .invalidConfiguration("\"\(name)\" (\(setting)) \(Self.objection(to: name) ?? "")")
             }
             suites.append(suite)
         }
+        guard !suites.isEmpty else {
+            throw .invalidConfiguration(
+                "The list of cipher suites (\(setting)) names none; write for example"
+                    + " \(CipherExpression.usualNames.joined(separator: ", ")).")
+        }
         return suites
+    }
+
+    /// Why a name is not that of an available cipher suite, as the end of a sentence that begins with the name; `nil`
+    /// if it is one.
+    package static func objection(to name: String) -> String? {
+        guard self.all[name] == nil else { return nil }
+        if ["TLS_AES_", "TLS_CHACHA20_"].contains(where: { name.hasPrefix($0) }) {
+            return "is a cipher suite of TLS 1.3, which permits all of its cipher suites; leave it out."
+        }
+        if let expression = CipherExpression(name) {
+            return "is an expression of OpenSSL, which is not supported; write the names of cipher suites, for example"
+                + " \(expression.suitableNames(of: self.names).joined(separator: ", "))."
+        }
+        return "is not an available cipher suite; choose from \(self.names.joined(separator: ", "))."
     }
 }

@@ -85,6 +85,31 @@ struct TLSClientContext: Sendable {
                 + " set \(.serverName) to a name that is in it.")
     }
 
+    /// Checks before any traffic that our own certificate is valid. Called at each attempt, because time passes and
+    /// certificates are renewed.
+    ///
+    /// - Parameter now: In seconds since 1970.
+    func checkOwnCertificate(at now: Int) throws(TransportError) {
+        guard let own = self.ownCertificate, let material = self.settings.clientCertificate?.chain else { return }
+        let name = own.contents.map { " \($0.subjectName)" } ?? ""
+        let subject: TLSSentence = "The client certificate\(name) (\(.clientCertificate)), \(material),"
+        switch own.validity.phase(at: now) {
+        case .expired:
+            throw TransportError(
+                .clientCertificateExpired,
+                sentence:
+                    "\(subject) expired on \(ValidityPeriod.moment(own.validity.end)); renew it, unless the clock of"
+                    + " this machine is wrong.")
+        case .notYetValid:
+            throw TransportError(
+                .clientCertificateNotYetValid,
+                sentence:
+                    "\(subject) is not valid before \(ValidityPeriod.moment(own.validity.start)); check the clock of"
+                    + " this machine.")
+        case .valid, .endsSoon: break
+        }
+    }
+
     /// Creates the handler that turns a channel to `host` into a TLS channel.
     ///
     /// - Parameters:
@@ -142,9 +167,7 @@ extension TLSConfiguration {
     mutating func apply(
         _ pair: TLSSettings.Identity, as role: CertificateRole, completedBy authorities: [NIOSSLCertificate]
     ) throws(TransportError) -> TLSDiagnosis.OwnCertificate {
-        let certificates = try pair.chain.certificates(as: role.certificate)
-        let key = try pair.key.privateKey(
-            as: role.key, passphrase: pair.passphrase?.value, passphraseSetting: role.passphrase)
+        let (certificates, key) = try pair.load(as: role)
         let chain = try role.chain(of: certificates, for: key, in: pair)
         self.certificateChain = CertificateChain.complete(chain, from: authorities).map { .certificate($0) }
         self.privateKey = .privateKey(key)

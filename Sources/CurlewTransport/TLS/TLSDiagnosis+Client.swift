@@ -6,6 +6,7 @@ extension TLSDiagnosis {
         let peer = self.peer
         if reasons.contains(.verifyFailed) { return self.verdict(of: client, on: certificate) }
         if reasons.contains(.keyUsage) { return self.lackOfSignatures(certificate) }
+        if reasons.contains(.noApplicationProtocol) { return self.lackOfApplicationProtocol(client) }
         if client.hasPreSharedKey, !reasons.isDisjoint(with: Reason.ofPreSharedKeys) {
             return (
                 .preSharedKeyRejected,
@@ -72,6 +73,20 @@ extension TLSDiagnosis {
     func unknown(_ reasons: Set<Reason>) -> (TransportError.Code, TLSSentence) {
         let names = reasons.map(\.name).sorted().joined(separator: ", ")
         return (.tlsFailed, "TLS with \(self.peer) failed\(names.isEmpty ? "" : ": \(names)").")
+    }
+
+    private func lackOfApplicationProtocol(_ client: ClientSide) -> (TransportError.Code, TLSSentence) {
+        guard !client.applicationProtocols.isEmpty else {
+            return (
+                .tlsFailed,
+                "\(self.peer) requires an application protocol (ALPN); set \(.applicationProtocols), for example to mqtt."
+            )
+        }
+        return (
+            .tlsFailed,
+            "\(self.peer) supports none of the application protocols that we offer (\(.applicationProtocols)):"
+                + " \(client.applicationProtocols.joined(separator: ", ")); offer one that it supports, or none."
+        )
     }
 
     private func lackOfSignatures(_ certificate: PresentedCertificate?) -> (TransportError.Code, TLSSentence) {

@@ -17,12 +17,15 @@ extension TLSDiagnosis {
         static let certificateUnknown = Self("SSLV3_ALERT_CERTIFICATE_UNKNOWN")
         /// What BoringSSL sends if a revocation check refuses a certificate, besides real internal errors.
         static let internalErrorAlert = Self("TLSV1_ALERT_INTERNAL_ERROR")
+        static let noApplicationProtocol = Self("TLSV1_ALERT_NO_APPLICATION_PROTOCOL")
         static let keyUsage = Self("KEY_USAGE_BIT_INCORRECT")
         static let noCertificate = Self("PEER_DID_NOT_RETURN_A_CERTIFICATE")
         static let unknownIdentity = Self("PSK_IDENTITY_NOT_FOUND")
         static let wrongSecret = Self("DECRYPTION_FAILED_OR_BAD_RECORD_MAC")
         static let noSharedCipher = Self("NO_SHARED_CIPHER")
         static let noCommonSignatureAlgorithm = Self("NO_COMMON_SIGNATURE_ALGORITHMS")
+        /// Of a PKCS#12 bundle.
+        static let severalKeys = Self("MULTIPLE_PRIVATE_KEYS_IN_PKCS12")
 
         /// BoringSSL's reasons for a certificate whose key it cannot use.
         static let ofUnsupportedKeys: Set<Self> = [

@@ -21,6 +21,8 @@ struct TLSDiagnosis: Sendable {
         let ownCertificate: OwnCertificate?
         let hasPreSharedKey: Bool
         let minimumVersion: TLSSettings.Version
+        /// Those that the client offers.
+        let applicationProtocols: [String]
         /// The trusted authorities; empty if the system decides.
         let authorities: [NIOSSLCertificate]
         /// Whether the peer's certificate must be one that permits no signatures.

@@ -46,13 +46,22 @@ extension TLSSettings.Material {
     }
 
     func certificates(as role: TLSMaterialRole) throws(TransportError) -> [NIOSSLCertificate] {
-        let bytes = try self.load(as: role)
+        try self.certificates(in: self.load(as: role), as: role)
+    }
+
+    /// - Parameter bytes: Those of this material.
+    func certificates(in bytes: [UInt8], as role: TLSMaterialRole) throws(TransportError) -> [NIOSSLCertificate] {
         do {
             return try NIOSSLCertificate.parse(bytes)
         } catch {
             let problem =
-                bytes.contains(text: "PRIVATE KEY-----") && !bytes.contains(text: "-----BEGIN CERTIFICATE")
-                ? "holds a private key instead of a certificate." : "is not a certificate in PEM or DER form."
+                if bytes.holdsPrivateKey, !bytes.contains(text: "-----BEGIN CERTIFICATE") {
+                    "holds a private key instead of a certificate."
+                } else if PKCS12Bundle(bytes) != nil {
+                    "is a PKCS#12 bundle; give certificates in PEM, as `openssl pkcs12 -nokeys` writes them."
+                } else {
+                    "is not a certificate in PEM or DER form."
+                }
             throw .invalidConfiguration("\(role.subject), \(self), \(problem)", cause: error)
         }
     }
@@ -62,41 +71,42 @@ extension TLSSettings.Material {
         as role: TLSMaterialRole, passphrase: String?, passphraseSetting: TLSSetting
     ) throws(TransportError) -> NIOSSLPrivateKey {
         let bytes = try self.load(as: role)
-        // NIOSSL traps on other characters.
-        if let passphrase, !passphrase.utf8.allSatisfy({ $0 < 0x80 }) {
-            throw .invalidConfiguration(
-                "The passphrase of the private key (\(passphraseSetting)) has characters outside ASCII; encrypt the key with a different one."
-            )
-        }
+        try Self.check(passphrase, passphraseSetting)
         let isPEM = bytes.contains(text: "-----BEGIN ")
-        let isEncrypted = bytes.contains(text: "ENCRYPTED")
-        if isPEM, isEncrypted, passphrase == nil {
+        let isEncrypted = isPEM ? bytes.contains(text: "ENCRYPTED") : bytes.isEncryptedPKCS8
+        if isEncrypted, passphrase == nil {
             throw .invalidConfiguration(
                 "\(role.subject), \(self), is encrypted; set \(passphraseSetting), or decrypt it with `openssl pkey`.")
         }
         do {
             if isPEM { return try NIOSSLPrivateKey(pem: bytes, passphrase: passphrase ?? "") }
             if let key = try? NIOSSLPrivateKey(bytes: bytes, format: .der) { return key }
-            // BoringSSL decrypts PKCS#8 only in PEM.
-            let armored =
-                "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\(Base64.encode(bytes).inLines(of: 64))"
-                + "-----END ENCRYPTED PRIVATE KEY-----\n"
-            return try NIOSSLPrivateKey(pem: Array(armored.utf8), passphrase: passphrase ?? "")
+            return try NIOSSLPrivateKey(encryptedPKCS8: bytes, passphrase: passphrase ?? "")
         } catch {
             let problem: TLSSentence =
                 if isPEM, isEncrypted {
                     "cannot be decrypted; is \(passphraseSetting) right?"
+                } else if PKCS12Bundle(bytes) != nil {
+                    "is a PKCS#12 bundle; give it as the certificate, without a key."
                 } else if let kind = KeyAlgorithm(privateKey: bytes), !kind.isSupported {
                     "is of a kind that is not supported (\(kind)); make one that is \(KeyAlgorithm.supportedKinds)."
                 } else if passphrase != nil, !isPEM {
                     "is not a private key in PEM or DER form, or the passphrase is wrong (\(passphraseSetting))."
-                } else if bytes.contains(text: "BEGIN CERTIFICATE"), !bytes.contains(text: "PRIVATE KEY-----") {
+                } else if bytes.contains(text: "BEGIN CERTIFICATE"), !bytes.holdsPrivateKey {
                     "holds a certificate instead of a private key."
                 } else {
                     "is not a private key in PEM or DER form."
                 }
             throw .invalidConfiguration("\(role.subject), \(self), \(problem)", cause: error)
         }
+    }
+
+    /// NIOSSL traps on a passphrase outside ASCII.
+    static func check(_ passphrase: String?, _ setting: TLSSetting) throws(TransportError) {
+        guard let passphrase, !passphrase.utf8.allSatisfy({ $0 < 0x80 }) else { return }
+        throw .invalidConfiguration(
+            "The passphrase of the private key (\(setting)) has characters outside ASCII; encrypt the key with a different one."
+        )
     }
 }
 
@@ -162,6 +172,14 @@ extension NIOSSLCertificate {
 }
 
 extension NIOSSLPrivateKey {
+    /// Decrypts PKCS#8 in DER. BoringSSL decrypts it only in PEM.
+    convenience init(encryptedPKCS8 bytes: [UInt8], passphrase: String) throws {
+        let armored =
+            "-----BEGIN ENCRYPTED PRIVATE KEY-----\n\(Base64.encode(bytes).inLines(of: 64))"
+            + "-----END ENCRYPTED PRIVATE KEY-----\n"
+        try self.init(pem: Array(armored.utf8), passphrase: passphrase)
+    }
+
     fileprivate convenience init(pem bytes: [UInt8], passphrase: String) throws {
         try self.init(bytes: bytes, format: .pem) { setPassphrase in setPassphrase(passphrase.utf8) }
     }
@@ -171,6 +189,19 @@ extension [UInt8] {
     /// Removes the byte order mark that some editors put before UTF-8, which PEM does not allow.
     fileprivate var withoutByteOrderMark: [UInt8] {
         self.starts(with: [0xEF, 0xBB, 0xBF]) ? Array(self.dropFirst(3)) : self
+    }
+
+    /// Whether the text in PEM has a private key, encrypted or not.
+    var holdsPrivateKey: Bool { self.contains(text: "PRIVATE KEY-----") }
+
+    /// Whether it is PKCS#8 in DER, encrypted (RFC 5958 section 3).
+    fileprivate var isEncryptedPKCS8: Bool {
+        var outer = DERReader(self[...])
+        guard var fields = outer.next(DERReader.Tag.sequence)?.elements,
+            var algorithm = fields.next(DERReader.Tag.sequence)?.elements
+        else { return false }
+        // A certificate also begins with a sequence, but no name of an algorithm is its first field.
+        return algorithm.next(DERReader.Tag.objectIdentifier) != nil && fields.next(DERReader.Tag.octetString) != nil
     }
 
     fileprivate func contains(text: StaticString) -> Bool {

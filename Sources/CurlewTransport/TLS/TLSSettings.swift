@@ -36,11 +36,14 @@ public struct TLSSettings: Sendable, Hashable {
 
     /// The application protocols to offer in the handshake (ALPN), in order of preference. Default: none.
     ///
-    /// For example `["mqtt"]`, or `["x-amzn-mqtt-ca"]` for AWS IoT Core on port 443.
+    /// For example `["mqtt"]`, or `["x-amzn-mqtt-ca"]` for AWS IoT Core on port 443. A peer that supports none of them
+    /// may connect without one, or refuse.
     public var applicationProtocols: [String] = []
 
     /// The permitted cipher suites up to TLS 1.2, by their OpenSSL names such as `ECDHE-RSA-AES128-GCM-SHA256`.
     /// Default: empty, which permits all that are considered safe.
+    ///
+    /// Expressions such as `HIGH:!aNULL` are not supported.
     ///
     /// For a peer that supports no better ones, or a policy that permits fewer. TLS 1.3 and pre-shared keys have their
     /// own cipher suites, which this does not change.
@@ -90,7 +93,7 @@ public struct TLSSettings: Sendable, Hashable {
         public static let insecureAnyCertificate = Self(description: "insecureAnyCertificate")
     }
 
-    /// The source of certificates or of a private key. The content tells PEM from DER.
+    /// The source of certificates or of a private key. The content tells PEM, DER and PKCS#12 from each other.
     public struct Material: Hashable, Sendable, CustomStringConvertible {
         enum Source: Hashable, Sendable {
             case file(String)
@@ -100,16 +103,20 @@ public struct TLSSettings: Sendable, Hashable {
 
         let source: Source
 
-        /// A file, read when the client is created.
+        /// A file, read when the client is created, and again when it reconnects after the file has changed. A broker
+        /// reads it when it starts and when it reloads.
+        ///
+        /// If a changed file cannot be used, for example because only half of it is written, the client keeps what it
+        /// read before, logs a warning, and tries again at its next attempt to connect.
         public static func file(_ path: String) -> Self { Self(source: .file(path)) }
 
-        /// The bytes, in PEM or DER.
+        /// The bytes, in PEM or DER, or of a PKCS#12 bundle.
         public static func bytes(_ bytes: [UInt8]) -> Self { Self(source: .bytes(Redacted(bytes))) }
 
         /// The text of a PEM file.
         public static func pem(_ text: String) -> Self { .bytes(Array(text.utf8)) }
 
-        /// Base64 of PEM or DER, as in environment variables. White space is ignored.
+        /// Base64 of PEM, DER or a PKCS#12 bundle, as in environment variables. White space is ignored.
         public static func base64(_ text: String) -> Self { Self(source: .base64(Redacted(text))) }
 
         /// The source, but never the contents.
@@ -152,21 +159,37 @@ public struct TLSSettings: Sendable, Hashable {
     public struct Identity: Hashable, Sendable {
         /// The certificate and its issuers up to the root, in any order; issuers may be missing. Missing ones are taken
         /// from the trusted authorities, if present there.
+        ///
+        /// Without a ``key``, it contains the private key as well: a PKCS#12 bundle, or a PEM file with both.
         public var chain: Material
-        /// The private key, in PKCS#8, PKCS#1 or SEC1 format.
-        public var key: Material
+        /// The private key, in PKCS#8, PKCS#1 or SEC1 format. Default: `nil`, the key is in ``chain``.
+        public var key: Material?
         let passphrase: Redacted<String>?
 
         /// Creates an identity.
         ///
         /// - Parameters:
         ///   - chain: The certificate and its issuers up to the root, in any order; issuers may be missing.
-        ///   - key: The private key, in PKCS#8 (encrypted or not), PKCS#1 or SEC1 format.
-        ///   - passphrase: The passphrase of an encrypted key; only ASCII. Default: `nil`.
-        public init(chain: Material, key: Material, passphrase: String? = nil) {
+        ///   - key: The private key, in PKCS#8 (encrypted or not), PKCS#1 or SEC1 format. Default: `nil`, the key is
+        ///     in `chain`: a PKCS#12 bundle, or a PEM file with both.
+        ///   - passphrase: The passphrase of an encrypted key or bundle; only ASCII. Default: `nil`.
+        public init(chain: Material, key: Material? = nil, passphrase: String? = nil) {
             self.chain = chain
             self.key = key
             self.passphrase = passphrase.map(Redacted.init)
+        }
+
+        /// A certificate with its private key from a PKCS#12 bundle (RFC 7292), a file that usually ends in `.p12` or
+        /// `.pfx`.
+        ///
+        /// The bundle must contain one private key. Bundles encrypted with AES, triple DES, or the 40-bit RC2 of old
+        /// programs can be read. Their checksum is not verified: a wrong passphrase is detected by decrypting.
+        ///
+        /// - Parameters:
+        ///   - bundle: The bundle.
+        ///   - passphrase: Its passphrase; only ASCII. Default: `nil`, for a bundle without one.
+        public static func pkcs12(_ bundle: Material, passphrase: String? = nil) -> Self {
+            Self(chain: bundle, passphrase: passphrase)
         }
     }
 

@@ -58,4 +58,13 @@ struct ValidityPeriod: Hashable, Sendable {
         }
         return date.description
     }
+
+    /// A moment in UTC, such as "2026-11-27 at 09:30:00 UTC".
+    static func moment(_ seconds: Int) -> String {
+        let time = (seconds % Self.day + Self.day) % Self.day
+        let parts = [time / 3600, time / 60 % 60, time % 60].map { Self.twoDigits($0) }
+        return "\(Self.date(seconds)) at \(parts.joined(separator: ":")) UTC"
+    }
+
+    private static func twoDigits(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
 }

@@ -166,6 +166,8 @@ struct BrokerOptionTests {
             "--tls-cert c --tls-key k --tls-ca a --tls-crl r".split(separator: " ").map(String.init))
         #expect(revoking.options.tls(passphrase: nil)?.revocationLists == [.file("r")])
         #expect(try BrokerCommand.parse([]).options.tls(passphrase: nil) == nil)
+        let bundle = try BrokerCommand.parse(["--tls-cert", "c.p12"])
+        #expect(bundle.options.tls(passphrase: "p")?.certificate == .pkcs12(.file("c.p12"), passphrase: "p"))
     }
 
     @Test(
@@ -176,7 +178,7 @@ struct BrokerOptionTests {
             ("-c f --allow-anonymous", "leave out --allow-anonymous"),
             ("-c f --use-username-as-clientid", "leave out --use-username-as-clientid"),
             ("-p 1 --listen mqtt://a", "give one of them"),
-            ("-d", "stays in the foreground"), ("--tls-cert c", "belong together"),
+            ("-d", "stays in the foreground"), ("--tls-key k", "--tls-key needs its certificate"),
             ("--tls-ca a", "--tls-ca needs TLS"), ("--tls-require-certificate", "needs TLS"),
             ("--tls-cert c --tls-key k --tls-require-certificate", "--tls-ca as well"),
             ("--tls-crl r", "--tls-crl needs TLS"), ("--tls-cert c --tls-key k --tls-crl r", "--tls-ca as well"),

@@ -104,6 +104,13 @@ struct MosquittoPlanTests {
         await #expect(throws: MQTTBrokerError.self) { try await MosquittoFiles.plan("password_file missing\n") }
     }
 
+    @Test("A PKCS#12 bundle needs no keyfile", arguments: ["c.p12", "C.PFX"])
+    func bundle(name: String) throws {
+        let tls = try MosquittoFiles.configuration("listener 1\ncertfile \(name)\n").listeners[0].tls
+            .settings(keys: nil, files: MosquittoFiles([:]).files, passphrase: "p")
+        #expect(tls?.certificate == .pkcs12(.file(name), passphrase: "p"))
+    }
+
     @Test("Clients are asked for a certificate only if one is required")
     func certificates() throws {
         let text = "listener 1\ncertfile c\nkeyfile k\ncafile a\n"
