@@ -68,7 +68,9 @@ public final class TestAWSIoT: Sendable {
         self.rules = AWSIoTRules(authorizer)
         self.broker = MQTTBroker(
             try self.rules.configuration(
-                self.authority, SigV4Verifier(SigV4(region: self.region, service: SigV4.iotDeviceGateway), credentials: [self.credentials])),
+                self.authority,
+                SigV4Verifier(
+                    SigV4(region: self.region, service: SigV4.iotDeviceGateway), credentials: [self.credentials])),
             logger: logger)
     }
 

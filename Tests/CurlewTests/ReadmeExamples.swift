@@ -29,7 +29,8 @@ private func publish() async throws {
 }
 
 private func webSocket(
-    _ configuration: inout MQTTConfiguration, _ token: String, _ makeToken: @escaping @Sendable () async throws -> String
+    _ configuration: inout MQTTConfiguration, _ token: String,
+    _ makeToken: @escaping @Sendable () async throws -> String
 ) {
     // README: websocket
     configuration.webSocket.headers = [.bearerAuthorization(token), .init(name: "Cookie", value: "session=1")]

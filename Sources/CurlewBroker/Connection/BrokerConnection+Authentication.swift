@@ -56,7 +56,7 @@ extension BrokerConnection {
                 authenticator.begin(
                     MQTTConnectionAttempt(
                         client: self.client, certificate: self.certificate, isLocal: self.link.isLocal,
-                        userID: self.link.peerUserID)))
+                        userID: self.link.peerUserID, applicationProtocol: self.link.applicationProtocol)))
         case (_, .continueAuthentication, .waiting): break
         default: return self.close(.protocolError, "AUTH with \(packet.reasonCode) must not be sent here.")
         }

@@ -42,7 +42,7 @@ extension BrokerConnection {
     private func authenticate(password: MQTTPassword?) {
         let attempt = MQTTConnectionAttempt(
             client: self.client, password: password, certificate: self.certificate, isLocal: self.link.isLocal,
-            userID: self.link.peerUserID)
+            userID: self.link.peerUserID, applicationProtocol: self.link.applicationProtocol)
         self.noteCredentials()
         if let method = self.admitted?.authenticationMethod { return self.beginAuthentication(method, attempt) }
         guard !self.rules.authenticators.isEmpty else { return self.authenticated(.abstain) }

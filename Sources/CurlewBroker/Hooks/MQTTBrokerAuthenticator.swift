@@ -61,17 +61,21 @@ public struct MQTTConnectionAttempt: Sendable {
     public var userID: UInt32?
     /// Whether the client is on the same machine: a loopback address, a Unix domain socket, or in-process.
     public var isLocal: Bool
+    /// The application protocol that was negotiated (ALPN, RFC 7301); `nil` without TLS, or if there was none to choose
+    /// from, see ``MQTTBrokerConfiguration/TLS/applicationProtocols``.
+    public var applicationProtocol: String?
 
     /// Makes an attempt, for tests of authenticators.
     public init(
         client: MQTTBrokerClient, password: MQTTPassword? = nil, certificate: MQTTClientCertificate? = nil,
-        isLocal: Bool = true, userID: UInt32? = nil
+        isLocal: Bool = true, userID: UInt32? = nil, applicationProtocol: String? = nil
     ) {
         self.client = client
         self.password = password
         self.certificate = certificate
         self.isLocal = isLocal
         self.userID = userID
+        self.applicationProtocol = applicationProtocol
     }
 }
 

@@ -87,7 +87,7 @@ extension TLSSettings {
         // Pre-shared keys replace certificates.
         guard self.preSharedKey == nil else { return [] }
         let identity = [self.clientCertificate?.chain, self.clientCertificate?.key]
-        return identity.compactMap { $0?.path } + [self.trustRoots.path].compactMap { $0 }
+        return (identity.map { $0?.path } + [self.trustRoots.path] + self.revocationLists.map(\.path)).compactMap { $0 }
     }
 }
 

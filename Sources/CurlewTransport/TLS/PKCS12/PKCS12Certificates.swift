@@ -34,7 +34,7 @@ enum PKCS12Certificates {
     private static func bundle(of parts: [PKCS12Bundle.Part], passphrase: [UInt8]) -> [UInt8] {
         let safe = DER.element(DERReader.Tag.sequence, parts.flatMap { $0.encoding } + Self.fixedPart)
         let salt = [UInt8](repeating: 0, count: 8)
-        let code = SHA256.authenticationCode(of: safe, key: Self.key(of: passphrase, salt: salt))
+        let code = BundleChecksum.authenticationCode(of: safe, key: Self.key(of: passphrase, salt: salt))
         return DER.element(
             DERReader.Tag.sequence, DER.element(DERReader.Tag.integer, [3]),
             DER.element(
@@ -54,7 +54,7 @@ enum PKCS12Certificates {
             let count = (bytes.count + 63) / 64 * 64
             return (0..<count).map { bytes[$0 % bytes.count] }
         }
-        return SHA256.hash([UInt8](repeating: 3, count: 64) + filling(salt) + filling(passphrase))
+        return BundleChecksum.hash([UInt8](repeating: 3, count: 64) + filling(salt) + filling(passphrase))
     }
 
     /// 2.16.840.1.101.3.4.2.1

@@ -1,5 +1,5 @@
 /// SHA-256 (FIPS 180-4), for the checksum of a PKCS#12 bundle that never leaves the process. It protects nothing.
-enum SHA256 {
+enum BundleChecksum {
     private static let blockSize = 64
 
     private static let constants: [UInt32] = [
