@@ -250,7 +250,8 @@ struct PKCS12Tests {
                 == "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1")
         #expect(
             hexadecimal(
-                BundleChecksum.authenticationCode(of: Array("what do ya want for nothing?".utf8), key: Array("Jefe".utf8)))
+                BundleChecksum.authenticationCode(
+                    of: Array("what do ya want for nothing?".utf8), key: Array("Jefe".utf8)))
                 == "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843")
     }
 }

@@ -10,7 +10,8 @@ struct ServiceLimitsTests {
     private let limits = MQTTConfiguration.ServiceLimits.awsIoT
 
     private func check(_ topic: String, size: Int = 0, _ qos: QoS = .atLeastOnce) throws(MQTTError) {
-        guard let name = try? TopicName(topic) else { return Issue.record("\(topic) is no topic name") }
+        let name: TopicName
+        do { name = try TopicName(topic) } catch { throw MQTTError(.invalidArgument, "\(error)") }
         try self.limits.check(name, payload: ByteBuffer(repeating: 0x61, count: size), qos)
     }
 
@@ -53,7 +54,7 @@ struct ServiceLimitsTests {
             ("128 bytes", { $0.clientIdentifier = .given(String(repeating: "x", count: 129)) }),
             ("keep-alive", { $0.connection.keepAlive = .seconds(29) }),
             ("keep-alive", { $0.connection.keepAlive = .zero }),
-            ("The will", { $0.will = .init(topic: "w", payload: "x", qos: .exactlyOnce) }),
+            ("The will", { $0.will = .init(topic: "w", payload: ByteBuffer(string: "x"), qos: .exactlyOnce) }),
             ("publishesPerSecond", { $0.serviceLimits.publishesPerSecond = 0 }),
         ]
         for (words, change) in cases {
