@@ -51,7 +51,10 @@ struct SettingsTests {
     @Test("Header fields are for WebSockets, and their values are not shown")
     func headers() throws {
         let settings = try self.settings("ws://a --header Cookie:session=1 --header X-A:b:c")
-        #expect(settings.configuration.webSocket.headers == [.init(name: "Cookie", value: "session=1"), .init(name: "X-A", value: "b:c")])
+        #expect(
+            settings.configuration.webSocket.headers == [
+                .init(name: "Cookie", value: "session=1"), .init(name: "X-A", value: "b:c"),
+            ])
         let failure = #expect(throws: CommandFailure.self) { try self.settings("-h a --header X-Secret:hidden") }
         #expect(failure?.message?.contains("--header X-Secret needs a WebSocket") == true)
         #expect(failure?.message?.contains("hidden") == false)

@@ -9,7 +9,7 @@ extension MQTTConfiguration {
     public struct ServiceLimits: Sendable, Hashable {
         /// The name of the service in error messages. Default: "The service".
         public var serviceName = "The service"
-        /// The highest QoS of messages and subscriptions. Default: 2.
+        /// The highest QoS of messages. Subscriptions ask for no more than this one. Default: 2.
         public var maximumQoS: QoS = .exactlyOnce
         /// The maximum size of a payload in bytes. Default: `nil`, no limit.
         public var maximumPayloadSize: Int?
@@ -60,14 +60,15 @@ extension MQTTConfiguration.ServiceLimits {
     }
 
     /// Throws if the service does not accept a subscription.
-    func check(_ filter: TopicFilter, _ qos: QoS?) throws(MQTTError) {
-        if let qos, qos > self.maximumQoS {
-            throw self.refusal(
-                .notSupportedByServer,
-                "accepts no subscriptions above QoS \(self.maximumQoS.rawValue); "
-                    + "subscribe with QoS \(self.maximumQoS.rawValue)")
-        }
+    func check(_ filter: TopicFilter) throws(MQTTError) {
         if let excess = self.excess(of: filter.filter) { throw self.refusal(.invalidTopic, excess) }
+    }
+
+    /// The options for a SUBSCRIBE: its QoS is a maximum anyway, so a lower one is no surprise.
+    func capped(_ options: SubscriptionOptions) -> SubscriptionOptions {
+        var options = options
+        options.qos = min(options.qos, self.maximumQoS)
+        return options
     }
 
     private func refusal(_ code: MQTTError.Code, _ predicate: String) -> MQTTError {

@@ -10,9 +10,7 @@ extension ClientEngine {
         timeout: Duration?
     ) async throws(MQTTError) -> MQTTSubscription {
         let parsed = try Self.parse(filters.map(\.filter))
-        for (filter, options) in zip(parsed, filters.map(\.options)) {
-            try self.configuration.serviceLimits.check(filter, options.qos)
-        }
+        for filter in parsed { try self.configuration.serviceLimits.check(filter) }
         let wanted = Array(zip(parsed, filters.map(\.options)))
         let subscription = self.makeSubscription(parsed, queue, acknowledgement)
         let buffer = subscription.buffer
@@ -43,7 +41,8 @@ extension ClientEngine {
         _ acknowledgement: MQTTConfiguration.AcknowledgementPolicy?
     ) throws(MQTTError) -> MQTTSubscription {
         let filters = try Self.parse(filters)
-        for filter in filters { try self.configuration.serviceLimits.check(filter, options?.qos) }
+        for filter in filters { try self.configuration.serviceLimits.check(filter) }
+        let options = options.map { self.configuration.serviceLimits.capped($0) }
         let subscription = self.makeSubscription(filters, queue, acknowledgement)
         let buffer = subscription.buffer
         let flush = self.state.withLock { state in
@@ -130,7 +129,8 @@ extension ClientEngine {
                 do throws(Rejection) {
                     state.waiters.reserve(request)
                     try state.session.subscribe(
-                        filter, options, subscriber: receiver.id, request: request, into: &state.output.bytes)
+                        filter, self.configuration.serviceLimits.capped(options), subscriber: receiver.id,
+                        request: request, into: &state.output.bytes)
                     requests.append(request)
                 } catch {
                     state.waiters.forget(request)
