@@ -108,9 +108,7 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tls-cert"), parsing: .unconditional,
-        help:
-            "Certificate file of the broker, with intermediate certificates; or a PKCS#12 bundle, which needs no --tls-key."
-    )
+        help: "Certificate file of the broker, with intermediate certificates; or a PKCS#12 bundle with its key.")
     var certificate: String?
 
     @Option(

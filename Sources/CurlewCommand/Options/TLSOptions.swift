@@ -21,7 +21,7 @@ struct TLSOptions: ParsableArguments {
 
     @Option(
         name: .customLong("cert"),
-        help: "Client certificate file, PEM or DER; or a PKCS#12 bundle (.p12, .pfx), which needs no --key.")
+        help: "Client certificate file, PEM or DER; or a PKCS#12 bundle with its key (.p12, .pfx).")
     var certificate: String?
 
     @Option(

@@ -33,6 +33,6 @@ extension TLSDiagnosis {
     /// Whether a handshake failed only because the peer closed the connection or went silent.
     fileprivate static func isAbandonment(_ error: TransportError) -> Bool {
         guard let cause = error.cause else { return error.code == .timedOut }
-        return !Self.covers(cause) || Reason.all(in: cause).contains(.endOfFile)
+        return !Self.covers(cause) || BoringSSLReason.all(in: cause).contains(.endOfFile)
     }
 }

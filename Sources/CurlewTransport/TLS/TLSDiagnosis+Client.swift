@@ -1,13 +1,13 @@
 extension TLSDiagnosis {
     /// Explains a failure from the client's point of view.
     func verdict(
-        of client: ClientSide, on reasons: Set<Reason>, _ certificate: PresentedCertificate?
+        of client: ClientSide, on reasons: Set<BoringSSLReason>, _ certificate: PresentedCertificate?
     ) -> (TransportError.Code, TLSSentence) {
         let peer = self.peer
         if reasons.contains(.verifyFailed) { return self.verdict(of: client, on: certificate) }
         if reasons.contains(.keyUsage) { return self.lackOfSignatures(certificate) }
         if reasons.contains(.noApplicationProtocol) { return self.lackOfApplicationProtocol(client) }
-        if client.hasPreSharedKey, !reasons.isDisjoint(with: Reason.ofPreSharedKeys) {
+        if client.hasPreSharedKey, !reasons.isDisjoint(with: BoringSSLReason.ofPreSharedKeys) {
             return (
                 .preSharedKeyRejected,
                 "\(peer) did not accept the pre-shared key (\(.preSharedKey)); check that it knows the identity and that the"
@@ -16,7 +16,7 @@ extension TLSDiagnosis {
         }
         if reasons.contains(.certificateRequired)
             || client.ownCertificate == nil && certificate != nil
-                && !reasons.isDisjoint(with: Reason.ofMissingCertificates)
+                && !reasons.isDisjoint(with: BoringSSLReason.ofMissingCertificates)
         {
             return (
                 .clientCertificateRequired,
@@ -24,7 +24,7 @@ extension TLSDiagnosis {
             )
         }
         if let own = client.ownCertificate,
-            let reason = Reason.ofRejectedCertificates.first(where: { reasons.contains($0.key) })
+            let reason = BoringSSLReason.ofRejectedCertificates.first(where: { reasons.contains($0.key) })
         {
             return (
                 .clientCertificateRejected,
@@ -47,7 +47,7 @@ extension TLSDiagnosis {
                     + " update it, or lower \(.minimumVersion) if you accept the risk."
             )
         }
-        if !reasons.isDisjoint(with: Reason.ofUnsupportedKeys) {
+        if !reasons.isDisjoint(with: BoringSSLReason.ofUnsupportedKeys) {
             return (
                 .certificateUnsuitable,
                 "The key of \(peer)'s certificate\(certificate?.contents.map { " \($0.subjectName)" } ?? "") is of a kind that is"
@@ -55,7 +55,7 @@ extension TLSDiagnosis {
                     + " key is \(KeyAlgorithm.supportedKinds)."
             )
         }
-        if certificate == nil, !reasons.isDisjoint(with: Reason.ofOtherProtocols) {
+        if certificate == nil, !reasons.isDisjoint(with: BoringSSLReason.ofOtherProtocols) {
             return (.notTLS, "\(peer) did not answer in TLS; is this the port for plain connections?")
         }
         if reasons.contains(.endOfFile) { return (.tlsFailed, self.closedEarly) }
@@ -70,7 +70,7 @@ extension TLSDiagnosis {
         return self.unknown(reasons)
     }
 
-    func unknown(_ reasons: Set<Reason>) -> (TransportError.Code, TLSSentence) {
+    func unknown(_ reasons: Set<BoringSSLReason>) -> (TransportError.Code, TLSSentence) {
         let names = reasons.map(\.name).sorted().joined(separator: ", ")
         return (.tlsFailed, "TLS with \(self.peer) failed\(names.isEmpty ? "" : ": \(names)").")
     }

@@ -4,7 +4,7 @@ extension TLSDiagnosis {
     /// Explains a failure from the listener's point of view, for the broker's log, which already has the client's
     /// address. Client names are left out, because not everyone who reads logs may know them.
     func verdictOfServer(
-        on reasons: Set<Reason>, _ certificate: PresentedCertificate?, _ usesPreSharedKeys: Bool,
+        on reasons: Set<BoringSSLReason>, _ certificate: PresentedCertificate?, _ usesPreSharedKeys: Bool,
         _ authorities: [NIOSSLCertificate]
     ) -> (TransportError.Code, TLSSentence) {
         if reasons.contains(.verifyFailed) { return self.verdictOfServer(on: certificate, authorities) }
@@ -20,7 +20,9 @@ extension TLSDiagnosis {
         if usesPreSharedKeys, reasons.contains(.unknownIdentity) || reasons.contains(.wrongSecret) {
             return (.preSharedKeyRejected, "The client's pre-shared key or its identity is not known here.")
         }
-        if let reason = Reason.ofRejectedCertificates.first(where: { reasons.contains($0.key) && !$0.key.isVague }) {
+        if let reason = BoringSSLReason.ofRejectedCertificates.first(where: {
+            reasons.contains($0.key) && !$0.key.isVague
+        }) {
             return (.clientCertificateRejected, "The client did not accept the broker's certificate: \(reason.value).")
         }
         // OpenSSL answers the encrypted certificate of TLS 1.3 with an unencrypted alert, which BoringSSL cannot read.
@@ -34,7 +36,7 @@ extension TLSDiagnosis {
         if reasons.contains(.unsupportedProtocol) || reasons.contains(.protocolVersionAlert) {
             return (.tlsVersionMismatch, "The client has no TLS version in common with this listener.")
         }
-        if !reasons.isDisjoint(with: Reason.ofUnsupportedKeys) {
+        if !reasons.isDisjoint(with: BoringSSLReason.ofUnsupportedKeys) {
             return (
                 .certificateUnsuitable,
                 "The key of the client's certificate is of a kind that is not supported; it must be"
@@ -44,7 +46,7 @@ extension TLSDiagnosis {
         if reasons.contains(.noSharedCipher) || reasons.contains(.noCommonSignatureAlgorithm) {
             return (.tlsFailed, "The client and this listener have no cipher suite or kind of key in common.")
         }
-        if !reasons.isDisjoint(with: Reason.ofOtherProtocols) {
+        if !reasons.isDisjoint(with: BoringSSLReason.ofOtherProtocols) {
             return (.notTLS, "The client does not speak TLS, but this port requires it.")
         }
         if reasons.contains(.endOfFile) { return (.tlsFailed, self.closedEarly) }

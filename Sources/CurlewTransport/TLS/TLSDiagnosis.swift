@@ -61,7 +61,7 @@ struct TLSDiagnosis: Sendable {
         default:
             if let finding = self.revocation?.refusal { return self.refusal(finding, cause: error) }
             let presented = certificate.map { PresentedCertificate($0) }
-            let reasons = Reason.all(in: error)
+            let reasons = BoringSSLReason.all(in: error)
             let (code, sentence) =
                 switch self.side {
                 case .client(let client): self.verdict(of: client, on: reasons, presented)
@@ -80,7 +80,7 @@ struct TLSDiagnosis: Sendable {
 
     /// Whether a handshake failed because the peer's certificate does not permit signatures.
     static func isLackOfSignatures(_ error: TransportError) -> Bool {
-        error.cause.map { Reason.all(in: $0).contains(.keyUsage) } ?? false
+        error.cause.map { BoringSSLReason.all(in: $0).contains(.keyUsage) } ?? false
     }
 
     /// An error if TLS accepted the peer although its certificate is not acceptable.

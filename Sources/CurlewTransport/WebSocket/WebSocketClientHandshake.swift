@@ -13,7 +13,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     private let peer: Endpoint
     private let request: WebSocketSettings.Request
     private let settings: WebSocketSettings
-    private let link: SocketLinkHandler
+    private let link: any WebSocketOwner
     private let gate: HTTPHeadGate
     private let codec: [any RemovableChannelHandler]
     /// Makes the key of the request, and checks the answer to it.
@@ -22,7 +22,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
 
     private init(
         _ peer: Endpoint, _ request: WebSocketSettings.Request, _ settings: WebSocketSettings,
-        _ link: SocketLinkHandler,
+        _ link: any WebSocketOwner,
         _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
     ) {
         self.peer = peer
@@ -36,7 +36,7 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     /// Begins the handshake on an open channel, below the link.
     static func begin(
         to peer: Endpoint, _ request: WebSocketSettings.Request, _ settings: WebSocketSettings,
-        below link: SocketLinkHandler,
+        below link: any WebSocketOwner,
         _ context: ChannelHandlerContext
     ) throws {
         let gate = HTTPHeadGate(maximumSize: Self.largestHead, beginning: "HTTP/")

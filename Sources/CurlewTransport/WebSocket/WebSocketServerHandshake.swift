@@ -19,7 +19,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     }
 
     private let rules: WebSocketGate
-    private let link: SocketLinkHandler
+    private let link: any WebSocketOwner
     private let gate: HTTPHeadGate
     private let codec: [any RemovableChannelHandler]
     /// Computes the answer to the request's key.
@@ -29,7 +29,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     private var isOver = false
 
     private init(
-        _ rules: WebSocketGate, _ link: SocketLinkHandler, _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
+        _ rules: WebSocketGate, _ link: any WebSocketOwner, _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
     ) {
         self.rules = rules
         self.link = link
@@ -38,7 +38,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     }
 
     /// Waits for the handshake of a client on an open channel, below the link.
-    static func begin(_ rules: WebSocketGate, below link: SocketLinkHandler, _ context: ChannelHandlerContext) throws {
+    static func begin(_ rules: WebSocketGate, below link: any WebSocketOwner, _ context: ChannelHandlerContext) throws {
         let gate = HTTPHeadGate(maximumSize: rules.settings.maximumHeaderSize)
         let (encoder, decoder) = (HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder()))
         let handshake = WebSocketServerHandshake(rules, link, gate, [encoder, decoder])

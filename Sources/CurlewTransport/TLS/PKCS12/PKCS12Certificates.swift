@@ -25,7 +25,7 @@ enum PKCS12Certificates {
                 // The first is the one of the fixed key.
                 return Array(bundle.certificateChain.dropFirst())
             } catch {
-                if TLSDiagnosis.Reason.all(in: error).contains(.severalKeys) { throw .severalKeys }
+                if BoringSSLReason.all(in: error).contains(.severalKeys) { throw .severalKeys }
             }
         }
         throw parts.contains { $0.isEncrypted } ? .notDecrypted : .damaged
