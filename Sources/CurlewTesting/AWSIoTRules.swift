@@ -61,7 +61,8 @@ final class AWSIoTRules: Sendable {
     fileprivate func mayConnect(_ attempt: MQTTConnectionAttempt, through door: AWSIoTAuthenticator.Door) -> Bool {
         let identifier = attempt.client.identifier
         if let maximum = self.limits.maximumClientIdentifierLength, identifier.utf8.count > maximum {
-            self.violated("The client identifier has \(identifier.utf8.count) bytes.")
+            self.violated(
+                "The client identifier has \(identifier.utf8.count) bytes; AWS IoT Core accepts at most \(maximum).")
             return false
         }
         switch (door, attempt.applicationProtocol) {
@@ -85,7 +86,7 @@ final class AWSIoTRules: Sendable {
 
     fileprivate func permits(payloadOf size: Int) -> Bool {
         guard let maximum = self.limits.maximumPayloadSize, size > maximum else { return true }
-        self.violated("A payload has \(size) bytes.")
+        self.violated("A payload has \(size) bytes; AWS IoT Core accepts at most \(maximum).")
         return false
     }
 }

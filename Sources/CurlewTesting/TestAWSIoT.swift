@@ -17,7 +17,7 @@ import Synchronization
 /// }
 /// ```
 ///
-/// It is a broker with the rules that AWS documents: client certificates, ALPN on port 443, signed WebSocket requests,
+/// Needs the package traits `AWS` and `Accounts`, which are enabled by default. It is a broker with the rules that AWS documents: client certificates, ALPN on port 443, signed WebSocket requests,
 /// custom authorizers; no QoS 2, at most 8 topic filters in a SUBSCRIBE, payloads up to 128 KiB, topics with up to 7
 /// slashes, client identifiers up to 128 bytes, keep alive up to 1,200 seconds. Policies, shadows, jobs and rules are not
 /// imitated.
@@ -49,7 +49,7 @@ public func withAWSIoT<Result>(
 public final class TestAWSIoT: Sendable {
     /// The region in which it pretends to be.
     public let region = "eu-central-1"
-    /// The credentials that it knows.
+    /// The only credentials that it accepts for signatures.
     public let credentials: AWSCredentials
     private let authority: TestAuthority
     private let broker: MQTTBroker
@@ -74,13 +74,16 @@ public final class TestAWSIoT: Sendable {
             logger: logger)
     }
 
-    /// What clients did that AWS IoT Core does not accept, and would have ended the connection for.
+    /// What clients did that AWS IoT Core does not accept, one sentence each: rejected authentications, topics, payloads
+    /// and client identifiers. Unlike AWS IoT Core, the stand-in refuses a packet and keeps the connection open. Its other
+    /// limits are enforced, but not recorded here.
     public var violations: [String] { self.rules.violations.withLock { $0 } }
 
     /// The configuration of a client with a certificate that is issued for it.
     ///
     /// - Parameter port: 8883 or 443, as for ``AWSIoTAuthentication/certificate(_:port:)``; the client connects to the
     ///   stand-in's port for it. Default: 8883.
+    /// - Throws: An error if the certificate cannot be created.
     public func configuration(clientIdentifier: String, port: Int = 8883) throws -> MQTTConfiguration {
         let (chain, key) = try self.authority.clientIdentity(clientIdentifier)
         let certificate = TLSSettings.Identity(chain: .pem(chain), key: .pem(key))
@@ -88,7 +91,10 @@ public final class TestAWSIoT: Sendable {
             clientIdentifier: clientIdentifier, authentication: .certificate(certificate, port: port))
     }
 
-    /// The configuration of a client.
+    /// The configuration of a client. For signatures, pass the region:
+    /// `.signature(credentials: .fixed(aws.credentials), region: aws.region)`.
+    ///
+    /// - Throws: ``MQTTError`` as ``MQTTConfiguration/awsIoT(endpoint:clientIdentifier:authentication:trustRoots:)`` does.
     public func configuration(
         clientIdentifier: String, authentication: AWSIoTAuthentication
     ) throws -> MQTTConfiguration {
@@ -102,6 +108,8 @@ public final class TestAWSIoT: Sendable {
     /// The environment variables of a device, with its certificate and key in Base64; for
     /// ``MQTTConfiguration/awsIoT(environment:writesMissingFiles:port:)``. Pass the configuration to
     /// ``redirect(_:)``.
+    ///
+    /// - Throws: An error if the certificate cannot be created.
     public func environment(clientIdentifier: String) throws -> [String: String] {
         let (chain, key) = try self.authority.clientIdentity(clientIdentifier)
         return [
@@ -112,7 +120,8 @@ public final class TestAWSIoT: Sendable {
         ]
     }
 
-    /// Replaces AWS's port by that of the stand-in.
+    /// Replaces the ports of the servers by those of the stand-in. The host must be `localhost`, as in
+    /// ``environment(clientIdentifier:)``.
     public func redirect(_ configuration: inout MQTTConfiguration) {
         let ports = self.ports.withLock { $0 }
         for index in configuration.servers.indices {

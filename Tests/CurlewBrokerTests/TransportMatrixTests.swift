@@ -113,7 +113,7 @@ struct TransportMatrixTests {
             #expect(broker.broker.disconnect("device"))
             #expect(try await wills.next(within: .seconds(60))?.text == "gone")
             // It comes back, and restores its subscription.
-            while device.statistics.reconnects == 0 { try await letOthersRun() }
+            while device.statistics.reconnections == 0 { try await letOthersRun() }
             var answer: MQTTMessage?
             while answer == nil {
                 try await observer.publish("on", to: "command", qos: .atLeastOnce)

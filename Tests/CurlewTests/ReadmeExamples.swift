@@ -60,7 +60,7 @@ struct DocumentedExamples {
             try await camera.connect()
             try await camera.publish("motion", to: "cameras/7/event", qos: .atLeastOnce)
             await camera.disconnect()
-            #expect(aws.violations.isEmpty)  // nothing for which AWS would have closed the connection
+            #expect(aws.violations.isEmpty)  // no rule of AWS IoT Core was broken
         }
     }
     // README end

@@ -41,7 +41,51 @@ struct SecretTests {
             TLSSettings.Material.bytes(bytes), TLSSettings.Material.pem(Self.secret),
             TLSSettings.Material.base64(Self.secret), try MQTTClient(plain),
             Connect(clientIdentifier: "c", username: "kitchen", password: password),
+        ] + (try Self.transports()) + (try Self.clouds())
+    }
+
+    private static func transports() throws -> [any Sendable] {
+        var proxy = ProxySettings(.socks5h, host: "proxy")
+        (proxy.username, proxy.password) = ("kitchen", Self.secret)
+        var webSocket = WebSocketSettings()
+        webSocket.headers = [
+            .bearerAuthorization(Self.secret), .basicAuthorization(username: "kitchen", password: Self.secret),
         ]
+        var server = MQTTConfiguration.Server.wss("localhost")
+        server.query = "token=hunter2"
+        let request = WebSocketSettings.Request(
+            host: "localhost", port: 443, isSecure: true, target: server.target, headers: webSocket.headers)
+        var configuration = MQTTConfiguration(server: server)
+        (configuration.proxy, configuration.webSocket) = (proxy, webSocket)
+        let url = try MQTTConfiguration(url: "wss://localhost/mqtt?token=hunter2")
+        return [proxy, webSocket, webSocket.headers, server, request, configuration, url, try MQTTClient(url)]
+    }
+
+    private static func clouds() throws -> [any Sendable] {
+        let token = AWSIoTToken(keyName: "tok", value: Self.secret, signature: Self.secret)
+        let authorizer = AWSIoTAuthentication.customAuthorizer("a", username: "u", password: "hunter2", token: token)
+        let bundle = TLSSettings.Identity.pkcs12(.file("client.p12"), passphrase: Self.secret)
+        var holders: [any Sendable] = [
+            token, authorizer, bundle, MQTTConfiguration.thingsBoard(accessToken: Self.secret),
+            try MQTTConfiguration.awsIoT(endpoint: "localhost", clientIdentifier: "c", authentication: authorizer),
+            MQTTConfiguration.hiveMQCloud(host: "h", username: "u", password: "hunter2"),
+        ]
+        #if AWS
+        let credentials = AWSCredentials(accessKeyID: "AKID", secretAccessKey: Self.secret, sessionToken: Self.secret)
+        let sources: [AWSCredentialsSource] = [
+            .fixed(credentials),
+            .standard(environment: ["AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": Self.secret]),
+        ]
+        for source in sources {
+            let signature = AWSIoTAuthentication.signature(credentials: source, region: "eu-central-1")
+            holders += [
+                source, signature,
+                try MQTTConfiguration.awsIoT(endpoint: "localhost", clientIdentifier: "c", authentication: signature),
+            ]
+        }
+        holders.append(credentials)
+        #endif
+        return holders
     }
 
     @Test("No description, reflection, dump or log line shows a secret")

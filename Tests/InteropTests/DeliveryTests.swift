@@ -198,7 +198,7 @@ struct DeliveryTests {
             #expect(try await subscription.next(300).map(\.text) == (0..<300).map(String.init))
             for delivery in deliveries { try await delivery.outcome() }
             // Otherwise, the broker would have closed the connection.
-            #expect(publisher.statistics.reconnects == 0)
+            #expect(publisher.statistics.reconnections == 0)
         }
     }
 

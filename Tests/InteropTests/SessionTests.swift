@@ -154,7 +154,7 @@ struct SessionTests {
                 try await publisher.publish("\(qos.rawValue)", to: "orders", qos: .exactlyOnce)
                 #expect(try await messages.next().text == "\(qos.rawValue)")
             }
-            #expect(client.statistics.reconnects == 0)
+            #expect(client.statistics.reconnections == 0)
             // A broker that knows the maximum does not send such a message.
             #expect(client.statistics.messagesDropped == (setup.version < .v5_0 ? 3 : 0))
         }
@@ -173,7 +173,7 @@ struct SessionTests {
                 #expect(try await MQTTClient.nextConnection(events))
                 #expect(try await subscription.next().text == "\(round)")
             }
-            #expect(subscriber.statistics.reconnects == 5)
+            #expect(subscriber.statistics.reconnections == 5)
         }
     }
 
@@ -228,7 +228,7 @@ struct SessionTests {
             for delivery in deliveries + more { try await delivery.outcome() }
             while received.count < 200 { received.insert(try await subscription.next().text) }
             #expect(received == Set((0..<200).map(String.init)))
-            #expect(publisher.statistics.reconnects > 0 && subscriber.statistics.reconnects > 0)
+            #expect(publisher.statistics.reconnections > 0 && subscriber.statistics.reconnections > 0)
         }
     }
 
@@ -327,7 +327,7 @@ struct SessionTests {
                 $0.connection.keepAlive = .seconds(1)
             }
             for _ in 0..<3 { try await broker.log(says: "Received PINGREQ from idle") }
-            #expect(client.state == .connected && client.statistics.reconnects == 0)
+            #expect(client.state == .connected && client.statistics.reconnections == 0)
         }
     }
 
@@ -340,7 +340,7 @@ struct SessionTests {
             let client = try await broker.connect(setup) { $0.clientIdentifier = .given("idle") }
             #expect(client.serverLimits?.serverKeepAlive == 10)
             try await broker.log(says: "Received PINGREQ from idle")
-            #expect(client.statistics.reconnects == 0)
+            #expect(client.statistics.reconnections == 0)
         }
     }
 

@@ -72,8 +72,11 @@ public final class MQTTClient: Sendable {
     /// The client identifier in use; empty before the broker has assigned one.
     public var clientIdentifier: String { self.engine.clientIdentifier }
 
+    /// What a client holds and has counted.
+    public typealias Statistics = MQTTClientStatistics
+
     /// The current counters of past and outstanding work.
-    public var statistics: MQTTClientStatistics { self.engine.statistics }
+    public var statistics: Statistics { self.engine.statistics }
 
     /// The events from now on.
     ///

@@ -10,7 +10,8 @@ public struct AWSIoTAuthentication: Sendable {
     ///
     /// - Parameters:
     ///   - certificate: The certificate and its key.
-    ///   - port: 8883, or 443, which firewalls usually permit. Default: 8883.
+    ///   - port: 8883, or 443, which firewalls usually permit and where the client offers the application protocol
+    ///     `x-amzn-mqtt-ca` (ALPN). Default: 8883.
     public static func certificate(_ certificate: TLSSettings.Identity, port: Int = 8883) -> Self {
         Self { configuration, endpoint in
             configuration.servers = [.mqtts(endpoint, port: port)]
@@ -25,10 +26,10 @@ public struct AWSIoTAuthentication: Sendable {
     /// on port 443.
     ///
     /// - Parameters:
-    ///   - name: The name of the authorizer; `nil` for the default one.
+    ///   - name: The name of the authorizer. Default: `nil`, the endpoint's default authorizer.
     ///   - username: The user name for the authorizer. Default: none.
     ///   - password: The password for the authorizer. Default: none.
-    ///   - token: The token to check, if the authorizer requires a signed one.
+    ///   - token: The signed token, if the authorizer has signing enabled. Default: none.
     public static func customAuthorizer(
         _ name: String? = nil, username: String? = nil, password: MQTTPassword? = nil, token: AWSIoTToken? = nil
     ) -> Self {
@@ -36,8 +37,8 @@ public struct AWSIoTAuthentication: Sendable {
             if let character = username?.first(where: { "?&".contains($0) }) {
                 throw MQTTError(
                     .invalidConfiguration,
-                    "The user name for the custom authorizer contains '\(character)', which begins the parameters that "
-                        + "follow it; remove it.")
+                    "The user name for the custom authorizer contains '\(character)'; remove it. AWS IoT Core takes what follows "
+                        + "'?' and '&' for parameters.")
             }
             var items: [(name: String, value: String)] = []
             if let name { items.append(("x-amz-customauthorizer-name", name)) }
@@ -50,15 +51,17 @@ public struct AWSIoTAuthentication: Sendable {
             configuration.servers = [.mqtts(endpoint, port: 443)]
             configuration.tls.applicationProtocols = ["mqtt"]
             guard username != nil || password != nil || !parameters.isEmpty else { return }
-            configuration.credentials = .password(username: (username ?? "") + parameters, password: password)
+            let login = MQTTConfiguration.Login(username: (username ?? "") + parameters, password: password)
+            // Not `.password`: the user name may contain the token, and descriptions show it.
+            configuration.credentials = .provider { login }
         }
     }
 }
 
 #if AWS
 extension AWSIoTAuthentication {
-    /// AWS credentials: MQTT over WebSocket and TLS on port 443, where each attempt to connect is signed anew with AWS
-    /// Signature Version 4. Needs the package trait `AWS`, which is enabled by default.
+    /// AWS credentials: MQTT over WebSocket and TLS on port 443. Each attempt to connect gets a new AWS Signature Version 4.
+    /// Needs the package trait `AWS`, which is enabled by default.
     ///
     /// - Parameters:
     ///   - credentials: Where the credentials come from; asked for each attempt. Default: the environment, then the
@@ -90,7 +93,7 @@ public struct AWSIoTToken: Sendable, Hashable {
     /// - Parameters:
     ///   - keyName: The token key name of the authorizer.
     ///   - value: The token.
-    ///   - signature: The signature of the token in Base64, made with the private key of the authorizer.
+    ///   - signature: The signature of the token in Base64, URL-encoded or not, made with the authorizer's private key.
     public init(keyName: String, value: String, signature: String) {
         self.keyName = keyName
         self.value = Redacted(value)

@@ -10,8 +10,8 @@ extension MQTTConfiguration {
     ///     authentication: .certificate(.init(chain: .file("device.pem.crt"), key: .file("private.pem.key"))))
     /// ```
     ///
-    /// What AWS IoT Core refuses by closing the connection is refused before anything is sent: see
-    /// ``ServiceLimits/awsIoT``. To stay below its 100 publishes per second and connection, set
+    /// AWS IoT Core closes the connection of a client that exceeds most of its limits. The client checks them before it
+    /// sends anything: see ``ServiceLimits/awsIoT``. To stay below 100 publishes per second and connection, set
     /// `serviceLimits.publishesPerSecond` to 100: messages above the rate then wait.
     ///
     /// - Parameters:
@@ -19,7 +19,9 @@ extension MQTTConfiguration {
     ///   - clientIdentifier: The client identifier, which the policy must permit.
     ///   - authentication: How the client proves its identity, which also determines protocol and port.
     ///   - trustRoots: The authorities to trust. Default: those of the operating system, among which Amazon's are.
-    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` if the endpoint is not a host name.
+    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` if the endpoint is not a host name, if the user name
+    ///   for a custom authorizer contains `?` or `&`, or if the region for a signature cannot be read from the endpoint.
+    ///   ``validate()`` checks all other settings when the client is created.
     public static func awsIoT(
         endpoint: String, clientIdentifier: String, authentication: AWSIoTAuthentication,
         trustRoots: TLSSettings.TrustRoots = .system
@@ -27,8 +29,8 @@ extension MQTTConfiguration {
         guard !endpoint.isEmpty, endpoint.utf8.allSatisfy(Self.mayStandInEndpoint) else {
             throw MQTTError(
                 .invalidConfiguration,
-                "The endpoint of AWS IoT Core must be only a host name, such as "
-                    + "abc123-ats.iot.eu-central-1.amazonaws.com, without scheme, port and path.")
+                "The endpoint of AWS IoT Core must be only a host name, without scheme, port and path, such as "
+                    + "abc123-ats.iot.eu-central-1.amazonaws.com.")
         }
         var configuration = Self()
         configuration.clientIdentifier = .given(clientIdentifier)
@@ -52,7 +54,7 @@ extension MQTTConfiguration {
 
 extension MQTTConfiguration.ServiceLimits {
     /// What AWS [documents](https://docs.aws.amazon.com/general/latest/gr/iot-core.html) about the message broker of AWS
-    /// IoT Core: no QoS 2, payloads of at most 128 KiB, topics of at most 256 bytes and 7 slashes (without the first
+    /// IoT Core: no messages at QoS 2 (subscriptions ask for QoS 1), payloads of at most 128 KiB, topics of at most 256 bytes and 7 slashes (without the first
     /// three levels of Basic Ingest), client identifiers of at most 128 bytes, keep alive from 30 to 1,200 seconds.
     ///
     /// Its limit of 8 topic filters for each SUBSCRIBE needs no check, because the client sends one SUBSCRIBE for each

@@ -2,7 +2,7 @@ import CurlewCore
 import CurlewTransport
 
 extension MQTTConfiguration {
-    /// A client of AWS IoT Core with a certificate, from the environment variables that many devices have.
+    /// A client of AWS IoT Core with a certificate, from these environment variables:
     ///
     /// | variable                                                          | value |
     /// |-------------------------------------------------------------------|-------|
@@ -17,8 +17,8 @@ extension MQTTConfiguration {
     ///
     /// - Parameters:
     ///   - environment: The variables. Default: those of the process.
-    ///   - writesMissingFiles: Whether the Base64 is decoded and written to a file that is missing, which only its owner
-    ///     may read. Default: `false`, it is used from memory.
+    ///   - writesMissingFiles: Whether to decode the Base64 and write it to the path if that file is missing, readable
+    ///     only by its owner. Default: `false`, the Base64 is used from memory.
     ///   - port: 8883, or 443, which firewalls usually permit. Default: 8883.
     /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` that names the variable and quotes no secret, or
     ///   what ``validate()`` throws.

@@ -76,7 +76,8 @@ extension MQTTConfiguration {
     ///   - accessToken: The access token of the device, which is sent as the user name.
     public static func thingsBoard(host: String = "mqtt.thingsboard.cloud", accessToken: String) -> Self {
         var configuration = Self(server: .mqtts(host))
-        configuration.credentials = .password(username: accessToken, password: nil)
+        // Not `.password`: descriptions show a user name.
+        configuration.credentials = .provider { Login(username: accessToken) }
         configuration.serviceLimits.serviceName = "ThingsBoard"
         configuration.serviceLimits.maximumQoS = .atLeastOnce
         return configuration

@@ -14,7 +14,8 @@ extension MQTTConfiguration {
     /// The values are those of ``init(environment:)``; the keys are the names of the variables without `MQTT_`, in camel
     /// case, such as `keepAlive` for `MQTT_KEEP_ALIVE`. Below the scope `mqtt`, an `EnvironmentVariablesProvider`
     /// therefore reads exactly those variables. A value may also be a number or a Boolean, and that of `alpn` an array.
-    /// An empty value counts as not set; a value of another type too. Passwords, keys and URLs are read as secrets.
+    /// An empty value counts as not set, as does a value of any other type. Passwords, keys and URLs are read as secrets.
+    /// Needs the package trait `Configuration`, which is enabled by default.
     ///
     /// Proxy variables that many programs share, such as `ALL_PROXY`, are not read.
     ///

@@ -2,14 +2,16 @@ public import CurlewCore
 import NIOCore
 
 extension MQTTConfiguration {
-    /// What a hosted service documents and its CONNACK does not say. The client checks it before it sends anything,
-    /// because such services end the connection instead of answering.
+    /// Limits that a hosted service documents but does not announce in CONNACK. The client checks them before it sends
+    /// anything, because such services often end the connection instead of answering.
     ///
-    /// Presets such as `awsIoT` set it. What a CONNACK says is respected without it.
+    /// A message that exceeds them throws `.notSupportedByServer` (QoS), `.packetTooLarge` or `.invalidTopic`; a
+    /// subscription throws `.invalidTopic`; settings of CONNECT and the will throw `.invalidConfiguration`. Presets such
+    /// as `awsIoT` set them. What a CONNACK says is respected without them.
     public struct ServiceLimits: Sendable, Hashable {
         /// The name of the service in error messages. Default: "The service".
         public var serviceName = "The service"
-        /// The highest QoS of messages. Subscriptions ask for no more than this one. Default: 2.
+        /// The highest QoS to publish with; subscriptions ask for no more than it. Default: 2.
         public var maximumQoS: QoS = .exactlyOnce
         /// The maximum size of a payload in bytes. Default: `nil`, no limit.
         public var maximumPayloadSize: Int?
@@ -21,8 +23,8 @@ extension MQTTConfiguration {
         public var maximumClientIdentifierLength: Int?
         /// The keep-alive intervals that the service permits. Default: `nil`, all.
         public var keepAlive: ClosedRange<Duration>?
-        /// The maximum number of PUBLISH packets in any second. Above it, messages wait and none is refused. Default:
-        /// `nil`, no limit.
+        /// The maximum number of PUBLISH packets in any second, at least 1; repeated ones count. Messages above the rate
+        /// wait in the outbox, where its limits and the timeouts apply. Default: `nil`, no limit.
         public var publishesPerSecond: Int?
         /// The beginning of topics whose first levels do not count, and how many these are.
         package var uncountedLevels: (prefix: String, count: Int)? {

@@ -21,7 +21,7 @@ extension ClientEngine: ConnectionOwner {
             state.receivers.unclaimed.connected(
                 isResumed: result == .resumed, at: now, isOrphan: state.session.isOrphan)
             mustWatchUnclaimed = state.receivers.mustWatchUnclaimed
-            if state.life.lifecycle.accepted() { state.tally.statistics.reconnects += 1 }
+            if state.life.lifecycle.accepted() { state.tally.statistics.reconnections += 1 }
             // The server may assign an identifier to a client without one, but not replace one.
             if connect.clientIdentifier.isEmpty, let assigned = state.session.limits?.assignedClientIdentifier {
                 state.life.clientIdentifier = assigned
@@ -101,7 +101,7 @@ extension ClientEngine: ConnectionOwner {
                 case .authenticate(let auth): event = .authenticate(auth)
                 case .disconnected(let packet): event = .disconnected(packet)
                 case .deviation(let deviation):
-                    state.tally.statistics.deviations += 1
+                    state.tally.statistics.protocolDeviations += 1
                     if state.connection.note(deviation) { deviations.append(deviation) }
                 case .violation(let code, let message): event = .violation(code, message)
                 }

@@ -33,7 +33,8 @@ final class ClientEngine: Sendable {
         logger[metadataKey: "mqtt_client"] = "\(identifier)"
         self.logger = logger
         self.connector = try configuration.makeConnector { [logger] error in
-            logger.warning("changed TLS files cannot be used; the former ones stay", metadata: ["error": "\(error)"])
+            logger.warning(
+                "changed TLS files cannot be used; keeping the previous ones", metadata: ["error": "\(error)"])
         }
         self.state = Mutex(State(configuration, clientIdentifier: identifier))
     }

@@ -24,9 +24,9 @@ public struct MQTTClientStatistics: Sendable, Hashable {
     /// Replies that arrived after their request ended, arrived twice, or belong to another client's request.
     public var unexpectedReplies = 0
     /// Packets in which the broker violated the protocol harmlessly.
-    public var deviations = 0
+    public var protocolDeviations = 0
     /// Connections after the first.
-    public var reconnects = 0
+    public var reconnections = 0
     /// The time from PUBLISH to its acknowledgement, averaged over recent messages; `nil` before the first.
     public var acknowledgementLatency: Duration?
 

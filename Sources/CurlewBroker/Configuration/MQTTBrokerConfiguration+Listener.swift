@@ -150,6 +150,10 @@ extension MQTTBrokerConfiguration {
         public var origins = Origins.automatic
         /// The maximum size of a request's header in bytes. Default: 16,384.
         public var maximumHeaderSize = 16 << 10
+        /// A folder whose files browsers get that open no WebSocket, such as a page that then does. Hidden files and
+        /// whatever is outside of the folder are never served; everyone who reaches the port can read the rest. Default:
+        /// `nil`, a short text instead of a file.
+        public var staticFiles: String?
         /// Returns why a request is refused, by its path, query and host; `nil` if it is accepted.
         package var refusal: (@Sendable (_ target: String, _ host: String) -> String?)?
 
@@ -193,14 +197,14 @@ extension MQTTBrokerConfiguration {
         /// ``clientTrustRoots``. Default: empty, which checks nothing.
         ///
         /// If there are any, each client certificate must be covered by a current list of the authority that issued it:
-        /// the client is refused if its certificate is on that list, if there is no such list, or if the list should
-        /// have been replaced already. A certificate of another authority in the chain is refused as well if it is on
+        /// the client is refused if its certificate is on that list, if there is no such list, or if the list is
+        /// past its next update. A certificate of another authority in the chain is refused as well if it is on
         /// a list of its issuer, or if that list is not current; it needs no list.
         ///
         /// ``MQTTBroker/reload()`` reads the files again, and disconnects clients whose certificates are on the new
         /// lists. The broker logs a warning at the start, at a reload and once a day if a list is not current or soon
         /// will not be. ``TLSSettings/revocationLists`` says which lists are accepted. Needs the package trait
-        /// `Accounts`, which is on by default; without it, starting the broker fails. On Apple platforms,
+        /// `Accounts`, which is enabled by default; without it, starting the broker fails. On Apple platforms,
         /// ``clientTrustRoots`` must not be `.system`.
         public var revocationLists: [TLSSettings.Material] = []
         /// Certificates that complete the chain from ``certificate`` to its root. They are not trusted for anything

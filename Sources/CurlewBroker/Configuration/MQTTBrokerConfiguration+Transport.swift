@@ -57,6 +57,7 @@ extension MQTTBrokerConfiguration.WebSocket {
         var settings = WebSocketServerSettings()
         settings.paths = self.paths
         settings.origins = self.origins.policy
+        settings.folder = if let path = self.staticFiles { try StaticFolder(path) } else { nil }
         settings.refusal = self.refusal
         settings.maximumHeaderSize = self.maximumHeaderSize
         settings.maximumFrameSize = max(Int(maximumPacketSize), settings.maximumFrameSize)

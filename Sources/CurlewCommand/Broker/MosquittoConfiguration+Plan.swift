@@ -81,6 +81,7 @@ extension MosquittoListener {
         var webSocket = MQTTBrokerConfiguration.WebSocket()
         // 0 is mosquitto's default.
         if let headerSize, headerSize > 0 { webSocket.maximumHeaderSize = headerSize }
+        webSocket.staticFiles = self.staticFiles
         if !self.origins.isEmpty { webSocket.origins = .only(self.origins) }
         var listener = self.address.listener(tls: tls, webSocket: webSocket)
         listener.addressFamily = self.family

@@ -43,6 +43,8 @@ struct MosquittoListener: Equatable, Sendable {
     var isWebSocket = false
     /// The maximum size of the header of a WebSocket's request; `nil` for the default.
     var headerSize: Int?
+    /// The folder of files for browsers.
+    var staticFiles: String?
     /// The origins of pages that may open a WebSocket; empty for the default.
     var origins: Set<String> = []
     var family = MQTTBrokerConfiguration.Listener.AddressFamily.any

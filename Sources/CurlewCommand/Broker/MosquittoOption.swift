@@ -69,6 +69,9 @@ extension MosquittoOption {
         .onListener("websockets_headers_size") { value, listener throws(Objection) in
             listener.headerSize = try value.number(in: 0...1 << 20)
         },
+        .onListener("http_dir") { value, listener throws(Objection) in
+            listener.staticFiles = try value.wholeText()
+        },
         .onListener("websockets_origin", .allCount) { value, listener throws(Objection) in
             let origin = String(try value.word())
             guard let normalized = WebSocketOrigins.normalized(origin) else {
@@ -193,7 +196,7 @@ extension MosquittoOption {
     var isPath: Bool { Self.paths.contains(self.name) }
 
     private static let paths: Set = [
-        "acl_file", "cafile", "capath", "certfile", "crlfile", "include_dir", "keyfile", "log_dest",
+        "acl_file", "cafile", "capath", "certfile", "crlfile", "http_dir", "include_dir", "keyfile", "log_dest",
         "password_file", "psk_file",
     ]
 

@@ -21,6 +21,7 @@ extension MosquittoListener {
         guard !self.isWebSocket else { return found }
         for (option, isGiven) in [
             ("websockets_headers_size", self.headerSize != nil), ("websockets_origin", !self.origins.isEmpty),
+            ("http_dir", self.staticFiles != nil),
         ] where isGiven {
             found.append((option, "the listener does not use WebSocket; set protocol websockets, or remove the line."))
         }

@@ -13,7 +13,6 @@ enum RefusedMosquittoOptions {
     private static let plugins =
         "mosquitto's plugins cannot be loaded; embed the broker in a program and use its hooks instead."
     private static let storage = "sessions and retained messages are kept only in memory; remove the line."
-    private static let files = "the broker serves no files; use a web server for them, and remove the line."
     private static let engines = "OpenSSL engines are not supported; set keyfile to a PEM file."
     private static let stamps = "each log line begins with the time in ISO 8601 format; remove the line."
 
@@ -43,7 +42,6 @@ enum RefusedMosquittoOptions {
             "retained_persistence",
         ] { reasons[name] = Self.storage }
         for name in ["auth_plugin", "auth_plugin_deny_special_chars", "plugin"] { reasons[name] = Self.plugins }
-        reasons["http_dir"] = Self.files
         reasons["websockets_log_level"] = "WebSockets are logged like other connections; remove the line."
         for name in ["tls_engine", "tls_engine_kpass_sha1", "tls_keyform"] { reasons[name] = Self.engines }
         for name in [

@@ -123,7 +123,9 @@ struct BrokerOptions: ParsableArguments {
 
     @Option(
         name: .customLong("tls-crl"), parsing: .unconditional,
-        help: "File of certificate revocation lists (CRLs) for client certificates.")
+        help:
+            "File of certificate revocation lists (CRLs) for client certificates, PEM or DER. Clients without a current list of their issuer are refused."
+    )
     var revocationLists: String?
 
     @Flag(name: .customLong("tls-require-certificate"), help: "Require a client certificate.")

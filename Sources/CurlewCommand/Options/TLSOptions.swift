@@ -16,17 +16,23 @@ struct TLSOptions: ParsableArguments {
 
     @Option(
         name: .customLong("crlfile"),
-        help: "File of certificate revocation lists (CRLs) to check the broker's certificate against.")
+        help:
+            "File of certificate revocation lists (CRLs), PEM or DER. A broker without a current list of its issuer is refused."
+    )
     var revocationLists: String?
 
     @Option(
         name: .customLong("cert"),
-        help: "Client certificate file, PEM or DER; or a PKCS#12 bundle with its key (.p12, .pfx).")
+        help:
+            "Client certificate file, PEM or DER; or a file that includes the key: PEM or a PKCS#12 bundle (.p12, .pfx)."
+    )
     var certificate: String?
 
     @Option(
         name: .customLong("key"),
-        help: "Client private key file. If it is encrypted, set CURLEW_PRIVATE_KEY_PASSPHRASE.")
+        help:
+            "Client private key file, if --cert does not include it. If it is encrypted, set CURLEW_PRIVATE_KEY_PASSPHRASE."
+    )
     var key: String?
 
     @Option(name: .customLong("keyform"), help: .private)

@@ -8,7 +8,7 @@ extension MQTTConfiguration {
     /// Prints every packet of the client to standard error.
     mutating func trace() throws(MQTTError) {
         let connector = try self.makeConnector { error in
-            Diagnostics.trace("Changed TLS files cannot be used; the former ones stay: \(error.message)")
+            Diagnostics.trace("Changed TLS files cannot be used; keeping the previous ones: \(error.message)")
         }
         self.connectorOverride = TracingConnector(base: connector)
     }

@@ -15,16 +15,16 @@ public struct TLSSettings: Sendable, Hashable {
     /// empty, which checks nothing.
     ///
     /// If there are any, the peer's own certificate must be covered by a current list of the authority that issued it:
-    /// the peer is refused if it is on that list, if there is no such list, or if the list should have been replaced
-    /// already. A certificate of another authority in the chain is refused as well if it is on a list of its issuer, or
+    /// the peer is refused if its certificate is on that list, if there is no such list, or if the list is past its next
+    /// update. A certificate of another authority in the chain is refused as well if it is on a list of its issuer, or
     /// if that list is not current; it needs no list. Root certificates are not checked.
     ///
     /// Each material holds one list in DER, or any number in PEM (`-----BEGIN X509 CRL-----`). Lists are not
-    /// downloaded: give new ones before the old ones end. Only complete lists are accepted, not delta or indirect lists
+    /// downloaded; replace the files before they expire. Only complete lists are accepted, not delta or indirect lists
     /// and not those of a part of an authority's certificates (with an issuing distribution point). They must be signed
     /// with RSA, ECDSA or Ed25519, and not with SHA-1. Certificates with policy constraints are refused.
     ///
-    /// Needs the package trait `Accounts`, which is on by default; without it, creating a client throws. On Apple
+    /// Needs the package trait `Accounts`, which is enabled by default; without it, creating a client throws. On Apple
     /// platforms, ``trustRoots`` must not be `.system`.
     public var revocationLists: [Material] = []
 
@@ -45,7 +45,7 @@ public struct TLSSettings: Sendable, Hashable {
     ///
     /// Expressions such as `HIGH:!aNULL` are not supported.
     ///
-    /// For a peer that supports no better ones, or a policy that permits fewer. TLS 1.3 and pre-shared keys have their
+    /// Set it only for a peer that supports nothing better, or for a policy that permits fewer. TLS 1.3 and pre-shared keys have their
     /// own cipher suites, which this does not change.
     public var cipherSuites: [String] = []
 
@@ -93,7 +93,7 @@ public struct TLSSettings: Sendable, Hashable {
         public static let insecureAnyCertificate = Self(description: "insecureAnyCertificate")
     }
 
-    /// The source of certificates or of a private key. The content tells PEM, DER and PKCS#12 from each other.
+    /// The source of certificates or of a private key. PEM, DER and PKCS#12 are recognized by their content.
     public struct Material: Hashable, Sendable, CustomStringConvertible {
         enum Source: Hashable, Sendable {
             case file(String)

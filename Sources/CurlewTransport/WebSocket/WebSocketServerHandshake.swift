@@ -49,6 +49,9 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.isOver, case .head(let head) = self.unwrapInboundIn(data) else { return }
         if let objection = self.rules.objection(to: head) {
+            if objection == .noUpgrade, let folder = self.rules.settings.folder, [.GET, .HEAD].contains(head.method) {
+                return self.serve(head, from: folder, context)
+            }
             context.fireUserInboundEventTriggered(
                 Refused(sentence: objection.sentence(about: head), isOrdinaryRequest: objection == .noUpgrade))
             return self.answer(objection.status, objection.text, isHead: head.method == .HEAD, context)
@@ -95,8 +98,17 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
 
     private func answer(_ status: HTTPResponseStatus, _ text: String, isHead: Bool, _ context: ChannelHandlerContext) {
         guard !self.isOver else { return }
+        self.beginAnswer()
+        self.write(status, text, isHead: isHead, context)
+    }
+
+    /// Ignores everything that the client sends from now on.
+    func beginAnswer() {
         self.isOver = true
         self.gate.discard()
+    }
+
+    func write(_ status: HTTPResponseStatus, _ text: String, isHead: Bool, _ context: ChannelHandlerContext) {
         let body = ByteBuffer(string: text + "\n")
         var headers: HTTPHeaders = [
             "Content-Type": "text/plain; charset=utf-8", "Content-Length": "\(body.readableBytes)",
@@ -109,6 +121,10 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         let head = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
         if !isHead { context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        self.end(context)
+    }
+
+    func end(_ context: ChannelHandlerContext) {
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
         // The client reads the answer before it closes; one that does not is closed with the handshake's deadline.
         context.close(mode: .output, promise: nil)

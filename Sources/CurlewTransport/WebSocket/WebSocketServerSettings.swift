@@ -4,6 +4,8 @@ package struct WebSocketServerSettings: Sendable {
     package var paths: Set<String> = []
     /// Which pages may connect.
     package var origins: WebSocketOrigins = .automatic
+    /// The folder whose files are the answers to requests that open no WebSocket; `nil` for a short text.
+    package var folder: StaticFolder?
     /// Decides about requests that are acceptable otherwise: returns why one is refused, for the operator; `nil` if it
     /// is accepted.
     package var refusal: (@Sendable (_ target: String, _ host: String) -> String?)?

@@ -8,7 +8,7 @@ import Testing
 struct MosquittoOptionTests {
     /// The supported options, including `max_qos`, which is `maximum_qos` in mosquitto's manual.
     private static let promisedNames = """
-        listener port bind_address protocol websockets_headers_size websockets_origin socket_domain max_connections per_listener_settings allow_anonymous \
+        listener port bind_address protocol websockets_headers_size http_dir websockets_origin socket_domain max_connections per_listener_settings allow_anonymous \
         password_file acl_file allow_zero_length_clientid auto_id_prefix use_username_as_clientid cafile capath crlfile certfile \
         keyfile require_certificate use_identity_as_username use_subject_as_username tls_version ciphers psk_file \
         psk_hint max_inflight_messages max_inflight_bytes max_queued_messages max_queued_bytes memory_limit queue_qos0_messages \
@@ -64,6 +64,7 @@ struct MosquittoOptionTests {
         Self.listener("protocol mqtt", "false") { $0.isWebSocket },
         Self.listener("protocol websockets", "true") { $0.isWebSocket },
         Self.listener("protocol websockets\nwebsockets_headers_size 4096", "4096") { $0.headerSize ?? 0 },
+        Self.listener("protocol websockets\nhttp_dir /srv/my page", "/srv/my page") { $0.staticFiles ?? "" },
         Self.listener(
             "protocol websockets\nwebsockets_origin https://a\nwebsockets_origin https://b", "https://a https://b"
         ) {
@@ -183,7 +184,7 @@ struct MosquittoOptionTests {
         ("port", "no value"), ("bind_address", "no value"), ("bind_address a b", "takes only one value"),
         ("protocol MQTT", "not one of mqtt, websockets"),
         ("websockets_headers_size x", "not a number"), ("websockets_origin a.example", "not the origin of a page"),
-        ("websockets_origin", "no value"),
+        ("websockets_origin", "no value"), ("http_dir", "no value"),
         ("socket_domain unix", "not one of ipv4, ipv6"), ("max_connections many", "not a number"),
         ("max_connections -2", "not a number"), ("per_listener_settings maybe", "neither true nor false"),
         ("allow_anonymous TRUE", "neither true nor false"), ("allow_anonymous true false", "takes only one value"),

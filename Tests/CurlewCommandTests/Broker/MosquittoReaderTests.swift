@@ -219,6 +219,7 @@ struct MosquittoReaderTests {
             ("certfile c\nkeyfile k\ncafile a\ncapath b", 5, "capath: cafile is set as well"),
             ("psk_hint h", 2, "psk_hint: there are no keys"),
             ("websockets_origin https://a", 2, "websockets_origin: the listener does not use WebSocket"),
+            ("http_dir /srv", 2, "http_dir: the listener does not use WebSocket"),
             ("websockets_headers_size 1", 2, "websockets_headers_size: the listener does not use WebSocket"),
             ("listener 0 /a\nprotocol websockets", 3, "protocol: a Unix domain socket has neither TLS nor WebSocket"),
             ("listener 0 /a\nlistener 0 /a", 3, "listener: /a is already used by the listener of"),

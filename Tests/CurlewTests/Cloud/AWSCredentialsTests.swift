@@ -253,7 +253,7 @@ struct AWSCredentialsTests {
         let refused: [(String, [String])] = [
             ("aws_access_key_id = A\n", ["line 1", "below the name of a section"]),
             ("\n  a = b\n", ["line 2", "below the name of a section"]),
-            ("[default]\n  a = b\n", ["line 2", "continues no setting"]),
+            ("[default]\n  a = b\n", ["line 2", "must continue a setting"]),
             ("[default\n", ["line 1", "']'"]), ("[default] x\n", ["line 1", "comment"]),
             ("[default]\n\n\(secret)\n", ["line 3", "name = value"]),
             ("[default]\n= \(secret)\n", ["line 2", "name before '='"]),

@@ -24,7 +24,7 @@ struct AWSRegionTests {
     }
 
     @Test(
-        "A host name of another form is refused, and the error says to give the region",
+        "A host name of another form is refused, and the error says to pass the region",
         arguments: [
             "", "localhost", "iot.example.com", "127.0.0.1", "::1", "amazonaws.com", "iot.amazonaws.com",
             "abc.iot.eu-central-1.amazonaws.com.example.com", "abc.iot.eu-central-1.example.com",
@@ -33,7 +33,7 @@ struct AWSRegionTests {
             "vpce.amazonaws.com", "abc.iot.eu-central-1amazonaws.com",
         ])
     func refused(host: String) {
-        expectError(.invalidConfiguration, mentioning: ["'\(host)'", "give the region"]) { () throws(MQTTError) in
+        expectError(.invalidConfiguration, mentioning: ["'\(host)'", "pass `region`"]) { () throws(MQTTError) in
             _ = try AWSRegion.ofEndpoint(host)
         }
     }

@@ -9,22 +9,29 @@ import Testing
 struct CloudPresetTests {
     private let certificate = TLSSettings.Identity(chain: .file("c.pem"), key: .file("k.pem"))
 
-    private func login(_ configuration: MQTTConfiguration) -> MQTTConfiguration.Login? {
-        if case .fixed(let login) = configuration.credentials.source { login } else { nil }
+    private func login(_ configuration: MQTTConfiguration) async throws -> MQTTConfiguration.Login? {
+        switch configuration.credentials.source {
+        case .none: nil
+        case .fixed(let login): login
+        case .provider(let provide): try await provide()
+        }
     }
 
     @Test("Azure, HiveMQ, EMQX and ThingsBoard")
-    func others() throws {
+    func others() async throws {
         let azure = MQTTConfiguration.azureEventGrid(host: "h", clientIdentifier: "s", certificate: self.certificate)
-        #expect(azure.servers == [.mqtts("h")] && self.login(azure) == .init(username: "s"))
+        #expect(azure.servers == [.mqtts("h")])
+        #expect(try await self.login(azure) == .init(username: "s"))
         #expect(azure.tls.clientCertificate == self.certificate)
         #expect(azure.serviceLimits.maximumQoS == .atLeastOnce)
         let hive = MQTTConfiguration.hiveMQCloud(host: "h", username: "u", password: "p")
-        #expect(hive.servers == [.mqtts("h")] && self.login(hive) == .init(username: "u", password: "p"))
+        #expect(hive.servers == [.mqtts("h")])
+        #expect(try await self.login(hive) == .init(username: "u", password: "p"))
         let emqx = MQTTConfiguration.emqxCloud(host: "h", username: "u", password: "p", trustRoots: .file("ca"))
         #expect(emqx.servers == [.mqtts("h")] && emqx.tls.trustRoots == .file("ca"))
         let board = MQTTConfiguration.thingsBoard(accessToken: "t")
-        #expect(board.servers == [.mqtts("mqtt.thingsboard.cloud")] && self.login(board) == .init(username: "t"))
+        #expect(board.servers == [.mqtts("mqtt.thingsboard.cloud")])
+        #expect(try await self.login(board) == .init(username: "t"))
         for configuration in [azure, hive, emqx, board] { try configuration.validate() }
     }
 
@@ -41,14 +48,14 @@ struct CloudPresetTests {
     }
 
     @Test("The parameters of a custom authorizer are part of the user name, and percent-encoded")
-    func customAuthorizer() throws {
+    func customAuthorizer() async throws {
         let token = AWSIoTToken(keyName: "tok", value: "a b", signature: "x+/y==")
         let full = try MQTTConfiguration.awsIoT(
             endpoint: "e.example", clientIdentifier: "c",
             authentication: .customAuthorizer("auth", username: "me", password: "p", token: token))
         #expect(full.servers == [.mqtts("e.example", port: 443)] && full.tls.applicationProtocols == ["mqtt"])
         #expect(
-            self.login(full)
+            try await self.login(full)
                 == .init(
                     username:
                         "me?x-amz-customauthorizer-name=auth&x-amz-customauthorizer-signature=x%2B%2Fy%3D%3D&tok=a%20b",
@@ -58,7 +65,7 @@ struct CloudPresetTests {
         #expect(!"\(token)".contains("x+/y") && !String(reflecting: token).contains("a b"))
         let plain = try MQTTConfiguration.awsIoT(
             endpoint: "e.example", clientIdentifier: "c", authentication: .customAuthorizer())
-        #expect(self.login(plain) == nil)
+        #expect(try await self.login(plain) == nil)
         expectError(.invalidConfiguration, mentioning: ["user name", "'?'"]) { () throws(MQTTError) in
             _ = try MQTTConfiguration.awsIoT(
                 endpoint: "e.example", clientIdentifier: "c", authentication: .customAuthorizer(username: "a?b"))

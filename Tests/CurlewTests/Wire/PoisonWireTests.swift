@@ -81,7 +81,7 @@ struct PoisonWireTests {
             try connection.send(.puback(Acknowledgement(id)))
             #expect(try await published == .success)
         }
-        #expect(client.statistics.deviations == 2)
+        #expect(client.statistics.protocolDeviations == 2)
         let text: String = try await first(of: events) {
             if case .protocolDeviation(let text) = $0 { text } else { nil }
         }

@@ -75,7 +75,7 @@ struct ReentrantReadTests {
         var iterator = messages.makeAsyncIterator()
         #expect(try await iterator.next()?.text == "1")
         #expect(try await iterator.next()?.text == "2")
-        #expect(client.statistics.reconnects == 0)
+        #expect(client.statistics.reconnections == 0)
         await client.disconnect()
     }
 }

@@ -27,7 +27,7 @@ struct ResumptionWireTests {
             try second.send(.puback(Acknowledgement(try #require(packet.packetID))))
         }
         for delivery in deliveries { try await delivery.outcome() }
-        #expect(client.statistics.reconnects == 1)
+        #expect(client.statistics.reconnections == 1)
     }
 
     @Test("Resending obeys Receive Maximum too [MQTT-3.3.4-7]")

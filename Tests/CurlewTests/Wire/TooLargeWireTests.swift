@@ -53,7 +53,7 @@ struct TooLargeWireTests {
             #expect(message.contains(part), "\(message)")
         }
         #expect(subscription.droppedCount == 3 && client.statistics.messagesDropped == 3)
-        #expect(client.statistics.reconnects == 0)
+        #expect(client.statistics.reconnections == 0)
     }
 
     @Test(
@@ -74,7 +74,7 @@ struct TooLargeWireTests {
         try await second.expect(.puback(Acknowledgement(1, .implementationSpecificError)))
         #expect(try await subscription.first { _ in true }?.text == "behind")
         #expect(try await self.left(of: events).contains("200016 bytes"))
-        #expect(client.statistics.reconnects == 1)
+        #expect(client.statistics.reconnections == 1)
     }
 
     @Test("With the policy fail, a too large message makes the subscription fail")
@@ -115,7 +115,7 @@ struct TooLargeWireTests {
         try await connection.expect(.puback(Acknowledgement(1, .implementationSpecificError)))
         #expect(try await subscription.first { _ in true }?.text == "behind")
         #expect(try await self.left(of: events).contains("1024 properties"))
-        #expect(client.statistics.reconnects == 0)
+        #expect(client.statistics.reconnections == 0)
     }
 
     @Test("Before CONNACK, a too large message is a protocol violation")

@@ -1,7 +1,8 @@
 #if AWS
 import CurlewCore
 
-/// An AWS access key: who signs a request to AWS. Descriptions and dumps show only the access key ID.
+/// An AWS access key, which signs requests to AWS. Descriptions and dumps show only the access key ID. Needs the package
+/// trait `AWS`, which is enabled by default.
 public struct AWSCredentials: Sendable, Hashable, CustomStringConvertible {
     /// The access key ID, such as `AKIAIOSFODNN7EXAMPLE`. It is no secret.
     public var accessKeyID: String

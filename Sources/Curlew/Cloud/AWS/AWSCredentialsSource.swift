@@ -11,8 +11,11 @@ import Musl
 import Glibc
 #endif
 
-/// Where AWS credentials come from. The client asks again for each connection, so that temporary credentials can be
-/// replaced while the program runs.
+/// Where AWS credentials come from. For each connection, shared files are read and closures are called again, so that
+/// temporary credentials can be replaced while the program runs. Environment variables are read once, when the source is
+/// created.
+///
+/// Needs the package trait `AWS`, which is enabled by default.
 ///
 /// Roles, IAM Identity Center, and the metadata services of EC2 and ECS are not supported. Use another library to get
 /// credentials from them, and pass a closure that calls it to ``custom(_:)``.
@@ -82,7 +85,8 @@ public struct AWSCredentialsSource: Sendable, CustomStringConvertible {
     /// Gets the credentials.
     ///
     /// - Throws: ``MQTTError`` with the code `.authenticationFailed`. The message names the variable, or the file and
-    ///   the line, and contains no secret.
+    ///   the line, and contains no secret. A connection that needs the credentials fails with the same message, and the
+    ///   client tries again.
     public func credentials() async throws -> AWSCredentials { try await self.load() }
 
     /// As ``credentials()``, with a typed error.

@@ -133,6 +133,10 @@ struct AWSProfile: Sendable {
     /// The error if no file has the profile.
     var notFound: MQTTError {
         guard let credentialsFile = self.credentialsFile, let configFile = self.configFile else {
+            if let file = self.credentialsFile ?? self.configFile {
+                return .awsCredentials(
+                    "'\(file.path)' does not contain the AWS profile '\(self.name)'; check its name.")
+            }
             return .awsCredentials(
                 "There is no AWS profile '\(self.name)', because HOME is not set; set it, or \(AWSEnvironment.credentialsFile)."
             )

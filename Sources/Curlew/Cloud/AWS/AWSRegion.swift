@@ -25,8 +25,8 @@ package enum AWSRegion {
         }
         throw MQTTError(
             .invalidConfiguration,
-            "The AWS region cannot be read from the host name '\(host)', since it is not of the form "
-                + "abc123-ats.iot.eu-central-1.amazonaws.com; give the region.")
+            "The AWS region cannot be read from the host name '\(host)'; pass `region`. It can be read from host names such as "
+                + "abc123-ats.iot.eu-central-1.amazonaws.com.")
     }
 
     /// Whether the text has the form of a region: words of letters, then a number.

@@ -96,7 +96,9 @@ extension AWSSharedFile {
             guard let first = text.utf8.first, !Self.comments.contains(first) else { continue }
             if let start = line.utf8.first, start == 0x20 || start == 0x09 {
                 guard let current = place else { throw self.error(number, Self.needsSection) }
-                guard let setting else { throw self.error(number, "the line is indented, but continues no setting") }
+                guard let setting else {
+                    throw self.error(number, "an indented line must continue a setting; remove the indentation")
+                }
                 let property = sections[current]?.properties[setting]
                 // What follows an empty value are settings of the setting, none of which is for signing.
                 guard let property, !property.value.isEmpty else { continue }
