@@ -68,7 +68,8 @@ package struct SocketConnector: Connector {
             try context.checkOwnCertificate(at: self.now())
             tls = context
         }
-        let webSocket = try await self.webSocket.request(to: endpoint, within: self.timeout, on: eventLoop)
+        let left = max(.zero, self.timeout - (clock.now - start))
+        let webSocket = try await self.webSocket.request(to: endpoint, within: left, on: eventLoop)
             .map { ClientWebSocket(request: $0, settings: self.webSocket) }
         let proxy = try await self.proxyRequest(for: endpoint, on: eventLoop)
         let rest = self.timeout - (clock.now - start)

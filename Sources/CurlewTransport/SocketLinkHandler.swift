@@ -118,11 +118,11 @@ final class SocketLinkHandler: ChannelInboundHandler, WebSocketOwner {
                 try WebSocketClientHandshake.begin(to: peer, request, settings, below: self, context)
             case .server(let settings, let proxies)?:
                 // A balancer that speaks the PROXY protocol passes X-Forwarded-For on as its client has written it.
-                let gate = WebSocketGate(
+                let rules = WebSocketRules(
                     settings: settings, proxies: proxies,
                     address: self.forwarded?.address ?? context.remoteAddress?.ipAddress,
                     isLocal: self.isLocal(context))
-                try WebSocketServerHandshake.begin(gate, below: self, context)
+                try WebSocketServerHandshake.begin(rules, below: self, context)
             }
         } catch {
             // Handlers can only be missing if the channel is closing.

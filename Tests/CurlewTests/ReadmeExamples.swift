@@ -33,9 +33,9 @@ private func webSocket(
     _ makeToken: @escaping @Sendable () async throws -> String
 ) {
     // README: websocket
-    configuration.webSocket.headers = [.bearerAuthorization(token), .init(name: "Cookie", value: "session=1")]
+    configuration.webSocket.headers = [.init(name: "Cookie", value: "session=1")]
     configuration.webSocket.prepareRequest = { request in  // before each attempt: signatures and tokens expire
-        request.target += "?token=" + (try await makeToken())
+        request.headers.append(.bearerAuthorization(try await makeToken()))
     }
     // README end
 }

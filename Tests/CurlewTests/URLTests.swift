@@ -113,6 +113,7 @@ struct URLTests {
         var secure = MQTTConfiguration.Server.mqtts("h")
         secure.query = "a=b"
         refuse(secure, ["must not have a query", ".wss"])
+        refuse(Self.wss("/a", query: "a b"), ["query", "percent-encoded"])
         refuse(.unix(path: ""), ["is empty"])
         refuse(.unix(path: "/" + String(repeating: "x", count: 103)), ["104 bytes", "at most 103"])
     }

@@ -27,7 +27,8 @@ extension MQTTConfiguration {
         var values: [String: String] = [:]
         for variable in Self.environmentVariables {
             values[variable] = config.text(
-                ConfigKey(Variables.key(variable)), isSecret: secrets.contains(variable))
+                ConfigKey(Variables.key(variable)), isSecret: secrets.contains(variable),
+                mayBeList: variable == "MQTT_ALPN")
         }
         self = try Variables(values, as: .configReader).applied(to: MQTTConfiguration())
         try self.validate()
@@ -36,11 +37,12 @@ extension MQTTConfiguration {
 
 extension ConfigReader {
     /// A value of any type that a setting may have; providers of files do not convert numbers to text.
-    fileprivate func text(_ key: ConfigKey, isSecret: Bool) -> String? {
+    fileprivate func text(_ key: ConfigKey, isSecret: Bool, mayBeList: Bool) -> String? {
         if let text = self.string(forKey: key, isSecret: isSecret) { return text }
         if let number = self.int(forKey: key, isSecret: isSecret) { return "\(number)" }
         if let number = self.double(forKey: key, isSecret: isSecret) { return "\(number)" }
         if let boolean = self.bool(forKey: key, isSecret: isSecret) { return "\(boolean)" }
+        guard mayBeList else { return nil }
         return self.stringArray(forKey: key, isSecret: isSecret)?.joined(separator: ",")
     }
 }

@@ -23,8 +23,10 @@ extension MQTTConfiguration {
         public var maximumClientIdentifierLength: Int?
         /// The keep-alive intervals that the service permits. Default: `nil`, all.
         public var keepAlive: ClosedRange<Duration>?
-        /// The maximum number of PUBLISH packets in any second, at least 1; repeated ones count. Messages above the rate
-        /// wait in the outbox, where its limits and the timeouts apply. Default: `nil`, no limit.
+        /// The maximum number of PUBLISH packets in any second, 1…1,000,000; repeated ones count. Messages above the rate
+        /// wait in the outbox, where its limits and the timeouts apply. Packets are counted when they are encoded, so
+        /// after a pause of the network more may arrive in a second: choose a lower number than a strict service permits.
+        /// Default: `nil`, no limit.
         public var publishesPerSecond: Int?
         /// The beginning of topics whose first levels do not count, and how many these are.
         package var uncountedLevels: (prefix: String, count: Int)? {
@@ -103,10 +105,10 @@ extension MQTTConfiguration.ServiceLimits {
 
     /// Throws if the service does not accept what the configuration says in CONNECT.
     func check(_ configuration: MQTTConfiguration) throws(MQTTError) {
-        if let publishesPerSecond, publishesPerSecond < 1 {
+        if let publishesPerSecond, !(1...1_000_000).contains(publishesPerSecond) {
             throw MQTTError(
                 .invalidConfiguration,
-                "`serviceLimits.publishesPerSecond` is \(publishesPerSecond); it must be at least 1, or nil.")
+                "`serviceLimits.publishesPerSecond` is \(publishesPerSecond); it must be from 1 to 1000000, or nil.")
         }
         let length = configuration.clientIdentifier.length
         if let maximumClientIdentifierLength, let length, length > maximumClientIdentifierLength {

@@ -78,6 +78,10 @@ extension MQTTConfiguration.Server {
             throw invalid(
                 "The path of the WebSocket to \(self.host) has a '?' in it; put what follows it into `query`.")
         }
+        guard self.query.utf8.allSatisfy({ (0x21...0x7E).contains($0) }), !self.query.contains("#") else {
+            throw invalid(
+                "The query for \(self.host) contains a character that must be percent-encoded, such as a space or '#'.")
+        }
         guard self.scheme.isWebSocket || self.query.isEmpty else {
             throw invalid("The server \(self.host) must not have a query; only .ws and .wss servers have one.")
         }

@@ -69,7 +69,7 @@ extension ClientEngine {
             guard let self else { return }
             let now = max(deadline, self.clock.now())
             let flush = self.state.withLock { state in
-                state.session.paceAllows(now: now, into: &state.output.bytes)
+                state.session.paceDeadlineReached(deadline, now: now, into: &state.output.bytes)
                 return state.output.claimFlush()
             }
             self.resumeCompleted()

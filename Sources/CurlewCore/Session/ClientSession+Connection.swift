@@ -19,8 +19,7 @@ extension ClientSession {
     ) -> Connected {
         guard !(connack.sessionPresent && connect.cleanStart) else { return .protocolError }  // [MQTT-3.2.2-4]
         self.connectionLost()
-        // The owner may have forgotten the deadline when the client stopped.
-        self.pace?.waitIsOver()
+        self.pace?.connected()
         let limits = ServerLimits(
             connack, version: connect.version, assumedReceiveMaximum: self.settings.maximumInFlight)
         let window = Int(max(1, min(limits.receiveMaximum, self.settings.maximumInFlight ?? .max)))  // [MQTT-4.9.0-1]

@@ -109,7 +109,7 @@ extension ClientSession {
     }
 
     /// Whether the message can be sent before those that wait. QoS 0 needs no place in the window and may overtake QoS
-    /// 1 and 2, but never QoS 0 (section 4.6).
+    /// 1 and 2, but never QoS 0 (section 4.6): once one waits, for the pace or for room, all later ones do.
     private mutating func maySendAtOnce(
         _ qos: QoS, _ request: RequestID, _ now: Timestamp, _ out: ByteBuffer
     ) -> Bool {
@@ -119,15 +119,15 @@ extension ClientSession {
             && self.isInPace(now)
     }
 
-    private mutating func isInPace(_ now: Timestamp) -> Bool { self.pace?.maySend(at: now) ?? true }
+    private mutating func isInPace(_ now: Timestamp) -> Bool { self.pace?.ready(at: now) != .wait }
 
-    /// When to call ``paceAllows(now:into:)``; `nil` if no message waits for it, or if this was returned before.
+    /// When to call ``paceDeadlineReached(_:now:into:)``; `nil` if no message waits for it, or if this was returned
+    /// before.
     package mutating func takePaceDeadline() -> Timestamp? { self.pace?.takeWait() }
 
     /// The time that ``takePaceDeadline()`` returned has come.
-    package mutating func paceAllows(now: Timestamp, into out: inout ByteBuffer) {
-        self.pace?.waitIsOver()
-        self.pump(now: now, into: &out)
+    package mutating func paceDeadlineReached(_ deadline: Timestamp, now: Timestamp, into out: inout ByteBuffer) {
+        if self.pace?.deadlineReached(deadline) == .send { self.pump(now: now, into: &out) }
     }
 
     /// Sends a QoS 1 or 2 message for the first time. Returns `false` when no packet identifier is free.

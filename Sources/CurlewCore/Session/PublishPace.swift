@@ -1,45 +1,72 @@
 import DequeModule
 
-/// Spaces PUBLISH packets for a server that permits only a number of them in each second.
+/// Limits PUBLISH packets for a server that permits only a number of them in each second.
+///
+/// Counts them when they are encoded; a buffer that the network holds up may leave faster.
 ///
 /// Lives as long as the session: the server counts across connections.
 struct PublishPace {
     private static let window = Duration.seconds(1)
 
     private let maximum: Int
-    /// When the last packets were sent, at most ``maximum`` of them.
+    /// When packets were sent within the last second, at most ``maximum`` of them.
     private var times: Deque<Timestamp> = []
     /// When the next packet may be sent; `nil` if none has had to wait.
     private var wait: Timestamp?
-    /// Whether the owner has taken ``wait``, and has not called ``waitIsOver()`` yet.
-    private var isTaken = false
+    /// The deadline that the owner has taken and that is not over yet.
+    private var taken: Timestamp?
 
     init(maximum: Int) { self.maximum = max(1, maximum) }
 
-    /// Whether a packet may be sent; otherwise ``takeWait()`` says until when it must wait.
-    mutating func maySend(at now: Timestamp) -> Bool {
-        guard self.times.count == self.maximum, let oldest = self.times.first, now < oldest + Self.window else {
-            return true
+    /// Whether a packet may be sent now.
+    enum Permission: Equatable {
+        case send
+        /// Not before ``PublishPace/takeWait()``.
+        case wait
+    }
+
+    /// A packet is ready to be sent.
+    mutating func ready(at now: Timestamp) -> Permission {
+        guard self.times.count >= self.maximum, let oldest = self.times.first, now < oldest + Self.window else {
+            return .send
         }
         self.wait = oldest + Self.window
-        return false
+        return .wait
     }
 
     mutating func sent(at now: Timestamp) {
-        if self.times.count == self.maximum { self.times.removeFirst() }
+        while let oldest = self.times.first, self.times.count >= self.maximum || oldest + Self.window <= now {
+            self.times.removeFirst()
+        }
         self.times.append(now)
     }
 
     /// When to try again; `nil` if nothing waits, or if the owner knows already.
     mutating func takeWait() -> Timestamp? {
-        guard !self.isTaken, let wait else { return nil }
-        self.isTaken = true
+        guard self.taken == nil, let wait else { return nil }
+        self.taken = wait
         return wait
     }
 
-    /// The owner tries again.
-    mutating func waitIsOver() {
+    /// What a deadline of the owner means.
+    enum AtDeadline: Equatable {
+        /// Packets may be sent.
+        case send
+        /// It is one from before a reconnection: another one follows.
+        case none
+    }
+
+    /// The owner's deadline has come.
+    mutating func deadlineReached(_ deadline: Timestamp) -> AtDeadline {
+        guard self.taken == deadline else { return .none }
         self.wait = nil
-        self.isTaken = false
+        self.taken = nil
+        return .send
+    }
+
+    /// The client has reconnected: the owner may have forgotten its deadline.
+    mutating func connected() {
+        self.wait = nil
+        self.taken = nil
     }
 }

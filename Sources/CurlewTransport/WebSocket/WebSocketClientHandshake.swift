@@ -68,7 +68,9 @@ final class WebSocketClientHandshake: ChannelInboundHandler, RemovableChannelHan
     /// The value of the field `Host`, without the port that is usual for the scheme.
     private var host: String {
         let isUsual = self.request.port == (self.request.isSecure ? 443 : 80)
-        return hostInURL(self.request.host, port: isUsual ? nil : self.request.port)
+        // The zone of an IPv6 address means something only on this machine (RFC 6874 section 1).
+        let host = self.request.host.prefix { $0 != "%" }
+        return hostInURL(String(host), port: isUsual ? nil : self.request.port)
     }
 
     // MARK: The answer
@@ -194,8 +196,10 @@ enum WebSocketRefusal: Equatable {
         case .unauthorized(let status):
             TransportError(
                 .webSocketUnauthorized,
-                "\(peer) refused the WebSocket (HTTP \(status.code) \(status.reasonPhrase.printable)); check the header "
-                    + "fields, such as Authorization or Cookie, and the origin.")
+                "\(peer) refused the WebSocket (HTTP \(status.code) \(status.reasonPhrase.printable)); "
+                    + (request.target.contains("X-Amz-Signature=")
+                        ? "check the AWS credentials, the region, their policy, and the clock of this machine."
+                        : "check the header fields, such as Authorization or Cookie, and the origin."))
         case .redirected(let status, let location):
             TransportError(
                 .webSocketRefused,

@@ -18,7 +18,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
         let isOrdinaryRequest: Bool
     }
 
-    private let rules: WebSocketGate
+    private let rules: WebSocketRules
     private let link: any WebSocketOwner
     private let gate: HTTPHeadGate
     private let codec: [any RemovableChannelHandler]
@@ -29,7 +29,8 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     private var isOver = false
 
     private init(
-        _ rules: WebSocketGate, _ link: any WebSocketOwner, _ gate: HTTPHeadGate, _ codec: [any RemovableChannelHandler]
+        _ rules: WebSocketRules, _ link: any WebSocketOwner, _ gate: HTTPHeadGate,
+        _ codec: [any RemovableChannelHandler]
     ) {
         self.rules = rules
         self.link = link
@@ -38,7 +39,8 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     }
 
     /// Waits for the handshake of a client on an open channel, below the link.
-    static func begin(_ rules: WebSocketGate, below link: any WebSocketOwner, _ context: ChannelHandlerContext) throws {
+    static func begin(_ rules: WebSocketRules, below link: any WebSocketOwner, _ context: ChannelHandlerContext) throws
+    {
         let gate = HTTPHeadGate(maximumSize: rules.settings.maximumHeaderSize)
         let (encoder, decoder) = (HTTPResponseEncoder(), ByteToMessageHandler(HTTPRequestDecoder()))
         let handshake = WebSocketServerHandshake(rules, link, gate, [encoder, decoder])
@@ -70,7 +72,7 @@ final class WebSocketServerHandshake: ChannelInboundHandler, RemovableChannelHan
     private func finish(
         _ result: Result<HTTPHeaders, any Error>, _ head: HTTPRequestHead, _ context: ChannelHandlerContext
     ) {
-        guard case .success(var headers) = result, let subprotocol = WebSocketGate.subprotocol(for: head) else {
+        guard case .success(var headers) = result, let subprotocol = WebSocketRules.subprotocol(for: head) else {
             self.isOver = false
             return self.answer(.badRequest, WebSocketObjection.malformed.text, isHead: false, context)
         }

@@ -15,7 +15,11 @@ extension WebSocketSettings {
         }
         var request = WebSocketSettings.Request(
             host: endpoint.host, port: port, isSecure: endpoint.security == .tls, target: target, headers: self.headers)
-        if let prepare = self.prepareRequest {
+        let steps = [self.prepareRequest, self.signRequest].compactMap(\.self)
+        if !steps.isEmpty {
+            let prepare: @Sendable (inout Request) async throws -> Void = { request in
+                for step in steps { try await step(&request) }
+            }
             request = try await Self.prepare(request, prepare, to: endpoint, within: limit, on: eventLoop)
         }
         try request.validate()

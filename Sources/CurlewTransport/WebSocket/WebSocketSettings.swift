@@ -11,6 +11,8 @@ public struct WebSocketSettings: Sendable {
     /// ``TransportError``, and the client tries again later. It counts towards the time limit of connecting, after which
     /// its task is cancelled. Default: none.
     public var prepareRequest: (@Sendable (inout Request) async throws -> Void)?
+    /// Signs the request after ``prepareRequest``.
+    package var signRequest: (@Sendable (inout Request) async throws -> Void)?
     /// The maximum size of a received frame in bytes. The connection ends with the error `connectionClosed` if a frame
     /// is larger. Default: 268,435,460, the size of the largest MQTT packet.
     public var maximumFrameSize = 268_435_460

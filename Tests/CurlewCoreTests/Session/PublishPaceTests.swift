@@ -11,7 +11,7 @@ struct PublishPaceTests {
         var sent: [Timestamp] = []
         for milliseconds in stride(from: 0, to: 5000, by: 50) {
             let now = Timestamp.start + .milliseconds(milliseconds)
-            guard pace.maySend(at: now) else { continue }
+            guard pace.ready(at: now) == .send else { continue }
             pace.sent(at: now)
             sent.append(now)
         }
@@ -23,19 +23,35 @@ struct PublishPaceTests {
     func wait() {
         var pace = PublishPace(maximum: 1)
         pace.sent(at: .start)
-        var answers: [Bool] = []
+        var answers: [PublishPace.Permission] = []
         var waits: [Timestamp?] = [pace.takeWait()]
         for milliseconds in [400, 500, 1000] {
-            answers.append(pace.maySend(at: .start + .milliseconds(milliseconds)))
+            answers.append(pace.ready(at: .start + .milliseconds(milliseconds)))
             waits.append(pace.takeWait())
         }
-        #expect(answers == [false, false, true])
+        #expect(answers == [.wait, .wait, .send])
         #expect(waits == [nil, .start + .seconds(1), nil, nil])
-        pace.waitIsOver()
+        let over = pace.deadlineReached(.start + .seconds(1))
+        #expect(over == .send)
         pace.sent(at: .start + .seconds(1))
-        _ = pace.maySend(at: .start + .seconds(1))
+        _ = pace.ready(at: .start + .seconds(1))
         let next = pace.takeWait()
         #expect(next == .start + .seconds(2))
+    }
+
+    @Test("After a reconnection the deadline is told again, and the former one means nothing")
+    func reconnection() {
+        var pace = PublishPace(maximum: 1)
+        pace.sent(at: .start)
+        _ = pace.ready(at: .start)
+        let former = pace.takeWait()
+        pace.connected()
+        _ = pace.ready(at: .start + .milliseconds(1))
+        let again = pace.takeWait()
+        #expect(former == again && again != nil)
+        pace.connected()
+        let stale = pace.deadlineReached(.start + .seconds(1))
+        #expect(stale == .none)
     }
 
     @Test("Above the rate, messages of every QoS wait in order and are sent when they may be", arguments: QoS.allCases)

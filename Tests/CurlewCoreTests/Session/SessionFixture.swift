@@ -65,7 +65,7 @@ struct SessionFixture {
     mutating func endPaceWait() -> Timestamp? {
         guard let deadline = self.session.takePaceDeadline() else { return nil }
         self.now = deadline
-        self.session.paceAllows(now: deadline, into: &self.out)
+        self.session.paceDeadlineReached(deadline, now: deadline, into: &self.out)
         return deadline
     }
 

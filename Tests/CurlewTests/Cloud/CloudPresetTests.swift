@@ -86,7 +86,7 @@ struct CloudPresetTests {
         let known = try MQTTConfiguration.awsIoT(
             endpoint: "abc-ats.iot.eu-central-1.amazonaws.com", clientIdentifier: "c", authentication: .signature())
         #expect(known.servers == [.wss("abc-ats.iot.eu-central-1.amazonaws.com")])
-        #expect(known.webSocket.prepareRequest != nil)
+        #expect(known.webSocket.signRequest != nil && known.webSocket.prepareRequest == nil)
         expectError(.invalidConfiguration, mentioning: ["region"]) { () throws(MQTTError) in
             _ = try MQTTConfiguration.awsIoT(
                 endpoint: "iot.example.com", clientIdentifier: "c", authentication: .signature())

@@ -154,15 +154,14 @@ struct SigV4Tests {
         region: String? = nil, source: AWSCredentialsSource = .fixed(SigV4Vector.credentials)
     ) async throws -> WebSocketSettings.Request {
         var settings = WebSocketSettings()
-        settings.prepareRequest = { $0.target += "?first=1" }
         settings.signForAWS(credentials: source, region: region, now: { Self.now })
         var request = WebSocketSettings.Request(
-            host: host, port: port, isSecure: isSecure, target: "/mqtt", headers: headers)
-        try await settings.prepareRequest?(&request)
+            host: host, port: port, isSecure: isSecure, target: "/mqtt?first=1", headers: headers)
+        try await settings.signRequest?(&request)
         return request
     }
 
-    @Test("The request to open a WebSocket is signed after its own preparation, for the region of its host")
+    @Test("The request to open a WebSocket is signed for the region of its host")
     func webSocket() async throws {
         let request = try await self.prepared()
         #expect(request.target == self.presigned("/mqtt?first=1"))

@@ -53,7 +53,7 @@ struct TestAWSIoTTests {
                 clientIdentifier: "service", authentication: .signature(credentials: .fixed(wrong), region: aws.region))
             let client = try MQTTClient(configuration)
             let error = try await failure { try await client.connect() }
-            #expect(error.message.contains("403"), "\(error)")
+            #expect(error.message.contains("403") && error.message.contains("AWS credentials"), "\(error)")
             #expect(aws.violations == ["The signature does not match the request."])
         }
     }

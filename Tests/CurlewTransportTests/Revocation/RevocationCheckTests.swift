@@ -18,6 +18,17 @@ struct RevocationCheckTests {
         return check.conclude(certificates.last)?.reason
     }
 
+    @Test(
+        "After a reload, each list with the name of the issuer counts",
+        arguments: [["empty", "root"], ["root", "empty"]])
+    func anyList(names: [String]) throws {
+        let lists = try Fixtures.loaded(names[0], names[1])
+        let identifier = try Fixtures.certificate("revoked").identifier
+        #expect(lists.isRevoked(identifier, at: 1_700_000_000))
+        #expect(lists.objection(toVerified: identifier, at: 1_700_000_000) == .revoked)
+        #expect(try !lists.isRevoked(Fixtures.certificate("good").identifier, at: 1_700_000_000))
+    }
+
     @Test("A certificate is accepted if a current list of its issuer does not contain it")
     func accepted() throws {
         #expect(try self.reason(Fixtures.loaded("root"), "root", "good") == nil)

@@ -138,6 +138,7 @@ struct WebSocketConnectTests {
             request.target += "?attempt=\(number)"
             request.headers.append(.basicAuthorization(username: "u", password: "p"))
         }
+        settings.signRequest = { $0.target += "&signed=\($0.headers.count)" }
         for attempt in 1...2 {
             let request = try await withListener { port, accepted in
                 let connecting = Task { [settings] in
@@ -150,7 +151,7 @@ struct WebSocketConnectTests {
                 _ = try await connecting.value
                 return request.replacing("127.0.0.1:\(port)", with: "host")
             }
-            #expect(request.hasPrefix("GET /a?attempt=\(attempt) HTTP/1.1\r\n"))
+            #expect(request.hasPrefix("GET /a?attempt=\(attempt)&signed=3 HTTP/1.1\r\n"))
             for field in [
                 "Host: host", "Cookie: session=1", "Authorization: Bearer abc", "Authorization: Basic dTpw",
                 "Sec-WebSocket-Protocol: mqtt",

@@ -3,7 +3,7 @@ import CurlewCore
 import CurlewTransport
 
 extension WebSocketSettings {
-    /// Signs the request of each attempt to connect for AWS IoT Core, after a closure that is already there.
+    /// Signs the request of each attempt to connect for AWS IoT Core, after it was prepared.
     ///
     /// - Parameters:
     ///   - credentials: Where the credentials come from; asked for each attempt.
@@ -15,9 +15,7 @@ extension WebSocketSettings {
         credentials: AWSCredentialsSource, region: String? = nil, service: String = SigV4.iotDeviceGateway,
         validity: Int? = nil, now: @escaping @Sendable () -> Int = SigV4.systemTime
     ) {
-        let prepare = self.prepareRequest
-        self.prepareRequest = { request in
-            try await prepare?(&request)
+        self.signRequest = { request in
             do throws(MQTTError) {
                 // Not with `??`, which would lose the type of the error.
                 let region = if let region { region } else { try AWSRegion.ofEndpoint(request.host) }

@@ -41,11 +41,15 @@ final class RevocationLists: Sendable {
         return Self.objection(of: signed.map { entries[$0].list }, to: certificate.identifier, at: now)
     }
 
-    /// Why the lists do not permit a certificate whose chain was verified against the same lists before.
+    /// Why the lists do not permit a certificate whose chain was verified before.
+    ///
+    /// Which of several keys of its issuer has signed the certificate is not known any more. So each list with the
+    /// issuer's name counts: at worst, the peer has to begin a new handshake.
     func objection(
         toVerified identifier: RevocableCertificate.Identifier, at now: Int
     ) -> RevocationFinding.Reason? {
         guard let entries = self.entries[identifier.issuer] else { return .noList }
+        guard !self.isRevoked(identifier, at: now) else { return .revoked }
         return Self.objection(of: entries.map(\.list), to: identifier, at: now)
     }
 
@@ -62,9 +66,11 @@ final class RevocationLists: Sendable {
         return .outdated(end)
     }
 
-    /// Whether the newest list with the name of the certificate's issuer contains the certificate.
+    /// Whether any list with the name of the certificate's issuer contains the certificate.
     func isRevoked(_ identifier: RevocableCertificate.Identifier, at now: Int) -> Bool {
-        self.objection(toVerified: identifier, at: now) == .revoked
+        self.entries[identifier.issuer, default: []].contains { entry in
+            entry.list.period.start <= now && entry.list.revokes(identifier.serialNumber)
+        }
     }
 
     private func isSigned(_ list: RevocationList, _ index: Int, with publicKey: [UInt8]) -> Bool {

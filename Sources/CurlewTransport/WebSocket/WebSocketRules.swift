@@ -2,7 +2,7 @@ import CurlewCore
 import NIOHTTP1
 
 /// Decides which requests to a connection of a listener open a WebSocket.
-struct WebSocketGate: Sendable {
+struct WebSocketRules: Sendable {
     let settings: WebSocketServerSettings
     let proxies: TrustedProxies
     /// The address of the peer; `nil` if it is none of IP.
