@@ -1,0 +1,5 @@
+#if CURLEW_THREAD_SANITIZER
+import CurlewTransport
+
+typealias Mutex = SanitizedMutex
+#endif
