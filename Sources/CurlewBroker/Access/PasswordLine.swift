@@ -37,7 +37,7 @@ enum PasswordLine: Equatable {
                 line,
                 error == .plainText
                     ? "\(what); hash it by 'curlew passwd -U FILE'."
-                    : "\(what); set it anew by 'curlew passwd FILE \(user.string.printable)'.")
+                    : "\(what); set it again with 'curlew passwd FILE \(user.string.printable)'.")
         }
     }
 }

@@ -91,19 +91,19 @@ import Testing
             ("carol:", "the password of 'carol' is in plain text; hash it by 'curlew passwd -U FILE'."),
             (
                 "carol:$6$abc",
-                "the password of 'carol' is damaged; set it anew by 'curlew passwd FILE carol'."
+                "the password of 'carol' is damaged; set it again with 'curlew passwd FILE carol'."
             ),
             (
                 "carol:$7$0$abcd$efgh",
-                "the password of 'carol' has a number of iterations that is not 1 to 10000000; set it anew by 'curlew passwd FILE carol'."
+                "the password of 'carol' has a number of iterations that is not 1 to 10000000; set it again with 'curlew passwd FILE carol'."
             ),
             (
                 "carol:$7$101$abcd$efgh",
-                "the password of 'carol' is damaged; set it anew by 'curlew passwd FILE carol'."
+                "the password of 'carol' is damaged; set it again with 'curlew passwd FILE carol'."
             ),
             (
                 "carol:$2b$10$abcd",
-                "the password of 'carol' is neither of the form $7$ nor $6$; set it anew by 'curlew passwd FILE carol'."
+                "the password of 'carol' is neither of the form $7$ nor $6$; set it again with 'curlew passwd FILE carol'."
             ),
             (alice, "the user 'alice' is in line 2 already; remove one of the two."),
         ])

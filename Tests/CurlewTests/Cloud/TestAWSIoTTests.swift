@@ -30,7 +30,7 @@ struct TestAWSIoTTests {
         }
     }
 
-    @Test("MQTT over WebSocket with a signature, which is made anew for each connection")
+    @Test("MQTT over WebSocket with a signature, which is created for each connection")
     func signatures() async throws {
         try await withAWSIoT { aws in
             let asked = Mutex(0)

@@ -37,16 +37,17 @@ enum RevocationFixture {
     static func server(_ name: String = "good", _ change: (inout TLSServerSettings) -> Void = { _ in })
         -> TLSServerSettings
     {
-        var settings = TLSServerSettings(certificate: self.pair(name))
-        change(&settings)
-        return settings
+        Fixture.server { settings in
+            settings.certificate = self.pair(name)
+            change(&settings)
+        }
     }
 
     static func client(_ change: (inout TLSSettings) -> Void = { _ in }) -> TLSSettings {
-        var settings = TLSSettings()
-        settings.trustRoots = .file(self.path("root.pem"))
-        change(&settings)
-        return settings
+        Fixture.client { settings in
+            settings.trustRoots = .file(self.path("root.pem"))
+            change(&settings)
+        }
     }
 }
 #endif
