@@ -76,6 +76,17 @@ package final class Mosquitto: Sendable {
         await broker.cleanUp()
     }
 
+    /// The port given last. Ports are below the range for outgoing connections, so that they are still free after a restart.
+    private static let port = Mutex(Int.random(in: 20_000..<32_000))
+
+    /// A port that no other listener of this process has been given: two random ones could be the same.
+    private static func nextPort() -> Int {
+        self.port.withLock { port in
+            port = port == 31_999 ? 20_000 : port + 1
+            return port
+        }
+    }
+
     private static func start(_ settings: Settings, _ program: BrokerProgram) async throws -> Mosquitto {
         let folder = FileManager.default.temporaryDirectory.appending(path: "curlew-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -84,9 +95,8 @@ package final class Mosquitto: Sendable {
         }
         var refusal = ""
         for _ in 0..<20 {
-            // Below the range of ports for outgoing connections, so that the port is still free after a restart.
             var ports: [Listener: Int] = [:]
-            for listener in settings.listeners { ports[listener] = Int.random(in: 20_000..<32_000) }
+            for listener in settings.listeners { ports[listener] = self.nextPort() }
             let file = folder.appending(path: "mosquitto.conf")
             try Data(self.configuration(settings, program, ports, folder).utf8).write(to: file)
             let process = try program.start(file)
