@@ -84,7 +84,7 @@ extension MQTTBroker {
         let subscriber = LocalSubscriber(
             filter: topicFilter, capacity: max(1, capacity),
             patience: self.engine.configuration.limits.maximumPublisherDelay, clock: self.engine.clock)
-        let grant = SubscriptionIndex<Receiver>.Grant(options)
+        let grant = SubscriptionGrant(options)
         self.engine.localSubscribers.withLock { _ = $0.insert(subscriber) }
         self.engine.changeSubscriptions { index in _ = index.insert(topicFilter, .local(subscriber), grant) }
         subscriber.begin(

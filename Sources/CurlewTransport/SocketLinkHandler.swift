@@ -39,6 +39,8 @@ final class SocketLinkHandler: ChannelInboundHandler, WebSocketOwner {
     private var draining: Draining?
     /// The number of bytes in the current series of reads.
     private var bytesInRead = 0
+    /// Whether the kernel acknowledges received bytes; not on a Unix domain socket.
+    private var isTCP = false
     /// Whether the kernel still has to be told to acknowledge received bytes.
     private var owesAcknowledgement = false
     private var closeDeadline: Scheduled<Void>?
@@ -295,7 +297,7 @@ final class SocketLinkHandler: ChannelInboundHandler, WebSocketOwner {
     func channelReadComplete(context: ChannelHandlerContext) {
         guard let owner = self.owner, !self.isClosing else { return }
         owner.linkReadCompleted()
-        if self.bytesInRead < SocketOptions.smallRead { self.acknowledgeSoon(context) }
+        if self.bytesInRead < SocketOptions.smallRead, self.isTCP { self.acknowledgeSoon(context) }
         let count = self.bytesInRead
         self.bytesInRead = 0
         self.continueDraining(context, read: count)
@@ -372,6 +374,7 @@ final class SocketLinkHandler: ChannelInboundHandler, WebSocketOwner {
         guard self.failure == nil else { return context.close(promise: nil) }
         self.handshakeDeadline?.cancel()
         self.handshakeDeadline = nil
+        self.isTCP = context.remoteAddress?.port != nil
         // From now on, the owner counts the memory of the link.
         self.giveHandshakeBack()
         // A certificate that cannot be encoded counts as none.

@@ -27,6 +27,12 @@ enum SocketOptions {
     /// A smaller read is probably part of a conversation, not of a stream.
     static let smallRead = 4096
 
+    /// The kernel's buffer for what a Unix domain socket sends; Linux cuts it to twice `net.core.wmem_max`.
+    ///
+    /// Unlike that of TCP, it does not grow, and a sender that has filled it may only go on when three quarters are
+    /// read. With Linux's default of 208 KiB, the reader is then idle until the sender wakes up.
+    static let unixSendBuffer: SocketOptionValue = 1 << 20
+
     /// Whether a read of the socket would return bytes, the end of the stream or an error without waiting.
     static func hasUnreadBytes(_ socket: NIOBSDSocket.Handle) -> Bool {
         var byte: UInt8 = 0
@@ -65,7 +71,9 @@ enum SocketOptions {
 
 extension ClientBootstrap {
     func socketLinkOptions(isTCP: Bool) -> ClientBootstrap {
-        (isTCP ? self.channelOption(.tcpOption(.tcp_nodelay), value: 1) : self)
+        (isTCP
+            ? self.channelOption(.tcpOption(.tcp_nodelay), value: 1)
+            : self.channelOption(.socketOption(.so_sndbuf), value: SocketOptions.unixSendBuffer))
             .channelOption(.writeBufferWaterMark, value: SocketOptions.waterMark)
             .channelOption(.recvAllocator, value: SocketOptions.receiveBuffers)
             .channelOption(.maxMessagesPerRead, value: SocketOptions.readsPerRound)
@@ -74,7 +82,9 @@ extension ClientBootstrap {
 
 extension ServerBootstrap {
     func socketLinkOptions(isTCP: Bool) -> ServerBootstrap {
-        (isTCP ? self.childChannelOption(.tcpOption(.tcp_nodelay), value: 1) : self)
+        (isTCP
+            ? self.childChannelOption(.tcpOption(.tcp_nodelay), value: 1)
+            : self.childChannelOption(.socketOption(.so_sndbuf), value: SocketOptions.unixSendBuffer))
             .childChannelOption(.writeBufferWaterMark, value: SocketOptions.waterMark)
             .childChannelOption(.recvAllocator, value: SocketOptions.receiveBuffers)
             .childChannelOption(.maxMessagesPerRead, value: SocketOptions.readsPerRound)

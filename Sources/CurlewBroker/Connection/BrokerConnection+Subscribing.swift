@@ -81,7 +81,7 @@ extension BrokerConnection {
     private struct Granted: Sendable {
         let filter: TopicFilter
         let options: SubscriptionOptions
-        let grant: SubscriptionIndex<Receiver>.Grant
+        let grant: SubscriptionGrant
     }
 
     private func grant(
@@ -97,7 +97,7 @@ extension BrokerConnection {
             options.noLocal = true
             options.retainAsPublished = true
         }
-        let grant = SubscriptionIndex<Receiver>.Grant(options, identifier: identifier)
+        let grant = SubscriptionGrant(options, identifier: identifier)
         let limits = self.engine.configuration.limits
         let position = session.state.withLock { state -> JournalPosition? in
             let room = self.engine.budget.room(holding: state.weight + session.connectionBytes.value)

@@ -210,7 +210,7 @@ extension BrokerEngine {
         _ publication: inout Publication, over entry: RouteCache.Entry, from publisher: Publisher?,
         holding held: (any HeldPublisher)?, on worker: Worker, now: Timestamp, _ routing: inout Routing
     ) {
-        guard !entry.route.isEmpty else { return }
+        guard !entry.isEmpty else { return }
         let publishingSession = publisher?.session
         let upgrades = self.configuration.behavior.upgradesOutgoingQoS
         publication.hasSeveralReceivers = entry.route.targets.count > 1
@@ -218,7 +218,7 @@ extension BrokerEngine {
             let isOwn =
                 if case .session(let session) = target.subscriber { session === publishingSession } else { false }
             guard
-                let terms = target.terms(
+                let terms = target.grants.terms(
                     publishedAt: publication.qos, retain: publication.retain, isOwn: isOwn, upgrades: upgrades)
             else { continue }
             let delivery = self.hand(
@@ -247,8 +247,8 @@ extension BrokerEngine {
         var refused: (delivery: HostedSession.Delivery, member: Receiver)?
         while let index = offers.next() {
             let member = group.members[index]
-            let terms = group.terms(
-                member.grant, publishedAt: publication.qos, retain: publication.retain,
+            let terms = member.grant.terms(
+                sharing: group.filter, publishedAt: publication.qos, retain: publication.retain,
                 upgrades: self.configuration.behavior.upgradesOutgoingQoS)
             // A member whose session has just ended does not take it: then the next one gets it.
             guard

@@ -66,7 +66,7 @@ extension BrokerEngine {
                     group: delivery.sharedSubscription),
                 packetID: delivery.packetID)
         }
-        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionIndex<Receiver>.Grant($0)) }
+        let grants = stored.subscriptions.values.map { ($0.filter, SubscriptionGrant($0)) }
         session.state.withLock { state in
             state.session.restore(deliveries)
             state.session.isKept = stored.about.expiryInterval > 0
@@ -114,7 +114,7 @@ extension BrokerEngine {
     }
 }
 
-extension SubscriptionIndex<Receiver>.Grant {
+extension SubscriptionGrant {
     fileprivate init(_ stored: MQTTBrokerSnapshot.Subscription) {
         var options = SubscriptionOptions(qos: stored.qos)
         options.noLocal = stored.noLocal

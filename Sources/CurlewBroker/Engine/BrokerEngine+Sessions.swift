@@ -231,7 +231,7 @@ extension HostedSession.State {
     ///
     /// - Parameter room: How many more bytes the client may hold.
     mutating func remember(
-        _ filter: TopicFilter, _ grant: SubscriptionIndex<Receiver>.Grant, limits: MQTTBrokerConfiguration.Limits?,
+        _ filter: TopicFilter, _ grant: SubscriptionGrant, limits: MQTTBrokerConfiguration.Limits?,
         room: Int = .max
     ) -> Bool {
         if self.subscriptions[filter] == nil {

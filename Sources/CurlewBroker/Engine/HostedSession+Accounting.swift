@@ -67,7 +67,7 @@ extension MQTTBrokerSnapshot.Will {
 }
 
 extension MQTTBrokerSnapshot.Subscription {
-    init(_ filter: TopicFilter, _ grant: SubscriptionIndex<Receiver>.Grant) {
+    init(_ filter: TopicFilter, _ grant: SubscriptionGrant) {
         self.init(
             filter, qos: grant.qos, noLocal: grant.noLocal, retainAsPublished: grant.retainAsPublished,
             identifier: grant.identifier)

@@ -12,7 +12,7 @@ final class HostedSession: Sendable {
         var session: BrokerSession
         /// The receiving side; the connection has it while there is one.
         var incoming: BrokerIncoming? = BrokerIncoming()
-        var subscriptions: [TopicFilter: SubscriptionIndex<Receiver>.Grant] = [:]
+        var subscriptions: [TopicFilter: SubscriptionGrant] = [:]
         /// The memory of the subscriptions in bytes, and how many of them are shared.
         var subscriptionBytes = 0
         var sharedSubscriptions = 0

@@ -5,12 +5,15 @@ struct RouteCache {
     /// The route of one topic, and the turn of its shared subscriptions.
     final class Entry {
         let route: SubscriptionIndex<Receiver>.Route
+        /// Whether there are no receivers.
+        let isEmpty: Bool
         var turn: Int
         /// Roughly how much memory it takes, including its topic.
         fileprivate let byteCount: Int
 
         fileprivate init(_ route: SubscriptionIndex<Receiver>.Route, turn: Int, byteCount: Int) {
             self.route = route
+            self.isEmpty = route.targets.isEmpty && route.groups.isEmpty
             self.turn = turn
             self.byteCount = byteCount
         }

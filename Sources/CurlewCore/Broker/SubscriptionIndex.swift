@@ -4,25 +4,9 @@ import HashTreeCollections
 ///
 /// A value that is cheap to copy, so that each event loop routes with a copy of its own without a lock.
 package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
-    /// What a subscription grants its client.
-    package struct Grant: Equatable, Sendable {
-        package var qos: QoS
-        package var noLocal: Bool
-        package var retainAsPublished: Bool
-        /// From the SUBSCRIBE, if it had one.
-        package var identifier: UInt32?
-
-        package init(_ options: SubscriptionOptions, identifier: UInt32? = nil) {
-            self.qos = options.qos
-            self.noLocal = options.noLocal
-            self.retainAsPublished = options.retainAsPublished
-            self.identifier = identifier
-        }
-    }
-
     /// The subscriptions by filter. Persistent, so that a change to a filter with many subscribers costs no more than
     /// to one with few.
-    private var tree = TopicTree<TreeDictionary<Subscriber, Grant>>()
+    private var tree = TopicTree<TreeDictionary<Subscriber, SubscriptionGrant>>()
 
     /// The number of subscriptions.
     package private(set) var count = 0
@@ -33,7 +17,7 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
 
     /// Adds a subscription, or replaces its options [MQTT-3.8.4-3]. Returns whether it is new.
     @discardableResult
-    package mutating func insert(_ filter: TopicFilter, _ subscriber: Subscriber, _ grant: Grant) -> Bool {
+    package mutating func insert(_ filter: TopicFilter, _ subscriber: Subscriber, _ grant: SubscriptionGrant) -> Bool {
         // Most repeated subscriptions are unchanged, and must not invalidate routes.
         guard self.tree[filter]?[subscriber] != grant else { return false }
         let former = self.tree.withValue(for: filter, default: [:]) { $0.updateValue(grant, forKey: subscriber) }
@@ -93,7 +77,7 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
                 ?? Dictionary(uniqueKeysWithValues: zip(route.targets.lazy.map(\.subscriber), 0...))
             for (subscriber, grant) in subscribers {
                 if let place = known[subscriber] {
-                    route.targets[place].add(grant)
+                    route.targets[place].grants.add(grant)
                 } else {
                     known[subscriber] = route.targets.count
                     route.targets.append(Target(subscriber, grant))
@@ -117,94 +101,27 @@ package struct SubscriptionIndex<Subscriber: Hashable & Sendable>: Sendable {
         /// The number of subscriptions examined, a group counted as one.
         package fileprivate(set) var matchCount = 0
 
-        package var isEmpty: Bool { self.targets.isEmpty && self.groups.isEmpty }
-
         /// The approximate size in memory. All routes of the index share the members of groups.
         package var byteCount: Int {
-            self.targets.reduce(0) { $0 + MemoryLayout<Target>.stride + $1.identifierBytes }
+            self.targets.reduce(0) { $0 + MemoryLayout<Target>.stride + $1.grants.identifierBytes }
                 + self.groups.count * MemoryLayout<Group>.stride
-        }
-    }
-
-    /// The combined effect of one client's subscriptions that match the same topic.
-    private struct Merged: Sendable {
-        /// The highest of the matching subscriptions [MQTT-3.3.4-2].
-        var qos: QoS
-        var keepsRetain: Bool
-        /// The identifiers of those that have one [MQTT-3.3.4-3].
-        var identifiers: [UInt32]
-
-        init(_ grant: Grant) {
-            self.qos = grant.qos
-            self.keepsRetain = grant.retainAsPublished
-            self.identifiers = grant.identifier.map { [$0] } ?? []
-        }
-
-        mutating func add(_ grant: Grant) {
-            self.qos = max(self.qos, grant.qos)
-            self.keepsRetain = self.keepsRetain || grant.retainAsPublished
-            if let identifier = grant.identifier { self.identifiers.append(identifier) }
-        }
-
-        func terms(publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms {
-            // [MQTT-3.8.4-8]: no higher than the published QoS. [MQTT-3.3.1-12] [MQTT-3.3.1-13]
-            DeliveryTerms(
-                qos: upgrades ? self.qos : min(qos, self.qos), retain: retain && self.keepsRetain,
-                identifiers: self.identifiers)
         }
     }
 
     /// A client that gets the message once, even if several of its subscriptions match.
     package struct Target: Sendable {
         package let subscriber: Subscriber
-        private var merged: Merged
-        /// The subscriptions without No Local, if others have it.
-        private var mergedForOwn: Merged?
-        private var hasNoLocal: Bool
+        package fileprivate(set) var grants: MatchingGrants
 
-        init(_ subscriber: Subscriber, _ grant: Grant) {
+        init(_ subscriber: Subscriber, _ grant: SubscriptionGrant) {
             self.subscriber = subscriber
-            self.merged = Merged(grant)
-            self.hasNoLocal = grant.noLocal
-        }
-
-        mutating func add(_ grant: Grant) {
-            if grant.noLocal, !self.hasNoLocal {
-                self.hasNoLocal = true
-                self.mergedForOwn = self.merged
-            } else if self.hasNoLocal, !grant.noLocal {
-                if self.mergedForOwn == nil { self.mergedForOwn = Merged(grant) } else { self.mergedForOwn?.add(grant) }
-            }
-            self.merged.add(grant)
-        }
-
-        /// How the message is delivered to the client; `nil` when only No Local subscriptions match and the client
-        /// itself published it [MQTT-3.8.3-3].
-        package func terms(
-            publishedAt qos: QoS, retain: Bool, isOwn: Bool, upgrades: Bool
-        ) -> DeliveryTerms? {
-            guard isOwn, self.hasNoLocal else {
-                return self.merged.terms(publishedAt: qos, retain: retain, upgrades: upgrades)
-            }
-            return self.mergedForOwn?.terms(publishedAt: qos, retain: retain, upgrades: upgrades)
-        }
-
-        fileprivate var identifierBytes: Int {
-            let count = self.merged.identifiers.count + (self.mergedForOwn?.identifiers.count ?? 0)
-            return count == 0 ? 0 : count * MemoryLayout<UInt32>.stride + 64
+            self.grants = MatchingGrants(grant)
         }
     }
 
     /// The clients that share a subscription; one of them gets each message [MQTT-4.8.2-4].
     package struct Group: Sendable {
         package let filter: TopicFilter
-        package var members: [(subscriber: Subscriber, grant: Grant)]
-
-        /// How the message is delivered to one of the members.
-        package func terms(_ grant: Grant, publishedAt qos: QoS, retain: Bool, upgrades: Bool) -> DeliveryTerms {
-            var terms = Merged(grant).terms(publishedAt: qos, retain: retain, upgrades: upgrades)
-            terms.group = self.filter
-            return terms
-        }
+        package var members: [(subscriber: Subscriber, grant: SubscriptionGrant)]
     }
 }

@@ -23,8 +23,9 @@ final class WebSocketStreamHandler: ChannelDuplexHandler {
     /// Whether the last pong has not left yet.
     private var isPongOnItsWay = false
 
-    /// A larger write becomes several frames: a peer need not hold a large one until it is complete.
-    private static let largestSentFrame = 64 << 10
+    /// A larger write becomes several frames: a peer can work on the first ones while the others are on their way. A
+    /// frame larger than what a peer reads at once would make both wait for each other.
+    private static let largestSentFrame = 16 << 10
 
     init(peer: String, role: WebSocketReading.Role) {
         self.peer = peer

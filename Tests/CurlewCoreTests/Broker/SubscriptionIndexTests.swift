@@ -7,8 +7,9 @@ struct SubscriptionIndexTests {
 
     private func grant(
         _ qos: QoS = .exactlyOnce, noLocal: Bool = false, retain: Bool = false, identifier: UInt32? = nil
-    ) -> Index.Grant {
-        Index.Grant(SubscriptionOptions(qos: qos, noLocal: noLocal, retainAsPublished: retain), identifier: identifier)
+    ) -> SubscriptionGrant {
+        SubscriptionGrant(
+            SubscriptionOptions(qos: qos, noLocal: noLocal, retainAsPublished: retain), identifier: identifier)
     }
 
     @Test(
@@ -23,7 +24,8 @@ struct SubscriptionIndexTests {
         let route = index.route(TopicName("a/b"))
         #expect(Set(route.targets.map(\.subscriber)) == [1, 2])
         let target = try #require(route.targets.first { $0.subscriber == 1 })
-        let terms = try #require(target.terms(publishedAt: .exactlyOnce, retain: false, isOwn: false, upgrades: false))
+        let terms = try #require(
+            target.grants.terms(publishedAt: .exactlyOnce, retain: false, isOwn: false, upgrades: false))
         #expect(terms.qos == .atLeastOnce)
         #expect(Set(terms.identifiers) == [10, 11])
     }
@@ -46,9 +48,11 @@ struct SubscriptionIndexTests {
         index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce))
         let target = try #require(index.route(TopicName("a")).targets.first)
         #expect(
-            target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: false)?.qos == .atLeastOnce)
+            target.grants.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: false)?.qos
+                == .atLeastOnce)
         #expect(
-            target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: true)?.qos == .exactlyOnce)
+            target.grants.terms(publishedAt: .atLeastOnce, retain: false, isOwn: false, upgrades: true)?.qos
+                == .exactlyOnce)
     }
 
     @Test("A client's own message is delivered only through subscriptions without No Local [MQTT-3.8.3-3]")
@@ -56,12 +60,13 @@ struct SubscriptionIndexTests {
         var index = Index()
         index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce, noLocal: true, identifier: 1))
         var target = try #require(index.route(TopicName("a")).targets.first)
-        #expect(target.terms(publishedAt: .atMostOnce, retain: false, isOwn: true, upgrades: false) == nil)
-        #expect(target.terms(publishedAt: .atMostOnce, retain: false, isOwn: false, upgrades: false) != nil)
+        #expect(target.grants.terms(publishedAt: .atMostOnce, retain: false, isOwn: true, upgrades: false) == nil)
+        #expect(target.grants.terms(publishedAt: .atMostOnce, retain: false, isOwn: false, upgrades: false) != nil)
         index.insert(try TopicFilter("#"), 1, self.grant(.atMostOnce, identifier: 2))
         target = try #require(index.route(TopicName("a")).targets.first)
         #expect(
-            target.terms(publishedAt: .atLeastOnce, retain: false, isOwn: true, upgrades: false)?.identifiers == [2])
+            target.grants.terms(publishedAt: .atLeastOnce, retain: false, isOwn: true, upgrades: false)?.identifiers
+                == [2])
     }
 
     @Test(
@@ -71,7 +76,7 @@ struct SubscriptionIndexTests {
         var index = Index()
         index.insert(try TopicFilter("a"), 1, self.grant(retain: wanted))
         let target = try #require(index.route(TopicName("a")).targets.first)
-        let terms = target.terms(publishedAt: .atMostOnce, retain: published, isOwn: false, upgrades: false)
+        let terms = target.grants.terms(publishedAt: .atMostOnce, retain: published, isOwn: false, upgrades: false)
         #expect(terms?.retain == (wanted && published))
     }
 
@@ -81,7 +86,7 @@ struct SubscriptionIndexTests {
         #expect(index.insert(try TopicFilter("a"), 1, self.grant(.exactlyOnce, identifier: 1)))
         #expect(!index.insert(try TopicFilter("a"), 1, self.grant(.atMostOnce, identifier: 2)))
         #expect(index.count == 1)
-        let terms = index.route(TopicName("a")).targets.first?.terms(
+        let terms = index.route(TopicName("a")).targets.first?.grants.terms(
             publishedAt: .exactlyOnce, retain: false, isOwn: false, upgrades: false)
         #expect(terms?.qos == .atMostOnce)
         #expect(terms?.identifiers == [2])
@@ -98,7 +103,8 @@ struct SubscriptionIndexTests {
         #expect(Set(route.groups.map(\.filter.string)) == ["$share/g/a/+", "$share/h/a/b"])
         let group = try #require(route.groups.first { $0.filter.shareName == "g" })
         #expect(Set(group.members.map(\.subscriber)) == [1, 2, 3])
-        let terms = group.terms(group.members[0].grant, publishedAt: .atLeastOnce, retain: true, upgrades: false)
+        let terms = group.members[0].grant.terms(
+            sharing: group.filter, publishedAt: .atLeastOnce, retain: true, upgrades: false)
         #expect(terms.group == group.filter)
         #expect(terms.qos == .atLeastOnce)  // [MQTT-4.8.2-3]
     }
