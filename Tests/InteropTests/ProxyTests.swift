@@ -22,7 +22,7 @@ private enum ProxyProgram: String, CaseIterable, CustomTestStringConvertible {
     /// Starts the proxy on a free port, and returns how to use it.
     func start(_ broker: Mosquitto, needsLogin: Bool) async throws -> ProxySettings {
         for _ in 0..<20 {
-            let port = Int.random(in: 20_000..<32_000)
+            let port = Mosquitto.nextPort()
             let process: Subprocess
             switch self {
             case .tinyproxy:
@@ -49,12 +49,11 @@ private enum ProxyProgram: String, CaseIterable, CustomTestStringConvertible {
             configuration.reconnect.isEnabled = false
             configuration.connection.handshakeTimeout = .seconds(1)
             guard let client = try? MQTTClient(configuration) else { return false }
-            // Any answer will do, except that nobody listens.
+            // Any answer will do, except that nobody listens: then the program has not started yet.
             do { try await client.connect() } catch {
                 let cause = (error as? MQTTError)?.cause as? TransportError
                 if cause?.code != .connectionRefused { return process.isRunning }
             }
-            try? await Task.sleep(for: .milliseconds(20))
         }
         return false
     }

@@ -79,8 +79,8 @@ package final class Mosquitto: Sendable {
     /// The port given last. Ports are below the range for outgoing connections, so that they are still free after a restart.
     private static let port = Mutex(Int.random(in: 20_000..<32_000))
 
-    /// A port that no other listener of this process has been given: two random ones could be the same.
-    private static func nextPort() -> Int {
+    /// A port that no other listener of these tests has been given: two random ones could be the same.
+    package static func nextPort() -> Int {
         self.port.withLock { port in
             port = port == 31_999 ? 20_000 : port + 1
             return port
