@@ -45,10 +45,33 @@ extension MQTTClient {
         json value: some Encodable, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
         properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) async throws -> ReasonCode {
+        try await self.publish(
+            encoding: value, to: topic, with: .json, qos: qos, retain: retain, properties: properties, timeout: timeout)
+    }
+
+    /// Publishes a value that a coder encodes; otherwise the same as `publish(_:to:)`.
+    ///
+    /// - Parameters:
+    ///   - value: The value.
+    ///   - topic: The topic name, without wildcards.
+    ///   - coder: Encodes the value. Default: `payloadCoder` of the configuration, which is JSON by default.
+    ///   - qos: The QoS. Default: at most once.
+    ///   - retain: Whether the broker stores the message for later subscribers. Default: `false`.
+    ///   - properties: Content type, user properties and others; the content type is that of the coder, unless they
+    ///     contain another one. Ignored before MQTT 5.0. Default: none.
+    ///   - timeout: How long to wait. Default: `connection.acknowledgementTimeout`.
+    /// - Throws: ``MQTTError``: `invalidArgument` if the value cannot be encoded, or what `publish(_:to:)` throws.
+    @discardableResult
+    public nonisolated(nonsending) func publish(
+        encoding value: some Encodable, to topic: String, with coder: (any MQTTPayloadCoder)? = nil,
+        qos: QoS = .atMostOnce, retain: Bool = false, properties: MessageProperties = MessageProperties(),
+        timeout: Duration? = nil
+    ) async throws -> ReasonCode {
+        let coder = coder ?? self.configuration.payloadCoder
         var properties = properties
-        if properties.contentType == nil { properties.contentType = "application/json" }
+        properties.contentType = properties.contentType ?? coder.contentType
         return try await self.publish(
-            encodeJSON(value), to: topic, qos: qos, retain: retain, properties: properties, timeout: timeout)
+            coder.payload(of: value), to: topic, qos: qos, retain: retain, properties: properties, timeout: timeout)
     }
 
     /// Puts a message in the outbox and returns immediately, to publish many messages and await some or none of them.

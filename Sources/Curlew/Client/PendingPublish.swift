@@ -73,6 +73,38 @@ public final class PendingPublish: Sendable {
         return try self.engine.reasonCode(of: reported.value ?? outcome(false))
     }
 
+    /// Returns the outcome if it is already known, without waiting; otherwise `nil`.
+    ///
+    /// - Returns: The broker's reason code: success, or no matching subscribers.
+    /// - Throws: ``MQTTError``, as `publish` does.
+    public func poll() throws(MQTTError) -> ReasonCode? { try self.takeOutcome()?.get() }
+
+    /// Removes the message from the outbox if it was not sent yet. Calls that wait for the outcome then throw
+    /// `cancelled`.
+    ///
+    /// - Returns: Whether it was removed. If not, it was sent, or its outcome is known.
+    @discardableResult
+    public func cancel() -> Bool {
+        guard let request, self.engine.withdraw(request) else { return false }
+        let outcome = Waiters.Result.cancelled(wasQueued: true)
+        self.state.withLock { state in
+            if state.reported == nil { state.known = outcome }
+            return state.reported
+        }?.set(outcome)
+        return true
+    }
+
+    /// Blocks the thread until the outcome is known: ``outcome(timeout:)`` for code without async.
+    ///
+    /// - Parameter timeout: How long to wait. Default: `connection.acknowledgementTimeout`, which is `nil` by default:
+    ///   no limit.
+    /// - Throws: ``MQTTError``, as `publish` does, or with code `mustNotBlock`.
+    @discardableResult
+    public func wait(timeout: Duration? = nil) throws(MQTTError) -> ReasonCode {
+        if let known = self.takeOutcome() { return try known.get() }
+        return try self.engine.blockThread { try await self.outcome(timeout: timeout) }
+    }
+
     /// The outcome, if it is already known; otherwise `nil`.
     package func takeOutcome() -> Result<ReasonCode, MQTTError>? {
         guard let request else { return .success(.success) }

@@ -41,6 +41,8 @@ public struct MQTTConfiguration: Sendable {
     public var queues = Queues()
     /// When received messages are acknowledged to the server.
     public var acknowledgement = Acknowledgement()
+    /// Encodes and decodes the values of calls and routes that name no coder of their own. Default: JSON.
+    public var payloadCoder: any MQTTPayloadCoder = .json
     /// Limits that ordinary programs never reach.
     public var limits = Limits()
     /// What a hosted service documents and its CONNACK does not say, checked before anything is sent. Default: no

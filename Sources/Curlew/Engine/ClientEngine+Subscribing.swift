@@ -1,4 +1,5 @@
 import CurlewCore
+import CurlewTransport
 import NIOCore
 import Synchronization
 
@@ -7,12 +8,12 @@ extension ClientEngine {
     nonisolated(nonsending) func subscribe(
         to filters: [(filter: String, options: SubscriptionOptions)], claim: Claim,
         queue: MQTTConfiguration.SubscriptionQueue?, acknowledgement: MQTTConfiguration.AcknowledgementPolicy?,
-        timeout: Duration?
+        timeout: Duration?, waking consumers: Condition = Condition()
     ) async throws(MQTTError) -> MQTTSubscription {
         let parsed = try Self.parse(filters.map(\.filter))
         for filter in parsed { try self.configuration.serviceLimits.check(filter) }
         let wanted = Array(zip(parsed, filters.map(\.options)))
-        let subscription = self.makeSubscription(parsed, queue, acknowledgement)
+        let subscription = self.makeSubscription(parsed, queue, acknowledgement, consumers)
         let buffer = subscription.buffer
         let begun = self.clock.now()
         let requests = try self.begin(buffer, wanted, claim)
@@ -103,12 +104,12 @@ extension ClientEngine {
 
     private func makeSubscription(
         _ filters: [TopicFilter], _ queue: MQTTConfiguration.SubscriptionQueue?,
-        _ policy: MQTTConfiguration.AcknowledgementPolicy?
+        _ policy: MQTTConfiguration.AcknowledgementPolicy?, _ consumers: Condition = Condition()
     ) -> MQTTSubscription {
         let id = self.state.withLock { $0.receivers.makeID() }
         let buffer = SubscriptionBuffer(
             id: id, filters: filters, queue: queue ?? self.configuration.queues.subscription,
-            policy: policy ?? self.configuration.acknowledgement.policy, owner: self)
+            policy: policy ?? self.configuration.acknowledgement.policy, owner: self, changed: consumers)
         return MQTTSubscription(buffer, owner: self)
     }
 

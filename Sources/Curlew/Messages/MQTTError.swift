@@ -24,6 +24,8 @@ public struct MQTTError: Error, Sendable {
     public var cause: (any Error)?
     /// Whether the message was sent; only present if a publish failed.
     public var delivery: DeliveryStatus?
+    /// The messages that had arrived when a call failed that collects several; otherwise empty.
+    public var messages: [MQTTMessage] = []
     /// The version of a CONNECT that was refused: before 5.0, the CONNACK code is a different number than
     /// ``reasonCode``.
     package var version: ProtocolVersion?
@@ -126,6 +128,8 @@ extension MQTTError {
         public static let protocolViolation = Self(rawValue: "protocolViolation")
         /// The operation did not finish within its time limit.
         public static let timedOut = Self(rawValue: "timedOut")
+        /// A blocking call was made by a task or on an event loop, whose threads must not block. Nothing was sent.
+        public static let mustNotBlock = Self(rawValue: "mustNotBlock")
         /// The waiting task was cancelled.
         public static let cancelled = Self(rawValue: "cancelled")
         /// `connect()` has not been called or has failed, so there is no connection to wait for.

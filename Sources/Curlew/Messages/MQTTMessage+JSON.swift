@@ -1,11 +1,5 @@
-internal import CurlewCore
-internal import NIOCore
-
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
+import CurlewCore
+import NIOCore
 
 extension MQTTMessage {
     /// Decodes the payload from JSON.
@@ -13,12 +7,30 @@ extension MQTTMessage {
     /// - Parameter type: The type to decode.
     /// - Throws: ``MQTTError`` with code `decodingFailed`; the message names the topic and what does not match.
     public func decode<Value: Decodable>(_ type: Value.Type = Value.self) throws(MQTTError) -> Value {
-        do {
-            return try JSONDecoder().decode(type, from: Data(self.bytes))
-        } catch {
+        try self.decode(type, with: .json)
+    }
+
+    /// Decodes the payload.
+    ///
+    /// - Parameters:
+    ///   - type: The type to decode.
+    ///   - coder: Decodes the payload, for example that of ``MQTTConfiguration/payloadCoder``.
+    /// - Throws: ``MQTTError`` with code `decodingFailed`; the message names the topic and what does not match: the
+    ///   content type, which messages over MQTT 5.0 may have, or the payload.
+    public func decode<Value: Decodable>(
+        _ type: Value.Type = Value.self, with coder: any MQTTPayloadCoder
+    ) throws(MQTTError) -> Value {
+        if let contentType = self.properties.contentType, !coder.accepts(contentType: contentType) {
             throw MQTTError(
                 .decodingFailed,
-                "The message on \"\(self.topic)\" is not JSON for \(type): \(Self.explain(error))", cause: error)
+                "The message on \"\(self.topic)\" has the content type \(contentType), not \(coder.contentType ?? "one that can be decoded")."
+            )
+        }
+        do { return try coder.decode(type, from: self.payload) } catch {
+            let format = coder.contentType == MQTTJSONCoder().contentType ? "JSON" : coder.contentType ?? "a payload"
+            throw MQTTError(
+                .decodingFailed,
+                "The message on \"\(self.topic)\" is not \(format) for \(type): \(Self.explain(error))", cause: error)
         }
     }
 
@@ -35,17 +47,6 @@ extension MQTTMessage {
         case Swift.DecodingError.dataCorrupted(let context): "\(context.debugDescription) (\(path(context)))."
         default: "\(error)"
         }
-    }
-}
-
-/// Encodes all JSON payloads, so that they look alike.
-func encodeJSON(_ value: some Encodable) throws(MQTTError) -> ByteBuffer {
-    do {
-        return ByteBuffer(bytes: try JSONEncoder().encode(value))
-    } catch {
-        throw MQTTError(
-            .invalidArgument, "The value of type \(type(of: value)) cannot be encoded as JSON: \(error)",
-            delivery: .notSent, cause: error)
     }
 }
 

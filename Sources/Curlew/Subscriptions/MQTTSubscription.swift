@@ -43,7 +43,7 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
     public typealias Failure = any Error
 
     let buffer: SubscriptionBuffer
-    private let owner: any ReceiverOwner
+    let owner: any ReceiverOwner
 
     init(_ buffer: SubscriptionBuffer, owner: any ReceiverOwner) {
         self.buffer = buffer

@@ -21,6 +21,7 @@ protocol MessageReceiver: AnyObject, Sendable {
 /// What a receiver needs from the client.
 protocol ReceiverOwner: AnyObject, Sendable {
     var deadlines: Deadlines { get }
+    var clock: MonotonicClock { get }
     /// A consumer is done with a message.
     func acknowledge(_ token: DeliveryToken, _ reasonCode: ReasonCode)
     /// Acknowledges messages that do not wait for a consumer.

@@ -34,12 +34,13 @@ final class SubscriptionBuffer: MessageReceiver {
     /// Guards the queue.
     private let state: Mutex<State>
     /// Consumers wait for a message or for the end of the subscription.
-    private let changed = Condition()
+    private let changed: Condition
 
     init(
         id: SubscriberID, filters: [TopicFilter], queue: MQTTConfiguration.SubscriptionQueue,
-        policy: MQTTConfiguration.AcknowledgementPolicy, owner: any ReceiverOwner
+        policy: MQTTConfiguration.AcknowledgementPolicy, owner: any ReceiverOwner, changed: Condition = Condition()
     ) {
+        self.changed = changed
         self.id = id
         self.filters = filters
         self.policy = policy
@@ -180,7 +181,10 @@ final class SubscriptionBuffer: MessageReceiver {
         self.state.withLock { $0.hold = ReadingHold(limit: bytes) }
     }
 
-    private nonisolated(nonsending) func waitForMessage(unless isOver: () -> Bool = { false }) async {
+    /// Whether a message waits, or no more follow.
+    var hasNews: Bool { self.state.withLock { !$0.queue.isEmpty || $0.isFinished } }
+
+    nonisolated(nonsending) func waitForMessage(unless isOver: () -> Bool = { false }) async {
         await self.changed.wait { !isOver() && self.state.withLock { $0.queue.isEmpty && !$0.isFinished } }
     }
 
@@ -267,30 +271,49 @@ final class SubscriptionBuffer: MessageReceiver {
 
     /// Returns the next message if it arrives in time. Acknowledges the message that the previous call returned.
     nonisolated(nonsending) func next(within limit: Duration) async throws(MQTTError) -> MQTTMessage? {
+        let limit = self.makeLimit(until: self.owner.clock.now() + limit)
+        return try await self.next(before: limit)
+    }
+
+    /// Begins a time limit for several calls of ``next(before:)``.
+    func makeLimit(until end: Timestamp) -> TimeLimit { TimeLimit(end, by: self.owner, waking: self.changed) }
+
+    nonisolated(nonsending) func next(before limit: TimeLimit) async throws(MQTTError) -> MQTTMessage? {
         self.acknowledgeReturned()
-        let timeIsUp = Latch()
-        let deadline = self.owner.deadlines.schedule(after: limit) {
-            timeIsUp.raise()
-            self.changed.wakeAll()
-        }
-        defer { self.owner.deadlines.cancel(deadline) }
-        if limit <= .zero { timeIsUp.raise() }
         while true {
             if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.") }
-            var takesMore = false
-            let known: Result<MQTTMessage?, MQTTError>? = self.state.withLock { state in
-                if let message = state.queue.popNext() {
-                    if self.policy == .onConsumption, message.token != nil { state.returned = message }
-                    if state.queue.isEmpty { takesMore = state.hold?.tookAll() ?? false }
-                    return .success(message)
-                }
-                if state.isFinished { return exchange(&state.error, with: nil).map { .failure($0) } ?? .success(nil) }
-                return timeIsUp.isRaised ? .success(nil) : nil
+            switch self.poll() {
+            case .message(let message): return message
+            case .ended(let error?): throw error
+            case .ended(nil): return nil
+            case .empty where limit.isOver: return nil
+            case .empty: await self.waitForMessage { limit.isOver }
             }
-            if takesMore { self.owner.setFull(false, self.id) }
-            if let known { return try known.get() }
-            await self.waitForMessage { timeIsUp.isRaised }
         }
+    }
+
+    /// What a consumer finds that does not wait.
+    enum Polled {
+        case message(MQTTMessage)
+        /// No message waits.
+        case empty
+        /// No more messages follow.
+        case ended(MQTTError?)
+    }
+
+    /// Returns the next message, if one waits. Acknowledge the previous one first.
+    func poll() -> Polled {
+        var takesMore = false
+        let polled: Polled = self.state.withLock { state in
+            if let message = state.queue.popNext() {
+                if self.policy == .onConsumption, message.token != nil { state.returned = message }
+                if state.queue.isEmpty { takesMore = state.hold?.tookAll() ?? false }
+                return .message(message)
+            }
+            return state.isFinished ? .ended(exchange(&state.error, with: nil)) : .empty
+        }
+        if takesMore { self.owner.setFull(false, self.id) }
+        return polled
     }
 
     // MARK: Back-pressure
@@ -307,6 +330,27 @@ final class SubscriptionBuffer: MessageReceiver {
             self.owner.setFull(false, self.id)
         }
     }
+}
+
+/// The time until which calls wait for messages.
+final class TimeLimit: Sendable {
+    private let owner: any ReceiverOwner
+    private let hasEnded = Latch()
+    private let deadline: Deadlines.ID
+
+    /// - Parameter consumers: Wakes them at the end.
+    init(_ end: Timestamp, by owner: any ReceiverOwner, waking consumers: Condition) {
+        self.owner = owner
+        if end <= owner.clock.now() { self.hasEnded.raise() }
+        self.deadline = owner.deadlines.schedule(at: end) { [hasEnded] in
+            hasEnded.raise()
+            consumers.wakeAll()
+        }
+    }
+
+    deinit { self.owner.deadlines.cancel(self.deadline) }
+
+    var isOver: Bool { self.hasEnded.isRaised }
 }
 
 /// Messages that a consumer must acknowledge itself and has not yet.

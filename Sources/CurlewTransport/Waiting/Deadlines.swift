@@ -1,4 +1,4 @@
-import CurlewCore
+package import CurlewCore
 import HeapModule
 import Synchronization
 
@@ -39,8 +39,13 @@ package final class Deadlines: Sendable {
     /// Calls `action` once, on the event loop's thread, after `delay`, unless it is cancelled before.
     @discardableResult
     package func schedule(after delay: Duration, _ action: @escaping @Sendable () -> Void) -> ID {
-        let time = self.clock.now() + delay
-        return self.state.withLock { state in
+        self.schedule(at: self.clock.now() + delay, action)
+    }
+
+    /// Calls `action` once, on the event loop's thread, at the given time, or immediately if that has passed.
+    @discardableResult
+    package func schedule(at time: Timestamp, _ action: @escaping @Sendable () -> Void) -> ID {
+        self.state.withLock { state in
             let id = state.nextID
             state.nextID += 1
             state.actions[id] = action

@@ -28,7 +28,7 @@ extension MQTTClient {
 }
 
 /// Polls a condition that cannot be awaited; throws after a minute.
-private func eventually(_ what: String, _ isThere: () -> Bool) async throws {
+func eventually(_ what: String, _ isThere: () -> Bool) async throws {
     let deadline = ContinuousClock.now.advanced(by: .seconds(60))
     while !isThere() {
         try Task.checkCancellation()

@@ -1,0 +1,141 @@
+public import CurlewCore
+
+extension MQTTClient {
+    /// The client for code without async: the same connection, with calls that block their thread.
+    ///
+    /// ```swift
+    /// let client = try MQTTClient("mqtt://localhost").blocking
+    /// try client.connect()
+    /// try client.publish("on", to: "home/lamp", qos: .atLeastOnce)
+    /// let replies = try client.request("status", to: "fleet/all/rpc", count: 100, timeout: .seconds(5))
+    /// ```
+    public var blocking: MQTTBlockingClient { MQTTBlockingClient(self) }
+}
+
+/// A client whose calls block their thread until they are done; see ``MQTTClient/blocking``.
+///
+/// Any number of threads may call it at once, over the one connection of its client. Every wait has the same time limits
+/// as the async method with the same name. A call from a task or an event loop, whose threads must not block, throws
+/// ``MQTTError`` with code `mustNotBlock`.
+public struct MQTTBlockingClient: Sendable {
+    /// The client with the async methods.
+    public let client: MQTTClient
+
+    init(_ client: MQTTClient) { self.client = client }
+
+    // MARK: Connecting
+
+    /// Connects and stays connected; see ``MQTTClient/connect(retrying:)``. Returns immediately if the client is
+    /// connected.
+    @discardableResult
+    public func connect(retrying: Bool = false) throws(MQTTError) -> Bool {
+        try self.client.engine.blockThread { [client] in try await client.connect(retrying: retrying) }
+    }
+
+    /// Waits until all accepted messages are sent and acknowledged, then disconnects; see
+    /// ``MQTTClient/disconnect(drain:sessionExpiry:)``.
+    ///
+    /// - Throws: ``MQTTError`` with code `mustNotBlock`.
+    @discardableResult
+    public func disconnect(
+        drain: Duration? = nil, sessionExpiry: MQTTConfiguration.Expiry? = nil
+    ) throws(MQTTError) -> DrainReport {
+        try self.client.engine.blockThread { [client] in
+            await client.disconnect(drain: drain, sessionExpiry: sessionExpiry)
+        }
+    }
+
+    // MARK: Publishing
+
+    /// Publishes a message and waits until it is written (QoS 0) or acknowledged by the broker (QoS 1 and 2); see
+    /// ``MQTTClient/publish(_:to:qos:retain:properties:timeout:)``.
+    @discardableResult
+    public func publish(
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
+    ) throws(MQTTError) -> ReasonCode {
+        let engine = self.client.engine
+        return try engine.publishBlocking(
+            engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties), timeout: timeout)
+    }
+
+    /// Puts a message in the outbox and returns immediately; see ``MQTTClient/enqueue(_:to:qos:retain:properties:)``.
+    /// The result can be waited for (``PendingPublish/wait(timeout:)``), polled and cancelled.
+    @discardableResult
+    public func enqueue(
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        properties: MessageProperties = MessageProperties()
+    ) throws(MQTTError) -> PendingPublish {
+        try self.client.enqueue(payload, to: topic, qos: qos, retain: retain, properties: properties)
+    }
+
+    // MARK: Requesting
+
+    /// Sends a request and returns the first reply; see
+    /// ``MQTTClient/request(_:to:qos:properties:responseTopic:timeout:)``.
+    public func request(
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
+        properties: MessageProperties = MessageProperties(), responseTopic: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) throws(MQTTError) -> MQTTMessage {
+        let payload = payload.mqttPayload
+        return try self.client.engine.blockThread { [client] in
+            try await client.request(
+                payload, to: topic, qos: qos, properties: properties, responseTopic: responseTopic, timeout: timeout)
+        }
+    }
+
+    /// Sends a request and returns the first `count` replies, or those that arrived in time; see
+    /// ``MQTTClient/request(_:to:count:qos:properties:responseTopic:timeout:)``.
+    public func request(
+        _ payload: some MQTTPayload, to topic: String, count: Int, qos: QoS = .atLeastOnce,
+        properties: MessageProperties = MessageProperties(), responseTopic: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) throws(MQTTError) -> [MQTTMessage] {
+        let payload = payload.mqttPayload
+        return try self.client.engine.blockThread { [client] in
+            try await client.request(
+                payload, to: topic, count: count, qos: qos, properties: properties, responseTopic: responseTopic,
+                timeout: timeout)
+        }
+    }
+
+    // MARK: Receiving
+
+    /// Returns the first `count` messages, or those that arrived in time; see
+    /// ``MQTTClient/collect(_:from:includingRetained:within:until:)``.
+    public func collect(
+        _ count: Int, from filters: String..., includingRetained: Bool = true, within limit: Duration,
+        until isLast: @escaping @Sendable (MQTTMessage) -> Bool = { _ in false }
+    ) throws(MQTTError) -> [MQTTMessage] {
+        let subscriptions = filters.map { TopicSubscription($0) }
+        return try self.client.engine.blockThread { [client] in
+            try await client.collect(
+                count, from: subscriptions, includingRetained: includingRetained, within: limit, until: isLast)
+        }
+    }
+
+    /// Returns `count` messages, or throws if fewer arrived in time; see
+    /// ``MQTTClient/collect(exactly:from:includingRetained:within:)``.
+    public func collect(
+        exactly count: Int, from filters: String..., includingRetained: Bool = true, within limit: Duration
+    ) throws(MQTTError) -> [MQTTMessage] {
+        let subscriptions = filters.map { TopicSubscription($0) }
+        return try self.client.engine.blockThread { [client] in
+            try await client.collect(
+                exactly: count, from: subscriptions, includingRetained: includingRetained, within: limit)
+        }
+    }
+
+    /// Subscribes to topic filters; see ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
+    public func subscribe(
+        to subscriptions: TopicSubscription..., queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) throws(MQTTError) -> MQTTBlockingSubscription {
+        let subscription = try self.client.engine.blockThread { [client] in
+            try await client.subscribe(
+                to: subscriptions, queue: queue, acknowledgement: acknowledgement, timeout: timeout)
+        }
+        return MQTTBlockingSubscription(subscription, self.client.engine)
+    }
+}

@@ -1,0 +1,90 @@
+public import NIOCore
+
+#if canImport(FoundationEssentials)
+import FoundationEssentials
+#else
+import Foundation
+#endif
+
+/// Converts values to payloads and back: JSON by default (``MQTTJSONCoder``), or any format with `Codable` coders.
+///
+/// ```swift
+/// struct CBORCoder: MQTTPayloadCoder {
+///     let contentType: String? = "application/cbor"
+///     func encode(_ value: some Encodable) throws -> ByteBuffer { … }
+///     func decode<Value: Decodable>(_ type: Value.Type, from payload: ByteBuffer) throws -> Value { … }
+/// }
+/// var configuration = try MQTTConfiguration(url: "mqtt://localhost")
+/// configuration.payloadCoder = CBORCoder()
+/// ```
+public protocol MQTTPayloadCoder: Sendable {
+    /// The content type of messages with such payloads (MQTT 5.0 section 3.3.2.3.9); `nil` for none.
+    var contentType: String? { get }
+
+    /// Whether payloads with this content type can be decoded. Messages without a content type are always decoded.
+    ///
+    /// Default: whether it is ``contentType``, ignoring case and parameters such as `charset`.
+    func accepts(contentType: String) -> Bool
+
+    /// Encodes a value.
+    func encode(_ value: some Encodable) throws -> ByteBuffer
+
+    /// Decodes a payload.
+    func decode<Value: Decodable>(_ type: Value.Type, from payload: ByteBuffer) throws -> Value
+}
+
+extension MQTTPayloadCoder {
+    /// Whether it is ``contentType``, ignoring case and parameters such as `charset`.
+    public func accepts(contentType: String) -> Bool {
+        guard let own = self.contentType else { return true }
+        return mediaType(contentType) == mediaType(own)
+    }
+}
+
+/// The media type of a content type, without parameters.
+private func mediaType(_ contentType: String) -> String {
+    let end = contentType.firstIndex(of: ";") ?? contentType.endIndex
+    return contentType[..<end].lowercased().filter { $0 != " " }
+}
+
+/// Payloads in JSON, with the content type `application/json`.
+public struct MQTTJSONCoder: MQTTPayloadCoder {
+    /// Creates a coder with Foundation's defaults: dates, for example, are numbers. For another form, write a
+    /// ``MQTTPayloadCoder`` of your own.
+    public init() {}
+
+    /// `application/json`.
+    public var contentType: String? { "application/json" }
+
+    /// Any type whose name says that it is JSON, such as `application/json`, `text/json` and `application/senml+json`.
+    public func accepts(contentType: String) -> Bool {
+        let type = mediaType(contentType)
+        return type.hasSuffix("/json") || type.hasSuffix("+json")
+    }
+
+    /// Encodes a value as JSON.
+    public func encode(_ value: some Encodable) throws -> ByteBuffer {
+        ByteBuffer(bytes: try JSONEncoder().encode(value))
+    }
+
+    /// Decodes JSON.
+    public func decode<Value: Decodable>(_ type: Value.Type, from payload: ByteBuffer) throws -> Value {
+        try JSONDecoder().decode(type, from: Data(payload.readableBytesView))
+    }
+}
+
+extension MQTTPayloadCoder where Self == MQTTJSONCoder {
+    /// JSON with Foundation's defaults.
+    public static var json: MQTTJSONCoder { MQTTJSONCoder() }
+}
+
+extension MQTTPayloadCoder {
+    /// Encodes a value that the caller has passed.
+    func payload(of value: some Encodable) throws(MQTTError) -> ByteBuffer {
+        do { return try self.encode(value) } catch {
+            throw MQTTError(
+                .invalidArgument, "The value of type \(type(of: value)) cannot be encoded: \(error)",
+                delivery: .notSent, cause: error)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+import CurlewCore
+import Logging
+
+/// What a route could not handle.
+public struct RouteFailure: Sendable {
+    /// The message.
+    public let message: MQTTMessage
+    /// The pattern of the route.
+    public let pattern: TopicPattern
+    /// What the handler or its middleware threw; ``MQTTError`` with code `decodingFailed` for a payload or a topic that
+    /// does not have the wanted form.
+    public let error: any Error
+}
+
+/// What happens after a route could not handle a message.
+public enum RouteFailurePolicy: Sendable {
+    /// Logs a warning, acknowledges the message and continues with the next one.
+    case logAndContinue
+    /// Ends all routes: ``MQTTClient/route(onFailure:_:)`` throws the error. The message is not acknowledged.
+    case stop
+    /// Logs a warning and continues, but does not acknowledge a message at QoS 1 or 2. The broker delivers it again when
+    /// the session is resumed; later messages are acknowledged after it, because acknowledgements keep their order.
+    case leaveUnacknowledged
+}
+
+extension MQTTClient {
+    /// Handles messages by topic, until the task is cancelled or the client is disconnected.
+    ///
+    /// ```swift
+    /// try await client.route {
+    ///     On("raspberrypi/{camera}/event") { message, captures in
+    ///         print(captures["camera"] ?? "", message.text)
+    ///     }
+    ///     On("home/{room}/temperature", as: Reading.self, .inOrder(per: .topic), atOnce: 8) { reading, captures in
+    ///         try await store(reading, room: captures["room"])
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// Each route has its own subscription and queue (`queues.subscription` of the configuration), so a slow handler
+    /// delays only its own route. If several routes match a topic, each of them handles the message. A message at QoS 1
+    /// or 2 is acknowledged when all of them have. Handlers may publish, subscribe and call other devices.
+    ///
+    /// - Parameters:
+    ///   - onFailure: Decides what happens when a handler throws, or a message does not have the form that its route
+    ///     wants. Default: log a warning and continue.
+    ///   - routes: The routes.
+    /// - Throws: ``MQTTError``: `invalidTopic` for an invalid pattern, `invalidArgument` for a width below 1 or no
+    ///   routes, what `subscribe(to:)` throws, and the error that ends a subscription. With the policy `stop`, what the
+    ///   handler threw.
+    public func route(
+        onFailure: @escaping @Sendable (RouteFailure) async -> RouteFailurePolicy = { _ in .logAndContinue },
+        @MQTTRouteBuilder _ routes: () throws -> MQTTRoutes
+    ) async throws {
+        let routes = try routes().routes
+        guard !routes.isEmpty else { throw MQTTError(.invalidArgument, "Give at least one route.") }
+        var runners: [RouteRunner] = []
+        // Subscribe to all before the first handler runs: a refusal is thrown before anything has happened.
+        let parsed = try routes.map { (route: $0, pattern: try $0.validPattern) }
+        for (route, pattern) in parsed {
+            let subscription = try await self.subscribe(
+                to: pattern.filter.string, options: SubscriptionOptions(qos: route.qos), acknowledgement: .manual)
+            runners.append(RouteRunner(route, pattern, subscription, self.engine, onFailure))
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for runner in runners { group.addTask { try await runner.run() } }
+            // `waitForAll` would wait for the others after a failure.
+            while try await group.next() != nil {}
+        }
+    }
+}
+
+extension MQTTRoute {
+    fileprivate var validPattern: TopicPattern {
+        get throws(MQTTError) {
+            guard self.width > 0 else {
+                throw MQTTError(.invalidArgument, "`atOnce` of the route \"\(self.pattern)\" must be at least 1.")
+            }
+            if case .inOrder = self.order.kind, self.width > 1 {
+                throw MQTTError(
+                    .invalidArgument,
+                    "The route \"\(self.pattern)\" handles messages in order, so `atOnce` cannot be \(self.width): use `.inOrder(per:)` or `.unordered`."
+                )
+            }
+            return try TopicPattern(self.pattern)
+        }
+    }
+}
