@@ -134,3 +134,91 @@ private func service(_ client: MQTTClient, _ application: any Service, _ logger:
     ).run()
     // README end
 }
+
+private func collect(_ client: MQTTClient) async throws {
+    // README: collect
+    let readings = try await client.collect(5, from: "home/+/temperature", within: .seconds(10))
+    let all = try await client.collect(exactly: 3, from: ["a/ready", "b/ready", "c/ready"], within: .seconds(30))
+    let latest = try await client.first(from: "home/kitchen/temperature", within: .seconds(5)).text
+    // README end
+    print(readings, all, latest)
+}
+
+private func within(_ client: MQTTClient) async throws {
+    // README: within
+    let subscription = try await client.subscribe(to: "home/#")
+    for try await message in subscription.within(.seconds(5)) {
+        print(message.topic, message.text)
+    }
+    // README end
+}
+
+private func oneLiners() async throws {
+    // README: one-liners
+    try await MQTT.publish("on", to: "home/lamp", at: "mqtt://localhost")
+    try await MQTT.publish([("home/lamp", "on"), ("home/fan", "off")], at: "mqtt://localhost")
+    let messages = try await MQTT.collect(3, from: "home/#", at: "mqtt://localhost", within: .seconds(10))
+    let reply = try await MQTT.request("status", to: "devices/7/rpc", at: "mqtt://localhost")
+    // README end
+    print(messages, reply)
+}
+
+private func route(_ client: MQTTClient) async throws {
+    // README: route
+    let temperature = MQTT.topic("home").part(String.self).level("temperature")
+
+    try await client.route {
+        On("raspberrypi/{camera}/event") { message, captures in
+            print(captures["camera"] ?? "", message.text)
+        }
+        On("home/{room}/reading", as: Reading.self, .inOrder(per: .topic), atOnce: 8) { reading, captures in
+            print(captures["room"] ?? "", reading.celsius)
+        }
+        On(temperature) { message, room in  // room is a String, checked by the compiler
+            print(room, message.text)
+        }
+    }
+    // README end
+}
+
+private func routeGroup(_ client: MQTTClient, _ logger: Logger) async throws {
+    // README: route-group
+    let home = MQTTRoutes(prefix: "home", middleware: [RouteLog(logger), RouteMetrics()]) {
+        On("door") { message, _ in print(message.text) }
+    }
+    try await client.route(onFailure: { _ in .stop }) { home }
+    // README end
+}
+
+private func blocking() throws {
+    // README: blocking
+    let client = try MQTTClient("mqtt://localhost").blocking
+    try client.connect()
+    try client.publish("on", to: "home/lamp", qos: .atLeastOnce)
+    let replies = try client.request("status", to: "fleet/all/rpc", count: 100, timeout: .seconds(5))
+    for message in try client.subscribe(to: "home/#") {
+        print(message.topic, message.text)
+    }
+    // README end
+    print(replies)
+}
+
+private func futures(_ client: MQTTClient) async throws {
+    // README: futures
+    let publish = try client.enqueue("on", to: "home/lamp", qos: .atLeastOnce)
+    let request = client.startRequest("ping", to: "devices/7/rpc")
+    try await publish.outcome()  // or: publish.wait(), publish.poll(), publish.cancel()
+    print(try await request.reply().text)  // or: request.wait(), request.poll(), request.cancel()
+    // README end
+}
+
+private func several() async throws {
+    // README: several
+    let clients = try MQTTClients(["plant": "mqtt://10.0.0.2", "cloud": "mqtts://broker.example.com"])
+    try await clients.connect()
+    try await clients["plant"]?.publish("on", to: "line/1")
+    for try await (source, message) in try await clients.subscribe(to: "alarms/#") {
+        print(source, message.topic)
+    }
+    // README end
+}
