@@ -19,7 +19,8 @@ extension ClientEngine {
     ) throws(MQTTError) -> Value {
         try self.requireBlockableThread()
         let ended = BlockingOneShot<Result<Value, MQTTError>>()
-        // Not on Swift's thread pool, whose threads the callers may have taken.
+        // Not on Swift's thread pool, whose threads the callers may have taken. The thread waits for the task, so nobody
+        // else has to keep it.
         Task(executorPreference: self.executor) {
             do { ended.set(.success(try await body())) } catch { ended.set(.failure(MQTTError(of: error))) }
         }

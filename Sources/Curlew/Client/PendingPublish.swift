@@ -86,11 +86,8 @@ public final class PendingPublish: Sendable {
     @discardableResult
     public func cancel() -> Bool {
         guard let request, self.engine.withdraw(request) else { return false }
-        let outcome = Waiters.Result.cancelled(wasQueued: true)
-        self.state.withLock { state in
-            if state.reported == nil { state.known = outcome }
-            return state.reported
-        }?.set(outcome)
+        // If nobody waits yet, the engine keeps the outcome.
+        self.state.withLock { $0.reported }?.set(.cancelled(wasQueued: true))
         return true
     }
 

@@ -70,11 +70,18 @@ final class RouteRunner: Sendable {
     /// Handles a message, then those that wait for its place.
     private func work(on message: MQTTMessage, _ key: String?) async throws {
         var current: (job: MQTTMessage, key: String?)? = (message, key)
+        var failure: (any Error)?
         while let (message, key) = current {
-            try await self.process(message)
+            if failure == nil {
+                do { try await self.process(message) } catch { failure = error }
+            } else {
+                // The route stops: what waited behind the failed message goes to the next subscription.
+                self.handBack(message)
+            }
             current = self.lanes.withLock { $0.ended(key) }
             self.changed.wakeAll()
         }
+        if let failure { throw failure }
     }
 
     private func process(_ message: MQTTMessage) async throws {
