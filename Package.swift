@@ -31,8 +31,9 @@ let package = Package(
             name: "Accounts",
             description: "The broker's password files, names of client certificates, and revocation lists."),
         .trait(name: "AWS", description: "Signing for MQTT over WebSocket to AWS IoT Core."),
+        .trait(name: "Digest", description: "Passwords of Shelly devices (digest authentication)."),
         .trait(name: "Configuration", description: "Reading the client's configuration with swift-configuration."),
-        .default(enabledTraits: ["Tools", "Accounts", "AWS", "Configuration"]),
+        .default(enabledTraits: ["Tools", "Accounts", "AWS", "Digest", "Configuration"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -90,7 +91,7 @@ let package = Package(
                 .product(name: "CoreMetrics", package: "swift-metrics"),
                 .product(name: "Tracing", package: "swift-distributed-tracing"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
-                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["AWS"])),
+                .product(name: "Crypto", package: "swift-crypto", condition: .when(traits: ["AWS", "Digest"])),
                 .product(
                     name: "Configuration", package: "swift-configuration", condition: .when(traits: ["Configuration"])),
             ],
@@ -169,7 +170,7 @@ let package = Package(
         .testTarget(
             name: "CurlewTests",
             dependencies: [
-                nioCore, "Curlew", "CurlewCore", "CurlewTransport", "CurlewTesting",
+                nioCore, "Curlew", "CurlewBroker", "CurlewCore", "CurlewTransport", "CurlewTesting",
                 .product(name: "DequeModule", package: "swift-collections"),
                 .product(name: "Logging", package: "swift-log"),
                 .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),

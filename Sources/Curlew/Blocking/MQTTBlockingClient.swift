@@ -51,7 +51,7 @@ public struct MQTTBlockingClient: Sendable {
     /// ``MQTTClient/publish(_:to:qos:retain:properties:timeout:)``.
     @discardableResult
     public func publish(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        _ payload: some MQTTPayload, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
         properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) throws(MQTTError) -> ReasonCode {
         let engine = self.client.engine
@@ -63,7 +63,7 @@ public struct MQTTBlockingClient: Sendable {
     /// The result can be waited for (``PendingPublish/wait(timeout:)``), polled and cancelled.
     @discardableResult
     public func enqueue(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        _ payload: some MQTTPayload, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
         properties: MessageProperties = MessageProperties()
     ) throws(MQTTError) -> PendingPublish {
         try self.client.enqueue(payload, to: topic, qos: qos, retain: retain, properties: properties)

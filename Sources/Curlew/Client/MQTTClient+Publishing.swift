@@ -20,9 +20,9 @@ extension MQTTClient {
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
     ///   - topic: The topic name, without wildcards (MQTT 5.0 section 4.7).
-    ///   - qos: The QoS. Default: at most once.
+    ///   - qos: The QoS. Default: `nil`, that of ``MQTTConfiguration/publishing``, which is at most once by default.
     ///   - retain: Whether the broker stores the message for later subscribers, in place of the topic's previous
-    ///     retained message. Default: `false`.
+    ///     retained message. Default: `nil`, that of ``MQTTConfiguration/publishing``, which is `false` by default.
     ///   - properties: Content type, user properties and others. Ignored before MQTT 5.0. Default: none.
     ///   - timeout: How long to wait. Default: `connection.acknowledgementTimeout`, which is `nil` by default: no
     ///     limit.
@@ -30,7 +30,7 @@ extension MQTTClient {
     /// - Throws: ``MQTTError``, whose ``MQTTError/delivery`` says whether the message was sent.
     @discardableResult
     public nonisolated(nonsending) func publish(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        _ payload: some MQTTPayload, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
         properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) async throws -> ReasonCode {
         let message = try self.engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties)
@@ -42,7 +42,7 @@ extension MQTTClient {
     /// The content type is `application/json`, unless `properties` contains another one.
     @discardableResult
     public nonisolated(nonsending) func publish(
-        json value: some Encodable, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        json value: some Encodable, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
         properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) async throws -> ReasonCode {
         try await self.publish(
@@ -55,8 +55,9 @@ extension MQTTClient {
     ///   - value: The value.
     ///   - topic: The topic name, without wildcards.
     ///   - coder: Encodes the value. Default: `payloadCoder` of the configuration, which is JSON by default.
-    ///   - qos: The QoS. Default: at most once.
-    ///   - retain: Whether the broker stores the message for later subscribers. Default: `false`.
+    ///   - qos: The QoS. Default: `nil`, that of ``MQTTConfiguration/publishing``, which is at most once by default.
+    ///   - retain: Whether the broker stores the message for later subscribers. Default: `nil`, that of
+    ///     ``MQTTConfiguration/publishing``, which is `false` by default.
     ///   - properties: Content type, user properties and others; the content type is that of the coder, unless they
     ///     contain another one. Ignored before MQTT 5.0. Default: none.
     ///   - timeout: How long to wait. Default: `connection.acknowledgementTimeout`.
@@ -64,7 +65,7 @@ extension MQTTClient {
     @discardableResult
     public nonisolated(nonsending) func publish(
         encoding value: some Encodable, to topic: String, with coder: (any MQTTPayloadCoder)? = nil,
-        qos: QoS = .atMostOnce, retain: Bool = false, properties: MessageProperties = MessageProperties(),
+        qos: QoS? = nil, retain: Bool? = nil, properties: MessageProperties = MessageProperties(),
         timeout: Duration? = nil
     ) async throws -> ReasonCode {
         let coder = coder ?? self.configuration.payloadCoder
@@ -86,7 +87,7 @@ extension MQTTClient {
     ///   forbid; and what `publish` throws after the client has stopped.
     @discardableResult
     public func enqueue(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        _ payload: some MQTTPayload, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
         properties: MessageProperties = MessageProperties()
     ) throws(MQTTError) -> PendingPublish {
         let message = try self.engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties)

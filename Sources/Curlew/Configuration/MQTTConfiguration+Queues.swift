@@ -197,6 +197,14 @@ extension MQTTConfiguration {
         /// The maximum number of requests that wait for replies at the same time. Default: 65,536.
         public var waitingRequests: Int = 65_536
 
+        /// The maximum size of an answer whose payload has to be decoded to find the call that it answers, as in
+        /// JSON-RPC; larger ones count as unexpected replies. Default: 1 MiB.
+        public var decodedReplyBytes: Int = 1 << 20
+
+        /// How many bytes of answers `serve` remembers, to answer a request that the broker delivers again without
+        /// handling it twice. Default: 1 MiB.
+        public var rememberedAnswerBytes: Int = 1 << 20
+
         /// The maximum number of requests that a responder handles at the same time if it does not specify its own.
         /// Default: 64.
         public var concurrentResponses: Int = 64

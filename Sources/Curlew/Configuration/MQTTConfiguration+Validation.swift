@@ -16,10 +16,13 @@ extension MQTTConfiguration {
         try self.will?.validate()
         try self.reconnect.validate()
         try self.queues.validate()
+        _ = try PublishDefaults(self.publishing)
         if let warning = self.acknowledgement.stuckWarning {
             try requirePositive(warning, "The time until the stuck acknowledgement warning")
         }
         try requireAtLeastOne(self.limits.waitingRequests, "The number of waiting requests")
+        try requireAtLeastOne(self.limits.decodedReplyBytes, "The size of decoded replies")
+        try requireAtLeastOne(self.limits.rememberedAnswerBytes, "The size of remembered answers")
         try requireAtLeastOne(self.limits.concurrentResponses, "The number of concurrent responses")
         try requireAtLeastOne(self.limits.bufferedEvents, "The number of buffered events")
         try self.serviceLimits.check(self)

@@ -41,6 +41,8 @@ public struct MQTTConfiguration: Sendable {
     public var queues = Queues()
     /// When received messages are acknowledged to the server.
     public var acknowledgement = Acknowledgement()
+    /// The QoS and the retain flag of messages that are published without them. Default: at most once, not retained.
+    public var publishing = Publishing()
     /// Encodes and decodes the values of calls and routes that name no coder of their own. Default: JSON.
     public var payloadCoder: any MQTTPayloadCoder = .json
     /// Limits that ordinary programs never reach.

@@ -15,7 +15,7 @@ extension ClientEngine {
     }
 
     func makeMessage(
-        _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ retain: Bool, _ properties: Properties
+        _ payload: ByteBuffer, _ topic: String, _ qos: QoS?, _ retain: Bool?, _ properties: Properties
     ) throws(MQTTError) -> OutgoingMessage {
         let name: TopicName
         do {
@@ -23,9 +23,10 @@ extension ClientEngine {
         } catch {
             throw MQTTError(.invalidTopic, error.message, delivery: .notSent, cause: error)
         }
-        try self.configuration.serviceLimits.check(name, payload: payload, qos)
+        let values = self.publishDefaults.values(for: name, qos, retain)
+        try self.configuration.serviceLimits.check(name, payload: payload, values.qos)
         return OutgoingMessage(
-            topic: name, payload: payload, qos: qos, retain: retain, properties: self.traced(properties))
+            topic: name, payload: payload, qos: values.qos, retain: values.retain, properties: self.traced(properties))
     }
 
     /// Passes a message to the session, on the caller's thread. Returns the request to wait for; `nil` if the message

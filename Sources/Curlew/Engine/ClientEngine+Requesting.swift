@@ -26,29 +26,37 @@ extension ClientEngine {
             let subscription = try await self.subscribe(
                 to: [(responseTopic, SubscriptionOptions(qos: qos))], claim: .nothing, queue: nil,
                 acknowledgement: .onReceipt, timeout: timeout)
-            let correlation = message.properties.correlationData ?? Self.makeCorrelationData()
+            let correlation = message.properties.correlationData ?? ReplyKey.makeCorrelation().data
             source = .subscription(self.forward(subscription, correlation, to: buffer))
             message.properties.responseTopic = message.properties.responseTopic ?? responseTopic
             message.properties.correlationData = correlation
         } else {
-            let inbox = try await self.inbox(timeout)
-            let (correlation, data) = try inbox.register(
-                buffer, limit: self.configuration.limits.waitingRequests)
-            source = .inbox(inbox, correlation)
-            message.properties.responseTopic = inbox.filter.string
+            let inbox = try await self.responseInbox(timeout)
+            let (key, data) = ReplyKey.makeCorrelation()
+            source = .inbox(
+                inbox, try inbox.register(buffer, for: key, limit: self.configuration.limits.waitingRequests))
+            message.properties.responseTopic = inbox.filters[0].string
             message.properties.correlationData = data
         }
+        // The time for subscribing to the replies counts.
+        return try self.ask(message, expecting: buffer, from: source, within: timeout - (self.clock.now() - begun))
+    }
+
+    /// Publishes a request whose replies a buffer receives. After the time limit, no more replies follow.
+    func ask(
+        _ message: OutgoingMessage, expecting buffer: ReplyBuffer, from source: ReplySource, within limit: Duration
+    ) throws(MQTTError) -> MQTTReplies {
         let request: RequestID?
         do throws(MQTTError) { request = try self.accept(message, isAwaited: true) } catch {
             source.end()
             throw error
         }
         if let request {
+            let topic = message.topic.string
             let known = self.report(request) { result in Self.published(result, topic, buffer) }
             if let known { Self.published(known, topic, buffer) }
         }
-        // The time for subscribing to the replies counts.
-        let deadline = self.deadlines.schedule(after: timeout - (self.clock.now() - begun)) {
+        let deadline = self.deadlines.schedule(after: limit) {
             if let request { self.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) } }
             buffer.finish(nil)
         }
@@ -82,13 +90,6 @@ extension ClientEngine {
         }
     }
 
-    /// Sixteen random bytes.
-    private static func makeCorrelationData() -> ByteBuffer {
-        var data = ByteBuffer()
-        data.writeMultipleIntegers(UInt64.random(in: .min ... .max), UInt64.random(in: .min ... .max))
-        return data
-    }
-
     /// Passes on the replies that arrive on the caller's response topic. Retained messages are not replies. A message
     /// without correlation data may come from a responder that cannot copy it.
     private func forward(
@@ -110,18 +111,51 @@ extension ClientEngine {
         }
     }
 
-    /// Returns the inbox after its subscription was granted. The first request creates it.
-    private nonisolated(nonsending) func inbox(_ timeout: Duration) async throws(MQTTError) -> ReplyInbox {
+    /// Returns the inbox for replies with correlation data of MQTT 5.0.
+    nonisolated(nonsending) func responseInbox(_ timeout: Duration) async throws(MQTTError) -> ReplyInbox {
         try self.requireResponseTopics()
-        let (inbox, isNew) = try self.findInbox()
+        // The version is checked again when it is certain.
+        return try await self.inbox(
+            named: "", timeout, check: { engine throws(MQTTError) in try engine.requireResponseTopics() }
+        ) { state throws(MQTTError) in
+            let wantsInformation = self.configuration.session.requestResponseInformation
+            let base = (wantsInformation ? state.session.limits?.responseInformation : nil) ?? "reply"
+            let random = String(UInt64.random(in: .min ... .max), radix: 36)
+            do throws(TopicError) {
+                // Responders publish to it, so it must not contain wildcards.
+                let filter = try TopicFilter(TopicName("\(base)/\(random)").string)
+                return ReplyInbox.Plan(
+                    name: "", filters: [filter], key: { ReplyKey($0.properties.correlationData) }, isPrivate: true,
+                    readsPayload: false)
+            } catch {
+                throw MQTTError(
+                    .protocolViolation, "The server's response information is not a valid topic: \(error)",
+                    cause: error)
+            }
+        }
+    }
+
+    /// Returns an inbox after its subscriptions were granted. The first request of its kind creates it.
+    ///
+    /// - Parameters:
+    ///   - check: Called after the subscriptions were granted. If it throws, so do all requests that wait for the inbox.
+    ///   - plan: Called under the lock of the engine if there is no such inbox yet.
+    nonisolated(nonsending) func inbox(
+        named name: String, _ timeout: Duration,
+        check: @escaping @Sendable (ClientEngine) throws(MQTTError) -> Void = { _ in },
+        plan: (borrowing State) throws(MQTTError) -> ReplyInbox.Plan
+    ) async throws(MQTTError) -> ReplyInbox {
+        let (inbox, isNew) = try self.findInbox(name, plan)
         if isNew {
             // In a separate task, because other requests may wait for the inbox after the first one was cancelled.
             let subscribing = Task(executorPreference: self.executor) {
                 do throws(MQTTError) {
-                    let requests = try self.begin(inbox, [(inbox.filter, SubscriptionOptions(qos: .atLeastOnce))])
-                    for request in requests { try await self.granted(request, inbox.filter, nil) }
-                    // Check again: only now is the protocol version certain.
-                    try self.requireResponseTopics()
+                    let options = SubscriptionOptions(qos: .atLeastOnce)
+                    let requests = try self.begin(inbox, inbox.filters.map { ($0, options) })
+                    for (request, filter) in zip(requests, inbox.filters) {
+                        try await self.granted(request, filter, nil)
+                    }
+                    try check(self)
                     inbox.subscribed.set(nil)
                 } catch {
                     self.state.withLock { $0.receivers.drop(inbox) }
@@ -131,7 +165,7 @@ extension ClientEngine {
             }
             inbox.own(subscribing)
         }
-        if let error = try await self.outcome(of: inbox, timeout) { throw error }
+        if let error = try await self.outcome(of: inbox, timeout) { throw error.with(delivery: .notSent) }
         return inbox
     }
 
@@ -139,6 +173,7 @@ extension ClientEngine {
     private nonisolated(nonsending) func outcome(
         of inbox: ReplyInbox, _ timeout: Duration
     ) async throws(MQTTError) -> MQTTError? {
+        if let known = inbox.subscribed.value { return known }
         switch await inbox.subscribed.wait(for: timeout, by: self.deadlines) {
         case .value(let error): return error
         case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent)
@@ -148,7 +183,7 @@ extension ClientEngine {
         }
     }
 
-    private func requireResponseTopics() throws(MQTTError) {
+    func requireResponseTopics() throws(MQTTError) {
         let version = self.protocolVersion ?? self.configuration.connection.version.exact ?? .v5_0
         guard version < .v5_0 else { return }
         throw MQTTError(
@@ -157,25 +192,21 @@ extension ClientEngine {
             delivery: .notSent)
     }
 
-    private func findInbox() throws(MQTTError) -> (ReplyInbox, isNew: Bool) {
-        let found: Result<(ReplyInbox, isNew: Bool), TopicError> = self.state.withLock { state in
-            if let inbox = state.receivers.inbox { return .success((inbox, false)) }
-            let wantsInformation = self.configuration.session.requestResponseInformation
-            let base = (wantsInformation ? state.session.limits?.responseInformation : nil) ?? "reply"
-            let random = String(UInt64.random(in: .min ... .max), radix: 36)
-            do throws(TopicError) {
-                // Responders publish to it, so it must not contain wildcards.
-                let filter = try TopicFilter(TopicName("\(base)/\(random)").string)
-                let inbox = ReplyInbox(id: state.receivers.makeID(), filter: filter, owner: self)
+    private func findInbox(
+        _ name: String, _ plan: (borrowing State) throws(MQTTError) -> ReplyInbox.Plan
+    ) throws(MQTTError) -> (ReplyInbox, isNew: Bool) {
+        let found: Result<(ReplyInbox, isNew: Bool), MQTTError> = self.state.withLock { state in
+            if let inbox = state.receivers.inbox(named: name) { return .success((inbox, false)) }
+            do throws(MQTTError) {
+                let inbox = ReplyInbox(
+                    id: state.receivers.makeID(), try plan(state), owner: self,
+                    sizeLimit: self.configuration.limits.decodedReplyBytes)
                 state.receivers.use(inbox)
                 return .success((inbox, true))
             } catch {
                 return .failure(error)
             }
         }
-        do { return try found.get() } catch {
-            throw MQTTError(
-                .protocolViolation, "The server's response information is not a valid topic: \(error)", cause: error)
-        }
+        return try found.get()
     }
 }

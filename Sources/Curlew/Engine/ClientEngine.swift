@@ -11,12 +11,17 @@ import Synchronization
 /// remains.
 final class ClientEngine: Sendable {
     let configuration: MQTTConfiguration
+    let publishDefaults: PublishDefaults
     let logger: Logger
     let connector: any Connector
     /// What connections share with the engine: event loop, clock and deadlines.
     let context: ConnectionContext
     let events: EventHub
     let meters = ClientMeters()
+    /// Calls to devices that handle one call at a time.
+    let turns = CallTurns()
+    /// The name that calls to devices have as their source, unless the dialect has another one.
+    let callerName = "curlew-" + String(UInt64.random(in: .min ... .max), radix: 36)
     /// Locked while a call or a read is processed; never while a continuation is resumed or user code runs.
     let state: Mutex<State>
     /// Whether any subscription is full, so that the connection must pause reading. Checked after each read.
@@ -25,6 +30,7 @@ final class ClientEngine: Sendable {
     init(_ configuration: MQTTConfiguration, logger: Logger?) throws(MQTTError) {
         try configuration.validate()
         self.configuration = configuration
+        self.publishDefaults = try PublishDefaults(configuration.publishing)
         self.context = ConnectionContext(configuration)
         self.events = EventHub(bufferSize: configuration.limits.bufferedEvents)
         var logger = logger ?? Logger(label: "curlew", factory: { _ in SwiftLogNoOpLogHandler() })

@@ -1,15 +1,15 @@
 import CurlewCore
 import CurlewTransport
 
-/// The receivers of messages: subscriptions, the inbox for replies, and the unclaimed messages.
+/// The receivers of messages: subscriptions, the inboxes for replies, and the unclaimed messages.
 struct Receivers {
     /// The receivers that have not ended.
     private(set) var active: [SubscriberID: any MessageReceiver] = [:]
     /// Subscriptions that ended while their consumer was processing a message.
     private var ended: [SubscriberID: any MessageReceiver] = [:]
     private var lastID: UInt64 = 0
-    /// The inbox for replies; created for the first request.
-    private(set) var inbox: ReplyInbox?
+    /// The inboxes for replies, by the names of their plans; created for the first request of their kind.
+    private var inboxes: [String: ReplyInbox] = [:]
     /// Subscriptions that are full, for which the connection pauses reading.
     private var full: Set<SubscriberID> = []
     /// Messages that no subscription has claimed.
@@ -44,7 +44,7 @@ struct Receivers {
     mutating func endAll() -> [any MessageReceiver] {
         self.isWatched = false
         self.unclaimedDeadline = nil
-        self.inbox = nil
+        self.inboxes.removeAll()
         self.ended.removeAll()
         return Array(exchange(&self.active, with: [:]).values)
     }
@@ -54,13 +54,15 @@ struct Receivers {
         self.active.merging(self.ended) { receiver, _ in receiver }
     }
 
-    // MARK: The inbox for replies
+    // MARK: The inboxes for replies
 
-    mutating func use(_ inbox: ReplyInbox) { self.inbox = inbox }
+    func inbox(named name: String) -> ReplyInbox? { self.inboxes[name] }
 
-    /// Forgets the inbox; the next request creates a new one.
+    mutating func use(_ inbox: ReplyInbox) { self.inboxes[inbox.plan.name] = inbox }
+
+    /// Forgets an inbox; the next request of its kind creates a new one.
     mutating func drop(_ inbox: ReplyInbox) {
-        if self.inbox === inbox { self.inbox = nil }
+        if self.inboxes[inbox.plan.name] === inbox { self.inboxes[inbox.plan.name] = nil }
     }
 
     mutating func remove(_ inbox: ReplyInbox) {

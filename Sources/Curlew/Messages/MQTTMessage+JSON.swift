@@ -28,10 +28,15 @@ extension MQTTMessage {
         }
         do { return try coder.decode(type, from: self.payload) } catch {
             let format = coder.contentType == MQTTJSONCoder().contentType ? "JSON" : coder.contentType ?? "a payload"
-            throw MQTTError(
-                .decodingFailed,
-                "The message on \"\(self.topic)\" is not \(format) for \(type): \(Self.explain(error))", cause: error)
+            throw self.mismatch(type, format, error)
         }
+    }
+
+    /// The error for a payload that does not decode.
+    func mismatch(_ type: Any.Type, _ format: String, _ error: any Error) -> MQTTError {
+        MQTTError(
+            .decodingFailed,
+            "The message on \"\(self.topic)\" is not \(format) for \(type): \(Self.explain(error))", cause: error)
     }
 
     private static func explain(_ error: any Error) -> String {

@@ -3,36 +3,79 @@ import CurlewTransport
 import NIOCore
 import Synchronization
 
-/// The response subscription that all requests of a client share. Correlation data tells which request a reply belongs
-/// to.
+/// What tells to which request a reply belongs.
+enum ReplyKey: Sendable, Hashable {
+    /// Correlation data of this client.
+    case correlation(UInt64, UInt64)
+    /// An identifier in the payload or topic, or the name of a device that answers without identifiers.
+    case text(String)
+}
+
+/// A response subscription that many requests of a client share.
 final class ReplyInbox: MessageReceiver {
+    /// Where replies arrive, and how they find their request.
+    struct Plan: Sendable {
+        /// Distinguishes the inbox from others of the client.
+        let name: String
+        let filters: [TopicFilter]
+        /// The key of the request that a message answers; `nil` if the message is no reply. Called on the event loop.
+        let key: @Sendable (MQTTMessage) -> ReplyKey?
+        /// Whether only replies to this client arrive, so that any other message is an unexpected reply.
+        let isPrivate: Bool
+        /// Whether ``key`` decodes the payload, which therefore must not be too large.
+        let readsPayload: Bool
+    }
+
+    /// A request that waits for replies.
+    private struct Waiting {
+        let number: UInt64
+        let buffer: ReplyBuffer
+        let accepts: @Sendable (MQTTMessage) -> Bool
+    }
+
     private struct State {
-        /// By correlation data.
-        var waiting: [UInt64: ReplyBuffer] = [:]
-        var nextCorrelation: UInt64 = 0
+        var waiting: [ReplyKey: [Waiting]] = [:]
+        var count = 0
+        var lastNumber: UInt64 = 0
         /// Why no more replies follow.
         var error: MQTTError?
         /// The task that subscribes the inbox.
         var subscribing: Task<Void, Never>?
+
+        mutating func remove(_ registration: Registration) {
+            guard var requests = self.waiting[registration.key],
+                let index = requests.firstIndex(where: { $0.number == registration.number })
+            else { return }
+            self.count -= 1
+            requests.remove(at: index)
+            self.waiting[registration.key] = requests.isEmpty ? nil : requests
+        }
+    }
+
+    /// Identifies a request of the inbox.
+    struct Registration: Sendable {
+        fileprivate let key: ReplyKey
+        fileprivate let number: UInt64
     }
 
     let id: SubscriberID
-    let filter: TopicFilter
+    let plan: Plan
     /// Set when the server grants (`nil`) or refuses the subscription.
     let subscribed = OneShot<MQTTError?>()
     private unowned let owner: any ReceiverOwner
-    /// Distinguishes the correlation data of this inbox from that of others that may use its topic.
-    private let salt = UInt64.random(in: .min ... .max)
+    /// The maximum size of a reply whose payload has to be decoded to find its request.
+    private let sizeLimit: Int
     /// Guards the waiting requests.
     private let state = Mutex(State())
 
-    init(id: SubscriberID, filter: TopicFilter, owner: any ReceiverOwner) {
+    init(id: SubscriberID, _ plan: Plan, owner: any ReceiverOwner, sizeLimit: Int) {
         self.id = id
-        self.filter = filter
+        self.plan = plan
         self.owner = owner
+        self.sizeLimit = sizeLimit
     }
 
-    var filters: [TopicFilter] { [self.filter] }
+    var filters: [TopicFilter] { self.plan.filters }
 
     /// Replies are acknowledged on arrival.
     var messageInHand: MQTTMessage? { nil }
@@ -46,52 +89,57 @@ final class ReplyInbox: MessageReceiver {
         if hasEnded { subscribing.cancel() }
     }
 
-    /// Registers a request. Returns its correlation data.
+    /// Registers a request.
     ///
+    /// - Parameter accepts: Whether a message with this key can be a reply to the request. Default: any.
     /// - Throws: ``MQTTError`` if too many requests are waiting, or the error that ended the inbox.
     func register(
-        _ buffer: ReplyBuffer, limit: Int
-    ) throws(MQTTError) -> (correlation: UInt64, data: ByteBuffer) {
-        let registered: Result<UInt64, MQTTError> = self.state.withLock { state in
+        _ buffer: ReplyBuffer, for key: ReplyKey, limit: Int,
+        accepting accepts: @escaping @Sendable (MQTTMessage) -> Bool = { _ in true }
+    ) throws(MQTTError) -> Registration {
+        let registered: Result<Registration, MQTTError> = self.state.withLock { state in
             if let error = state.error { return .failure(error) }
-            guard state.waiting.count < limit else {
+            guard state.count < limit else {
                 return .failure(
                     MQTTError(
                         .queueFull,
                         "\(limit) requests are already waiting for replies: raise `limits.waitingRequests`."))
             }
-            state.nextCorrelation += 1
-            state.waiting[state.nextCorrelation] = buffer
-            return .success(state.nextCorrelation)
+            state.count += 1
+            state.lastNumber += 1
+            let waiting = Waiting(number: state.lastNumber, buffer: buffer, accepts: accepts)
+            state.waiting[key, default: []].append(waiting)
+            return .success(Registration(key: key, number: state.lastNumber))
         }
-        let correlation: UInt64
-        do { correlation = try registered.get() } catch { throw error.with(delivery: .notSent) }
-        var data = ByteBuffer()
-        data.writeMultipleIntegers(self.salt, correlation)
-        return (correlation, data)
+        do { return try registered.get() } catch { throw error.with(delivery: .notSent) }
     }
 
-    func forget(_ correlation: UInt64) {
-        self.state.withLock { _ = $0.waiting.removeValue(forKey: correlation) }
-    }
+    func forget(_ registration: Registration) { self.state.withLock { $0.remove(registration) } }
 
     func receive(_ batch: [MQTTMessage]) {
         var unexpected = 0
-        for message in batch {
-            guard let correlation = self.correlation(of: message),
-                let buffer = self.state.withLock({ $0.waiting[correlation] })
-            else {
-                unexpected += 1
-                continue
-            }
-            switch buffer.receive(message) {
-            case .taken: break
-            case .last: self.forget(correlation)
-            case .dropped: unexpected += 1
-            }
-        }
+        for message in batch where !self.deliver(message) { unexpected += 1 }
         self.owner.acknowledge(batch.compactMap(\.token))
         if unexpected > 0 { self.owner.countUnexpectedReplies(unexpected) }
+    }
+
+    /// Returns `false` for an unexpected reply.
+    private func deliver(_ message: MQTTMessage) -> Bool {
+        guard !self.plan.readsPayload || message.byteCount <= self.sizeLimit, let key = self.plan.key(message) else {
+            return !self.plan.isPrivate
+        }
+        let waiting = self.state.withLock { $0.waiting[key] } ?? []
+        var isExpected = false
+        for request in waiting where request.accepts(message) {
+            switch request.buffer.receive(message) {
+            case .taken: isExpected = true
+            case .last:
+                isExpected = true
+                self.forget(Registration(key: key, number: request.number))
+            case .dropped: break
+            }
+        }
+        return isExpected || !self.plan.isPrivate
     }
 
     /// Nobody else uses its topic, so no messages can wait for it.
@@ -99,15 +147,12 @@ final class ReplyInbox: MessageReceiver {
 
     /// Reports to the request why it gets no reply.
     func miss(_ message: MQTTMessage, _ error: MQTTError) {
-        guard let correlation = self.correlation(of: message) else { return }
-        self.state.withLock { $0.waiting.removeValue(forKey: correlation) }?.finish(error)
-    }
-
-    private func correlation(of reply: MQTTMessage) -> UInt64? {
-        guard var data = reply.properties.correlationData, data.readableBytes == 16,
-            let (salt, correlation) = data.readMultipleIntegers(as: (UInt64, UInt64).self), salt == self.salt
-        else { return nil }
-        return correlation
+        guard let key = self.plan.key(message) else { return }
+        let waiting = self.state.withLock { $0.waiting[key] } ?? []
+        for request in waiting {
+            self.forget(Registration(key: key, number: request.number))
+            request.buffer.finish(error)
+        }
     }
 
     func finish(_ error: MQTTError?) {
@@ -115,9 +160,29 @@ final class ReplyInbox: MessageReceiver {
         self.subscribed.set(error)
         let (waiting, subscribing) = self.state.withLock { state in
             state.error = error
+            state.count = 0
             return (exchange(&state.waiting, with: [:]), exchange(&state.subscribing, with: nil))
         }
         subscribing?.cancel()
-        for buffer in waiting.values { buffer.finish(error) }
+        for request in waiting.values.joined() { request.buffer.finish(error) }
+    }
+}
+
+extension ReplyKey {
+    /// The key of correlation data with 16 bytes; `nil` for other data, which is not from this client.
+    init?(_ data: ByteBuffer?) {
+        guard var data, data.readableBytes == 16,
+            let (high, low) = data.readMultipleIntegers(as: (UInt64, UInt64).self)
+        else { return nil }
+        self = .correlation(high, low)
+    }
+
+    /// Correlation data that nobody can guess.
+    static func makeCorrelation() -> (key: Self, data: ByteBuffer) {
+        let high = UInt64.random(in: .min ... .max)
+        let low = UInt64.random(in: .min ... .max)
+        var data = ByteBuffer()
+        data.writeMultipleIntegers(high, low)
+        return (.correlation(high, low), data)
     }
 }

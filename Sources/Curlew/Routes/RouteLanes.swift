@@ -1,18 +1,36 @@
 import DequeModule
 
-/// Decides which jobs of a route run: up to a number of them at once, and those with the same key one after the other.
-struct RouteLanes<Job, Key: Hashable> {
+/// Decides which jobs of a route or server run: up to a number of them at once, and of those with the same key, up to a
+/// number that depends on the key, in the order of their arrival.
+struct RouteLanes<Job, Key: Hashable & SendableMetatype> {
+    /// The jobs with the same key.
+    private struct Lane {
+        /// How many of them run or are ready.
+        var active = 0
+        /// The others.
+        var waiting = Deque<Job>()
+    }
+
     /// The maximum number of jobs that run at once.
     private let width: Int
+    private let laneWidth: @Sendable (Key) -> Int
     private var running = 0
-    /// The jobs behind the first one of each key; a key is present while a job with it runs or is ready.
-    private var lanes: [Key: Deque<Job>] = [:]
+    /// A key is present while a job with it runs or is ready.
+    private var lanes: [Key: Lane] = [:]
     /// Jobs that may run as soon as another one ends.
     private var ready = Deque<(job: Job, key: Key?)>()
     /// The number of jobs that run or wait.
     private(set) var count = 0
 
-    init(width: Int) { self.width = width }
+    /// Creates lanes.
+    ///
+    /// - Parameters:
+    ///   - width: The maximum number of jobs that run at once.
+    ///   - laneWidth: The maximum number of jobs with the same key that run at once. Default: 1.
+    init(width: Int, laneWidth: @escaping @Sendable (Key) -> Int = { _ in 1 }) {
+        self.width = width
+        self.laneWidth = laneWidth
+    }
 
     /// Whether no job remains.
     var isEmpty: Bool { self.count == 0 }
@@ -27,15 +45,15 @@ struct RouteLanes<Job, Key: Hashable> {
 
     /// A job arrived.
     ///
-    /// - Parameter key: Jobs with the same key run in the order of their arrival; `nil` for a job without an order.
+    /// - Parameter key: Jobs with the same key begin in the order of their arrival; `nil` for a job without an order.
     mutating func add(_ job: Job, key: Key?) -> Added {
         self.count += 1
         if let key {
-            guard self.lanes[key] == nil else {
-                self.lanes[key]?.append(job)
+            guard self.lanes[key]?.active ?? 0 < self.laneWidth(key) else {
+                self.lanes[key]?.waiting.append(job)
                 return .wait
             }
-            self.lanes[key] = Deque()
+            self.lanes[key, default: Lane()].active += 1
         }
         guard self.running < self.width else {
             self.ready.append((job, key))
@@ -49,11 +67,12 @@ struct RouteLanes<Job, Key: Hashable> {
     mutating func ended(_ key: Key?) -> (job: Job, key: Key?)? {
         self.count -= 1
         if let key {
-            if let next = self.lanes[key]?.popFirst() {
+            if let next = self.lanes[key]?.waiting.popFirst() {
                 // Behind the jobs of other keys: a busy key must not starve them.
                 self.ready.append((next, key))
             } else {
-                self.lanes[key] = nil
+                self.lanes[key]?.active -= 1
+                if self.lanes[key]?.active == 0 { self.lanes[key] = nil }
             }
         }
         if let next = self.ready.popFirst() { return next }

@@ -101,7 +101,7 @@ public final class MQTTClients: Sendable {
     ///
     /// - Returns: The broker's reason code, or why publishing failed, by name.
     public func publishToAll(
-        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atMostOnce, retain: Bool = false,
+        _ payload: some MQTTPayload, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
         properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
     ) async -> [String: Result<ReasonCode, MQTTError>] {
         let payload = payload.mqttPayload

@@ -1,7 +1,7 @@
 import CurlewCore
 import CurlewTransport
 
-/// Receives the messages of topic filters: a subscription's buffer, or the inbox for replies.
+/// Receives the messages of topic filters: a subscription's buffer, or an inbox for replies.
 protocol MessageReceiver: AnyObject, Sendable {
     var id: SubscriberID { get }
     /// The topic filters whose messages it receives.

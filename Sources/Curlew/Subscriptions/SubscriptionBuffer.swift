@@ -243,6 +243,13 @@ final class SubscriptionBuffer: MessageReceiver {
         if isLast { self.end() }
     }
 
+    /// A loop that took messages one at a time ended. Another subscription may claim those that it did not return.
+    func loopLeft(returning unread: [MQTTMessage]) {
+        self.loopLeft(Deque())
+        let unread = unread.filter { $0.token != nil && self.policy != .onReceipt }
+        if !unread.isEmpty { self.owner.handBack(unread) }
+    }
+
     /// Ends the subscription. Another one may claim the messages that no consumer has seen.
     func end() {
         // Loops have already acknowledged theirs.
@@ -302,11 +309,13 @@ final class SubscriptionBuffer: MessageReceiver {
     }
 
     /// Returns the next message, if one waits. Acknowledge the previous one first.
-    func poll() -> Polled {
+    ///
+    /// - Parameter keeps: Whether ``acknowledgeReturned()`` acknowledges the message. If not, the caller does.
+    func poll(keeping keeps: Bool = true) -> Polled {
         var takesMore = false
         let polled: Polled = self.state.withLock { state in
             if let message = state.queue.popNext() {
-                if self.policy == .onConsumption, message.token != nil { state.returned = message }
+                if keeps, self.policy == .onConsumption, message.token != nil { state.returned = message }
                 if state.queue.isEmpty { takesMore = state.hold?.tookAll() ?? false }
                 return .message(message)
             }
@@ -337,10 +346,12 @@ final class TimeLimit: Sendable {
     private let owner: any ReceiverOwner
     private let hasEnded = Latch()
     private let deadline: Deadlines.ID
+    private let consumers: Condition
 
     /// - Parameter consumers: Wakes them at the end.
     init(_ end: Timestamp, by owner: any ReceiverOwner, waking consumers: Condition) {
         self.owner = owner
+        self.consumers = consumers
         if end <= owner.clock.now() { self.hasEnded.raise() }
         self.deadline = owner.deadlines.schedule(at: end) { [hasEnded] in
             hasEnded.raise()
@@ -351,6 +362,9 @@ final class TimeLimit: Sendable {
     deinit { self.owner.deadlines.cancel(self.deadline) }
 
     var isOver: Bool { self.hasEnded.isRaised }
+
+    /// Waits for the end, or until the task is cancelled.
+    nonisolated(nonsending) func wait() async { await self.consumers.wait { !self.hasEnded.isRaised } }
 }
 
 /// Messages that a consumer must acknowledge itself and has not yet.

@@ -100,8 +100,9 @@ extension PeerMessage {
 extension MQTTClient {
     /// Publishes the message and waits until it is acknowledged.
     func publish(_ message: PeerMessage) async throws {
+        let qos: QoS = try #require(QoS(rawValue: message.qos))
         try await self.publish(
-            ByteBuffer(bytes: message.payload), to: message.topic, qos: try #require(QoS(rawValue: message.qos)),
+            ByteBuffer(bytes: message.payload), to: message.topic, qos: qos,
             retain: message.retain, properties: message.properties)
     }
 }

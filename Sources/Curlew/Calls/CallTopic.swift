@@ -1,0 +1,124 @@
+/// A value of a call that a topic can contain.
+enum CallSlot: String, CaseIterable, Sendable {
+    /// The device that is called.
+    case device
+    /// The name of the method.
+    case method
+    /// The identifier of the call.
+    case id
+    /// The name of the caller.
+    case source
+    /// The status of the answer, a number.
+    case status
+}
+
+/// A topic of a dialect with slots for values, such as `{device}/rpc/{method}`.
+///
+/// A level contains at most one slot, which may have text around it: `?$rid={id}`. `{method...}` stands for all levels
+/// that follow. The value of `{device}` may contain `/`.
+struct CallTopic: Sendable, Hashable {
+    private enum Level: Hashable {
+        case text(String)
+        case slot(CallSlot, prefix: String, suffix: String)
+        case rest(CallSlot)
+    }
+
+    /// The topic as it was written.
+    let text: String
+    private let levels: [Level]
+    /// The slots of the topic.
+    let slots: Set<CallSlot>
+
+    init(_ text: String) {
+        self.text = text
+        self.levels = text.split(separator: "/", omittingEmptySubsequences: false).map { Self.level($0) }
+        self.slots = Set(
+            self.levels.compactMap { level in
+                switch level {
+                case .text: nil
+                case .slot(let slot, _, _), .rest(let slot): slot
+                }
+            })
+    }
+
+    private static func level(_ text: Substring) -> Level {
+        guard let open = text.firstIndex(of: "{"), let close = text[open...].firstIndex(of: "}") else {
+            return .text(String(text))
+        }
+        var name = text[text.index(after: open)..<close]
+        let isRest = name.hasSuffix("...")
+        if isRest { name = name.dropLast(3) }
+        guard let slot = CallSlot(rawValue: String(name)) else { return .text(String(text)) }
+        if isRest { return .rest(slot) }
+        return .slot(slot, prefix: String(text[..<open]), suffix: String(text[text.index(after: close)...]))
+    }
+
+    /// The reason why the topic cannot be used; `nil` if it can.
+    var objection: String? {
+        for (index, level) in self.levels.enumerated() {
+            switch level {
+            case .text(let text) where text.utf8.contains { "{}+#".utf8.contains($0) }:
+                let names = CallSlot.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
+                return
+                    "The level \"\(text)\" of the topic \"\(self.text)\" is not valid: it may contain one of \(names)."
+            case .rest where index != self.levels.count - 1:
+                return "A slot with \"...\" must be the last level of the topic \"\(self.text)\"."
+            default: break
+            }
+        }
+        return nil
+    }
+
+    /// The topic with these values. A missing value leaves its level empty.
+    func filled(with values: [CallSlot: String]) -> String {
+        self.levels.map { level in
+            switch level {
+            case .text(let text): text
+            case .slot(let slot, let prefix, let suffix): prefix + (values[slot] ?? "") + suffix
+            case .rest(let slot): values[slot] ?? ""
+            }
+        }.joined(separator: "/")
+    }
+
+    /// The topic filter for topics with these values, and any others.
+    ///
+    /// - Parameter deviceLevels: The number of levels of a device that is not among the values.
+    func filter(with values: [CallSlot: String], deviceLevels: Int = 1) -> String {
+        self.levels.map { level in
+            switch level {
+            case .text(let text): return text
+            case .slot(let slot, let prefix, let suffix):
+                if let value = values[slot] { return prefix + value + suffix }
+                return slot == .device ? Array(repeating: "+", count: deviceLevels).joined(separator: "/") : "+"
+            case .rest(let slot): return values[slot] ?? "#"
+            }
+        }.joined(separator: "/")
+    }
+
+    /// The values of the slots in a topic; `nil` if the topic has another form.
+    ///
+    /// - Parameter deviceLevels: The number of levels of the device.
+    func values(in topic: String, deviceLevels: Int = 1) -> [CallSlot: String]? {
+        var rest = topic.split(separator: "/", omittingEmptySubsequences: false)[...]
+        var values: [CallSlot: String] = [:]
+        for level in self.levels {
+            switch level {
+            case .text(let text):
+                guard let first = rest.popFirst(), first == text else { return nil }
+            case .slot(let slot, let prefix, let suffix):
+                let count = slot == .device ? deviceLevels : 1
+                guard rest.count >= count else { return nil }
+                let text = rest.prefix(count).joined(separator: "/")
+                rest = rest.dropFirst(count)
+                guard text.utf8.count >= prefix.utf8.count + suffix.utf8.count, text.hasPrefix(prefix),
+                    text.hasSuffix(suffix)
+                else { return nil }
+                values[slot] = String(text.dropFirst(prefix.count).dropLast(suffix.count))
+            case .rest(let slot):
+                values[slot] = rest.joined(separator: "/")
+                rest = []
+            }
+        }
+        return rest.isEmpty ? values : nil
+    }
+}

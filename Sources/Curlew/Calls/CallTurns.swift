@@ -1,0 +1,104 @@
+import CurlewTransport
+import DequeModule
+import Synchronization
+
+/// Who may call a device that handles one call at a time, and who waits.
+struct CallTurnTable {
+    /// The calls that wait for each device that is busy.
+    private var waiting: [String: Deque<UInt64>] = [:]
+    private var lastTicket: UInt64 = 0
+
+    /// What a call has to do.
+    enum Entered: Equatable {
+        /// Call now.
+        case now
+        /// Wait until ``left(_:)`` returns the ticket.
+        case wait(UInt64)
+        /// Too many calls wait.
+        case full
+    }
+
+    /// A call wants to begin.
+    mutating func enter(_ device: String, limit: Int) -> Entered {
+        guard let queue = self.waiting[device] else {
+            self.waiting[device] = []
+            return .now
+        }
+        guard queue.count < limit else { return .full }
+        self.lastTicket += 1
+        self.waiting[device]?.append(self.lastTicket)
+        return .wait(self.lastTicket)
+    }
+
+    /// A call ended. Returns the ticket of the next one.
+    mutating func left(_ device: String) -> UInt64? {
+        if let next = self.waiting[device]?.popFirst() { return next }
+        self.waiting[device] = nil
+        return nil
+    }
+
+    /// A call stops waiting. Returns `false` if its turn has come.
+    mutating func gaveUp(_ device: String, _ ticket: UInt64) -> Bool {
+        guard let index = self.waiting[device]?.firstIndex(of: ticket) else { return false }
+        self.waiting[device]?.remove(at: index)
+        return true
+    }
+}
+
+/// Lets calls to devices that handle one call at a time wait for their turn.
+final class CallTurns: Sendable {
+    private struct State {
+        var table = CallTurnTable()
+        var waiting: [UInt64: OneShot<Void>] = [:]
+    }
+
+    /// Guards who waits.
+    private let state = Mutex(State())
+
+    /// How waiting for a turn ended.
+    enum Turn {
+        /// Call now, and call ``leave(_:)`` at the end.
+        case begun
+        case full
+        case timedOut
+        case cancelled
+    }
+
+    /// Waits for the turn of a call.
+    nonisolated(nonsending) func enter(
+        _ device: String, limit: Int, within time: Duration, by deadlines: Deadlines
+    ) async -> Turn {
+        let turn = OneShot<Void>()
+        let entered = self.state.withLock { state in
+            let entered = state.table.enter(device, limit: limit)
+            if case .wait(let ticket) = entered { state.waiting[ticket] = turn }
+            return entered
+        }
+        switch entered {
+        case .now: return .begun
+        case .full: return .full
+        case .wait(let ticket):
+            let ended: Turn
+            switch await turn.wait(for: time, by: deadlines) {
+            case .value: return .begun
+            case .timedOut: ended = .timedOut
+            case .cancelled: ended = .cancelled
+            }
+            let gaveUp = self.state.withLock { state in
+                state.waiting[ticket] = nil
+                return state.table.gaveUp(device, ticket)
+            }
+            // The turn came at the same moment.
+            if !gaveUp { self.leave(device) }
+            return ended
+        }
+    }
+
+    /// A call ended.
+    func leave(_ device: String) {
+        let next = self.state.withLock { state in
+            state.table.left(device).flatMap { state.waiting.removeValue(forKey: $0) }
+        }
+        next?.set(())
+    }
+}

@@ -1,0 +1,129 @@
+import CurlewCore
+import NIOCore
+
+// The device's side: decodes requests, encodes answers.
+extension MQTTDialect {
+    /// The filters of the topics on which the requests of a device arrive.
+    func requestFilters(_ device: String) -> [String] {
+        self.request.topics.map { $0.filter(with: [.device: device]) }
+    }
+
+    /// A decoded request.
+    struct ReceivedRequest: Sendable {
+        let method: String
+        let source: String?
+        /// Where the answer goes; `nil` if the caller wants none.
+        let answer: AnswerAddress?
+    }
+
+    /// Where the answer to a request goes, and what it repeats.
+    struct AnswerAddress: Sendable {
+        fileprivate let device: String
+        fileprivate let method: String
+        fileprivate let id: CallID?
+        fileprivate let source: String?
+        /// Of MQTT 5.0.
+        fileprivate let responseTopic: String?
+        fileprivate let correlationData: ByteBuffer?
+
+        /// Distinguishes the request from others; `nil` if nothing does.
+        var key: String? {
+            if let correlationData { return "\(self.responseTopic ?? "") \(Array(correlationData.readableBytesView))" }
+            return self.id.map { "\(self.source ?? "") \($0.text)" }
+        }
+    }
+
+    /// Decodes a request for a device; `nil` if the message is none.
+    func request(in message: MQTTMessage, for device: String) -> ReceivedRequest? {
+        guard !message.isRetained else { return nil }
+        let levels = Self.levels(of: device)
+        let topic = message.topic.string
+        guard let values = self.request.topics.lazy.compactMap({ $0.values(in: topic, deviceLevels: levels) }).first
+        else { return nil }
+        let reader = CallReader(message)
+        if let place = self.request.device, reader.probe(place) as String? != device { return nil }
+        guard let method = values[.method] ?? self.request.method.flatMap({ reader.probe($0) as String? }) else {
+            return nil
+        }
+        let id: CallID? = values[.id].map { CallID($0) } ?? self.request.id.flatMap { reader.probe($0) }
+        let source: String? = values[.source] ?? self.request.source.flatMap { reader.probe($0) }
+        let address = AnswerAddress(
+            device: device, method: method, id: id, source: source,
+            responseTopic: message.properties.responseTopic, correlationData: message.properties.correlationData)
+        return ReceivedRequest(method: method, source: source, answer: self.canAnswer(address) ? address : nil)
+    }
+
+    private func canAnswer(_ address: AnswerAddress) -> Bool {
+        if self.usesResponseTopic { return address.responseTopic != nil }
+        if case .absent = self.identifiers { return true }
+        // The caller of a request without an identifier wants no answer; without a source, it cannot get one.
+        let needsSource = self.answer.topics.contains { $0.slots.contains(.source) }
+        return address.id != nil && (!needsSource || address.source != nil)
+    }
+
+    /// An answer, ready to be sent.
+    struct EncodedAnswer: Sendable {
+        let topic: String
+        let payload: ByteBuffer
+        let properties: MessageProperties
+    }
+
+    /// Encodes the answer to a request.
+    ///
+    /// - Throws: What the coder throws.
+    func encode(
+        _ result: Result<any Encodable & Sendable, MQTTDeviceError>, to address: AnswerAddress,
+        coder: any MQTTPayloadCoder
+    ) throws -> EncodedAnswer {
+        var writer = CallWriter(coder)
+        if let place = self.answer.device { try writer.put(address.device, at: place) }
+        if let place = self.answer.id, place != .correlationData, let id = address.id { try writer.put(id, at: place) }
+        if let place = self.answer.source { try writer.put(address.device, at: place) }
+        if let place = self.answer.target, let source = address.source { try writer.put(source, at: place) }
+        var values: [CallSlot: String] = [.device: address.device, .method: address.method]
+        values[.source] = address.source
+        values[.id] = address.id?.text
+        var template = self.answer.topics.first
+        switch result {
+        case .success(let value):
+            for (name, constant) in self.answer.constants.success { writer.body.put(constant, at: [name]) }
+            values[.status] = "200"
+            if self.matching == .command {
+                // Tasmota's results arrive on one topic, under the name of the command.
+                values[.method] = "RESULT"
+                writer.body.put(value, at: [address.method])
+            } else {
+                try writer.put(value, at: self.answer.result)
+            }
+        case .failure(let error):
+            for (name, constant) in self.answer.constants.failure { writer.body.put(constant, at: [name]) }
+            let code = error.code ?? self.errorCodes.failed
+            values[.status] = code.plainText
+            if self.matching == .command {
+                values[.method] = "RESULT"
+                writer.body.put(code == self.errorCodes.unknownMethod ? "Unknown" : "Error", at: ["Command"])
+            }
+            if let place = self.answer.errorCode { try writer.put(code, at: place) }
+            if let place = self.answer.errorMessage { try writer.put(error.message, at: place) }
+            if let topic = self.answer.errorTopics.first {
+                template = topic
+                if self.answer.errorMessage == nil { try writer.put(error.message, at: .text) }
+            }
+        }
+        let payload = try writer.payload()
+        var properties = writer.properties
+        if self.usesResponseTopic { properties.correlationData = address.correlationData }
+        return EncodedAnswer(
+            topic: self.usesResponseTopic ? address.responseTopic ?? "" : template?.filled(with: values) ?? "",
+            payload: payload, properties: properties)
+    }
+
+    /// The built-in method that returns the names of all methods.
+    func listing(_ methods: [String]) -> (method: String, answer: any Encodable & Sendable)? {
+        switch self.listing {
+        case .names(let method)?: (method, methods.sorted())
+        case .object(let method)?: (method, ["methods": methods.sorted()])
+        case nil: nil
+        }
+    }
+}

@@ -1,0 +1,45 @@
+extension MQTTClient {
+    /// Answers the calls of a device, until the task is cancelled or the client is disconnected.
+    ///
+    /// ```swift
+    /// try await client.serve("thermostat-7", .jsonRPC) {
+    ///     OnCall("Temperature.Get") { try await sensor.read() }
+    ///     OnCall("Temperature.Set") { (point: SetPoint) in try await heater.set(point.celsius) }
+    /// }
+    /// ```
+    ///
+    /// A request is acknowledged after its answer was published. If the program crashes before that, the broker
+    /// delivers the request again. A request that is delivered twice is handled once and answered twice; see
+    /// `limits.rememberedAnswerBytes`. A call of an unknown method, and one whose parameters do not decode, get the
+    /// error of the dialect. With MQTT 5.0, a handler is cancelled when the request expires, and nothing is answered.
+    /// Handlers may call other devices, publish and subscribe.
+    ///
+    /// - Parameters:
+    ///   - device: The name of the device in its topics.
+    ///   - dialect: The dialect of the calls.
+    ///   - concurrency: The maximum number of calls that are handled at the same time. Default:
+    ///     `limits.concurrentResponses`, 64.
+    ///   - methods: The methods; of several with the same name, the first counts.
+    /// - Throws: ``MQTTError``: `invalidArgument` if a number is less than 1, what `subscribe(to:)` throws, and the
+    ///   error that ends the subscription.
+    public func serve(
+        _ device: String, _ dialect: MQTTDialect, concurrency: Int? = nil,
+        @MQTTMethodBuilder _ methods: () throws -> [MQTTMethod]
+    ) async throws {
+        let methods = try methods()
+        let width = concurrency ?? self.configuration.limits.concurrentResponses
+        guard width > 0 else { throw MQTTError(.invalidArgument, "`concurrency` must be at least 1.") }
+        if let method = methods.first(where: { $0.width ?? 1 < 1 }) {
+            throw MQTTError(.invalidArgument, "`atOnce` of the method \(method.name) must be at least 1.")
+        }
+        if device.isEmpty || device.utf8.contains(where: { "+#".utf8.contains($0) }) {
+            throw MQTTError(.invalidTopic, "\"\(device)\" is not the name of one device.")
+        }
+        let filters = dialect.requestFilters(device).map {
+            TopicSubscription($0, SubscriptionOptions(qos: dialect.qos == .atMostOnce ? .atMostOnce : .exactlyOnce))
+        }
+        let requests = try await self.subscribe(to: filters, acknowledgement: .manual)
+        let server = CallServer(device, dialect, methods, requests, self, concurrency: width)
+        try await server.run(concurrency: width)
+    }
+}

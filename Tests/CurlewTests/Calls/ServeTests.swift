@@ -1,0 +1,262 @@
+import Curlew
+import CurlewBroker
+import CurlewTesting
+import Foundation
+import Synchronization
+import Testing
+
+private struct Point: Codable, Sendable, Equatable {
+    var celsius: Double
+    var room: String?
+}
+
+/// Serves a device while `body` calls it.
+///
+/// - Parameter subscriptions: The number of topics on which requests arrive.
+private func serving(
+    _ device: String, _ dialect: MQTTDialect, concurrency: Int? = nil, subscriptions: Int = 1,
+    @MQTTMethodBuilder _ methods: @escaping @Sendable () -> [MQTTMethod],
+    call body: (MQTTDevice, MQTTClient) async throws -> Void
+) async throws {
+    try await withBroker { broker in
+        let server = try await broker.connectedClient()
+        let serving = Task { try await server.serve(device, dialect, concurrency: concurrency, methods) }
+        let client = try await broker.connectedClient()
+        while broker.broker.statistics.subscriptions < subscriptions { await Task.yield() }
+        try await body(client.device(device, dialect), client)
+        serving.cancel()
+        _ = await serving.result
+    }
+}
+
+private let dialects: [(String, MQTTDialect)] = [
+    ("devices/7", .mqtt5), ("devices/7", .mqtt5(topic: "{device}/rpc")), ("esp_1", .jsonRPC), ("shelly-1", .shelly),
+    ("me", .thingsBoard), ("Device A", .thingsBoardGateway), ("zigbee2mqtt", .zigbee2MQTTBridge),
+    ("any", .azureIoTHub),
+]
+
+@Suite("Calling and serving over a broker", .bounded)
+struct ServeTests {
+    @Test("Parameters, results, errors, unknown methods and bad parameters", arguments: dialects)
+    func everyDialect(device: String, dialect: MQTTDialect) async throws {
+        try await serving(device, dialect) {
+            OnCall("Warm") { (point: Point) in Point(celsius: point.celsius + 1, room: "r") }
+            OnCall("Fail") { () async throws -> Int in throw MQTTDeviceError(418, "teapot") }
+            OnCall("Nothing") {}
+        } call: { device, _ in
+            #expect(try await device.call("Warm", Point(celsius: 20)) == Point(celsius: 21, room: "r"))
+            try await device.call("Nothing")
+            let teapot = try await failure { try await device.call("Fail") }
+            #expect(teapot.code == .requestFailed)
+            #expect(teapot.deviceError?.message == "teapot")
+            #expect(
+                try await failure { try await device.call("Missing") }.deviceError?.message.contains("Missing") == true)
+            let bad = try await failure { try await device.call("Warm", ["celsius": "hot"]) }
+            #expect(bad.code == .requestFailed)
+            #expect(bad.deviceError?.message.contains("celsius") == true)
+        }
+    }
+
+    @Test("Tasmota: results are named by the command, unknown commands are errors")
+    func tasmota() async throws {
+        try await serving("plug", .tasmota) {
+            OnCall("Power") { (state: String) in state }
+            OnCall("Dimmer") { (level: Int) in level }
+        } call: { plug, _ in
+            let power = try await plug.call("Power", "ON")
+            #expect(power == ["Power": "ON"])
+            let dimmer = try await plug.call("Dimmer", 50)
+            #expect(dimmer == ["Dimmer": 50])
+            #expect(try await failure { try await plug.call("Nonsense") }.deviceError?.code == "Unknown")
+        }
+    }
+
+    @Test("Zigbee2MQTT: the answer is the next state")
+    func zigbee() async throws {
+        try await serving("kitchen/lamp", .zigbee2MQTT) {
+            OnCall("set") { (params: JSONValue) in ["state": params["state"] ?? "OFF", "linkquality": 9] as JSONValue }
+        } call: { lamp, _ in
+            let state = try await lamp.call("set", ["state": "ON"])
+            #expect(state["state"] == "ON")
+        }
+    }
+
+    @Test(
+        "A server lists its methods", arguments: [("RPC.List", MQTTDialect.jsonRPC), ("Shelly.ListMethods", .shelly)])
+    func listing(method: String, dialect: MQTTDialect) async throws {
+        try await serving("d", dialect) {
+            OnCall("B") {}
+            OnCall("A") {}
+        } call: { device, _ in
+            let list = try await device.call(method)
+            #expect((list["methods"] ?? list) == ["A", "B"])
+        }
+    }
+
+    @Test("Many devices are called at once; each has one result")
+    func many() async throws {
+        try await withBroker { broker in
+            let servers = try await broker.connectedClient()
+            let names = (0..<20).map { "d\($0)" }
+            let serving = Task {
+                try await withThrowingTaskGroup { group in
+                    for name in names {
+                        group.addTask { try await servers.serve(name, .jsonRPC) { OnCall("Name") { name } } }
+                    }
+                    while try await group.next() != nil {}
+                }
+            }
+            let client = try await broker.connectedClient()
+            for name in names { try await client.waitForSubscriber(of: "\(name)/rpc") }
+            var answers: [String: String] = [:]
+            let results = try client.devices(names + ["off"], .jsonRPC).call("Name", as: String.self, atOnce: 7)
+            for await result in results { answers[result.device] = (try? result.get()) ?? "\(result.outcome)" }
+            #expect(answers.count == 21)
+            #expect(answers["off"] == "no responder")
+            for name in names { #expect(answers[name] == name) }
+            serving.cancel()
+            _ = await serving.result
+        }
+    }
+
+    @Test("A handler may call, publish and subscribe without a deadlock")
+    func reentrant() async throws {
+        try await serving("d", .jsonRPC, concurrency: 1) {
+            OnCall("Echo") { (text: String) in text }
+        } call: { device, client in
+            let outer = Task {
+                try await client.serve("outer", .jsonRPC, concurrency: 1) {
+                    OnCall("Ask") { () async throws -> String in
+                        let first = try await client.first(from: "retained", within: .seconds(30)).text
+                        try await client.publish("x", to: "somewhere", qos: .atLeastOnce)
+                        return try await device.call("Echo", "heard \(first)")
+                    }
+                }
+            }
+            try await client.publish("r", to: "retained", qos: .atLeastOnce, retain: true)
+            try await client.waitForSubscriber(of: "outer/rpc")
+            #expect(try await client.device("outer", .jsonRPC).call("Ask", within: .seconds(60)) == "heard r")
+            outer.cancel()
+            _ = await outer.result
+        }
+    }
+
+    @Test("At most so many calls of a method are handled at once; other methods go on")
+    func widths() async throws {
+        let running = Mutex((now: 0, most: 0))
+        let gate = Gate()
+        try await serving("d", .jsonRPC) {
+            OnCall("Slow", atOnce: 2) { () async in
+                running.withLock { running in
+                    running.now += 1
+                    running.most = max(running.most, running.now)
+                }
+                await gate.wait()
+                running.withLock { $0.now -= 1 }
+            }
+            OnCall("Quick") { 1 }
+        } call: { device, _ in
+            try await withThrowingTaskGroup { group in
+                for _ in 0..<5 { group.addTask { try await device.call("Slow", within: .seconds(60)) } }
+                try await eventually("two slow calls") { running.withLock { $0.now } == 2 }
+                #expect(try await device.call("Quick", within: .seconds(60)) == 1)
+                await gate.open()
+                while try await group.next() != nil {}
+            }
+            #expect(running.withLock { $0.most } == 2)
+        }
+    }
+
+    @Test("A handler that takes too long is cancelled, and the caller learns it")
+    func timeLimit() async throws {
+        try await serving("d", .jsonRPC) {
+            OnCall("Hang", within: .milliseconds(10)) { try await Task.sleep(for: .seconds(3600)) }
+        } call: { device, _ in
+            let error = try await failure { try await device.call("Hang", within: .seconds(60)) }
+            #expect(error.deviceError?.code == 408)
+        }
+    }
+
+    @Test("Blocking calls, of one device and of many")
+    func blocking() async throws {
+        try await serving("d", .jsonRPC) {
+            OnCall("Double") { (number: Int) in number * 2 }
+        } call: { _, client in
+            let answers = try await withCheckedThrowingContinuation { continuation in
+                Thread.detachNewThread {
+                    continuation.resume(
+                        with: Result {
+                            let one: Int = try client.blocking.device("d", .jsonRPC).call("Double", 2)
+                            let many = try client.blocking.devices(["d", "off"], .jsonRPC).call(
+                                "Double", 4, as: Int.self)
+                            return [one] + many.map { (try? $0.get()) ?? -1 }.sorted()
+                        })
+                }
+            }
+            #expect(answers == [4, -1, 8])
+            #expect(throws: MQTTError.self) { try client.blocking.device("d", .jsonRPC).call("Double", 2) }
+        }
+    }
+
+    @Test("A request that is delivered twice is handled once and answered twice")
+    func redelivery() async throws {
+        let handled = Mutex(0)
+        let server = ScriptedServer(patience: .seconds(60))
+        let (client, connection) = try await server.connectedClient()
+        let serving = Task {
+            try await client.serve("d", .jsonRPC) {
+                OnCall("Count") {
+                    handled.withLock { count -> Int in
+                        count += 1
+                        return count
+                    }
+                }
+            }
+        }
+        try await connection.grantSubscribe()
+        try await connection.grantSubscribe()
+        for _ in 0..<2 {
+            try connection.publish(#"{"id":5,"src":"me","method":"Count"}"#, to: "d/rpc", qos: .atLeastOnce)
+            let answer = try await connection.receivePublish()
+            #expect(answer.topic.string == "me/rpc")
+            #expect(try answer.decode(JSONValue.self)["result"] == 1)
+            // The request is acknowledged after its answer.
+            #expect(try await connection.receiveAcknowledgement() == .success)
+        }
+        #expect(handled.withLock { $0 } == 1)
+        serving.cancel()
+        _ = await serving.result
+    }
+
+    @Test("Bad arguments are refused before anything is sent")
+    func badArguments() async throws {
+        try await withBroker { broker in
+            let client = try await broker.connectedClient()
+            #expect(
+                try await failure { try await client.serve("d", .jsonRPC, concurrency: 0) { OnCall("A") {} } }.code
+                    == .invalidArgument)
+            #expect(
+                try await failure { try await client.serve("d", .jsonRPC) { OnCall("A", atOnce: 0) {} } }.code
+                    == .invalidArgument)
+            #expect(
+                try await failure { try await client.serve("d/+", .jsonRPC) { OnCall("A") {} } }.code == .invalidTopic)
+        }
+    }
+}
+
+/// Lets tasks wait until it is opened.
+private actor Gate {
+    private var isOpen = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func wait() async {
+        guard !self.isOpen else { return }
+        await withCheckedContinuation { self.waiting.append($0) }
+    }
+
+    func open() {
+        self.isOpen = true
+        for continuation in self.waiting { continuation.resume() }
+        self.waiting = []
+    }
+}
