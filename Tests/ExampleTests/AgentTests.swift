@@ -1,5 +1,4 @@
 import Curlew
-import Synchronization
 import Testing
 
 @Suite("A web server's shared agent", .bounded)
@@ -38,9 +37,9 @@ struct AgentTests {
             let device = try await broker.connectedClient()
             try await device.publish("old", to: "door/1", qos: .atLeastOnce, retain: true)
             let agent = try Agent(broker.url)
-            let ended = Atomic(0)
-            func collect(_ count: Int, retained: Bool = false) async throws -> [MQTTMessage] {
-                defer { ended.add(1, ordering: .relaxed) }
+            let ended = Record()
+            @Sendable func collect(_ count: Int, retained: Bool = false) async throws -> [MQTTMessage] {
+                defer { ended.add("\(count)") }
                 return try await onThread {
                     try agent.subscribe(
                         to: ["door/+", "window/+"], count: count, includingRetained: retained, timeout: .seconds(60))
@@ -49,7 +48,7 @@ struct AgentTests {
             #expect(try await collect(1, retained: true).map(\.text) == ["old"])
             async let first = collect(1)
             async let second = collect(3)
-            while ended.load(ordering: .relaxed) < 3 {
+            while ended.all.count < 3 {
                 try await device.publish("open", to: "door/2", qos: .atLeastOnce)
                 try await device.publish("open", to: "window/2", qos: .atLeastOnce)
             }

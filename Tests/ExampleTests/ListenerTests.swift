@@ -1,5 +1,4 @@
 import Curlew
-import Synchronization
 import Testing
 
 @Suite("Programs that listen to sensors", .bounded)

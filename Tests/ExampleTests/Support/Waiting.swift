@@ -52,9 +52,9 @@ extension MQTTClient {
 }
 
 /// Polls a condition that cannot be awaited; throws after a minute.
-func eventually(_ what: @autoclosure () -> String, _ isThere: () -> Bool) async throws {
+func eventually(_ what: @autoclosure () -> String, _ isThere: () async -> Bool) async throws {
     let deadline = ContinuousClock.now.advanced(by: .seconds(60))
-    while !isThere() {
+    while await !isThere() {
         try Task.checkCancellation()
         guard ContinuousClock.now < deadline else { throw NothingCame(description: "There was never \(what()).") }
         await Task.yield()
