@@ -59,6 +59,7 @@ struct Agent: Sendable {
 }
 // README end
 
+// README: agent-run
 extension MQTTBlockingClient {
     /// Blocks the thread until async code has ended.
     func run<Value: Sendable>(_ body: @escaping @Sendable (MQTTClient) async throws -> Value) throws -> Value {
@@ -76,6 +77,9 @@ extension MQTTBlockingClient {
     }
 }
 
+// README end
+
+// README: agent-futures
 extension Agent {
     /// The messages as they come.
     func stream(_ topic: String) throws -> MQTTBlockingSubscription {
@@ -95,6 +99,9 @@ extension Agent {
     }
 }
 
+// README end
+
+// README: agents
 /// Agents for several brokers, by name.
 struct Agents: Sendable {
     let agents: [String: Agent]
@@ -111,3 +118,4 @@ struct Agents: Sendable {
         }
     }
 }
+// README end
