@@ -32,11 +32,11 @@ final class Home {
     func run() async throws {
         let events = client.events  // before `connect`, to see all of them
         let messages = try client.messages(matching: ["home/+/state"])
-        async let watching: Void = watch(events)
+        async let _: Void = watch(events)  // until the end of this method
         try await client.connect(retrying: true)
         for try await message in messages { states[message.topic.string] = message.text }
         await client.disconnect()
-        await watching
+        isConnected = false
     }
 
     private func watch(_ events: some AsyncSequence<MQTTEvent, Never>) async {

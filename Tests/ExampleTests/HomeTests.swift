@@ -32,11 +32,12 @@ struct HomeTests {
             let running = Task { try await home.run() }
             try await lamp.waitForSubscriber(of: "home/lamp/state", "off")
             try await eventually("a state") { await home.states == ["home/lamp/state": "off"] }
-            #expect(await home.isConnected)
+            try await eventually("a connection") { await home.isConnected }
             try await home.setLamp("on")
             #expect(try await commands.next(within: .seconds(60))?.text == "on")
             running.cancel()
             try await running.value
+            #expect(await !home.isConnected)
             await #expect(throws: MQTTError.self) { try await home.setLamp("off") }
         }
     }
