@@ -33,9 +33,10 @@ struct WebService {
             let device = try context.parameters.require("device")
             let method = try context.parameters.require("method")
             let body = try await request.body.collect(upTo: 1 << 20)
-            let params = body.readableBytes == 0 ? nil : try JSONValue(json: body)
+            let params: JSONValue? = body.readableBytes == 0 ? nil : try JSONValue(json: body)
             let results = client.devices([device], .jsonRPC)
-            let calls = try params.map { try results.call(method, $0) } ?? results.call(method)
+            let calls: MQTTCallResults<JSONValue> =
+                if let params { try results.call(method, params) } else { try results.call(method) }
             for await result in calls { return try Self.response(to: result) }
             throw HTTPError(.internalServerError)
         }

@@ -20,14 +20,6 @@ extension Subprocess {
     }
 
     static func curlew(_ arguments: String...) throws -> Subprocess { try Self.curlew(arguments) }
-
-    /// The folder of the built programs, which also contains the tests.
-    static let products: URL = {
-        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
-        var folder = URL(filePath: bundle)
-        while folder.path.contains(".xctest") { folder.deleteLastPathComponent() }
-        return folder
-    }()
 }
 
 /// Returns a port on which nothing listens.

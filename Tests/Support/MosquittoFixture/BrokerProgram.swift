@@ -34,7 +34,7 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
         case .mosquitto: try Subprocess("mosquitto", ["-c", configuration.path])
         case .curlew:
             try Subprocess(
-                Self.products.appending(path: "curlew").path, ["broker", "-c", configuration.path],
+                Subprocess.products.appending(path: "curlew").path, ["broker", "-c", configuration.path],
                 environment: ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("CURLEW_") })
         }
     }
@@ -58,12 +58,4 @@ package enum BrokerProgram: String, Sendable, CaseIterable, CustomStringConverti
         case .curlew: "subscribed client=\(client)"
         }
     }
-
-    /// The folder of the package's built programs, which also contains the tests.
-    private static let products: URL = {
-        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
-        var folder = URL(filePath: bundle)
-        while folder.path.contains(".xctest") { folder.deleteLastPathComponent() }
-        return folder
-    }()
 }

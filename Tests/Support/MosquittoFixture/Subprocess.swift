@@ -1,5 +1,5 @@
 import CurlewTransport
-import Foundation
+package import Foundation
 import Synchronization
 
 /// A program that a test runs. It is killed when the object is released.
@@ -148,4 +148,14 @@ package struct TestFailure: Error, CustomStringConvertible {
     package let description: String
 
     package init(_ description: String) { self.description = description }
+}
+
+extension Subprocess {
+    /// The folder of the package's built programs, which also contains the tests.
+    package static let products: URL = {
+        let bundle = CommandLine.arguments.first { $0.contains(".xctest") } ?? CommandLine.arguments[0]
+        var folder = URL(filePath: bundle)
+        while folder.path.contains(".xctest") { folder.deleteLastPathComponent() }
+        return folder
+    }()
 }
