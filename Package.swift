@@ -218,6 +218,17 @@ let package = Package(
             exclude: ["Peers"],
             swiftSettings: settings
         ),
+        // Real programs of other libraries, as docs/migration.md quotes them in Swift.
+        .testTarget(
+            name: "ExampleTests",
+            dependencies: [
+                nioCore, "Curlew", "CurlewBroker", "CurlewTesting", "MosquittoFixture",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: settings
+        ),
     ]
 )
 

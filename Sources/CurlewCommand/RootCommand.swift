@@ -5,15 +5,15 @@ import ArgumentParser
 struct RootCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: CommandNames.root,
-        abstract: "MQTT for humans: publish, subscribe, send and answer requests, and run a broker.",
+        abstract: "MQTT for humans: publish, subscribe, send and answer requests, call devices, and run a broker.",
         discussion: """
             Name the broker with -h and -p, with a URL such as mqtts://broker.example.com/topic, or with environment variables: \
             CURLEW_URL, or CURLEW_HOST, CURLEW_PORT, CURLEW_USERNAME, CURLEW_PASSWORD, CURLEW_CA_FILE and so on; the prefix \
-            MQTT_ works, too. Every other option of pub, sub, request and respond also has a variable: CURLEW_ and its long \
+            MQTT_ works, too. Every other option of these commands also has a variable: CURLEW_ and its long \
             name in capitals, as in CURLEW_RETAIN=true or CURLEW_WILL_TOPIC. Variables of 'curlew broker' begin with \
             CURLEW_BROKER_.
 
-            Options of pub, sub, request and respond can also be set in the file ~/.config/curlew ($XDG_CONFIG_HOME/curlew if \
+            Options of the commands other than bench and broker can also be set in the file ~/.config/curlew ($XDG_CONFIG_HOME/curlew if \
             that is set) or in the file of -o. Each line contains an option and, after a space, its value: \
             'host broker.example.com'. The command line overrides the environment, which overrides the file.
 
@@ -22,7 +22,7 @@ struct RootCommand: ParsableCommand {
 
             Exit codes: 0 for success; the broker's reason code if it refuses the connection; 7 if the connection is lost and \
             does not come back; 27 if the time limit of -W expires or the broker does not answer; 128 plus the signal number \
-            if a signal ends the command early; 1 for any other error.
+            if a signal ends the command early; those of 'curlew call' are in its help; 1 for any other error.
             """,
         version: "curlew 0.1.0",
         subcommands: Self.clients + [BrokerCommand.self] + Self.accounts + [DemoCommand.self],
@@ -31,7 +31,8 @@ struct RootCommand: ParsableCommand {
     )
 
     private static let clients: [any ParsableCommand.Type] = [
-        PublishCommand.self, SubscribeCommand.self, RequestCommand.self, RespondCommand.self, BenchCommand.self,
+        PublishCommand.self, SubscribeCommand.self, RequestCommand.self, RespondCommand.self, CollectCommand.self,
+        CallCommand.self, ServeCommand.self, BenchCommand.self,
     ]
 
     #if Accounts

@@ -252,6 +252,9 @@ struct InvocationTests {
             .sub: SubscribeCommand.helpMessage(includeHidden: true),
             .request: RequestCommand.helpMessage(includeHidden: true),
             .respond: RespondCommand.helpMessage(includeHidden: true),
+            .collect: CollectCommand.helpMessage(includeHidden: true),
+            .call: CallCommand.helpMessage(includeHidden: true),
+            .serve: ServeCommand.helpMessage(includeHidden: true),
             .broker: BrokerCommand.helpMessage(includeHidden: true),
         ]
         let help = try #require(commands[subcommand])

@@ -78,9 +78,9 @@ struct OutputTests {
         func nested(_ depth: Int) -> [UInt8] {
             Array((String(repeating: "[", count: depth) + String(repeating: "]", count: depth)).utf8)
         }
-        #expect(JSONValue(parsing: nested(1000)) != nil)
-        #expect(JSONValue(parsing: nested(1001)) == nil)
-        #expect(JSONValue(parsing: nested(1_000_000)) == nil)
+        #expect(JSONText(parsing: nested(1000)) != nil)
+        #expect(JSONText(parsing: nested(1001)) == nil)
+        #expect(JSONText(parsing: nested(1_000_000)) == nil)
     }
 
     @Test(

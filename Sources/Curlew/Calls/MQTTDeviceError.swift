@@ -1,4 +1,4 @@
-/// The error that a device answered to a call, or that a handler of ``MQTTClient/serve(_:_:concurrency:_:)`` throws to
+/// The error that a device answered to a call, or that a handler of ``MQTTClient/serve(_:_:concurrency:onSubscribed:_:)`` throws to
 /// answer it.
 public struct MQTTDeviceError: Error, Sendable, Hashable {
     /// The error code, a number in most dialects; `nil` if the device sent none.

@@ -22,7 +22,7 @@ public struct MQTTDialect: Sendable {
     /// The QoS of requests and answers. Default: at least once, so that a broker of MQTT 5.0 can report that nobody
     /// has subscribed.
     public var qos = QoS.atLeastOnce
-    /// The codes of the errors that ``MQTTClient/serve(_:_:concurrency:_:)`` itself answers.
+    /// The codes of the errors that ``MQTTClient/serve(_:_:concurrency:onSubscribed:_:)`` itself answers.
     public var errorCodes = ErrorCodes()
     /// Whether a device can handle only one call at a time: then the others wait for their turn. Default: `false`.
     public internal(set) var isSerial = false

@@ -2,7 +2,7 @@ import CurlewCore
 import CurlewTransport
 import NIOCore
 
-/// A call that a handler of ``MQTTClient/serve(_:_:concurrency:_:)`` answers.
+/// A call that a handler of ``MQTTClient/serve(_:_:concurrency:onSubscribed:_:)`` answers.
 public struct MQTTCall: Sendable {
     /// The name of the method.
     public let method: String

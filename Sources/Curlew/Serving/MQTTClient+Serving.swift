@@ -1,3 +1,5 @@
+public import CurlewCore
+
 extension MQTTClient {
     /// Answers the calls of a device, until the task is cancelled or the client is disconnected.
     ///
@@ -19,11 +21,13 @@ extension MQTTClient {
     ///   - dialect: The dialect of the calls.
     ///   - concurrency: The maximum number of calls that are handled at the same time. Default:
     ///     `limits.concurrentResponses`, 64.
+    ///   - onSubscribed: Called with the topic filters when the broker has granted the subscriptions. Default: nothing.
     ///   - methods: The methods; of several with the same name, the first counts.
     /// - Throws: ``MQTTError``: `invalidArgument` if a number is less than 1, what `subscribe(to:)` throws, and the
     ///   error that ends the subscription.
     public func serve(
         _ device: String, _ dialect: MQTTDialect, concurrency: Int? = nil,
+        onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in },
         @MQTTMethodBuilder _ methods: () throws -> [MQTTMethod]
     ) async throws {
         let methods = try methods()
@@ -39,6 +43,7 @@ extension MQTTClient {
             TopicSubscription($0, SubscriptionOptions(qos: dialect.qos == .atMostOnce ? .atMostOnce : .exactlyOnce))
         }
         let requests = try await self.subscribe(to: filters, acknowledgement: .manual)
+        onSubscribed(requests.filters)
         let server = CallServer(device, dialect, methods, requests, self, concurrency: width)
         try await server.run(concurrency: width)
     }

@@ -1,7 +1,7 @@
 /// A method, as the examples write it: `OnCall("Temperature.Set") { (point: SetPoint) in … }`.
 public typealias OnCall = MQTTMethod
 
-/// A method that a device answers; see ``MQTTClient/serve(_:_:concurrency:_:)``.
+/// A method that a device answers; see ``MQTTClient/serve(_:_:concurrency:onSubscribed:_:)``.
 ///
 /// The handler gets the decoded parameters, the call, both or nothing, and returns the result or nothing. To answer an
 /// error, it throws ``MQTTDeviceError``; any other error is answered with the code for failures and the error's

@@ -9,9 +9,9 @@ enum CommandNames {
     /// The subcommands of `curlew`.
     static let all: [String] = {
         #if Accounts
-        ["pub", "sub", "request", "respond", "bench", "broker", "passwd", "demo"]
+        ["pub", "sub", "request", "respond", "collect", "call", "serve", "bench", "broker", "passwd", "demo"]
         #else
-        ["pub", "sub", "request", "respond", "bench", "broker", "demo"]
+        ["pub", "sub", "request", "respond", "collect", "call", "serve", "bench", "broker", "demo"]
         #endif
     }()
 
@@ -21,8 +21,8 @@ enum CommandNames {
     /// What people call the commands elsewhere.
     private static let synonyms = [
         "publish": "pub", "send": "pub", "mosquitto_pub": "pub", "subscribe": "sub", "listen": "sub",
-        "mosquitto_sub": "sub", "rr": "request", "req": "request", "ask": "request", "call": "request",
-        "mosquitto_rr": "request", "answer": "respond", "reply": "respond", "serve": "broker", "server": "broker",
+        "mosquitto_sub": "sub", "rr": "request", "req": "request", "ask": "request", "rpc": "call", "invoke": "call",
+        "mosquitto_rr": "request", "answer": "respond", "reply": "respond", "server": "broker", "wait": "collect",
         "mosquitto": "broker", "password": "passwd", "mosquitto_passwd": "passwd", "benchmark": "bench",
     ]
 

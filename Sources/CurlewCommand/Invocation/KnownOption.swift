@@ -35,7 +35,7 @@ struct KnownOption: Sendable {
     var takesBytes: Bool { Self.ofBytes.contains(self.long) }
 
     private static let ofBytes: Set = [
-        "acl-file", "cafile", "capath", "cert", "config-file", "crlfile", "exec", "file", "format", "key", "message",
+        "acl-file", "cafile", "capath", "cert", "command", "config-file", "crlfile", "device-password", "devices", "exec", "file", "format", "key", "message",
         "options-file", "password", "password-file", "property", "pw", "template", "tls-ca", "tls-cert", "tls-crl",
         "tls-key",
         "will-payload",
@@ -81,7 +81,7 @@ struct KnownOption: Sendable {
 
     static let all: [KnownOption] =
         Self.connection + Self.tls + Self.will + Self.message + Self.output + Self.publishing + Self.subscribing
-        + Self.answering + Self.broker + Self.bench
+        + Self.answering + Self.calling + Self.broker + Self.bench
 
     private static let connection: [KnownOption] = [
         .init("L url", .one, about: [.server, .port]), .init("h host", .one, about: [.server]),
@@ -95,7 +95,7 @@ struct KnownOption: Sendable {
         .init("D property", .property, about: []), .init("W timeout", .one), .init("d debug"), .init("quiet"),
         .init("nodelay"), .init("o options-file", .one), .init("S srv"), .init("proxy", .one),
         .init("unix", .one, about: [.server, .port]), .init("ws"), .init("header", .one, about: []),
-        .init("t topic", .one), .init("q qos", .one),
+        .init("t topic", .one, in: Subcommand.naming), .init("q qos", .one, in: Subcommand.naming),
     ]
 
     private static let tls: [KnownOption] = [
@@ -119,10 +119,13 @@ struct KnownOption: Sendable {
     ]
 
     private static let output: [KnownOption] = [
-        .init("v verbose", in: [.sub, .request, .respond]), .init("N no-newline", in: [.sub, .request]),
-        .init("F format", .one, in: [.sub, .request], about: [.form]), .init("pretty", in: [.sub, .request]),
-        .init("output", .one, in: [.sub, .request], about: [.form]),
-        .init("C count", .one, in: [.sub, .request, .respond]), .init("R no-retained", in: [.sub, .request]),
+        .init("v verbose", in: [.sub, .request, .respond, .collect, .serve]),
+        .init("N no-newline", in: [.sub, .request, .collect]),
+        .init("F format", .one, in: [.sub, .request, .collect], about: [.form]),
+        .init("pretty", in: [.sub, .request, .collect, .call]),
+        .init("output", .one, in: [.sub, .request, .collect, .call], about: [.form]),
+        .init("C count", .one, in: [.sub, .request, .respond, .collect, .serve]),
+        .init("R no-retained", in: [.sub, .request, .collect]),
     ]
 
     private static let publishing: [KnownOption] = [
@@ -148,7 +151,15 @@ struct KnownOption: Sendable {
         .init("e response-topic", .one, in: [.request, .respond]),
         .init("template", .one, in: [.respond], about: [.message]),
         .init("exec", .one, in: [.respond], about: [.message]),
-        .init("ready-fd", .one, in: [.sub, .respond]),
+        .init("ready-fd", .one, in: [.sub, .respond, .serve]),
+    ]
+
+    private static let calling: [KnownOption] = [
+        .init("device", .one, in: [.call, .serve], about: []), .init("devices", .one, in: [.call]),
+        .init("method", .one, in: [.call]), .init("params", .one, in: [.call]),
+        .init("dialect", .one, in: [.call, .serve]), .init("device-password", .one, in: [.call]),
+        .init("at-once", .one, in: [.call]), .init("answer", .one, in: [.serve], about: []),
+        .init("command", .one, in: [.serve], about: []),
     ]
 
     private static let broker: [KnownOption] = [

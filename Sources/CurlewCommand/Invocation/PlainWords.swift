@@ -4,7 +4,10 @@ import CurlewCore
 
 /// The meaning of arguments without an option: `curlew sub 'home/#'`, `curlew pub home/lamp on`.
 struct PlainWords {
+    /// The options that a command's words stand for, in their order; the last one may have several.
+    private var calling: [String]
     private let sendsMessage: Bool
+    private let takesCalls: Bool
     private var hasTopic: Bool
     private var hasMessage: Bool
 
@@ -14,6 +17,15 @@ struct PlainWords {
     init(for subcommand: Subcommand, beside options: [GivenOption]) {
         self.hasTopic = options.contains { $0.names.contains("topic") || $0.url?.hasTopic == true }
         self.hasMessage = options.contains { $0.subjects.contains(.message) }
+        switch subcommand {
+        case .call: self.calling = ["device", "method", "params"]
+        case .serve: self.calling = ["device", "answer"]
+        default: self.calling = []
+        }
+        let named = Set(options.flatMap(\.names))
+        if named.contains("devices") { self.calling.removeAll { $0 == "device" } }
+        self.calling.removeAll { $0 != "answer" && named.contains($0) }
+        self.takesCalls = subcommand == .call || subcommand == .serve
         // A responder may have several topics. Its message is the reply.
         self.sendsMessage =
             subcommand == .pub || subcommand == .request || subcommand == .respond && !self.hasMessage
@@ -22,6 +34,17 @@ struct PlainWords {
     /// The option for a word. For a command that sends a message, the first word is the topic, unless an option or a
     /// URL names it, and the next one is the message, unless an option gives it.
     mutating func option(_ word: String) throws -> GivenOption {
+        if self.takesCalls {
+            guard let name = self.calling.first else {
+                throw ValidationError(
+                    "Unexpected argument '\(word)': device, method and parameters are already given; quote parameters that contain spaces"
+                )
+            }
+            if name != "answer" { self.calling.removeFirst() }
+            return GivenOption(
+                words: ["--\(name)", word], subjects: name == "answer" || name == "device" ? [] : [.itself(name)],
+                names: [name], role: name)
+        }
         guard self.sendsMessage else { return Self.topic(word) }
         if !self.hasTopic {
             self.hasTopic = true

@@ -25,9 +25,11 @@ enum Role: String, CaseIterable, Sendable {
 /// The subcommands whose options are in a table. Except for benchmarks, options can also be set by the environment;
 /// except for benchmarks and the broker, also in an options file.
 enum Subcommand: String, CaseIterable, Sendable {
-    case pub, sub, request, respond, broker, bench
+    case pub, sub, request, respond, collect, call, serve, broker, bench
 
     /// The subcommands that run one client.
-    static let clients: Set<Self> = [.pub, .sub, .request, .respond]
+    static let clients: Set<Self> = [.pub, .sub, .request, .respond, .collect, .call, .serve]
+    /// Those of them that name topics.
+    static let naming: Set<Self> = [.pub, .sub, .request, .respond, .collect]
 }
 #endif

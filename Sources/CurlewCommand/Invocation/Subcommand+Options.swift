@@ -4,7 +4,7 @@ extension Subcommand {
         switch self {
         case .broker: .broker
         case .bench: .bench
-        case .pub, .sub, .request, .respond: .clients
+        case .pub, .sub, .request, .respond, .collect, .call, .serve: .clients
         }
     }
 

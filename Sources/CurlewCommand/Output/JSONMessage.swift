@@ -3,7 +3,7 @@ import Curlew
 import CurlewCore
 import NIOCore
 
-extension JSONValue {
+extension JSONText {
     /// How the payload is represented in the JSON of a message.
     enum PayloadForm {
         /// As a string up to the first zero byte: mosquitto_sub's `%j`.
@@ -20,7 +20,7 @@ extension JSONValue {
     /// - Returns: `nil` if the payload must be JSON and is not.
     init?(_ message: MQTTMessage, at moment: Moment, subscriptionIdentifier: UInt32?, _ form: PayloadForm) {
         guard let payload = Self.payload(message, form) else { return nil }
-        var members: [(String, JSONValue)] = [
+        var members: [(String, JSONText)] = [
             ("tst", .string(moment.timestamp(form))), ("topic", .string(message.topic.string)),
             ("qos", .number(Double(message.qos.rawValue))), ("retain", .number(message.isRetained ? 1 : 0)),
             ("payloadlen", .number(Double(message.byteCount))),
@@ -32,18 +32,18 @@ extension JSONValue {
         self = .object(members.map { Member(name: Array($0.utf8), value: $1) })
     }
 
-    private static func payload(_ message: MQTTMessage, _ form: PayloadForm) -> JSONValue? {
+    private static func payload(_ message: MQTTMessage, _ form: PayloadForm) -> JSONText? {
         guard message.byteCount > 0 else { return form == .exact ? .string([]) : .null }
         let bytes = message.bytes
         return switch form {
         case .text: .string(Array(bytes.prefix(while: { $0 != 0 })))
-        case .parsed: bytes.contains(0) ? nil : JSONValue(parsing: bytes)
+        case .parsed: bytes.contains(0) ? nil : JSONText(parsing: bytes)
         case .exact: .exact(bytes)
         }
     }
 
     /// Bytes as a string, or as an array of numbers if they are not UTF-8.
-    private static func exact(_ bytes: [UInt8]) -> JSONValue {
+    private static func exact(_ bytes: [UInt8]) -> JSONText {
         String(validating: bytes, as: UTF8.self) == nil
             ? .array(bytes.map { .number(Double($0)) }) : .string(bytes)
     }
@@ -54,7 +54,7 @@ extension JSONValue {
     ) -> [Member] {
         var members: [Member] = []
         var hasUserProperties = false
-        func add(_ name: String, _ value: JSONValue) {
+        func add(_ name: String, _ value: JSONText) {
             members.append(Member(name: Array(name.utf8), value: value))
         }
         if let subscriptionIdentifier {
@@ -88,7 +88,7 @@ extension JSONValue {
             return properties.map { Member(name: Array($0.name.utf8), value: .string($0.value)) }
         }
         var names: [ExactText] = []
-        var values: [ExactText: [JSONValue]] = [:]
+        var values: [ExactText: [JSONText]] = [:]
         for property in properties {
             let name = ExactText(property.name)
             if values[name] == nil { names.append(name) }
@@ -103,7 +103,7 @@ extension JSONValue {
 
 extension Moment {
     /// In ISO 8601 format; for mosquitto_sub's codes in its own format, `2026-05-06T22:12:00.123456Z+0200`.
-    fileprivate func timestamp(_ form: JSONValue.PayloadForm) -> [UInt8] {
+    fileprivate func timestamp(_ form: JSONText.PayloadForm) -> [UInt8] {
         self.formatted("%FT%T.") + self.microsecondDigits + (form == .exact ? [] : [UInt8(ascii: "Z")])
             + self.formatted("%z")
     }

@@ -74,7 +74,7 @@ private struct FieldWriter {
 
     private mutating func json(payloadIsJSON: Bool) -> Bool {
         guard
-            let value = JSONValue(
+            let value = JSONText(
                 self.message, at: self.moment, subscriptionIdentifier: self.context.subscriptionIdentifier,
                 payloadIsJSON ? .parsed : .text)
         else { return false }

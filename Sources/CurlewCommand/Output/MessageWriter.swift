@@ -51,7 +51,7 @@ struct MessageWriter {
             self.write(message, with: format, to: &bytes)
             if self.endsLines { bytes.append(UInt8(ascii: "\n")) }
         case .json:
-            let value = JSONValue(message, at: .now, subscriptionIdentifier: self.subscriptionIdentifier, .exact)
+            let value = JSONText(message, at: .now, subscriptionIdentifier: self.subscriptionIdentifier, .exact)
             var json: [UInt8] = []
             value?.write(to: &json, isPretty: self.isPretty)
             bytes += self.terminal == nil ? json : json.cleansed()

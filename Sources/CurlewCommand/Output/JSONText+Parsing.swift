@@ -1,5 +1,5 @@
 #if Tools
-extension JSONValue {
+extension JSONText {
     /// Parses a text that is one JSON value, as leniently as cJSON, which mosquitto_sub uses for `%J`; `nil` for any
     /// other text.
     init?(parsing text: [UInt8]) {
@@ -19,7 +19,7 @@ private struct JSONParser {
 
     init(_ text: [UInt8]) { self.rest = text[...] }
 
-    mutating func whole() -> JSONValue? {
+    mutating func whole() -> JSONText? {
         // A byte order mark before UTF-8.
         if self.rest.starts(with: [0xEF, 0xBB, 0xBF]) { self.rest = self.rest.dropFirst(3) }
         guard let value = self.value() else { return nil }
@@ -27,7 +27,7 @@ private struct JSONParser {
         return self.rest.isEmpty ? value : nil
     }
 
-    private mutating func value() -> JSONValue? {
+    private mutating func value() -> JSONText? {
         self.skipSpace()
         switch self.rest.first {
         case UInt8(ascii: "n")?: return self.take("null") ? .null : nil
@@ -40,7 +40,7 @@ private struct JSONParser {
         }
     }
 
-    private mutating func nested(_ read: (inout Self) -> JSONValue?) -> JSONValue? {
+    private mutating func nested(_ read: (inout Self) -> JSONText?) -> JSONText? {
         guard self.depth < Self.deepest else { return nil }
         self.depth += 1
         defer { self.depth -= 1 }
@@ -48,10 +48,10 @@ private struct JSONParser {
         return read(&self)
     }
 
-    private mutating func array() -> JSONValue? {
+    private mutating func array() -> JSONText? {
         self.skipSpace()
         if self.take("]") { return .array([]) }
-        var values: [JSONValue] = []
+        var values: [JSONText] = []
         repeat {
             guard let value = self.value() else { return nil }
             values.append(value)
@@ -60,10 +60,10 @@ private struct JSONParser {
         return self.take("]") ? .array(values) : nil
     }
 
-    private mutating func object() -> JSONValue? {
+    private mutating func object() -> JSONText? {
         self.skipSpace()
         if self.take("}") { return .object([]) }
-        var members: [JSONValue.Member] = []
+        var members: [JSONText.Member] = []
         repeat {
             self.skipSpace()
             guard let name = self.string() else { return nil }
@@ -75,7 +75,7 @@ private struct JSONParser {
         return self.take("}") ? .object(members) : nil
     }
 
-    private mutating func number() -> JSONValue? {
+    private mutating func number() -> JSONText? {
         guard let first = self.rest.first, first == UInt8(ascii: "-") || (0x30...0x39).contains(first) else {
             return nil
         }

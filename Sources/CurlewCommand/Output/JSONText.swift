@@ -1,17 +1,17 @@
 #if Tools
 /// A JSON value. Strings are bytes, because a peer may send invalid UTF-8. The members of an object keep their order
 /// and may have the same name.
-indirect enum JSONValue: Equatable, Sendable {
+indirect enum JSONText: Equatable, Sendable {
     case null
     case boolean(Bool)
     case number(Double)
     case string([UInt8])
-    case array([JSONValue])
+    case array([JSONText])
     case object([Member])
 
     struct Member: Equatable, Sendable {
         let name: [UInt8]
-        let value: JSONValue
+        let value: JSONText
     }
 
     static func string(_ text: String) -> Self { .string(Array(text.utf8)) }
@@ -19,7 +19,7 @@ indirect enum JSONValue: Equatable, Sendable {
 
 // MARK: - Writing
 
-extension JSONValue {
+extension JSONText {
     /// Appends the value in the format of cJSON, which mosquitto_sub uses: on one line, or pretty-printed with tabs.
     func write(to bytes: inout [UInt8], isPretty: Bool, depth: Int = 1) {
         switch self {
