@@ -32,8 +32,9 @@ let package = Package(
             description: "The broker's password files, names of client certificates, and revocation lists."),
         .trait(name: "AWS", description: "Signing for MQTT over WebSocket to AWS IoT Core."),
         .trait(name: "Digest", description: "Passwords of Shelly devices (digest authentication)."),
+        .trait(name: "Gateway", description: "What speaks HTTP, with Hummingbird."),
         .trait(name: "Configuration", description: "Reading the client's configuration with swift-configuration."),
-        .default(enabledTraits: ["Tools", "Accounts", "AWS", "Digest", "Configuration"]),
+        .default(enabledTraits: ["Tools", "Accounts", "AWS", "Digest", "Gateway", "Configuration"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-nio", from: "2.101.0"),
@@ -47,6 +48,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-crypto", "4.0.0"..<"6.0.0"),
         .package(url: "https://github.com/apple/swift-certificates", from: "1.18.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.0"),
         .package(url: "https://github.com/HdrHistogram/hdrhistogram-swift", .upToNextMinor(from: "0.2.0")),
     ],
     targets: [
@@ -145,6 +147,35 @@ let package = Package(
             ],
             path: "Examples/Fleet",
             exclude: ["Weather"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Device",
+            dependencies: [
+                "Curlew",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            path: "Examples/Device",
+            exclude: ["README.md"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "Agent", dependencies: ["Curlew"], path: "Examples/Agent", exclude: ["README.md"],
+            swiftSettings: settings
+        ),
+        .executableTarget(
+            name: "WebService",
+            dependencies: [
+                nioCore,
+                "Curlew",
+                .product(name: "Logging", package: "swift-log"),
+                .product(name: "ServiceLifecycle", package: "swift-service-lifecycle"),
+                .product(name: "Hummingbird", package: "hummingbird", condition: .when(traits: ["Gateway"])),
+            ],
+            path: "Examples/WebService",
+            exclude: ["README.md"],
             swiftSettings: settings
         ),
         .testTarget(

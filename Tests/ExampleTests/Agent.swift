@@ -1,7 +1,5 @@
 import Curlew
-import Dispatch
 import Logging
-import Synchronization
 
 // README: agent
 /// The MQTT connection of a web server, which all of its threads share and which outlives their requests.
@@ -12,7 +10,6 @@ struct Agent: Sendable {
         var configuration = try MQTTConfiguration(url: url)
         configuration.connection.connectTimeout = timeout
         configuration.connection.acknowledgementTimeout = timeout
-        configuration.queues.unclaimed.timeLimit = .zero  // a late reply must not answer the next request
         client = try MQTTClient(configuration, logger: logger).blocking
     }
 
@@ -25,11 +22,7 @@ struct Agent: Sendable {
         to topics: [String], count: Int = 1, includingRetained: Bool = false, timeout: Duration = .seconds(5)
     ) throws -> [MQTTMessage] {
         try client.connect()
-        return try client.run { client in
-            try await client.collect(
-                count, from: topics.map { TopicSubscription($0) }, includingRetained: includingRetained, within: timeout
-            )
-        }
+        return try client.collect(count, from: topics, includingRetained: includingRetained, within: timeout)
     }
 
     func request(
@@ -37,16 +30,7 @@ struct Agent: Sendable {
         timeout: Duration = .seconds(5)
     ) throws -> [MQTTMessage] {
         try client.connect()
-        return try client.run { client in
-            let replies = try await client.subscribe(to: topics.map { TopicSubscription($0) })
-            try await client.publish(payload, to: topic, qos: .atLeastOnce)
-            var found: [MQTTMessage] = []
-            for try await reply in replies.within(timeout) where !reply.isRetained {
-                found.append(reply)
-                if found.count == count { break }
-            }
-            return found
-        }
+        return try client.request(payload, to: topic, repliesOn: topics, count: count, timeout: timeout)
     }
 
     /// Calls a method of many devices at once, in the JSON-RPC of Mongoose OS.
@@ -59,32 +43,12 @@ struct Agent: Sendable {
 }
 // README end
 
-// README: agent-run
-extension MQTTBlockingClient {
-    /// Blocks the thread until async code has ended.
-    func run<Value: Sendable>(_ body: @escaping @Sendable (MQTTClient) async throws -> Value) throws -> Value {
-        let result = Mutex<Result<Value, any Error>?>(nil)
-        let ended = DispatchSemaphore(value: 0)
-        Task {
-            let outcome: Result<Value, any Error>
-            do { outcome = .success(try await body(client)) } catch { outcome = .failure(error) }
-            result.withLock { $0 = outcome }
-            ended.signal()
-        }
-        ended.wait()
-        guard let outcome = result.withLock({ $0 }) else { throw CancellationError() }
-        return try outcome.get()
-    }
-}
-
-// README end
-
 // README: agent-futures
 extension Agent {
     /// The messages as they come.
     func stream(_ topic: String) throws -> MQTTBlockingSubscription {
         try client.connect()
-        return try client.subscribe(to: TopicSubscription(topic))
+        return try client.subscribe(to: topic)
     }
 
     /// Futures: to wait for later, to poll, to cancel, or to await.
@@ -95,7 +59,7 @@ extension Agent {
 
     func startRequest(_ payload: String, to topic: String, timeout: Duration = .seconds(5)) throws -> PendingReply {
         try client.connect()
-        return client.client.startRequest(payload, to: topic, timeout: timeout)
+        return client.startRequest(payload, to: topic, timeout: timeout)
     }
 }
 

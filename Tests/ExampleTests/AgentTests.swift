@@ -87,10 +87,12 @@ struct AgentTests {
                     "2", to: "fleet/who", repliesOn: ["fleet/a/here", "fleet/b/here"], count: 2, timeout: .seconds(60))
             }
             #expect(Set(both.map(\.text)) == ["a 2", "b 2"])
-            let none = try await onThread {
-                try agent.request("3", to: "nobody", repliesOn: ["fleet/+/here"], timeout: .zero)
+            let nobody = try await failure {
+                try await onThread {
+                    try agent.request("3", to: "nobody", repliesOn: ["fleet/+/here"], timeout: .seconds(60))
+                }
             }
-            #expect(none.isEmpty)
+            #expect(nobody.code == .noMatchingSubscribers)
             answering.cancel()
             _ = await answering.result
             await agent.client.client.disconnect()

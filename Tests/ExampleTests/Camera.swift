@@ -52,13 +52,9 @@ struct MessageHandlers: Service {
     let handlers: [String: @Sendable (MQTTMessage) async throws -> Void]
 
     func run() async throws {
-        do {
-            try await cancelWhenGracefulShutdown {
-                try await client.route {
-                    for (filter, handle) in handlers { On(filter) { message, _ in try await handle(message) } }
-                }
-            }
-        } catch let error as MQTTError where error.code == .cancelled {}  // the shutdown came before the connection
+        try await cancelWhenGracefulShutdown {
+            try await client.route { for (filter, handle) in handlers { On(filter, handler: handle) } }
+        }
     }
 }
 // README end

@@ -1,4 +1,5 @@
 public import CurlewCore
+import CurlewTransport
 
 extension MQTTClient {
     /// The client for code without async: the same connection, with calls that block their thread.
@@ -100,12 +101,70 @@ public struct MQTTBlockingClient: Sendable {
         }
     }
 
+    /// Sends a request and returns the first `count` replies on topics of the responders' choice; see
+    /// ``MQTTClient/request(_:to:repliesOn:count:qos:properties:timeout:)``.
+    public func request(
+        _ payload: some MQTTPayload, to topic: String, repliesOn filters: [String], count: Int = 1,
+        qos: QoS = .atLeastOnce, properties: MessageProperties = MessageProperties(), timeout: Duration = .seconds(5)
+    ) throws(MQTTError) -> [MQTTMessage] {
+        let payload = payload.mqttPayload
+        return try self.client.engine.blockThread { [client] in
+            try await client.request(
+                payload, to: topic, repliesOn: filters, count: count, qos: qos, properties: properties,
+                timeout: timeout)
+        }
+    }
+
+    /// Starts a request and returns immediately; see
+    /// ``MQTTClient/startRequest(_:to:qos:properties:responseTopic:timeout:)``. The result can be waited for
+    /// (``PendingReply/wait()``), polled and cancelled.
+    public func startRequest(
+        _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
+        properties: MessageProperties = MessageProperties(), responseTopic: String? = nil,
+        timeout: Duration = .seconds(5)
+    ) -> PendingReply {
+        self.client.startRequest(
+            payload, to: topic, qos: qos, properties: properties, responseTopic: responseTopic, timeout: timeout)
+    }
+
+    // MARK: Async code
+
+    /// Runs async code and blocks the thread until it has ended: for everything that has no blocking form.
+    ///
+    /// ```swift
+    /// let first = try client.blocking.run { client in
+    ///     try await client.subscribe(to: "home/#").latest().first { $0.qos == .exactlyOnce }
+    /// }
+    /// ```
+    ///
+    /// - Throws: ``MQTTError`` with code `mustNotBlock`, or what the closure throws.
+    public func run<Value: Sendable>(
+        _ body: @escaping @Sendable (MQTTClient) async throws -> Value
+    ) throws -> Value {
+        try self.client.engine.requireBlockableThread()
+        let ended = BlockingOneShot<Result<Value, any Error>>()
+        // The thread waits for the task, so nobody else has to keep it.
+        Task { [client] in
+            do { ended.set(.success(try await body(client))) } catch { ended.set(.failure(error)) }
+        }
+        return try ended.wait().get()
+    }
+
     // MARK: Receiving
 
     /// Returns the first `count` messages, or those that arrived in time; see
     /// ``MQTTClient/collect(_:from:includingRetained:within:until:)``.
     public func collect(
-        _ count: Int, from filters: String..., includingRetained: Bool = true, within limit: Duration,
+        _ count: Int, from filter: String, includingRetained: Bool = true, within limit: Duration,
+        until isLast: @escaping @Sendable (MQTTMessage) -> Bool = { _ in false }
+    ) throws(MQTTError) -> [MQTTMessage] {
+        try self.collect(count, from: [filter], includingRetained: includingRetained, within: limit, until: isLast)
+    }
+
+    /// Returns the first `count` messages for several topic filters, or those that arrived in time; see
+    /// ``MQTTClient/collect(_:from:includingRetained:within:until:)``.
+    public func collect(
+        _ count: Int, from filters: [String], includingRetained: Bool = true, within limit: Duration,
         until isLast: @escaping @Sendable (MQTTMessage) -> Bool = { _ in false }
     ) throws(MQTTError) -> [MQTTMessage] {
         let subscriptions = filters.map { TopicSubscription($0) }
@@ -118,7 +177,7 @@ public struct MQTTBlockingClient: Sendable {
     /// Returns `count` messages, or throws if fewer arrived in time; see
     /// ``MQTTClient/collect(exactly:from:includingRetained:within:)``.
     public func collect(
-        exactly count: Int, from filters: String..., includingRetained: Bool = true, within limit: Duration
+        exactly count: Int, from filters: [String], includingRetained: Bool = true, within limit: Duration
     ) throws(MQTTError) -> [MQTTMessage] {
         let subscriptions = filters.map { TopicSubscription($0) }
         return try self.client.engine.blockThread { [client] in
@@ -129,7 +188,17 @@ public struct MQTTBlockingClient: Sendable {
 
     /// Subscribes to topic filters; see ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
     public func subscribe(
-        to subscriptions: TopicSubscription..., queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        to filter: String, queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) throws(MQTTError) -> MQTTBlockingSubscription {
+        try self.subscribe(
+            to: [TopicSubscription(filter)], queue: queue, acknowledgement: acknowledgement, timeout: timeout)
+    }
+
+    /// Subscribes to several topic filters, each with its own options; see
+    /// ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
+    public func subscribe(
+        to subscriptions: [TopicSubscription], queue: MQTTConfiguration.SubscriptionQueue? = nil,
         acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
     ) throws(MQTTError) -> MQTTBlockingSubscription {
         let subscription = try self.client.engine.blockThread { [client] in

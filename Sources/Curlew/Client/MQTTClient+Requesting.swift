@@ -60,6 +60,37 @@ extension MQTTClient {
         return found
     }
 
+    /// Sends a request and returns the first `count` replies, or those that arrived in time, from topics of the
+    /// responders' choice.
+    ///
+    /// For responders with a convention of their own, with any protocol version: every message that arrives on the
+    /// topics after the request is a reply, except retained ones.
+    ///
+    /// - Parameters:
+    ///   - payload: Text, bytes or a buffer.
+    ///   - topic: The topic that responders have subscribed to.
+    ///   - filters: The topic filters of the replies.
+    ///   - count: The maximum number of replies, at least 1. Default: 1.
+    ///   - qos: The QoS of the request and of the subscription to the replies. Default: at least once.
+    ///   - properties: The properties of the request. Default: none.
+    ///   - timeout: How long to wait for the replies. Default: 5 seconds.
+    /// - Throws: What `request(_:to:)` throws, except `requestFailed`, and `timedOut` only if no reply arrived.
+    public nonisolated(nonsending) func request(
+        _ payload: some MQTTPayload, to topic: String, repliesOn filters: [String], count: Int = 1,
+        qos: QoS = .atLeastOnce, properties: MessageProperties = MessageProperties(), timeout: Duration = .seconds(5)
+    ) async throws -> [MQTTMessage] {
+        guard count > 0 else { throw MQTTError(.invalidArgument, "`count` must be at least 1.") }
+        let replies = try await self.engine.ask(
+            payload.mqttPayload, topic, qos, properties, repliesOn: filters, count, timeout)
+        var found: [MQTTMessage] = []
+        while let reply = try await replies.next() {
+            found.append(reply)
+            if found.count == count { break }
+        }
+        guard !found.isEmpty else { throw ClientEngine.noReply(topic, timeout) }
+        return found
+    }
+
     /// Sends a request and returns a sequence of the replies that arrive within `timeout`.
     ///
     /// - Throws: What `publish` and `subscribe` throw.

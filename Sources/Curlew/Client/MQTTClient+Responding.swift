@@ -31,7 +31,7 @@ extension MQTTClient {
     ) async throws {
         let limit = concurrency ?? self.configuration.limits.concurrentResponses
         guard limit > 0 else { throw MQTTError(.invalidArgument, "`concurrency` must be at least 1.") }
-        let requests = try await self.subscribe(to: filter, acknowledgement: .manual)
+        guard let requests = try await self.subscribeUnlessCancelled(to: [TopicSubscription(filter)]) else { return }
         try await withThrowingTaskGroup(of: Void.self) { group in
             var running = 0
             var iterator = requests.makeAsyncIterator()

@@ -55,6 +55,18 @@ extension MQTTClient {
             acknowledgement: acknowledgement, timeout: timeout)
     }
 
+    /// Subscribes to several topic filters with the same options, as one sequence of messages; otherwise the same as
+    /// ``subscribe(to:queue:acknowledgement:timeout:)``.
+    public nonisolated(nonsending) func subscribe(
+        to filters: [String], options: SubscriptionOptions = SubscriptionOptions(),
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) async throws -> MQTTSubscription {
+        try await self.subscribe(
+            to: filters.map { TopicSubscription($0, options) }, queue: queue, acknowledgement: acknowledgement,
+            timeout: timeout)
+    }
+
     /// Returns the messages for filters that an earlier run of the program subscribed to.
     ///
     /// Resumes the subscriptions of the session if the broker kept it, which requires a fixed client identifier and

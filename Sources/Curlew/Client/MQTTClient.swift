@@ -29,6 +29,26 @@ public final class MQTTClient: Sendable {
         try self.init(MQTTConfiguration(url: url), logger: logger)
     }
 
+    /// Creates a client for the broker with this URL, with other settings. Does not connect: call
+    /// ``connect(retrying:)``.
+    ///
+    /// ```swift
+    /// let client = try MQTTClient("mqtts://broker.example.com") { $0.session.cleanStart = false }
+    /// ```
+    ///
+    /// - Parameters:
+    ///   - url: The URL of the broker.
+    ///   - logger: The logger to use. Default: a logger that logs nothing.
+    ///   - configure: Changes the configuration.
+    /// - Throws: ``MQTTError`` with code `invalidURL` or `invalidConfiguration`.
+    public convenience init(
+        _ url: String, logger: Logger? = nil, configure: (inout MQTTConfiguration) -> Void
+    ) throws(MQTTError) {
+        var configuration = try MQTTConfiguration(url: url)
+        configure(&configuration)
+        try self.init(configuration, logger: logger)
+    }
+
     /// Creates a client. Does not connect: call ``connect(retrying:)``.
     ///
     /// - Parameters:
@@ -82,5 +102,5 @@ public final class MQTTClient: Sendable {
     ///
     /// Each call returns a new sequence with its own buffer (`limits.bufferedEvents`, 256 by default), which drops the
     /// oldest events when it is full.
-    public var events: some AsyncSequence<MQTTEvent, Never> { self.engine.events.listen() }
+    public var events: some AsyncSequence<MQTTEvent, Never> & Sendable { self.engine.events.listen() }
 }

@@ -63,7 +63,7 @@ public enum MQTT {
     ///
     /// - Parameters:
     ///   - count: The maximum number of messages to return, at least 1.
-    ///   - filters: The topic filters.
+    ///   - filter: The topic filter.
     ///   - url: The URL of the broker; see ``MQTTURL``.
     ///   - includingRetained: Whether retained messages count. Default: `true`.
     ///   - limit: How long to wait for the messages, not counting the time to connect.
@@ -71,7 +71,15 @@ public enum MQTT {
     /// - Throws: ``MQTTError``: what connecting and ``MQTTClient/collect(_:from:includingRetained:within:until:)``
     ///   throw.
     public static nonisolated(nonsending) func collect(
-        _ count: Int, from filters: String..., at url: String, includingRetained: Bool = true, within limit: Duration
+        _ count: Int, from filter: String, at url: String, includingRetained: Bool = true, within limit: Duration
+    ) async throws -> [MQTTMessage] {
+        try await self.collect(count, from: [filter], at: url, includingRetained: includingRetained, within: limit)
+    }
+
+    /// Connects, returns the first `count` messages for several topic filters or those that arrived in time, and
+    /// disconnects; otherwise the same as ``collect(_:from:at:includingRetained:within:)-(Int,String,_,_,_)``.
+    public static nonisolated(nonsending) func collect(
+        _ count: Int, from filters: [String], at url: String, includingRetained: Bool = true, within limit: Duration
     ) async throws -> [MQTTMessage] {
         try await MQTTClient.withConnection(url) { client in
             try await client.collect(

@@ -43,6 +43,18 @@ extension MQTTClient {
             .collect(count, on: self.engine, until: isLast).messages
     }
 
+    /// Returns the first `count` messages for several topic filters with the same options; otherwise the same as
+    /// ``collect(_:from:includingRetained:within:until:)``.
+    public nonisolated(nonsending) func collect(
+        _ count: Int, from filters: [String], options: SubscriptionOptions = SubscriptionOptions(),
+        includingRetained: Bool = true, within limit: Duration,
+        until isLast: (MQTTMessage) async throws -> Bool = { _ in false }
+    ) async throws -> [MQTTMessage] {
+        try await self.collect(
+            count, from: filters.map { TopicSubscription($0, options) }, includingRetained: includingRetained,
+            within: limit, until: isLast)
+    }
+
     /// Returns `count` messages, or throws if fewer arrived in time.
     ///
     /// - Parameters: Those of ``collect(_:from:options:includingRetained:within:until:)``.

@@ -125,7 +125,8 @@ struct ConfigurationOption: Sendable {
     enum Subject: Hashable, Sendable {
         case version, clientIdentifier, keepAlive, connectTimeout, cleanStart, sessionExpiry, receiveMaximum,
             maximumInFlight, proxy
-        case maximumPacketSize, reconnect
+        case maximumPacketSize, reconnect, reconnectAttempts, reconnectInitialDelay, reconnectMaximumDelay
+        case acknowledgementTimeout, defaultQoS, defaultRetain
         case trustRoots, revocationLists, certificate, privateKey, passphrase, serverName, applicationProtocols,
             minimumTLS, verification
     }
@@ -140,7 +141,7 @@ struct ConfigurationOption: Sendable {
     var isPath: Bool = false
     let apply: @Sendable (inout ConfigurationDraft, OptionValue) throws(MQTTError) -> Void
 
-    static let all: [Self] = Self.general + ConfigurationDraft.tlsOptions
+    static let all: [Self] = Self.general + Self.more + ConfigurationDraft.tlsOptions
 
     private static let general: [Self] = [
         Self(subject: .version, item: "version", variable: "MQTT_VERSION") { draft, value throws(MQTTError) in
@@ -189,6 +190,38 @@ struct ConfigurationOption: Sendable {
         },
         Self(subject: .reconnect, item: "reconnect", variable: "MQTT_RECONNECT") { draft, value throws(MQTTError) in
             draft.configuration.reconnect.isEnabled = try value.boolean()
+        },
+    ]
+
+    private static let more: [Self] = [
+        Self(subject: .reconnectAttempts, item: "reconnect-attempts", variable: "MQTT_RECONNECT_ATTEMPTS") {
+            draft, value throws(MQTTError) in
+            draft.configuration.reconnect.maximumAttempts = try value.integer()
+        },
+        Self(
+            subject: .reconnectInitialDelay, item: "reconnect-initial-delay", variable: "MQTT_RECONNECT_INITIAL_DELAY"
+        ) { draft, value throws(MQTTError) in
+            draft.configuration.reconnect.initialDelay = try value.duration()
+        },
+        Self(
+            subject: .reconnectMaximumDelay, item: "reconnect-maximum-delay", variable: "MQTT_RECONNECT_MAXIMUM_DELAY"
+        ) { draft, value throws(MQTTError) in
+            draft.configuration.reconnect.maximumDelay = try value.duration()
+        },
+        Self(
+            subject: .acknowledgementTimeout, item: "acknowledgement-timeout", variable: "MQTT_ACKNOWLEDGEMENT_TIMEOUT"
+        ) { draft, value throws(MQTTError) in
+            draft.configuration.connection.acknowledgementTimeout = try value.duration()
+        },
+        Self(subject: .defaultQoS, item: "default-qos", variable: "MQTT_DEFAULT_QOS") {
+            draft, value throws(MQTTError) in
+            draft.configuration.publishing.qos = try value.choice([
+                "0": .atMostOnce, "1": .atLeastOnce, "2": .exactlyOnce,
+            ])
+        },
+        Self(subject: .defaultRetain, item: "default-retain", variable: "MQTT_DEFAULT_RETAIN") {
+            draft, value throws(MQTTError) in
+            draft.configuration.publishing.retain = try value.boolean()
         },
     ]
 }

@@ -42,6 +42,22 @@ extension ClientEngine {
         return try self.ask(message, expecting: buffer, from: source, within: timeout - (self.clock.now() - begun))
     }
 
+    /// Subscribes to topics of replies, then publishes the request.
+    nonisolated(nonsending) func ask(
+        _ payload: ByteBuffer, _ topic: String, _ qos: QoS, _ properties: Properties, repliesOn filters: [String],
+        _ count: Int, _ timeout: Duration
+    ) async throws(MQTTError) -> MQTTReplies {
+        if let refusal = self.state.withLock({ $0.life.refusal }) { throw refusal.with(delivery: .notSent) }
+        let message = try self.makeMessage(payload, topic, qos, false, properties)
+        let begun = self.clock.now()
+        let buffer = ReplyBuffer(wanted: count, bound: (count, self.configuration.queues.subscription.bytes))
+        let subscription = try await self.subscribe(
+            to: filters.map { ($0, SubscriptionOptions(qos: qos)) }, claim: .nothing, queue: nil,
+            acknowledgement: .onReceipt, timeout: timeout)
+        let source = ReplySource.subscription(self.forward(subscription, nil, to: buffer))
+        return try self.ask(message, expecting: buffer, from: source, within: timeout - (self.clock.now() - begun))
+    }
+
     /// Publishes a request whose replies a buffer receives. After the time limit, no more replies follow.
     func ask(
         _ message: OutgoingMessage, expecting buffer: ReplyBuffer, from source: ReplySource, within limit: Duration
@@ -93,14 +109,14 @@ extension ClientEngine {
     /// Passes on the replies that arrive on the caller's response topic. Retained messages are not replies. A message
     /// without correlation data may come from a responder that cannot copy it.
     private func forward(
-        _ subscription: MQTTSubscription, _ correlation: ByteBuffer, to buffer: ReplyBuffer
+        _ subscription: MQTTSubscription, _ correlation: ByteBuffer?, to buffer: ReplyBuffer
     ) -> Task<Void, Never> {
         Task(executorPreference: self.executor) {
             do {
                 var iterator = subscription.makeAsyncIterator()
                 while let message = try await iterator.next() {
                     guard !message.isRetained else { continue }
-                    let isExpected = message.properties.correlationData.map { $0 == correlation } ?? true
+                    let isExpected = correlation == nil || message.properties.correlationData.map { $0 == correlation } ?? true
                     guard !isExpected || buffer.receive(message) == .dropped else { continue }
                     self.countUnexpectedReplies(1)
                 }

@@ -91,7 +91,7 @@ struct Supervisor {
         guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return .stop(error) }
         self.attempt += 1
         self.engine.events.post(.reconnecting(attempt: self.attempt, after: delay, because: error))
-        self.engine.logger.debug(
+        self.engine.logger.info(
             "connecting again", metadata: ["after": "\(delay)", "attempt": "\(self.attempt)", "error": "\(error)"])
         return .connect(after: delay)
     }

@@ -58,14 +58,27 @@ extension MQTTClient {
         // Subscribe to all before the first handler runs: a refusal is thrown before anything has happened.
         let parsed = try routes.map { (route: $0, pattern: try $0.validPattern) }
         for (route, pattern) in parsed {
-            let subscription = try await self.subscribe(
-                to: pattern.filter.string, options: SubscriptionOptions(qos: route.qos), acknowledgement: .manual)
+            guard
+                let subscription = try await self.subscribeUnlessCancelled(
+                    to: [TopicSubscription(pattern.filter.string, SubscriptionOptions(qos: route.qos))])
+            else { return }
             runners.append(RouteRunner(route, pattern, subscription, self.engine, onFailure))
         }
         try await withThrowingTaskGroup(of: Void.self) { group in
             for runner in runners { group.addTask { try await runner.run() } }
             // `waitForAll` would wait for the others after a failure.
             while try await group.next() != nil {}
+        }
+    }
+}
+
+extension MQTTClient {
+    /// Subscribes with acknowledgements by hand, for calls that run until they are cancelled: `nil` if that happens
+    /// before the broker has granted the subscription.
+    func subscribeUnlessCancelled(to subscriptions: [TopicSubscription]) async throws -> MQTTSubscription? {
+        do { return try await self.subscribe(to: subscriptions, acknowledgement: .manual) } catch {
+            guard Task.isCancelled, MQTTError(of: error).code == .cancelled else { throw error }
+            return nil
         }
     }
 }

@@ -47,6 +47,22 @@ public struct MQTTRoute: Sendable {
         self.init(pattern, qos, order, width) { routed, _ in try await handler(routed.message, routed.captures) }
     }
 
+    /// A route whose handler gets only the message.
+    ///
+    /// - Parameters:
+    ///   - pattern: The topic pattern, such as `home/+/temperature`; see ``TopicPattern``.
+    ///   - order: In which order messages are handled. Default: in the order of their arrival, one after the other;
+    ///     `.unordered` if `atOnce` is more than 1.
+    ///   - width: The maximum number of messages that are handled at once. Default: 1 for `.inOrder`, otherwise 16.
+    ///   - qos: The maximum QoS. Default: exactly once, so that each message keeps the QoS it was published with.
+    ///   - handler: Handles a message. It is acknowledged when the handler returns.
+    public init(
+        _ pattern: String, _ order: RouteOrder? = nil, atOnce width: Int? = nil, qos: QoS = .exactlyOnce,
+        handler: @escaping @Sendable (MQTTMessage) async throws -> Void
+    ) {
+        self.init(pattern, qos, order, width) { routed, _ in try await handler(routed.message) }
+    }
+
     /// A route whose handler gets a decoded value and the captured parts of the topic.
     ///
     /// - Parameters:

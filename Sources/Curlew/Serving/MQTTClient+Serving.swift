@@ -42,7 +42,7 @@ extension MQTTClient {
         let filters = dialect.requestFilters(device).map {
             TopicSubscription($0, SubscriptionOptions(qos: dialect.qos == .atMostOnce ? .atMostOnce : .exactlyOnce))
         }
-        let requests = try await self.subscribe(to: filters, acknowledgement: .manual)
+        guard let requests = try await self.subscribeUnlessCancelled(to: filters) else { return }
         onSubscribed(requests.filters)
         let server = CallServer(device, dialect, methods, requests, self, concurrency: width)
         try await server.run(concurrency: width)

@@ -114,12 +114,24 @@ public final class MQTTClients: Sendable {
 
     // MARK: Receiving
 
-    /// Subscribes to topic filters at all brokers, as one sequence of messages with their source.
+    /// Subscribes to a topic filter at all brokers, as one sequence of messages with their source.
+    ///
+    /// - Parameters: Those of ``MQTTClient/subscribe(to:options:queue:acknowledgement:timeout:)``.
+    /// - Throws: ``MQTTError`` of the first client that fails, whose message begins with its name.
+    public func subscribe(
+        to filter: String, queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) async throws -> MQTTMergedMessages {
+        try await self.subscribe(
+            to: [TopicSubscription(filter)], queue: queue, acknowledgement: acknowledgement, timeout: timeout)
+    }
+
+    /// Subscribes to several topic filters at all brokers, as one sequence of messages with their source.
     ///
     /// - Parameters: Those of ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
     /// - Throws: ``MQTTError`` of the first client that fails, whose message begins with its name.
     public func subscribe(
-        to subscriptions: TopicSubscription..., queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        to subscriptions: [TopicSubscription], queue: MQTTConfiguration.SubscriptionQueue? = nil,
         acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
     ) async throws -> MQTTMergedMessages {
         let changed = Condition()

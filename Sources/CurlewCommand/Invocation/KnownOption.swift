@@ -95,7 +95,7 @@ struct KnownOption: Sendable {
         .init("D property", .property, about: []), .init("W timeout", .one), .init("d debug"), .init("quiet"),
         .init("nodelay"), .init("o options-file", .one), .init("S srv"), .init("proxy", .one),
         .init("unix", .one, about: [.server, .port]), .init("ws"), .init("header", .one, about: []),
-        .init("t topic", .one, in: Subcommand.naming), .init("q qos", .one, in: Subcommand.naming),
+        .init("t topic", .one, in: Subcommand.naming.union([.bench])), .init("q qos", .one, in: Subcommand.naming.union([.bench])),
     ]
 
     private static let tls: [KnownOption] = [
