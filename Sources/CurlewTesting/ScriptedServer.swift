@@ -88,7 +88,7 @@ public final class ScriptedServer: Sendable {
     /// - Parameters:
     ///   - clock: The clock for the client's timeouts. Default: `nil`, real time.
     ///   - configure: Changes the configuration. Default: no changes.
-    /// - Throws: ``MQTTError`` if the configuration is not valid.
+    /// - Throws: `MQTTError` if the configuration is not valid.
     public func makeClient(
         clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }
     ) throws(MQTTError) -> MQTTClient {
@@ -104,7 +104,7 @@ public final class ScriptedServer: Sendable {
     ///   - clock: The clock for the client's timeouts. Default: `nil`, real time.
     ///   - configure: Changes the configuration. Default: no changes.
     /// - Returns: The client, and the server's end of its connection.
-    /// - Throws: ``MQTTError`` if the configuration is not valid or the client cannot connect; ``ScriptError`` if no
+    /// - Throws: `MQTTError` if the configuration is not valid or the client cannot connect; ``ScriptError`` if no
     ///   CONNECT arrives in time.
     public func connectedClient(
         clock: TestClock? = nil, _ configure: (inout MQTTConfiguration) -> Void = { _ in }

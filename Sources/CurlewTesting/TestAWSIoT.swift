@@ -81,8 +81,10 @@ public final class TestAWSIoT: Sendable {
 
     /// The configuration of a client with a certificate that is issued for it.
     ///
-    /// - Parameter port: 8883 or 443, as for ``AWSIoTAuthentication/certificate(_:port:)``; the client connects to the
-    ///   stand-in's port for it. Default: 8883.
+    /// - Parameters:
+    ///   - clientIdentifier: The client identifier, which is also the common name of the certificate.
+    ///   - port: 8883 or 443, as for `AWSIoTAuthentication.certificate(_:port:)`; the client connects to the stand-in's
+    ///     port for it. Default: 8883.
     /// - Throws: An error if the certificate cannot be created.
     public func configuration(clientIdentifier: String, port: Int = 8883) throws -> MQTTConfiguration {
         let (chain, key) = try self.authority.clientIdentity(clientIdentifier)
@@ -94,7 +96,7 @@ public final class TestAWSIoT: Sendable {
     /// The configuration of a client. For signatures, pass the region:
     /// `.signature(credentials: .fixed(aws.credentials), region: aws.region)`.
     ///
-    /// - Throws: ``MQTTError`` as ``MQTTConfiguration/awsIoT(endpoint:clientIdentifier:authentication:trustRoots:)`` does.
+    /// - Throws: `MQTTError` as `MQTTConfiguration.awsIoT(endpoint:clientIdentifier:authentication:trustRoots:)` does.
     public func configuration(
         clientIdentifier: String, authentication: AWSIoTAuthentication
     ) throws -> MQTTConfiguration {
@@ -106,7 +108,7 @@ public final class TestAWSIoT: Sendable {
     }
 
     /// The environment variables of a device, with its certificate and key in Base64; for
-    /// ``MQTTConfiguration/awsIoT(environment:writesMissingFiles:port:)``. Pass the configuration to
+    /// `MQTTConfiguration.awsIoT(environment:writesMissingFiles:port:)`. Pass the configuration to
     /// ``redirect(_:)``.
     ///
     /// - Throws: An error if the certificate cannot be created.

@@ -17,7 +17,7 @@ public struct MQTTBlockingDevice: Sendable {
 
     init(_ device: MQTTDevice) { self.device = device }
 
-    /// Calls a method with parameters and returns the answer; see ``MQTTDevice/call(_:_:as:within:)``.
+    /// Calls a method with parameters and returns the answer; see ``MQTTDevice``.
     public func call<Answer: Decodable & Sendable>(
         _ method: String, _ params: some Encodable & Sendable, as type: Answer.Type = Answer.self,
         within limit: Duration = .seconds(5)

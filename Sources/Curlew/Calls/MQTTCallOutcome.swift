@@ -47,7 +47,7 @@ public struct MQTTCallResult<Answer: Sendable>: Sendable {
 
     /// Returns the answer, or throws why there is none.
     ///
-    /// - Throws: ``MQTTError``, as ``MQTTDevice/call(_:_:as:within:)`` does.
+    /// - Throws: ``MQTTError``, as `call` of ``MQTTDevice`` does.
     public func get() throws(MQTTError) -> Answer {
         switch self.outcome {
         case .answered(let answer): return answer

@@ -14,8 +14,8 @@ extension MQTTClient {
     /// instead, pass a `timeout` of `.zero` at QoS 0 (it throws `timedOut`, and the message is not sent), or use
     /// `enqueue(_:to:)`, which never waits. The call never drops a message and never blocks a thread.
     ///
-    /// Before ``connect()`` is called, it waits for up to `connection.connectTimeout`, then throws `notConnected`.
-    /// After the client was disconnected or has given up, it throws immediately until ``connect()`` is called again.
+    /// Before ``connect(retrying:)`` is called, it waits for up to `connection.connectTimeout`, then throws `notConnected`.
+    /// After the client was disconnected or has given up, it throws immediately until ``connect(retrying:)`` is called again.
     ///
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.

@@ -6,9 +6,9 @@ extension MQTTConfiguration {
         /// Default: 1 MiB.
         public var unsentBytes: Int = 1 << 20
 
-        /// The maximum number of QoS 1 and 2 messages that wait to be sent, not counting those that the broker's
-        /// Receive Maximum allows in flight. Above it, `publish` suspends, and calls that do not wait fail with the
-        /// code `.queueFull`. Default: 65,536.
+        /// The maximum number of messages that wait to be sent, not counting those that the broker's Receive Maximum
+        /// allows in flight. Messages at QoS 0 wait while there is no connection, or above ``unsentBytes``. Calls that do
+        /// not wait fail with the code `.queueFull` when the maximum is reached. Default: 65,536.
         public var outboxCount: Int = 65_536
 
         /// The maximum size of these messages together, in bytes, including those that are sent and not acknowledged.

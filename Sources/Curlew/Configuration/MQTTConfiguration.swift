@@ -126,7 +126,10 @@ extension MQTTConfiguration {
         /// A broker over WebSocket, by default on port 80; many brokers use 8083, 8080 or 9001 instead. Anyone on the
         /// network path can read the messages.
         ///
-        /// - Parameter path: The path, percent-encoded; for a query, see ``query``. Default: `/mqtt`.
+        /// - Parameters:
+        ///   - host: A host name, an IPv4 address, or an IPv6 address without brackets.
+        ///   - port: The TCP port. Default: 80.
+        ///   - path: The path, percent-encoded; for a query, see ``query``. Default: `/mqtt`.
         public static func ws(_ host: String, port: Int = 80, path: String = "/mqtt") -> Self {
             var server = Self(host: host, port: port, scheme: .ws)
             server.path = path
@@ -135,7 +138,10 @@ extension MQTTConfiguration {
 
         /// A broker over WebSocket with TLS, by default on port 443.
         ///
-        /// - Parameter path: The path, percent-encoded; for a query, see ``query``. Default: `/mqtt`.
+        /// - Parameters:
+        ///   - host: A host name, an IPv4 address, or an IPv6 address without brackets.
+        ///   - port: The TCP port. Default: 443.
+        ///   - path: The path, percent-encoded; for a query, see ``query``. Default: `/mqtt`.
         public static func wss(_ host: String, port: Int = 443, path: String = "/mqtt") -> Self {
             var server = Self(host: host, port: port, scheme: .wss)
             server.path = path

@@ -64,7 +64,7 @@ public struct MQTTError: Error, Sendable {
 
     /// Whether a message was sent although its publish failed.
     public enum DeliveryStatus: Sendable, Hashable {
-        /// No byte of it was sent: publishing it again cannot create a duplicate.
+        /// It was not sent, or the broker refused it: publishing it again cannot create a duplicate.
         case notSent
         /// It was or may have been sent, but the broker has not confirmed it: publishing it again may create a
         /// duplicate.

@@ -3,25 +3,25 @@ public import NIOCore
 
 /// An application message, as the program that embeds the broker sees it.
 public struct MQTTBrokerMessage: Sendable, Hashable {
-    /// Where it is published to.
+    /// The topic name.
     public var topic: TopicName
-    /// The application's bytes.
+    /// The payload.
     public var payload: ByteBuffer
     /// The QoS that it was published with, or at which it was delivered.
     public var qos: QoS
-    /// Whether the broker keeps it for those who subscribe later; in a delivered message, whether it was kept.
+    /// Whether the broker stores the message for later subscribers. In a delivered message: whether it was stored.
     public var retain: Bool
-    /// What the publisher said besides (MQTT 5.0 section 3.3.2.3).
+    /// Content type, user properties and others (MQTT 5.0 section 3.3.2.3).
     public var properties: MessageProperties
 
-    /// Makes a message.
+    /// Creates a message.
     ///
     /// - Parameters:
-    ///   - topic: Where to publish it.
-    ///   - payload: The application's bytes.
-    ///   - qos: Default: 0.
-    ///   - retain: Whether the broker shall keep it. Default: `false`.
-    ///   - properties: Default: none.
+    ///   - topic: The topic name.
+    ///   - payload: The payload.
+    ///   - qos: The QoS. Default: 0.
+    ///   - retain: Whether the broker stores the message for later subscribers. Default: `false`.
+    ///   - properties: Content type, user properties and others. Default: none.
     public init(
         topic: TopicName, payload: ByteBuffer, qos: QoS = .atMostOnce, retain: Bool = false,
         properties: MessageProperties = MessageProperties()
@@ -33,7 +33,7 @@ public struct MQTTBrokerMessage: Sendable, Hashable {
         self.properties = properties
     }
 
-    /// The payload as text; what is not UTF-8 is replaced by U+FFFD.
+    /// The payload as text; bytes that are not UTF-8 become U+FFFD.
     public var text: String { String(buffer: self.payload) }
 }
 

@@ -84,7 +84,7 @@ public struct MQTTClientCertificate: Sendable, Hashable {
     /// The certificate in DER, as the client presented it.
     public var der: [UInt8]
 
-    /// Makes one of its DER bytes.
+    /// Creates a certificate from its DER bytes.
     public init(der: [UInt8]) { self.der = der }
 }
 

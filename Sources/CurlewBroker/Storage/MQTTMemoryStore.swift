@@ -7,7 +7,7 @@ public final class MQTTMemoryStore: MQTTBrokerStore {
     /// Guards what is kept.
     private let kept: Mutex<MQTTBrokerSnapshot>
 
-    /// Makes one.
+    /// Creates a store.
     ///
     /// - Parameter snapshot: What it keeps from the beginning. Default: nothing.
     public init(_ snapshot: MQTTBrokerSnapshot = MQTTBrokerSnapshot()) { self.kept = Mutex(snapshot) }
