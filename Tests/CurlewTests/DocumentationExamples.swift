@@ -288,6 +288,15 @@ private func blockingEnqueue(_ client: MQTTBlockingClient) throws {
     // README end
 }
 
+private func blockingRun(_ client: MQTTBlockingClient) throws -> DrainReport {
+    // README: blocking-run
+    let report = try client.run { client in
+        await client.disconnect(drain: .seconds(3), sessionExpiry: .never)
+    }
+    // README end
+    return report
+}
+
 private func blockingCall(_ client: MQTTBlockingClient, _ ids: [String]) throws {
     // README: blocking-call
     try client.device("plug", .tasmota).call("Power", "ON")

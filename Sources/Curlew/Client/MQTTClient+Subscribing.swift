@@ -79,7 +79,7 @@ extension MQTTClient {
     /// ```
     ///
     /// If the broker kept the session, the client assumes that it still has the filters and sends nothing. For a filter
-    /// that is new in this version of the program, use ``subscribe(to:options:queue:acknowledgement:timeout:)``, which
+    /// that is new in this version of the program, use `subscribe(to:options:)`, which
     /// always sends a SUBSCRIBE. If the broker has no session, or loses it later, the client subscribes. If the broker
     /// refuses, the sequence fails with the code `subscriptionRefused`.
     ///
@@ -135,10 +135,10 @@ extension MQTTClient {
     /// }
     /// ```
     ///
-    /// - Parameters: Those of ``subscribe(to:options:queue:acknowledgement:timeout:)``; `body` receives the
-    ///   subscription.
+    /// - Parameters: Those of ``subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)``; `body` receives
+    ///   the subscription.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``subscribe(to:options:queue:acknowledgement:timeout:)`` or
+    /// - Throws: What `body`, ``subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)`` or
     ///   ``MQTTSubscription/unsubscribe()`` throws.
     public nonisolated(nonsending) func withSubscription<Result>(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),

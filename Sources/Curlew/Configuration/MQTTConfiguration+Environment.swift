@@ -36,6 +36,10 @@ extension MQTTConfiguration {
     /// | `ALL_PROXY`; `HTTPS_PROXY` if all servers use TLS, which takes precedence | the proxy, if `MQTT_PROXY` is not set; this machine is reached directly |
     /// | `NO_PROXY`                                       | the hosts to reach directly, separated by commas |
     /// | `MQTT_RECONNECT`                                 | `true` or `false` |
+    /// | `MQTT_RECONNECT_ATTEMPTS`                        | the maximum number of consecutive attempts |
+    /// | `MQTT_RECONNECT_INITIAL_DELAY`, `MQTT_RECONNECT_MAXIMUM_DELAY` | a time: the bound of the first delay, and its maximum |
+    /// | `MQTT_ACKNOWLEDGEMENT_TIMEOUT`                   | a time: how long calls without a timeout wait for the broker |
+    /// | `MQTT_DEFAULT_QOS`, `MQTT_DEFAULT_RETAIN`        | `0`, `1` or `2`; `true` or `false`: for messages published without them |
     /// | `MQTT_CA`, `MQTT_CA_FILE` or `MQTT_CA_DIRECTORY` | the certificate authorities: inline, a file or a directory |
     /// | `MQTT_CRL_FILE`                                  | a file of certificate revocation lists |
     /// | `MQTT_CERTIFICATE` or `MQTT_CERTIFICATE_FILE`    | the client certificate: inline or a file; or a PKCS#12 bundle |

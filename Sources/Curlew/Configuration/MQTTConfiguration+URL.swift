@@ -37,6 +37,10 @@ extension MQTTConfiguration {
     /// | `maximum-packet-size` | a number of bytes |
     /// | `proxy`               | the URL of a proxy, percent-encoded: `http://…`, `socks5://…` or `socks5h://…`; `none` for none |
     /// | `reconnect`           | `true` or `false` |
+    /// | `reconnect-attempts`  | the maximum number of consecutive attempts |
+    /// | `reconnect-initial-delay`, `reconnect-maximum-delay` | a time: the bound of the first delay, and its maximum |
+    /// | `acknowledgement-timeout` | a time: how long calls without a timeout wait for the broker |
+    /// | `default-qos`, `default-retain` | `0`, `1` or `2`; `true` or `false`: for messages published without them |
     /// | `ca`                  | a file of the certificate authorities to trust, PEM or DER |
     /// | `ca-directory`        | a directory of such files |
     /// | `crl`                 | a file of certificate revocation lists, PEM or DER |

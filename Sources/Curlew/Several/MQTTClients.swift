@@ -116,7 +116,7 @@ public final class MQTTClients: Sendable {
 
     /// Subscribes to a topic filter at all brokers, as one sequence of messages with their source.
     ///
-    /// - Parameters: Those of ``MQTTClient/subscribe(to:options:queue:acknowledgement:timeout:)``.
+    /// - Parameters: Those of ``MQTTClient/subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)``.
     /// - Throws: ``MQTTError`` of the first client that fails, whose message begins with its name.
     public func subscribe(
         to filter: String, queue: MQTTConfiguration.SubscriptionQueue? = nil,

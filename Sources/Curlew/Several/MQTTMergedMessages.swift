@@ -1,6 +1,6 @@
 import CurlewTransport
 
-/// The messages of the same subscription at several brokers; see ``MQTTClients/subscribe(to:queue:acknowledgement:timeout:)``.
+/// The messages of the same subscription at several brokers; see ``MQTTClients``.
 ///
 /// Takes messages from the brokers in turn, so that a busy one does not hide the others. When the loop asks for the next
 /// message, the previous one is acknowledged. If the subscription ends at one broker, the messages of the others continue.
