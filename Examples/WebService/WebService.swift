@@ -20,7 +20,6 @@ struct WebService {
         let port = Environment().get("PORT", as: Int.self) ?? 8080
         var application = Application(
             router: Self.router(client), configuration: .init(address: .hostname("127.0.0.1", port: port)),
-            onServerRunning: { channel in print("listening on \(channel.localAddress?.port ?? 0)") },
             logger: logger)
         // Connects at start-up. At shutdown, it disconnects after the last request.
         application.addServices(client)
@@ -42,7 +41,10 @@ struct WebService {
         }
         router.get("temperatures") { _, _ in
             let readings = try await client.subscribe(to: "+/temperature")
-            let events = readings.map { ByteBuffer(string: "event: \($0.topic)\ndata: \($0.text)\n\n") }
+            // Ends at shutdown, for which the server waits until its responses have ended.
+            let events = readings.cancelOnGracefulShutdown().map {
+                ByteBuffer(string: "event: \($0.topic)\ndata: \($0.text)\n\n")
+            }
             return Response(
                 status: .ok, headers: [.contentType: "text/event-stream"], body: .init(asyncSequence: events))
         }

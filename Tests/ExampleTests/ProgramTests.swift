@@ -59,8 +59,8 @@ struct ProgramTests {
             try await client.waitForSubscriber(of: "thermostat-7/rpc")
             let web = try self.start("WebService", server: server)
             defer { web.send(SIGKILL) }
-            let line = try await web.line { $0.hasPrefix("listening on ") }
-            let port = try #require(line.split(separator: " ").last)
+            let line = try await web.line { $0.contains("listening on 127.0.0.1:") }
+            let port = try #require(line.split(separator: ":").last)
             func curl(_ arguments: String...) async throws -> String {
                 try await Subprocess("curl", ["-s", "--max-time", "60"] + arguments).success()
             }
@@ -68,7 +68,9 @@ struct ProgramTests {
             let answer = try await curl("-d", "{\"celsius\":22}", "\(url)/devices/thermostat-7/Target.Set")
             #expect(answer.contains("\"target\":22"))
             let status = ["-o", "/dev/null", "-w", "%{http_code}"]
-            #expect(try await curl(status[0], status[1], status[2], status[3], "-X", "POST", "\(url)/devices/off/X") == "404")
+            #expect(
+                try await curl(status[0], status[1], status[2], status[3], "-X", "POST", "\(url)/devices/off/X")
+                    == "404")
             #expect(
                 try await curl(
                     status[0], status[1], status[2], status[3], "-d", "{\"celsius\":99}",
@@ -77,6 +79,7 @@ struct ProgramTests {
             defer { stream.send(SIGKILL) }
             #expect(try await stream.line { $0.hasPrefix("event: ") } == "event: thermostat-7/temperature")
             web.send(SIGTERM)
+            #expect(try await web.end() == 0)
             device.send(SIGTERM)
             #expect(try await device.end() == 0)
         }

@@ -25,15 +25,15 @@ struct SensorService: Sendable {
         return configuration
     }
 
-    /// - Parameter logger: The client itself logs when it is connected, disconnected, and connecting again (at the
-    ///   level debug), and when it gives up.
+    /// - Parameter logger: The client itself logs when it is connected, disconnected, and connecting again, and
+    ///   when it gives up.
     init(_ configuration: MQTTConfiguration, logger: Logger) throws {
         self.client = try MQTTClient(configuration, logger: logger)
         self.logger = logger
     }
 
     /// Publishes some measurements, while commands arrive. Then stops, and loses nothing that was published.
-    func run(measurements: some AsyncSequence<Double, Never>) async throws {
+    func run(measurements: some AsyncSequence<Double, Never> & Sendable) async throws {
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask { try await client.connect(retrying: true) }  // in the background
             group.addTask {
@@ -42,11 +42,13 @@ struct SensorService: Sendable {
                     On("sensors/+/alarm", qos: .atLeastOnce) { message, _ in logger.warning("alarm \(message.text)") }
                 }
             }
-            for await celsius in measurements {
-                try client.enqueue("\(celsius)", to: "sensors/1/temperature", qos: .atLeastOnce)
+            group.addTask {
+                for await celsius in measurements {
+                    try client.enqueue("\(celsius)", to: "sensors/1/temperature", qos: .atLeastOnce)
+                }
+                let report = await client.disconnect(drain: .seconds(30))
+                if !report.isClean { logger.error("lost: \(report.notSent + report.unknown)") }
             }
-            let report = await client.disconnect(drain: .seconds(30))
-            if !report.isClean { logger.error("lost: \(report.notSent + report.unknown)") }
         }
     }
 }

@@ -54,11 +54,14 @@ struct SensorServiceTests {
             let (measurements, sensor) = AsyncStream<Double>.makeStream()
             let running = Task { try await service.run(measurements: measurements) }
             try await log.wait(for: "info connected")
-            let watcher = try await broker.connectedClient { $0.reconnect.maximumDelay = .milliseconds(300) }
+            let watcher = try await broker.connectedClient {
+                $0.reconnect.initialDelay = .milliseconds(300)
+                $0.reconnect.maximumDelay = .milliseconds(300)
+            }
             try await watcher.waitForSubscriber(of: "sensors/1/command", "before")
             try await broker.interrupt()
             sensor.yield(21.5)
-            try await log.wait(for: "debug connecting again after=1.0 seconds attempt=1")
+            try await log.wait(for: "info connecting again after=1.0 seconds attempt=1")
             try await eventually("another connection") { log.all.count { $0.hasPrefix("info connected") } == 2 }
             let temperatures = try await watcher.subscribe(to: "sensors/+/temperature")
             try await watcher.waitForSubscriber(of: "sensors/1/command", "after")

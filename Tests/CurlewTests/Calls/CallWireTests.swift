@@ -24,12 +24,12 @@ struct CallWireTests {
     func calls() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let device = client.device("d", .jsonRPC)
-        async let first: Int = device.call("Add", [1, 2])
+        async let first: Int = device.call("Add", [1, 2], within: .seconds(60))
         let filters = try await connection.grantSubscribe()
         #expect(filters.count == 1 && filters[0].string.hasPrefix("curlew-") && filters[0].string.hasSuffix("/rpc"))
         try await self.answer(connection, "3")
         #expect(try await first == 3)
-        async let second = client.device("e", .jsonRPC).call("Status")
+        async let second = client.device("e", .jsonRPC).call("Status", within: .seconds(60))
         try await self.answer(connection, #"{"ok":true}"#)
         #expect(try await second == ["ok": true])
     }
@@ -73,7 +73,7 @@ struct CallWireTests {
     @Test("Nobody has subscribed: no responder, at once")
     func noResponder() async throws {
         let (client, connection) = try await self.server.connectedClient()
-        async let error = failure { try await client.device("d", .jsonRPC).call("M") }
+        async let error = failure { try await client.device("d", .jsonRPC).call("M", within: .seconds(60)) }
         try await connection.grantSubscribe()
         try await connection.receivePublish(.noMatchingSubscribers)
         #expect(try await error.code == .noMatchingSubscribers)
@@ -145,7 +145,7 @@ struct CallWireTests {
         let (client, connection) = try await self.server.connectedClient { $0.connection.version = .exactly(.v3_1_1) }
         let error = try await failure { try await client.device("d", .mqtt5).call("M") }
         #expect(error.code == .notSupportedByProtocolVersion)
-        async let answered: Int = client.device("d", .jsonRPC).call("M")
+        async let answered: Int = client.device("d", .jsonRPC).call("M", within: .seconds(60))
         try await connection.grantSubscribe()
         try await self.answer(connection, "1")
         #expect(try await answered == 1)
@@ -169,11 +169,11 @@ struct CallWireTests {
     func serial() async throws {
         let (client, connection) = try await self.server.connectedClient()
         let plug = client.device("plug", .tasmota)
-        async let first = plug.call("Power", "ON")
+        async let first = plug.call("Power", "ON", within: .seconds(60))
         #expect(try await connection.grantSubscribe().map(\.string) == ["stat/+/+"])
         let on = try await connection.receivePublish()
         #expect(on.topic.string == "cmnd/plug/Power" && on.text == "ON")
-        async let second = plug.call("Dimmer", 50)
+        async let second = plug.call("Dimmer", 50, within: .seconds(60))
         // A button was pressed: no answer to the second call. Its request waits for the first one.
         try connection.publish(#"{"Dimmer":9}"#, to: "stat/plug/RESULT")
         try await connection.sync()

@@ -44,14 +44,17 @@ struct ServeTests {
             OnCall("Fail") { () async throws -> Int in throw MQTTDeviceError(418, "teapot") }
             OnCall("Nothing") {}
         } call: { device, _ in
-            #expect(try await device.call("Warm", Point(celsius: 20)) == Point(celsius: 21, room: "r"))
-            try await device.call("Nothing")
-            let teapot = try await failure { try await device.call("Fail") }
+            #expect(
+                try await device.call("Warm", Point(celsius: 20), within: .seconds(60)) == Point(celsius: 21, room: "r")
+            )
+            try await device.call("Nothing", within: .seconds(60))
+            let teapot = try await failure { try await device.call("Fail", within: .seconds(60)) }
             #expect(teapot.code == .requestFailed)
             #expect(teapot.deviceError?.message == "teapot")
             #expect(
-                try await failure { try await device.call("Missing") }.deviceError?.message.contains("Missing") == true)
-            let bad = try await failure { try await device.call("Warm", ["celsius": "hot"]) }
+                try await failure { try await device.call("Missing", within: .seconds(60)) }.deviceError?.message
+                    .contains("Missing") == true)
+            let bad = try await failure { try await device.call("Warm", ["celsius": "hot"], within: .seconds(60)) }
             #expect(bad.code == .requestFailed)
             #expect(bad.deviceError?.message.contains("celsius") == true)
         }
@@ -63,11 +66,13 @@ struct ServeTests {
             OnCall("Power") { (state: String) in state }
             OnCall("Dimmer") { (level: Int) in level }
         } call: { plug, _ in
-            let power = try await plug.call("Power", "ON")
+            let power = try await plug.call("Power", "ON", within: .seconds(60))
             #expect(power == ["Power": "ON"])
-            let dimmer = try await plug.call("Dimmer", 50)
+            let dimmer = try await plug.call("Dimmer", 50, within: .seconds(60))
             #expect(dimmer == ["Dimmer": 50])
-            #expect(try await failure { try await plug.call("Nonsense") }.deviceError?.code == "Unknown")
+            #expect(
+                try await failure { try await plug.call("Nonsense", within: .seconds(60)) }.deviceError?.code
+                    == "Unknown")
         }
     }
 
@@ -76,7 +81,7 @@ struct ServeTests {
         try await serving("kitchen/lamp", .zigbee2MQTT) {
             OnCall("set") { (params: JSONValue) in ["state": params["state"] ?? "OFF", "linkquality": 9] as JSONValue }
         } call: { lamp, _ in
-            let state = try await lamp.call("set", ["state": "ON"])
+            let state = try await lamp.call("set", ["state": "ON"], within: .seconds(60))
             #expect(state["state"] == "ON")
         }
     }
@@ -88,7 +93,7 @@ struct ServeTests {
             OnCall("B") {}
             OnCall("A") {}
         } call: { device, _ in
-            let list = try await device.call(method)
+            let list = try await device.call(method, within: .seconds(60))
             #expect((list["methods"] ?? list) == ["A", "B"])
         }
     }
@@ -129,7 +134,7 @@ struct ServeTests {
                     OnCall("Ask") { () async throws -> String in
                         let first = try await client.first(from: "retained", within: .seconds(30)).text
                         try await client.publish("x", to: "somewhere", qos: .atLeastOnce)
-                        return try await device.call("Echo", "heard \(first)")
+                        return try await device.call("Echo", "heard \(first)", within: .seconds(60))
                     }
                 }
             }
