@@ -1,9 +1,12 @@
 import MallocCount
 
 /// Measures a body that performs `count` operations, over several rounds. Prints the median time and allocations of one
-/// operation. Does nothing if the program's first argument is not part of the name.
-func measure(_ name: String, count: Int, rounds: Int = 5, _ body: () async throws -> Void) async rethrows {
-    if let wanted = CommandLine.arguments.dropFirst().first, !name.contains(wanted) { return }
+/// operation, and returns the time. Does nothing if the program's first argument is not part of the name.
+@discardableResult
+func measure(
+    _ name: String, count: Int, rounds: Int = 5, _ body: () async throws -> Void
+) async rethrows -> Duration? {
+    if let wanted = CommandLine.arguments.dropFirst().first, wanted != "humans", !name.contains(wanted) { return nil }
     try await body()  // warm-up: fills caches, tables and buffers
     var times: [Duration] = []
     var allocations: [UInt64] = []
@@ -18,6 +21,7 @@ func measure(_ name: String, count: Int, rounds: Int = 5, _ body: () async throw
     let allocated = Double(allocations.sorted()[rounds / 2]) / Double(count)
     let nanoseconds = Double(time.components.attoseconds) / 1e9 + Double(time.components.seconds) * 1e9
     print("\(pad(name, 58)) \(right(number(nanoseconds, 1), 10)) ns \(right(number(allocated, 3), 9)) mallocs")
+    return time
 }
 
 func pad(_ text: String, _ width: Int) -> String { text + String(repeating: " ", count: max(0, width - text.count)) }

@@ -12,6 +12,9 @@ import Synchronization
 enum Micro {
     static func main() async throws {
         print("payload 64 bytes, 64 topics, medians of 5 rounds, per message\n")
+        // `scripts/benchmark humans` measures only these.
+        try await Humans.run()
+        if CommandLine.arguments.dropFirst().first == "humans" { return }
         try await codec()
         try await matching()
         try await client()

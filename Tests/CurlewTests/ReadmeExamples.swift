@@ -105,6 +105,31 @@ private func request(_ client: MQTTClient) async throws -> [MQTTMessage] {
     return [pong] + everybody
 }
 
+private struct SwitchState: Codable { var output: Bool? }
+private struct SetPoint: Codable { var celsius: Double }
+
+private actor Heater { func set(_ celsius: Double) throws {} }
+
+private func call(_ client: MQTTClient, _ ids: [String]) async throws -> SwitchState {
+    // README: call-plug
+    let plug = client.device("shellyplus1-a8", .shelly)
+    let state: SwitchState = try await plug.call("Switch.Set", ["id": 0, "on": true])
+
+    for await result in try client.devices(ids, .shelly).call("Switch.GetStatus", ["id": 0], within: .seconds(10)) {
+        print(result.device, result.outcome)  // answered, device error, no responder, timed out …
+    }
+    // README end
+    return state
+}
+
+private func serve(_ device: MQTTClient, _ heater: Heater) async throws {
+    // README: serve-thermostat
+    try await device.serve("thermostat-7", .jsonRPC) {
+        OnCall("Temperature.Set") { (point: SetPoint) in try await heater.set(point.celsius) }
+    }
+    // README end
+}
+
 private func codable(_ client: MQTTClient) async throws {
     // README: codable
     try await client.publish(json: Reading(celsius: 21.5), to: "home/kitchen", qos: .atLeastOnce)

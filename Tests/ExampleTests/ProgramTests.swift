@@ -59,7 +59,7 @@ struct ProgramTests {
             try await client.waitForSubscriber(of: "thermostat-7/rpc")
             let web = try self.start("WebService", server: server)
             defer { web.send(SIGKILL) }
-            let line = try await web.line { $0.contains("listening on 127.0.0.1:") }
+            let line = try #require(await web.errors.line { $0.contains("listening on 127.0.0.1:") })
             let port = try #require(line.split(separator: ":").last)
             func curl(_ arguments: String...) async throws -> String {
                 try await Subprocess("curl", ["-s", "--max-time", "60"] + arguments).success()
