@@ -27,7 +27,7 @@ actor Heating {
         return self.status
     }
 
-    /// The status, again and again.
+    /// The status at each interval.
     nonisolated func readings(every interval: Duration) -> AsyncStream<Status> {
         AsyncStream {
             guard (try? await Task.sleep(for: interval)) != nil else { return nil }

@@ -51,7 +51,7 @@ struct WebService {
         return router
     }
 
-    /// The truth about the outcome, as a status of HTTP.
+    /// The HTTP status for an outcome.
     private static func response(to result: MQTTCallResult<JSONValue>) throws -> Response {
         switch result.outcome {
         case .answered(let answer):

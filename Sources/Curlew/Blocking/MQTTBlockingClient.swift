@@ -129,7 +129,7 @@ public struct MQTTBlockingClient: Sendable {
 
     // MARK: Async code
 
-    /// Runs async code and blocks the thread until it has ended: for everything that has no blocking form.
+    /// Runs async code and blocks the thread until it has ended: for methods without a blocking version.
     ///
     /// ```swift
     /// let first = try client.blocking.run { client in

@@ -12,7 +12,7 @@ struct CallReader {
         switch place.kind {
         case .json(let path): return (try? CallProbe<Value>.read(path, of: self.message.payload)) ?? nil
         case .userProperty(let name): return self.property(name)
-        case .payload, .text: return try? self.value(Value.self, at: place, .json)
+        case .payload, .jsonPayload, .text: return try? self.value(Value.self, at: place, .json)
         case .correlationData, .responseTopic: return nil
         }
     }
@@ -34,10 +34,10 @@ struct CallReader {
                 throw self.message.mismatch(type, "JSON", error)
             }
             return try self.null(type, path.joined(separator: "."))
-        case .payload, .text:
+        case .payload, .jsonPayload, .text:
             if self.message.byteCount == 0 { return try self.null(type, "the payload") }
             do {
-                return try self.message.decode(type, with: place == .text ? MQTTJSONCoder() : coder)
+                return try self.message.decode(type, with: place == .payload ? coder : MQTTJSONCoder())
             } catch {
                 if let text = self.message.text as? Value { return text }
                 if let text = JSONValue.string(self.message.text) as? Value, place == .text { return text }
@@ -85,6 +85,9 @@ struct CallWriter {
         case .payload:
             self.whole = try Self.encode(value, self.coder)
             self.properties.contentType = self.coder.contentType
+        case .jsonPayload:
+            self.whole = try CallBody.json(value)
+            self.properties.contentType = MQTTJSONCoder().contentType
         case .text: self.whole = ByteBuffer(string: try Self.json(of: value).plainText)
         case .userProperty(let name): self.properties[name] = try Self.json(of: value).plainText
         case .correlationData, .responseTopic: break

@@ -61,6 +61,8 @@ struct CallTopic: Sendable, Hashable {
                 let names = CallSlot.allCases.map { "{\($0.rawValue)}" }.joined(separator: ", ")
                 return
                     "The level \"\(text)\" of the topic \"\(self.text)\" is not valid: it may contain one of \(names)."
+            case .slot(_, let prefix, let suffix) where (prefix + suffix).utf8.contains { "{}+#".utf8.contains($0) }:
+                return "A level of the topic \"\(self.text)\" has more than one slot, or a wildcard beside its slot."
             case .rest where index != self.levels.count - 1:
                 return "A slot with \"...\" must be the last level of the topic \"\(self.text)\"."
             default: break

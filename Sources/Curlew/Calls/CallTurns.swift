@@ -1,11 +1,18 @@
+import CurlewCore
 import CurlewTransport
 import DequeModule
 import Synchronization
 
 /// Who may call a device that handles one call at a time, and who waits.
 struct CallTurnTable {
+    /// A device, and where its answers arrive.
+    struct Place: Sendable, Hashable {
+        let inbox: SubscriberID
+        let device: String
+    }
+
     /// The calls that wait for each device that is busy.
-    private var waiting: [String: Deque<UInt64>] = [:]
+    private var waiting: [Place: Deque<UInt64>] = [:]
     private var lastTicket: UInt64 = 0
 
     /// What a call has to do.
@@ -19,7 +26,7 @@ struct CallTurnTable {
     }
 
     /// A call wants to begin.
-    mutating func enter(_ device: String, limit: Int) -> Entered {
+    mutating func enter(_ device: Place, limit: Int) -> Entered {
         guard let queue = self.waiting[device] else {
             self.waiting[device] = []
             return .now
@@ -31,14 +38,14 @@ struct CallTurnTable {
     }
 
     /// A call ended. Returns the ticket of the next one.
-    mutating func left(_ device: String) -> UInt64? {
+    mutating func left(_ device: Place) -> UInt64? {
         if let next = self.waiting[device]?.popFirst() { return next }
         self.waiting[device] = nil
         return nil
     }
 
     /// A call stops waiting. Returns `false` if its turn has come.
-    mutating func gaveUp(_ device: String, _ ticket: UInt64) -> Bool {
+    mutating func gaveUp(_ device: Place, _ ticket: UInt64) -> Bool {
         guard let index = self.waiting[device]?.firstIndex(of: ticket) else { return false }
         self.waiting[device]?.remove(at: index)
         return true
@@ -66,7 +73,7 @@ final class CallTurns: Sendable {
 
     /// Waits for the turn of a call.
     nonisolated(nonsending) func enter(
-        _ device: String, limit: Int, within time: Duration, by deadlines: Deadlines
+        _ device: CallTurnTable.Place, limit: Int, within time: Duration, by deadlines: Deadlines
     ) async -> Turn {
         let turn = OneShot<Void>()
         let entered = self.state.withLock { state in
@@ -94,8 +101,14 @@ final class CallTurns: Sendable {
         }
     }
 
+    /// The client was disconnected, so no call is under way.
+    func reset() {
+        let waiting = self.state.withLock { exchange(&$0, with: State()).waiting }
+        for turn in waiting.values { turn.set(()) }
+    }
+
     /// A call ended.
-    func leave(_ device: String) {
+    func leave(_ device: CallTurnTable.Place) {
         let next = self.state.withLock { state in
             state.table.left(device).flatMap { state.waiting.removeValue(forKey: $0) }
         }

@@ -4,8 +4,8 @@ public enum MQTTCallOutcome<Answer: Sendable>: Sendable {
     case answered(Answer)
     /// The device answered with an error.
     case deviceError(MQTTDeviceError)
-    /// The broker has the request, but nobody has subscribed to its topic: the device is off. Only brokers of MQTT 5.0
-    /// report it.
+    /// The broker has the request, but nobody has subscribed to its topic: the device is off, or has another name or
+    /// dialect. Only brokers of MQTT 5.0 report it.
     case noResponder
     /// The request was sent, and no answer arrived in time.
     case timedOut

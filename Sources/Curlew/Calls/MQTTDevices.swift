@@ -14,7 +14,7 @@ public struct MQTTDevices: Sendable {
     /// }
     /// ```
     ///
-    /// The calls begin with the first result that is asked for. Leaving the loop cancels those that wait.
+    /// The calls begin with the loop. Leaving it early cancels those without an answer, and begins no more.
     ///
     /// - Parameters:
     ///   - method: The name of the method.
@@ -89,7 +89,8 @@ public struct MQTTCallResults<Answer: Decodable & Sendable>: AsyncSequence, Send
         await withTaskGroup(of: Void.self) { group in
             for (index, device) in self.devices.names.enumerated() {
                 if index >= self.width { await group.next() }
-                group.addTask { report(await self.call(device)) }
+                // Nobody waits for the results of a loop that was left.
+                guard group.addTaskUnlessCancelled(operation: { report(await self.call(device)) }) else { break }
             }
         }
     }

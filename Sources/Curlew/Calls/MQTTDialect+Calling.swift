@@ -91,10 +91,22 @@ extension MQTTDialect {
     /// Whether a message can be the answer to a call of its device, for dialects without identifiers.
     func isAnswer(_ message: MQTTMessage, to inquiry: Inquiry) -> Bool {
         switch self.matching {
-        case .identifier: true
+        case .identifier: self.isFromDevice(message, inquiry.device)
         case .command: TasmotaCommand(inquiry).isAnswered(by: message)
         case .state: StateQuestion(inquiry).isAnswered(by: message)
         }
+    }
+
+    /// Whether an answer does not name another device. The source of JSON-RPC is not compared, because that of a Shelly
+    /// device may differ from its topic.
+    private func isFromDevice(_ message: MQTTMessage, _ device: String) -> Bool {
+        if self.answer.allTopics.contains(where: { $0.slots.contains(.device) }),
+            let named = self.values(in: message, deviceLevels: Self.levels(of: device))?[.device], named != device
+        {
+            return false
+        }
+        guard let place = self.answer.device, let named: String = CallReader(message).probe(place) else { return true }
+        return named == device
     }
 
     // MARK: Answers
@@ -109,7 +121,8 @@ extension MQTTDialect {
             return .answered(try reader.value(type, at: self.answer.result, coder))
         } catch {
             var error = MQTTError(of: error)
-            error.message = "\(inquiry.device) answered \(inquiry.method) with something else: \(error.message)"
+            error.message =
+                "The answer of \(inquiry.device) to \(inquiry.method) has an unexpected form: \(error.message)"
             return .badReply(error)
         }
     }

@@ -1,6 +1,6 @@
 extension MQTTDialect {
     /// Request and response of MQTT 5.0 (section 4.10): the answer arrives on a topic of this client, and correlation
-    /// data tells which call it belongs to.
+    /// data identifies its call.
     ///
     /// The payloads are parameters and result, encoded by the client's ``MQTTConfiguration/payloadCoder``. The user
     /// property `error` contains the message of an error, and `error-code` its code; these are also the properties that
@@ -76,7 +76,8 @@ extension MQTTDialect {
             name: "ThingsBoard",
             request: Request("v1/devices/{device}/rpc/request/{id}", method: "method", params: "params"),
             answer: Answer(
-                "v1/devices/{device}/rpc/response/{id}", errorMessage: "error", subscribesPerDevice: true))
+                "v1/devices/{device}/rpc/response/{id}", result: .jsonPayload, errorMessage: "error",
+                subscribesPerDevice: true))
         dialect.identifiers = .number(bits: 31)
         return dialect
     }()
@@ -93,17 +94,20 @@ extension MQTTDialect {
     }()
 
     /// The bridge of Zigbee2MQTT: `client.device("zigbee2mqtt", .zigbee2MQTTBridge).call("permit_join", ["time": 60])`.
-    /// The device is the base topic. Parameters must be an object, because the bridge answers with the identifier of a
-    /// call only then.
+    /// The device is the base topic. Parameters must be an object; otherwise the bridge's answer would not identify the
+    /// call.
     public static let zigbee2MQTTBridge: Self = {
         var answer = Answer(
             "{device}/bridge/response/{method...}", id: "transaction", result: "data", errorMessage: "error",
             subscribesPerDevice: true)
-        answer.constants = (["status": "ok"], ["status": "error", "data": [:]])
-        return Self(
+        answer.successConstants = ["status": "ok"]
+        answer.failureConstants = ["status": "error", "data": [:]]
+        var dialect = Self(
             name: "Zigbee2MQTT bridge",
             request: Request("{device}/bridge/request/{method...}", id: "transaction", params: .members),
             answer: answer)
+        dialect.answersWithoutIdentifier = true
+        return dialect
     }()
 
     /// A device of Zigbee2MQTT, whose methods are `set` and `get`:
@@ -114,8 +118,8 @@ extension MQTTDialect {
     /// - Parameter base: The base topic. Default: `zigbee2mqtt`.
     public static func zigbee2MQTT(base: String) -> Self {
         var dialect = Self(
-            name: "Zigbee2MQTT", request: Request("\(base)/{device}/{method}", params: .payload),
-            answer: Answer("\(base)/{device}"))
+            name: "Zigbee2MQTT", request: Request("\(base)/{device}/{method}", params: .jsonPayload),
+            answer: Answer("\(base)/{device}", result: .jsonPayload))
         dialect.identifiers = .absent
         dialect.matching = .state
         return dialect
@@ -138,7 +142,7 @@ extension MQTTDialect {
         }
         var dialect = Self(
             name: "Tasmota", request: Request(topic("cmnd") + "{method}", params: .text),
-            answer: Answer(topic("stat") + "{method}"))
+            answer: Answer(topic("stat") + "{method}", result: .jsonPayload))
         dialect.identifiers = .absent
         dialect.matching = .command
         dialect.isSerial = true
@@ -148,12 +152,15 @@ extension MQTTDialect {
     /// Devices with Tasmota and its default topics; see ``tasmota(fullTopic:)``.
     public static let tasmota = Self.tasmota(fullTopic: "%prefix%/%topic%/")
 
-    /// Direct methods of Azure IoT Hub. The topics contain no device, because IoT Hub knows it by its credentials: any
-    /// name will do.
+    /// Direct methods of Azure IoT Hub. The topics contain no device, because IoT Hub knows it by its credentials: pass
+    /// any name.
     public static let azureIoTHub: Self = {
         var dialect = Self(
-            name: "Azure IoT Hub", request: Request("$iothub/methods/POST/{method}/?$rid={id}"),
-            answer: Answer("$iothub/methods/res/{status}/?$rid={id}", errorMessage: "message"))
+            name: "Azure IoT Hub", request: Request("$iothub/methods/POST/{method}/?$rid={id}", params: .jsonPayload),
+            answer: Answer(
+                "$iothub/methods/res/{status}/?$rid={id}", result: .jsonPayload, errorMessage: "message"))
+        // The only filter that IoT Hub documents.
+        dialect.requestFilter = "$iothub/methods/POST/#"
         dialect.qos = .atMostOnce
         return dialect
     }()

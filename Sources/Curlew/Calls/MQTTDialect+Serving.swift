@@ -5,7 +5,8 @@ import NIOCore
 extension MQTTDialect {
     /// The filters of the topics on which the requests of a device arrive.
     func requestFilters(_ device: String) -> [String] {
-        self.request.topics.map { $0.filter(with: [.device: device]) }
+        if let requestFilter { return [requestFilter] }
+        return self.request.topics.map { $0.filter(with: [.device: device]) }
     }
 
     /// A decoded request.
@@ -25,13 +26,44 @@ extension MQTTDialect {
         /// Of MQTT 5.0.
         fileprivate let responseTopic: String?
         fileprivate let correlationData: ByteBuffer?
+    }
 
-        /// Distinguishes the request from others; `nil` if nothing does.
-        var key: String? {
-            if let correlationData { return "\(self.responseTopic ?? "") \(Array(correlationData.readableBytesView))" }
-            return self.id.map { "\(self.source ?? "") \($0.text)" }
+    /// Identifies a request among those of its device.
+    struct RequestKey: Sendable, Hashable {
+        /// The caller: its name or its response topic.
+        fileprivate let caller: String
+        fileprivate let id: String
+        fileprivate let correlationData: ByteBuffer?
+        fileprivate let payload: ByteBuffer
+
+        /// Whether no other request can have it by chance, as with callers that always send the identifier 1.
+        var isUnguessable: Bool {
+            if let correlationData { return correlationData.readableBytes >= 16 }
+            return self.id.utf8.count >= 16 || Int64(self.id).map { $0 > 1 << 32 } ?? false
+        }
+
+        /// The bytes that it keeps.
+        var byteCount: Int {
+            self.caller.utf8.count + self.id.utf8.count + (self.correlationData?.readableBytes ?? 0)
+                + self.payload.readableBytes
         }
     }
+
+    /// The key of a request; `nil` if nothing identifies it.
+    func key(of message: MQTTMessage, _ address: AnswerAddress) -> RequestKey? {
+        if self.usesResponseTopic {
+            guard let data = address.correlationData, data.readableBytes > 0 else { return nil }
+            return RequestKey(
+                caller: address.responseTopic ?? "", id: address.method, correlationData: data,
+                payload: message.payload)
+        }
+        return address.id.map {
+            RequestKey(caller: address.source ?? "", id: $0.text, correlationData: nil, payload: message.payload)
+        }
+    }
+
+    /// The name of a method, as it is compared: Tasmota ignores case.
+    func comparable(_ method: String) -> String { self.matching == .command ? method.lowercased() : method }
 
     /// Decodes a request for a device; `nil` if the message is none.
     func request(in message: MQTTMessage, for device: String) -> ReceivedRequest? {
@@ -45,8 +77,14 @@ extension MQTTDialect {
         guard let method = values[.method] ?? self.request.method.flatMap({ reader.probe($0) as String? }) else {
             return nil
         }
+        // States and availability arrive on similar topics.
+        if self.matching == .state, !["set", "get"].contains(method) { return nil }
+        // Requests and answers share a topic: an answer is no request.
+        if self.sharesTopic, let place = self.answer.id, reader.probe(place) as CallID? != nil { return nil }
         let id: CallID? = values[.id].map { CallID($0) } ?? self.request.id.flatMap { reader.probe($0) }
         let source: String? = values[.source] ?? self.request.source.flatMap { reader.probe($0) }
+        // Devices drop a request that wants an answer and does not say where to.
+        if id != nil, self.needsSource, source == nil { return nil }
         let address = AnswerAddress(
             device: device, method: method, id: id, source: source,
             responseTopic: message.properties.responseTopic, correlationData: message.properties.correlationData)
@@ -56,25 +94,35 @@ extension MQTTDialect {
     private func canAnswer(_ address: AnswerAddress) -> Bool {
         if self.usesResponseTopic { return address.responseTopic != nil }
         if case .absent = self.identifiers { return true }
-        // The caller of a request without an identifier wants no answer; without a source, it cannot get one.
-        let needsSource = self.answer.topics.contains { $0.slots.contains(.source) }
-        return address.id != nil && (!needsSource || address.source != nil)
+        // The caller of a request without an identifier wants no answer.
+        return address.id != nil || self.answersWithoutIdentifier
     }
+
+    /// Whether an answer goes to a topic with the name of the caller.
+    private var needsSource: Bool { self.answer.topics.contains { $0.slots.contains(.source) } }
+
+    /// Whether requests and answers have the same topic.
+    private var sharesTopic: Bool { self.request.topics.contains { self.answer.topics.contains($0) } }
 
     /// An answer, ready to be sent.
     struct EncodedAnswer: Sendable {
         let topic: String
         let payload: ByteBuffer
         let properties: MessageProperties
+
+        /// The bytes that it keeps.
+        var byteCount: Int { self.payload.readableBytes + self.topic.utf8.count + self.properties.byteCount }
     }
 
-    /// Encodes the answer to a request.
+    /// Encodes the answer to a request; `nil` if the dialect has none.
     ///
     /// - Throws: What the coder throws.
     func encode(
         _ result: Result<any Encodable & Sendable, MQTTDeviceError>, to address: AnswerAddress,
         coder: any MQTTPayloadCoder
-    ) throws -> EncodedAnswer {
+    ) throws -> EncodedAnswer? {
+        // A failure has no state.
+        if case .failure = result, self.matching == .state { return nil }
         var writer = CallWriter(coder)
         if let place = self.answer.device { try writer.put(address.device, at: place) }
         if let place = self.answer.id, place != .correlationData, let id = address.id { try writer.put(id, at: place) }
@@ -86,7 +134,7 @@ extension MQTTDialect {
         var template = self.answer.topics.first
         switch result {
         case .success(let value):
-            for (name, constant) in self.answer.constants.success { writer.body.put(constant, at: [name]) }
+            for (name, constant) in self.answer.successConstants { writer.body.put(constant, at: [name]) }
             values[.status] = "200"
             if self.matching == .command {
                 // Tasmota's results arrive on one topic, under the name of the command.
@@ -96,9 +144,10 @@ extension MQTTDialect {
                 try writer.put(value, at: self.answer.result)
             }
         case .failure(let error):
-            for (name, constant) in self.answer.constants.failure { writer.body.put(constant, at: [name]) }
+            for (name, constant) in self.answer.failureConstants { writer.body.put(constant, at: [name]) }
             let code = error.code ?? self.errorCodes.failed
-            values[.status] = code.plainText
+            let status = code.integer.flatMap { (300...999).contains($0) ? String($0) : nil }
+            values[.status] = status ?? self.errorCodes.failed.plainText
             if self.matching == .command {
                 values[.method] = "RESULT"
                 writer.body.put(code == self.errorCodes.unknownMethod ? "Unknown" : "Error", at: ["Command"])

@@ -3,7 +3,7 @@ public import CurlewCore
 /// The topics and payloads of calls to devices and of their answers.
 ///
 /// Curlew has the dialects of many products, such as ``shelly(source:)`` and ``tasmota(fullTopic:)``. For others,
-/// describe the topics and where each value stands:
+/// describe the topics and where each value goes:
 ///
 /// ```swift
 /// let plant = try MQTTDialect(
@@ -40,6 +40,10 @@ public struct MQTTDialect: Sendable {
     var source: String?
     /// Signs requests with a password.
     var signer: (any CallSigner)?
+    /// Whether a device also answers requests without an identifier.
+    var answersWithoutIdentifier = false
+    /// The filter of all requests, if it is not made from the topic.
+    var requestFilter: String?
 
     enum Identifiers: Sendable {
         /// 128 random bits as text.
@@ -55,7 +59,7 @@ public struct MQTTDialect: Sendable {
         case identifier
         /// By the command, which names the result (Tasmota).
         case command
-        /// By the names of the asked values in the next state (Zigbee2MQTT).
+        /// By the names of the requested values in the next state (Zigbee2MQTT).
         case state
     }
 
@@ -74,7 +78,7 @@ public struct MQTTDialect: Sendable {
 
     /// Describes a dialect.
     ///
-    /// A value can stand in a topic, by its name in braces, and in the payload or the properties, by its place. In
+    /// A value can be in a topic, by its name in braces, and in the payload or the properties, by its place. In
     /// topics: `{device}`, `{method}`, `{id}` (the identifier of the call), `{source}` (the name of the caller), and in
     /// the topics of answers `{status}` (a number, from 300 for errors).
     ///
@@ -91,7 +95,7 @@ public struct MQTTDialect: Sendable {
     ) throws(MQTTError) {
         self.init(name: name, request: request, answer: answer)
         if let objection = Self.objection(request, answer) {
-            throw MQTTError(.invalidArgument, "The dialect \"\(name)\" is not possible: \(objection)")
+            throw MQTTError(.invalidArgument, "The dialect \"\(name)\" is not valid: \(objection)")
         }
         let hasIdentifier = request.has(.id) && answer.has(.id)
         self.identifiers = !hasIdentifier ? .absent : numericIdentifiers ? .number(bits: 53) : .text
@@ -112,7 +116,7 @@ public struct MQTTDialect: Sendable {
                 : "the answer needs a topic."
         }
         if !answer.has(.id), !answer.topics.contains(where: { $0.slots.contains(.device) }) {
-            return "nothing tells which call an answer belongs to: neither an identifier nor {device} in its topic."
+            return "nothing identifies the call of an answer: neither an identifier nor {device} in its topic."
         }
         return nil
     }
@@ -129,6 +133,7 @@ extension MQTTDialect {
         enum Kind: Sendable, Hashable {
             case json([String])
             case payload
+            case jsonPayload
             case text
             case correlationData
             case responseTopic
@@ -145,6 +150,8 @@ extension MQTTDialect {
         public static let members = Self(kind: .json([]))
         /// The whole payload, encoded by the client's ``MQTTConfiguration/payloadCoder``.
         public static let payload = Self(kind: .payload)
+        /// The whole payload, always in JSON.
+        public static let jsonPayload = Self(kind: .jsonPayload)
         /// The whole payload: the text of a string without quotes; JSON for all other values.
         public static let text = Self(kind: .text)
         /// The Correlation Data of MQTT 5.0.
@@ -161,7 +168,7 @@ extension MQTTDialect {
         /// Whether only MQTT 5.0 has this place.
         var needsProperties: Bool {
             switch self.kind {
-            case .json, .payload, .text: false
+            case .json, .payload, .jsonPayload, .text: false
             case .correlationData, .responseTopic, .userProperty: true
             }
         }
@@ -221,7 +228,7 @@ extension MQTTDialect {
     }
 
     /// The form of answers: the topics, and the places of the values that they do not contain.
-    public struct Answer: Sendable {
+    public struct Answer: Sendable, Hashable {
         let topics: [CallTopic]
         let errorTopics: [CallTopic]
         let device: Place?
@@ -231,8 +238,10 @@ extension MQTTDialect {
         let result: Place
         let errorCode: Place?
         let errorMessage: Place?
-        /// Further values of an answer with a result, and with an error.
-        var constants: (success: [String: JSONValue], failure: [String: JSONValue]) = ([:], [:])
+        /// Further values of an answer with a result.
+        var successConstants: [String: JSONValue] = [:]
+        /// Further values of an answer with an error.
+        var failureConstants: [String: JSONValue] = [:]
         /// Whether the filter of the answers names the device. If not, one subscription is for all devices.
         let namesDevice: Bool
 

@@ -52,6 +52,8 @@ final class ShellyDigest: CallSigner {
         guard error.code == 401,
             let challenge = try? MQTTJSONCoder().decode(Challenge.self, from: ByteBuffer(string: error.message))
         else { return false }
+        // The counter is the device's number: it must not overflow.
+        guard challenge.nc.map({ (0..<(1 << 31)).contains($0) }) ?? true else { return false }
         self.challenges.withLock { $0[device] = challenge }
         return true
     }

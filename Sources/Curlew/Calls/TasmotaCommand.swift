@@ -5,13 +5,16 @@ struct TasmotaCommand {
     private let method: String
     /// The command in lower case, and without the index behind it: `power1` and `power`.
     private let names: Set<String>
+    /// The command without an index: it is answered with any index, as `Power` by a device with several relays.
+    private let anyIndex: String?
     /// The last level of the topics on which the answer can arrive.
     private let levels: Set<String>
 
     init(_ inquiry: MQTTDialect.Inquiry) {
         self.method = inquiry.method
         let command = inquiry.method.lowercased()
-        let base = String(command.reversed().drop { $0.isNumber }.reversed())
+        let base = command.withoutIndex
+        self.anyIndex = base == command || command == base + "0" ? base : nil
         switch base {
         case "status":
             let number = (inquiry.params as? JSONValue)?.plainText ?? inquiry.params.map { "\($0)" } ?? ""
@@ -31,10 +34,14 @@ struct TasmotaCommand {
     /// Whether a message of the device is the answer. Buttons and rules cause results of other commands.
     func isAnswered(by message: MQTTMessage) -> Bool {
         let level = message.topic.string.split(separator: "/").last?.lowercased() ?? ""
-        guard self.levels.contains(level) else { return false }
+        guard self.levels.contains(level) || level.withoutIndex == self.anyIndex else { return false }
         guard !self.names.isEmpty else { return true }
         guard case .object(let members)? = self.json(message) else { return false }
-        return members.keys.contains { self.names.contains($0.lowercased()) } || self.error(in: message) != nil
+        let isNamed = members.keys.contains { name in
+            let name = name.lowercased()
+            return self.names.contains(name) || name.withoutIndex == self.anyIndex
+        }
+        return isNamed || self.error(in: message) != nil
     }
 
     /// The error in an answer: Tasmota has two, for a command that it does not know and for a parameter.
@@ -50,7 +57,12 @@ struct TasmotaCommand {
     private func json(_ message: MQTTMessage) -> JSONValue? { try? message.decode(JSONValue.self) }
 }
 
-/// A request to a device of Zigbee2MQTT, whose answer is the next state with the asked values.
+extension String {
+    /// The text without digits at its end.
+    fileprivate var withoutIndex: String { String(self.reversed().drop { $0.isNumber }.reversed()) }
+}
+
+/// A request to a device of Zigbee2MQTT, whose answer is the next state with the requested values.
 struct StateQuestion {
     private let names: [String]
 
@@ -59,10 +71,16 @@ struct StateQuestion {
             if let json = params as? JSONValue { return json }
             return try? MQTTJSONCoder().decode(JSONValue.self, from: CallBody.json(params))
         }
-        self.names = params?.object.map { Array($0.keys) } ?? []
+        let names = params?.object.map { Array($0.keys) } ?? []
+        self.names = names.filter { !Self.isInstruction($0) }
     }
 
-    /// Whether a message is a state that contains all asked values.
+    /// Whether a parameter says how to change the state, and is no part of it.
+    private static func isInstruction(_ name: String) -> Bool {
+        ["transition", "effect"].contains(name) || name.hasSuffix("_step") || name.hasSuffix("_move")
+    }
+
+    /// Whether a message is a state that contains all requested values.
     func isAnswered(by message: MQTTMessage) -> Bool {
         guard case .object(let members)? = try? message.decode(JSONValue.self) else { return false }
         return self.names.allSatisfy { members[$0] != nil }

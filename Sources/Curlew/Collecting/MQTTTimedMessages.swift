@@ -7,7 +7,7 @@ extension MQTTSubscription {
     /// for try await message in subscription.within(.seconds(5)) { print(message.topic) }
     /// ```
     ///
-    /// The subscription remains after the time is up, also if the loop is left early: its next loop or
+    /// The subscription stays open when the time is up or the loop ends early: its next loop or
     /// ``next(within:)`` acknowledges the last message. It ends when no reference to it remains.
     ///
     /// - Parameter limit: How long to wait for messages. Those that are in the queue when the time is up still count.

@@ -44,8 +44,7 @@ extension ClientEngine {
         case .timedOut: .timedOut
         // A reply that exceeds a limit, as a request that does would be `notSent`.
         case .packetTooLarge, .decodingFailed: .badReply(error)
-        case .packetAbandoned: .notSent(error)
-        // The client was disconnected, or lost the subscription to the answers.
+        // The client was disconnected, lost the subscription to the answers, or gave up the request.
         default: .cancelled(error)
         }
     }
@@ -61,12 +60,18 @@ extension ClientEngine {
         }
         if let refusal = self.state.withLock({ $0.life.refusal }) { throw refusal.with(delivery: .notSent) }
         if dialect.needsProperties { try self.requireProperties(dialect) }
-        try Self.check(inquiry)
-        let inbox = try await self.inbox(for: dialect, inquiry.device, end - self.clock.now())
+        try Self.check(inquiry, source: self.source(dialect))
+        let inbox: ReplyInbox
+        do throws(MQTTError) {
+            inbox = try await self.inbox(for: dialect, inquiry.device, end - self.clock.now())
+        } catch {
+            throw error.with(delivery: .notSent)
+        }
         if dialect.needsProperties { try self.requireProperties(dialect) }
         guard dialect.isSerial else { return try await self.exchange(inquiry, dialect, inbox, before: end) }
+        let place = CallTurnTable.Place(inbox: inbox.id, device: inquiry.device)
         switch await self.turns.enter(
-            "\(inbox.plan.name) \(inquiry.device)", limit: dialect.waitingCalls, within: end - self.clock.now(),
+            place, limit: dialect.waitingCalls, within: end - self.clock.now(),
             by: self.deadlines)
         {
         case .begun: break
@@ -81,9 +86,23 @@ extension ClientEngine {
                 delivery: .notSent)
         case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent)
         }
-        defer { self.turns.leave("\(inbox.plan.name) \(inquiry.device)") }
-        return try await self.exchange(inquiry, dialect, inbox, before: end)
+        do throws(MQTTError) {
+            let reply = try await self.exchange(inquiry, dialect, inbox, before: end)
+            self.turns.leave(place)
+            return reply
+        } catch {
+            // Nothing tells a late answer apart from that of the next call, so the next one waits for a while.
+            if error.delivery == .notSent || error.code == .noMatchingSubscribers {
+                self.turns.leave(place)
+            } else {
+                self.deadlines.schedule(after: Self.lateAnswerTime) { self.turns.leave(place) }
+            }
+            throw error
+        }
     }
+
+    /// How long a device that handles one call at a time may answer after the caller has given up.
+    private static let lateAnswerTime = Duration.seconds(2)
 
     private nonisolated(nonsending) func exchange(
         _ inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ inbox: ReplyInbox, before end: Timestamp
@@ -101,7 +120,11 @@ extension ClientEngine {
             properties.correlationData = correlation.data
         }
         let left = end - self.clock.now()
-        // A device must not act on a request whose caller has given up.
+        // A device must not act on a call whose caller does not wait for the answer.
+        if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent) }
+        guard left > .zero else {
+            throw MQTTError(.timedOut, "The time for calling \(inquiry.device) was over.", delivery: .notSent)
+        }
         properties.messageExpiryInterval = UInt32(clamping: max(1, left.roundedUpSeconds))
         let message = try self.makeMessage(request.payload, request.topic, dialect.qos, false, properties)
         let buffer = ReplyBuffer(wanted: 1, bound: (1, .max))
@@ -115,8 +138,8 @@ extension ClientEngine {
         return reply
     }
 
-    private static func check(_ inquiry: MQTTDialect.Inquiry) throws(MQTTError) {
-        for (name, kind) in [(inquiry.device, "device"), (inquiry.method, "method")] {
+    private static func check(_ inquiry: MQTTDialect.Inquiry, source: String) throws(MQTTError) {
+        for (name, kind) in [(inquiry.device, "device"), (inquiry.method, "method"), (source, "caller")] {
             if name.isEmpty {
                 throw MQTTError(.invalidArgument, "The name of the \(kind) is empty.", delivery: .notSent)
             }
@@ -150,7 +173,7 @@ extension ClientEngine {
         let filters = dialect.answerFilters(device, source: self.source(dialect))
         let parsed = try Self.parse(filters)
         let levels = MQTTDialect.levels(of: device)
-        let name = "\(dialect.name)\n" + filters.joined(separator: "\n")
+        let name = ReplyInbox.Name.answers(dialect.answer, filters)
         return try await self.inbox(named: name, limit) { _ in
             ReplyInbox.Plan(
                 name: name, filters: parsed, key: { dialect.key(of: $0, deviceLevels: levels) },

@@ -50,6 +50,7 @@ extension ClientEngine {
             switch state.life.lifecycle.disconnectCalled() {
             case .end:
                 self.deadlines.cancelAll()
+                self.turns.reset()
                 ending = state.end(nil)
                 return nil
             case .drain: break
@@ -105,6 +106,7 @@ extension ClientEngine {
             case .final:
                 // Under the lock, so that deadlines of another `connect()` are not cancelled.
                 self.deadlines.cancelAll()
+                self.turns.reset()
                 return state.end(error)
             }
         }

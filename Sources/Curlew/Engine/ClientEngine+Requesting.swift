@@ -116,7 +116,8 @@ extension ClientEngine {
                 var iterator = subscription.makeAsyncIterator()
                 while let message = try await iterator.next() {
                     guard !message.isRetained else { continue }
-                    let isExpected = correlation == nil || message.properties.correlationData.map { $0 == correlation } ?? true
+                    let isExpected =
+                        correlation == nil || message.properties.correlationData.map { $0 == correlation } ?? true
                     guard !isExpected || buffer.receive(message) == .dropped else { continue }
                     self.countUnexpectedReplies(1)
                 }
@@ -132,7 +133,7 @@ extension ClientEngine {
         try self.requireResponseTopics()
         // The version is checked again when it is certain.
         return try await self.inbox(
-            named: "", timeout, check: { engine throws(MQTTError) in try engine.requireResponseTopics() }
+            named: .responses, timeout, check: { engine throws(MQTTError) in try engine.requireResponseTopics() }
         ) { state throws(MQTTError) in
             let wantsInformation = self.configuration.session.requestResponseInformation
             let base = (wantsInformation ? state.session.limits?.responseInformation : nil) ?? "reply"
@@ -141,7 +142,8 @@ extension ClientEngine {
                 // Responders publish to it, so it must not contain wildcards.
                 let filter = try TopicFilter(TopicName("\(base)/\(random)").string)
                 return ReplyInbox.Plan(
-                    name: "", filters: [filter], key: { ReplyKey($0.properties.correlationData) }, isPrivate: true,
+                    name: .responses, filters: [filter], key: { ReplyKey($0.properties.correlationData) },
+                    isPrivate: true,
                     readsPayload: false)
             } catch {
                 throw MQTTError(
@@ -157,7 +159,7 @@ extension ClientEngine {
     ///   - check: Called after the subscriptions were granted. If it throws, so do all requests that wait for the inbox.
     ///   - plan: Called under the lock of the engine if there is no such inbox yet.
     nonisolated(nonsending) func inbox(
-        named name: String, _ timeout: Duration,
+        named name: ReplyInbox.Name, _ timeout: Duration,
         check: @escaping @Sendable (ClientEngine) throws(MQTTError) -> Void = { _ in },
         plan: (borrowing State) throws(MQTTError) -> ReplyInbox.Plan
     ) async throws(MQTTError) -> ReplyInbox {
@@ -209,7 +211,7 @@ extension ClientEngine {
     }
 
     private func findInbox(
-        _ name: String, _ plan: (borrowing State) throws(MQTTError) -> ReplyInbox.Plan
+        _ name: ReplyInbox.Name, _ plan: (borrowing State) throws(MQTTError) -> ReplyInbox.Plan
     ) throws(MQTTError) -> (ReplyInbox, isNew: Bool) {
         let found: Result<(ReplyInbox, isNew: Bool), MQTTError> = self.state.withLock { state in
             if let inbox = state.receivers.inbox(named: name) { return .success((inbox, false)) }

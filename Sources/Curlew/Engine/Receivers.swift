@@ -8,8 +8,8 @@ struct Receivers {
     /// Subscriptions that ended while their consumer was processing a message.
     private var ended: [SubscriberID: any MessageReceiver] = [:]
     private var lastID: UInt64 = 0
-    /// The inboxes for replies, by the names of their plans; created for the first request of their kind.
-    private var inboxes: [String: ReplyInbox] = [:]
+    /// The inboxes for replies, created for the first request of their kind.
+    private var inboxes: [ReplyInbox.Name: ReplyInbox] = [:]
     /// Subscriptions that are full, for which the connection pauses reading.
     private var full: Set<SubscriberID> = []
     /// Messages that no subscription has claimed.
@@ -56,7 +56,7 @@ struct Receivers {
 
     // MARK: The inboxes for replies
 
-    func inbox(named name: String) -> ReplyInbox? { self.inboxes[name] }
+    func inbox(named name: ReplyInbox.Name) -> ReplyInbox? { self.inboxes[name] }
 
     mutating func use(_ inbox: ReplyInbox) { self.inboxes[inbox.plan.name] = inbox }
 

@@ -16,7 +16,7 @@ final class ReplyInbox: MessageReceiver {
     /// Where replies arrive, and how they find their request.
     struct Plan: Sendable {
         /// Distinguishes the inbox from others of the client.
-        let name: String
+        let name: Name
         let filters: [TopicFilter]
         /// The key of the request that a message answers; `nil` if the message is no reply. Called on the event loop.
         let key: @Sendable (MQTTMessage) -> ReplyKey?
@@ -24,6 +24,14 @@ final class ReplyInbox: MessageReceiver {
         let isPrivate: Bool
         /// Whether ``key`` decodes the payload, which therefore must not be too large.
         let readsPayload: Bool
+    }
+
+    /// Distinguishes the inboxes of a client.
+    enum Name: Sendable, Hashable {
+        /// Replies with correlation data of MQTT 5.0.
+        case responses
+        /// Answers of this form, on these filters.
+        case answers(MQTTDialect.Answer, [String])
     }
 
     /// A request that waits for replies.
@@ -125,6 +133,8 @@ final class ReplyInbox: MessageReceiver {
 
     /// Returns `false` for an unexpected reply.
     private func deliver(_ message: MQTTMessage) -> Bool {
+        // Others may publish to the topics all the time, so nothing is decoded while nobody waits.
+        guard self.state.withLock({ $0.count > 0 }) else { return !self.plan.isPrivate }
         guard !self.plan.readsPayload || message.byteCount <= self.sizeLimit, let key = self.plan.key(message) else {
             return !self.plan.isPrivate
         }
@@ -147,7 +157,7 @@ final class ReplyInbox: MessageReceiver {
 
     /// Reports to the request why it gets no reply.
     func miss(_ message: MQTTMessage, _ error: MQTTError) {
-        guard let key = self.plan.key(message) else { return }
+        guard self.plan.isPrivate, let key = self.plan.key(message) else { return }
         let waiting = self.state.withLock { $0.waiting[key] } ?? []
         for request in waiting {
             self.forget(Registration(key: key, number: request.number))

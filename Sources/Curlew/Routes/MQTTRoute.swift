@@ -1,6 +1,6 @@
 public import CurlewCore
 
-/// A route, as the examples write it: `On("home/{room}/temperature") { message, captures in … }`.
+/// The short name of ``MQTTRoute``: `On("home/{room}/temperature") { message, captures in … }`.
 public typealias On = MQTTRoute
 
 /// A topic pattern and the handler of its messages; see ``MQTTClient/route(onFailure:_:)``.

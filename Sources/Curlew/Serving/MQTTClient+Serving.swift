@@ -30,7 +30,18 @@ extension MQTTClient {
         onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in },
         @MQTTMethodBuilder _ methods: () throws -> [MQTTMethod]
     ) async throws {
-        let methods = try methods()
+        try await self.serve(
+            device, dialect, concurrency: concurrency, onSubscribed: onSubscribed, onEnded: {}, try methods())
+    }
+
+    /// Answers the calls of a device.
+    ///
+    /// - Parameter onEnded: Called after each call was answered, or could not be.
+    package func serve(
+        _ device: String, _ dialect: MQTTDialect, concurrency: Int? = nil,
+        onSubscribed: @Sendable ([TopicFilter]) -> Void, onEnded: @escaping @Sendable () -> Void,
+        _ methods: [MQTTMethod]
+    ) async throws {
         let width = concurrency ?? self.configuration.limits.concurrentResponses
         guard width > 0 else { throw MQTTError(.invalidArgument, "`concurrency` must be at least 1.") }
         if let method = methods.first(where: { $0.width ?? 1 < 1 }) {
@@ -44,7 +55,7 @@ extension MQTTClient {
         }
         guard let requests = try await self.subscribeUnlessCancelled(to: filters) else { return }
         onSubscribed(requests.filters)
-        let server = CallServer(device, dialect, methods, requests, self, concurrency: width)
+        let server = CallServer(device, dialect, methods, requests, self, concurrency: width, onEnded: onEnded)
         try await server.run(concurrency: width)
     }
 }

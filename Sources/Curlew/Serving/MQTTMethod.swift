@@ -1,4 +1,4 @@
-/// A method, as the examples write it: `OnCall("Temperature.Set") { (point: SetPoint) in … }`.
+/// The short name of ``MQTTMethod``: `OnCall("Temperature.Set") { (point: SetPoint) in … }`.
 public typealias OnCall = MQTTMethod
 
 /// A method that a device answers; see ``MQTTClient/serve(_:_:concurrency:onSubscribed:_:)``.

@@ -1,4 +1,5 @@
 import CurlewTransport
+import DequeModule
 import HeapModule
 
 /// Keeps the latest item of each key until its time has come.
@@ -35,6 +36,11 @@ struct Conflater<Key: Hashable, Item> {
     private var lastNumber: UInt64 = 0
     /// The earliest times of the next items of keys whose item was taken.
     private var taken: [Key: Timestamp] = [:]
+    /// The same in the order of the times.
+    private var takenOrder = Deque<(key: Key, time: Timestamp)>()
+
+    /// How many keys whose item was taken are remembered. Peers choose the topics.
+    private static var takenLimit: Int { 10_000 }
 
     init(_ pace: Pace) { self.pace = pace }
 
@@ -86,8 +92,9 @@ struct Conflater<Key: Hashable, Item> {
             self.dues.removeMin()
             self.waiting[due.key] = nil
             if case .spaced(let time) = self.pace {
-                self.forgetTaken(before: now)
                 self.taken[due.key] = now + time
+                self.takenOrder.append((due.key, now + time))
+                self.forgetTaken(before: now)
             }
             return .item(waiting.item)
         }
@@ -109,8 +116,10 @@ struct Conflater<Key: Hashable, Item> {
     }
 
     private mutating func forgetTaken(before now: Timestamp) {
-        guard self.taken.count > 2 * self.waiting.count + 1024 else { return }
-        self.taken = self.taken.filter { $0.value > now }
+        while let first = self.takenOrder.first, first.time <= now || self.takenOrder.count > Self.takenLimit {
+            self.takenOrder.removeFirst()
+            if self.taken[first.key] == first.time { self.taken[first.key] = nil }
+        }
     }
 }
 

@@ -53,6 +53,8 @@ public struct MQTTMessageBatches: AsyncSequence, Sendable {
         private var current: [MQTTMessage] = []
         /// The batch that is not complete.
         private var growing: [MQTTMessage] = []
+        /// Set at the end of the subscription.
+        private var end: MQTTError??
 
         init(_ subscription: MQTTSubscription, _ count: Int, _ limit: Duration) {
             self.subscription = subscription
@@ -80,8 +82,12 @@ public struct MQTTMessageBatches: AsyncSequence, Sendable {
                         time = buffer.makeLimit(until: self.subscription.owner.clock.now() + self.limit)
                     }
                 case .ended(let error):
+                    // The error is told only once, so it waits until the last batch was taken.
+                    let end = self.end ?? error
+                    self.end = .some(end)
                     if !self.growing.isEmpty { return self.handOut(buffer) }
-                    if let error { throw error }
+                    self.end = .some(nil)
+                    if let end { throw end }
                     return nil
                 case .empty:
                     if let time, time.isOver { return self.handOut(buffer) }

@@ -19,9 +19,9 @@ extension MQTTSubscription {
         MQTTConflatedMessages(self, .none, by: key)
     }
 
-    /// The last message of each topic after which the topic was quiet for some time: for values that flutter.
+    /// The last message of each topic, once no newer one has arrived for some time: for values that change in bursts.
     ///
-    /// - Parameter time: How long no other message of the topic must have arrived.
+    /// - Parameter time: The quiet period.
     public func debounced(for time: Duration) -> MQTTConflatedMessages<TopicName> {
         self.debounced(for: time) { $0.topic }
     }
@@ -29,7 +29,7 @@ extension MQTTSubscription {
     /// The last message of each key after which no other with the key arrived for some time.
     ///
     /// - Parameters:
-    ///   - time: How long no other message with the key must have arrived.
+    ///   - time: The quiet period.
     ///   - key: Returns the key of a message.
     public func debounced<Key: Hashable & Sendable>(
         for time: Duration, by key: @escaping @Sendable (MQTTMessage) -> Key

@@ -79,7 +79,9 @@ struct CallReport {
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         if self.isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
         guard let data = try? encoder.encode(value) else { return "null" }
-        return String(decoding: data, as: UTF8.self)
+        let text = String(decoding: data, as: UTF8.self)
+        // Control characters that JSON permits could change a terminal.
+        return Descriptor.standardOutput.isTerminal && !self.isPretty ? text.printable : text
     }
 
     private static func milliseconds(_ duration: Duration) -> String {
@@ -90,10 +92,13 @@ struct CallReport {
     /// The summary of a table.
     var summary: String? {
         guard case .table = self.form else { return nil }
-        let kinds = CallOutcomeKind.allCases.compactMap { kind in self.counts[kind].map { "\($0) \(kind.name)" } }
+        let kinds = CallOutcomeKind.allCases.compactMap { kind in
+            self.counts[kind].map { "\($0) \($0 > 1 ? kind.plural : kind.name)" }
+        }
         let middle = self.durations.sorted().dropFirst(self.durations.count / 2).first ?? .zero
         let total = self.durations.count
-        return "\(total.counted("device")): \(kinds.joined(separator: ", ")); median \(Self.milliseconds(middle).trimmed)."
+        return
+            "\(total.counted("device")): \(kinds.joined(separator: ", ")); median \(Self.milliseconds(middle).trimmed)."
     }
 
     /// Throws unless all devices have answered. The exit code tells the kind of failure if all failures are of one kind.
@@ -133,6 +138,14 @@ enum CallOutcomeKind: CaseIterable {
         case .badReply: "bad reply"
         case .notSent: "not sent"
         case .cancelled: "cancelled"
+        }
+    }
+
+    var plural: String {
+        switch self {
+        case .deviceError: "device errors"
+        case .badReply: "bad replies"
+        default: self.name
         }
     }
 

@@ -4,7 +4,9 @@ import Curlew
 
 /// The value of --dialect: a name, and for some dialects a topic after a colon.
 struct DialectArgument: CheckedArgument, Sendable {
-    static let expectation = "one of " + Self.names.joined(separator: ", ")
+    static let expectation =
+        "one of \(Self.names.joined(separator: ", ")); mqtt5:TOPIC with {device}, zigbee2mqtt:BASE, or tasmota:FULLTOPIC with "
+        + "%prefix% and %topic%"
 
     let dialect: MQTTDialect
     /// Whether devices of the dialect can have a password.
@@ -29,7 +31,8 @@ struct DialectArgument: CheckedArgument, Sendable {
         let topic = parts.count > 1 ? parts[1] : nil
         switch (parts[0].lowercased(), topic) {
         case ("mqtt5", nil): self.init(.mqtt5)
-        case ("mqtt5", let topic?) where topic.contains("{device}"): self.init(.mqtt5(topic: topic))
+        case ("mqtt5", let topic?) where topic.contains("{device}") && !topic.contains(where: { "+#".contains($0) }):
+            self.init(.mqtt5(topic: topic))
         case ("jsonrpc", nil), ("mongoose", nil): self.init(.jsonRPC)
         case ("shelly", nil): self.init(.shelly, isShelly: true)
         case ("thingsboard", nil): self.init(.thingsBoard)

@@ -32,12 +32,12 @@ struct ServedMethod: Sendable {
                     environment: ["CALL_METHOD": call.method, "CALL_DEVICE": call.device])
                 var text = String(decoding: output, as: UTF8.self)
                 if text.hasSuffix("\n") { text.removeLast() }
-                return JSONValue(argument: text)
+                return (try? JSONValue(argument: text)) ?? .string(text)
             } catch {
                 switch error {
                 case .cancelled: throw CancellationError()
-                case .endedWith(let code): throw MQTTDeviceError(.integer(Int64(code)), "The command failed: \(error).")
-                default: throw MQTTDeviceError(nil, "The command failed: \(error).")
+                case .endedWith(let code): throw MQTTDeviceError(.integer(Int64(code)), "The command failed")
+                default: throw MQTTDeviceError(nil, "The command failed: \(error)")
                 }
             }
         }
@@ -64,8 +64,16 @@ final class CallCounter: Sendable {
 
 extension JSONValue {
     /// Reads JSON that a person has written; any other text is a string.
-    init(argument: String) {
-        self = (try? JSONDecoder().decode(JSONValue.self, from: Data(argument.utf8))) ?? .string(argument)
+    ///
+    /// - Throws: If the text begins like JSON and is not.
+    init(argument: String) throws {
+        do { self = try JSONDecoder().decode(JSONValue.self, from: Data(argument.utf8)) } catch {
+            guard let first = argument.first, "{[\"".contains(first) else {
+                self = .string(argument)
+                return
+            }
+            throw CommandFailure("'\(argument)' begins like JSON and is not valid JSON.")
+        }
     }
 
     /// The value on one line.
@@ -73,12 +81,6 @@ extension JSONValue {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
         return (try? encoder.encode(self)).map { String(decoding: $0, as: UTF8.self) } ?? "null"
-    }
-}
-
-extension Result where Failure == any Error, Success: Sendable {
-    static func of(_ body: () async throws -> Success) async -> Self {
-        do { return .success(try await body()) } catch { return .failure(error) }
     }
 }
 

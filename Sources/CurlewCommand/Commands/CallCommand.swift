@@ -18,15 +18,16 @@ struct CallCommand: AsyncParsableCommand {
             curlew call plug Power ON --dialect tasmota
             curlew call --devices fleet.txt Switch.Set '{"id":0,"on":true}' --dialect shelly
 
-            The parameters are JSON; a text that is no JSON is taken as a string. For one device, prints its answer as JSON. \
-            For several, prints a line for each device as it answers, and a summary.
+            The parameters are JSON; other text is sent as a string. For one device, prints its answer as JSON. For several, \
+            prints a line for each device as it answers, and a summary. Each call waits 5 seconds, unless -W sets another \
+            time limit for each call.
 
             Dialects: mqtt5 (the default; requests on {device}/rpc/{method}, or mqtt5:TOPIC), jsonrpc (as in Mongoose OS), \
             shelly, thingsboard, thingsboard-gateway, zigbee2mqtt (or zigbee2mqtt:BASE), zigbee2mqtt-bridge, tasmota (or \
             tasmota:FULLTOPIC), azure.
 
-            Exit codes: 0 if all devices have answered, 20 for an error of the device, 21 if nobody has subscribed to the \
-            request, 22 for an answer of another form, 23 if the request could not be sent, 27 if no answer arrived in time, \
+            Exit codes: 0 if all devices answered, 20 if the device answered with an error, 21 if nobody has subscribed to the \
+            request, 22 if the answer has an unexpected form, 23 if the request could not be sent, 27 if no answer arrived in time, \
             1 if several devices failed for different reasons.
             """)
 
@@ -39,7 +40,9 @@ struct CallCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("devices"), parsing: .unconditional,
-        help: ArgumentHelp("File with one device per line; - reads standard input.", valueName: "file"))
+        help: ArgumentHelp(
+            "File with one device per line; - reads standard input. Lines that begin with # are ignored.",
+            valueName: "file"))
     var devicesFile: String?
 
     @Option(name: .customLong("method"), parsing: .unconditional, help: "Method to call.")
@@ -63,7 +66,7 @@ struct CallCommand: AsyncParsableCommand {
 
     @Option(
         name: .customLong("at-once"), parsing: .unconditional,
-        help: ArgumentHelp("Maximum number of calls that wait for an answer. (default: 100)", valueName: "number"),
+        help: ArgumentHelp("Maximum number of calls at the same time. (default: 100)", valueName: "number"),
         transform: WidthArgument.read)
     var width: WidthArgument?
 
@@ -86,9 +89,11 @@ struct CallCommand: AsyncParsableCommand {
             throw CommandFailure("The URL contains a topic, but the dialect decides the topics; leave it out.")
         }
         let devices = try await self.allDevices()
-        guard let method = self.method else { throw CommandFailure("The method is missing; write it after the device.") }
+        guard let method = self.method else {
+            throw CommandFailure("The method is missing; write it after the device.")
+        }
         let dialect = try self.wholeDialect()
-        let params = self.params.map(JSONValue.init(argument:))
+        let params = try self.params.map { try JSONValue(argument: $0) }
         // -W limits each call.
         let limit = settings.timeLimit ?? .seconds(5)
         settings.timeLimit = nil
@@ -103,8 +108,10 @@ struct CallCommand: AsyncParsableCommand {
                     try selected.call(method, atOnce: width, within: limit)
                 }
             var report = CallReport(self.form(devices), isPretty: self.isPretty)
-            for await result in results {
-                try Descriptor.standardOutput.writeAll(Array(report.line(for: result).utf8))
+            try await Output.toleratingBrokenPipe {
+                for await result in results {
+                    try Descriptor.standardOutput.writeAll(Array(report.line(for: result).utf8))
+                }
             }
             if let summary = report.summary { Diagnostics.say(summary) }
             try report.conclude()
@@ -123,7 +130,7 @@ struct CallCommand: AsyncParsableCommand {
         guard !devices.isEmpty else {
             throw CommandFailure(
                 self.devicesFile == nil
-                    ? "The device is missing; write it before the method." : "There are no devices in the file.")
+                    ? "The device is missing; write it before the method." : "--devices names no device.")
         }
         return devices
     }

@@ -13,8 +13,8 @@ struct CollectCommand: AsyncParsableCommand {
             curlew collect home/door
             curlew collect 'home/+/temperature' -C 5 -W 10
 
-            Waits 5 seconds unless -W sets another time limit. Exits with code 0 if all messages came, and with code 27 if \
-            fewer came; those that came are printed. Retained messages count, unless -R leaves them out.
+            Waits 5 seconds unless -W sets another time limit. Exits with code 0 if all messages arrived, and with code 27 \
+            if not; it prints those that arrived. Retained messages count, unless -R leaves them out.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -54,15 +54,21 @@ struct CollectCommand: AsyncParsableCommand {
         let subscriptions = filters.map { TopicSubscription($0.string, SubscriptionOptions(qos: self.qos)) }
         try await Conversation.run(settings) { [settings] conversation in
             try await conversation.connect()
-            let messages = try await conversation.client.collect(
-                wanted, from: subscriptions, includingRetained: !self.omitsRetained, within: limit)
+            var messages: [MQTTMessage] = []
+            do {
+                messages = try await conversation.client.collect(
+                    wanted, from: subscriptions, includingRetained: !self.omitsRetained, within: limit)
+            } catch let error as MQTTError where !error.messages.isEmpty {
+                // What arrived before a signal is not lost.
+                messages = error.messages
+            }
             var writer = self.output.writer(isPlain: false, subscriptionIdentifier: settings.subscriptionIdentifier)
             var bytes: [UInt8] = []
             for message in messages { writer.write(message, to: &bytes) }
-            try Descriptor.standardOutput.writeAll(bytes)
+            try await Output.toleratingBrokenPipe { try Descriptor.standardOutput.writeAll(bytes) }
             guard messages.count < wanted else { return }
             throw CommandFailure(
-                "\(messages.count) of \(wanted.counted("message")) came within \(limit); set another limit with -W.",
+                "Received \(messages.count) of \(wanted.counted("message")) within \(limit); set another limit with -W.",
                 exitCode: CommandFailure.timeOut)
         }
     }

@@ -7,19 +7,18 @@ import CurlewCore
 struct ServeCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "serve", _superCommandName: CommandNames.root,
-        abstract: "Answer the calls of a device, for trying and testing.",
+        abstract: "Simulate a device: answer calls with fixed values or shell commands.",
         usage: "curlew serve [<options>] [<url>] <device> [<method>=<answer>]...",
         discussion: """
-            curlew serve lamp-1 'Lamp.Get={"on":true}' Lamp.Set
+            curlew serve lamp-1 'Lamp.Get={"on":true}' Lamp.Set    # Lamp.Set returns its parameters
             curlew serve plug --dialect tasmota Power=ON --command 'Uptime=cut -d. -f1 /proc/uptime'
 
-            Runs until interrupted, until -C ends it, or until -W expires. The answer to a method is JSON; a text that is no \
-            JSON is taken as a string. A method without an answer returns its parameters. Other methods are answered with \
-            the error of the dialect; see 'curlew call --help' for the dialects. 'curlew broker' runs a broker.
+            Runs until interrupted, until -C ends it, or until -W expires. The answer to a method is JSON; other text is sent \
+            as a string. A method without an answer returns its parameters. See 'curlew call --help' for the dialects.
 
             With --command, a shell command runs for each call. It gets the parameters as JSON on standard input, and the names \
-            in $CALL_DEVICE and $CALL_METHOD; its output is the answer. If its exit code is not 0, the caller gets an error \
-            with that code.
+            in $CALL_DEVICE and $CALL_METHOD; its output is the answer. If its exit code is not 0, the caller gets an error, \
+            with that code if the dialect has one.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -82,23 +81,17 @@ struct ServeCommand: AsyncParsableCommand {
             try await conversation.connect()
             let serving = Task {
                 try await conversation.client.serve(
-                    device, self.dialect.dialect,
-                    onSubscribed: { conversation.tellReady($0, self.ready) }
-                ) {
-                    for method in methods {
+                    device, self.dialect.dialect, onSubscribed: { conversation.tellReady($0, self.ready) },
+                    onEnded: { calls.ended() },
+                    methods.map { method in
                         MQTTMethod(method.name) { (params: JSONValue, call: MQTTCall) async throws -> JSONValue in
                             if isVerbose { try method.say(params) }
-                            let answer = await Result.of { try await method.answer(params, to: call) }
-                            calls.ended()
-                            return try answer.get()
+                            return try await method.answer(params, to: call)
                         }
-                    }
-                }
+                    })
             }
             let counting = Task {
                 await calls.waitForLast()
-                // The last answers are still on their way.
-                await conversation.disconnect()
                 serving.cancel()
             }
             defer { counting.cancel() }
@@ -112,9 +105,9 @@ struct ServeCommand: AsyncParsableCommand {
     }
 
     private func methods() throws -> [ServedMethod] {
-        let fixed = self.answers.map { text -> ServedMethod in
+        let fixed = try self.answers.map { text -> ServedMethod in
             let (name, answer) = text.splitAtEquals
-            return ServedMethod(name: name, kind: answer.map { .answer(JSONValue(argument: $0)) } ?? .echo)
+            return ServedMethod(name: name, kind: try answer.map { .answer(try JSONValue(argument: $0)) } ?? .echo)
         }
         let commands = try self.commands.map { text -> ServedMethod in
             let (name, command) = text.splitAtEquals

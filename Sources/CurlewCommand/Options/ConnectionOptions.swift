@@ -106,7 +106,8 @@ struct ConnectionOptions: ParsableArguments {
     @Option(
         name: [.customShort("W"), .customLong("timeout")], parsing: .unconditional,
         help: ArgumentHelp(
-            "Time limit for the whole command. When it expires, the exit code is 27.", valueName: "seconds"),
+            "Time limit for the whole command, or for each call of 'curlew call'. When it expires, the exit code is 27.",
+            valueName: "seconds"),
         transform: SecondsArgument.read)
     var timeLimit: SecondsArgument?
 

@@ -132,7 +132,7 @@ struct DialectTests {
         for (result, expected) in [
             (.success(vector.result), vector.answer), (.failure(vector.expectedError), try #require(vector.error)),
         ] as [(Result<any Encodable & Sendable, MQTTDeviceError>, (topic: String, payload: String))] {
-            let answer = try vector.dialect.encode(result, to: address, coder: .json)
+            let answer = try #require(try vector.dialect.encode(result, to: address, coder: .json))
             let topic = answer.topic.replacing("/res/500/", with: "/res/404/")
             #expect(topic == expected.topic)
             let message = MQTTMessage(
@@ -155,12 +155,36 @@ struct DialectTests {
         #expect(old.method == "M" && old.answer != nil)
         let inTopic = try #require(
             dialect.request(in: MQTTMessage("d/rpc/M", #"{"id":1,"src":"me","args":{"a":1}}"#), for: "d"))
-        #expect(inTopic.method == "M" && inTopic.answer?.key == "me 1")
-        let noSource = try #require(dialect.request(in: MQTTMessage("d/rpc", #"{"id":1,"method":"M"}"#), for: "d"))
-        #expect(noSource.answer == nil)
+        #expect(inTopic.method == "M" && inTopic.answer != nil)
+        #expect(dialect.request(in: MQTTMessage("d/rpc", #"{"id":1,"method":"M"}"#), for: "d") == nil)
         let noID = try #require(dialect.request(in: MQTTMessage("d/rpc", #"{"src":"me","method":"M"}"#), for: "d"))
         #expect(noID.answer == nil)
         #expect(dialect.request(in: MQTTMessage("d/rpc", "garbage"), for: "d") == nil)
+    }
+
+    @Test("An answer that names another device is not accepted")
+    func otherDevice() {
+        let inquiry = MQTTDialect.Inquiry(device: "A", method: "M", params: nil)
+        let own = MQTTMessage("v1/gateway/rpc", #"{"device":"A","id":7,"data":1}"#)
+        let other = MQTTMessage("v1/gateway/rpc", #"{"device":"B","id":7,"data":1}"#)
+        #expect(MQTTDialect.thingsBoardGateway.isAnswer(own, to: inquiry))
+        #expect(!MQTTDialect.thingsBoardGateway.isAnswer(other, to: inquiry))
+        // It is no request, either.
+        let answer = MQTTMessage("v1/gateway/rpc", #"{"device":"A","id":7,"data":{"method":"M","id":8}}"#)
+        #expect(MQTTDialect.thingsBoardGateway.request(in: answer, for: "A") == nil)
+    }
+
+    @Test("The status of an error of Azure IoT Hub is at least 300")
+    func status() throws {
+        let request = try #require(
+            MQTTDialect.azureIoTHub.request(in: MQTTMessage("$iothub/methods/POST/M/?$rid=7", ""), for: "any"))
+        let address = try #require(request.answer)
+        for (code, status) in [(1, "500"), (404, "404")] as [(JSONValue, String)] {
+            let answer = try #require(
+                try MQTTDialect.azureIoTHub.encode(
+                    .failure(MQTTDeviceError(code, "x")), to: address, coder: .json))
+            #expect(answer.topic == "$iothub/methods/res/\(status)/?$rid=7")
+        }
     }
 
     @Test("Foreign messages are no answers")
@@ -183,7 +207,7 @@ struct DialectTests {
                 continue
             }
             #expect(error.code == .decodingFailed)
-            #expect(error.message.hasPrefix("d answered M with something else: "))
+            #expect(error.message.hasPrefix("The answer of d to M has an unexpected form: "))
         }
     }
 
@@ -256,7 +280,8 @@ struct TasmotaCommandTests {
         "An answer contains its command",
         arguments: [
             ("Power", #"{"POWER":"ON"}"#, true), ("Power1", #"{"POWER1":"ON"}"#, true),
-            ("Power1", #"{"POWER":"ON"}"#, true), ("Dimmer", #"{"POWER":"ON","Dimmer":50}"#, true),
+            ("Power1", #"{"POWER":"ON"}"#, true), ("Power", #"{"POWER1":"ON"}"#, true),
+            ("Power2", #"{"POWER1":"ON"}"#, false), ("Dimmer", #"{"POWER":"ON","Dimmer":50}"#, true),
             ("Dimmer", #"{"POWER":"OFF"}"#, false), ("TelePeriod", #"{"TelePeriod":300}"#, true),
             ("Template", #"{"NAME":"Generic","GPIO":[1]}"#, true), ("Nonsense", #"{"Command":"Unknown"}"#, true),
             ("Power", "garbage", false),
@@ -386,6 +411,8 @@ struct ShellyDigestTests {
         #expect(digest.signature(for: "b") == nil)
         #expect(!digest.refused(by: "a", MQTTDeviceError(404, message)))
         #expect(!digest.refused(by: "a", MQTTDeviceError(401, "no")))
+        let overflow = message.replacing("\"nc\":1", with: "\"nc\":9223372036854775807")
+        #expect(!digest.refused(by: "a", MQTTDeviceError(401, overflow)))
     }
 }
 #endif

@@ -221,7 +221,8 @@ struct ServeTests {
         try await connection.grantSubscribe()
         try await connection.grantSubscribe()
         for _ in 0..<2 {
-            try connection.publish(#"{"id":5,"src":"me","method":"Count"}"#, to: "d/rpc", qos: .atLeastOnce)
+            try connection.publish(
+                #"{"id":9007199254740991,"src":"me","method":"Count"}"#, to: "d/rpc", qos: .atLeastOnce)
             let answer = try await connection.receivePublish()
             #expect(answer.topic.string == "me/rpc")
             #expect(try answer.decode(JSONValue.self)["result"] == 1)
