@@ -15,7 +15,7 @@ struct SentenceTests {
         ("pbu", "There is no command 'pbu'; did you mean 'pub'? See 'curlew --help'."),
         (
             "help nosuch",
-            "There is no command 'nosuch'; there are pub, sub, request, respond, bench, broker, passwd and demo; see "
+            "There is no command 'nosuch'; there are pub, sub, request, respond, collect, call, serve, bench, broker, passwd and demo; see "
                 + "'curlew --help'."
         ),
         ("bench sbu", "There is no command 'bench sbu'; did you mean 'bench sub'? See 'curlew bench --help'."),

@@ -14,7 +14,9 @@ struct TasmotaCommand {
         self.method = inquiry.method
         let command = inquiry.method.lowercased()
         let base = command.withoutIndex
-        self.anyIndex = base == command || command == base + "0" ? base : nil
+        // These two have answers of their own.
+        let isSpecial = base == "status" || base == "template"
+        self.anyIndex = !isSpecial && (base == command || command == base + "0") ? base : nil
         switch base {
         case "status":
             let number = (inquiry.params as? JSONValue)?.plainText ?? inquiry.params.map { "\($0)" } ?? ""

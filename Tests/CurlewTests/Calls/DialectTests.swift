@@ -355,7 +355,7 @@ struct DialectTemplateTests {
         #expect(
             try self.objection(.init("a/{device}/{method}/{id}"), .init("b/{device}")).contains(
                 "identifier of the call"))
-        #expect(try self.objection(.init("a/{device}/{method}"), .init("b")).contains("nothing tells which call"))
+        #expect(try self.objection(.init("a/{device}/{method}"), .init("b")).contains("nothing identifies the call"))
         #expect(try self.objection(.init("a/{device}/{method}", id: "id"), .init(id: "id")).contains("needs a topic"))
         #expect(try self.objection(.init("a/{device}/{methd}"), .init("b/{device}")).contains("{methd}"))
     }
