@@ -21,8 +21,8 @@ struct SentenceTests {
         ("bench sbu", "There is no command 'bench sbu'; did you mean 'bench sub'? See 'curlew bench --help'."),
         (
             "-t a",
-            "The command comes before the options, as in 'curlew sub -t'; it is one of pub, sub, request, respond, bench, "
-                + "broker, passwd and demo; see 'curlew --help'."
+            "The command comes before the options, as in 'curlew sub -t'; it is one of pub, sub, request, respond, "
+                + "collect, call, serve, bench, broker, passwd and demo; see 'curlew --help'."
         ),
         // Options.
         ("sub a --json", "Unknown option '--json'; did you mean '--output json'? See 'curlew sub --help'."),
