@@ -35,7 +35,8 @@ struct KnownOption: Sendable {
     var takesBytes: Bool { Self.ofBytes.contains(self.long) }
 
     private static let ofBytes: Set = [
-        "acl-file", "cafile", "capath", "cert", "command", "config-file", "crlfile", "device-password", "devices", "exec", "file", "format", "key", "message",
+        "acl-file", "cafile", "capath", "cert", "command", "config-file", "crlfile", "device-password", "devices",
+        "exec", "file", "format", "key", "message",
         "options-file", "password", "password-file", "property", "pw", "template", "tls-ca", "tls-cert", "tls-crl",
         "tls-key",
         "will-payload",
@@ -95,7 +96,8 @@ struct KnownOption: Sendable {
         .init("D property", .property, about: []), .init("W timeout", .one), .init("d debug"), .init("quiet"),
         .init("nodelay"), .init("o options-file", .one), .init("S srv"), .init("proxy", .one),
         .init("unix", .one, about: [.server, .port]), .init("ws"), .init("header", .one, about: []),
-        .init("t topic", .one, in: Subcommand.naming.union([.bench])), .init("q qos", .one, in: Subcommand.naming.union([.bench])),
+        .init("t topic", .one, in: Subcommand.naming.union([.bench])),
+        .init("q qos", .one, in: Subcommand.naming.union([.bench])),
     ]
 
     private static let tls: [KnownOption] = [
