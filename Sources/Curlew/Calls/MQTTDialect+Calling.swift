@@ -67,18 +67,19 @@ extension MQTTDialect {
 
     static func levels(of device: String) -> Int { device.utf8.reduce(1) { $1 == UInt8(ascii: "/") ? $0 + 1 : $0 } }
 
-    /// The key of the call that a message answers; `nil` if it is no answer.
+    /// What identifies the call that a message answers: its identifier, or the device for dialects without identifiers;
+    /// `nil` if the message is not an answer.
     ///
     /// - Parameter deviceLevels: The number of levels of the devices whose answers arrive on the message's filter.
-    func key(of message: MQTTMessage, deviceLevels: Int) -> ReplyKey? {
+    func key(of message: MQTTMessage, deviceLevels: Int) -> String? {
         guard !message.isRetained else { return nil }
         let values = self.values(in: message, deviceLevels: deviceLevels)
         switch self.identifiers {
-        case .absent: return values?[.device].map { .text($0) }
+        case .absent: return values?[.device]
         case .text, .number:
-            if let id = values?[.id] { return .text(id) }
+            if let id = values?[.id] { return id }
             guard let place = self.answer.id, let id: CallID = CallReader(message).probe(place) else { return nil }
-            return .text(id.text)
+            return id.text
         }
     }
 

@@ -176,7 +176,7 @@ extension ClientEngine {
         let name = ReplyInbox.Name.answers(dialect.answer, filters)
         return try await self.inbox(named: name, limit) { _ in
             ReplyInbox.Plan(
-                name: name, filters: parsed, key: { dialect.key(of: $0, deviceLevels: levels) },
+                name: name, filters: parsed, key: { dialect.key(of: $0, deviceLevels: levels).map { .text($0) } },
                 isPrivate: dialect.answersArePrivate, readsPayload: dialect.answersNameCallInPayload)
         }
     }
