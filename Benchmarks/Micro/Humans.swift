@@ -39,9 +39,9 @@ enum Humans {
         }
         let serving = Task {
             await withThrowingTaskGroup { group in
-                for dialect in [MQTTDialect.jsonRPC, .mqtt5] {
+                for (name, dialect) in [("five", MQTTDialect.mqtt5), ("rpc", .jsonRPC)] {
                     group.addTask {
-                        try await device.serve("d", dialect, concurrency: 20_000) {
+                        try await device.serve(name, dialect, concurrency: 20_000) {
                             OnCall("Echo") { (text: String) in text }
                         }
                     }
@@ -50,15 +50,15 @@ enum Humans {
         }
         let text = String(repeating: "x", count: 62)
         let bare = try await self.bareReplies(to: text, caller)
-        for dialect in [MQTTDialect.mqtt5, .jsonRPC] {
-            let target = caller.device("d", dialect)
+        for (name, dialect) in [("five", MQTTDialect.mqtt5), ("rpc", .jsonRPC)] {
+            let target = caller.device(name, dialect)
             while (try? await target.call("Echo", text, as: String.self)) == nil {}
             let one = try await measure("call, \(dialect), one at a time", count: 2_000) {
                 for _ in 0..<2_000 { _ = try await target.call("Echo", text, as: String.self) }
             }
             compare(one, with: bare, bar: "≤ 1.3")
         }
-        let target = caller.device("d", .jsonRPC)
+        let target = caller.device("rpc", .jsonRPC)
         var few: Duration?
         for width in [10, 10_000] {
             let time = try await measure("call, JSON-RPC, \(width) in flight", count: 20_000) {

@@ -22,18 +22,14 @@ public struct MQTTBlockingDevice: Sendable {
         _ method: String, _ params: some Encodable & Sendable, as type: Answer.Type = Answer.self,
         within limit: Duration = .seconds(5)
     ) throws(MQTTError) -> Answer {
-        try self.device.engine.blockThread { [device] in
-            try await device.call(method, params, as: Answer.self, within: limit)
-        }
+        try self.device.callBlocking(.init(device: self.device.name, method: method, params: params), type, limit)
     }
 
     /// Calls a method without parameters and returns the answer; see ``MQTTDevice/call(_:as:within:)``.
     public func call<Answer: Decodable & Sendable>(
         _ method: String, as type: Answer.Type = Answer.self, within limit: Duration = .seconds(5)
     ) throws(MQTTError) -> Answer {
-        try self.device.engine.blockThread { [device] in
-            try await device.call(method, as: Answer.self, within: limit)
-        }
+        try self.device.callBlocking(.init(device: self.device.name, method: method, params: nil), type, limit)
     }
 
     /// Calls a method with parameters in JSON and returns the answer as JSON.
@@ -41,13 +37,13 @@ public struct MQTTBlockingDevice: Sendable {
     public func call(
         _ method: String, _ params: JSONValue, within limit: Duration = .seconds(5)
     ) throws(MQTTError) -> JSONValue {
-        try self.device.engine.blockThread { [device] in try await device.call(method, params, within: limit) }
+        try self.call(method, params, as: JSONValue.self, within: limit)
     }
 
     /// Calls a method without parameters and returns the answer as JSON.
     @discardableResult
     public func call(_ method: String, within limit: Duration = .seconds(5)) throws(MQTTError) -> JSONValue {
-        try self.device.engine.blockThread { [device] in try await device.call(method, within: limit) }
+        try self.call(method, as: JSONValue.self, within: limit)
     }
 }
 

@@ -26,11 +26,13 @@ public struct MQTTBlockingClient: Sendable {
 
     // MARK: Connecting
 
-    /// Connects and stays connected; see ``MQTTClient/connect(retrying:)``. Returns immediately if the client is
+    /// Connects and stays connected; see ``MQTTClient/connect(retrying:timeout:)``. Returns immediately if the client is
     /// connected.
     @discardableResult
-    public func connect(retrying: Bool = false) throws(MQTTError) -> Bool {
-        try self.client.engine.blockThread { [client] in try await client.connect(retrying: retrying) }
+    public func connect(retrying: Bool = false, timeout: Duration? = nil) throws(MQTTError) -> Bool {
+        try self.client.engine.blockThread { [client] in
+            try await client.connect(retrying: retrying, timeout: timeout)
+        }
     }
 
     /// Waits until all accepted messages are sent and acknowledged, then disconnects; see
@@ -58,6 +60,20 @@ public struct MQTTBlockingClient: Sendable {
         let engine = self.client.engine
         return try engine.publishBlocking(
             engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties), timeout: timeout)
+    }
+
+    /// Publishes a value as JSON and waits; see
+    /// ``MQTTClient/publish(json:to:qos:retain:properties:timeout:)``.
+    @discardableResult
+    public func publish(
+        json value: some Encodable, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
+        properties: MessageProperties = MessageProperties(), timeout: Duration? = nil
+    ) throws(MQTTError) -> ReasonCode {
+        let coder = MQTTJSONCoder()
+        var properties = properties
+        properties.contentType = properties.contentType ?? coder.contentType
+        return try self.publish(
+            coder.payload(of: value), to: topic, qos: qos, retain: retain, properties: properties, timeout: timeout)
     }
 
     /// Puts a message in the outbox and returns immediately; see ``MQTTClient/enqueue(_:to:qos:retain:properties:)``.
@@ -117,14 +133,21 @@ public struct MQTTBlockingClient: Sendable {
 
     /// Starts a request and returns immediately; see
     /// ``MQTTClient/startRequest(_:to:qos:properties:responseTopic:timeout:)``. The result can be waited for
-    /// (``PendingReply/wait()``), polled and cancelled.
+    /// (``MQTTPending/wait(within:)``), polled and cancelled.
     public func startRequest(
         _ payload: some MQTTPayload, to topic: String, qos: QoS = .atLeastOnce,
         properties: MessageProperties = MessageProperties(), responseTopic: String? = nil,
         timeout: Duration = .seconds(5)
-    ) -> PendingReply {
+    ) -> MQTTPending<MQTTMessage> {
         self.client.startRequest(
             payload, to: topic, qos: qos, properties: properties, responseTopic: responseTopic, timeout: timeout)
+    }
+
+    /// Starts work with the client and returns immediately; see ``MQTTClient/start(_:)``.
+    public func start<Value: Sendable>(
+        _ work: @escaping @Sendable (MQTTClient) async throws -> Value
+    ) -> MQTTPending<Value> {
+        self.client.start(work)
     }
 
     // MARK: Async code
@@ -186,13 +209,34 @@ public struct MQTTBlockingClient: Sendable {
         }
     }
 
-    /// Subscribes to topic filters; see ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
+    /// Returns the first message; see ``MQTTClient/first(from:options:includingRetained:within:where:)``.
+    public func first(
+        from filter: String, includingRetained: Bool = true, within limit: Duration,
+        where isWanted: @escaping @Sendable (MQTTMessage) -> Bool = { _ in true }
+    ) throws(MQTTError) -> MQTTMessage {
+        try self.client.engine.blockThread { [client] in
+            try await client.first(from: filter, includingRetained: includingRetained, within: limit, where: isWanted)
+        }
+    }
+
+    /// Subscribes to a topic filter; see ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
     public func subscribe(
         to filter: String, queue: MQTTConfiguration.SubscriptionQueue? = nil,
         acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
     ) throws(MQTTError) -> MQTTBlockingSubscription {
         try self.subscribe(
             to: [TopicSubscription(filter)], queue: queue, acknowledgement: acknowledgement, timeout: timeout)
+    }
+
+    /// Subscribes to several topic filters; see ``MQTTClient/subscribe(to:queue:acknowledgement:timeout:)``.
+    public func subscribe(
+        to filters: [String], options: SubscriptionOptions = SubscriptionOptions(),
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) throws(MQTTError) -> MQTTBlockingSubscription {
+        try self.subscribe(
+            to: filters.map { TopicSubscription($0, options) }, queue: queue, acknowledgement: acknowledgement,
+            timeout: timeout)
     }
 
     /// Subscribes to several topic filters, each with its own options; see

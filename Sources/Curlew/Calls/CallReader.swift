@@ -1,119 +1,141 @@
 import CurlewCore
 import NIOCore
 
-/// Reads the values of a call or an answer from a message.
-struct CallReader {
+/// Reads the values of a call or an answer from a message, of type `Value` the parameters or the result. Values of a
+/// JSON payload are read in one pass.
+struct CallReader<Value: Decodable> {
     private let message: MQTTMessage
+    private let valuePlace: MQTTDialect.Place?
+    private let places: CallPlaces
+    /// The members at these places.
+    private var members: [CallMember?] = []
+    private var frameValue: Result<Value?, any Error>?
 
-    init(_ message: MQTTMessage) { self.message = message }
-
-    /// The value at a place; `nil` if it is missing, `null` or of another form.
-    func probe<Value: Decodable>(_ place: MQTTDialect.Place) -> Value? {
-        switch place.kind {
-        case .json(let path): return (try? CallProbe<Value>.read(path, of: self.message.payload)) ?? nil
-        case .userProperty(let name): return self.property(name)
-        case .payload, .jsonPayload, .text: return try? self.value(Value.self, at: place, .json)
-        case .correlationData, .responseTopic: return nil
+    /// Reads a message.
+    ///
+    /// - Parameters:
+    ///   - places: What to read of a JSON payload.
+    ///   - value: The place of the parameters or the result; `nil` to read none.
+    init(_ message: MQTTMessage, _ places: CallPlaces, value: MQTTDialect.Place? = nil) {
+        self.message = message
+        self.valuePlace = value
+        self.places = places
+        let path = value?.jsonPath
+        guard !places.isEmpty || path != nil else { return }
+        do {
+            let frame = try CallFrame<Value>(of: message, .init(members: places, value: path))
+            self.members = frame.members
+            self.frameValue = path == nil ? nil : frame.value
+        } catch {
+            self.frameValue = .failure(error)
         }
     }
 
-    /// The value at a place.
+    private func member(at place: MQTTDialect.Place) -> CallMember? {
+        guard !self.members.isEmpty else { return nil }
+        return self.places.firstIndex(of: place).flatMap { self.members[$0] }
+    }
+
+    /// The text at a place; `nil` if it is missing or of another form.
+    func text(at place: MQTTDialect.Place?) -> String? {
+        guard let place else { return nil }
+        switch place.kind {
+        case .json: if case .text(let text)? = self.member(at: place) { return text }
+        case .userProperty(let name): return self.message.properties[name]
+        case .payload, .jsonPayload, .text: return try? self.message.decode(String.self)
+        case .correlationData, .responseTopic: break
+        }
+        return nil
+    }
+
+    /// The identifier at a place; `nil` if it is missing or of another form.
+    func id(at place: MQTTDialect.Place?) -> CallID? {
+        guard let place else { return nil }
+        switch place.kind {
+        case .json: if case .id(let id)? = self.member(at: place) { return id }
+        case .userProperty(let name): return self.message.properties[name].map { CallID($0) }
+        case .payload, .jsonPayload, .text: return try? self.message.decode(CallID.self)
+        case .correlationData, .responseTopic: break
+        }
+        return nil
+    }
+
+    /// The value at a place; `nil` if it is missing or `null`.
+    func json(at place: MQTTDialect.Place?) -> JSONValue? {
+        guard let place else { return nil }
+        switch place.kind {
+        case .json: if case .json(let value)? = self.member(at: place) { return value }
+        case .userProperty(let name): return self.message.properties[name].map(Self.json)
+        case .payload, .jsonPayload, .text: return try? self.message.decode(JSONValue.self)
+        case .correlationData, .responseTopic: break
+        }
+        return nil
+    }
+
+    /// Whether there is a value at a place.
+    func hasValue(at place: MQTTDialect.Place) -> Bool {
+        switch place.kind {
+        case .json(let path) where !path.isEmpty: self.member(at: place) != nil
+        case .json, .payload, .jsonPayload, .text: self.message.byteCount > 0
+        case .userProperty(let name): self.message.properties[name] != nil
+        case .correlationData, .responseTopic: false
+        }
+    }
+
+    /// The value of a user property: JSON, or text.
+    private static func json(_ text: String) -> JSONValue {
+        (try? MQTTJSONCoder().decode(JSONValue.self, from: ByteBuffer(string: text))) ?? .string(text)
+    }
+
+    /// The parameters or the result.
     ///
     /// A payload that is no JSON is its text, if that is what the caller wants. A missing value is `null`, and so is an
     /// empty payload.
     ///
     /// - Throws: ``MQTTError`` with code `decodingFailed`.
-    func value<Value: Decodable>(
-        _ type: Value.Type, at place: MQTTDialect.Place, _ coder: any MQTTPayloadCoder
-    ) throws(MQTTError) -> Value {
+    func value(_ coder: any MQTTPayloadCoder) throws(MQTTError) -> Value {
+        guard let place = self.valuePlace else { return try self.null("") }
         switch place.kind {
         case .json(let path):
             do {
-                if let value = try CallProbe<Value>.read(path, of: self.message.payload) { return value }
+                if let value = try self.frameValue?.get() { return value }
             } catch {
-                throw self.message.mismatch(type, "JSON", error)
+                throw self.message.mismatch(Value.self, "JSON", error)
             }
-            return try self.null(type, path.joined(separator: "."))
+            return try self.null(path.joined(separator: "."))
         case .payload, .jsonPayload, .text:
-            if self.message.byteCount == 0 { return try self.null(type, "the payload") }
+            if self.message.byteCount == 0 { return try self.null("the payload") }
             do {
-                return try self.message.decode(type, with: place == .payload ? coder : MQTTJSONCoder())
+                return try self.message.decode(Value.self, with: place == .payload ? coder : MQTTJSONCoder())
             } catch {
                 if let text = self.message.text as? Value { return text }
                 if let text = JSONValue.string(self.message.text) as? Value, place == .text { return text }
                 throw error
             }
         case .userProperty(let name):
-            if let value: Value = self.property(name) { return value }
-            return try self.null(type, "the user property \(name)")
-        case .correlationData, .responseTopic: return try self.null(type, "")
+            guard let text = self.message.properties[name] else { return try self.null("the user property \(name)") }
+            if let text = text as? Value { return text }
+            if let value = Self.json(text) as? Value { return value }
+            do { return try MQTTJSONCoder().decode(Value.self, from: ByteBuffer(string: text)) } catch {
+                throw self.message.mismatch(Value.self, "JSON in the user property \(name)", error)
+            }
+        case .correlationData, .responseTopic: return try self.null("")
         }
     }
 
-    private func property<Value: Decodable>(_ name: String) -> Value? {
-        guard let text = self.message.properties[name] else { return nil }
-        if let text = text as? Value { return text }
-        if let value = try? MQTTJSONCoder().decode(Value.self, from: ByteBuffer(string: text)) { return value }
-        return JSONValue.string(text) as? Value ?? CallID(text) as? Value
-    }
-
-    private func null<Value: Decodable>(_ type: Value.Type, _ name: String) throws(MQTTError) -> Value {
-        do { return try MQTTJSONCoder().decode(type, from: ByteBuffer(string: "null")) } catch {
-            throw MQTTError(.decodingFailed, "\(name) is missing, which should be a \(type).", cause: error)
+    private func null(_ name: String) throws(MQTTError) -> Value {
+        do { return try MQTTJSONCoder().decode(Value.self, from: ByteBuffer(string: "null")) } catch {
+            throw MQTTError(.decodingFailed, "\(name) is missing, which should be a \(Value.self).", cause: error)
         }
     }
 }
 
-/// Writes the values of a call or an answer to a message.
-struct CallWriter {
-    private let coder: any MQTTPayloadCoder
-    /// The members of a JSON payload.
-    var body = CallBody()
-    private var whole: ByteBuffer?
-    private(set) var properties = MessageProperties()
+/// Stands for the type of a value that is not read.
+struct NoValue: Decodable {}
 
-    init(_ coder: any MQTTPayloadCoder) { self.coder = coder }
-
-    /// Puts a value at its place.
-    ///
-    /// - Throws: ``MQTTError`` with code `invalidArgument` if the place needs an object and the value is none; what the
-    ///   coder throws.
-    mutating func put(_ value: any Encodable & Sendable, at place: MQTTDialect.Place) throws {
-        switch place.kind {
-        case .json([]): try self.merge(value)
-        case .json(let path): self.body.put(value, at: path)
-        case .payload:
-            self.whole = try Self.encode(value, self.coder)
-            self.properties.contentType = self.coder.contentType
-        case .jsonPayload:
-            self.whole = try CallBody.json(value)
-            self.properties.contentType = MQTTJSONCoder().contentType
-        case .text: self.whole = ByteBuffer(string: try Self.json(of: value).plainText)
-        case .userProperty(let name): self.properties[name] = try Self.json(of: value).plainText
-        case .correlationData, .responseTopic: break
-        }
-    }
-
-    private mutating func merge(_ value: any Encodable & Sendable) throws {
-        guard case .object(let members) = try Self.json(of: value) else {
-            throw MQTTError(.invalidArgument, "The parameters must be an object in this dialect.")
-        }
-        for (name, member) in members { self.body.put(member, at: [name]) }
-    }
-
-    private static func encode(_ value: some Encodable, _ coder: any MQTTPayloadCoder) throws -> ByteBuffer {
-        try coder.encode(value)
-    }
-
-    private static func json(of value: any Encodable & Sendable) throws -> JSONValue {
-        if let json = value as? JSONValue { return json }
-        if let text = value as? String { return .string(text) }
-        return try MQTTJSONCoder().decode(JSONValue.self, from: CallBody.json(value))
-    }
-
-    /// The payload of the message.
-    func payload() throws -> ByteBuffer {
-        if let whole = self.whole { return whole }
-        return self.body.isEmpty ? ByteBuffer() : try self.body.json()
+extension MQTTDialect.Place {
+    /// The path of a place in a JSON payload.
+    var jsonPath: [String]? {
+        if case .json(let path) = self.kind { path } else { nil }
     }
 }

@@ -72,20 +72,26 @@ struct CallTopic: Sendable, Hashable {
     }
 
     /// The topic with these values. A missing value leaves its level empty.
-    func filled(with values: [CallSlot: String]) -> String {
-        self.levels.map { level in
+    func filled(with values: CallSlots) -> String {
+        var topic = ""
+        for (index, level) in self.levels.enumerated() {
+            if index > 0 { topic += "/" }
             switch level {
-            case .text(let text): text
-            case .slot(let slot, let prefix, let suffix): prefix + (values[slot] ?? "") + suffix
-            case .rest(let slot): values[slot] ?? ""
+            case .text(let text): topic += text
+            case .slot(let slot, let prefix, let suffix):
+                topic += prefix
+                topic += values[slot] ?? ""
+                topic += suffix
+            case .rest(let slot): topic += values[slot] ?? ""
             }
-        }.joined(separator: "/")
+        }
+        return topic
     }
 
     /// The topic filter for topics with these values, and any others.
     ///
     /// - Parameter deviceLevels: The number of levels of a device that is not among the values.
-    func filter(with values: [CallSlot: String], deviceLevels: Int = 1) -> String {
+    func filter(with values: CallSlots, deviceLevels: Int = 1) -> String {
         self.levels.map { level in
             switch level {
             case .text(let text): return text
@@ -100,27 +106,96 @@ struct CallTopic: Sendable, Hashable {
     /// The values of the slots in a topic; `nil` if the topic has another form.
     ///
     /// - Parameter deviceLevels: The number of levels of the device.
-    func values(in topic: String, deviceLevels: Int = 1) -> [CallSlot: String]? {
-        var rest = topic.split(separator: "/", omittingEmptySubsequences: false)[...]
-        var values: [CallSlot: String] = [:]
+    func values(in topic: String, deviceLevels: Int = 1) -> CallSlots? {
+        var rest = TopicLevels(topic)
+        var values = CallSlots()
         for level in self.levels {
             switch level {
             case .text(let text):
-                guard let first = rest.popFirst(), first == text else { return nil }
+                guard let next = rest.next(), next == text else { return nil }
             case .slot(let slot, let prefix, let suffix):
-                let count = slot == .device ? deviceLevels : 1
-                guard rest.count >= count else { return nil }
-                let text = rest.prefix(count).joined(separator: "/")
-                rest = rest.dropFirst(count)
-                guard text.utf8.count >= prefix.utf8.count + suffix.utf8.count, text.hasPrefix(prefix),
-                    text.hasSuffix(suffix)
+                guard let next = rest.next(slot == .device ? deviceLevels : 1),
+                    next.utf8.count >= prefix.utf8.count + suffix.utf8.count,
+                    next.hasPrefix(prefix), next.hasSuffix(suffix)
                 else { return nil }
-                values[slot] = String(text.dropFirst(prefix.count).dropLast(suffix.count))
-            case .rest(let slot):
-                values[slot] = rest.joined(separator: "/")
-                rest = []
+                values[slot] = String(
+                    Substring(next.utf8.dropFirst(prefix.utf8.count).dropLast(suffix.utf8.count)))
+            case .rest(let slot): values[slot] = rest.remainder()
             }
         }
-        return rest.isEmpty ? values : nil
+        return rest.isAtEnd ? values : nil
+    }
+}
+
+/// The values of the slots of a topic.
+struct CallSlots: Sendable {
+    private var device: String?
+    private var method: String?
+    private var id: String?
+    private var source: String?
+    private var status: String?
+
+    init(device: String? = nil, method: String? = nil, id: String? = nil, source: String? = nil) {
+        self.device = device
+        self.method = method
+        self.id = id
+        self.source = source
+    }
+
+    subscript(slot: CallSlot) -> String? {
+        get {
+            switch slot {
+            case .device: self.device
+            case .method: self.method
+            case .id: self.id
+            case .source: self.source
+            case .status: self.status
+            }
+        }
+        set {
+            switch slot {
+            case .device: self.device = newValue
+            case .method: self.method = newValue
+            case .id: self.id = newValue
+            case .source: self.source = newValue
+            case .status: self.status = newValue
+            }
+        }
+    }
+}
+
+/// Reads a topic level by level.
+private struct TopicLevels {
+    /// What was not read; `nil` after the last level.
+    private var rest: Substring.UTF8View?
+
+    init(_ topic: String) { self.rest = topic[...].utf8 }
+
+    /// Whether all levels were read.
+    var isAtEnd: Bool { self.rest == nil }
+
+    /// The next levels, with the slashes between them; `nil` if there are fewer.
+    mutating func next(_ count: Int = 1) -> Substring? {
+        guard let rest else { return nil }
+        var end = rest.startIndex
+        for left in (0..<count).reversed() {
+            guard let slash = rest[end...].firstIndex(of: UInt8(ascii: "/")) else {
+                guard left == 0 else { return nil }
+                self.rest = nil
+                return Substring(rest)
+            }
+            if left == 0 {
+                self.rest = rest[rest.index(after: slash)...]
+                return Substring(rest[..<slash])
+            }
+            end = rest.index(after: slash)
+        }
+        return nil
+    }
+
+    /// All levels that were not read; empty if there are none.
+    mutating func remainder() -> String {
+        defer { self.rest = nil }
+        return self.rest.map { String(Substring($0)) } ?? ""
     }
 }

@@ -57,15 +57,23 @@ final class CallTurns: Sendable {
     private struct State {
         var table = CallTurnTable()
         var waiting: [UInt64: OneShot<Void>] = [:]
+        /// Counts ``reset()``: earlier turns have ended.
+        var epoch = 0
     }
 
     /// Guards who waits.
     private let state = Mutex(State())
 
+    /// The turn of a call, which ends with ``leave(_:)``.
+    struct Turn: Sendable {
+        fileprivate let device: CallTurnTable.Place
+        fileprivate let epoch: Int
+    }
+
     /// How waiting for a turn ended.
-    enum Turn {
+    enum Entered {
         /// Call now, and call ``leave(_:)`` at the end.
-        case begun
+        case begun(Turn)
         case full
         case timedOut
         case cancelled
@@ -74,43 +82,48 @@ final class CallTurns: Sendable {
     /// Waits for the turn of a call.
     nonisolated(nonsending) func enter(
         _ device: CallTurnTable.Place, limit: Int, within time: Duration, by deadlines: Deadlines
-    ) async -> Turn {
+    ) async -> Entered {
         let turn = OneShot<Void>()
-        let entered = self.state.withLock { state in
+        let (entered, epoch) = self.state.withLock { state in
             let entered = state.table.enter(device, limit: limit)
             if case .wait(let ticket) = entered { state.waiting[ticket] = turn }
-            return entered
+            return (entered, state.epoch)
         }
+        let begun = Turn(device: device, epoch: epoch)
         switch entered {
-        case .now: return .begun
+        case .now: return .begun(begun)
         case .full: return .full
         case .wait(let ticket):
-            let ended: Turn
+            let ended: Entered
             switch await turn.wait(for: time, by: deadlines) {
-            case .value: return .begun
+            case .value: return .begun(begun)
             case .timedOut: ended = .timedOut
             case .cancelled: ended = .cancelled
             }
             let gaveUp = self.state.withLock { state in
+                guard state.epoch == epoch else { return true }
                 state.waiting[ticket] = nil
                 return state.table.gaveUp(device, ticket)
             }
             // The turn came at the same moment.
-            if !gaveUp { self.leave(device) }
+            if !gaveUp { self.leave(begun) }
             return ended
         }
     }
 
-    /// The client was disconnected, so no call is under way.
+    /// The client was disconnected, so no call is under way. Those that waited find that when they call.
     func reset() {
-        let waiting = self.state.withLock { exchange(&$0, with: State()).waiting }
+        let waiting = self.state.withLock { state in
+            exchange(&state, with: State(epoch: state.epoch + 1)).waiting
+        }
         for turn in waiting.values { turn.set(()) }
     }
 
     /// A call ended.
-    func leave(_ device: CallTurnTable.Place) {
+    func leave(_ turn: Turn) {
         let next = self.state.withLock { state in
-            state.table.left(device).flatMap { state.waiting.removeValue(forKey: $0) }
+            guard state.epoch == turn.epoch else { return nil as OneShot<Void>? }
+            return state.table.left(turn.device).flatMap { state.waiting.removeValue(forKey: $0) }
         }
         next?.set(())
     }

@@ -30,8 +30,7 @@ extension MQTTDialect {
         _ inquiry: Inquiry, id: CallID?, source: String, coder: any MQTTPayloadCoder,
         signature: (path: [String], value: any Encodable & Sendable)? = nil
     ) throws(MQTTError) -> EncodedRequest {
-        var values: [CallSlot: String] = [.device: inquiry.device, .method: inquiry.method, .source: source]
-        values[.id] = id?.text
+        let values = CallSlots(device: inquiry.device, method: inquiry.method, id: id?.text, source: source)
         var writer = CallWriter(coder)
         do {
             if let place = self.request.device { try writer.put(inquiry.device, at: place) }
@@ -56,13 +55,13 @@ extension MQTTDialect {
 
     /// The filters of the topics on which the answers of a device arrive.
     func answerFilters(_ device: String, source: String) -> [String] {
-        var values: [CallSlot: String] = [.source: source]
-        if self.answer.namesDevice { values[.device] = device }
+        let values = CallSlots(device: self.answer.namesDevice ? device : nil, source: source)
         let levels = Self.levels(of: device)
-        var filters = self.answer.allTopics.map { $0.filter(with: values, deviceLevels: levels) }
         // The same topic may be written with different slots.
-        filters = filters.enumerated().filter { !filters[..<$0.offset].contains($0.element) }.map(\.element)
-        return filters
+        return self.answer.allTopics.reduce(into: []) { filters, topic in
+            let filter = topic.filter(with: values, deviceLevels: levels)
+            if !filters.contains(filter) { filters.append(filter) }
+        }
     }
 
     static func levels(of device: String) -> Int { device.utf8.reduce(1) { $1 == UInt8(ascii: "/") ? $0 + 1 : $0 } }
@@ -73,20 +72,27 @@ extension MQTTDialect {
     /// - Parameter deviceLevels: The number of levels of the devices whose answers arrive on the message's filter.
     func key(of message: MQTTMessage, deviceLevels: Int) -> String? {
         guard !message.isRetained else { return nil }
-        let values = self.values(in: message, deviceLevels: deviceLevels)
         switch self.identifiers {
-        case .absent: return values?[.device]
+        case .absent: return self.value(of: .device, in: message, deviceLevels)
         case .text, .number:
-            if let id = values?[.id] { return id }
-            guard let place = self.answer.id, let id: CallID = CallReader(message).probe(place) else { return nil }
-            return id.text
+            if let id = self.value(of: .id, in: message, deviceLevels) { return id }
+            guard let place = self.answer.id else { return nil }
+            return CallReader<NoValue>(message, self.places.arrival).id(at: place)?.text
         }
     }
 
-    private func values(in message: MQTTMessage, deviceLevels: Int) -> [CallSlot: String]? {
-        self.answer.allTopics.lazy.compactMap {
-            $0.slots.isEmpty ? nil : $0.values(in: message.topic.string, deviceLevels: deviceLevels)
-        }.first
+    /// The value of a slot in the topic of an answer.
+    private func value(of slot: CallSlot, in message: MQTTMessage, _ deviceLevels: Int) -> String? {
+        guard self.answer.slots.contains(slot) else { return nil }
+        let topic = message.topic.string
+        return self.answer.allTopics.lazy.compactMap {
+            $0.slots.isEmpty ? nil : $0.values(in: topic, deviceLevels: deviceLevels)
+        }.first?[slot]
+    }
+
+    /// Whether a message with the identifier of a call may be another one than its answer.
+    var mustCheckAnswers: Bool {
+        self.matching != .identifier || self.answer.slots.contains(.device) || self.answer.device != nil
     }
 
     /// Whether a message can be the answer to a call of its device, for dialects without identifiers.
@@ -101,12 +107,10 @@ extension MQTTDialect {
     /// Whether an answer does not name another device. The source of JSON-RPC is not compared, because that of a Shelly
     /// device may differ from its topic.
     private func isFromDevice(_ message: MQTTMessage, _ device: String) -> Bool {
-        if self.answer.allTopics.contains(where: { $0.slots.contains(.device) }),
-            let named = self.values(in: message, deviceLevels: Self.levels(of: device))?[.device], named != device
-        {
-            return false
-        }
-        guard let place = self.answer.device, let named: String = CallReader(message).probe(place) else { return true }
+        if let named = self.value(of: .device, in: message, Self.levels(of: device)), named != device { return false }
+        guard let place = self.answer.device,
+            let named = CallReader<NoValue>(message, self.places.arrival).text(at: place)
+        else { return true }
         return named == device
     }
 
@@ -114,12 +118,12 @@ extension MQTTDialect {
 
     /// Decodes an answer.
     func outcome<Answer: Decodable & Sendable>(
-        of reply: MQTTMessage, to inquiry: Inquiry, as type: Answer.Type, coder: any MQTTPayloadCoder
+        of reply: MQTTMessage, to inquiry: Inquiry, coder: any MQTTPayloadCoder
     ) -> MQTTCallOutcome<Answer> {
-        let reader = CallReader(reply)
+        let reader = CallReader<Answer>(reply, self.places.answer, value: self.answer.result)
         if let error = self.error(in: reply, reader, inquiry) { return .deviceError(error) }
         do {
-            return .answered(try reader.value(type, at: self.answer.result, coder))
+            return .answered(try reader.value(coder))
         } catch {
             var error = MQTTError(of: error)
             error.message =
@@ -128,17 +132,20 @@ extension MQTTDialect {
         }
     }
 
-    private func error(in reply: MQTTMessage, _ reader: CallReader, _ inquiry: Inquiry) -> MQTTDeviceError? {
+    private func error<Answer>(
+        in reply: MQTTMessage, _ reader: CallReader<Answer>, _ inquiry: Inquiry
+    ) -> MQTTDeviceError? {
         if self.matching == .command, let error = TasmotaCommand(inquiry).error(in: reply) { return error }
         let levels = Self.levels(of: inquiry.device)
-        let topic = reply.topic.string
-        let status = self.answer.topics.lazy.compactMap { $0.values(in: topic, deviceLevels: levels)?[.status] }.first
-        var code: JSONValue? = self.answer.errorCode.flatMap { reader.probe($0) }
-        let said: JSONValue? = self.answer.errorMessage.flatMap { reader.probe($0) }
+        let status = self.value(of: .status, in: reply, levels)
+        var code = reader.json(at: self.answer.errorCode)
+        let said = reader.json(at: self.answer.errorMessage)
         if let status, let number = Int64(status) {
             guard number >= 300 else { return nil }
             code = .integer(number)
-        } else if self.answer.errorTopics.contains(where: { $0.values(in: topic, deviceLevels: levels) != nil }) {
+        } else if self.answer.errorTopics.contains(where: {
+            $0.values(in: reply.topic.string, deviceLevels: levels) != nil
+        }) {
             return MQTTDeviceError(code, said?.plainText ?? reply.text)
         }
         guard code != nil || said != nil else { return nil }
@@ -148,9 +155,5 @@ extension MQTTDialect {
 
 extension JSONValue {
     /// A string as it is; other values as JSON.
-    var plainText: String {
-        if case .string(let text) = self { return text }
-        guard let json = try? CallBody.json(self) else { return "" }
-        return String(buffer: json)
-    }
+    var plainText: String { if case .string(let text) = self { text } else { self.description } }
 }

@@ -6,7 +6,7 @@ extension MQTTDialect {
     /// The filters of the topics on which the requests of a device arrive.
     func requestFilters(_ device: String) -> [String] {
         if let requestFilter { return [requestFilter] }
-        return self.request.topics.map { $0.filter(with: [.device: device]) }
+        return self.request.topics.map { $0.filter(with: CallSlots(device: device)) }
     }
 
     /// A decoded request.
@@ -15,6 +15,10 @@ extension MQTTDialect {
         let source: String?
         /// Where the answer goes; `nil` if the caller wants none.
         let answer: AnswerAddress?
+        /// The place of the parameters.
+        let params: Place
+        /// Whether there are parameters.
+        let hasParams: Bool
     }
 
     /// Where the answer to a request goes, and what it repeats.
@@ -34,7 +38,8 @@ extension MQTTDialect {
         fileprivate let caller: String
         fileprivate let id: String
         fileprivate let correlationData: ByteBuffer?
-        fileprivate let payload: ByteBuffer
+        /// Its payload tells requests with equal identifiers apart.
+        fileprivate let message: MQTTMessage
 
         /// Whether no other request can have it by chance, as with callers that always send the identifier 1.
         var isUnguessable: Bool {
@@ -42,11 +47,21 @@ extension MQTTDialect {
             return self.id.utf8.count >= 16 || Int64(self.id).map { $0 > 1 << 32 } ?? false
         }
 
-        /// The bytes that it keeps.
-        var byteCount: Int {
-            self.caller.utf8.count + self.id.utf8.count + (self.correlationData?.readableBytes ?? 0)
-                + self.payload.readableBytes
+        static func == (left: Self, right: Self) -> Bool {
+            guard left.id == right.id, left.caller == right.caller, left.correlationData == right.correlationData
+            else { return false }
+            return left.message.withPayload { left in right.message.withPayload { left.elementsEqual($0) } }
         }
+
+        func hash(into hasher: inout Hasher) {
+            hasher.combine(self.caller)
+            hasher.combine(self.id)
+            hasher.combine(self.correlationData)
+            self.message.withPayload { hasher.combine(bytes: $0) }
+        }
+
+        /// The bytes that it keeps.
+        var byteCount: Int { self.caller.utf8.count + self.id.utf8.count + self.message.footprint }
     }
 
     /// The key of a request; `nil` if nothing identifies it.
@@ -55,10 +70,10 @@ extension MQTTDialect {
             guard let data = address.correlationData, data.readableBytes > 0 else { return nil }
             return RequestKey(
                 caller: address.responseTopic ?? "", id: address.method, correlationData: data,
-                payload: message.payload)
+                message: message)
         }
         return address.id.map {
-            RequestKey(caller: address.source ?? "", id: $0.text, correlationData: nil, payload: message.payload)
+            RequestKey(caller: address.source ?? "", id: $0.text, correlationData: nil, message: message)
         }
     }
 
@@ -72,23 +87,27 @@ extension MQTTDialect {
         let topic = message.topic.string
         guard let values = self.request.topics.lazy.compactMap({ $0.values(in: topic, deviceLevels: levels) }).first
         else { return nil }
-        let reader = CallReader(message)
-        if let place = self.request.device, reader.probe(place) as String? != device { return nil }
-        guard let method = values[.method] ?? self.request.method.flatMap({ reader.probe($0) as String? }) else {
-            return nil
-        }
+        let reader = CallReader<NoValue>(message, self.places.request)
+        if let place = self.request.device, reader.text(at: place) != device { return nil }
+        guard let method = values[.method] ?? reader.text(at: self.request.method) else { return nil }
         // States and availability arrive on similar topics.
         if self.matching == .state, !["set", "get"].contains(method) { return nil }
         // Requests and answers share a topic: an answer is no request.
-        if self.sharesTopic, let place = self.answer.id, reader.probe(place) as CallID? != nil { return nil }
-        let id: CallID? = values[.id].map { CallID($0) } ?? self.request.id.flatMap { reader.probe($0) }
-        let source: String? = values[.source] ?? self.request.source.flatMap { reader.probe($0) }
+        if self.sharesTopic, reader.id(at: self.answer.id) != nil { return nil }
+        let id = values[.id].map { CallID($0) } ?? reader.id(at: self.request.id)
+        let source = values[.source] ?? reader.text(at: self.request.source)
         // Devices drop a request that wants an answer and does not say where to.
         if id != nil, self.needsSource, source == nil { return nil }
         let address = AnswerAddress(
             device: device, method: method, id: id, source: source,
             responseTopic: message.properties.responseTopic, correlationData: message.properties.correlationData)
-        return ReceivedRequest(method: method, source: source, answer: self.canAnswer(address) ? address : nil)
+        var params = self.request.params
+        if let older = self.request.olderParams, !reader.hasValue(at: params), reader.hasValue(at: older) {
+            params = older
+        }
+        return ReceivedRequest(
+            method: method, source: source, answer: self.canAnswer(address) ? address : nil, params: params,
+            hasParams: reader.hasValue(at: params))
     }
 
     private func canAnswer(_ address: AnswerAddress) -> Bool {
@@ -100,9 +119,6 @@ extension MQTTDialect {
 
     /// Whether an answer goes to a topic with the name of the caller.
     private var needsSource: Bool { self.answer.topics.contains { $0.slots.contains(.source) } }
-
-    /// Whether requests and answers have the same topic.
-    private var sharesTopic: Bool { self.request.topics.contains { self.answer.topics.contains($0) } }
 
     /// An answer, ready to be sent.
     struct EncodedAnswer: Sendable {
@@ -128,9 +144,8 @@ extension MQTTDialect {
         if let place = self.answer.id, place != .correlationData, let id = address.id { try writer.put(id, at: place) }
         if let place = self.answer.source { try writer.put(address.device, at: place) }
         if let place = self.answer.target, let source = address.source { try writer.put(source, at: place) }
-        var values: [CallSlot: String] = [.device: address.device, .method: address.method]
-        values[.source] = address.source
-        values[.id] = address.id?.text
+        var values = CallSlots(
+            device: address.device, method: address.method, id: address.id?.text, source: address.source)
         var template = self.answer.topics.first
         switch result {
         case .success(let value):

@@ -45,6 +45,11 @@ public struct MQTTDialect: Sendable {
     /// The filter of all requests, if it is not made from the topic.
     var requestFilter: String?
 
+    /// Whether requests and answers have the same topic.
+    let sharesTopic: Bool
+    /// What to read of the payload of a request, of an answer on its arrival, and of an answer.
+    let places: (request: CallPlaces, arrival: CallPlaces, answer: CallPlaces)
+
     enum Identifiers: Sendable {
         /// 128 random bits as text.
         case text
@@ -74,6 +79,16 @@ public struct MQTTDialect: Sendable {
         self.name = name
         self.request = request
         self.answer = answer
+        self.sharesTopic = request.topics.contains { answer.topics.contains($0) }
+        self.places = (
+            request: CallPlaces([
+                (request.device, .text), (request.method, .text), (request.id, .id), (request.source, .text),
+                (self.sharesTopic ? answer.id : nil, .id), (request.params, .presence),
+                (request.olderParams, .presence),
+            ]),
+            arrival: CallPlaces([(answer.id, .id), (answer.device, .text)]),
+            answer: CallPlaces([(answer.errorCode, .json), (answer.errorMessage, .json)])
+        )
     }
 
     /// Describes a dialect.
@@ -269,6 +284,8 @@ extension MQTTDialect {
         ) {
             self.topics = topics.map { CallTopic($0) }
             self.errorTopics = errorTopics.map { CallTopic($0) }
+            self.allTopics = self.topics + self.errorTopics
+            self.slots = self.allTopics.reduce(into: []) { $0.formUnion($1.slots) }
             self.device = device
             self.id = id
             self.source = source
@@ -279,11 +296,17 @@ extension MQTTDialect {
             self.namesDevice = subscribesPerDevice
         }
 
-        var allTopics: [CallTopic] { self.topics + self.errorTopics }
+        /// The topics and the error topics.
+        let allTopics: [CallTopic]
+        /// The slots of all topics.
+        let slots: Set<CallSlot>
 
         func has(_ slot: CallSlot) -> Bool {
             (slot == .id && self.id != nil) || self.topics.contains { $0.slots.contains(slot) }
         }
+
+        /// Each call looks up its answers by this form, so only a part of it is hashed.
+        public func hash(into hasher: inout Hasher) { hasher.combine(self.topics.first?.text) }
     }
 
     /// The codes of the errors that a server of calls answers by itself.

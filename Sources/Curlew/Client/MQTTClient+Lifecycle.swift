@@ -4,26 +4,32 @@ extension MQTTClient {
     /// Connects and stays connected: reconnects automatically until ``disconnect(drain:sessionExpiry:)``.
     ///
     /// Tries each configured broker once, unless `retrying` is `true`. Concurrent calls share one connection; each
-    /// returns when it is established.
+    /// returns when it is established. Returns immediately if the client was connected before and is still connected or
+    /// reconnecting.
     ///
-    /// - Parameter retrying: Whether to retry, with the delays and limits of `reconnect` in the configuration, until
-    ///   the first connection is established: for services and devices that may start before their broker. Default:
-    ///   `false`.
+    /// - Parameters:
+    ///   - retrying: Whether to retry, with the delays and limits of `reconnect` in the configuration, until the first
+    ///     connection is established: for services and devices that may start before their broker. Default: `false`.
+    ///   - timeout: How long to wait for the connection. When the time of the last waiting call is up, the client stops
+    ///     trying. Default: no limit; each attempt has those of `connection.connectTimeout` and
+    ///     `connection.handshakeTimeout`.
     /// - Returns: Whether the broker still had the session, with its subscriptions and undelivered messages.
     /// - Throws: ``MQTTError``: `connectionFailed`, `connectionRefused` with the broker's reason code,
     ///   `authenticationFailed`, `protocolViolation`, `timedOut`, `cancelled` or `clientStopped`;
     ///   `notSupportedByProtocolVersion` or `invalidConfiguration` if CONNECT cannot express the configuration or the
     ///   provided credentials. Calls that wait for a connection then keep waiting for the next `connect`.
     @discardableResult
-    public nonisolated(nonsending) func connect(retrying: Bool = false) async throws -> Bool {
-        try await self.engine.connect(retriesFirst: retrying)
+    public nonisolated(nonsending) func connect(
+        retrying: Bool = false, timeout: Duration? = nil
+    ) async throws -> Bool {
+        try await self.engine.connect(retriesFirst: retrying, within: timeout)
     }
 
     /// Waits until all accepted messages are sent and acknowledged, then disconnects.
     ///
     /// New calls are refused meanwhile. Subscriptions end after their consumers have read the messages in their queues.
     /// The broker does not publish the will. Afterwards `publish`, `enqueue`, `subscribe` and `request` throw
-    /// `clientStopped` until ``connect(retrying:)`` is called again.
+    /// `clientStopped` until ``connect(retrying:timeout:)`` is called again.
     ///
     /// Concurrent calls wait together and return the same report. The first one that reaches its time limit, or whose
     /// task is cancelled, ends the wait for all of them.
@@ -56,7 +62,7 @@ extension MQTTClient {
     ///   - logger: The logger to use. Default: a logger that logs nothing.
     ///   - body: Uses the client while it is connected.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``init(_:logger:)-(String,_)`` or ``connect(retrying:)`` throws.
+    /// - Throws: What `body`, ``init(_:logger:)-(String,_)`` or ``connect(retrying:timeout:)`` throws.
     public static nonisolated(nonsending) func withConnection<Result>(
         _ url: String, logger: Logger? = nil, _ body: (MQTTClient) async throws -> Result
     ) async throws -> Result {
@@ -70,7 +76,7 @@ extension MQTTClient {
     ///   - logger: The logger to use. Default: a logger that logs nothing.
     ///   - body: Uses the client while it is connected.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``init(_:logger:)-(MQTTConfiguration,_)`` or ``connect(retrying:)`` throws.
+    /// - Throws: What `body`, ``init(_:logger:)-(MQTTConfiguration,_)`` or ``connect(retrying:timeout:)`` throws.
     public static nonisolated(nonsending) func withConnection<Result>(
         _ configuration: MQTTConfiguration, logger: Logger? = nil, _ body: (MQTTClient) async throws -> Result
     ) async throws -> Result {

@@ -14,8 +14,8 @@ extension MQTTClient {
     /// instead, pass a `timeout` of `.zero` at QoS 0 (it throws `timedOut`, and the message is not sent), or use
     /// `enqueue(_:to:)`, which never waits. The call never drops a message and never blocks a thread.
     ///
-    /// Before ``connect(retrying:)`` is called, it waits for up to `connection.connectTimeout`, then throws `notConnected`.
-    /// After the client was disconnected or has given up, it throws immediately until ``connect(retrying:)`` is called again.
+    /// Before ``connect(retrying:timeout:)`` is called, it waits for up to `connection.connectTimeout`, then throws `notConnected`.
+    /// After the client was disconnected or has given up, it throws immediately until ``connect(retrying:timeout:)`` is called again.
     ///
     /// - Parameters:
     ///   - payload: Text, bytes or a buffer.
@@ -92,5 +92,22 @@ extension MQTTClient {
     ) throws(MQTTError) -> PendingPublish {
         let message = try self.engine.makeMessage(payload.mqttPayload, topic, qos, retain, properties)
         return PendingPublish(self.engine, try self.engine.accept(message, isAwaited: false))
+    }
+
+    /// Puts a value as JSON in the outbox and returns immediately; otherwise the same as `enqueue(_:to:)`.
+    ///
+    /// The content type is `application/json`, unless `properties` contains another one.
+    ///
+    /// - Throws: ``MQTTError``: `invalidArgument` if the value cannot be encoded, or what `enqueue(_:to:)` throws.
+    @discardableResult
+    public func enqueue(
+        json value: some Encodable, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
+        properties: MessageProperties = MessageProperties()
+    ) throws(MQTTError) -> PendingPublish {
+        let coder = MQTTJSONCoder()
+        var properties = properties
+        properties.contentType = properties.contentType ?? coder.contentType
+        return try self.enqueue(
+            coder.payload(of: value), to: topic, qos: qos, retain: retain, properties: properties)
     }
 }

@@ -1,4 +1,4 @@
-import CurlewCore
+public import CurlewCore
 import Logging
 import NIOCore
 import Tracing
@@ -22,16 +22,18 @@ extension MQTTClient {
     ///     `limits.concurrentResponses`, 64.
     ///   - replyTopic: Returns the topic for the reply to a request that has no response topic, as all requests before
     ///     MQTT 5.0. Default: `nil`.
+    ///   - onSubscribed: Called once, with the topic filter, when the broker has granted it. Default: nothing.
     ///   - handler: Returns the payload of the reply.
     /// - Throws: What `subscribe(to:)` throws; `invalidArgument` if `concurrency` is less than 1; and the error that
     ///   ends the subscription.
     public func respond(
         to filter: String, concurrency: Int? = nil, replyTopic: (@Sendable (MQTTMessage) -> String?)? = nil,
-        handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
+        onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in }, handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
     ) async throws {
         let limit = concurrency ?? self.configuration.limits.concurrentResponses
         guard limit > 0 else { throw MQTTError(.invalidArgument, "`concurrency` must be at least 1.") }
         guard let requests = try await self.subscribeUnlessCancelled(to: [TopicSubscription(filter)]) else { return }
+        onSubscribed(requests.filters)
         try await withThrowingTaskGroup(of: Void.self) { group in
             var running = 0
             var iterator = requests.makeAsyncIterator()

@@ -4,7 +4,11 @@ extension MQTTClient: Service {
     /// Runs the client as a service of an application, until the service group shuts down gracefully.
     ///
     /// Connects, retries until it succeeds, and stays connected. At the shutdown it waits for up to
-    /// `connection.drainTimeout` until all messages are sent and acknowledged, then disconnects.
+    /// `connection.drainTimeout` until all messages are sent and acknowledged, then disconnects. If messages remain, it
+    /// logs a warning with their number. If the task is cancelled instead, it disconnects without this wait.
+    ///
+    /// A client that is already connected is not connected again: to end the program if its broker refuses it at the
+    /// start, call ``connect(retrying:timeout:)`` first.
     ///
     /// - Throws: ``MQTTError`` if the broker refuses the client for a reason that does not change with time, or if all
     ///   attempts that `reconnect.maximumAttempts` permits have failed.
@@ -17,7 +21,10 @@ extension MQTTClient: Service {
                 // The service group is shutting down: disconnect below.
             }
         }
-        await self.disconnect()
+        let report = await self.disconnect()
+        guard !report.isClean else { return }
+        self.engine.logger.warning(
+            "messages were not delivered", metadata: ["not_sent": "\(report.notSent)", "unknown": "\(report.unknown)"])
     }
 
     /// Waits until the client is disconnected.

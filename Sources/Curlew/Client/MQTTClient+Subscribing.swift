@@ -14,9 +14,9 @@ extension MQTTClient {
     /// Messages for the filter that arrived earlier and that no subscription has taken, for example those of a resumed
     /// session, come first: see ``MQTTConfiguration/UnclaimedQueue``.
     ///
-    /// The call waits while there is no connection. Before ``connect(retrying:)`` is called, it waits for up to
+    /// The call waits while there is no connection. Before ``connect(retrying:timeout:)`` is called, it waits for up to
     /// `connection.connectTimeout`. After the client was disconnected or has given up, it throws immediately until
-    /// ``connect(retrying:)`` is called again.
+    /// ``connect(retrying:timeout:)`` is called again.
     ///
     /// - Parameters:
     ///   - filter: The topic filter; `$share/{group}/{filter}` for a shared subscription (MQTT 5.0 section 4.8.2).
@@ -70,7 +70,7 @@ extension MQTTClient {
     /// Returns the messages for filters that an earlier run of the program subscribed to.
     ///
     /// Resumes the subscriptions of the session if the broker kept it, which requires a fixed client identifier and
-    /// `session.cleanStart` set to `false`; otherwise subscribes. Returns immediately, even before ``connect(retrying:)``.
+    /// `session.cleanStart` set to `false`; otherwise subscribes. Returns immediately, even before ``connect(retrying:timeout:)``.
     ///
     /// ```swift
     /// let orders = try client.messages(matching: ["orders/#"])
@@ -101,7 +101,7 @@ extension MQTTClient {
 
     /// Returns the messages for filters to which the broker subscribes its clients on its own.
     ///
-    /// Sends neither SUBSCRIBE nor UNSUBSCRIBE. Returns immediately, even before ``connect(retrying:)``.
+    /// Sends neither SUBSCRIBE nor UNSUBSCRIBE. Returns immediately, even before ``connect(retrying:timeout:)``.
     ///
     /// - Parameters:
     ///   - filters: The topic filters.

@@ -19,7 +19,7 @@ public import Logging
 public final class MQTTClient: Sendable {
     let engine: ClientEngine
 
-    /// Creates a client for the broker with this URL. Does not connect: call ``connect(retrying:)``.
+    /// Creates a client for the broker with this URL. Does not connect: call ``connect(retrying:timeout:)``.
     ///
     /// - Parameters:
     ///   - url: The URL of the broker: `mqtt://[user[:password]@]host[:port]`, or `mqtts://` for TLS.
@@ -30,7 +30,7 @@ public final class MQTTClient: Sendable {
     }
 
     /// Creates a client for the broker with this URL, with other settings. Does not connect: call
-    /// ``connect(retrying:)``.
+    /// ``connect(retrying:timeout:)``.
     ///
     /// ```swift
     /// let client = try MQTTClient("mqtts://broker.example.com") { $0.session.cleanStart = false }
@@ -49,7 +49,7 @@ public final class MQTTClient: Sendable {
         try self.init(configuration, logger: logger)
     }
 
-    /// Creates a client. Does not connect: call ``connect(retrying:)``.
+    /// Creates a client. Does not connect: call ``connect(retrying:timeout:)``.
     ///
     /// - Parameters:
     ///   - configuration: The brokers to connect to, and all settings.
@@ -78,6 +78,10 @@ public final class MQTTClient: Sendable {
         case .disconnecting: .disconnecting
         }
     }
+
+    /// Why there is no connection: the error that ended the last one, or with which the last attempt failed; `nil` while
+    /// the client is connected, and before the first failure.
+    public var connectionError: MQTTError? { self.engine.state.withLock { $0.life.connectionError } }
 
     /// The limits that the broker announced in CONNACK; `nil` while there is no connection.
     public var serverLimits: ServerLimits? { self.engine.serverLimits }

@@ -65,9 +65,20 @@ public struct MQTTDevice: Sendable {
     private nonisolated(nonsending) func call<Answer: Decodable & Sendable>(
         _ inquiry: MQTTDialect.Inquiry, _ type: Answer.Type, _ limit: Duration
     ) async throws(MQTTError) -> Answer {
-        let result = await self.engine.call(inquiry, self.dialect, as: type, within: limit)
-        if case .timedOut = result.outcome { throw .noAnswer(self.name, inquiry.method, within: limit) }
-        return try result.get()
+        try await self.engine.call(inquiry, self.dialect, as: type, within: limit).answer(within: limit)
+    }
+
+    func callBlocking<Answer: Decodable & Sendable>(
+        _ inquiry: MQTTDialect.Inquiry, _ type: Answer.Type, _ limit: Duration
+    ) throws(MQTTError) -> Answer {
+        try self.engine.callBlocking(inquiry, self.dialect, as: type, within: limit).answer(within: limit)
+    }
+}
+
+extension MQTTCallResult {
+    fileprivate func answer(within limit: Duration) throws(MQTTError) -> Answer {
+        if case .timedOut = self.outcome { throw .noAnswer(self.device, self.method, within: limit) }
+        return try self.get()
     }
 }
 

@@ -39,6 +39,18 @@ extension MQTTConfiguration {
         return configuration
     }
 
+    /// The configuration in the environment of the process: of AWS IoT Core if `AWS_IOT_CORE_ENDPOINT` is set (see
+    /// ``awsIoT(environment:writesMissingFiles:port:)``), otherwise of any broker (see ``init(environment:)``).
+    ///
+    /// For programs that run in the cloud and, without a change, against a broker on the developer's machine.
+    ///
+    /// - Throws: ``MQTTError`` with the code `.invalidConfiguration` or `.invalidURL` that names the variable.
+    public static func fromEnvironment() throws(MQTTError) -> Self {
+        let aws = Self.awsIoTEnvironment
+        if let endpoint = aws["AWS_IOT_CORE_ENDPOINT"], !endpoint.isEmpty { return try Self.awsIoT(environment: aws) }
+        return try Self(environment: Self.processEnvironment)
+    }
+
     /// The topic in the environment variable `AWS_IOT_MQTT_TOPIC`; `nil` if it is not set.
     ///
     /// - Parameter environment: The variables. Default: those of the process.

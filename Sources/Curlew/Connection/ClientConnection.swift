@@ -180,7 +180,7 @@ final class ClientConnection: LinkHandler {
         var next = self.life.phase == .handshake ? self.open(now) : 0
         while self.life.phase == .connected, next < self.packets.count {
             let event = self.owner.process(&self.packets, from: &next, now, into: &self.batch)
-            self.batch.dispatch()
+            self.batch.dispatch(now)
             self.handle(event)
         }
     }

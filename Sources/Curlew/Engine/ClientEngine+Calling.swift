@@ -10,27 +10,50 @@ extension ClientEngine {
         _ inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, as type: Answer.Type, within limit: Duration
     ) async -> MQTTCallResult<Answer> {
         let begun = self.clock.now()
-        let end = begun + limit
-        var reply: MQTTMessage?
-        let outcome: MQTTCallOutcome<Answer>
-        do throws(MQTTError) {
-            let coder = self.configuration.payloadCoder
-            var message = try await self.reply(to: inquiry, dialect, before: end)
-            var decoded = dialect.outcome(of: message, to: inquiry, as: type, coder: coder)
-            if case .deviceError(let error) = decoded, let signer = dialect.signer,
-                signer.refused(by: inquiry.device, error)
-            {
-                message = try await self.reply(to: inquiry, dialect, before: end)
-                decoded = dialect.outcome(of: message, to: inquiry, as: type, coder: coder)
+        let answer = await self.answer(to: inquiry, dialect, begun, within: limit)
+        return self.result(of: inquiry, dialect, answer, since: begun)
+    }
+
+    /// Calls a device from a thread that blocks until the answer has arrived, and decodes it there.
+    func callBlocking<Answer: Decodable & Sendable>(
+        _ inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, as type: Answer.Type, within limit: Duration
+    ) throws(MQTTError) -> MQTTCallResult<Answer> {
+        let begun = self.clock.now()
+        let answer = try self.blockThread { await self.answer(to: inquiry, dialect, begun, within: limit) }
+        return self.result(of: inquiry, dialect, answer, since: begun)
+    }
+
+    private func result<Answer: Decodable & Sendable>(
+        of inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ answer: Result<MQTTMessage, MQTTError>,
+        since begun: Timestamp
+    ) -> MQTTCallResult<Answer> {
+        let (outcome, reply): (MQTTCallOutcome<Answer>, MQTTMessage?) =
+            switch answer {
+            case .success(let message):
+                (dialect.outcome(of: message, to: inquiry, coder: self.configuration.payloadCoder), message)
+            case .failure(let error): (Self.outcome(of: error, inquiry), nil)
             }
-            reply = message
-            outcome = decoded
-        } catch {
-            outcome = Self.outcome(of: error, inquiry)
-        }
         return MQTTCallResult(
             device: inquiry.device, method: inquiry.method, outcome: outcome, duration: self.clock.now() - begun,
             reply: reply)
+    }
+
+    /// Sends a request and waits for its answer. Sends it again, signed, if the device refused the signature.
+    private nonisolated(nonsending) func answer(
+        to inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ begun: Timestamp, within limit: Duration
+    ) async -> Result<MQTTMessage, MQTTError> {
+        let end = begun + limit
+        do throws(MQTTError) {
+            let message = try await self.reply(to: inquiry, dialect, begun, before: end)
+            guard let signer = dialect.signer,
+                case .deviceError(let error) = dialect.outcome(
+                    of: message, to: inquiry, coder: MQTTJSONCoder()) as MQTTCallOutcome<NoValue>,
+                signer.refused(by: inquiry.device, error)
+            else { return .success(message) }
+            return .success(try await self.reply(to: inquiry, dialect, self.clock.now(), before: end))
+        } catch {
+            return .failure(error)
+        }
     }
 
     /// Classifies the error that ended a call without an answer.
@@ -51,30 +74,56 @@ extension ClientEngine {
 
     /// Sends a request and waits for its answer.
     private nonisolated(nonsending) func reply(
-        to inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, before end: Timestamp
+        to inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ now: Timestamp, before end: Timestamp
     ) async throws(MQTTError) -> MQTTMessage {
-        guard self.clock.now() < end else {
+        guard now < end else {
             throw MQTTError(
                 .timedOut, "The time for calling \(inquiry.device) was over before the call could be sent.",
                 delivery: .notSent)
         }
-        if let refusal = self.state.withLock({ $0.life.refusal }) { throw refusal.with(delivery: .notSent) }
+        let source = self.source(dialect)
+        try Self.check(inquiry, source: source)
+        let name = dialect.inboxName(of: inquiry.device, source)
+        if !dialect.isSerial, let inbox = try self.readyInbox(name, needsProperties: dialect.needsProperties) {
+            return try await self.exchange(inquiry, dialect, inbox, now, before: end)
+        }
         if dialect.needsProperties { try self.requireProperties(dialect) }
-        try Self.check(inquiry, source: self.source(dialect))
         let inbox: ReplyInbox
         do throws(MQTTError) {
-            inbox = try await self.inbox(for: dialect, inquiry.device, end - self.clock.now())
+            inbox = try await self.inbox(name, dialect, inquiry.device, source, end - now)
         } catch {
             throw error.with(delivery: .notSent)
         }
         if dialect.needsProperties { try self.requireProperties(dialect) }
-        guard dialect.isSerial else { return try await self.exchange(inquiry, dialect, inbox, before: end) }
+        guard dialect.isSerial else {
+            return try await self.exchange(inquiry, dialect, inbox, self.clock.now(), before: end)
+        }
+        return try await self.exchangeInTurn(inquiry, dialect, inbox, before: end)
+    }
+
+    /// The inbox for answers, if the call can be sent at once.
+    ///
+    /// - Throws: ``MQTTError`` if the client has stopped.
+    private func readyInbox(_ name: ReplyInbox.Name, needsProperties: Bool) throws(MQTTError) -> ReplyInbox? {
+        let (refusal, inbox) = self.state.withLock { state in
+            let isFit = !needsProperties || state.session.version == .v5_0
+            return (state.life.refusal, isFit ? state.receivers.inbox(named: name) : nil)
+        }
+        if let refusal { throw refusal.with(delivery: .notSent) }
+        guard let inbox, case .some(.none) = inbox.subscribed.value else { return nil }
+        return inbox
+    }
+
+    /// Waits for earlier calls to a device that handles one at a time.
+    private nonisolated(nonsending) func exchangeInTurn(
+        _ inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ inbox: ReplyInbox, before end: Timestamp
+    ) async throws(MQTTError) -> MQTTMessage {
         let place = CallTurnTable.Place(inbox: inbox.id, device: inquiry.device)
+        let turn: CallTurns.Turn
         switch await self.turns.enter(
-            place, limit: dialect.waitingCalls, within: end - self.clock.now(),
-            by: self.deadlines)
+            place, limit: dialect.waitingCalls, within: end - self.clock.now(), by: self.deadlines)
         {
-        case .begun: break
+        case .begun(let begun): turn = begun
         case .full:
             throw MQTTError(
                 .queueFull,
@@ -87,15 +136,15 @@ extension ClientEngine {
         case .cancelled: throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent)
         }
         do throws(MQTTError) {
-            let reply = try await self.exchange(inquiry, dialect, inbox, before: end)
-            self.turns.leave(place)
+            let reply = try await self.exchange(inquiry, dialect, inbox, self.clock.now(), before: end)
+            self.turns.leave(turn)
             return reply
         } catch {
             // Nothing tells a late answer apart from that of the next call, so the next one waits for a while.
             if error.delivery == .notSent || error.code == .noMatchingSubscribers {
-                self.turns.leave(place)
+                self.turns.leave(turn)
             } else {
-                self.deadlines.schedule(after: Self.lateAnswerTime) { self.turns.leave(place) }
+                self.deadlines.schedule(after: Self.lateAnswerTime) { self.turns.leave(turn) }
             }
             throw error
         }
@@ -105,9 +154,10 @@ extension ClientEngine {
     private static let lateAnswerTime = Duration.seconds(2)
 
     private nonisolated(nonsending) func exchange(
-        _ inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ inbox: ReplyInbox, before end: Timestamp
+        _ inquiry: MQTTDialect.Inquiry, _ dialect: MQTTDialect, _ inbox: ReplyInbox, _ now: Timestamp,
+        before end: Timestamp
     ) async throws(MQTTError) -> MQTTMessage {
-        let id = CallID(random: dialect.identifiers)
+        let id = dialect.usesResponseTopic ? nil : CallID(random: dialect.identifiers)
         let request = try dialect.encode(
             inquiry, id: id, source: self.source(dialect), coder: self.configuration.payloadCoder,
             signature: dialect.signer?.signature(for: inquiry.device))
@@ -119,20 +169,30 @@ extension ClientEngine {
             properties.responseTopic = inbox.filters[0].string
             properties.correlationData = correlation.data
         }
-        let left = end - self.clock.now()
         // A device must not act on a call whose caller does not wait for the answer.
         if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.", delivery: .notSent) }
-        guard left > .zero else {
+        guard now < end else {
             throw MQTTError(.timedOut, "The time for calling \(inquiry.device) was over.", delivery: .notSent)
         }
-        properties.messageExpiryInterval = UInt32(clamping: max(1, left.roundedUpSeconds))
+        properties.messageExpiryInterval = UInt32(clamping: max(1, (end - now).roundedUpSeconds))
         let message = try self.makeMessage(request.payload, request.topic, dialect.qos, false, properties)
-        let buffer = ReplyBuffer(wanted: 1, bound: (1, .max))
-        let registration = try inbox.register(buffer, for: key, limit: self.configuration.limits.waitingRequests) {
-            dialect.isAnswer($0, to: inquiry)
+        let target = SingleReply()
+        var accepts: (@Sendable (MQTTMessage) -> Bool)?
+        if dialect.mustCheckAnswers { accepts = { dialect.isAnswer($0, to: inquiry) } }
+        let registration = try inbox.register(
+            target, for: key, limit: self.configuration.limits.waitingRequests, accepting: accepts)
+        defer { inbox.forget(registration) }
+        let published = try self.send(message, for: target)
+        let deadline = self.deadlines.schedule(at: end) {
+            if let published { self.giveUp(published) { wasQueued in .timedOut(wasQueued: wasQueued) } }
+            target.finish(nil)
         }
-        let replies = try self.ask(message, expecting: buffer, from: .inbox(inbox, registration), within: left)
-        guard let reply = try await replies.next() else {
+        defer {
+            self.deadlines.cancel(deadline)
+            // If no answer is wanted any more, do not send a request that still waits.
+            if let published { self.giveUp(published) { wasQueued in .cancelled(wasQueued: wasQueued) } }
+        }
+        guard let reply = try await target.wait() else {
             throw MQTTError(.timedOut, "\(inquiry.device) did not answer in time.", delivery: .unknown)
         }
         return reply
@@ -167,16 +227,14 @@ extension ClientEngine {
 
     /// The inbox for the answers of a device.
     private nonisolated(nonsending) func inbox(
-        for dialect: MQTTDialect, _ device: String, _ limit: Duration
+        _ name: ReplyInbox.Name, _ dialect: MQTTDialect, _ device: String, _ source: String, _ limit: Duration
     ) async throws(MQTTError) -> ReplyInbox {
         if dialect.usesResponseTopic { return try await self.responseInbox(limit) }
-        let filters = dialect.answerFilters(device, source: self.source(dialect))
-        let parsed = try Self.parse(filters)
+        let filters = try Self.parse(dialect.answerFilters(device, source: source))
         let levels = MQTTDialect.levels(of: device)
-        let name = ReplyInbox.Name.answers(dialect.answer, filters)
         return try await self.inbox(named: name, limit) { _ in
             ReplyInbox.Plan(
-                name: name, filters: parsed, key: { dialect.key(of: $0, deviceLevels: levels).map { .text($0) } },
+                name: name, filters: filters, key: { dialect.key(of: $0, deviceLevels: levels).map { .text($0) } },
                 isPrivate: dialect.answersArePrivate, readsPayload: dialect.answersNameCallInPayload)
         }
     }
@@ -185,6 +243,14 @@ extension ClientEngine {
 extension MQTTDialect {
     /// Whether answers arrive on a response topic of MQTT 5.0.
     var usesResponseTopic: Bool { self.request.source == .responseTopic }
+
+    /// The name of the inbox for the answers of a device.
+    fileprivate func inboxName(of device: String, _ source: String) -> ReplyInbox.Name {
+        if self.usesResponseTopic { return .responses }
+        return .answers(
+            self.answer, source: source, device: self.answer.namesDevice ? device : nil,
+            levels: MQTTDialect.levels(of: device))
+    }
 
     /// Whether only answers to this caller arrive on the topics of the answers.
     fileprivate var answersArePrivate: Bool { self.answer.allTopics.allSatisfy { $0.slots.contains(.source) } }

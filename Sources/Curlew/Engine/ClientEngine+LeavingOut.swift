@@ -36,7 +36,7 @@ extension ClientEngine {
             state.output.countAnswers(since: before)
             state.output.flushesAfterRead()
         }
-        guard let missed, let message = MQTTMessage(missed.packet, token: nil) else { return event }
+        guard let missed, let message = MQTTMessage(missed.packet, token: nil, now: .start) else { return event }
         let error =
             skipped.excess.contains(.properties)
             ? MQTTError.tooManyProperties(message.topic)

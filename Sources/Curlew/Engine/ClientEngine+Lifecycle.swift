@@ -6,7 +6,9 @@ import Synchronization
 
 // From `connect()` to `disconnect()`: carries out what ``ClientLifecycle`` decides.
 extension ClientEngine {
-    nonisolated(nonsending) func connect(retriesFirst: Bool) async throws(MQTTError) -> Bool {
+    nonisolated(nonsending) func connect(
+        retriesFirst: Bool, within limit: Duration? = nil
+    ) async throws(MQTTError) -> Bool {
         let begun: Supervision? = self.state.withLock { state in
             switch state.life.lifecycle.connectCalled() {
             case .refuse: return nil
@@ -18,13 +20,17 @@ extension ClientEngine {
             return state.life.supervision
         }
         guard let begun else { throw MQTTError(.clientStopped, "The client is being disconnected.") }
-        let outcome = await begun.first.wait()
-        let end = self.state.withLock { $0.life.lifecycle.connectCallEnded(isCancelled: outcome == nil) }
-        guard let result = outcome else {
-            if end == .stop { await begun.stop() }
-            throw MQTTError(.cancelled, "The task was cancelled.")
+        let waited = await begun.first.wait(for: limit, by: self.deadlines)
+        var outcome: Result<Bool, MQTTError>?
+        if case .value(let result) = waited { outcome = result }
+        let (end, cause) = self.state.withLock { state in
+            (state.life.lifecycle.connectCallEnded(isCancelled: outcome == nil), state.life.connectionError)
         }
-        return try result.get()
+        if let outcome { return try outcome.get() }
+        if end == .stop { await begun.stop() }
+        guard case .timedOut = waited, let limit else { throw MQTTError(.cancelled, "The task was cancelled.") }
+        throw MQTTError(
+            .timedOut, "There was no connection within \(limit)\(cause.map { ": \($0.message)" } ?? ".")", cause: cause)
     }
 
     /// Starts the task that connects and reconnects.

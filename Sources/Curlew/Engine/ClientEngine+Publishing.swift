@@ -31,7 +31,11 @@ extension ClientEngine {
 
     /// Passes a message to the session, on the caller's thread. Returns the request to wait for; `nil` if the message
     /// was written at QoS 0.
-    func accept(_ message: OutgoingMessage, isAwaited: Bool) throws(MQTTError) -> RequestID? {
+    ///
+    /// - Parameter report: Called when the request ends, in place of a wait for it. Default: none.
+    func accept(
+        _ message: OutgoingMessage, isAwaited: Bool, reportingTo report: (@Sendable (Waiters.Result) -> Void)? = nil
+    ) throws(MQTTError) -> RequestID? {
         let needsTime =
             message.properties.messageExpiryInterval != nil
             || self.configuration.serviceLimits.publishesPerSecond != nil
@@ -50,7 +54,7 @@ extension ClientEngine {
                 flush = state.output.claimFlush()
                 paceDeadline = state.session.takePaceDeadline()
                 guard submitted == .accepted else { return nil }
-                state.waiters.reserve(request)
+                state.waiters.reserve(request, for: report.map { .call($0) })
                 return request
             } catch {
                 refusal = MQTTError(error)

@@ -21,6 +21,7 @@ extension ClientEngine: ConnectionOwner {
             state.receivers.unclaimed.connected(
                 isResumed: result == .resumed, at: now, isOrphan: state.session.isOrphan)
             mustWatchUnclaimed = state.receivers.mustWatchUnclaimed
+            state.life.connectionError = nil
             if state.life.lifecycle.accepted() { state.tally.statistics.reconnections += 1 }
             // The server may assign an identifier to a client without one, but not replace one.
             if connect.clientIdentifier.isEmpty, let assigned = state.session.limits?.assignedClientIdentifier {

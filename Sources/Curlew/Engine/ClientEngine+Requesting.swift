@@ -63,14 +63,9 @@ extension ClientEngine {
         _ message: OutgoingMessage, expecting buffer: ReplyBuffer, from source: ReplySource, within limit: Duration
     ) throws(MQTTError) -> MQTTReplies {
         let request: RequestID?
-        do throws(MQTTError) { request = try self.accept(message, isAwaited: true) } catch {
+        do throws(MQTTError) { request = try self.send(message, for: buffer) } catch {
             source.end()
             throw error
-        }
-        if let request {
-            let topic = message.topic.string
-            let known = self.report(request) { result in Self.published(result, topic, buffer) }
-            if let known { Self.published(known, topic, buffer) }
         }
         let deadline = self.deadlines.schedule(after: limit) {
             if let request { self.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) } }
@@ -84,24 +79,30 @@ extension ClientEngine {
         }
     }
 
+    /// Publishes a request. If that fails, `target` gets the error.
+    func send(_ message: OutgoingMessage, for target: some ReplyTarget) throws(MQTTError) -> RequestID? {
+        let topic = message.topic.string
+        return try self.accept(message, isAwaited: true) { result in Self.published(result, topic, target) }
+    }
+
     /// The PUBLISH of a request has ended. If it failed, no replies follow.
-    private static func published(_ result: Waiters.Result, _ topic: String, _ buffer: ReplyBuffer) {
+    private static func published(_ result: Waiters.Result, _ topic: String, _ target: some ReplyTarget) {
         switch result {
         case .completed(.published(.noMatchingSubscribers, _)):
-            buffer.finish(
+            target.finish(
                 MQTTError(
                     .noMatchingSubscribers, "Nobody has subscribed to \"\(topic)\".", reasonCode: .noMatchingSubscribers
                 ))
         case .completed(.published(let code, let reason)) where code.isFailure:
-            buffer.finish(
+            target.finish(
                 MQTTError(
                     .publishRefused, "The server refused the request\(reason.map { ": \($0)" } ?? ".")",
                     reasonCode: code,
                     delivery: .notSent))
-        case .completed(.rejected(let rejection)): buffer.finish(MQTTError(rejection).with(delivery: .notSent))
-        case .completed(.abandoned(let rejection)): buffer.finish(MQTTError(rejection).with(delivery: .unknown))
+        case .completed(.rejected(let rejection)): target.finish(MQTTError(rejection).with(delivery: .notSent))
+        case .completed(.abandoned(let rejection)): target.finish(MQTTError(rejection).with(delivery: .unknown))
         case .timedOut(wasQueued: true):
-            buffer.finish(MQTTError(.timedOut, "The request could not be sent in time.", delivery: .notSent))
+            target.finish(MQTTError(.timedOut, "The request could not be sent in time.", delivery: .notSent))
         default: break
         }
     }

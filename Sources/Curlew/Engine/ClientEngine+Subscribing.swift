@@ -34,6 +34,32 @@ extension ClientEngine {
         return subscription
     }
 
+    /// Subscribes as soon as there is a connection, without waiting for it. If the server refuses, the subscription ends
+    /// with the error.
+    func subscribeSoon(
+        to filters: [(filter: String, options: SubscriptionOptions)],
+        queue: MQTTConfiguration.SubscriptionQueue?, acknowledgement: MQTTConfiguration.AcknowledgementPolicy?,
+        waking consumers: Condition
+    ) throws(MQTTError) -> MQTTSubscription {
+        let parsed = try Self.parse(filters.map(\.filter))
+        for filter in parsed { try self.configuration.serviceLimits.check(filter) }
+        let subscription = self.makeSubscription(parsed, queue, acknowledgement, consumers)
+        let buffer = subscription.buffer
+        let requests = try self.begin(buffer, Array(zip(parsed, filters.map(\.options))), .matching)
+        for (request, filter) in zip(requests, parsed) {
+            let report: @Sendable (Waiters.Result) -> Void = { [weak self, weak buffer] result in
+                guard let self, let buffer else { return }
+                do throws(MQTTError) { _ = try self.granted(result, filter) } catch {
+                    self.endSubscription(buffer.id)
+                    buffer.finish(error)
+                }
+            }
+            if let known = self.report(request, to: report) { report(known) }
+        }
+        buffer.receive([])
+        return subscription
+    }
+
     /// Creates a subscription that sends no SUBSCRIBE, or only if the server has no session.
     ///
     /// - Parameter options: The options for a SUBSCRIBE if the server has no session; `nil` to never send one.
@@ -165,7 +191,12 @@ extension ClientEngine {
         _ request: RequestID, _ filter: TopicFilter, _ timeout: Duration?
     ) async throws(MQTTError) -> QoS {
         let timeout = timeout ?? self.configuration.connection.acknowledgementTimeout
-        switch await self.wait(for: request, timeout: timeout) {
+        return try self.granted(await self.wait(for: request, timeout: timeout), filter)
+    }
+
+    /// The QoS that the server granted for a filter.
+    private func granted(_ result: Waiters.Result, _ filter: TopicFilter) throws(MQTTError) -> QoS {
+        switch result {
         case .completed(.subscribed(let code, let reason)):
             guard code.isFailure else { return QoS(rawValue: code.rawValue) ?? .atMostOnce }
             throw MQTTError(

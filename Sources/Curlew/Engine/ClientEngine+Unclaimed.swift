@@ -65,7 +65,7 @@ extension ClientEngine.State {
 
     /// Holds a received message that no subscription takes. Only counts it at QoS 0.
     mutating func hold(_ packet: consuming Publish, _ token: DeliveryToken?, _ now: Timestamp) {
-        guard let token, let message = MQTTMessage(consume packet, token: token) else {
+        guard let token, let message = MQTTMessage(consume packet, token: token, now: now) else {
             self.tally.statistics.messagesUnrouted += 1
             return
         }

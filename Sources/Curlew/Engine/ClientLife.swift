@@ -11,6 +11,8 @@ struct ClientLife {
     var goodbye = Properties()
     /// The error with which the client gave up, for later calls; `nil` if it was disconnected.
     private(set) var stopError: MQTTError?
+    /// Why the last connection ended, or the last attempt failed; `nil` if there was none since the client connected.
+    var connectionError: MQTTError?
     /// The calls of `disconnect()` that wait until the session is drained.
     private var drainWaiters: [OneShot<Void>] = []
 

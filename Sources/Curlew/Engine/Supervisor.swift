@@ -59,7 +59,10 @@ struct Supervisor {
         case .unmade(.failed(let cause)):
             // The same CONNECT would fail again, unless the error comes from a version that the policy only guessed.
             let isOfGuess = self.policy.isGuess && cause.code == .notSupportedByProtocolVersion
-            if cause.isPermanent, !isOfGuess { return .stop(cause) }
+            if cause.isPermanent, !isOfGuess {
+                self.engine.state.withLock { $0.life.connectionError = cause }
+                return .stop(cause)
+            }
             error = cause
             decision = self.policy.failed(random: random)
         case .unmade(.closedBeforeConnAck(let cause)):
@@ -83,6 +86,7 @@ struct Supervisor {
                 serverReference: closing.disconnect?.properties.serverReference, at: self.engine.clock.now(),
                 random: random)
         }
+        self.engine.state.withLock { $0.life.connectionError = error }
         if decision == .stop(.triesExhausted) {
             let tries = self.engine.configuration.reconnect.maximumAttempts ?? 0
             self.engine.logger.error("giving up", metadata: ["tries": "\(tries)", "error": "\(error)"])

@@ -45,8 +45,10 @@ struct Waiters {
         return RequestID(self.lastRequest)
     }
 
-    /// A request was accepted. Its owner must wait for it or call ``forget(_:)``.
-    mutating func reserve(_ request: RequestID) { self.table.insert(.reserved, for: request) }
+    /// A request was accepted. Its owner must wait for it or call ``forget(_:)``, unless there is already a target.
+    mutating func reserve(_ request: RequestID, for target: Target? = nil) {
+        self.table.insert(target.map { .waiting($0) } ?? .reserved, for: request)
+    }
 
     /// Takes the result of a request that no call waits for; `nil` if there is none yet. Nothing may wait for it
     /// afterwards.

@@ -1,3 +1,5 @@
+import NIOCore
+
 /// A JSON value whose form is not known in advance (RFC 8259).
 ///
 /// Literals are values: `["id": 0, "on": true]`. Use a `Codable` type of your own where the form is known.
@@ -69,17 +71,18 @@ extension JSONValue {
 extension JSONValue: Codable {
     /// Decodes any JSON value.
     public init(from decoder: any Decoder) throws {
+        // The most frequent forms first: each wrong guess costs an error.
         let container = try decoder.singleValueContainer()
         if container.decodeNil() {
             self = .null
-        } else if let value = try? container.decode(Bool.self) {
-            self = .boolean(value)
-        } else if let value = try? container.decode(Int64.self) {
-            self = .integer(value)
-        } else if let value = try? container.decode(Double.self) {
-            self = .number(value)
         } else if let text = try? container.decode(String.self) {
             self = .string(text)
+        } else if let value = try? container.decode(Int64.self) {
+            self = .integer(value)
+        } else if let value = try? container.decode(Bool.self) {
+            self = .boolean(value)
+        } else if let value = try? container.decode(Double.self) {
+            self = .number(value)
         } else if let elements = try? container.decode([JSONValue].self) {
             self = .array(elements)
         } else {
@@ -99,6 +102,14 @@ extension JSONValue: Codable {
         case .array(let elements): try container.encode(elements)
         case .object(let members): try container.encode(members)
         }
+    }
+}
+
+extension JSONValue: CustomStringConvertible {
+    /// The value as JSON, with the members of objects in the order of their names.
+    public var description: String {
+        guard let json = try? CallBody.json(self) else { return "null" }
+        return String(buffer: json)
     }
 }
 

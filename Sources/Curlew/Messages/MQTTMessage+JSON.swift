@@ -26,7 +26,10 @@ extension MQTTMessage {
                 "The message on \"\(self.topic)\" has the content type \(contentType), not \(coder.contentType ?? "one that can be decoded")."
             )
         }
-        do { return try coder.decode(type, from: self.payload) } catch {
+        do {
+            if coder is MQTTJSONCoder { return try self.withPayload { try MQTTJSONCoder.decode(type, from: $0) } }
+            return try coder.decode(type, from: self.payload)
+        } catch {
             let format = coder.contentType == MQTTJSONCoder().contentType ? "JSON" : coder.contentType ?? "a payload"
             throw self.mismatch(type, format, error)
         }

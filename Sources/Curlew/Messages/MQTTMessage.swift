@@ -21,6 +21,8 @@ public struct MQTTMessage: Sendable {
         let packetID: PacketID?
         let properties: MessageProperties
         let token: DeliveryToken?
+        /// When the message expires, by the client's clock.
+        let expiry: Timestamp?
 
         /// An estimate: many small properties take far more memory than bytes on the network.
         var propertiesFootprint: Int {
@@ -34,11 +36,14 @@ public struct MQTTMessage: Sendable {
     private static let copyLimit = 4096
 
     /// Fails for a packet without a topic; the session lets none pass.
-    init?(_ packet: consuming Publish, token: DeliveryToken?) {
+    ///
+    /// - Parameter now: The time of its arrival.
+    init?(_ packet: consuming Publish, token: DeliveryToken?, now: Timestamp) {
         guard let topic = packet.topic else { return nil }
         self.init(
             topic: topic, payload: packet.payload, qos: packet.qos, isRetained: packet.retain, isDuplicate: packet.dup,
-            packetID: packet.packetID, properties: packet.properties, token: token)
+            packetID: packet.packetID, properties: packet.properties, token: token,
+            expiry: packet.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) })
     }
 
     /// Creates a message as if it had been received, for tests of code that consumes messages.
@@ -55,19 +60,19 @@ public struct MQTTMessage: Sendable {
     ) {
         self.init(
             topic: topic, payload: payload, qos: qos, isRetained: isRetained, isDuplicate: false, packetID: nil,
-            properties: properties, token: nil)
+            properties: properties, token: nil, expiry: nil)
     }
 
     private init(
         topic: TopicName, payload: ByteBuffer, qos: QoS, isRetained: Bool, isDuplicate: Bool, packetID: PacketID?,
-        properties: MessageProperties, token: DeliveryToken?
+        properties: MessageProperties, token: DeliveryToken?, expiry: Timestamp?
     ) {
         let count = payload.readableBytes
         let keepsSlice = count >= Self.copyLimit && count >= payload.storageCapacity / 2
         let storage = Storage.create(minimumCapacity: keepsSlice ? 0 : count) { _ in
             Header(
                 topic: topic, payloadCount: count, slice: keepsSlice ? payload : nil, qos: qos, isRetained: isRetained,
-                isDuplicate: isDuplicate, packetID: packetID, properties: properties, token: token)
+                isDuplicate: isDuplicate, packetID: packetID, properties: properties, token: token, expiry: expiry)
         }
         if !keepsSlice {
             payload.withUnsafeReadableBytes { bytes in
@@ -120,6 +125,10 @@ public struct MQTTMessage: Sendable {
 
     /// Whether the message needs an acknowledgement.
     package var isToBeAcknowledged: Bool { self.storage.header.token != nil }
+
+    /// When the message expires, by the client's clock: its expiry interval counts from its arrival. `nil` if it has
+    /// none.
+    var expiry: Timestamp? { self.storage.header.expiry }
 
     /// Identifies this delivery in an acknowledgement.
     var token: DeliveryToken? { self.storage.header.token }

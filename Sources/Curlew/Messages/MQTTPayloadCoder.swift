@@ -36,7 +36,7 @@ public protocol MQTTPayloadCoder: Sendable {
 extension MQTTPayloadCoder {
     /// Whether it is ``contentType``, ignoring case and parameters such as `charset`.
     public func accepts(contentType: String) -> Bool {
-        guard let own = self.contentType else { return true }
+        guard let own = self.contentType, own != contentType else { return true }
         return mediaType(contentType) == mediaType(own)
     }
 }
@@ -58,18 +58,39 @@ public struct MQTTJSONCoder: MQTTPayloadCoder {
 
     /// Any type whose name says that it is JSON, such as `application/json`, `text/json` and `application/senml+json`.
     public func accepts(contentType: String) -> Bool {
+        if contentType == self.contentType { return true }
         let type = mediaType(contentType)
         return type.hasSuffix("/json") || type.hasSuffix("+json")
     }
 
     /// Encodes a value as JSON.
     public func encode(_ value: some Encodable) throws -> ByteBuffer {
-        ByteBuffer(bytes: try JSONEncoder().encode(value))
+        ByteBuffer(bytes: try Self.encoder.encode(value))
     }
 
     /// Decodes JSON.
     public func decode<Value: Decodable>(_ type: Value.Type, from payload: ByteBuffer) throws -> Value {
-        try JSONDecoder().decode(type, from: Data(payload.readableBytesView))
+        try payload.withUnsafeReadableBytes { try Self.decode(type, from: $0) }
+    }
+
+    /// Decodes JSON in place.
+    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: UnsafeRawBufferPointer) throws -> Value {
+        try Self.decoder.decode(type, from: Data(borrowing: bytes))
+    }
+
+    // Never changed, so that threads can share them.
+    private static let encoder = JSONEncoder()
+    private static let decoder = JSONDecoder()
+}
+
+extension Data {
+    /// These bytes, which must not change as long as the value exists.
+    init(borrowing bytes: UnsafeRawBufferPointer) {
+        guard let start = bytes.baseAddress else {
+            self.init()
+            return
+        }
+        self.init(bytesNoCopy: UnsafeMutableRawPointer(mutating: start), count: bytes.count, deallocator: .none)
     }
 }
 

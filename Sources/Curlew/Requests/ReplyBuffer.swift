@@ -4,7 +4,7 @@ import DequeModule
 import Synchronization
 
 /// The replies to one request, between the event loop and the consumer.
-final class ReplyBuffer: Sendable {
+final class ReplyBuffer: ReplyTarget {
     private struct State {
         var replies = Deque<MQTTMessage>()
         /// The weight of the unread replies.
@@ -27,19 +27,9 @@ final class ReplyBuffer: Sendable {
         self.bound = bound
     }
 
-    /// What happened to a reply.
-    enum Received {
-        /// It waits to be read.
-        case taken
-        /// It waits to be read, and is the last one wanted.
-        case last
-        /// It arrived too late, or too many are unread.
-        case dropped
-    }
-
-    func receive(_ message: MQTTMessage) -> Received {
+    func receive(_ message: MQTTMessage) -> ReplyReceived {
         let weight = message.weight
-        let result: Received = self.state.withLock { state in
+        let result: ReplyReceived = self.state.withLock { state in
             // A reply that exceeds the bound by itself is accepted if no other waits.
             guard !state.isFinished, state.replies.count < self.bound.count,
                 state.replies.isEmpty || state.bytes + weight <= self.bound.bytes

@@ -30,15 +30,17 @@ final class ReplyInbox: MessageReceiver {
     enum Name: Sendable, Hashable {
         /// Replies with correlation data of MQTT 5.0.
         case responses
-        /// Answers of this form, on these filters.
-        case answers(MQTTDialect.Answer, [String])
+        /// Answers of this form to a caller. The device is `nil` if the filters do not name it; only the number of its
+        /// levels counts then.
+        case answers(MQTTDialect.Answer, source: String, device: String?, levels: Int)
     }
 
     /// A request that waits for replies.
     private struct Waiting {
         let number: UInt64
-        let buffer: ReplyBuffer
-        let accepts: @Sendable (MQTTMessage) -> Bool
+        let target: any ReplyTarget
+        /// Whether a message with the key can be a reply; `nil` if any can.
+        let accepts: (@Sendable (MQTTMessage) -> Bool)?
     }
 
     private struct State {
@@ -102,8 +104,8 @@ final class ReplyInbox: MessageReceiver {
     /// - Parameter accepts: Whether a message with this key can be a reply to the request. Default: any.
     /// - Throws: ``MQTTError`` if too many requests are waiting, or the error that ended the inbox.
     func register(
-        _ buffer: ReplyBuffer, for key: ReplyKey, limit: Int,
-        accepting accepts: @escaping @Sendable (MQTTMessage) -> Bool = { _ in true }
+        _ target: any ReplyTarget, for key: ReplyKey, limit: Int,
+        accepting accepts: (@Sendable (MQTTMessage) -> Bool)? = nil
     ) throws(MQTTError) -> Registration {
         let registered: Result<Registration, MQTTError> = self.state.withLock { state in
             if let error = state.error { return .failure(error) }
@@ -115,7 +117,7 @@ final class ReplyInbox: MessageReceiver {
             }
             state.count += 1
             state.lastNumber += 1
-            let waiting = Waiting(number: state.lastNumber, buffer: buffer, accepts: accepts)
+            let waiting = Waiting(number: state.lastNumber, target: target, accepts: accepts)
             state.waiting[key, default: []].append(waiting)
             return .success(Registration(key: key, number: state.lastNumber))
         }
@@ -140,8 +142,8 @@ final class ReplyInbox: MessageReceiver {
         }
         let waiting = self.state.withLock { $0.waiting[key] } ?? []
         var isExpected = false
-        for request in waiting where request.accepts(message) {
-            switch request.buffer.receive(message) {
+        for request in waiting where request.accepts?(message) ?? true {
+            switch request.target.receive(message) {
             case .taken: isExpected = true
             case .last:
                 isExpected = true
@@ -161,7 +163,7 @@ final class ReplyInbox: MessageReceiver {
         let waiting = self.state.withLock { $0.waiting[key] } ?? []
         for request in waiting {
             self.forget(Registration(key: key, number: request.number))
-            request.buffer.finish(error)
+            request.target.finish(error)
         }
     }
 
@@ -174,7 +176,7 @@ final class ReplyInbox: MessageReceiver {
             return (exchange(&state.waiting, with: [:]), exchange(&state.subscribing, with: nil))
         }
         subscribing?.cancel()
-        for request in waiting.values.joined() { request.buffer.finish(error) }
+        for request in waiting.values.joined() { request.target.finish(error) }
     }
 }
 

@@ -1,4 +1,5 @@
-import CurlewCore
+public import CurlewCore
+import CurlewTransport
 import Logging
 
 /// What a route could not handle.
@@ -16,7 +17,7 @@ public struct RouteFailure: Sendable {
 public enum RouteFailurePolicy: Sendable {
     /// Logs a warning, acknowledges the message and continues with the next one.
     case logAndContinue
-    /// Ends all routes: ``MQTTClient/route(onFailure:_:)`` throws the error. The message is not acknowledged.
+    /// Ends all routes: ``MQTTClient/route(onFailure:onSubscribed:_:)`` throws the error. The message is not acknowledged.
     case stop
     /// Logs a warning and continues, but does not acknowledge a message at QoS 1 or 2. The broker delivers it again when
     /// the session is resumed; later messages are acknowledged after it, because acknowledgements keep their order.
@@ -44,12 +45,14 @@ extension MQTTClient {
     /// - Parameters:
     ///   - onFailure: Decides what happens when a handler throws, or a message does not have the form that its route
     ///     wants. Default: log a warning and continue.
+    ///   - onSubscribed: Called once, with the topic filters, when the broker has granted all of them. Default: nothing.
     ///   - routes: The routes.
-    /// - Throws: ``MQTTError``: `invalidTopic` for an invalid pattern, `invalidArgument` for a width below 1 or no
+    /// - Throws: ``MQTTError``: `invalidTopic` for an invalid pattern, `invalidArgument` for `atOnce` below 1 or no
     ///   routes, what `subscribe(to:)` throws, and the error that ends a subscription. With the policy `stop`, what the
     ///   handler threw.
     public func route(
         onFailure: @escaping @Sendable (RouteFailure) async -> RouteFailurePolicy = { _ in .logAndContinue },
+        onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in },
         @MQTTRouteBuilder _ routes: () throws -> MQTTRoutes
     ) async throws {
         let routes = try routes().routes
@@ -57,13 +60,17 @@ extension MQTTClient {
         var runners: [RouteRunner] = []
         // Subscribe to all before the first handler runs: a refusal is thrown before anything has happened.
         let parsed = try routes.map { (route: $0, pattern: try $0.validPattern) }
+        let others = parsed.filter { !$0.route.isFallback }.map(\.pattern)
         for (route, pattern) in parsed {
             guard
                 let subscription = try await self.subscribeUnlessCancelled(
-                    to: [TopicSubscription(pattern.filter.string, SubscriptionOptions(qos: route.qos))])
+                    to: [TopicSubscription(pattern.filter.string, route.options)])
             else { return }
-            runners.append(RouteRunner(route, pattern, subscription, self.engine, onFailure))
+            runners.append(
+                RouteRunner(
+                    route, pattern, subscription, self.engine, except: route.isFallback ? others : [], onFailure))
         }
+        onSubscribed(parsed.map(\.pattern.filter))
         try await withThrowingTaskGroup(of: Void.self) { group in
             for runner in runners { group.addTask { try await runner.run() } }
             // `waitForAll` would wait for the others after a failure.
@@ -75,8 +82,14 @@ extension MQTTClient {
 extension MQTTClient {
     /// Subscribes with acknowledgements by hand, for calls that run until they are cancelled: `nil` if that happens
     /// before the broker has granted the subscription.
-    func subscribeUnlessCancelled(to subscriptions: [TopicSubscription]) async throws -> MQTTSubscription? {
-        do { return try await self.subscribe(to: subscriptions, acknowledgement: .manual) } catch {
+    func subscribeUnlessCancelled(
+        to subscriptions: [TopicSubscription], waking consumers: Condition = Condition()
+    ) async throws -> MQTTSubscription? {
+        do {
+            return try await self.engine.subscribe(
+                to: subscriptions.map { ($0.filter, $0.options) }, claim: .matching, queue: nil,
+                acknowledgement: .manual, timeout: nil, waking: consumers)
+        } catch {
             guard Task.isCancelled, MQTTError(of: error).code == .cancelled else { throw error }
             return nil
         }

@@ -3,13 +3,13 @@ public import CurlewCore
 /// The short name of ``MQTTRoute``: `On("home/{room}/temperature") { message, captures in … }`.
 public typealias On = MQTTRoute
 
-/// A topic pattern and the handler of its messages; see ``MQTTClient/route(onFailure:_:)``.
+/// A topic pattern and the handler of its messages; see ``MQTTClient/route(onFailure:onSubscribed:_:)``.
 public struct MQTTRoute: Sendable {
     /// The topic pattern, with the prefixes of the groups around it.
     var pattern: String
     /// The number of levels of these prefixes.
     var prefixLevels = 0
-    let qos: QoS
+    private(set) var options: SubscriptionOptions
     let order: RouteOrder
     /// The maximum number of messages that are handled at once.
     let width: Int
@@ -22,7 +22,7 @@ public struct MQTTRoute: Sendable {
         _ handle: @escaping @Sendable (RoutedMessage, any MQTTPayloadCoder) async throws -> Void
     ) {
         self.pattern = pattern
-        self.qos = qos
+        self.options = SubscriptionOptions(qos: qos)
         let order = order ?? (width ?? 1 > 1 ? .unordered : .inOrder)
         self.order = order
         self.width = if case .inOrder = order.kind { width ?? 1 } else { width ?? Self.defaultWidth }
@@ -30,6 +30,34 @@ public struct MQTTRoute: Sendable {
     }
 
     private static let defaultWidth = 16
+
+    /// Whether the route handles only messages that no other route handles.
+    private(set) var isFallback = false
+
+    /// A copy of the route that handles only the messages which no other route handles.
+    ///
+    /// ```swift
+    /// On("home/{room}/temperature") { message, captures in … }
+    /// On("home/#") { message in print("unexpected", message.topic) }.otherwise()
+    /// ```
+    ///
+    /// The other routes are those of the same ``MQTTClient/route(onFailure:onSubscribed:_:)``, except those that are
+    /// also marked in this way.
+    public func otherwise() -> Self {
+        var copy = self
+        copy.isFallback = true
+        return copy
+    }
+
+    /// A copy of the route that subscribes with other options, for example without the messages of this client
+    /// (`noLocal`) or without retained ones.
+    ///
+    /// - Parameter change: Changes the options, in which the QoS is that of the route.
+    public func options(_ change: (inout SubscriptionOptions) -> Void) -> Self {
+        var copy = self
+        change(&copy.options)
+        return copy
+    }
 
     /// A route whose handler gets the message and the captured parts of its topic.
     ///

@@ -10,6 +10,8 @@ final class RouteRunner: Sendable {
     private let pattern: TopicPattern
     private let subscription: MQTTSubscription
     private let engine: ClientEngine
+    /// The patterns of other routes, whose messages this one leaves to them.
+    private let exceptions: [TopicPattern]
     private let onFailure: @Sendable (RouteFailure) async -> RouteFailurePolicy
     /// The middleware and the handler.
     private let handle: @Sendable (RoutedMessage) async throws -> Void
@@ -23,12 +25,14 @@ final class RouteRunner: Sendable {
 
     init(
         _ route: MQTTRoute, _ pattern: TopicPattern, _ subscription: MQTTSubscription, _ engine: ClientEngine,
+        except exceptions: [TopicPattern] = [],
         _ onFailure: @escaping @Sendable (RouteFailure) async -> RouteFailurePolicy
     ) {
         self.route = route
         self.pattern = pattern
         self.subscription = subscription
         self.engine = engine
+        self.exceptions = exceptions
         self.onFailure = onFailure
         self.lanes = Mutex(RouteLanes(width: route.width))
         let coder = engine.configuration.payloadCoder
@@ -87,6 +91,10 @@ final class RouteRunner: Sendable {
     private func process(_ message: MQTTMessage) async throws {
         // After a cancellation, messages that were not handled go to the next subscription.
         guard !Task.isCancelled else { return self.handBack(message) }
+        if self.exceptions.contains(where: { $0.filter.matches(message.topic) }) {
+            try? self.subscription.acknowledge(message)
+            return
+        }
         let routed = RoutedMessage(
             message: message, captures: TopicCaptures(self.pattern.values(in: message.topic)), pattern: self.pattern,
             prefixLevels: self.route.prefixLevels)

@@ -7,25 +7,33 @@ import Tracing
 
 /// Handles the calls of one device.
 final class CallServer: Sendable {
-    private typealias Memory = AnswerMemory<MQTTDialect.RequestKey, MQTTDialect.EncodedAnswer?, MQTTMessage>
-
     private let device: String
     private let dialect: MQTTDialect
     private let methods: [String: MQTTMethod]
     private let subscription: MQTTSubscription
     private let client: MQTTClient
     private let onEnded: @Sendable () -> Void
-    private let lanes: Mutex<RouteLanes<Job, String>>
-    private let memory: Mutex<Memory>
-    /// The loop waits until fewer calls wait.
-    private let changed = Condition()
+    /// Guards the calls that were taken from the queue.
+    private let intake: Mutex<Intake>
+    /// The maximum number of calls that are taken from the queue: more than can be handled at once, to find methods
+    /// that are not busy.
+    private let maximumTaken: Int
 
-    private struct Job: Sendable {
-        let call: MQTTCall
-        let work: Work
+    private struct Intake {
+        var lanes: RouteLanes<Job, String>
+        /// What was answered to recent requests.
+        var memory: AnswerMemory<MQTTDialect.RequestKey, MQTTDialect.EncodedAnswer?, MQTTMessage>
     }
 
-    private enum Work: Sendable {
+    /// What to do with a request.
+    struct Job: Sendable {
+        fileprivate let call: MQTTCall
+        fileprivate let work: Work
+        /// The method, if it limits how many of its calls are handled at once.
+        fileprivate var lane: String?
+    }
+
+    fileprivate enum Work: Sendable {
         /// Calls the method, if there is one, and answers.
         ///
         /// The key of the request in the memory of answers is `nil` if nothing identifies it.
@@ -34,7 +42,7 @@ final class CallServer: Sendable {
         case answerAgain(MQTTDialect.EncodedAnswer?)
     }
 
-    /// How many calls are taken from the queue before they can be handled, to find methods that are not busy.
+    /// How many calls are taken from the queue before they can be handled.
     private static let lookAhead = 64
     /// How long an answer is remembered if its request does not expire earlier.
     private static let memoryTime = Duration.seconds(300)
@@ -50,66 +58,104 @@ final class CallServer: Sendable {
         self.onEnded = onEnded
         let byName = Dictionary(methods.map { (dialect.comparable($0.name), $0) }) { first, _ in first }
         self.methods = byName
-        self.lanes = Mutex(RouteLanes(width: concurrency) { byName[$0]?.width ?? .max })
-        self.memory = Mutex(Memory(limit: client.configuration.limits.rememberedAnswerBytes))
+        self.maximumTaken = concurrency < .max - Self.lookAhead ? concurrency + Self.lookAhead : .max
+        self.intake = Mutex(
+            Intake(
+                lanes: RouteLanes(width: concurrency) { byName[$0]?.width ?? .max },
+                memory: AnswerMemory(limit: client.configuration.limits.rememberedAnswerBytes)))
     }
 
     private var engine: ClientEngine { self.client.engine }
 
-    func run(concurrency: Int) async throws {
-        try await withThrowingDiscardingTaskGroup { group in
-            var iterator = self.subscription.makeAsyncIterator()
-            while let message = try await iterator.next() {
-                await self.changed.wait { self.lanes.withLock { $0.count >= concurrency + Self.lookAhead } }
-                guard let job = self.job(message) else { continue }
-                let key = self.dialect.comparable(job.call.method)
-                guard self.lanes.withLock({ $0.add(job, key: key) }) == .run else { continue }
-                group.addTask { await self.work(job) }
-            }
-            // The client was disconnected, so there are no more answers.
-            group.cancelAll()
+    /// Handles calls until the task is cancelled or the subscription ends.
+    func run(_ workers: Workers<Job>) async throws {
+        try await workers.run(
+            take: { try self.take() },
+            hasNews: {
+                self.subscription.buffer.hasNews && self.intake.withLock { $0.lanes.count < self.maximumTaken }
+            },
+            work: { job in
+                var current: Job? = job
+                while let job = current {
+                    await self.process(job)
+                    current = self.ended(job, workers)
+                }
+            })
+    }
+
+    // MARK: Taking calls
+
+    /// Takes the next call that can be handled now.
+    private func take() throws -> Workers<Job>.Taken {
+        while true {
+            let (taken, done) = self.intake.withLock { intake in self.take(&intake) }
+            for message in done { self.acknowledge(message) }
+            if let taken { return try taken.get() }
         }
     }
 
-    /// Decodes a request; `nil` if there is nothing to do.
-    private func job(_ message: MQTTMessage) -> Job? {
-        guard let request = self.dialect.request(in: message, for: self.device) else {
-            self.engine.logger.debug("not a call", metadata: ["topic": "\(message.topic)"])
-            self.acknowledge(message)
-            return nil
+    /// Takes calls, in the order of their arrival.
+    ///
+    /// - Returns: What was found, `nil` to go on; and messages that need nothing else than to be acknowledged.
+    private func take(_ intake: inout Intake) -> (Result<Workers<Job>.Taken, MQTTError>?, done: [MQTTMessage]) {
+        while intake.lanes.count < self.maximumTaken {
+            switch self.subscription.buffer.poll() {
+            case .empty: return (.success(.nothing), [])
+            case .ended(nil): return (.success(.end), [])
+            case .ended(let error?): return (.failure(error), [])
+            case .message(let message):
+                let job: Job
+                switch self.job(message, &intake) {
+                case .job(let next): job = next
+                case .done(let messages): return (nil, messages)
+                }
+                if case .run = intake.lanes.add(job, key: job.lane) {
+                    return (.success(.work(job)), [])
+                }
+            }
         }
-        let now = self.engine.clock.now()
+        return (.success(.nothing), [])
+    }
+
+    private enum Received {
+        case job(Job)
+        /// There is nothing to do but to acknowledge messages.
+        case done([MQTTMessage])
+    }
+
+    /// Decodes a request.
+    private func job(_ message: MQTTMessage, _ intake: inout Intake) -> Received {
+        guard let request = self.dialect.request(in: message, for: self.device) else { return .done([message]) }
         let call = MQTTCall(
-            method: request.method, device: self.device, source: request.source, message: message,
-            end: message.properties.messageExpiryInterval.map { now + .seconds(Int64($0)) },
-            place: self.dialect.request.params, olderPlace: self.dialect.request.olderParams,
-            coder: self.client.configuration.payloadCoder)
-        let method = self.methods[self.dialect.comparable(request.method)]
+            method: request.method, device: self.device, source: request.source, message: message, end: message.expiry,
+            place: request.params, hasParams: request.hasParams, coder: self.client.configuration.payloadCoder)
+        let name = self.dialect.comparable(request.method)
+        let method = self.methods[name]
+        let lane = method?.width == nil ? nil : name
         guard let key = request.answer.flatMap({ self.dialect.key(of: message, $0) }) else {
-            return Job(call: call, work: .handle(method, request.answer, nil))
+            return .job(Job(call: call, work: .handle(method, request.answer, nil), lane: lane))
         }
         let isRepeated = message.isDuplicate || key.isUnguessable
         let delivery = message.token == nil ? nil : message
-        switch self.memory.withLock({ $0.begin(key, delivery, isRepeated: isRepeated, now: now) }) {
-        case .new: return Job(call: call, work: .handle(method, request.answer, key))
-        case .separate: return Job(call: call, work: .handle(method, request.answer, nil))
-        case .answered(let answer): return Job(call: call, work: .answerAgain(answer))
-        case .running(let earlier):
-            if let earlier { self.acknowledge(earlier) }
-            return nil
+        switch intake.memory.begin(key, delivery, isRepeated: isRepeated, now: self.engine.clock.now()) {
+        case .new: return .job(Job(call: call, work: .handle(method, request.answer, key), lane: lane))
+        case .separate: return .job(Job(call: call, work: .handle(method, request.answer, nil), lane: lane))
+        case .answered(let answer): return .job(Job(call: call, work: .answerAgain(answer)))
+        case .running(let earlier): return .done([earlier].compactMap(\.self))
         }
     }
 
-    /// Handles a call, then those that wait for its place.
-    private func work(_ first: Job) async {
-        var current: Job? = first
-        while let job = current {
-            await self.process(job)
-            let key = self.dialect.comparable(job.call.method)
-            current = self.lanes.withLock { $0.ended(key) }?.job
-            self.changed.wakeAll()
+    /// Returns the next job in the place of one that ended.
+    private func ended(_ job: Job, _ workers: Workers<Job>) -> Job? {
+        let (next, wasFull) = self.intake.withLock { intake in
+            let wasFull = intake.lanes.count >= self.maximumTaken
+            return (intake.lanes.ended(job.lane)?.job, wasFull)
         }
+        if wasFull { workers.news.wake(for: 1) }
+        return next
     }
+
+    // MARK: Handling a call
 
     private func process(_ job: Job) async {
         switch job.work {
@@ -126,27 +172,47 @@ final class CallServer: Sendable {
         guard !Task.isCancelled else { return self.giveUp(call, key) }
         // The caller of a call that waited too long has given up.
         guard self.isAwaited(call) else { return self.end(call, nil, key) }
-        let result: Result<any Encodable & Sendable, MQTTDeviceError>
+        let handling: CallHandling
         if call.message.properties.userProperties.isEmpty {
-            result = await self.result(of: call, method)
+            handling = await self.handling(of: call, method)
         } else {
-            result = await ServiceContext.withValue(self.engine.context(of: call.message)) {
-                await self.result(of: call, method)
+            handling = await ServiceContext.withValue(self.engine.context(of: call.message)) {
+                await self.handling(of: call, method)
             }
         }
-        if Task.isCancelled, case .failure = result { return self.giveUp(call, key) }
-        let answer = address.flatMap { self.encode(result, to: $0) }
-        if let answer, self.isAwaited(call), await !self.send(answer, to: call), Task.isCancelled {
-            return self.giveUp(call, key)
+        let (answer, isGivenUp) = await self.answer(handling.result, to: call, address)
+        // A handler that ignores its cancellation goes on after the answer.
+        await handling.isOver()
+        if isGivenUp { self.giveUp(call, key) } else { self.end(call, answer, key) }
+    }
+
+    /// Answers, if the caller still waits. Returns the answer to remember, and whether to leave the request to another
+    /// server.
+    private func answer(
+        _ result: CallHandling.Outcome, to call: MQTTCall, _ address: MQTTDialect.AnswerAddress?
+    ) async -> (MQTTDialect.EncodedAnswer?, isGivenUp: Bool) {
+        if Task.isCancelled, case .failure = result { return (nil, true) }
+        guard let address, var answer = self.encode(result, to: address) else { return (nil, false) }
+        guard self.isAwaited(call) else { return (answer, false) }
+        switch await self.send(answer, to: call) {
+        case .sent: break
+        case .failed where Task.isCancelled: return (nil, true)
+        case .failed: break
+        case .tooLarge:
+            let failure = MQTTDeviceError(
+                self.dialect.errorCodes.failed, "The result is larger than the broker accepts.")
+            guard let smaller = self.encode(.failure(failure), to: address) else { break }
+            answer = smaller
+            await self.send(answer, to: call)
         }
-        self.end(call, answer, key)
+        return (answer, false)
     }
 
     /// Whether the caller still waits for the answer.
     private func isAwaited(_ call: MQTTCall) -> Bool { call.end.map { self.engine.clock.now() < $0 } ?? true }
 
     private func encode(
-        _ result: Result<any Encodable & Sendable, MQTTDeviceError>, to address: MQTTDialect.AnswerAddress
+        _ result: CallHandling.Outcome, to address: MQTTDialect.AnswerAddress
     ) -> MQTTDialect.EncodedAnswer? {
         let coder = self.client.configuration.payloadCoder
         do {
@@ -160,25 +226,42 @@ final class CallServer: Sendable {
 
     // MARK: The handler
 
-    private func result(
-        of call: MQTTCall, _ method: MQTTMethod?
-    ) async -> Result<any Encodable & Sendable, MQTTDeviceError> {
-        let codes = self.dialect.errorCodes
-        guard let method else {
-            let names = self.methods.values.map(\.name)
-            if let listing = self.dialect.listing(names), listing.method == call.method {
-                return .success(listing.answer)
-            }
-            return .failure(MQTTDeviceError(codes.unknownMethod, "No handler for \(call.method)"))
+    /// Runs the handler of a call, at most until the end of its time.
+    private func handling(of call: MQTTCall, _ method: MQTTMethod?) async -> CallHandling {
+        guard let method else { return CallHandling(self.withoutHandler(call)) }
+        let own = method.timeLimit.map { self.engine.clock.now() + $0 }
+        guard let end = [own, call.end].compactMap(\.self).min() else {
+            return CallHandling(await self.result(of: call, method))
         }
+        let code = self.dialect.errorCodes.timedOut
+        return await CallHandling(
+            until: end, by: self.engine.deadlines,
+            orElse: {
+                let limit = method.timeLimit.map { "\($0)" } ?? "the caller waits"
+                return MQTTDeviceError(code, "\(method.name) took longer than \(limit).")
+            }
+        ) {
+            await self.result(of: call, method)
+        }
+    }
+
+    /// The answer to a call of a method without a handler.
+    private func withoutHandler(_ call: MQTTCall) -> CallHandling.Outcome {
+        if let listing = self.dialect.listing(self.methods.values.map(\.name)), listing.method == call.method {
+            return .success(listing.answer)
+        }
+        return .failure(
+            MQTTDeviceError(self.dialect.errorCodes.unknownMethod, "No handler for \(call.method)"))
+    }
+
+    private func result(of call: MQTTCall, _ method: MQTTMethod) async -> CallHandling.Outcome {
+        let codes = self.dialect.errorCodes
         do {
-            return .success(try await self.limited(method, call))
+            return .success(try await method.handle(call))
         } catch let error as MQTTDeviceError {
             return .failure(error)
         } catch let error as MQTTError where error.code == .decodingFailed {
             return .failure(MQTTDeviceError(codes.badParameters, error.message))
-        } catch let error as HandlerTimedOut {
-            return .failure(MQTTDeviceError(codes.timedOut, "\(method.name) took longer than \(error.limit)."))
         } catch {
             let metadata: Logger.Metadata = ["method": "\(method.name)", "error": "\(error)"]
             self.engine.logger.debug("call failed", metadata: metadata)
@@ -186,34 +269,18 @@ final class CallServer: Sendable {
         }
     }
 
-    private struct HandlerTimedOut: Error { let limit: Duration }
-
-    /// Runs the handler, and cancels it at the end of its time.
-    private func limited(_ method: MQTTMethod, _ call: MQTTCall) async throws -> any Encodable & Sendable {
-        let now = self.engine.clock.now()
-        let own = method.timeLimit.map { now + $0 }
-        guard let end = [own, call.end].compactMap(\.self).min() else { return try await method.handle(call) }
-        let handler = Task { try await method.handle(call) }
-        let isOver = Latch()
-        let deadline = self.engine.deadlines.schedule(at: end) {
-            isOver.raise()
-            handler.cancel()
-        }
-        defer { self.engine.deadlines.cancel(deadline) }
-        let result = await withTaskCancellationHandler {
-            await handler.result
-        } onCancel: {
-            handler.cancel()
-        }
-        if isOver.isRaised { throw HandlerTimedOut(limit: method.timeLimit ?? end - now) }
-        return try result.get()
-    }
-
     // MARK: The end of a call
 
-    /// Publishes an answer. Returns whether the broker has it.
+    private enum Sent {
+        case sent
+        case failed
+        /// The answer exceeds a limit of the broker.
+        case tooLarge
+    }
+
+    /// Publishes an answer and waits until the broker has it.
     @discardableResult
-    private func send(_ answer: MQTTDialect.EncodedAnswer, to call: MQTTCall) async -> Bool {
+    private func send(_ answer: MQTTDialect.EncodedAnswer, to call: MQTTCall) async -> Sent {
         var properties = answer.properties
         if let end = call.end {
             let left = end - self.engine.clock.now()
@@ -222,13 +289,13 @@ final class CallServer: Sendable {
         do {
             try await self.client.publish(
                 answer.payload, to: answer.topic, qos: self.dialect.qos, retain: false, properties: properties)
-            return true
+            return .sent
         } catch {
             if !Task.isCancelled {
                 let metadata: Logger.Metadata = ["topic": "\(answer.topic)", "error": "\(error)"]
                 self.engine.logger.warning("answer not sent", metadata: metadata)
             }
-            return false
+            return MQTTError(of: error).code == .packetTooLarge ? .tooLarge : .failed
         }
     }
 
@@ -237,7 +304,7 @@ final class CallServer: Sendable {
             let now = self.engine.clock.now()
             let until = min(call.end ?? now + Self.memoryTime, now + Self.memoryTime)
             let bytes = (answer?.byteCount ?? 0) + key.byteCount
-            let later = self.memory.withLock { $0.ended(key, answer, bytes: bytes, until: until) }
+            let later = self.intake.withLock { $0.memory.ended(key, answer, bytes: bytes, until: until) }
             if let later { self.acknowledge(later) }
         }
         self.acknowledge(call.message)
@@ -246,7 +313,7 @@ final class CallServer: Sendable {
 
     /// The server's task is cancelled: an unfinished call goes to the next server, of this client or of the next run.
     private func giveUp(_ call: MQTTCall, _ key: MQTTDialect.RequestKey?) {
-        let later = key.flatMap { key in self.memory.withLock { $0.gaveUp(key) } }
+        let later = key.flatMap { key in self.intake.withLock { $0.memory.gaveUp(key) } }
         self.engine.handBack(([call.message] + [later].compactMap(\.self)).filter { $0.token != nil })
     }
 

@@ -14,8 +14,10 @@ public struct MQTTCall: Sendable {
     public let message: MQTTMessage
     /// The time at which the caller gives up, by the client's clock; `nil` if the request does not say so.
     let end: Timestamp?
+    /// The place of the parameters.
     let place: MQTTDialect.Place
-    let olderPlace: MQTTDialect.Place?
+    /// Whether there are parameters.
+    let hasParams: Bool
     let coder: any MQTTPayloadCoder
 
     /// Decodes the parameters. Missing parameters are `null`, and an empty object if the type needs one.
@@ -23,16 +25,11 @@ public struct MQTTCall: Sendable {
     /// - Parameter type: The type of the parameters.
     /// - Throws: ``MQTTError`` with code `decodingFailed`, which the caller gets as bad parameters.
     public func params<Params: Decodable>(as type: Params.Type = Params.self) throws(MQTTError) -> Params {
-        let reader = CallReader(self.message)
-        var place = self.place
-        if let olderPlace, reader.probe(place) as JSONValue? == nil, reader.probe(olderPlace) as JSONValue? != nil {
-            place = olderPlace
-        }
-        do throws(MQTTError) { return try reader.value(type, at: place, self.coder) } catch {
+        do throws(MQTTError) {
+            return try CallReader<Params>(self.message, .none, value: self.place).value(self.coder)
+        } catch {
             // A call without parameters of a method all of whose parameters are optional.
-            if reader.probe(place) as JSONValue? == nil, self.message.byteCount == 0 || place.kind != .payload,
-                let empty = try? MQTTJSONCoder().decode(type, from: ByteBuffer(string: "{}"))
-            {
+            if !self.hasParams, let empty = try? MQTTJSONCoder().decode(type, from: ByteBuffer(string: "{}")) {
                 return empty
             }
             throw error

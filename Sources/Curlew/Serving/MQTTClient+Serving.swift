@@ -53,9 +53,11 @@ extension MQTTClient {
         let filters = dialect.requestFilters(device).map {
             TopicSubscription($0, SubscriptionOptions(qos: dialect.qos == .atMostOnce ? .atMostOnce : .exactlyOnce))
         }
-        guard let requests = try await self.subscribeUnlessCancelled(to: filters) else { return }
+        // One of them takes calls that must wait for a busy method.
+        let workers = Workers<CallServer.Job>(limit: width < .max ? width + 1 : width)
+        guard let requests = try await self.subscribeUnlessCancelled(to: filters, waking: workers.news) else { return }
         onSubscribed(requests.filters)
         let server = CallServer(device, dialect, methods, requests, self, concurrency: width, onEnded: onEnded)
-        try await server.run(concurrency: width)
+        try await server.run(workers)
     }
 }

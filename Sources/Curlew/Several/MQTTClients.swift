@@ -63,6 +63,14 @@ public final class MQTTClients: Sendable {
     /// The client with a name; `nil` if there is none.
     public subscript(_ name: String) -> MQTTClient? { self.places[name].map { self.clients[$0].client } }
 
+    /// Why each client that is not connected has no connection, as far as it is known; see
+    /// ``MQTTClient/connectionError``.
+    public var connectionErrors: [String: MQTTError] {
+        Dictionary(uniqueKeysWithValues: self.clients.compactMap { part in
+            part.client.connectionError.map { (part.name, $0) }
+        })
+    }
+
     /// The state of each client.
     public var states: [String: MQTTState] {
         Dictionary(uniqueKeysWithValues: self.clients.map { ($0.name, $0.client.state) })
@@ -73,14 +81,27 @@ public final class MQTTClients: Sendable {
 
     // MARK: Connecting
 
-    /// Connects all clients at the same time; see ``MQTTClient/connect(retrying:)``.
+    /// Connects all clients at the same time; see ``MQTTClient/connect(retrying:timeout:)``.
     ///
     /// - Throws: ``MQTTError`` of the first client that fails, whose message begins with its name. The others stay
     ///   connected.
-    public func connect(retrying: Bool = false) async throws {
-        for (name, result) in await self.all({ client in _ = try await client.connect(retrying: retrying) }) {
+    public func connect(retrying: Bool = false, timeout: Duration? = nil) async throws {
+        for (name, result) in await self.all({ try await $0.connect(retrying: retrying, timeout: timeout) }) {
             if case .failure(let error) = result { throw error.naming(name) }
         }
+    }
+
+    /// Connects all clients at the same time, whether or not some of them fail; see
+    /// ``MQTTClient/connect(retrying:timeout:)``. With `retrying`, this waits for the slowest one; to go on without those
+    /// whose broker is down, set `timeout`, or run the clients as a service.
+    ///
+    /// - Returns: Whether the broker still had the session, or why connecting failed, by name.
+    @discardableResult
+    public func connectAll(
+        retrying: Bool = false, timeout: Duration? = nil
+    ) async -> [String: Result<Bool, MQTTError>] {
+        let results = await self.all { try await $0.connect(retrying: retrying, timeout: timeout) }
+        return Dictionary(uniqueKeysWithValues: results)
     }
 
     /// Disconnects all clients at the same time; see ``MQTTClient/disconnect(drain:sessionExpiry:)``.
@@ -116,6 +137,9 @@ public final class MQTTClients: Sendable {
 
     /// Subscribes to a topic filter at all brokers, as one sequence of messages with their source.
     ///
+    /// Waits only for the brokers that are connected. A client without a connection subscribes as soon as it has one; if
+    /// its broker then refuses, its messages end, and those of the others continue.
+    ///
     /// - Parameters: Those of ``MQTTClient/subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)``.
     /// - Throws: ``MQTTError`` of the first client that fails, whose message begins with its name.
     public func subscribe(
@@ -137,7 +161,11 @@ public final class MQTTClients: Sendable {
         let changed = Condition()
         let filters = subscriptions.map { ($0.filter, $0.options) }
         let results = await self.all { client in
-            try await client.engine.subscribe(
+            guard client.state == .connected else {
+                return try client.engine.subscribeSoon(
+                    to: filters, queue: queue, acknowledgement: acknowledgement, waking: changed)
+            }
+            return try await client.engine.subscribe(
                 to: filters, claim: .matching, queue: queue, acknowledgement: acknowledgement, timeout: timeout,
                 waking: changed)
         }
@@ -148,6 +176,39 @@ public final class MQTTClients: Sendable {
             }
         }
         return MQTTMergedMessages(parts, changed)
+    }
+
+    /// Subscribes to several topic filters with the same options at all brokers; otherwise the same as
+    /// ``subscribe(to:queue:acknowledgement:timeout:)-([TopicSubscription],_,_,_)``.
+    public func subscribe(
+        to filters: [String], options: SubscriptionOptions = SubscriptionOptions(),
+        queue: MQTTConfiguration.SubscriptionQueue? = nil,
+        acknowledgement: MQTTConfiguration.AcknowledgementPolicy? = nil, timeout: Duration? = nil
+    ) async throws -> MQTTMergedMessages {
+        try await self.subscribe(
+            to: filters.map { TopicSubscription($0, options) }, queue: queue, acknowledgement: acknowledgement,
+            timeout: timeout)
+    }
+
+    /// Returns the first `count` messages of all brokers together, with their source, or those that arrived in time.
+    ///
+    /// - Parameters:
+    ///   - count: The maximum number of messages to return, at least 1.
+    ///   - filters: The topic filters.
+    ///   - includingRetained: Whether retained messages count. Default: `true`.
+    ///   - limit: How long to wait for the messages.
+    /// - Throws: ``MQTTError``: `invalidArgument`, what `subscribe` throws, or `cancelled`.
+    public func collect(
+        _ count: Int, from filters: [String], includingRetained: Bool = true, within limit: Duration
+    ) async throws -> [MQTTMergedMessages.Element] {
+        guard count > 0 else { throw MQTTError(.invalidArgument, "`count` must be at least 1.") }
+        let messages = try await self.subscribe(to: filters)
+        let limit = messages.makeLimit(limit)
+        var found: [MQTTMergedMessages.Element] = []
+        while found.count < count, let next = try await messages.next(before: limit) {
+            if includingRetained || !next.message.isRetained { found.append(next) }
+        }
+        return found
     }
 
     /// Calls `body` for all clients at the same time.

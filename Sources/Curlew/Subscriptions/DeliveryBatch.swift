@@ -36,12 +36,15 @@ struct DeliveryBatch {
     }
 
     /// Dispatches all messages, with one call for each receiver, and empties the batch.
-    mutating func dispatch() {
+    ///
+    /// - Parameter now: The time of their arrival.
+    mutating func dispatch(_ now: Timestamp) {
         guard !self.entries.isEmpty else { return }
         for index in self.entries.indices {
             // Moved out of the entry, to avoid a copy.
             guard let packet = exchange(&self.entries[index].packet, with: nil),
-                let message = MQTTMessage(consume packet, token: self.entries[index].token)
+                let message = MQTTMessage(
+                    consume packet, token: self.entries[index].token, now: now)
             else { continue }
             for target in self.entries[index].targets { self.groups[self.targets[target]].messages.append(message) }
         }

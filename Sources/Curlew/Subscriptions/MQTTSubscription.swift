@@ -80,12 +80,15 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
     /// Waits for the next message and keeps the subscription. The next call acknowledges the message; so does a loop
     /// that begins, ``unsubscribe()``, and the end of the last reference to the subscription.
     ///
-    /// - Parameter limit: How long to wait.
-    /// - Returns: The message; `nil` if none came in time, or the subscription has ended.
+    /// - Parameter limit: How long to wait. Default: no limit.
+    /// - Returns: The message; `nil` if none came in time, or the subscription has ended, which ``hasEnded`` tells apart.
     /// - Throws: ``MQTTError``: `cancelled`, or what ended the subscription.
-    public nonisolated(nonsending) func next(within limit: Duration) async throws -> MQTTMessage? {
+    public nonisolated(nonsending) func next(within limit: Duration? = nil) async throws -> MQTTMessage? {
         try await self.buffer.next(within: limit)
     }
+
+    /// Whether the subscription has ended and no message is left in its queue.
+    public var hasEnded: Bool { self.buffer.hasEnded }
 
     /// Acknowledges a message of a subscription with the policy `.manual`. Acknowledgements are sent in the order in
     /// which the messages arrived: an unacknowledged message delays all later ones.

@@ -77,7 +77,7 @@ final class SubscriptionBuffer: MessageReceiver {
             if state.hold != nil, !state.isFinished { isFull = state.hold?.added(adopted + batch) ?? false }
         }
         if isFull { self.fill() }
-        self.changed.wakeAll()
+        self.changed.wake(for: adopted.count + batch.count)
         if self.policy == .onReceipt {
             self.owner.acknowledge(adopted.compactMap(\.token))
             self.owner.acknowledge(batch.compactMap(\.token))
@@ -87,7 +87,10 @@ final class SubscriptionBuffer: MessageReceiver {
         }
         if arrival.hasOverflowed { arrival.dropped += arrival.late.filter { self.isLost($0) } }
         if !arrival.dropped.isEmpty { self.owner.dropped(arrival.dropped.count, by: self) }
-        if arrival.hasOverflowed { self.owner.endSubscription(self.id) }
+        if arrival.hasOverflowed {
+            self.changed.wakeAll()
+            self.owner.endSubscription(self.id)
+        }
     }
 
     /// Messages that did not get a place in the queue.
@@ -184,6 +187,8 @@ final class SubscriptionBuffer: MessageReceiver {
     /// Whether a message waits, or no more follow.
     var hasNews: Bool { self.state.withLock { !$0.queue.isEmpty || $0.isFinished } }
 
+    var hasEnded: Bool { self.state.withLock { $0.queue.isEmpty && $0.isFinished } }
+
     nonisolated(nonsending) func waitForMessage(unless isOver: () -> Bool = { false }) async {
         await self.changed.wait { !isOver() && self.state.withLock { $0.queue.isEmpty && !$0.isFinished } }
     }
@@ -277,15 +282,14 @@ final class SubscriptionBuffer: MessageReceiver {
     }
 
     /// Returns the next message if it arrives in time. Acknowledges the message that the previous call returned.
-    nonisolated(nonsending) func next(within limit: Duration) async throws(MQTTError) -> MQTTMessage? {
-        let limit = self.makeLimit(until: self.owner.clock.now() + limit)
-        return try await self.next(before: limit)
+    nonisolated(nonsending) func next(within limit: Duration?) async throws(MQTTError) -> MQTTMessage? {
+        try await self.next(before: limit.map { self.makeLimit(until: self.owner.clock.now() + $0) })
     }
 
     /// Begins a time limit for several calls of ``next(before:)``.
     func makeLimit(until end: Timestamp) -> TimeLimit { TimeLimit(end, by: self.owner, waking: self.changed) }
 
-    nonisolated(nonsending) func next(before limit: TimeLimit) async throws(MQTTError) -> MQTTMessage? {
+    nonisolated(nonsending) func next(before limit: TimeLimit?) async throws(MQTTError) -> MQTTMessage? {
         self.acknowledgeReturned()
         while true {
             if Task.isCancelled { throw MQTTError(.cancelled, "The task was cancelled.") }
@@ -293,8 +297,9 @@ final class SubscriptionBuffer: MessageReceiver {
             case .message(let message): return message
             case .ended(let error?): throw error
             case .ended(nil): return nil
-            case .empty where limit.isOver: return nil
-            case .empty: await self.waitForMessage { limit.isOver }
+            case .empty:
+                if let limit, limit.isOver { return nil }
+                await self.waitForMessage { limit?.isOver ?? false }
             }
         }
     }

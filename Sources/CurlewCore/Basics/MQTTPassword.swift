@@ -7,6 +7,12 @@ public struct MQTTPassword: Sendable, Hashable, ExpressibleByStringLiteral {
     /// A password of text, which is sent as UTF-8.
     public init(_ text: String) { self.init(bytes: ByteBuffer(string: text)) }
 
+    /// A password of text that may be missing, as in `MQTTPassword(options["password"])`; `nil` for `nil`.
+    public init?(_ text: String?) {
+        guard let text else { return nil }
+        self.init(text)
+    }
+
     /// A password of any bytes.
     public init(bytes: ByteBuffer) { self.secret = Redacted(bytes) }
 

@@ -40,6 +40,9 @@ struct PacketReader {
 
     var isAtEnd: Bool { self.offset == self.end }
 
+    /// The number of bytes up to the end.
+    var remainingCount: Int { self.end - self.offset }
+
     /// Requires that nothing is left.
     func finish() throws(DecodingError) {
         guard self.isAtEnd else { throw .trailingBytes(self.packet) }

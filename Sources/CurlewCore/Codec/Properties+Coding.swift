@@ -61,6 +61,8 @@ extension PacketReader {
         var properties = Properties()
         var seen = SeenProperties()
         try self.counted { (reader) throws(DecodingError) in
+            // Several properties are likely: without this, each power of two would allocate again.
+            if properties.list.isEmpty, reader.remainingCount >= 24 { properties.list.reserveCapacity(4) }
             let identifier = try reader.propertyIdentifier(in: scope)
             guard seen.insert(identifier) || identifier.repeatable.contains(scope) else {
                 throw .repeatedProperty(identifier, reader.packet)

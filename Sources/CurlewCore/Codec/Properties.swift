@@ -141,11 +141,21 @@ extension MessageProperties {
 
     /// The identifiers of the subscriptions that the message matches. Section 3.3.2.3.8.
     public package(set) var subscriptionIdentifiers: [UInt32] {
-        get { self.list.compactMap { if case .subscriptionIdentifier(let value) = $0 { value } else { nil } } }
-        set {
-            self.list.removeAll { if case .subscriptionIdentifier = $0 { true } else { false } }
-            self.list.append(contentsOf: newValue.map(Property.subscriptionIdentifier))
+        get {
+            guard self.hasSubscriptionIdentifier else { return [] }
+            return self.list.compactMap { if case .subscriptionIdentifier(let value) = $0 { value } else { nil } }
         }
+        set {
+            // Most messages have none: nothing is copied then.
+            if self.hasSubscriptionIdentifier {
+                self.list.removeAll { if case .subscriptionIdentifier = $0 { true } else { false } }
+            }
+            if !newValue.isEmpty { self.list.append(contentsOf: newValue.map(Property.subscriptionIdentifier)) }
+        }
+    }
+
+    private var hasSubscriptionIdentifier: Bool {
+        self.list.contains { if case .subscriptionIdentifier = $0 { true } else { false } }
     }
 }
 

@@ -9,14 +9,35 @@ package final class Condition: Sendable {
         var nextID: UInt64 = 0
     }
 
+    /// Which tasks an event wakes.
+    package enum Waking: Sendable {
+        /// All of them.
+        case all
+        /// One for each new item: the tasks are workers, each of which takes one item.
+        case onePerItem
+    }
+
     /// Guards which tasks wait. The lock of the state may be taken under it.
     private let state = Mutex(State())
+    private let waking: Waking
 
-    package init() {}
+    package init(waking: Waking = .all) { self.waking = waking }
 
     /// Wakes all waiting tasks, which check the state again.
     package func wakeAll() {
         for continuation in self.state.withLock({ exchange(&$0.waiting, with: [:]) }).values { continuation.resume() }
+    }
+
+    /// Wakes the tasks that new items concern.
+    package func wake(for items: Int) {
+        guard self.waking == .onePerItem else { return self.wakeAll() }
+        for _ in 0..<items {
+            let continuation = self.state.withLock { state in
+                state.waiting.keys.first.flatMap { state.waiting.removeValue(forKey: $0) }
+            }
+            guard let continuation else { return }
+            continuation.resume()
+        }
     }
 
     /// Waits for the next wake-up, or until the task is cancelled. Returns at once if it is not necessary to wait.
