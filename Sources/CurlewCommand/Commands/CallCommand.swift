@@ -51,6 +51,10 @@ struct CallCommand: AsyncParsableCommand {
     @Option(name: .customLong("params"), parsing: .unconditional, help: "Parameters, in JSON. (default: none)")
     var params: String?
 
+    /// Parameters that are an argument where text would be unclear; see ``CallWords``.
+    @Option(name: .customLong(CallWords.uncertainParams), parsing: .unconditional, help: .private)
+    var uncertainParams: String?
+
     @Option(
         name: .customLong("dialect"), parsing: .unconditional,
         help: ArgumentHelp("Dialect of the devices. (default: mqtt5)", valueName: "name"),
@@ -93,7 +97,7 @@ struct CallCommand: AsyncParsableCommand {
             throw CommandFailure("The method is missing; write it after the device.")
         }
         let dialect = try self.wholeDialect()
-        let params = try self.params.map { try JSONValue(argument: $0) }
+        let params = try (self.params ?? self.uncertainParams).map { try JSONValue(argument: $0) }
         // -W limits each call.
         let limit = settings.timeLimit ?? .seconds(5)
         settings.timeLimit = nil
