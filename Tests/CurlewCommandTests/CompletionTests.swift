@@ -23,6 +23,7 @@ struct CompletionTests {
             (["curlew", "p"], ["pub"]), (["curlew", "bench", ""], ["pub", "sub", "rtt", "conn"]),
             (["curlew", "pub", "--will-re"], ["--will-retain"]),
             (["curlew", "sub", "--qos", ""], ["0", "1", "2"]),
+            (["curlew", "call", "--dialect", ""], ["mqtt5", "tasmota", "azure"]),
         ] as [([String], [String])])
     func bash(words: [String], completions: [String]) async throws {
         let script = try await self.script(for: "bash")

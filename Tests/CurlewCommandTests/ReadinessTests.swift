@@ -68,7 +68,7 @@ struct ReadinessTests {
 
     @Test(
         "Ctrl-C before the work is done reports how much was done, with an exit code",
-        arguments: ["sub t -C 5", "respond t x -C 5"])
+        arguments: ["sub t -C 5", "respond t x -C 5", "serve d Ping -C 5"])
     func interrupted(command: String) async throws {
         try await withLocalBroker { _, port in
             let process = try Subprocess.script("exec curlew \(command) -p \(port) --ready-fd 3 3>&1")

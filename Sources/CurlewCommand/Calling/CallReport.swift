@@ -1,6 +1,7 @@
 #if Tools
 import Curlew
 import CurlewTransport
+import CurlewCore
 import Foundation
 
 /// Prints the results of calls, and counts them for the summary and the exit code.
@@ -16,21 +17,24 @@ struct CallReport {
 
     private let form: Form
     private let isPretty: Bool
+    private let deviceCount: Int
     private var counts: [CallOutcomeKind: Int] = [:]
+    /// The durations of the answered calls.
     private var durations: [Duration] = []
     /// Why the only call failed.
     private var failure: String?
 
-    init(_ form: Form, isPretty: Bool) {
+    init(_ form: Form, isPretty: Bool, deviceCount: Int) {
         self.form = form
         self.isPretty = isPretty
+        self.deviceCount = deviceCount
     }
 
     /// The text for a result, with its line break.
     mutating func line(for result: MQTTCallResult<JSONValue>) -> String {
         let kind = CallOutcomeKind(result.outcome)
         self.counts[kind, default: 0] += 1
-        self.durations.append(result.duration)
+        if kind == .answered { self.durations.append(result.duration) }
         switch self.form {
         case .answer:
             guard case .answered(let answer) = result.outcome else {
@@ -42,7 +46,10 @@ struct CallReport {
             let name = result.device.printable
             let padding = String(repeating: " ", count: max(0, width - name.count))
             let outcome = kind.name.padding(toLength: CallOutcomeKind.nameWidth, withPad: " ", startingAt: 0)
-            let line = "\(name)\(padding)  \(outcome)  \(Self.milliseconds(result.duration))  \(self.detail(result))"
+            let detail = self.detail(result)
+            // An answer over several lines follows its line.
+            let gap = detail.contains("\n") ? "\n" : "  "
+            let line = "\(name)\(padding)  \(outcome)  \(Self.milliseconds(result.duration))\(gap)\(detail)"
             return String(line.reversed().drop { $0 == " " }.reversed()) + "\n"
         case .json: return self.text(.object(self.members(of: result, kind))) + "\n"
         }
@@ -53,7 +60,7 @@ struct CallReport {
         case .answered(let answer): self.text(answer)
         case .deviceError(let error): "\(error)".printable
         case .noResponder, .timedOut: ""
-        case .cancelled(let error), .notSent(let error), .badReply(let error): error.message
+        case .cancelled(let error), .notSent(let error), .badReply(let error): error.message.printable
         }
     }
 
@@ -75,13 +82,9 @@ struct CallReport {
     }
 
     private func text(_ value: JSONValue) -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        if self.isPretty { encoder.outputFormatting.insert(.prettyPrinted) }
-        guard let data = try? encoder.encode(value) else { return "null" }
-        let text = String(decoding: data, as: UTF8.self)
+        let text = self.isPretty ? JSONLayout.formatted(value.text) : value.text
         // Control characters that JSON permits could change a terminal.
-        return Descriptor.standardOutput.isTerminal && !self.isPretty ? text.printable : text
+        return Descriptor.standardOutput.isTerminal ? text.printable(keepsLines: self.isPretty) : text
     }
 
     private static func milliseconds(_ duration: Duration) -> String {
@@ -95,10 +98,13 @@ struct CallReport {
         let kinds = CallOutcomeKind.allCases.compactMap { kind in
             self.counts[kind].map { "\($0) \($0 > 1 ? kind.plural : kind.name)" }
         }
-        let middle = self.durations.sorted().dropFirst(self.durations.count / 2).first ?? .zero
-        let total = self.durations.count
-        return
-            "\(total.counted("device")): \(kinds.joined(separator: ", ")); median \(Self.milliseconds(middle).trimmed)."
+        let total = self.counts.values.reduce(0, +)
+        // An interrupted command has not called all devices.
+        let devices = total < self.deviceCount ? "\(total) of \(self.deviceCount) devices" : total.counted("device")
+        let outcomes = kinds.isEmpty ? "" : ": \(kinds.joined(separator: ", "))"
+        let median = self.durations.sorted().dropFirst(self.durations.count / 2).first
+            .map { "; median time to answer \(Self.milliseconds($0).trimmed)" }
+        return devices + outcomes + (median ?? "") + "."
     }
 
     /// Throws unless all devices have answered. The exit code tells the kind of failure if all failures are of one kind.

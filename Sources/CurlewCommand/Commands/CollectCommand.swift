@@ -7,14 +7,18 @@ import CurlewCore
 struct CollectCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "collect", _superCommandName: CommandNames.root,
-        abstract: "Wait for a number of messages, print them, and exit.",
+        abstract: "Print a number of messages and exit.",
         usage: "curlew collect [<options>] [<url>] <topic>...",
         discussion: """
             curlew collect home/door
             curlew collect 'home/+/temperature' -C 5 -W 10
 
-            Waits 5 seconds unless -W sets another time limit. Exits with code 0 if all messages arrived, and with code 27 \
-            if not; it prints those that arrived. Retained messages count, unless -R leaves them out.
+            Prints each message as it arrives. Retained messages count, unless -R leaves them out. Ends after 5 seconds, or the \
+            time limit of -W, if fewer messages arrive. With -c, messages at QoS 1 and 2 that were not printed stay at the \
+            broker for the next run.
+
+            Exit codes: 0 if all messages arrived, or the reader of the output has exited; 27 if the time limit expired; 130 or \
+            143 if a signal ended the command before; 1 for any other error.
             """)
 
     @OptionGroup var connection: ConnectionOptions
@@ -47,29 +51,40 @@ struct CollectCommand: AsyncParsableCommand {
         var settings = try CommandSettings(
             self.connection, self.tls, self.will, environment: CommandEnvironment(variable: environmentVariable))
         let filters = try Topics.someFilters(settings.topics + self.topics)
-        let wanted = self.count?.count ?? 1
-        // The limit is for the messages; those that came are printed.
-        let limit = settings.timeLimit ?? .seconds(5)
-        settings.timeLimit = nil
-        let subscriptions = filters.map { TopicSubscription($0.string, SubscriptionOptions(qos: self.qos)) }
+        settings.timeLimit = settings.timeLimit ?? Self.usualLimit
         try await Conversation.run(settings) { [settings] conversation in
-            try await conversation.connect()
-            var messages: [MQTTMessage] = []
-            do {
-                messages = try await conversation.client.collect(
-                    wanted, from: subscriptions, includingRetained: !self.omitsRetained, within: limit)
-            } catch let error as MQTTError where !error.messages.isEmpty {
-                // What arrived before a signal is not lost.
-                messages = error.messages
+            let messages = try await conversation.subscribe(to: filters, SubscriptionOptions(qos: self.qos))
+            try await self.write(messages, conversation, settings)
+            // The subscription is released last: messages that were not written stay unacknowledged.
+            await conversation.disconnect(drain: .zero)
+            withExtendedLifetime(messages) {}
+        }
+    }
+
+    private static let usualLimit = Duration.seconds(5)
+
+    private func write(_ messages: Messages, _ conversation: Conversation, _ settings: CommandSettings) async throws {
+        let output = Output(.standardOutput, of: messages)
+        var writer = self.output.writer(isPlain: false, subscriptionIdentifier: settings.subscriptionIdentifier)
+        messages.holdReading(above: Output.heldBytes)
+        let wanted = self.count?.count ?? 1
+        try await output.untilReaderCloses {
+            await conversation.disconnect(drain: .zero)
+        } _: {
+            var arrived = 0
+            while arrived < wanted, !Task.isCancelled, let message = try await messages.next() {
+                if self.omitsRetained, message.isRetained {
+                    messages.subscription.acknowledge(own: message)
+                    continue
+                }
+                arrived += 1
+                try await output.append(message) { writer.write(message, to: &$0) }
             }
-            var writer = self.output.writer(isPlain: false, subscriptionIdentifier: settings.subscriptionIdentifier)
-            var bytes: [UInt8] = []
-            for message in messages { writer.write(message, to: &bytes) }
-            try await Output.toleratingBrokenPipe { try Descriptor.standardOutput.writeAll(bytes) }
-            guard messages.count < wanted else { return }
-            throw CommandFailure(
-                "Received \(messages.count) of \(wanted.counted("message")) within \(limit); set another limit with -W.",
-                exitCode: CommandFailure.timeOut)
+            try await output.finish()
+            try output.requireNothingUnwritten(beside: messages)
+            guard arrived < wanted else { return }
+            let advice = conversation.isTimeOver ? "; set another limit with -W" : ""
+            throw CommandFailure("\(arrived) of \(wanted.counted("message")) received\(advice).")
         }
     }
 }

@@ -85,23 +85,18 @@ struct SubscribeCommand: AsyncParsableCommand {
         }
     }
 
-    /// The bytes of messages that may wait before reading pauses. The output holds about as much again.
-    private static let heldBytes = 4 << 20
-
     private func write(
         _ messages: Messages, _ limit: Int, _ selection: MessageSelection, _ conversation: Conversation,
         _ settings: CommandSettings
     ) async throws {
-        let output = Output(.standardOutput) { [subscription = messages.subscription] written in
-            for message in written { subscription.acknowledge(own: message) }
-        }
+        let output = Output(.standardOutput, of: messages)
         var selection = selection
         var writer = self.output.writer(
             isPlain: settings.isMosquitto, subscriptionIdentifier: settings.subscriptionIdentifier)
         var removals = DeliveryWindow(conversation.client, qos: .atLeastOnce, retain: true)
         // A pipe may be slower than the broker. Removing retained messages needs acknowledgements, which must still be
         // read.
-        if !self.selection.removesRetained { messages.holdReading(above: Self.heldBytes) }
+        if !self.selection.removesRetained { messages.holdReading(above: Output.heldBytes) }
         try await output.untilReaderCloses {
             await conversation.disconnect(drain: .zero)
         } _: {
@@ -120,10 +115,7 @@ struct SubscribeCommand: AsyncParsableCommand {
             try await output.finish()
         }
         await removals.finish()
-        if Task.isCancelled, output.unwrittenCount > 0 {
-            let count = output.unwrittenCount + messages.waitingCount
-            throw CommandFailure("\(count.counted("message")) received but not written: nobody reads standard output.")
-        }
+        try output.requireNothingUnwritten(beside: messages)
         if Task.isCancelled, !settings.isMosquitto, let unfinished = selection.unfinished {
             throw CommandFailure(unfinished)
         }

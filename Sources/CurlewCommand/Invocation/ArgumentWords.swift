@@ -89,9 +89,10 @@ extension GivenOption {
         let name = word.prefix { $0 != "=" }
         if let known = KnownOption.named(name, in: table) {
             let hasValue = name.count < word.count
-            return GivenOption(
-                words: [word] + (hasValue ? [] : Self.value(of: known, &rest)), subjects: known.subjects,
-                names: [known.long])
+            var words = [word] + (hasValue ? [] : Self.value(of: known, &rest))
+            // The parser would take the next word as the value.
+            if word == name + "=", case .one = known.value { words = [String(name), ""] }
+            return GivenOption(words: words, subjects: known.subjects, names: [known.long])
         }
         guard !word.hasPrefix("--") else { return GivenOption(words: [word], unknown: String(name)) }
         // Several short options after one dash, of which the last may take a value.

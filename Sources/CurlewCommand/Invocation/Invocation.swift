@@ -86,9 +86,12 @@ struct Invocation {
         guard subcommand != .broker else { return own }
         var plain = PlainWords(for: subcommand, beside: own)
         return try own.flatMap { option in
-            guard option.names.isEmpty, option.unknown == nil, option.url == nil else { return [option] }
+            guard option.names.isEmpty, option.unknown == nil, option.url.map(plain.isBroker) != true else {
+                return [option]
+            }
             return try option.words.drop { $0 == "--" }.map { word in
-                word.isURL ? GivenOption(words: [word], subjects: [.server, .port]) : try plain.option(word)
+                word.isURL && plain.isBroker(word)
+                    ? GivenOption(words: [word], subjects: [.server, .port]) : try plain.option(word)
             }
         }
     }

@@ -11,7 +11,7 @@ struct KnownOption: Sendable {
 
     /// What an option sets. On the command line, it overrides the environment and the file.
     enum Subject: Hashable, Sendable {
-        case server, port, identity, message, form, password, authorities
+        case server, port, identity, message, form, password, authorities, devices, methods
         case itself(String)
     }
 
@@ -65,6 +65,9 @@ struct KnownOption: Sendable {
     static func named(_ name: Substring, in table: Table = .clients) -> KnownOption? {
         self.byName[table]?[String(name)]
     }
+
+    /// What a client's option sets.
+    static func subjects(of long: String) -> Set<Subject> { Self.named("--\(long)")?.subjects ?? [] }
 
     /// The options by their names with one or two dashes.
     private static let byName: [Table: [String: KnownOption]] = {
@@ -157,11 +160,12 @@ struct KnownOption: Sendable {
     ]
 
     private static let calling: [KnownOption] = [
-        .init("device", .one, in: [.call, .serve], about: []), .init("devices", .one, in: [.call]),
+        .init("device", .one, in: [.call, .serve], about: [.devices]),
+        .init("devices", .one, in: [.call], about: [.devices]),
         .init("method", .one, in: [.call]), .init("params", .one, in: [.call]),
         .init("dialect", .one, in: [.call, .serve]), .init("device-password", .one, in: [.call]),
-        .init("at-once", .one, in: [.call]), .init("answer", .one, in: [.serve], about: []),
-        .init("command", .one, in: [.serve], about: []),
+        .init("at-once", .one, in: [.call]), .init("answer", .one, in: [.serve], about: [.methods]),
+        .init("command", .one, in: [.serve], about: [.methods]),
     ]
 
     private static let broker: [KnownOption] = [

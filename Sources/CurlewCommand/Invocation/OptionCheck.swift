@@ -38,16 +38,43 @@ enum OptionCheck {
             throw ValidationError("-h needs the host of the broker")
         }
         try Self.checkMessages(options)
+        try Self.checkCalls(options, subcommand)
+        try Self.checkForm(options)
     }
 
-    /// Throws if an option gives a second message. For all other options the last one counts, as in mosquitto's
+    /// Throws if --pretty has nothing to format.
+    private static func checkForm(_ options: [GivenOption]) throws {
+        guard options.contains(where: { $0.names.contains("pretty") }),
+            let text = options.last(where: { $0.names.last == "format" })?.value,
+            let format = try? MessageFormat(text), !format.hasJSON
+        else { return }
+        throw ValidationError("--pretty formats %j and %J, but -F contains neither; leave out one of the two options")
+    }
+
+    /// Throws if an option gives a second message. For most other options the last one counts, as in mosquitto's
     /// commands: a script may append to given options.
     static func checkMessages(_ options: [GivenOption]) throws {
+        let messages = options.filter { $0.subjects.contains(.message) }
+        try Self.checkOnce(messages) { _ in "but there is only one message; give it once" }
+    }
+
+    /// Throws if an option says a second time what is called.
+    private static func checkCalls(_ options: [GivenOption], _ subcommand: Subcommand) throws {
+        var reasons = [
+            "devices": "but there is only one file; name more devices with --device",
+            "method": "but there is only one method; give it once",
+            "params": "but a method gets only one value; give it once",
+        ]
+        if subcommand == .serve { reasons["device"] = "but there is only one device; run the command once for each" }
+        try Self.checkOnce(options.filter { $0.names.last.flatMap { reasons[$0] } != nil }) { reasons[$0] ?? "" }
+    }
+
+    private static func checkOnce(_ options: [GivenOption], reason: (String) -> String) throws {
         var seen: Set<String> = []
-        for option in options where option.subjects.contains(.message) {
+        for option in options {
             guard let name = option.names.last, option.value != nil else { continue }
             guard seen.insert(name).inserted else {
-                throw ValidationError("\(option.spelling) is given twice, but there is only one message; give it once")
+                throw ValidationError("\(option.spelling) is given twice, \(reason(name))")
             }
         }
     }

@@ -4,10 +4,9 @@ import CurlewCore
 
 /// The meaning of arguments without an option: `curlew sub 'home/#'`, `curlew pub home/lamp on`.
 struct PlainWords {
-    /// The options that a command's words stand for, in their order; the last one may have several.
-    private var calling: [String]
+    /// Those of `curlew call` and `curlew serve`.
+    private var calls: CallWords?
     private let sendsMessage: Bool
-    private let takesCalls: Bool
     private var hasTopic: Bool
     private var hasMessage: Bool
 
@@ -17,34 +16,19 @@ struct PlainWords {
     init(for subcommand: Subcommand, beside options: [GivenOption]) {
         self.hasTopic = options.contains { $0.names.contains("topic") || $0.url?.hasTopic == true }
         self.hasMessage = options.contains { $0.subjects.contains(.message) }
-        switch subcommand {
-        case .call: self.calling = ["device", "method", "params"]
-        case .serve: self.calling = ["device", "answer"]
-        default: self.calling = []
-        }
-        let named = Set(options.flatMap(\.names))
-        if named.contains("devices") { self.calling.removeAll { $0 == "device" } }
-        self.calling.removeAll { $0 != "answer" && named.contains($0) }
-        self.takesCalls = subcommand == .call || subcommand == .serve
+        self.calls = subcommand == .call || subcommand == .serve ? CallWords(for: subcommand, beside: options) : nil
         // A responder may have several topics. Its message is the reply.
         self.sendsMessage =
             subcommand == .pub || subcommand == .request || subcommand == .respond && !self.hasMessage
     }
 
+    /// Whether a URL names a broker, as it does except as a parameter of a call.
+    func isBroker(_ url: String) -> Bool { self.calls?.takes(url: url) != true }
+
     /// The option for a word. For a command that sends a message, the first word is the topic, unless an option or a
     /// URL names it, and the next one is the message, unless an option gives it.
     mutating func option(_ word: String) throws -> GivenOption {
-        if self.takesCalls {
-            guard let name = self.calling.first else {
-                throw ValidationError(
-                    "Unexpected argument '\(word)': device, method and parameters are already given; quote parameters that contain spaces"
-                )
-            }
-            if name != "answer" { self.calling.removeFirst() }
-            return GivenOption(
-                words: ["--\(name)", word], subjects: name == "answer" || name == "device" ? [] : [.itself(name)],
-                names: [name], role: name)
-        }
+        if let option = try self.calls?.option(word) { return option }
         guard self.sendsMessage else { return Self.topic(word) }
         if !self.hasTopic {
             self.hasTopic = true

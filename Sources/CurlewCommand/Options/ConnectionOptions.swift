@@ -9,9 +9,9 @@ struct ConnectionOptions: ParsableArguments {
             """
             Broker URL, instead of -h, -p and -t: mqtt[s]://[user[:password]@]host[:port][/topic]; \
             ws[s]://[user[:password]@]host[:port][/path] for WebSocket (default path: /mqtt); or mqtt+unix:///path for a Unix \
-            domain socket. Several are tried in order. Any other argument is a topic.
+            domain socket. Several are tried in order. The usage shows the meaning of the other arguments.
             """,
-            valueName: "url|topic"))
+            valueName: "url"))
     // Topics are options by now: see ``PlainWords``.
     var words: [String] = []
 

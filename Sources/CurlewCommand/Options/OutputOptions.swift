@@ -4,7 +4,9 @@ import Curlew
 
 /// How messages are printed: byte for byte as mosquitto's commands do, except on a terminal.
 struct OutputOptions: ParsableArguments {
-    @Flag(name: [.customShort("v"), .customLong("verbose")], help: "Print the topic before each message.")
+    @Flag(
+        name: [.customShort("v"), .customLong("verbose")],
+        help: "Print the topic before each message, unless -F or --output json is given.")
     var isVerbose = false
 
     @Flag(
@@ -24,10 +26,12 @@ struct OutputOptions: ParsableArguments {
 
     @Option(
         name: .customLong("output"),
-        help: ArgumentHelp("Output format; json prints one object per line.", valueName: "text|json"))
+        help: ArgumentHelp("Output format; json prints one object per message.", valueName: "text|json"))
     var kind: Kind?
 
-    @Flag(name: .customLong("pretty"), help: "Format JSON over several lines.")
+    @Flag(
+        name: .customLong("pretty"),
+        help: "Format JSON over several lines: payloads, the objects of --output json, and %j and %J of -F.")
     var isPretty = false
 
     enum Kind: String, ExpressibleByArgument, CaseIterable {
@@ -36,9 +40,9 @@ struct OutputOptions: ParsableArguments {
 
     func validate() throws {
         guard self.kind == .json else { return }
-        let others = [("-F", self.format != nil), ("-N", self.omitsEndOfLine), ("--pretty", self.isPretty)]
+        let others = [("-F", self.format != nil), ("-N", self.omitsEndOfLine)]
         if let other = others.first(where: \.1)?.0 {
-            throw ValidationError("--output json prints one object per line; leave out \(other)")
+            throw ValidationError("--output json prints an object for each message; leave out \(other)")
         }
     }
 
@@ -53,6 +57,8 @@ struct OutputOptions: ParsableArguments {
         var writer = MessageWriter(
             form: form, endsLines: !self.omitsEndOfLine, isPretty: self.isPretty,
             subscriptionIdentifier: subscriptionIdentifier)
+        // Mosquitto's commands format only %j and %J.
+        writer.formatsPayloads = self.isPretty && !isPlain
         if Descriptor.standardOutput.isTerminal {
             let hasColour =
                 !isPlain && environmentVariable("NO_COLOR") == nil && environmentVariable("TERM") != "dumb"

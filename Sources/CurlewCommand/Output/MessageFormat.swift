@@ -61,6 +61,13 @@ struct MessageFormat: Equatable, Sendable {
         self.elements = try reader.readAll()
     }
 
+    /// Whether the format contains `%j` or `%J`.
+    var hasJSON: Bool {
+        self.elements.contains { element in
+            if case .field(let field, _) = element { field == .json || field == .jsonPayload } else { false }
+        }
+    }
+
     /// The maximum width of a field, so that a typing error does not fill the disk.
     fileprivate static let widest = 65_535
 }

@@ -15,7 +15,10 @@ struct MessageWriter {
 
     var form: Form
     var endsLines = true
+    /// Whether %j and %J, and the objects of `json`, are formatted over several lines.
     var isPretty = false
+    /// Whether payloads that are JSON objects or arrays are formatted over several lines, in the form `plain`.
+    var formatsPayloads = false
     /// The subscription identifier to show, if one was given.
     var subscriptionIdentifier: UInt32?
     /// `nil` if standard output is not a terminal.
@@ -43,7 +46,8 @@ struct MessageWriter {
         switch self.form {
         case .plain(let withTopic):
             if self.terminal == nil {
-                message.write(to: &bytes, withTopic: withTopic, withEnd: self.endsLines)
+                message.write(
+                    to: &bytes, withTopic: withTopic, withEnd: self.endsLines, formatsJSON: self.formatsPayloads)
             } else {
                 self.writeForPerson(message, withTopic, to: &bytes)
             }
@@ -53,7 +57,8 @@ struct MessageWriter {
         case .json:
             let value = JSONText(message, at: .now, subscriptionIdentifier: self.subscriptionIdentifier, .exact)
             var json: [UInt8] = []
-            value?.write(to: &json, isPretty: self.isPretty)
+            value?.write(to: &json, isPretty: false)
+            if self.isPretty { json = JSONLayout.formatted(json) }
             bytes += self.terminal == nil ? json : json.cleansed()
             bytes.append(UInt8(ascii: "\n"))
         }
@@ -75,7 +80,9 @@ struct MessageWriter {
             bytes += repeatElement(UInt8(ascii: " "), count: self.gap(after: topic))
         }
         if message.byteCount > 0 {
-            let payload = message.withPayload { $0.cleansed() }
+            let payload =
+                self.formatsPayloads
+                ? JSONLayout.formatted(message.bytes).cleansed() : message.withPayload { $0.cleansed() }
             bytes += self.coloured(payload, message.isRetained ? .retained : .plain)
         } else {
             bytes += self.coloured(Array("(null)".utf8), .absent)
@@ -118,13 +125,17 @@ extension Collection<UInt8> {
 extension MQTTMessage {
     /// Appends topic, payload and line break. An empty payload is shown as `(null)` after the topic; without a topic or
     /// a line break, nothing is appended.
-    func write(to bytes: inout [UInt8], withTopic: Bool, withEnd: Bool) {
+    ///
+    /// - Parameter formatsJSON: Whether a payload that is a JSON object or array is formatted over several lines.
+    func write(to bytes: inout [UInt8], withTopic: Bool, withEnd: Bool, formatsJSON: Bool = false) {
         guard self.byteCount > 0 || withTopic && withEnd else { return }
         if withTopic {
             bytes.append(contentsOf: self.topic.string.utf8)
             bytes.append(UInt8(ascii: " "))
         }
-        if self.byteCount > 0 {
+        if self.byteCount > 0, formatsJSON {
+            bytes += JSONLayout.formatted(self.bytes)
+        } else if self.byteCount > 0 {
             self.withPayload { bytes.append(contentsOf: $0) }
         } else {
             bytes.append(contentsOf: "(null)".utf8)

@@ -120,6 +120,9 @@ struct Conversation: Sendable {
         return error
     }
 
+    /// Whether the time limit of `-W` has cancelled the body.
+    var isTimeOver: Bool { if case .timeIsOver? = self.end.value { true } else { false } }
+
     /// Disconnects, and ends the session at the broker unless it is to be kept.
     func disconnect(drain: Duration? = nil) async {
         await self.client.disconnect(drain: drain, sessionExpiry: self.settings.finalExpiry)
@@ -207,8 +210,10 @@ struct Conversation: Sendable {
             let lost = MQTTError(.timedOut, Self.lost(for: patience), delivery: error.delivery)
             return CommandFailure(lost.sentence, exitCode: CommandFailure.connectionLost)
         case let failure as CommandFailure where failure.exitCode == CommandFailure.timeOut:
-            let message = failure.message.map { ". \($0)" } ?? "."
-            return CommandFailure(Self.lost(for: patience) + message, exitCode: CommandFailure.connectionLost)
+            // The limit of the command is usually shorter than the patience.
+            let reasons = ["The connection was lost and did not come back in time.", failure.message]
+            return CommandFailure(
+                reasons.compactMap(\.self).joined(separator: " "), exitCode: CommandFailure.connectionLost)
         default: return error
         }
     }

@@ -30,6 +30,26 @@ extension MQTTSubscription {
     }
 }
 
+extension Output {
+    /// The bytes of messages that may wait before reading pauses. The output holds about as much again.
+    static let heldBytes = 4 << 20
+
+    /// Creates an output for messages, which are acknowledged after they have been written.
+    convenience init(_ descriptor: Descriptor, of messages: Messages) {
+        self.init(descriptor) { [subscription = messages.subscription] written in
+            for message in written { subscription.acknowledge(own: message) }
+        }
+    }
+
+    /// Throws if the task was cancelled before everything was written.
+    func requireNothingUnwritten(beside messages: Messages) throws {
+        let count = self.unwrittenCount
+        guard Task.isCancelled, count > 0 else { return }
+        let all = (count + messages.waitingCount).counted("message")
+        throw CommandFailure("\(all) received but not written: nobody reads standard output.")
+    }
+}
+
 extension Conversation {
     /// Connects and subscribes. Each message must be acknowledged explicitly.
     ///
