@@ -179,9 +179,14 @@ extension ClientEngine {
         let target = SingleReply()
         var accepts: (@Sendable (MQTTMessage) -> Bool)?
         if dialect.mustCheckAnswers { accepts = { dialect.isAnswer($0, to: inquiry) } }
-        let registration = try inbox.register(
-            target, for: key, limit: self.configuration.limits.waitingRequests, accepting: accepts)
-        defer { inbox.forget(registration) }
+        guard
+            let registration = try inbox.register(
+                target, for: key, limit: self.configuration.limits.waitingRequests, accepting: accepts)
+        else { return try await self.reply(to: inquiry, dialect, self.clock.now(), before: end) }
+        defer {
+            inbox.forget(registration)
+            if dialect.answer.namesDevice { self.retireLater(inbox) }
+        }
         let published = try self.send(message, for: target)
         let deadline = self.deadlines.schedule(at: end) {
             if let published { self.giveUp(published) { wasQueued in .timedOut(wasQueued: wasQueued) } }
@@ -197,6 +202,27 @@ extension ClientEngine {
         }
         return reply
     }
+
+    /// Ends the subscription to the answers of a single device when nobody has called it for a while.
+    private func retireLater(_ inbox: ReplyInbox) {
+        guard inbox.mustRetireLater() else { return }
+        self.scheduleRetirement(of: inbox)
+    }
+
+    private func scheduleRetirement(of inbox: ReplyInbox) {
+        self.deadlines.schedule(after: Self.idleInboxTime) { [weak self] in
+            guard let self else { return }
+            switch inbox.retire() {
+            case .keep: self.scheduleRetirement(of: inbox)
+            case .end:
+                self.state.withLock { $0.receivers.drop(inbox) }
+                self.endSubscription(inbox.id)
+            }
+        }
+    }
+
+    /// How long the subscription to the answers of a single device is kept without calls.
+    private static let idleInboxTime = Duration.seconds(60)
 
     private static func check(_ inquiry: MQTTDialect.Inquiry, source: String) throws(MQTTError) {
         for (name, kind) in [(inquiry.device, "device"), (inquiry.method, "method"), (source, "caller")] {

@@ -33,8 +33,12 @@ extension ClientEngine {
         } else {
             let inbox = try await self.responseInbox(timeout)
             let (key, data) = ReplyKey.makeCorrelation()
-            source = .inbox(
-                inbox, try inbox.register(buffer, for: key, limit: self.configuration.limits.waitingRequests))
+            let limit = self.configuration.limits.waitingRequests
+            guard let registration = try inbox.register(buffer, for: key, limit: limit) else {
+                // Only inboxes of single devices are retired.
+                throw MQTTError(.clientStopped, "The subscription to the replies has ended.", delivery: .notSent)
+            }
+            source = .inbox(inbox, registration)
             message.properties.responseTopic = inbox.filters[0].string
             message.properties.correlationData = data
         }

@@ -1,5 +1,6 @@
 import CurlewCore
 import CurlewTransport
+import DequeModule
 import NIOCore
 import Synchronization
 
@@ -51,6 +52,15 @@ final class ReplyInbox: MessageReceiver {
         var error: MQTTError?
         /// The task that subscribes the inbox.
         var subscribing: Task<Void, Never>?
+        /// Replies that are too large to be decoded on the event loop, and their bytes.
+        var large = Deque<MQTTMessage>()
+        var largeBytes = 0
+        /// Whether a task delivers them.
+        var isDelivering = false
+        /// Whether the inbox has ended because nobody used it.
+        var isRetired = false
+        /// The number of the last request when ``retire()`` was last called; `nil` if no call is to come.
+        var unusedSince: UInt64?
 
         mutating func remove(_ registration: Registration) {
             guard var requests = self.waiting[registration.key],
@@ -102,12 +112,14 @@ final class ReplyInbox: MessageReceiver {
     /// Registers a request.
     ///
     /// - Parameter accepts: Whether a message with this key can be a reply to the request. Default: any.
+    /// - Returns: The registration; `nil` if the inbox has been retired, so that the request needs a new one.
     /// - Throws: ``MQTTError`` if too many requests are waiting, or the error that ended the inbox.
     func register(
         _ target: any ReplyTarget, for key: ReplyKey, limit: Int,
         accepting accepts: (@Sendable (MQTTMessage) -> Bool)? = nil
-    ) throws(MQTTError) -> Registration {
-        let registered: Result<Registration, MQTTError> = self.state.withLock { state in
+    ) throws(MQTTError) -> Registration? {
+        let registered: Result<Registration?, MQTTError> = self.state.withLock { state in
+            if state.isRetired { return .success(nil) }
             if let error = state.error { return .failure(error) }
             guard state.count < limit else {
                 return .failure(
@@ -126,6 +138,35 @@ final class ReplyInbox: MessageReceiver {
 
     func forget(_ registration: Registration) { self.state.withLock { $0.remove(registration) } }
 
+    /// A request ended. Returns whether to call ``retire()`` after a while.
+    func mustRetireLater() -> Bool {
+        self.state.withLock { state in
+            guard state.unusedSince == nil, state.error == nil else { return false }
+            state.unusedSince = state.lastNumber
+            return true
+        }
+    }
+
+    /// What to do with an inbox after a while.
+    enum Retirement {
+        /// End it: nobody has used it.
+        case end
+        /// Look again after the same time.
+        case keep
+    }
+
+    /// Retires the inbox if no request has used it since the last call.
+    func retire() -> Retirement {
+        self.state.withLock { state in
+            if state.count == 0, state.unusedSince == state.lastNumber {
+                state.isRetired = true
+                return .end
+            }
+            state.unusedSince = state.lastNumber
+            return .keep
+        }
+    }
+
     func receive(_ batch: [MQTTMessage]) {
         var unexpected = 0
         for message in batch where !self.deliver(message) { unexpected += 1 }
@@ -137,9 +178,46 @@ final class ReplyInbox: MessageReceiver {
     private func deliver(_ message: MQTTMessage) -> Bool {
         // Others may publish to the topics all the time, so nothing is decoded while nobody waits.
         guard self.state.withLock({ $0.count > 0 }) else { return !self.plan.isPrivate }
-        guard !self.plan.readsPayload || message.byteCount <= self.sizeLimit, let key = self.plan.key(message) else {
-            return !self.plan.isPrivate
+        if self.plan.readsPayload, message.byteCount > Self.quickSize {
+            return message.byteCount <= self.sizeLimit && self.deliverLater(message)
         }
+        return self.deliverNow(message)
+    }
+
+    /// The maximum size of payloads that are decoded on the event loop.
+    private static let quickSize = 16_384
+    /// How many of the largest replies may wait to be decoded.
+    private static let waitingLarge = 16
+
+    /// Delivers a large reply in a task. Returns `false` if too many wait.
+    private func deliverLater(_ message: MQTTMessage) -> Bool {
+        let (isTaken, mustStart) = self.state.withLock { state in
+            guard state.largeBytes + message.byteCount <= Self.waitingLarge * self.sizeLimit else { return (false, false) }
+            state.large.append(message)
+            state.largeBytes += message.byteCount
+            return (true, !exchange(&state.isDelivering, with: true))
+        }
+        guard mustStart else { return isTaken }
+        let owner = self.owner
+        Task {
+            while let next = self.nextLarge() { if !self.deliverNow(next) { owner.countUnexpectedReplies(1) } }
+        }
+        return isTaken
+    }
+
+    private func nextLarge() -> MQTTMessage? {
+        self.state.withLock { state in
+            guard let next = state.large.popFirst() else {
+                state.isDelivering = false
+                return nil
+            }
+            state.largeBytes -= next.byteCount
+            return next
+        }
+    }
+
+    private func deliverNow(_ message: MQTTMessage) -> Bool {
+        guard let key = self.plan.key(message) else { return !self.plan.isPrivate }
         let waiting = self.state.withLock { $0.waiting[key] } ?? []
         var isExpected = false
         for request in waiting where request.accepts?(message) ?? true {
