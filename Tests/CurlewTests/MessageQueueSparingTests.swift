@@ -22,7 +22,7 @@ struct MessageQueueSparingTests {
             qos: isAcknowledged ? .atLeastOnce : .atMostOnce,
             packetID: isAcknowledged ? PacketID(1) : nil)
         guard case .message(let publish, _, let token) = session.received(.publish(packet), now: .start, into: &out),
-            let message = MQTTMessage(publish, token: token)
+            let message = MQTTMessage(publish, token: token, now: .start)
         else { throw CancellationError() }
         return message
     }

@@ -57,7 +57,9 @@ extension Agent {
         return try client.enqueue(payload, to: topic, qos: .atLeastOnce)
     }
 
-    func startRequest(_ payload: String, to topic: String, timeout: Duration = .seconds(5)) throws -> PendingReply {
+    func startRequest(
+        _ payload: String, to topic: String, timeout: Duration = .seconds(5)
+    ) throws -> MQTTPending<MQTTMessage> {
         try client.connect()
         return client.startRequest(payload, to: topic, timeout: timeout)
     }

@@ -65,7 +65,7 @@ struct CallReader<Value: Decodable> {
         guard let place else { return nil }
         switch place.kind {
         case .json: if case .json(let value)? = self.member(at: place) { return value }
-        case .userProperty(let name): return self.message.properties[name].map(Self.json)
+        case .userProperty(let name): return self.message.properties[name].map { JSONValue(property: $0) }
         case .payload, .jsonPayload, .text: return try? self.message.decode(JSONValue.self)
         case .correlationData, .responseTopic: break
         }
@@ -80,11 +80,6 @@ struct CallReader<Value: Decodable> {
         case .userProperty(let name): self.message.properties[name] != nil
         case .correlationData, .responseTopic: false
         }
-    }
-
-    /// The value of a user property: JSON, or text.
-    private static func json(_ text: String) -> JSONValue {
-        (try? MQTTJSONCoder().decode(JSONValue.self, from: ByteBuffer(string: text))) ?? .string(text)
     }
 
     /// The parameters or the result.
@@ -115,7 +110,7 @@ struct CallReader<Value: Decodable> {
         case .userProperty(let name):
             guard let text = self.message.properties[name] else { return try self.null("the user property \(name)") }
             if let text = text as? Value { return text }
-            if let value = Self.json(text) as? Value { return value }
+            if let value = JSONValue(property: text) as? Value { return value }
             do { return try MQTTJSONCoder().decode(Value.self, from: ByteBuffer(string: text)) } catch {
                 throw self.message.mismatch(Value.self, "JSON in the user property \(name)", error)
             }
@@ -127,6 +122,13 @@ struct CallReader<Value: Decodable> {
         do { return try MQTTJSONCoder().decode(Value.self, from: ByteBuffer(string: "null")) } catch {
             throw MQTTError(.decodingFailed, "\(name) is missing, which should be a \(Value.self).", cause: error)
         }
+    }
+}
+
+extension JSONValue {
+    /// The value of a user property: JSON, or text.
+    fileprivate init(property text: String) {
+        self = (try? MQTTJSONCoder().decode(JSONValue.self, from: ByteBuffer(string: text))) ?? .string(text)
     }
 }
 

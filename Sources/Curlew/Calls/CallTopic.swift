@@ -128,7 +128,7 @@ struct CallTopic: Sendable, Hashable {
 }
 
 /// The values of the slots of a topic.
-struct CallSlots: Sendable {
+struct CallSlots: Sendable, Equatable {
     private var device: String?
     private var method: String?
     private var id: String?

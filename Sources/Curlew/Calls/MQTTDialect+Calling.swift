@@ -118,7 +118,7 @@ extension MQTTDialect {
 
     /// Decodes an answer.
     func outcome<Answer: Decodable & Sendable>(
-        of reply: MQTTMessage, to inquiry: Inquiry, coder: any MQTTPayloadCoder
+        of reply: MQTTMessage, to inquiry: Inquiry, as type: Answer.Type = Answer.self, coder: any MQTTPayloadCoder
     ) -> MQTTCallOutcome<Answer> {
         let reader = CallReader<Answer>(reply, self.places.answer, value: self.answer.result)
         if let error = self.error(in: reply, reader, inquiry) { return .deviceError(error) }

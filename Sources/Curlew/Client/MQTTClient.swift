@@ -81,7 +81,7 @@ public final class MQTTClient: Sendable {
 
     /// Why there is no connection: the error that ended the last one, or with which the last attempt failed; `nil` while
     /// the client is connected, and before the first failure.
-    public var connectionError: MQTTError? { self.engine.state.withLock { $0.life.connectionError } }
+    public var connectionError: MQTTError? { self.engine.connectionError }
 
     /// The limits that the broker announced in CONNACK; `nil` while there is no connection.
     public var serverLimits: ServerLimits? { self.engine.serverLimits }

@@ -97,7 +97,7 @@ public enum MQTT {
     public static nonisolated(nonsending) func collect(
         _ count: Int, from filter: String, at broker: some MQTTAddress, includingRetained: Bool = true, within limit: Duration
     ) async throws -> [MQTTMessage] {
-        try await self.collect(count, from: [filter], at: url, includingRetained: includingRetained, within: limit)
+        try await self.collect(count, from: [filter], at: broker, includingRetained: includingRetained, within: limit)
     }
 
     /// Connects, returns the first `count` messages for several topic filters or those that arrived in time, and

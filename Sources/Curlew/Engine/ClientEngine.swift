@@ -54,6 +54,8 @@ final class ClientEngine: Sendable {
 
     var status: ClientLifecycle.Status { self.state.withLock { $0.life.lifecycle.status } }
 
+    var connectionError: MQTTError? { self.state.withLock { $0.life.connectionError } }
+
     var serverLimits: ServerLimits? { self.state.withLock { $0.session.limits } }
 
     var protocolVersion: ProtocolVersion? { self.state.withLock { $0.session.version } }

@@ -70,6 +70,34 @@ struct CallWireTests {
         #expect(client.statistics.unexpectedReplies == 4)
     }
 
+    @Test("The subscription to the answers of a single device ends when nobody calls it, and begins again")
+    func retired() async throws {
+        let clock = TestClock()
+        let (client, connection) = try await self.server.connectedClient(clock: clock)
+        let device = client.device("me", .thingsBoard)
+        for _ in 0..<2 {
+            async let call: Int = device.call("M", within: .seconds(5))
+            let filters = try await connection.grantSubscribe()
+            #expect(filters.map(\.string) == ["v1/devices/me/rpc/response/+"])
+            let request = try await connection.receivePublish()
+            try connection.publish("1", to: request.topic.string.replacing("request", with: "response"))
+            #expect(try await call == 1)
+            try await connection.sync()
+            clock.advance(by: .seconds(61))
+            #expect(try await connection.confirmUnsubscribe() == filters)
+        }
+    }
+
+    @Test("A large answer is decoded off the event loop, and delivered")
+    func largeAnswer() async throws {
+        let (client, connection) = try await self.server.connectedClient()
+        async let call: String = client.device("d", .jsonRPC).call("M", within: .seconds(60))
+        try await connection.grantSubscribe()
+        let text = String(repeating: "x", count: 100_000)
+        try await self.answer(connection, "\"\(text)\"")
+        #expect(try await call == text)
+    }
+
     @Test("Nobody has subscribed: no responder, at once")
     func noResponder() async throws {
         let (client, connection) = try await self.server.connectedClient()

@@ -1,7 +1,10 @@
 import Curlew
 import CurlewBroker
+import CurlewCore
 import CurlewTesting
+import CurlewTransport
 import Foundation
+import NIOCore
 import Synchronization
 import Testing
 
@@ -180,6 +183,113 @@ struct ServeTests {
             let error = try await failure { try await device.call("Hang", within: .seconds(60)) }
             #expect(error.deviceError?.code == 408)
         }
+    }
+
+    @Test("A handler that ignores its cancellation does not delay the answer; the next call waits for its end")
+    func ignoresCancellation() async throws {
+        let gate = Gate()
+        let ended = Latch()
+        try await serving("d", .jsonRPC) {
+            OnCall("Hang", atOnce: 1, within: .milliseconds(10)) { () async in
+                await gate.wait()
+                ended.raise()
+            }
+        } call: { device, _ in
+            let error = try await failure { try await device.call("Hang", within: .seconds(60)) }
+            #expect(error.deviceError?.code == 408)
+            #expect(!ended.isRaised)
+            await gate.open()
+            try await device.call("Hang", within: .seconds(60))
+            #expect(ended.isRaised)
+        }
+    }
+
+    @Test("An answer that is larger than the broker accepts becomes an error")
+    func largeAnswer() async throws {
+        let server = ScriptedServer(patience: .seconds(60))
+        let client = try server.makeClient()
+        async let connected = client.connect()
+        let connection = try await server.accept()
+        _ = try await connection.answerConnect(
+            ConnAck(reasonCode: .success, properties: Properties([.maximumPacketSize(300)])))
+        _ = try await connected
+        let serving = Task {
+            try await client.serve("d", .mqtt5) { OnCall("Big") { String(repeating: "x", count: 1000) } }
+        }
+        try await connection.grantSubscribe()
+        var properties = MessageProperties()
+        properties.responseTopic = "answers"
+        properties.correlationData = ByteBuffer(string: "1")
+        try connection.publish("", to: "d/rpc/Big", qos: .atLeastOnce, properties: properties)
+        let answer = try await connection.receivePublish()
+        #expect(answer.topic.string == "answers")
+        #expect(answer.replyError?.contains("larger") == true)
+        #expect(try await connection.receiveAcknowledgement() == .success)
+        serving.cancel()
+        _ = await serving.result
+    }
+
+    @Test("The expiry of a request counts from its arrival, also while it waits for a busy method")
+    func expiry() async throws {
+        let clock = TestClock()
+        let handled = Mutex<[String]>([])
+        let gate = Gate()
+        let server = ScriptedServer(patience: .seconds(60))
+        let (client, connection) = try await server.connectedClient(clock: clock)
+        let serving = Task {
+            try await client.serve("d", .jsonRPC) {
+                OnCall("Slow", atOnce: 1) { (name: String) async -> String in
+                    handled.withLock { $0.append(name) }
+                    await gate.wait()
+                    return name
+                }
+            }
+        }
+        try await connection.grantSubscribe()
+        try await connection.grantSubscribe()
+        func request(_ id: Int, _ name: String, expiry: UInt32?) throws {
+            var properties = MessageProperties()
+            properties.messageExpiryInterval = expiry
+            try connection.publish(
+                #"{"id":\#(id),"src":"me","method":"Slow","params":"\#(name)"}"#, to: "d/rpc", qos: .atLeastOnce,
+                properties: properties)
+        }
+        try request(1, "first", expiry: nil)
+        try request(2, "expires", expiry: 5)
+        try request(3, "waits", expiry: nil)
+        try await connection.sync()
+        try await eventually("the first call has begun") { handled.withLock { $0 } == ["first"] }
+        clock.advance(by: .seconds(6))
+        await gate.open()
+        let answers = [try await connection.receivePublish(), try await connection.receivePublish()]
+        #expect(try answers.map { try $0.decode(JSONValue.self)["result"] } == ["first", "waits"])
+        #expect(handled.withLock { $0 } == ["first", "waits"])
+        serving.cancel()
+        _ = await serving.result
+    }
+
+    @Test("Calls of a method with `atOnce: 1` are handled in the order of their arrival")
+    func order() async throws {
+        let handled = Mutex<[Int]>([])
+        let server = ScriptedServer(patience: .seconds(60))
+        let (client, connection) = try await server.connectedClient()
+        let serving = Task {
+            try await client.serve("d", .jsonRPC) {
+                OnCall("Next", atOnce: 1) { (number: Int) async in
+                    await Task.yield()
+                    handled.withLock { $0.append(number) }
+                }
+            }
+        }
+        try await connection.grantSubscribe()
+        try await connection.grantSubscribe()
+        for number in 0..<200 {
+            try connection.publish(#"{"method":"Next","params":\#(number)}"#, to: "d/rpc")
+        }
+        try await eventually("all calls are handled") { handled.withLock { $0.count } == 200 }
+        #expect(handled.withLock { $0 } == Array(0..<200))
+        serving.cancel()
+        _ = await serving.result
     }
 
     @Test("Blocking calls, of one device and of many")

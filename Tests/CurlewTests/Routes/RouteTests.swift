@@ -71,6 +71,35 @@ struct RouteTests {
         }
     }
 
+    @Test("A route for what no other route handles, and options of a route")
+    func otherwise() async throws {
+        try await withBroker { broker in
+            let seen = Seen()
+            let subscribed = Mutex<[String]>([])
+            let client = try await broker.connectedClient()
+            let routing = Task {
+                try await client.route(onSubscribed: { filters in subscribed.withLock { $0 += filters.map(\.string) } }) {
+                    On("home/{room}/temperature") { message, _ in seen.add("temperature \(message.text)") }
+                    On("home/#") { message in seen.add("other \(message.topic)") }.otherwise()
+                    On("own") { message in seen.add("own \(message.text)") }.options { $0.noLocal = true }
+                }
+            }
+            try await eventually("the routes have subscribed") { subscribed.withLock { !$0.isEmpty } }
+            #expect(subscribed.withLock { $0 } == ["home/+/temperature", "home/#", "own"])
+            try await client.publish("mine", to: "own", qos: .atLeastOnce)
+            let publisher = try await broker.connectedClient()
+            try await publisher.publish("21", to: "home/kitchen/temperature", qos: .atLeastOnce)
+            try await publisher.publish("x", to: "home/door", qos: .atLeastOnce)
+            try await publisher.publish("theirs", to: "own", qos: .atLeastOnce)
+            #expect(
+                try await Set(seen.wait(for: 3)) == ["temperature 21", "other home/door", "own theirs"])
+            // All messages are acknowledged, also those that a route left to others.
+            try await eventually("everything is acknowledged") { client.statistics.unacknowledgedMessages == 0 }
+            routing.cancel()
+            _ = await routing.result
+        }
+    }
+
     @Test("If several routes match, each of them runs")
     func overlapping() async throws {
         let seen = Seen()
