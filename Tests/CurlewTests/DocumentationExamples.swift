@@ -35,6 +35,15 @@ private func reconnect(_ configuration: inout MQTTConfiguration) {
     // README end
 }
 
+private func backoff(_ configuration: inout MQTTConfiguration) {
+    // README: backoff
+    configuration.reconnect.initialDelay = .seconds(1)
+    configuration.reconnect.maximumDelay = .seconds(60)
+    configuration.reconnect.jitter = 0
+    configuration.reconnect.maximumAttempts = 12
+    // README end
+}
+
 private func session() async throws -> MQTTSubscription {
     // README: session
     var configuration = MQTTConfiguration(server: .mqtts("broker.example.com"))
@@ -46,6 +55,20 @@ private func session() async throws -> MQTTSubscription {
     try await client.connect()
     // README end
     return orders
+}
+
+private func sessionStop(
+    _ client: MQTTClient, _ orders: MQTTSubscription, process: (MQTTMessage) async throws -> Void
+) async {
+    // README: session-stop
+    do {
+        while let order = try await orders.next(within: .seconds(60)) { try await process(order) }
+    } catch {
+        print(error)
+    }
+    await client.disconnect()
+    withExtendedLifetime(orders) {}  // keeps the subscription until here
+    // README end
 }
 
 private func drain(_ client: MQTTClient) async {
