@@ -1,7 +1,9 @@
 import Curlew
 import CurlewTesting
 import Logging
+import ServiceLifecycle
 import Testing
+import UnixSignals
 
 // The examples of the articles in Sources/Curlew/Curlew.docc that are not in the README or in docs/;
 // scripts/check-readme compares them with the articles. They only have to compile: other tests cover what they do.
@@ -15,6 +17,61 @@ private func gettingStarted() async throws {
     let client = try MQTTClient("mqtt://localhost", logger: Logger(label: "app"))
     try await client.connect(retrying: true)
     // README end
+}
+
+private struct ReadingSensor: Sendable {
+    var readings: AsyncStream<Reading> { AsyncStream { _ in } }
+}
+
+private enum Services {
+    typealias Sensor = ReadingSensor
+
+    // README: service-readings
+    struct Readings: Service {
+        let client: MQTTClient
+        let sensor: Sensor
+
+        func run() async throws {
+            for await reading in self.sensor.readings.cancelOnGracefulShutdown() {
+                try self.client.enqueue(json: reading, to: "home/kitchen/reading", qos: .atLeastOnce)
+            }
+        }
+    }
+    // README end
+
+    static func run(_ sensor: Sensor, _ logger: Logger) async throws {
+        // README: service-group
+        let client = try MQTTClient("mqtt://localhost", logger: logger)
+        try await client.connect()  // without this line, the group waits for the broker
+        try await ServiceGroup(
+            services: [client, Readings(client: client, sensor: sensor)], gracefulShutdownSignals: [.sigint, .sigterm],
+            logger: logger
+        ).run()
+        // README end
+    }
+
+    static func run(_ client: MQTTClient, _ job: any Service, _ logger: Logger) async throws {
+        // README: service-ends
+        try await ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: client),
+                    .init(
+                        service: job, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigint, .sigterm], logger: logger)
+        ).run()
+        // README end
+    }
+
+    static func drain(_ client: MQTTClient) async throws {
+        // README: drain-outbox
+        try client.enqueue("off", to: "home/lamp", qos: .atLeastOnce)
+        let report = await client.disconnect(drain: .seconds(3))  // waits for up to 3 seconds until the outbox is sent
+        if !report.isClean { print("\(report.notSent) messages were not sent.") }
+        // README end
+    }
 }
 
 // MARK: - Guarantees
