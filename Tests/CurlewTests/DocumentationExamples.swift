@@ -279,6 +279,39 @@ private func routeFailure(
     // README end
 }
 
+private func routeOtherwise(_ client: MQTTClient) async throws {
+    // README: route-otherwise
+    try await client.route {
+        On("home/{room}/temperature") { message, captures in print(captures["room"] ?? "", message.text) }
+        On("home/#") { message in print("unexpected:", message.topic) }.otherwise()
+    }
+    // README end
+}
+
+private func routeOptions(_ client: MQTTClient) async throws {
+    // README: route-options
+    try await client.route(onSubscribed: { filters in print("ready:", filters) }) {
+        On("home/{room}/set") { message, captures in
+            try await client.publish(message.payload, to: "home/\(captures["room"] ?? "")/state")
+        }
+        On("home/#") { message in print(message.topic) }.options { options in
+            options.noLocal = true  // not what this client publishes
+            options.retainHandling = .doNotSend  // no retained messages
+        }
+    }
+    // README end
+}
+
+private func routeTask(_ client: MQTTClient) {
+    // README: route-task
+    let watching = Task {
+        try await client.route { On("home/door") { message in print(message.text) } }
+    }
+    // …
+    watching.cancel()
+    // README end
+}
+
 private enum Middleware {
     // README: middleware
     struct OnlyFresh: MQTTRouteMiddleware {
