@@ -194,6 +194,12 @@ private func enqueue(_ client: MQTTClient, _ readings: [String]) async throws {
 
 // MARK: - Receiving
 
+private func unclaimed(_ configuration: inout MQTTConfiguration) {
+    // README: unclaimed
+    configuration.queues.unclaimed.timeLimit = .zero
+    // README end
+}
+
 private func next(_ subscription: MQTTSubscription) async throws {
     // README: next
     while let message = try await subscription.next(within: .seconds(1)) {

@@ -233,7 +233,7 @@ private func futures(_ client: MQTTClient) async throws {
     let publish = try client.enqueue("on", to: "home/lamp", qos: .atLeastOnce)
     let request = client.startRequest("ping", to: "devices/7/rpc")
     try await publish.outcome()  // or: publish.wait(), publish.poll(), publish.cancel()
-    print(try await request.reply().text)  // or: request.wait(), request.poll(), request.cancel()
+    print(try await request.value().text)  // or: request.wait(), request.poll(), request.cancel()
     // README end
 }
 
