@@ -62,7 +62,7 @@ extension MQTTClient {
     ///   - logger: The logger to use. Default: a logger that logs nothing.
     ///   - body: Uses the client while it is connected.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``init(_:logger:)-(String,_)`` or ``connect(retrying:timeout:)`` throws.
+    /// - Throws: What `body`, `init(_:logger:)` or ``connect(retrying:timeout:)`` throws.
     public static nonisolated(nonsending) func withConnection<Result>(
         _ url: String, logger: Logger? = nil, _ body: (MQTTClient) async throws -> Result
     ) async throws -> Result {
@@ -76,7 +76,7 @@ extension MQTTClient {
     ///   - logger: The logger to use. Default: a logger that logs nothing.
     ///   - body: Uses the client while it is connected.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``init(_:logger:)-(MQTTConfiguration,_)`` or ``connect(retrying:timeout:)`` throws.
+    /// - Throws: What `body`, `init(_:logger:)` or ``connect(retrying:timeout:)`` throws.
     public static nonisolated(nonsending) func withConnection<Result>(
         _ configuration: MQTTConfiguration, logger: Logger? = nil, _ body: (MQTTClient) async throws -> Result
     ) async throws -> Result {

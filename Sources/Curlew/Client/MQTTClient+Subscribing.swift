@@ -135,10 +135,10 @@ extension MQTTClient {
     /// }
     /// ```
     ///
-    /// - Parameters: Those of ``subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)``; `body` receives
+    /// - Parameters: Those of `subscribe(to:options:)`; `body` receives
     ///   the subscription.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)`` or
+    /// - Throws: What `body`, `subscribe(to:options:)` or
     ///   ``MQTTSubscription/unsubscribe()`` throws.
     public nonisolated(nonsending) func withSubscription<Result>(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),
