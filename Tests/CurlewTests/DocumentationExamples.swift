@@ -407,6 +407,14 @@ private func blockingEnqueue(_ client: MQTTBlockingClient) throws {
     // README end
 }
 
+private func blockingStart(_ client: MQTTBlockingClient) throws {
+    // README: blocking-start
+    let status = client.start { try await $0.device("plug", .tasmota).call("Status") }
+    try client.publish("on", to: "home/lamp", qos: .atLeastOnce)
+    print(try status.wait())
+    // README end
+}
+
 private func blockingRun(_ client: MQTTBlockingClient) throws -> DrainReport {
     // README: blocking-run
     let report = try client.run { client in
