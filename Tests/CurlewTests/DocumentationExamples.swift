@@ -441,6 +441,28 @@ private func publishToAll(_ clients: MQTTClients) async {
     // README end
 }
 
+private func severalCollect(_ clients: MQTTClients) async throws {
+    // README: several-collect
+    for (source, message) in try await clients.collect(10, from: ["alarms/#"], within: .seconds(5)) {
+        print(source, message.topic)
+    }
+    // README end
+}
+
+private func severalRetry(_ clients: MQTTClients) async -> Task<Void, any Error> {
+    // README: several-retry
+    await clients.connectAll()
+    let joining = Task { try await clients.connect(retrying: true) }  // cancel it to stop trying
+    // README end
+    return joining
+}
+
+private func severalHealth(_ clients: MQTTClients) {
+    // README: several-health
+    for (name, error) in clients.connectionErrors { print("\(name): \(error)") }
+    // README end
+}
+
 private func servers() throws -> MQTTClient {
     // README: servers
     let configuration = MQTTConfiguration(servers: [.mqtts("a.example.com"), .mqtts("b.example.com")])
