@@ -1,5 +1,6 @@
 import Curlew
 import CurlewTesting
+import Foundation
 import Logging
 import ServiceLifecycle
 import Testing
@@ -485,6 +486,26 @@ private func configuration() throws -> MQTTClient {
     return client
 }
 
+private func will(_ configuration: inout MQTTConfiguration) async throws {
+    // README: will
+    let status = "devices/kitchen-7/status"
+    configuration.will = .init(topic: status, text: "offline", qos: .atLeastOnce, retain: true)
+    let client = try MQTTClient(configuration)
+    let events = client.events  // before connecting, so that the first connection is among them
+    let presence = Task {
+        for await event in events {
+            guard case .connected = event else { continue }
+            try client.enqueue("online", to: status, qos: .atLeastOnce, retain: true)
+        }
+    }
+    try await client.connect()
+    // …
+    presence.cancel()
+    try await client.publish("offline", to: status, qos: .atLeastOnce, retain: true, timeout: .seconds(5))
+    await client.disconnect()
+    // README end
+}
+
 private func environment() throws -> MQTTConfiguration {
     // README: environment
     let configuration = try MQTTConfiguration(environment: MQTTConfiguration.processEnvironment)
@@ -508,6 +529,14 @@ private enum ConfigurationFiles {
         var interval: Int
     }
     // README end
+}
+
+private func jsonFile() throws -> Int {
+    typealias Settings = ConfigurationFiles.Settings
+    // README: json-file
+    let settings = try JSONDecoder().decode(Settings.self, from: Data(contentsOf: URL(filePath: "app.json")))
+    // README end
+    return settings.interval
 }
 
 // MARK: - Security and clouds
