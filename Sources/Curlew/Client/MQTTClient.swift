@@ -105,6 +105,7 @@ public final class MQTTClient: Sendable {
     /// The events from now on.
     ///
     /// Each call returns a new sequence with its own buffer (`limits.bufferedEvents`, 256 by default), which drops the
-    /// oldest events when it is full.
+    /// oldest events when it is full. It ends only with the client: after ``MQTTEvent/stopped(_:)``, another
+    /// ``connect(retrying:timeout:)`` continues it.
     public var events: some AsyncSequence<MQTTEvent, Never> & Sendable { self.engine.events.listen() }
 }

@@ -92,8 +92,8 @@ public final class MQTTClients: Sendable {
     }
 
     /// Connects all clients at the same time, whether or not some of them fail; see
-    /// ``MQTTClient/connect(retrying:timeout:)``. With `retrying`, this waits for the slowest one; to go on without those
-    /// whose broker is down, set `timeout`, or run the clients as a service.
+    /// ``MQTTClient/connect(retrying:timeout:)``. With `retrying`, this waits for the slowest one. With `timeout`, it goes
+    /// on without those whose broker is down, and these stop trying; run the clients as a service to let them join later.
     ///
     /// - Returns: Whether the broker still had the session, or why connecting failed, by name.
     @discardableResult
