@@ -1,7 +1,10 @@
 import Curlew
 import CurlewTesting
+import Foundation
 import Logging
+import ServiceLifecycle
 import Testing
+import UnixSignals
 
 // The examples of the articles in Sources/Curlew/Curlew.docc that are not in the README or in docs/;
 // scripts/check-readme compares them with the articles. They only have to compile: other tests cover what they do.
@@ -15,6 +18,61 @@ private func gettingStarted() async throws {
     let client = try MQTTClient("mqtt://localhost", logger: Logger(label: "app"))
     try await client.connect(retrying: true)
     // README end
+}
+
+private struct ReadingSensor: Sendable {
+    var readings: AsyncStream<Reading> { AsyncStream { _ in } }
+}
+
+private enum Services {
+    typealias Sensor = ReadingSensor
+
+    // README: service-readings
+    struct Readings: Service {
+        let client: MQTTClient
+        let sensor: Sensor
+
+        func run() async throws {
+            for await reading in self.sensor.readings.cancelOnGracefulShutdown() {
+                try self.client.enqueue(json: reading, to: "home/kitchen/reading", qos: .atLeastOnce)
+            }
+        }
+    }
+    // README end
+
+    static func run(_ sensor: Sensor, _ logger: Logger) async throws {
+        // README: service-group
+        let client = try MQTTClient("mqtt://localhost", logger: logger)
+        try await client.connect()  // without this line, the group waits for the broker
+        try await ServiceGroup(
+            services: [client, Readings(client: client, sensor: sensor)], gracefulShutdownSignals: [.sigint, .sigterm],
+            logger: logger
+        ).run()
+        // README end
+    }
+
+    static func run(_ client: MQTTClient, _ job: any Service, _ logger: Logger) async throws {
+        // README: service-ends
+        try await ServiceGroup(
+            configuration: .init(
+                services: [
+                    .init(service: client),
+                    .init(
+                        service: job, successTerminationBehavior: .gracefullyShutdownGroup,
+                        failureTerminationBehavior: .gracefullyShutdownGroup),
+                ],
+                gracefulShutdownSignals: [.sigint, .sigterm], logger: logger)
+        ).run()
+        // README end
+    }
+
+    static func drain(_ client: MQTTClient) async throws {
+        // README: drain-outbox
+        try client.enqueue("off", to: "home/lamp", qos: .atLeastOnce)
+        let report = await client.disconnect(drain: .seconds(3))  // waits for up to 3 seconds until the outbox is sent
+        if !report.isClean { print("\(report.notSent) messages were not sent.") }
+        // README end
+    }
 }
 
 // MARK: - Guarantees
@@ -35,6 +93,15 @@ private func reconnect(_ configuration: inout MQTTConfiguration) {
     // README end
 }
 
+private func backoff(_ configuration: inout MQTTConfiguration) {
+    // README: backoff
+    configuration.reconnect.initialDelay = .seconds(1)
+    configuration.reconnect.maximumDelay = .seconds(60)
+    configuration.reconnect.jitter = 0
+    configuration.reconnect.maximumAttempts = 12
+    // README end
+}
+
 private func session() async throws -> MQTTSubscription {
     // README: session
     var configuration = MQTTConfiguration(server: .mqtts("broker.example.com"))
@@ -46,6 +113,20 @@ private func session() async throws -> MQTTSubscription {
     try await client.connect()
     // README end
     return orders
+}
+
+private func sessionStop(
+    _ client: MQTTClient, _ orders: MQTTSubscription, process: (MQTTMessage) async throws -> Void
+) async {
+    // README: session-stop
+    do {
+        while let order = try await orders.next(within: .seconds(60)) { try await process(order) }
+    } catch {
+        print(error)
+    }
+    await client.disconnect()
+    withExtendedLifetime(orders) {}  // keeps the subscription until here
+    // README end
 }
 
 private func drain(_ client: MQTTClient) async {
@@ -113,6 +194,12 @@ private func enqueue(_ client: MQTTClient, _ readings: [String]) async throws {
 }
 
 // MARK: - Receiving
+
+private func unclaimed(_ configuration: inout MQTTConfiguration) {
+    // README: unclaimed
+    configuration.queues.unclaimed.timeLimit = .zero
+    // README end
+}
 
 private func next(_ subscription: MQTTSubscription) async throws {
     // README: next
@@ -196,6 +283,39 @@ private func routeFailure(
             try await store(reading, captures["room"])
         }
     }
+    // README end
+}
+
+private func routeOtherwise(_ client: MQTTClient) async throws {
+    // README: route-otherwise
+    try await client.route {
+        On("home/{room}/temperature") { message, captures in print(captures["room"] ?? "", message.text) }
+        On("home/#") { message in print("unexpected:", message.topic) }.otherwise()
+    }
+    // README end
+}
+
+private func routeOptions(_ client: MQTTClient) async throws {
+    // README: route-options
+    try await client.route(onSubscribed: { filters in print("ready:", filters) }) {
+        On("home/{room}/set") { message, captures in
+            try await client.publish(message.payload, to: "home/\(captures["room"] ?? "")/state")
+        }
+        On("home/#") { message in print(message.topic) }.options { options in
+            options.noLocal = true  // not what this client publishes
+            options.retainHandling = .doNotSend  // no retained messages
+        }
+    }
+    // README end
+}
+
+private func routeTask(_ client: MQTTClient) {
+    // README: route-task
+    let watching = Task {
+        try await client.route { On("home/door") { message in print(message.text) } }
+    }
+    // …
+    watching.cancel()
     // README end
 }
 
@@ -288,6 +408,14 @@ private func blockingEnqueue(_ client: MQTTBlockingClient) throws {
     // README end
 }
 
+private func blockingStart(_ client: MQTTBlockingClient) throws {
+    // README: blocking-start
+    let status = client.start { try await $0.device("plug", .tasmota).call("Status") }
+    try client.publish("on", to: "home/lamp", qos: .atLeastOnce)
+    print(try status.wait())
+    // README end
+}
+
 private func blockingRun(_ client: MQTTBlockingClient) throws -> DrainReport {
     // README: blocking-run
     let report = try client.run { client in
@@ -314,6 +442,28 @@ private func publishToAll(_ clients: MQTTClients) async {
     // README end
 }
 
+private func severalCollect(_ clients: MQTTClients) async throws {
+    // README: several-collect
+    for (source, message) in try await clients.collect(10, from: ["alarms/#"], within: .seconds(5)) {
+        print(source, message.topic)
+    }
+    // README end
+}
+
+private func severalRetry(_ clients: MQTTClients) async -> Task<Void, any Error> {
+    // README: several-retry
+    await clients.connectAll()
+    let joining = Task { try await clients.connect(retrying: true) }  // cancel it to stop trying
+    // README end
+    return joining
+}
+
+private func severalHealth(_ clients: MQTTClients) {
+    // README: several-health
+    for (name, error) in clients.connectionErrors { print("\(name): \(error)") }
+    // README end
+}
+
 private func servers() throws -> MQTTClient {
     // README: servers
     let configuration = MQTTConfiguration(servers: [.mqtts("a.example.com"), .mqtts("b.example.com")])
@@ -334,6 +484,26 @@ private func configuration() throws -> MQTTClient {
     let client = try MQTTClient(configuration)
     // README end
     return client
+}
+
+private func will(_ configuration: inout MQTTConfiguration) async throws {
+    // README: will
+    let status = "devices/kitchen-7/status"
+    configuration.will = .init(topic: status, text: "offline", qos: .atLeastOnce, retain: true)
+    let client = try MQTTClient(configuration)
+    let events = client.events  // before connecting, so that the first connection is among them
+    let presence = Task {
+        for await event in events {
+            guard case .connected = event else { continue }
+            try client.enqueue("online", to: status, qos: .atLeastOnce, retain: true)
+        }
+    }
+    try await client.connect()
+    // …
+    presence.cancel()
+    try await client.publish("offline", to: status, qos: .atLeastOnce, retain: true, timeout: .seconds(5))
+    await client.disconnect()
+    // README end
 }
 
 private func environment() throws -> MQTTConfiguration {
@@ -359,6 +529,14 @@ private enum ConfigurationFiles {
         var interval: Int
     }
     // README end
+}
+
+private func jsonFile() throws -> Int {
+    typealias Settings = ConfigurationFiles.Settings
+    // README: json-file
+    let settings = try JSONDecoder().decode(Settings.self, from: Data(contentsOf: URL(filePath: "app.json")))
+    // README end
+    return settings.interval
 }
 
 // MARK: - Security and clouds

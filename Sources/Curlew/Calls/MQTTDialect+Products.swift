@@ -4,7 +4,7 @@ extension MQTTDialect {
     ///
     /// The payloads are parameters and result, encoded by the client's ``MQTTConfiguration/payloadCoder``. The user
     /// property `error` contains the message of an error, and `error-code` its code; these are also the properties that
-    /// ``MQTTClient/respond(to:concurrency:replyTopic:handler:)`` uses.
+    /// ``MQTTClient/respond(to:concurrency:replyTopic:onSubscribed:handler:)`` uses.
     ///
     /// - Parameter topic: The topic of requests. If it contains no `{method}`, the user property `method` names the
     ///   method. Default: `{device}/rpc/{method}`.

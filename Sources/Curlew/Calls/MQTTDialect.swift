@@ -161,7 +161,7 @@ extension MQTTDialect {
         public static func json(_ path: String) -> Self {
             Self(kind: .json(path.split(separator: ".").map(String.init)))
         }
-        /// The members of the JSON object that is the payload, beside the other values of the payload.
+        /// The members of the JSON object that is the payload, next to the other values of the payload.
         public static let members = Self(kind: .json([]))
         /// The whole payload, encoded by the client's ``MQTTConfiguration/payloadCoder``.
         public static let payload = Self(kind: .payload)
@@ -315,7 +315,7 @@ extension MQTTDialect {
         public var unknownMethod: JSONValue = 404
         /// The parameters do not have the form that the method needs. Default: 400.
         public var badParameters: JSONValue = 400
-        /// The handler failed with an error that is no ``MQTTDeviceError``. Default: 500.
+        /// The handler failed with an error that is not an ``MQTTDeviceError``. Default: 500.
         public var failed: JSONValue = 500
         /// The handler did not finish within the method's time limit. Default: 408.
         public var timedOut: JSONValue = 408

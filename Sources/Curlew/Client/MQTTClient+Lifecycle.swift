@@ -3,9 +3,10 @@ public import Logging
 extension MQTTClient {
     /// Connects and stays connected: reconnects automatically until ``disconnect(drain:sessionExpiry:)``.
     ///
-    /// Tries each configured broker once, unless `retrying` is `true`. Concurrent calls share one connection; each
-    /// returns when it is established. Returns immediately if the client was connected before and is still connected or
-    /// reconnecting.
+    /// Tries each configured broker once, unless `retrying` is `true`. Concurrent calls share one connection, and the
+    /// `retrying` of the first one; each returns when it is established. If one of them is cancelled or reaches its
+    /// `timeout`, only this one throws. Returns immediately if the client was connected before and is still connected or
+    /// reconnecting. After the client was disconnected or has given up, it connects again.
     ///
     /// - Parameters:
     ///   - retrying: Whether to retry, with the delays and limits of `reconnect` in the configuration, until the first
@@ -28,7 +29,9 @@ extension MQTTClient {
     /// Waits until all accepted messages are sent and acknowledged, then disconnects.
     ///
     /// New calls are refused meanwhile. Subscriptions end after their consumers have read the messages in their queues.
-    /// The broker does not publish the will. Afterwards `publish`, `enqueue`, `subscribe` and `request` throw
+    /// The call does not wait for that: what a consumer has not finished is no longer acknowledged, and a broker that
+    /// keeps the session delivers it again. The subscriptions of such a session are kept. The broker does not publish
+    /// the will. Afterwards `publish`, `enqueue`, `subscribe` and `request` throw
     /// `clientStopped` until ``connect(retrying:timeout:)`` is called again.
     ///
     /// Concurrent calls wait together and return the same report. The first one that reaches its time limit, or whose
@@ -51,6 +54,8 @@ extension MQTTClient {
 
     /// Connects, runs `body`, then disconnects, even if `body` throws or its task is cancelled.
     ///
+    /// A subscription that only `body` holds ends before the disconnect, and so is not kept for the next run.
+    ///
     /// ```swift
     /// try await MQTTClient.withConnection("mqtt://localhost") { client in
     ///     try await client.publish("on", to: "home/lamp", qos: .atLeastOnce)
@@ -62,7 +67,7 @@ extension MQTTClient {
     ///   - logger: The logger to use. Default: a logger that logs nothing.
     ///   - body: Uses the client while it is connected.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``init(_:logger:)-(String,_)`` or ``connect(retrying:timeout:)`` throws.
+    /// - Throws: What `body`, `init(_:logger:)` or ``connect(retrying:timeout:)`` throws.
     public static nonisolated(nonsending) func withConnection<Result>(
         _ url: String, logger: Logger? = nil, _ body: (MQTTClient) async throws -> Result
     ) async throws -> Result {
@@ -71,12 +76,14 @@ extension MQTTClient {
 
     /// Connects, runs `body`, then disconnects, even if `body` throws or its task is cancelled.
     ///
+    /// A subscription that only `body` holds ends before the disconnect, and so is not kept for the next run.
+    ///
     /// - Parameters:
     ///   - configuration: The brokers to connect to, and all settings.
     ///   - logger: The logger to use. Default: a logger that logs nothing.
     ///   - body: Uses the client while it is connected.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``init(_:logger:)-(MQTTConfiguration,_)`` or ``connect(retrying:timeout:)`` throws.
+    /// - Throws: What `body`, `init(_:logger:)` or ``connect(retrying:timeout:)`` throws.
     public static nonisolated(nonsending) func withConnection<Result>(
         _ configuration: MQTTConfiguration, logger: Logger? = nil, _ body: (MQTTClient) async throws -> Result
     ) async throws -> Result {

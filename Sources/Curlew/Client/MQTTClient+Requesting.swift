@@ -7,7 +7,8 @@ extension MQTTClient {
     /// Sends a request and returns the first reply.
     ///
     /// With MQTT 5.0, the request carries a response topic of this client and correlation data, and all requests share
-    /// one subscription (section 4.10). With an older version, or if the responder has its own convention, pass the
+    /// one subscription (section 4.10). The topic is `reply/` and a random name, or begins with the broker's response
+    /// information if the configuration requests it. With an older version, or if the responder has its own convention, pass the
     /// topic that it replies to as `responseTopic`. The first message on that topic is then the reply, unless it is a
     /// retained message or its correlation data belongs to another request.
     ///

@@ -10,9 +10,13 @@ extension MQTTClient {
     /// try await client.respond(to: "devices/7/rpc") { request in "pong" }
     /// ```
     ///
+    /// Without a connection, the call waits up to `connection.acknowledgementTimeout` for the subscription. When the task
+    /// is cancelled, the handlers are cancelled and the call returns.
+    ///
     /// A request is acknowledged after its reply was published; if publishing fails, the client logs a warning. If the
     /// program crashes before that, the broker delivers the request again. A request that is not finished when the task
-    /// is cancelled goes to the next responder, of this client or of the next run. If `handler` throws, the reply is an
+    /// is cancelled, or that waits in the queue, goes to the next responder, of this client or of the next run; it may
+    /// be handled twice if its reply was on its way. If `handler` throws, the reply is an
     /// error reply (see ``MQTTMessage/replyError``) that contains the error's description: do not throw errors whose
     /// description the requester must not see. A request without a response topic is handled but not answered.
     ///

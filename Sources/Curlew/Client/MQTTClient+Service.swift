@@ -6,7 +6,9 @@ extension MQTTClient: Service {
     ///
     /// Connects, retries until it succeeds, and stays connected. At the shutdown it waits for up to
     /// `connection.drainTimeout` until all messages are sent and acknowledged, then disconnects. If messages remain, it
-    /// logs a warning with their number. If the task is cancelled instead, it disconnects without this wait.
+    /// logs a warning with their number. If the task is cancelled instead, it disconnects without this wait, and returns.
+    ///
+    /// A service group shuts its services down in reverse order: put the client before the services that use it.
     ///
     /// A client that is already connected is not connected again: to end the program if its broker refuses it at the
     /// start, call ``connect(retrying:timeout:)`` first.

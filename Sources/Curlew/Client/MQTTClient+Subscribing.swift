@@ -41,8 +41,8 @@ extension MQTTClient {
 
     /// Subscribes to several topic filters, each with its own options, as one sequence of messages.
     ///
-    /// A message that matches several filters appears once. If the broker refuses one filter, the call unsubscribes
-    /// from the others and throws.
+    /// A message that matches several filters appears once; before MQTT 5.0, only if the broker sends one copy, and not
+    /// one for each filter. If the broker refuses one filter, the call unsubscribes from the others and throws.
     ///
     /// - Throws: What `subscribe(to:options:)` throws, and `invalidArgument` for an empty list.
     public nonisolated(nonsending) func subscribe(
@@ -79,9 +79,12 @@ extension MQTTClient {
     /// ```
     ///
     /// If the broker kept the session, the client assumes that it still has the filters and sends nothing. For a filter
-    /// that is new in this version of the program, use `subscribe(to:options:)`, which
-    /// always sends a SUBSCRIBE. If the broker has no session, or loses it later, the client subscribes. If the broker
-    /// refuses, the sequence fails with the code `subscriptionRefused`.
+    /// that is new in this version of the program, or that an earlier run has unsubscribed from, use
+    /// `subscribe(to:options:)`, which always sends a SUBSCRIBE. If the broker has no session, or loses it later, the
+    /// client subscribes. If the broker refuses, the sequence fails with the code `subscriptionRefused`.
+    ///
+    /// Like any subscription, it unsubscribes when its loop is left or cancelled, and when no reference to it remains.
+    /// To keep the filters for the next run, take messages with ``MQTTSubscription/next(within:)``, and disconnect first.
     ///
     /// - Parameters:
     ///   - filters: The topic filters.
@@ -135,10 +138,10 @@ extension MQTTClient {
     /// }
     /// ```
     ///
-    /// - Parameters: Those of ``subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)``; `body` receives
+    /// - Parameters: Those of `subscribe(to:options:)`; `body` receives
     ///   the subscription.
     /// - Returns: What `body` returns.
-    /// - Throws: What `body`, ``subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)`` or
+    /// - Throws: What `body`, `subscribe(to:options:)` or
     ///   ``MQTTSubscription/unsubscribe()`` throws.
     public nonisolated(nonsending) func withSubscription<Result>(
         to filter: String, options: SubscriptionOptions = SubscriptionOptions(),

@@ -12,7 +12,7 @@ public import Logging
 /// A `publish` at QoS 1 or 2 returns when the broker has acknowledged the message. If it throws, the error says whether
 /// the message was sent. The client reconnects automatically, and keeps subscriptions and unacknowledged messages. It
 /// stays connected until it is disconnected, even if no reference to it remains; to connect only for a block of code,
-/// use ``withConnection(_:logger:_:)-(String,_,_)``.
+/// use `withConnection(_:logger:_:)`.
 ///
 /// All methods can be called from any task and thread. Public async functions throw only ``MQTTError`` and what the
 /// caller's closures throw.
@@ -105,6 +105,7 @@ public final class MQTTClient: Sendable {
     /// The events from now on.
     ///
     /// Each call returns a new sequence with its own buffer (`limits.bufferedEvents`, 256 by default), which drops the
-    /// oldest events when it is full.
+    /// oldest events when it is full. It ends only with the client: after ``MQTTEvent/stopped(_:)``, another
+    /// ``connect(retrying:timeout:)`` continues it.
     public var events: some AsyncSequence<MQTTEvent, Never> & Sendable { self.engine.events.listen() }
 }

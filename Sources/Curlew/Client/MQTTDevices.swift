@@ -21,8 +21,8 @@ public struct MQTTDevices: Sendable {
     ///   - params: The parameters: any `Encodable` value.
     ///   - type: The type of the answers. Default: ``JSONValue``.
     ///   - width: The maximum number of calls that wait for an answer at the same time. Default: 100.
-    ///   - limit: How long to wait for the answer of each device. Default: 5 seconds.
-    /// - Throws: ``MQTTError`` with code `invalidArgument` if `width` is less than 1.
+    ///   - limit: How long to wait for the answer of each device, from the beginning of its call. Default: 5 seconds.
+    /// - Throws: ``MQTTError`` with code `invalidArgument` if `atOnce` is less than 1.
     public func call<Answer: Decodable & Sendable>(
         _ method: String, _ params: some Encodable & Sendable, as type: Answer.Type = JSONValue.self,
         atOnce width: Int = 100, within limit: Duration = .seconds(5)

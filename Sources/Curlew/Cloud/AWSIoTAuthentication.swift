@@ -64,7 +64,7 @@ extension AWSIoTAuthentication {
     /// Needs the package trait `AWS`, which is enabled by default.
     ///
     /// - Parameters:
-    ///   - credentials: Where the credentials come from; asked for each attempt. Default: the environment, then the
+    ///   - credentials: Where the credentials come from; requested for each attempt. Default: the environment, then the
     ///     shared files.
     ///   - region: The region, such as `eu-central-1`. Default: that of the endpoint's host name, which a custom domain
     ///     does not state.

@@ -54,7 +54,7 @@ extension MQTTConfiguration {
 
 extension MQTTConfiguration.ServiceLimits {
     /// What AWS [documents](https://docs.aws.amazon.com/general/latest/gr/iot-core.html) about the message broker of AWS
-    /// IoT Core: no messages at QoS 2 (subscriptions ask for QoS 1), payloads of at most 128 KiB, topics of at most 256 bytes and 7 slashes (without the first
+    /// IoT Core: no messages at QoS 2 (subscriptions request QoS 1), payloads of at most 128 KiB, topics of at most 256 bytes and 7 slashes (without the first
     /// three levels of Basic Ingest), client identifiers of at most 128 bytes, keep alive from 30 to 1,200 seconds.
     ///
     /// Its limit of 8 topic filters for each SUBSCRIBE needs no check, because the client sends one SUBSCRIBE for each

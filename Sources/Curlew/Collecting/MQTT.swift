@@ -101,7 +101,7 @@ public enum MQTT {
     }
 
     /// Connects, returns the first `count` messages for several topic filters or those that arrived in time, and
-    /// disconnects; otherwise the same as ``collect(_:from:at:includingRetained:within:)-(Int,String,_,_,_)``.
+    /// disconnects; otherwise the same as `collect(_:from:at:within:)`.
     public static nonisolated(nonsending) func collect(
         _ count: Int, from filters: [String], at broker: some MQTTAddress, includingRetained: Bool = true, within limit: Duration
     ) async throws -> [MQTTMessage] {

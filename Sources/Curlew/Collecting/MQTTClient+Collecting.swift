@@ -34,7 +34,7 @@ extension MQTTClient {
     /// Returns the first `count` messages for several topic filters, or those that arrived in time.
     ///
     /// A message that matches several filters counts once. Otherwise the same as
-    /// ``collect(_:from:options:includingRetained:within:until:)-(_,String,_,_,_,_)``.
+    /// `collect(_:from:within:)`.
     public nonisolated(nonsending) func collect(
         _ count: Int, from subscriptions: [TopicSubscription], includingRetained: Bool = true, within limit: Duration,
         until isLast: (MQTTMessage) async throws -> Bool = { _ in false }
@@ -57,9 +57,9 @@ extension MQTTClient {
 
     /// Returns `count` messages, or throws if fewer arrived in time.
     ///
-    /// - Parameters: Those of ``collect(_:from:options:includingRetained:within:until:)-(_,String,_,_,_,_)``.
+    /// - Parameters: Those of `collect(_:from:within:)`.
     /// - Throws: ``MQTTError`` with code `timedOut` if fewer arrived; ``MQTTError/messages`` contains them. Otherwise
-    ///   what ``collect(_:from:options:includingRetained:within:until:)-(_,String,_,_,_,_)`` throws.
+    ///   what `collect(_:from:within:)` throws.
     public nonisolated(nonsending) func collect(
         exactly count: Int, from filter: String, options: SubscriptionOptions = SubscriptionOptions(),
         includingRetained: Bool = true, within limit: Duration
@@ -72,7 +72,7 @@ extension MQTTClient {
     /// Returns `count` messages for several topic filters, or throws if fewer arrived in time.
     ///
     /// - Throws: ``MQTTError`` with code `timedOut` if fewer arrived; ``MQTTError/messages`` contains them. Otherwise
-    ///   what ``collect(_:from:options:includingRetained:within:until:)-(_,String,_,_,_,_)`` throws.
+    ///   what `collect(_:from:within:)` throws.
     public nonisolated(nonsending) func collect(
         exactly count: Int, from subscriptions: [TopicSubscription], includingRetained: Bool = true,
         within limit: Duration

@@ -140,7 +140,8 @@ extension MQTTConfiguration {
         public var maximumDelay: Duration = .seconds(120)
         /// The minimum delay. Default: 250 milliseconds.
         public var minimumDelay: Duration = .milliseconds(250)
-        /// How long a connection must last before delays start at `initialDelay` again. Default: 30 seconds.
+        /// How long a connection must last before delays start at `initialDelay` again, and attempts are counted from
+        /// the beginning. Default: 30 seconds.
         public var stableAfter: Duration = .seconds(30)
         /// The random part of each delay, from 0 to 1. With 1, a delay is random between `minimumDelay` and the bound;
         /// with 0, it is the bound. Default: 1.
@@ -149,9 +150,10 @@ extension MQTTConfiguration {
         /// (reason codes 0x86 and 0x87). The provider may have new credentials, or the broker's user database may be
         /// unavailable for a while. Default: `true`.
         public var retriesRefusedCredentials: Bool = true
-        /// The maximum number of consecutive reconnection attempts that fail or whose connection is lost before it is
-        /// stable. The client then stops with the error of the last one. With several servers, this is the limit for
-        /// each of them. Default: `nil`, no limit.
+        /// The maximum number of consecutive attempts that fail or whose connection is lost before it is stable
+        /// (``stableAfter``). The client then stops with the error of the last one. The first attempt of
+        /// `connect(retrying: true)` counts; the loss of a connection that the first attempt made does not. With several
+        /// servers, the limit is multiplied by their number. Default: `nil`, no limit.
         public var maximumAttempts: Int?
         /// The maximum number of consecutive redirections to another server (MQTT 5.0 section 4.11); 0 follows none.
         /// The client sends the other server the same credentials, with the same TLS settings. Default: 4.

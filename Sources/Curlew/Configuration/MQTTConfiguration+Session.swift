@@ -57,7 +57,8 @@ extension MQTTConfiguration {
         /// Default: `true`.
         public var usesTopicAliases: Bool = true
 
-        /// Whether to ask the broker for response information, from which clients build reply topics. Default: `false`.
+        /// Whether to request response information from the broker, with which the response topics of requests then
+        /// begin instead of `reply`. Default: `false`.
         public var requestResponseInformation: Bool = false
 
         /// Whether the broker may explain failures with reason strings and user properties. Default: `true`.

@@ -12,8 +12,8 @@ public import CurlewTransport
 /// ``init(url:)`` reads a configuration from a URL, ``init(environment:)`` from environment variables,
 /// ``init(settings:)`` from a dictionary, and ``init(from:)`` from any decoder, such as one of JSON or YAML.
 public struct MQTTConfiguration: Sendable {
-    /// The brokers, in the order in which the client tries them; each reconnection starts with the first.
-    /// Default: `mqtt://localhost:1883`.
+    /// The brokers, in the order in which the client tries them. After a connection was lost, it begins with the broker
+    /// of that connection. Default: `mqtt://localhost:1883`.
     public var servers: [Server]
     /// The client identifier, by which the broker knows this client and its session. Default: generated, `curlew` and
     /// 16 random characters.

@@ -23,13 +23,13 @@ public enum JSONValue: Sendable, Hashable {
 // MARK: - Parts
 
 extension JSONValue {
-    /// The member of an object; `nil` if there is none, or the value is no object.
+    /// The member of an object; `nil` if there is none, or the value is not an object.
     public subscript(name: String) -> JSONValue? {
         guard case .object(let members) = self else { return nil }
         return members[name]
     }
 
-    /// The element of an array; `nil` if there is none, or the value is no array.
+    /// The element of an array; `nil` if there is none, or the value is not an array.
     public subscript(index: Int) -> JSONValue? {
         guard case .array(let elements) = self, elements.indices.contains(index) else { return nil }
         return elements[index]

@@ -39,8 +39,14 @@ extension MQTTClient {
     /// ```
     ///
     /// Each route has its own subscription and queue (`queues.subscription` of the configuration), so a slow handler
-    /// delays only its own route. If several routes match a topic, each of them handles the message. A message at QoS 1
-    /// or 2 is acknowledged when all of them have. Handlers may publish, subscribe and call other devices.
+    /// delays only its own route. If several routes match a topic, each of them handles the message; before MQTT 5.0, a
+    /// broker may send one copy for each of their filters, and each route then handles every copy. A message at QoS 1 or
+    /// 2 is acknowledged when all of them have. Handlers may publish, subscribe and call other devices.
+    ///
+    /// Without a connection, the call waits up to `connection.acknowledgementTimeout` for the subscriptions. When the
+    /// task is cancelled, the handlers are cancelled and the call returns. A message whose handler returns is
+    /// acknowledged; one whose handler throws then, or that waits in a queue, goes to the next matching subscription or,
+    /// if the broker keeps the session, to the next run.
     ///
     /// - Parameters:
     ///   - onFailure: Decides what happens when a handler throws, or a message does not have the form that its route

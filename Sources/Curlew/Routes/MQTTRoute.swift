@@ -114,7 +114,7 @@ public struct MQTTRoute: Sendable {
 
     /// A route whose handler gets the message and the typed part of its topic.
     ///
-    /// A topic whose parts are no such values, such as `home/x/floor` for a number, is a failure of the route.
+    /// A topic whose parts do not have these types, such as `home/x/floor` for a number, is a failure of the route.
     ///
     /// - Parameters:
     ///   - template: The topic, made with ``MQTT/topic(_:)``.
@@ -134,7 +134,7 @@ public struct MQTTRoute: Sendable {
 
     /// A route whose handler gets the message and the typed parts of its topic.
     ///
-    /// A topic whose parts are no such values, such as `home/x/floor` for a number, is a failure of the route.
+    /// A topic whose parts do not have these types, such as `home/x/floor` for a number, is a failure of the route.
     ///
     /// - Parameters:
     ///   - template: The topic, made with ``MQTT/topic(_:)``.
@@ -155,7 +155,7 @@ public struct MQTTRoute: Sendable {
 
     /// A route whose handler gets the message and the typed parts of its topic.
     ///
-    /// A topic whose parts are no such values, such as `home/x/floor` for a number, is a failure of the route.
+    /// A topic whose parts do not have these types, such as `home/x/floor` for a number, is a failure of the route.
     ///
     /// - Parameters:
     ///   - template: The topic, made with ``MQTT/topic(_:)``.

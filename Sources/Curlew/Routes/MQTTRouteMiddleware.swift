@@ -6,7 +6,7 @@ import Tracing
 ///
 /// ```swift
 /// struct OnlyFresh: MQTTRouteMiddleware {
-///     func handle(_ routed: RoutedMessage, next: (RoutedMessage) async throws -> Void) async throws {
+///     func handle(_ routed: RoutedMessage, next: @Sendable (RoutedMessage) async throws -> Void) async throws {
 ///         if !routed.message.isRetained { try await next(routed) }
 ///     }
 /// }
@@ -32,7 +32,7 @@ public struct RouteLog: MQTTRouteMiddleware {
     ///
     /// - Parameters:
     ///   - logger: The logger to use.
-    ///   - level: The level. Default: debug. Failures are logged by ``MQTTClient/route(onFailure:_:)`` itself.
+    ///   - level: The level. Default: debug. Failures are logged by ``MQTTClient/route(onFailure:onSubscribed:_:)`` itself.
     public init(_ logger: Logger, level: Logger.Level = .debug) {
         self.logger = logger
         self.level = level

@@ -124,7 +124,7 @@ public struct TopicPattern: Sendable, Hashable, CustomStringConvertible {
     /// Returns the topic with these values in place of the captures.
     ///
     /// - Parameter values: A value for each name. The value of `{name...}` may contain `/`.
-    /// - Throws: ``MQTTError`` with code `invalidTopic` if a value is missing or no valid level, or if the pattern
+    /// - Throws: ``MQTTError`` with code `invalidTopic` if a value is missing or not a valid level, or if the pattern
     ///   contains `+` or `#`.
     public func topic(_ values: [String: String]) throws(MQTTError) -> String {
         var texts: [String] = []
@@ -169,7 +169,7 @@ public struct TopicCaptures: Sendable {
     /// - Parameters:
     ///   - name: The name of the capture.
     ///   - type: The type of the value.
-    /// - Throws: ``MQTTError`` with code `decodingFailed` if the text is no such value, or `invalidArgument` if the
+    /// - Throws: ``MQTTError`` with code `decodingFailed` if the text is not such a value, or `invalidArgument` if the
     ///   pattern has no capture with this name.
     public func value<Value: LosslessStringConvertible>(
         _ name: String, as type: Value.Type = Value.self

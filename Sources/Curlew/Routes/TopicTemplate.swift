@@ -100,7 +100,7 @@ extension TopicTemplate where Parts: TopicPart {
 
     /// Returns the topic with this part.
     ///
-    /// - Throws: ``MQTTError`` with code `invalidTopic` if the part is no valid level.
+    /// - Throws: ``MQTTError`` with code `invalidTopic` if the part is not a valid level.
     public func callAsFunction(_ part: Parts) throws(MQTTError) -> String { try self.topic(part) }
 
     /// Returns the part of a topic.
@@ -122,7 +122,7 @@ extension TopicTemplate {
 
     /// Returns the topic with these parts.
     ///
-    /// - Throws: ``MQTTError`` with code `invalidTopic` if a part is no valid level.
+    /// - Throws: ``MQTTError`` with code `invalidTopic` if a part is not a valid level.
     public func callAsFunction<First: TopicPart, Second: TopicPart>(
         _ first: First, _ second: Second
     ) throws(MQTTError) -> String where Parts == (First, Second) { try self.topic(first, second) }
@@ -139,7 +139,7 @@ extension TopicTemplate {
 
     /// Returns the topic with these parts.
     ///
-    /// - Throws: ``MQTTError`` with code `invalidTopic` if a part is no valid level.
+    /// - Throws: ``MQTTError`` with code `invalidTopic` if a part is not a valid level.
     public func callAsFunction<First: TopicPart, Second: TopicPart, Third: TopicPart>(
         _ first: First, _ second: Second, _ third: Third
     ) throws(MQTTError) -> String where Parts == (First, Second, Third) { try self.topic(first, second, third) }

@@ -10,18 +10,26 @@ extension MQTTClient {
     /// }
     /// ```
     ///
-    /// A request is acknowledged after its answer was published. If the program crashes before that, the broker
-    /// delivers the request again. A request that is delivered twice is handled once and answered twice; see
-    /// `limits.rememberedAnswerBytes`. A call of an unknown method, and one whose parameters do not decode, get the
-    /// error of the dialect. With MQTT 5.0, a handler is cancelled when the request expires, and nothing is answered.
-    /// Handlers may call other devices, publish and subscribe.
+    /// A request is acknowledged after its answer was published and its handler has ended; a handler cannot and need not
+    /// acknowledge it. If the program crashes before that, the broker delivers the request again. A request that is
+    /// delivered twice is handled once and answered twice; see `limits.rememberedAnswerBytes`. A call of an unknown
+    /// method, and one whose parameters do not decode, get the error of the dialect. With MQTT 5.0, a handler is
+    /// cancelled when the request expires, and nothing is answered. Handlers may call other devices, publish and
+    /// subscribe.
+    ///
+    /// A handler that does not return delays the acknowledgements of all later messages of the client. Give such a
+    /// method a time limit: `OnCall("Temperature.Set", within: .seconds(2)) { … }`.
+    ///
+    /// Without a connection, the call waits up to `connection.acknowledgementTimeout` for the subscriptions. When the
+    /// task is cancelled, the handlers are cancelled and the call returns. A request that is not answered then, or that
+    /// waits in the queue, goes to the next server of this client or of the next run.
     ///
     /// - Parameters:
     ///   - device: The name of the device in its topics.
     ///   - dialect: The dialect of the calls.
     ///   - concurrency: The maximum number of calls that are handled at the same time. Default:
     ///     `limits.concurrentResponses`, 64.
-    ///   - onSubscribed: Called with the topic filters when the broker has granted the subscriptions. Default: nothing.
+    ///   - onSubscribed: Called once, with the topic filters, when the broker has granted all of them. Default: nothing.
     ///   - methods: The methods; of several with the same name, the first counts.
     /// - Throws: ``MQTTError``: `invalidArgument` if a number is less than 1, what `subscribe(to:)` throws, and the
     ///   error that ends the subscription.

@@ -92,8 +92,8 @@ public final class MQTTClients: Sendable {
     }
 
     /// Connects all clients at the same time, whether or not some of them fail; see
-    /// ``MQTTClient/connect(retrying:timeout:)``. With `retrying`, this waits for the slowest one; to go on without those
-    /// whose broker is down, set `timeout`, or run the clients as a service.
+    /// ``MQTTClient/connect(retrying:timeout:)``. With `retrying`, this waits for the slowest one. With `timeout`, it goes
+    /// on without those whose broker is down, and these stop trying; run the clients as a service to let them join later.
     ///
     /// - Returns: Whether the broker still had the session, or why connecting failed, by name.
     @discardableResult
@@ -140,7 +140,7 @@ public final class MQTTClients: Sendable {
     /// Waits only for the brokers that are connected. A client without a connection subscribes as soon as it has one; if
     /// its broker then refuses, its messages end, and those of the others continue.
     ///
-    /// - Parameters: Those of ``MQTTClient/subscribe(to:options:queue:acknowledgement:timeout:)-(String,_,_,_,_)``.
+    /// - Parameters: Those of `subscribe(to:options:)` of ``MQTTClient``.
     /// - Throws: ``MQTTError`` of the first client that fails, whose message begins with its name.
     public func subscribe(
         to filter: String, queue: MQTTConfiguration.SubscriptionQueue? = nil,
@@ -179,7 +179,7 @@ public final class MQTTClients: Sendable {
     }
 
     /// Subscribes to several topic filters with the same options at all brokers; otherwise the same as
-    /// ``subscribe(to:queue:acknowledgement:timeout:)-([TopicSubscription],_,_,_)``.
+    /// `subscribe(to:queue:)`.
     public func subscribe(
         to filters: [String], options: SubscriptionOptions = SubscriptionOptions(),
         queue: MQTTConfiguration.SubscriptionQueue? = nil,

@@ -77,8 +77,9 @@ public final class MQTTSubscription: AsyncSequence, Sendable {
         try await self.owner.unsubscribe(self.buffer)
     }
 
-    /// Waits for the next message and keeps the subscription. The next call acknowledges the message; so does a loop
-    /// that begins, ``unsubscribe()``, and the end of the last reference to the subscription.
+    /// Waits for the next message and keeps the subscription, even if the task is cancelled. The next call acknowledges
+    /// the message; so does a loop that begins, ``unsubscribe()``, and the end of the last reference to the subscription.
+    /// A disconnect does not: a broker that keeps the session delivers the message again.
     ///
     /// - Parameter limit: How long to wait. Default: no limit.
     /// - Returns: The message; `nil` if none came in time, or the subscription has ended, which ``hasEnded`` tells apart.

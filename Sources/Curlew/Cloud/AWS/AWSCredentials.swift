@@ -4,7 +4,7 @@ import CurlewCore
 /// An AWS access key, which signs requests to AWS. Descriptions and dumps show only the access key ID. Needs the package
 /// trait `AWS`, which is enabled by default.
 public struct AWSCredentials: Sendable, Hashable, CustomStringConvertible {
-    /// The access key ID, such as `AKIAIOSFODNN7EXAMPLE`. It is no secret.
+    /// The access key ID, such as `AKIAIOSFODNN7EXAMPLE`. It is not a secret.
     public var accessKeyID: String
     /// The secret access key.
     public var secretAccessKey: String {

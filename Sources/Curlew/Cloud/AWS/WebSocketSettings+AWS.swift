@@ -6,7 +6,7 @@ extension WebSocketSettings {
     /// Signs the request of each attempt to connect for AWS IoT Core, after it was prepared.
     ///
     /// - Parameters:
-    ///   - credentials: Where the credentials come from; asked for each attempt.
+    ///   - credentials: Where the credentials come from; requested for each attempt.
     ///   - region: The region. Default: that of the endpoint's host name.
     ///   - service: The name of the service in the signature.
     ///   - validity: For how many seconds the signature is valid. Default: not stated, so the service decides.
