@@ -1,47 +1,48 @@
 #if Gateway
+// README: web-service
 import Curlew
+import Foundation
 import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
 
-/// A web service that commands devices over HTTP and streams what they publish.
-///
-/// Run `curlew broker`, `swift run Device thermostat-7` and `swift run WebService`, then:
-///
-///     curl -d '{"celsius":22}' localhost:8080/devices/thermostat-7/Target.Set
-///     curl -N localhost:8080/temperatures
+/// A web service that calls devices over HTTP and streams what they publish.
 @main
 struct WebService {
-    static func main() async throws {
+    static func main() async {
         let logger = Logger(label: "web")
-        let client = try MQTTClient(
-            MQTTConfiguration(environment: MQTTConfiguration.processEnvironment), logger: logger)
-        let port = Environment().get("PORT", as: Int.self) ?? 8080
-        var application = Application(
-            router: Self.router(client), configuration: .init(address: .hostname("127.0.0.1", port: port)),
-            logger: logger)
-        // Connects at start-up. At shutdown, it disconnects after the last request.
-        application.addServices(client)
-        do { try await application.runService() } catch let error as MQTTError { logger.error("\(error)") }
+        do {
+            let client = try MQTTClient(.fromEnvironment(), logger: logger)
+            try await client.connect()  // or the program ends: the broker is down, or refuses the client
+            let port = Environment().get("PORT", as: Int.self) ?? 8080
+            var application = Application(
+                router: Self.router(client), configuration: .init(address: .hostname("127.0.0.1", port: port)),
+                logger: logger)
+            application.addServices(client)  // disconnects after the last request
+            try await application.runService()  // until SIGINT or SIGTERM
+        } catch {
+            logger.error("\(error)")
+            exit(1)
+        }
     }
 
     static func router(_ client: MQTTClient) -> Router<BasicRequestContext> {
         let router = Router()
         router.post("devices/:device/:method") { request, context in
-            let device = try context.parameters.require("device")
+            let device = client.device(try context.parameters.require("device"), .jsonRPC)
             let method = try context.parameters.require("method")
-            let body = try await request.body.collect(upTo: 1 << 20)
-            let params: JSONValue? = body.readableBytes == 0 ? nil : try JSONValue(json: body)
-            let results = client.devices([device], .jsonRPC)
-            let calls: MQTTCallResults<JSONValue> =
-                if let params { try results.call(method, params) } else { try results.call(method) }
-            for await result in calls { return try Self.response(to: result) }
-            throw HTTPError(.internalServerError)
+            let params = try await request.decode(as: JSONValue.self, context: context)
+            let answer = try await httpErrors { try await device.call(method, params) }
+            return Response(
+                status: .ok, headers: [.contentType: "application/json"],
+                body: .init(byteBuffer: ByteBuffer(string: "\(answer)")))
         }
         router.get("temperatures") { _, _ in
-            let readings = try await client.subscribe(to: "+/temperature")
-            // Ends at shutdown, for which the server waits until its responses have ended.
+            let readings = try await httpErrors {
+                try await client.subscribe(to: "+/temperature", timeout: .seconds(5))
+            }
+            // Ends at the shutdown, for which the server waits until its responses have ended.
             let events = readings.cancelOnGracefulShutdown().map {
                 ByteBuffer(string: "event: \($0.topic)\ndata: \($0.text)\n\n")
             }
@@ -51,30 +52,21 @@ struct WebService {
         return router
     }
 
-    /// The HTTP status for an outcome.
-    private static func response(to result: MQTTCallResult<JSONValue>) throws -> Response {
-        switch result.outcome {
-        case .answered(let answer):
-            Response(
-                status: .ok, headers: [.contentType: "application/json"],
-                body: .init(byteBuffer: try MQTTJSONCoder().encode(answer)))
-        case .deviceError(let error): throw HTTPError(.unprocessableContent, message: "\(error)")
-        case .noResponder: throw HTTPError(.notFound, message: "\(result.device) is off.")
-        case .timedOut: throw HTTPError(.gatewayTimeout, message: "\(result.device) did not answer in time.")
-        case .badReply(let error): throw HTTPError(.badGateway, message: error.message)
-        case .notSent(let error), .cancelled(let error):
-            throw HTTPError(.serviceUnavailable, message: error.message)
+    /// Makes a call. Its errors become those of HTTP.
+    private static func httpErrors<Value>(_ call: () async throws -> Value) async throws -> Value {
+        do { return try await call() } catch let error as MQTTError {
+            let status: HTTPResponse.Status =
+                switch error.code {
+                case .timedOut, .noMatchingSubscribers: .gatewayTimeout  // there is no answer
+                case .requestFailed, .decodingFailed: .badGateway  // it is an error, or of another form
+                case .invalidTopic: .badRequest
+                default: .serviceUnavailable
+                }
+            throw HTTPError(status, message: error.message)
         }
     }
 }
-
-extension JSONValue {
-    fileprivate init(json: ByteBuffer) throws {
-        do { self = try MQTTJSONCoder().decode(JSONValue.self, from: json) } catch {
-            throw HTTPError(.badRequest, message: "The body is not JSON.")
-        }
-    }
-}
+// README end
 #else
 @main
 struct WebService {

@@ -155,7 +155,7 @@ private func device() throws -> MQTTClient {
 private func service(_ client: MQTTClient, _ application: any Service, _ logger: Logger) async throws {
     // README: service
     try await ServiceGroup(
-        services: [client, application], gracefulShutdownSignals: [.sigterm], logger: logger
+        services: [client, application], gracefulShutdownSignals: [.sigint, .sigterm], logger: logger
     ).run()
     // README end
 }

@@ -127,36 +127,55 @@ struct AgentTests {
     }
 
     @Test("A stream, and futures", arguments: ExampleBroker.available)
-    func wishes(_ broker: ExampleBroker) async throws {
+    func futures(_ broker: ExampleBroker) async throws {
         try await broker.run { broker in
             let agent = try Agent(broker.url)
             let device = try await broker.connectedClient()
-            let answering = Task { try await device.respond(to: "svc") { request in "re: \(request.text)" } }
-            try await device.waitForSubscriber(of: "svc")
+            let questions = try await device.subscribe(to: "svc")
+            let answering = Task {
+                for try await question in questions {
+                    try await device.publish("re: \(question.text)", to: "svc/\(question.text)", qos: .atLeastOnce)
+                }
+            }
+            let serving = Task { try await device.serve("esp_1", .jsonRPC) { OnCall("RPC.Ping") { "pong" } } }
+            try await device.waitForSubscriber(of: "esp_1/rpc")
             try await onThread {
                 let stream = try agent.stream("log/#")
-                let publishes = try (1...3).map { try agent.start("\($0)", to: "log/\($0)") }
+                let publishes = try (1...3).map { try agent.startPublish("\($0)", to: "log/\($0)") }
                 for publish in publishes { #expect(try publish.wait() == .success) }
                 #expect(stream.prefix(3).map(\.text) == ["1", "2", "3"])
-                let requests = try (1...3).map { try agent.startRequest("\($0)", to: "svc", timeout: .seconds(60)) }
-                #expect(try requests.map { try $0.wait().text } == ["re: 1", "re: 2", "re: 3"])
+                let requests = try (1...3).map {
+                    try agent.startRequest("\($0)", to: "svc", repliesOn: ["svc/\($0)"], timeout: .seconds(60))
+                }
+                #expect(try requests.map { try $0.wait().map(\.text) } == [["re: 1"], ["re: 2"], ["re: 3"]])
+                #expect(try agent.startCall("RPC.Ping", on: "esp_1").wait() == "pong")
             }
             answering.cancel()
-            _ = await answering.result
+            serving.cancel()
+            _ = await (answering.result, serving.result)
             await agent.client.client.disconnect()
         }
     }
 
-    @Test("Several brokers", arguments: ExampleBroker.available)
+    @Test("Several brokers, of which one is down", arguments: ExampleBroker.available)
     func several(_ broker: ExampleBroker) async throws {
         try await broker.run { broker in
             let device = try await broker.connectedClient()
             let messages = try await device.subscribe(to: "all")
             let agents = try Agents(["plant": broker.url, "cloud": "mqtt://127.0.0.1:1"])
-            let failures = try await onThread { agents.publishToAll("on", to: "all").mapValues { "\($0)" } }
+            let news = Record()
+            let listening = Task {
+                try await onThread { try agents.subscribe(to: "news") { news.add("\($0): \($1.text)") } }
+            }
+            let failures = try await onThread { try agents.publishToAll("on", to: "all") }
             #expect(failures.map(\.key) == ["cloud"])
             #expect(try await messages.next(within: .seconds(60))?.text == "on")
-            await agents["plant"]?.client.client.disconnect()
+            try await device.waitForSubscriber(of: "news")
+            try await news.wait(for: "plant: ready?")
+            #expect(agents.health["plant"]?.state == .connected)
+            #expect(agents.health["cloud"]?.error?.code == .connectionFailed)
+            await agents.brokers.clients.disconnect(drain: .zero)
+            _ = await listening.result
         }
     }
 }

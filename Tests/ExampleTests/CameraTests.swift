@@ -82,6 +82,21 @@ struct CameraTests {
         }
     }
 
+    @Test("When the motions end, so does the program", arguments: ExampleBroker.available)
+    func end(_ broker: ExampleBroker) async throws {
+        try await broker.run { broker in
+            let client = try await broker.connectedClient()
+            let events = try await client.subscribe(to: "cameras/+/event")
+            let (motions, detector) = AsyncStream<String>.makeStream()
+            detector.yield("cat")
+            detector.finish()
+            try await runCamera(
+                MQTTConfiguration(url: broker.url), topic: "cameras/7", motions: motions, logger: Record().logger
+            ) { _ in }
+            #expect(try await events.next(within: .seconds(60))?.text == "cat")
+        }
+    }
+
     @Test("The web service hands messages to the handlers of their topics", arguments: ExampleBroker.available)
     func handlers(_ broker: ExampleBroker) async throws {
         try await broker.run { broker in

@@ -1,35 +1,45 @@
 import Curlew
+import Foundation
 
 // README: messenger-settings
-/// The settings of a program: one dictionary, or a file of JSON or YAML.
+/// The settings of a program, from a file of JSON or YAML.
 struct Settings: Decodable {
     struct Topic: Decodable {
-        var qos: UInt8?
+        var filter: String
+        var qos: QoS?
         var retain: Bool?
     }
 
-    var broker: MQTTConfiguration  // "url", "clientId", "cleanStart", "keepAlive", "caFile", "caDirectory", "ca" …
+    struct Will: Decodable {
+        var topic: String
+        var message: String
+        var qos: QoS?
+        var retain: Bool?
+    }
+
+    var broker: MQTTConfiguration
     var headers: [String: String]?
-    var defaultQoS: UInt8?
-    var defaultRetain: Bool?
-    var topics: [String: Topic]?
-    var reconnectRetries: Int?
-    var reconnectMaxInterval: Int?
+    var topics: [Topic]?  // an array: the first filter that matches counts
+    var will: Will?
 
     var configuration: MQTTConfiguration {
         var configuration = broker
         configuration.webSocket.headers = (headers ?? [:]).map { .init(name: $0.key, value: $0.value) }
-        configuration.publishing.qos = defaultQoS.flatMap(QoS.init) ?? .atMostOnce
-        configuration.publishing.retain = defaultRetain ?? false
-        configuration.publishing.topics = (topics ?? [:]).map { filter, topic in
-            .init(filter, qos: topic.qos.flatMap(QoS.init), retain: topic.retain)
+        configuration.publishing.topics = (topics ?? []).map { .init($0.filter, qos: $0.qos, retain: $0.retain) }
+        configuration.will = will.map {
+            .init(topic: $0.topic, text: $0.message, qos: $0.qos ?? .atMostOnce, retain: $0.retain ?? false)
         }
-        configuration.reconnect.maximumAttempts = reconnectRetries
-        if let reconnectMaxInterval { configuration.reconnect.maximumDelay = .seconds(reconnectMaxInterval) }
         return configuration
     }
 }
 // README end
+
+func makeConfiguration() throws -> MQTTConfiguration {
+    // README: messenger-file
+    let settings = try JSONDecoder().decode(Settings.self, from: Data(contentsOf: URL(filePath: "client.json")))
+    // README end
+    return settings.configuration
+}
 
 // README: messenger
 /// A client with one queue of messages, from which the program takes one after the other.
@@ -37,9 +47,10 @@ struct Messenger: Sendable {
     let client: MQTTClient
     let messages: MQTTSubscription
 
+    /// - Throws: `MQTTError` after the last of `reconnect.maximumAttempts`.
     init(_ configuration: MQTTConfiguration, topics: [TopicSubscription]) async throws {
         client = try MQTTClient(configuration)
-        try await client.connect()
+        try await client.connect(retrying: configuration.reconnect.isEnabled)
         messages = try await client.subscribe(to: topics)
     }
 

@@ -15,16 +15,18 @@ struct MessengerTests {
                 from: Data(
                     """
                     {
-                        "broker": {"url": "\(broker.url)", "clientId": "kitchen", "keepAlive": 90, "cleanStart": true},
-                        "defaultQoS": 1,
-                        "topics": {"alarms/#": {"qos": 2, "retain": true}},
-                        "reconnectRetries": 3,
-                        "reconnectMaxInterval": 5
+                        "broker": {
+                            "url": "\(broker.url)", "clientId": "kitchen", "keepAlive": 90, "cleanStart": true,
+                            "defaultQoS": 1, "reconnectAttempts": 4, "reconnectMaximumDelay": 5
+                        },
+                        "topics": [{"filter": "alarms/#", "qos": 2, "retain": true}],
+                        "will": {"topic": "home/kitchen/status", "message": "gone", "retain": true}
                     }
                     """.utf8))
             let configuration = settings.configuration
-            #expect(configuration.reconnect.maximumAttempts == 3)
+            #expect(configuration.reconnect.maximumAttempts == 4)
             #expect(configuration.reconnect.maximumDelay == .seconds(5))
+            #expect(configuration.will?.topic == "home/kitchen/status" && configuration.will?.retain == true)
             let messenger = try await Messenger(
                 configuration, topics: ["alarms/#", TopicSubscription("home/#", .init(qos: .atLeastOnce))])
             #expect(messenger.client.clientIdentifier == "kitchen")
@@ -63,7 +65,9 @@ struct MessengerTests {
                 #expect(try await messenger.deliverMessage(timeout: .seconds(60))?.text == "on")
                 try await messenger.disconnect()
             }
-            let error = try await failure { try await Messenger(MQTTConfiguration(url: url), topics: ["home/#"]) }
+            var suspicious = try MQTTConfiguration(url: url)
+            suspicious.reconnect = .disabled
+            let error = try await failure { try await Messenger(suspicious, topics: ["home/#"]) }
             #expect(error.code == .connectionFailed)
         }
     }
@@ -78,10 +82,23 @@ struct MessengerTests {
                 Messenger.configuration(url, headers: ["Cookie": "session=1"]), topics: ["home/#"])
             try await messenger.disconnect()
             // The broker refuses pages of other sites.
-            let elsewhere = try Messenger.configuration(url, headers: ["Origin": "https://elsewhere.example"])
+            var elsewhere = try Messenger.configuration(url, headers: ["Origin": "https://elsewhere.example"])
+            elsewhere.reconnect = .disabled
             let error = try await failure { try await Messenger(elsewhere, topics: ["home/#"]) }
             #expect(error.code == .connectionFailed)
         }
+    }
+
+    @Test("It tries to connect several times, and then throws")
+    func retries() async throws {
+        var configuration = try MQTTConfiguration(url: "mqtt://127.0.0.1:1")
+        configuration.reconnect.initialDelay = .milliseconds(1)
+        configuration.reconnect.minimumDelay = .zero
+        configuration.reconnect.maximumDelay = .milliseconds(1)
+        configuration.reconnect.maximumAttempts = 4
+        let error = try await failure { try await Messenger(configuration, topics: ["home/#"]) }
+        #expect(error.code == .connectionFailed)
+        #expect(error.message.contains("the last of the 4 tries"))
     }
 
     @Test("A publish that is not acknowledged in time throws, and says that it was not sent")

@@ -69,12 +69,11 @@ struct ProgramTests {
             #expect(answer.contains("\"target\":22"))
             let status = ["-o", "/dev/null", "-w", "%{http_code}"]
             #expect(
-                try await curl(status[0], status[1], status[2], status[3], "-X", "POST", "\(url)/devices/off/X")
-                    == "404")
+                try await curl(status[0], status[1], status[2], status[3], "-d", "{}", "\(url)/devices/off/X") == "504")
             #expect(
                 try await curl(
                     status[0], status[1], status[2], status[3], "-d", "{\"celsius\":99}",
-                    "\(url)/devices/thermostat-7/Target.Set") == "422")
+                    "\(url)/devices/thermostat-7/Target.Set") == "502")
             let stream = try Subprocess("curl", ["-sN", "--max-time", "60", "\(url)/temperatures"])
             defer { stream.send(SIGKILL) }
             #expect(try await stream.line { $0.hasPrefix("event: ") } == "event: thermostat-7/temperature")

@@ -32,22 +32,24 @@ struct SensorService: Sendable {
         self.logger = logger
     }
 
-    /// Publishes some measurements, while commands arrive. Then stops, and loses nothing that was published.
+    /// Publishes some measurements, while commands arrive. Then stops, and logs how many the broker did not acknowledge.
     func run(measurements: some AsyncSequence<Double, Never> & Sendable) async throws {
         try await withThrowingDiscardingTaskGroup { group in
-            group.addTask { try await client.connect(retrying: true) }  // in the background
+            group.addTask { try await client.run() }  // connects in the background, and stays connected
             group.addTask {
                 try await client.route {
-                    On("sensors/+/command") { message, _ in logger.info("command \(message.text)") }
-                    On("sensors/+/alarm", qos: .atLeastOnce) { message, _ in logger.warning("alarm \(message.text)") }
+                    On("sensors/+/command") { message in logger.info("command \(message.text)") }
+                    On("sensors/+/alarm", qos: .atLeastOnce) { message in logger.warning("alarm \(message.text)") }
                 }
             }
             group.addTask {
+                var published: [PendingPublish] = []
                 for await celsius in measurements {
-                    try client.enqueue("\(celsius)", to: "sensors/1/temperature", qos: .atLeastOnce)
+                    published.append(try client.enqueue("\(celsius)", to: "sensors/1/temperature", qos: .atLeastOnce))
                 }
-                let report = await client.disconnect(drain: .seconds(30))
-                if !report.isClean { logger.error("lost: \(report.notSent + report.unknown)") }
+                await client.disconnect(drain: .seconds(30))  // ends the other tasks; then all outcomes are known
+                let lost = published.count { (try? $0.poll()) == nil }
+                if lost > 0 { logger.error("lost: \(lost)") }
             }
         }
     }
@@ -58,7 +60,11 @@ struct SensorService: Sendable {
 func oneLiners(_ url: String) async throws -> [String] {
     // README: one-line
     try await MQTT.publish("on", to: "home/lamp", at: url, retain: true)
-    try await MQTT.publish([("home/fan", "off"), ("home/heater", "on")], at: url, retain: true)
+    try await MQTT.publish(
+        [
+            MQTTPublication("off", to: "home/fan", retain: true),
+            MQTTPublication("on", to: "home/heater", qos: .exactlyOnce, retain: true),
+        ], at: url)
     let messages = try await MQTT.collect(3, from: "home/#", at: url, within: .seconds(10))
     // README end
     return messages.map { "\($0.topic) \($0.text)" }
