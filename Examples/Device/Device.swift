@@ -1,4 +1,5 @@
 import Curlew
+import Foundation
 import Logging
 import ServiceLifecycle
 import UnixSignals
@@ -26,6 +27,7 @@ struct Device {
         } catch let error as MQTTError {
             // One sentence for people, instead of a trace.
             logger.error("\(error)")
+            exit(1)
         }
     }
 }

@@ -43,8 +43,10 @@ struct WebService {
                 try await client.subscribe(to: "+/temperature", timeout: .seconds(5))
             }
             // Ends at the shutdown, for which the server waits until its responses have ended.
-            let events = readings.cancelOnGracefulShutdown().map {
-                ByteBuffer(string: "event: \($0.topic)\ndata: \($0.text)\n\n")
+            let events = readings.cancelOnGracefulShutdown().map { reading in
+                // A line break in a payload must not begin another field.
+                let data = reading.text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
+                return ByteBuffer(string: "event: \(reading.topic)\n\(data.map { "data: \($0)\n" }.joined())\n")
             }
             return Response(
                 status: .ok, headers: [.contentType: "text/event-stream"], body: .init(asyncSequence: events))

@@ -141,7 +141,7 @@ private func events(_ client: MQTTClient) async {
     for await event in client.events {
         switch event {
         case .connected(let server, let version, _): print("connected to \(server), MQTT \(version)")
-        case .disconnected(let error?): print("disconnected: \(error)")
+        case .disconnected(let error): print("disconnected: \(error)")
         case .reconnecting(let attempt, let delay, _): print("attempt \(attempt) in \(delay)")
         default: break
         }

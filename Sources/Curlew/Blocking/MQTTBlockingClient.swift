@@ -86,6 +86,16 @@ public struct MQTTBlockingClient: Sendable {
         try self.client.enqueue(payload, to: topic, qos: qos, retain: retain, properties: properties)
     }
 
+    /// Puts a value as JSON in the outbox and returns immediately; see
+    /// ``MQTTClient/enqueue(json:to:qos:retain:properties:)``.
+    @discardableResult
+    public func enqueue(
+        json value: some Encodable, to topic: String, qos: QoS? = nil, retain: Bool? = nil,
+        properties: MessageProperties = MessageProperties()
+    ) throws(MQTTError) -> PendingPublish {
+        try self.client.enqueue(json: value, to: topic, qos: qos, retain: retain, properties: properties)
+    }
+
     // MARK: Requesting
 
     /// Sends a request and returns the first reply; see

@@ -30,7 +30,7 @@ extension MQTTClient {
     ///   - handler: Returns the payload of the reply.
     /// - Throws: What `subscribe(to:)` throws; `invalidArgument` if `concurrency` is less than 1; and the error that
     ///   ends the subscription.
-    public func respond(
+    public nonisolated(nonsending) func respond(
         to filter: String, concurrency: Int? = nil, replyTopic: (@Sendable (MQTTMessage) -> String?)? = nil,
         onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in }, handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
     ) async throws {
@@ -73,7 +73,8 @@ extension MQTTClient {
             do {
                 try await self.publish(payload, to: topic, qos: request.qos, properties: properties)
             } catch {
-                if self.isAbandoned(request) { return }
+                // A reply that was sent is one: another responder must not handle the request again.
+                if MQTTError(of: error).delivery == .notSent, self.isAbandoned(request) { return }
                 self.engine.logger.warning("reply not sent", metadata: ["topic": "\(topic)", "error": "\(error)"])
             }
         }

@@ -21,11 +21,7 @@ extension ClientEngine {
         let buffer = ReplyBuffer(wanted: count, bound: (count ?? queue.count, queue.bytes))
         let source: ReplySource
         if let responseTopic {
-            // Claim nothing, because earlier messages are not replies. Acknowledge on receipt, because messages after
-            // the last reply have no consumer.
-            let subscription = try await self.subscribe(
-                to: [(responseTopic, SubscriptionOptions(qos: qos))], claim: .nothing, queue: nil,
-                acknowledgement: .onReceipt, timeout: timeout)
+            let subscription = try await self.subscribe(toReplies: [responseTopic], qos, timeout)
             let correlation = message.properties.correlationData ?? ReplyKey.makeCorrelation().data
             source = .subscription(self.forward(subscription, correlation, to: buffer))
             message.properties.responseTopic = message.properties.responseTopic ?? responseTopic
@@ -55,11 +51,23 @@ extension ClientEngine {
         let message = try self.makeMessage(payload, topic, qos, false, properties)
         let begun = self.clock.now()
         let buffer = ReplyBuffer(wanted: count, bound: (count, self.configuration.queues.subscription.bytes))
-        let subscription = try await self.subscribe(
-            to: filters.map { ($0, SubscriptionOptions(qos: qos)) }, claim: .nothing, queue: nil,
-            acknowledgement: .onReceipt, timeout: timeout)
+        let subscription = try await self.subscribe(toReplies: filters, qos, timeout)
         let source = ReplySource.subscription(self.forward(subscription, nil, to: buffer))
         return try self.ask(message, expecting: buffer, from: source, within: timeout - (self.clock.now() - begun))
+    }
+
+    private nonisolated(nonsending) func subscribe(
+        toReplies filters: [String], _ qos: QoS, _ timeout: Duration
+    ) async throws(MQTTError) -> MQTTSubscription {
+        do throws(MQTTError) {
+            // Claim nothing, because earlier messages are not replies. Acknowledge on receipt, because messages after
+            // the last reply have no consumer.
+            return try await self.subscribe(
+                to: filters.map { ($0, SubscriptionOptions(qos: qos)) }, claim: .nothing, queue: nil,
+                acknowledgement: .onReceipt, timeout: timeout)
+        } catch {
+            throw error.with(delivery: .notSent)
+        }
     }
 
     /// Publishes a request whose replies a buffer receives. After the time limit, no more replies follow.

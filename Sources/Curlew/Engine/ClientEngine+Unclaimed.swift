@@ -42,7 +42,10 @@ extension ClientEngine {
 
     /// Reports messages that were acknowledged although no subscription took them.
     func tell(_ report: UnclaimedMessages<MQTTMessage>.Report) {
-        self.logger.warning(
+        // Without a time limit, that is the program's wish.
+        let level: Logger.Level = self.configuration.queues.unclaimed.timeLimit == .zero ? .debug : .warning
+        self.logger.log(
+            level: level,
             "acknowledged messages that no subscription took: subscribe earlier, or change queues.unclaimed",
             metadata: ["topics": "\(report.topics)", "count": "\(report.count)"])
         self.events.post(.messagesUnclaimed(topics: report.topics, count: report.count))

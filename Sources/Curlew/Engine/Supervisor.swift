@@ -61,7 +61,7 @@ struct Supervisor {
             let isOfGuess = self.policy.isGuess && cause.code == .notSupportedByProtocolVersion
             if cause.isPermanent, !isOfGuess {
                 self.engine.state.withLock { $0.life.connectionError = cause }
-                return .stop(cause)
+                return self.giveUp(cause)
             }
             error = cause
             decision = self.policy.failed(random: random)
@@ -92,12 +92,18 @@ struct Supervisor {
             self.engine.logger.error("giving up", metadata: ["tries": "\(tries)", "error": "\(error)"])
             return .stop(error.after(tries: tries))
         }
-        guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return .stop(error) }
+        guard case .connect(let delay) = decision, self.mayGoOn(delay) else { return self.giveUp(error) }
         self.attempt += 1
         self.engine.events.post(.reconnecting(attempt: self.attempt, after: delay, because: error))
         self.engine.logger.info(
             "connecting again", metadata: ["after": "\(delay)", "attempt": "\(self.attempt)", "error": "\(error)"])
         return .connect(after: delay)
+    }
+
+    /// Logs the end, unless it is reported by the call that connects.
+    private func giveUp(_ error: MQTTError) -> Next {
+        if self.first.value != nil { self.engine.logger.error("giving up", metadata: ["error": "\(error)"]) }
+        return .stop(error)
     }
 
     /// Whether 3.1.1 supports the configuration.

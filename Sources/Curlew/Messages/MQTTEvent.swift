@@ -8,7 +8,7 @@ public enum MQTTEvent: Sendable {
     /// The client is connected. `isResumed` says whether the broker still had the session.
     case connected(server: String, version: ProtocolVersion, isResumed: Bool)
     /// The connection was lost, or the broker ended it; the error says why. Not reported when the program disconnects.
-    case disconnected(MQTTError?)
+    case disconnected(MQTTError)
     /// The client tries to connect again after this delay, because of the error that ended the last connection or
     /// attempt. `attempt` counts from 1 since the last connection.
     case reconnecting(attempt: Int, after: Duration, because: MQTTError)

@@ -56,7 +56,7 @@ extension MQTTClient {
     /// - Throws: ``MQTTError``: `invalidTopic` for an invalid pattern, `invalidArgument` for `atOnce` below 1 or no
     ///   routes, what `subscribe(to:)` throws, and the error that ends a subscription. With the policy `stop`, what the
     ///   handler threw.
-    public func route(
+    public nonisolated(nonsending) func route(
         onFailure: @escaping @Sendable (RouteFailure) async -> RouteFailurePolicy = { _ in .logAndContinue },
         onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in },
         @MQTTRouteBuilder _ routes: () throws -> MQTTRoutes
@@ -88,7 +88,7 @@ extension MQTTClient {
 extension MQTTClient {
     /// Subscribes with acknowledgements by hand, for calls that run until they are cancelled: `nil` if that happens
     /// before the broker has granted the subscription.
-    func subscribeUnlessCancelled(
+    nonisolated(nonsending) func subscribeUnlessCancelled(
         to subscriptions: [TopicSubscription], waking consumers: Condition = Condition()
     ) async throws -> MQTTSubscription? {
         do {

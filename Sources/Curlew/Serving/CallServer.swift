@@ -272,6 +272,7 @@ final class CallServer: Sendable {
     // MARK: The end of a call
 
     private enum Sent {
+        /// It was sent; the broker may not have confirmed it.
         case sent
         case failed
         /// The answer exceeds a limit of the broker.
@@ -295,7 +296,10 @@ final class CallServer: Sendable {
                 let metadata: Logger.Metadata = ["topic": "\(answer.topic)", "error": "\(error)"]
                 self.engine.logger.warning("answer not sent", metadata: metadata)
             }
-            return MQTTError(of: error).code == .packetTooLarge ? .tooLarge : .failed
+            let error = MQTTError(of: error)
+            if error.code == .packetTooLarge { return .tooLarge }
+            // An answer that was sent is one: another server must not handle the request again.
+            return error.delivery == .notSent ? .failed : .sent
         }
     }
 

@@ -33,7 +33,7 @@ extension MQTTClient {
     ///   - methods: The methods; of several with the same name, the first counts.
     /// - Throws: ``MQTTError``: `invalidArgument` if a number is less than 1, what `subscribe(to:)` throws, and the
     ///   error that ends the subscription.
-    public func serve(
+    public nonisolated(nonsending) func serve(
         _ device: String, _ dialect: MQTTDialect, concurrency: Int? = nil,
         onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in },
         @MQTTMethodBuilder _ methods: () throws -> [MQTTMethod]
@@ -45,7 +45,7 @@ extension MQTTClient {
     /// Answers the calls of a device.
     ///
     /// - Parameter onEnded: Called after each call was answered, or could not be.
-    package func serve(
+    package nonisolated(nonsending) func serve(
         _ device: String, _ dialect: MQTTDialect, concurrency: Int? = nil,
         onSubscribed: @Sendable ([TopicFilter]) -> Void, onEnded: @escaping @Sendable () -> Void,
         _ methods: [MQTTMethod]

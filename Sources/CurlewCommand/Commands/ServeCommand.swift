@@ -17,8 +17,8 @@ struct ServeCommand: AsyncParsableCommand {
             curlew serve plug --dialect tasmota Power=ON --command 'Uptime=cut -d. -f1 /proc/uptime'
 
             Runs until interrupted, or until -C or -W ends it. The answer to a method is JSON; other text is sent as a string. \
-            A method without an answer returns its parameters. The call of any other method gets an error. See \
-            'curlew call --help' for the dialects.
+            A method without an answer returns its parameters. The call of any other method gets an error. The help \
+            of 'curlew call' lists the dialects.
 
             With --command, a shell command runs for each call. It gets the parameters as JSON on standard input, and the names \
             in $CALL_DEVICE and $CALL_METHOD; its output is the answer. If its exit code is not 0, the caller gets an error, \

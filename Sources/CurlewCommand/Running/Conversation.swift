@@ -161,10 +161,10 @@ struct Conversation: Sendable {
             switch event {
             case .disconnected(let error):
                 guard outage.began(error) else {
-                    self.end.set(.stopped(error ?? MQTTError(.connectionClosed, "The connection was lost.")))
+                    self.end.set(.stopped(error))
                     break
                 }
-                guard !isEndless, let error, let limit = self.settings.patience else { break }
+                guard !isEndless, let limit = self.settings.patience else { break }
                 patience?.cancel()
                 patience = Task { [end] in
                     try await Task.sleep(for: limit)

@@ -13,9 +13,9 @@ struct Outage {
     private var said: String?
 
     /// The connection was lost. Returns whether to reconnect.
-    mutating func began(_ error: MQTTError?) -> Bool {
+    mutating func began(_ error: MQTTError) -> Bool {
         self.isUnderWay = true
-        self.violations = error?.code == .protocolViolation ? self.violations + 1 : 0
+        self.violations = error.code == .protocolViolation ? self.violations + 1 : 0
         return self.violations < Self.maximumViolations
     }
 
