@@ -2,6 +2,7 @@ import Curlew
 import CurlewBroker
 import Dispatch
 import Foundation
+import MallocCount
 import NIOCore
 
 /// What the layer for people costs, beside the bare calls below it: over TCP on loopback, with Curlew's broker in this
@@ -49,15 +50,21 @@ enum Humans {
             }
         }
         let text = String(repeating: "x", count: 62)
-        let bare = try await self.bareReplies(to: text, caller)
         for (name, dialect) in [("five", MQTTDialect.mqtt5), ("rpc", .jsonRPC)] {
-            let target = caller.device(name, dialect)
-            while (try? await target.call("Echo", text, as: String.self)) == nil {}
-            let one = try await measure("call, \(dialect), one at a time", count: 2_000) {
-                for _ in 0..<2_000 { _ = try await target.call("Echo", text, as: String.self) }
-            }
-            compare(one, with: bare, bar: "≤ 1.3")
+            while (try? await caller.device(name, dialect).call("Echo", text, as: String.self)) == nil {}
         }
+        // In turn, because the machine is not equally fast all the time. The first round is a warm-up.
+        var (bare, five, rpc) = (Latencies(), Latencies(), Latencies())
+        for round in 0...5 {
+            if round == 1 { (bare, five, rpc) = (Latencies(), Latencies(), Latencies()) }
+            try await self.bareReplies(to: text, caller, &bare)
+            let (fiveDevice, rpcDevice) = (caller.device("five", .mqtt5), caller.device("rpc", .jsonRPC))
+            try await five.measure { _ = try await fiveDevice.call("Echo", text, as: String.self) }
+            try await rpc.measure { _ = try await rpcDevice.call("Echo", text, as: String.self) }
+        }
+        let median = bare.report("publish and reply by hand, one at a time, median")
+        compare(five.report("call, MQTT 5.0, one at a time, median"), with: median, bar: "≤ 1.3")
+        compare(rpc.report("call, JSON-RPC, one at a time, median"), with: median, bar: "≤ 1.3")
         let target = caller.device("rpc", .jsonRPC)
         var few: Duration?
         for width in [10, 10_000] {
@@ -83,14 +90,39 @@ enum Humans {
 
     /// In a function of its own, whose end acknowledges the last message: acknowledgements keep the order of arrival, so
     /// a message that nobody finishes delays those of the calls.
-    private static func bareReplies(to text: String, _ caller: MQTTClient) async throws -> Duration? {
+    private static func bareReplies(
+        to text: String, _ caller: MQTTClient, _ latencies: inout Latencies
+    ) async throws {
         let answers = try await caller.subscribe(to: "bare/answer")
-        var iterator = answers.makeAsyncIterator()
-        return try await measure("publish and reply by hand, one at a time", count: 2_000) {
-            for _ in 0..<2_000 {
-                try await caller.publish(text, to: "bare/request", qos: .atLeastOnce)
-                _ = try await iterator.next()
+        try await latencies.measure {
+            try await caller.publish(text, to: "bare/request", qos: .atLeastOnce)
+            _ = try await answers.next()
+        }
+    }
+
+    /// How long single operations took.
+    private struct Latencies {
+        private var times: [Duration] = []
+        private var allocations: UInt64 = 0
+
+        mutating func measure(_ operation: () async throws -> Void) async throws {
+            let mallocs = curlew_malloc_count()
+            for _ in 0..<1_000 {
+                let start = ContinuousClock.now
+                try await operation()
+                self.times.append(ContinuousClock.now - start)
             }
+            self.allocations += curlew_malloc_count() - mallocs
+        }
+
+        /// Prints and returns the median.
+        func report(_ name: String) -> Duration {
+            let median = self.times.sorted()[self.times.count / 2]
+            let mallocs = Double(self.allocations) / Double(self.times.count)
+            print(
+                "\(pad(name, 58)) \(right(number(median / .nanoseconds(1), 1), 10)) ns \(right(number(mallocs, 3), 9)) mallocs"
+            )
+            return median
         }
     }
 

@@ -30,9 +30,10 @@ extension ClientEngine {
     /// Publishes a message and blocks the thread until the outcome is known. Needs no task.
     func publishBlocking(_ message: OutgoingMessage, timeout: Duration?) throws(MQTTError) -> ReasonCode {
         try self.requireBlockableThread()
-        guard let request = try self.accept(message, isAwaited: true) else { return .success }
         let ended = BlockingOneShot<Waiters.Result>()
-        if let known = self.report(request, to: { ended.set($0) }) { return try self.reasonCode(of: known) }
+        guard let request = try self.accept(message, isAwaited: true, reportingTo: { ended.set($0) }) else {
+            return .success
+        }
         let reminder = self.remindOfConnecting(request)
         let deadline = (timeout ?? self.configuration.connection.acknowledgementTimeout).map { limit in
             self.deadlines.schedule(after: limit) {

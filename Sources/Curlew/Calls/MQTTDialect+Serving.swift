@@ -39,7 +39,22 @@ extension MQTTDialect {
         fileprivate let id: String
         fileprivate let correlationData: ByteBuffer?
         /// Its payload tells requests with equal identifiers apart.
-        fileprivate let message: MQTTMessage
+        private let message: MQTTMessage
+        /// A hash of all of this, which is computed once.
+        private let hash: Int
+
+        fileprivate init(caller: String, id: String, correlationData: ByteBuffer?, message: MQTTMessage) {
+            self.caller = caller
+            self.id = id
+            self.correlationData = correlationData
+            self.message = message
+            var hasher = Hasher()
+            hasher.combine(caller)
+            hasher.combine(id)
+            hasher.combine(correlationData)
+            message.withPayload { hasher.combine(bytes: $0) }
+            self.hash = hasher.finalize()
+        }
 
         /// Whether no other request can have it by chance, as with callers that always send the identifier 1.
         var isUnguessable: Bool {
@@ -48,17 +63,14 @@ extension MQTTDialect {
         }
 
         static func == (left: Self, right: Self) -> Bool {
-            guard left.id == right.id, left.caller == right.caller, left.correlationData == right.correlationData
+            guard left.hash == right.hash, left.id == right.id, left.caller == right.caller,
+                left.correlationData == right.correlationData
             else { return false }
-            return left.message.withPayload { left in right.message.withPayload { left.elementsEqual($0) } }
+            return left.message.isSame(as: right.message)
+                || left.message.withPayload { left in right.message.withPayload { left.elementsEqual($0) } }
         }
 
-        func hash(into hasher: inout Hasher) {
-            hasher.combine(self.caller)
-            hasher.combine(self.id)
-            hasher.combine(self.correlationData)
-            self.message.withPayload { hasher.combine(bytes: $0) }
-        }
+        func hash(into hasher: inout Hasher) { hasher.combine(self.hash) }
 
         /// The bytes that it keeps.
         var byteCount: Int { self.caller.utf8.count + self.id.utf8.count + self.message.footprint }

@@ -57,10 +57,14 @@ struct AnswerMemory<Key: Hashable, Answer, Delivery> {
 
     /// A request was handled. Returns its later delivery.
     mutating func ended(_ key: Key, _ answer: Answer, bytes: Int, until end: Timestamp) -> Delivery? {
-        let delivery = self.gaveUp(key)
+        guard let index = self.entries.index(forKey: key), case .running(let delivery) = self.entries.values[index]
+        else { return nil }
         let cost = bytes + Self.overhead
-        guard cost <= self.limit else { return delivery }
-        self.entries[key] = .answered(answer, bytes: cost, until: end)
+        guard cost <= self.limit else {
+            self.entries.remove(at: index)
+            return delivery
+        }
+        self.entries.values[index] = .answered(answer, bytes: cost, until: end)
         self.order.append(key)
         self.bytes += cost
         while self.bytes > self.limit, let oldest = self.order.popFirst() { self.forget(oldest) }

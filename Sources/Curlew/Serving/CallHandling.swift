@@ -6,8 +6,10 @@ struct CallHandling {
     typealias Outcome = Result<any Encodable & Sendable, MQTTDeviceError>
 
     let result: Outcome
-    /// The handler, if its time was over before its end.
+    /// The handler, which may go on after the end of its time.
     private var late: Task<Void, Never>?
+    /// Whether the handler may still be at work.
+    private(set) var goesOn = false
 
     init(_ result: Outcome) { self.result = result }
 
@@ -35,6 +37,7 @@ struct CallHandling {
             handler.cancel()
         }
         deadlines.cancel(deadline)
+        self.goesOn = isLate.isRaised
         self.result = isLate.isRaised ? .failure(timedOut()) : result ?? .failure(timedOut())
         self.late = handler
     }

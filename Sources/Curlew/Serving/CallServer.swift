@@ -159,9 +159,8 @@ final class CallServer: Sendable {
 
     private func process(_ job: Job) async {
         switch job.work {
-        case .answerAgain(let answer):
-            if let answer { await self.send(answer, to: job.call) }
-            self.acknowledge(job.call.message)
+        case .answerAgain(let answer?): self.send(answer, to: job.call) { _ in self.acknowledge(job.call.message) }
+        case .answerAgain(nil): self.acknowledge(job.call.message)
         case .handle(let method, let address, let key): await self.handle(job.call, method, address, key)
         }
     }
@@ -180,32 +179,30 @@ final class CallServer: Sendable {
                 await self.handling(of: call, method)
             }
         }
-        let (answer, isGivenUp) = await self.answer(handling.result, to: call, address)
+        if Task.isCancelled, case .failure = handling.result {
+            await handling.isOver()
+            return self.giveUp(call, key)
+        }
+        guard let address, let answer = self.encode(handling.result, to: address), self.isAwaited(call) else {
+            await handling.isOver()
+            return self.end(call, nil, key)
+        }
+        let answered = OneShot<MQTTDialect.EncodedAnswer>()
+        let goesOn = handling.goesOn
+        self.send(answer, to: call) { sent in
+            guard sent == .tooLarge, let smaller = self.encode(.failure(self.tooLarge), to: address) else {
+                return goesOn ? answered.set(answer) : self.end(call, answer, key)
+            }
+            self.send(smaller, to: call) { _ in goesOn ? answered.set(smaller) : self.end(call, smaller, key) }
+        }
         // A handler that ignores its cancellation goes on after the answer.
+        guard goesOn else { return }
         await handling.isOver()
-        if isGivenUp { self.giveUp(call, key) } else { self.end(call, answer, key) }
+        self.end(call, await answered.waitRegardless(), key)
     }
 
-    /// Answers, if the caller still waits. Returns the answer to remember, and whether to leave the request to another
-    /// server.
-    private func answer(
-        _ result: CallHandling.Outcome, to call: MQTTCall, _ address: MQTTDialect.AnswerAddress?
-    ) async -> (MQTTDialect.EncodedAnswer?, isGivenUp: Bool) {
-        if Task.isCancelled, case .failure = result { return (nil, true) }
-        guard let address, var answer = self.encode(result, to: address) else { return (nil, false) }
-        guard self.isAwaited(call) else { return (answer, false) }
-        switch await self.send(answer, to: call) {
-        case .sent: break
-        case .failed where Task.isCancelled: return (nil, true)
-        case .failed: break
-        case .tooLarge:
-            let failure = MQTTDeviceError(
-                self.dialect.errorCodes.failed, "The result is larger than the broker accepts.")
-            guard let smaller = self.encode(.failure(failure), to: address) else { break }
-            answer = smaller
-            await self.send(answer, to: call)
-        }
-        return (answer, false)
+    private var tooLarge: MQTTDeviceError {
+        MQTTDeviceError(self.dialect.errorCodes.failed, "The result is larger than the broker accepts.")
     }
 
     /// Whether the caller still waits for the answer.
@@ -272,35 +269,51 @@ final class CallServer: Sendable {
     // MARK: The end of a call
 
     private enum Sent {
-        /// It was sent; the broker may not have confirmed it.
         case sent
         case failed
         /// The answer exceeds a limit of the broker.
         case tooLarge
     }
 
-    /// Publishes an answer and waits until the broker has it.
-    @discardableResult
-    private func send(_ answer: MQTTDialect.EncodedAnswer, to call: MQTTCall) async -> Sent {
+    /// Publishes an answer.
+    ///
+    /// - Parameter done: Called when the broker has the answer, or will not get it. Not awaited by a task, which would
+    ///   be woken for it.
+    private func send(
+        _ answer: MQTTDialect.EncodedAnswer, to call: MQTTCall, _ done: @escaping @Sendable (Sent) -> Void
+    ) {
         var properties = answer.properties
         if let end = call.end {
             let left = end - self.engine.clock.now()
             properties.messageExpiryInterval = UInt32(clamping: max(1, left.components.seconds))
         }
-        do {
-            try await self.client.publish(
-                answer.payload, to: answer.topic, qos: self.dialect.qos, retain: false, properties: properties)
+        do throws(MQTTError) {
+            let message = try self.engine.makeMessage(
+                answer.payload, answer.topic, self.dialect.qos, false, properties)
+            let request = try self.engine.accept(message, isAwaited: true) { done(self.outcome(of: $0, answer)) }
+            guard let request else { return done(.sent) }
+            guard let limit = self.client.configuration.connection.acknowledgementTimeout else { return }
+            self.engine.deadlines.schedule(after: limit) { [engine] in
+                engine.giveUp(request) { wasQueued in .timedOut(wasQueued: wasQueued) }
+            }
+        } catch {
+            done(self.failed(answer, error))
+        }
+    }
+
+    private func outcome(of result: Waiters.Result, _ answer: MQTTDialect.EncodedAnswer) -> Sent {
+        do throws(MQTTError) {
+            _ = try self.engine.reasonCode(of: result)
             return .sent
         } catch {
-            if !Task.isCancelled {
-                let metadata: Logger.Metadata = ["topic": "\(answer.topic)", "error": "\(error)"]
-                self.engine.logger.warning("answer not sent", metadata: metadata)
-            }
-            let error = MQTTError(of: error)
-            if error.code == .packetTooLarge { return .tooLarge }
-            // An answer that was sent is one: another server must not handle the request again.
-            return error.delivery == .notSent ? .failed : .sent
+            return self.failed(answer, error)
         }
+    }
+
+    private func failed(_ answer: MQTTDialect.EncodedAnswer, _ error: MQTTError) -> Sent {
+        let metadata: Logger.Metadata = ["topic": "\(answer.topic)", "error": "\(error)"]
+        self.engine.logger.warning("answer not sent", metadata: metadata)
+        return error.code == .packetTooLarge ? .tooLarge : .failed
     }
 
     private func end(_ call: MQTTCall, _ answer: MQTTDialect.EncodedAnswer?, _ key: MQTTDialect.RequestKey?) {
