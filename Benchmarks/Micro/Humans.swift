@@ -120,7 +120,8 @@ enum Humans {
             let median = self.times.sorted()[self.times.count / 2]
             let mallocs = Double(self.allocations) / Double(self.times.count)
             print(
-                "\(pad(name, 58)) \(right(number(median / .nanoseconds(1), 1), 10)) ns \(right(number(mallocs, 3), 9)) mallocs"
+                "\(pad(name, 58)) \(right(number(median / .nanoseconds(1), 1), 10)) ns "
+                    + "\(right(number(mallocs, 3), 9)) mallocs"
             )
             return median
         }

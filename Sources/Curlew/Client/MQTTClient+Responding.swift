@@ -32,7 +32,8 @@ extension MQTTClient {
     ///   ends the subscription.
     public nonisolated(nonsending) func respond(
         to filter: String, concurrency: Int? = nil, replyTopic: (@Sendable (MQTTMessage) -> String?)? = nil,
-        onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in }, handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
+        onSubscribed: @Sendable ([TopicFilter]) -> Void = { _ in },
+        handler: @escaping @Sendable (MQTTMessage) async throws -> some MQTTPayload
     ) async throws {
         let limit = concurrency ?? self.configuration.limits.concurrentResponses
         guard limit > 0 else { throw MQTTError(.invalidArgument, "`concurrency` must be at least 1.") }

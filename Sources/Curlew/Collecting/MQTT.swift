@@ -25,8 +25,8 @@ public enum MQTT {
     /// - Throws: ``MQTTError``: what connecting and publishing throw.
     @discardableResult
     public static nonisolated(nonsending) func publish(
-        _ payload: some MQTTPayload, to topic: String, at broker: some MQTTAddress, qos: QoS = .atLeastOnce, retain: Bool = false,
-        properties: MessageProperties = MessageProperties()
+        _ payload: some MQTTPayload, to topic: String, at broker: some MQTTAddress, qos: QoS = .atLeastOnce,
+        retain: Bool = false, properties: MessageProperties = MessageProperties()
     ) async throws -> ReasonCode {
         try await MQTTClient.withConnection(broker.mqttConfiguration()) { client in
             try await client.publish(payload, to: topic, qos: qos, retain: retain, properties: properties)
@@ -95,7 +95,8 @@ public enum MQTT {
     /// - Throws: ``MQTTError``: what connecting and ``MQTTClient/collect(_:from:includingRetained:within:until:)``
     ///   throw.
     public static nonisolated(nonsending) func collect(
-        _ count: Int, from filter: String, at broker: some MQTTAddress, includingRetained: Bool = true, within limit: Duration
+        _ count: Int, from filter: String, at broker: some MQTTAddress, includingRetained: Bool = true,
+        within limit: Duration
     ) async throws -> [MQTTMessage] {
         try await self.collect(count, from: [filter], at: broker, includingRetained: includingRetained, within: limit)
     }
@@ -103,7 +104,8 @@ public enum MQTT {
     /// Connects, returns the first `count` messages for several topic filters or those that arrived in time, and
     /// disconnects; otherwise the same as `collect(_:from:at:within:)`.
     public static nonisolated(nonsending) func collect(
-        _ count: Int, from filters: [String], at broker: some MQTTAddress, includingRetained: Bool = true, within limit: Duration
+        _ count: Int, from filters: [String], at broker: some MQTTAddress, includingRetained: Bool = true,
+        within limit: Duration
     ) async throws -> [MQTTMessage] {
         try await MQTTClient.withConnection(broker.mqttConfiguration()) { client in
             try await client.collect(

@@ -192,7 +192,8 @@ final class ReplyInbox: MessageReceiver {
     /// Delivers a large reply in a task. Returns `false` if too many wait.
     private func deliverLater(_ message: MQTTMessage) -> Bool {
         let (isTaken, mustStart) = self.state.withLock { state in
-            guard state.largeBytes + message.byteCount <= Self.waitingLarge * self.sizeLimit else { return (false, false) }
+            let bytes = state.largeBytes + message.byteCount
+            guard bytes <= Self.waitingLarge * self.sizeLimit else { return (false, false) }
             state.large.append(message)
             state.largeBytes += message.byteCount
             return (true, !exchange(&state.isDelivering, with: true))

@@ -66,9 +66,10 @@ public final class MQTTClients: Sendable {
     /// Why each client that is not connected has no connection, as far as it is known; see
     /// ``MQTTClient/connectionError``.
     public var connectionErrors: [String: MQTTError] {
-        Dictionary(uniqueKeysWithValues: self.clients.compactMap { part in
-            part.client.connectionError.map { (part.name, $0) }
-        })
+        Dictionary(
+            uniqueKeysWithValues: self.clients.compactMap { part in
+                part.client.connectionError.map { (part.name, $0) }
+            })
     }
 
     /// The state of each client.

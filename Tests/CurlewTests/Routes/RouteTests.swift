@@ -78,7 +78,8 @@ struct RouteTests {
             let subscribed = Mutex<[String]>([])
             let client = try await broker.connectedClient()
             let routing = Task {
-                try await client.route(onSubscribed: { filters in subscribed.withLock { $0 += filters.map(\.string) } }) {
+                try await client.route(onSubscribed: { filters in subscribed.withLock { $0 += filters.map(\.string) } })
+                {
                     On("home/{room}/temperature") { message, _ in seen.add("temperature \(message.text)") }
                     On("home/#") { message in seen.add("other \(message.topic)") }.otherwise()
                     On("own") { message in seen.add("own \(message.text)") }.options { $0.noLocal = true }
