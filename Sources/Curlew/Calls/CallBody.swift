@@ -1,11 +1,5 @@
 import NIOCore
 
-#if canImport(FoundationEssentials)
-import FoundationEssentials
-#else
-import Foundation
-#endif
-
 /// The name of a member of a JSON object.
 struct MemberName: CodingKey {
     let stringValue: String
@@ -54,16 +48,5 @@ struct CallBody: Encodable, Sendable {
     }
 
     /// The object as JSON, with its members in the order of their names.
-    func json() throws -> ByteBuffer { try Self.json(self) }
-
-    static func json(_ value: some Encodable) throws -> ByteBuffer {
-        ByteBuffer(bytes: try Self.encoder.encode(value))
-    }
-
-    /// Never changed after this, so that threads can share it.
-    private static let encoder: JSONEncoder = {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return encoder
-    }()
+    func json() throws -> ByteBuffer { try MQTTJSONCoder.sorted(self) }
 }

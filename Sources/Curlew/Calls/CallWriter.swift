@@ -23,7 +23,7 @@ struct CallWriter {
             self.whole = try Self.encode(value, self.coder)
             self.properties.contentType = self.coder.contentType
         case .jsonPayload:
-            self.whole = try CallBody.json(value)
+            self.whole = try MQTTJSONCoder.sorted(value)
             self.properties.contentType = MQTTJSONCoder().contentType
         case .text: self.whole = ByteBuffer(string: try Self.json(of: value).plainText)
         case .userProperty(let name): self.properties[name] = try Self.json(of: value).plainText
@@ -45,7 +45,7 @@ struct CallWriter {
     private static func json(of value: any Encodable & Sendable) throws -> JSONValue {
         if let json = value as? JSONValue { return json }
         if let text = value as? String { return .string(text) }
-        return try MQTTJSONCoder().decode(JSONValue.self, from: CallBody.json(value))
+        return try MQTTJSONCoder().decode(JSONValue.self, from: MQTTJSONCoder.sorted(value))
     }
 
     /// The payload of the message.

@@ -71,7 +71,7 @@ struct StateQuestion {
     init(_ inquiry: MQTTDialect.Inquiry) {
         let params = inquiry.params.flatMap { params -> JSONValue? in
             if let json = params as? JSONValue { return json }
-            return try? MQTTJSONCoder().decode(JSONValue.self, from: CallBody.json(params))
+            return try? MQTTJSONCoder().decode(JSONValue.self, from: MQTTJSONCoder.sorted(params))
         }
         let names = params?.object.map { Array($0.keys) } ?? []
         self.names = names.filter { !Self.isInstruction($0) }

@@ -108,7 +108,7 @@ extension JSONValue: Codable {
 extension JSONValue: CustomStringConvertible {
     /// The value as JSON, with the members of objects in the order of their names.
     public var description: String {
-        guard let json = try? CallBody.json(self) else { return "null" }
+        guard let json = try? MQTTJSONCoder.sorted(self) else { return "null" }
         return String(buffer: json)
     }
 }

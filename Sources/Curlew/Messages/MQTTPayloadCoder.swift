@@ -78,7 +78,17 @@ public struct MQTTJSONCoder: MQTTPayloadCoder {
         try Self.decoder.decode(type, from: Data(borrowing: bytes))
     }
 
+    /// Encodes a value as JSON, with the members of objects in the order of their names.
+    static func sorted(_ value: some Encodable) throws -> ByteBuffer {
+        ByteBuffer(bytes: try Self.sortingEncoder.encode(value))
+    }
+
     // Never changed, so that threads can share them.
+    private static let sortingEncoder: JSONEncoder = {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return encoder
+    }()
     private static let encoder = JSONEncoder()
     private static let decoder = JSONDecoder()
 }

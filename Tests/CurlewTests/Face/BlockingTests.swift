@@ -79,7 +79,7 @@ struct BlockingTests {
             }
             try await responder.waitForSubscriber(of: "svc")
             try await withThrowingTaskGroup(of: Void.self) { group in
-                for number in 0..<300 {
+                for number in 0..<500 {
                     group.addTask {
                         try await self.onThread {
                             try client.blocking.publish("\(number)", to: "t", qos: .atLeastOnce)
