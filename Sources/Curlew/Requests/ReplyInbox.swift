@@ -179,7 +179,8 @@ final class ReplyInbox: MessageReceiver {
         // Others may publish to the topics all the time, so nothing is decoded while nobody waits.
         guard self.state.withLock({ $0.count > 0 }) else { return !self.plan.isPrivate }
         if self.plan.readsPayload, message.byteCount > Self.quickSize {
-            return message.byteCount <= self.sizeLimit && self.deliverLater(message)
+            let isTaken = message.byteCount <= self.sizeLimit && self.deliverLater(message)
+            return isTaken || !self.plan.isPrivate
         }
         return self.deliverNow(message)
     }
@@ -200,6 +201,7 @@ final class ReplyInbox: MessageReceiver {
         }
         guard mustStart else { return isTaken }
         let owner = self.owner
+        // Nobody keeps it: it ends with the last large reply.
         Task {
             while let next = self.nextLarge() { if !self.deliverNow(next) { owner.countUnexpectedReplies(1) } }
         }

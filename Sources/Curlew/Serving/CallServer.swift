@@ -290,7 +290,8 @@ final class CallServer: Sendable {
         do throws(MQTTError) {
             let message = try self.engine.makeMessage(
                 answer.payload, answer.topic, self.dialect.qos, false, properties)
-            let request = try self.engine.accept(message, isAwaited: true) { done(self.outcome(of: $0, answer)) }
+            // Within the limits of the outbox, because no task waits here while the broker does not read.
+            let request = try self.engine.accept(message, isAwaited: false) { done(self.outcome(of: $0, answer)) }
             guard let request else { return done(.sent) }
             guard let limit = self.client.configuration.connection.acknowledgementTimeout else { return }
             self.engine.deadlines.schedule(after: limit) { [engine] in

@@ -63,8 +63,7 @@ public final class MQTTClients: Sendable {
     /// The client with a name; `nil` if there is none.
     public subscript(_ name: String) -> MQTTClient? { self.places[name].map { self.clients[$0].client } }
 
-    /// Why each client that is not connected has no connection, as far as it is known; see
-    /// ``MQTTClient/connectionError``.
+    /// The errors of the clients without a connection, by name; see ``MQTTClient/connectionError``.
     public var connectionErrors: [String: MQTTError] {
         Dictionary(
             uniqueKeysWithValues: self.clients.compactMap { part in

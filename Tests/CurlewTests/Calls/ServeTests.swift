@@ -229,6 +229,31 @@ struct ServeTests {
         _ = await serving.result
     }
 
+    @Test("Answers that the broker does not take are bounded by the outbox, also for requests at QoS 0")
+    func boundedAnswers() async throws {
+        let handled = Mutex(0)
+        let server = ScriptedServer(patience: .seconds(60))
+        let client = try server.makeClient { $0.queues.outboxCount = 3 }
+        async let connected = client.connect()
+        let connection = try await server.accept()
+        _ = try await connection.answerConnect(
+            ConnAck(reasonCode: .success, properties: Properties([.receiveMaximum(1)])))
+        _ = try await connected
+        let serving = Task {
+            try await client.serve("d", .jsonRPC) { OnCall("Count") { handled.withLock { $0 += 1 } } }
+        }
+        try await connection.grantSubscribe()
+        try await connection.grantSubscribe()
+        for id in 1...20 {
+            try connection.publish(#"{"id":\#(id),"src":"me","method":"Count"}"#, to: "d/rpc")
+        }
+        try await eventually("all calls are handled") { handled.withLock { $0 } == 20 }
+        #expect(client.statistics.queuedMessages <= 3)
+        serving.cancel()
+        _ = await serving.result
+        await client.disconnect(drain: .zero)
+    }
+
     @Test("The expiry of a request counts from its arrival, also while it waits for a busy method")
     func expiry() async throws {
         let clock = TestClock()
